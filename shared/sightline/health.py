@@ -1,0 +1,95 @@
+"""How a component fares: counters, gauges and faults, published each interval to IoT Core."""
+
+import logging
+import threading
+import time
+
+from sightline.bus import Bus, Inbox
+from sightline.clock import Clock
+from sightline.errors import NucleusGoneError, TransportError
+from sightline.messages import Fault, FaultLevel, StationHealth
+from sightline.topics import STATION_HEALTH
+
+log = logging.getLogger(__name__)
+REPORT_INTERVAL_S = 1.0
+
+
+class Health:
+    """Collects what a component reports of itself; may be used from any thread."""
+
+    def __init__(self, component: str, version: str, station_id: str, clock: Clock) -> None:
+        self._component = component
+        self._version = version
+        self._station_id = station_id
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counters: dict[str, int] = {}
+        self._gauges: dict[str, float] = {}
+        self._faults: dict[str, Fault] = {}
+        self._ready = False
+
+    def count(self, name: str, more: int = 1) -> None:
+        """Add to a counter."""
+        with self._lock:
+            self._counters[name] = self._counters.get(name, 0) + more
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        with self._lock:
+            self._gauges[name] = value
+
+    def raise_fault(self, code: str, text: str, level: FaultLevel = "fault") -> bool:
+        """State that something is wrong; True if it was not known yet."""
+        with self._lock:
+            known = self._faults.get(code)
+            since = known.since_utc_ns if known else self._clock.utc_ns()
+            self._faults[code] = Fault(code=code, text=text, level=level, since_utc_ns=since)
+            return known is None
+
+    def clear_fault(self, code: str) -> bool:
+        """State that it is well again; True if it was wrong before."""
+        with self._lock:
+            return self._faults.pop(code, None) is not None
+
+    def set_ready(self, ready: bool) -> None:
+        """Whether the component can do its part of the station's work."""
+        with self._lock:
+            self._ready = ready
+
+    def report(self) -> StationHealth:
+        """The message as things stand."""
+        with self._lock:
+            return StationHealth(
+                station_id=self._station_id,
+                component=self._component,
+                version=self._version,
+                at_utc_ns=self._clock.utc_ns(),
+                ready=self._ready,
+                counters=dict(self._counters),
+                gauges=dict(self._gauges),
+                faults=tuple(self._faults.values()),
+            )
+
+
+class HealthReporter(threading.Thread):
+    """Publishes the report each second from a thread of its own: a slow cloud must not delay a part."""
+
+    def __init__(self, bus: Bus, health: Health, inbox: Inbox) -> None:
+        super().__init__(name="health", daemon=True)
+        self._bus = bus
+        self._health = health
+        self._inbox = inbox
+
+    def run(self) -> None:
+        """Report until the process ends or the nucleus goes."""
+        while True:
+            self._health.gauge("inbox_depth", self._inbox.depth())
+            try:
+                self._bus.publish(STATION_HEALTH, self._health.report())
+                self._health.clear_fault("cloud-unreachable")
+            except NucleusGoneError:
+                return
+            except TransportError as error:
+                if self._health.raise_fault("cloud-unreachable", str(error), "warning"):
+                    log.warning("IoT Core is away", extra={"error": str(error)})
+            time.sleep(REPORT_INTERVAL_S)

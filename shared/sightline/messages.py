@@ -1,0 +1,304 @@
+"""The messages of a station: frozen typed structs, JSON on every wire, additive changes only.
+
+Clocks: `*_utc_ns` is CLOCK_REALTIME, `*_monotonic_ns` is CLOCK_MONOTONIC of the boot named by `boot_id`.
+Boxes are in pixels of the camera's full frame; x and y name the upper left corner.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["ok", "defect", "review", "missed", "empty"]
+GateAction = Literal["passed", "rejected"]
+GateOutcome = Literal["passed", "rejected", "unconfirmed"]
+Quality = Literal["good", "bad", "missing", "stale"]
+PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
+FaultLevel = Literal["warning", "fault"]
+
+
+class Part(msgspec.Struct, frozen=True, order=True):
+    """The name of a part at one station: its number counts within an epoch."""
+
+    epoch: int
+    part_number: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message carries."""
+
+    station_id: str
+    schema_version: int = 1
+
+
+class FrameRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the pixels of one frame lie in the ring; valid until the slot is written again."""
+
+    incarnation: int
+    camera: str
+    slot: int
+    generation: int
+    width: int
+    height: int
+    pixel_format: PixelFormat
+    sequence: int
+    captured_monotonic_ns: int
+
+
+class CaptureConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a camera saw: mean luma 0..255, sharpness as variance of the Laplacian, exposure if known."""
+
+    camera: str
+    brightness: float
+    sharpness: float
+    exposure_us: int | None = None
+    out_of_range: tuple[str, ...] = ()
+
+
+class PartTriggered(Message, frozen=True, kw_only=True):
+    """The PLC counted a part at the trigger position: equipment -> capture."""
+
+    counter: int
+    counted_utc_ns: int
+    received_monotonic_ns: int
+    boot_id: str
+    belt_speed_mps: float | None = None
+
+
+class CounterAnnounced(Message, frozen=True, kw_only=True):
+    """The PLC's counter as it stands, each second, so that a lost trigger shows: equipment -> capture."""
+
+    counter: int
+    counted_utc_ns: int
+
+
+class PartCaptured(Message, frozen=True, kw_only=True):
+    """One part and where its pixels lie: capture -> inference."""
+
+    part: Part
+    triggered_utc_ns: int
+    triggered_monotonic_ns: int
+    captured_monotonic_ns: int
+    deadline_monotonic_ns: int
+    boot_id: str
+    frames: tuple[FrameRef, ...]
+    missing_cameras: tuple[str, ...] = ()
+    conditions: tuple[CaptureConditions, ...] = ()
+    calibration_version: str = ""
+    product: str = ""
+    lot: str = ""
+
+
+class PartsAnnounced(Message, frozen=True, kw_only=True):
+    """The last number given so far, each second and at start: capture -> inference."""
+
+    last: Part
+    deadline_monotonic_ns: int
+    boot_id: str
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """One box that a detector drew."""
+
+    camera: str
+    label: str
+    score: float
+    x: int
+    y: int
+    width: int
+    height: int
+    model: str
+    size_mm: float | None = None
+
+
+class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that judged: its name and the SHA-256 of its file."""
+
+    name: str
+    digest: str
+
+
+class EvidencePicture(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture kept of the part; the key is derived from the part and the camera."""
+
+    camera: str
+    key: str
+
+
+class StageTimings(msgspec.Struct, frozen=True, kw_only=True):
+    """What each stage of a part took, in milliseconds; `per_image_ms` has one entry a frame."""
+
+    capture_ms: float = 0.0
+    queue_ms: float = 0.0
+    preprocess_ms: float = 0.0
+    model_ms: float = 0.0
+    decode_ms: float = 0.0
+    commit_ms: float = 0.0
+    per_image_ms: tuple[float, ...] = ()
+    trigger_to_verdict_ms: float | None = None
+
+
+class PartJudged(Message, frozen=True, kw_only=True):
+    """The one verdict of a part: inference -> equipment, publisher."""
+
+    part: Part
+    verdict: Verdict
+    reason: str
+    product_detected: bool
+    triggered_utc_ns: int
+    triggered_monotonic_ns: int
+    deadline_monotonic_ns: int
+    boot_id: str
+    judged_utc_ns: int
+    detections: tuple[Detection, ...] = ()
+    detections_omitted: int = 0
+    models: tuple[ModelUse, ...] = ()
+    policy_version: str = ""
+    calibration_version: str = ""
+    product: str = ""
+    lot: str = ""
+    missing_cameras: tuple[str, ...] = ()
+    timings: StageTimings = StageTimings()
+    evidence: tuple[EvidencePicture, ...] = ()
+    replayed: bool = False
+
+
+class GateActed(Message, frozen=True, kw_only=True):
+    """What the PLC's gate did with a part: equipment -> publisher."""
+
+    part_number: int
+    action: GateAction
+    acted_utc_ns: int
+    cause: str = ""
+
+
+class PartSettled(Message, frozen=True, kw_only=True):
+    """All parts up to this one lie durably in the outbox: publisher -> inference."""
+
+    up_to: Part
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading of one tag; `value` is None where the quality is not good."""
+
+    tag: str
+    value: float | bool | str | None
+    unit: str
+    quality: Quality
+    source_utc_ns: int
+
+
+class MachineSamples(Message, frozen=True, kw_only=True):
+    """One batch of readings an interval, even an empty one: equipment -> telemetry."""
+
+    equipment_id: str
+    line_id: str
+    sequence: int
+    sampled_utc_ns: int
+    samples: tuple[Sample, ...]
+
+
+class MachineValue(msgspec.Struct, frozen=True, kw_only=True):
+    """One consolidated tag with its normal limits and how unusual it is (0: as always)."""
+
+    tag: str
+    value: float | bool | str | None
+    unit: str
+    quality: Quality
+    normal_low: float | None = None
+    normal_high: float | None = None
+    outlier_score: float = 0.0
+    step: str = ""
+    related: tuple[str, ...] = ()
+
+
+class MachineState(Message, frozen=True, kw_only=True):
+    """A machine's state over one interval: telemetry -> publisher, IoT Core."""
+
+    equipment_id: str
+    line_id: str
+    state_utc_ns: int
+    status: str
+    values: tuple[MachineValue, ...]
+    outlier_score: float = 0.0
+    outlier_cause: str = ""
+    sequence: int = 0
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is wrong now, in words for the operator."""
+
+    code: str
+    text: str
+    level: FaultLevel
+    since_utc_ns: int
+
+
+class StationHealth(Message, frozen=True, kw_only=True):
+    """How a component fares: each component -> IoT Core."""
+
+    component: str
+    version: str
+    at_utc_ns: int
+    ready: bool
+    counters: dict[str, int] = {}
+    gauges: dict[str, float] = {}
+    faults: tuple[Fault, ...] = ()
+
+
+class RecordBox(msgspec.Struct, frozen=True, kw_only=True):
+    """A defect as the record lists it under its camera."""
+
+    label: str
+    score: float
+    x: int
+    y: int
+    width: int
+    height: int
+    sizeMm: float | None = None
+
+
+class MachineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine's state as the record keeps it, with its age at the time of joining."""
+
+    equipmentId: str
+    status: str
+    ageS: float
+    values: dict[str, float | bool | str | None]
+    outlierScore: float
+    outlierCause: str
+
+
+class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one part: publisher -> IoT Core. The first ten names are the customer's."""
+
+    siteId: str
+    timestamp: str
+    productDetected: bool
+    productionLineStatus: str
+    conveyerBeltSpeed: float | None
+    cam1: tuple[RecordBox, ...]
+    cam2: tuple[RecordBox, ...]
+    cam3: tuple[RecordBox, ...]
+    cam4: tuple[RecordBox, ...]
+    defectDetected: bool
+    recordId: str
+    stationId: str
+    lineId: str
+    epoch: int
+    partNumber: int
+    lot: str
+    product: str
+    verdict: Verdict
+    reason: str
+    gate: GateOutcome
+    confidence: float | None
+    defects: dict[str, int]
+    models: tuple[ModelUse, ...]
+    policyVersion: str
+    calibrationVersion: str
+    timings: StageTimings
+    evidence: tuple[EvidencePicture, ...]
+    machine: MachineSnapshot | None
+    missingCameras: tuple[str, ...] = ()
+    boxesOmitted: int = 0
+    schemaVersion: int = 1

@@ -1,0 +1,81 @@
+"""The station's model store: folders named by the digest of their model.onnx, and names that point to them.
+
+    models/<sha256>/{model.onnx, golden.npz, card.json}
+    models/names/<name>     holds the digest
+
+`python -m sightline.model_store put FOLDER --name NAME --store DIR` is what a model component's
+install step runs.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from sightline.errors import ModelError, SightlineError
+from sightline.journal import DurableText
+
+MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def digest_of(model_file: Path) -> str:
+    """SHA-256 of a model file, in hexadecimal."""
+    try:
+        return hashlib.sha256(model_file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{model_file}: {error.strerror or error}") from error
+
+
+def put_model(folder: Path, name: str, store: Path) -> str:
+    """Copy a model's files into the store and let the name point to them; returns the digest."""
+    digest = digest_of(folder / "model.onnx")
+    target = store / digest
+    if not target.is_dir():
+        draft = store / f".{digest}.{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for file in MODEL_FILES:
+            if (folder / file).is_file():
+                shutil.copyfile(folder / file, draft / file)
+        draft.rename(target)
+    DurableText(store / "names" / name).store(digest)
+    return digest
+
+
+def find_model(store: Path, name: str) -> Path:
+    """The folder of the model that the name points to; ModelError if there is none."""
+    digest = (DurableText(store / "names" / name).load() or "").strip()
+    if not digest:
+        raise ModelError(f"no model named {name!r} in {store}; its model component puts it there")
+    if not _DIGEST.fullmatch(digest):
+        raise ModelError(f"{store / 'names' / name} holds {digest!r}; a SHA-256 is expected")
+    folder = store / digest
+    found = digest_of(folder / "model.onnx")
+    if found != digest:
+        raise ModelError(f"{folder / 'model.onnx'} is damaged: its digest is {found}")
+    return folder
+
+
+def main() -> int:
+    """The command line of the install step."""
+    parser = argparse.ArgumentParser(description="Put a model into the station's model store")
+    parser.add_argument("action", choices=["put"])
+    parser.add_argument("folder", type=Path, help="folder with model.onnx, golden.npz, card.json")
+    parser.add_argument("--name", required=True, help="the name that inference asks for")
+    parser.add_argument("--store", type=Path, required=True, help="the model store's folder")
+    arguments = parser.parse_args()
+    try:
+        digest = put_model(arguments.folder, arguments.name, arguments.store)
+    except SightlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{arguments.name} {digest}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The catalogue of streams: one row each. No topic string stands anywhere else.
+
+A `local` stream goes over Greengrass IPC to components of the same station; a `cloud` stream goes to
+IoT Core, with the thing's name in its topic. The recipes' accessControl is generated from these rows.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from sightline import messages
+
+CAPTURE = "com.sightline.Capture"
+INFERENCE = "com.sightline.Inference"
+EQUIPMENT = "com.sightline.Equipment"
+TELEMETRY = "com.sightline.Telemetry"
+PUBLISHER = "com.sightline.Publisher"
+COMPONENTS = (CAPTURE, INFERENCE, EQUIPMENT, TELEMETRY, PUBLISHER)
+CLOUD = "cloud"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One row: who sends what to whom, by which way, and how often at most."""
+
+    name: str
+    message: type[msgspec.Struct]
+    topic: str
+    senders: tuple[str, ...]
+    readers: tuple[str, ...]
+    greatest_rate_hz: float
+    route: Literal["local", "cloud"] = "local"
+
+    def topic_of(self, thing_name: str) -> str:
+        """The topic on the wire; cloud topics name the thing."""
+        return self.topic.format(thing=thing_name)
+
+
+PART_TRIGGERED = Stream(
+    "PartTriggered",
+    messages.PartTriggered,
+    "sightline/part/triggered",
+    (EQUIPMENT,),
+    (CAPTURE,),
+    25,
+)
+COUNTER_ANNOUNCED = Stream(
+    "CounterAnnounced",
+    messages.CounterAnnounced,
+    "sightline/part/counter",
+    (EQUIPMENT,),
+    (CAPTURE,),
+    1,
+)
+PART_CAPTURED = Stream(
+    "PartCaptured", messages.PartCaptured, "sightline/part/captured", (CAPTURE,), (INFERENCE,), 25
+)
+PARTS_ANNOUNCED = Stream(
+    "PartsAnnounced",
+    messages.PartsAnnounced,
+    "sightline/part/announced",
+    (CAPTURE,),
+    (INFERENCE,),
+    2,
+)
+PART_JUDGED = Stream(
+    "PartJudged",
+    messages.PartJudged,
+    "sightline/part/judged",
+    (INFERENCE,),
+    (EQUIPMENT, PUBLISHER),
+    100,
+)
+GATE_ACTED = Stream(
+    "GateActed", messages.GateActed, "sightline/gate/acted", (EQUIPMENT,), (PUBLISHER,), 100
+)
+PART_SETTLED = Stream(
+    "PartSettled", messages.PartSettled, "sightline/part/settled", (PUBLISHER,), (INFERENCE,), 2
+)
+MACHINE_SAMPLES = Stream(
+    "MachineSamples",
+    messages.MachineSamples,
+    "sightline/machine/samples",
+    (EQUIPMENT,),
+    (TELEMETRY,),
+    10,
+)
+MACHINE_STATE = Stream(
+    "MachineState", messages.MachineState, "sightline/machine/state", (TELEMETRY,), (PUBLISHER,), 10
+)
+MACHINE_STATE_TO_CLOUD = Stream(
+    "MachineStateToCloud",
+    messages.MachineState,
+    "sightline/{thing}/machine-state",
+    (TELEMETRY,),
+    (CLOUD,),
+    1,
+    "cloud",
+)
+STATION_HEALTH = Stream(
+    "StationHealth",
+    messages.StationHealth,
+    "sightline/{thing}/health",
+    COMPONENTS,
+    (CLOUD,),
+    5,
+    "cloud",
+)
+INSPECTION_RECORD = Stream(
+    "InspectionRecord",
+    messages.InspectionRecord,
+    "sightline/{thing}/records",
+    (PUBLISHER,),
+    (CLOUD,),
+    100,
+    "cloud",
+)
+
+CATALOGUE: tuple[Stream, ...] = (
+    PART_TRIGGERED,
+    COUNTER_ANNOUNCED,
+    PART_CAPTURED,
+    PARTS_ANNOUNCED,
+    PART_JUDGED,
+    GATE_ACTED,
+    PART_SETTLED,
+    MACHINE_SAMPLES,
+    MACHINE_STATE,
+    MACHINE_STATE_TO_CLOUD,
+    STATION_HEALTH,
+    INSPECTION_RECORD,
+)
+
+
+def streams_read_by(component: str) -> tuple[Stream, ...]:
+    """The rows that name this component as a reader."""
+    return tuple(stream for stream in CATALOGUE if component in stream.readers)
+
+
+def streams_sent_by(component: str) -> tuple[Stream, ...]:
+    """The rows that name this component as a sender."""
+    return tuple(stream for stream in CATALOGUE if component in stream.senders)
