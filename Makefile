@@ -1,0 +1,61 @@
+# What a newcomer types. Each target installs what it needs into .venv, locked with hashes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+LOCK   := requirements/python$(VERSION).txt
+READY  := $(VENV)/ready-$(VERSION)
+
+PARTS  ?=
+IMAGES ?=
+RATE   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench check format environment training-environment lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
+
+run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second
+	@exec $(BIN)/python -m hil.run --rate $(RATE) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
+
+test: $(READY)  ## the whole suite; needs no GPU, camera, account or network
+	$(BIN)/python -m pytest tests
+
+bench: $(READY)  ## the benchmarks: a table, and .station/bench.json
+	@mkdir -p .station
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' --benchmark-only \
+	    --benchmark-columns=min,median,max,rounds --benchmark-json=.station/bench.json
+
+check: $(READY)  ## ruff, strict typing, the suite's own rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tools.check_suite
+
+format: $(READY)  ## put all sources into the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+environment: $(READY)
+
+$(READY): $(LOCK)
+	@test -f $(LOCK) || { echo "no lock for Python $(VERSION); 3.10 and later are supported"; exit 1; }
+	@echo "setting up $(VENV) for Python $(VERSION) ..."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement $(LOCK)
+	@$(BIN)/python -c 'import pathlib, sysconfig; root = pathlib.Path.cwd(); pathlib.Path(sysconfig.get_paths()["purelib"], "sightline.pth").write_text("".join("%s\n" % (root / name) for name in (".", "shared", "components")))'
+	@touch $(READY)
+
+training-environment: $(READY)  ## adds PyTorch, for training only
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+
+lock:  ## renew the locks (needs uv)
+	for version in 3.10 3.11 3.12 3.13; do \
+	    uv pip compile --quiet pyproject.toml --extra development --universal --python-version $$version \
+	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/python$$version.txt; \
+	done
+
+clean:  ## remove what runs left behind, the rendered pictures too
+	rm -rf .station build

@@ -1,0 +1,60 @@
+#!/bin/sh
+# What the scripts of every recipe call, with the same words on a laptop, on JetPack and on Nucleus Lite:
+#
+#   launch.sh install               make the component's Python environment in its work folder
+#   launch.sh run MODULE [ARG ...]  run a module of the artifact with that environment
+#
+# Where SIGHTLINE_PYTHON names an interpreter that has all packages (a development machine), it is used
+# as it is. Elsewhere the environment is made from the wheels that came with the artifact, without a
+# network; it sees the system's packages, where JetPack keeps TensorRT.
+set -eu
+
+artifact=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+environment="$PWD/environment"
+
+fail() {
+    echo "launch.sh: $1" >&2
+    exit 1
+}
+
+install_environment() {
+    if [ -n "${SIGHTLINE_PYTHON:-}" ]; then
+        [ -x "$SIGHTLINE_PYTHON" ] || fail "SIGHTLINE_PYTHON names no program: $SIGHTLINE_PYTHON"
+        return
+    fi
+    [ -f "$artifact/requirements.txt" ] || fail "the artifact has no requirements.txt: $artifact"
+    if [ -f "$environment/requirements.txt" ] &&
+        cmp -s "$artifact/requirements.txt" "$environment/requirements.txt"; then
+        return
+    fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 3.10 or later is needed"
+    rm -rf "$environment"
+    python3 -m venv --system-site-packages "$environment"
+    "$environment/bin/python" -m pip install --quiet --no-index --find-links "$artifact/wheels" \
+        --require-hashes --requirement "$artifact/requirements.txt"
+    cp "$artifact/requirements.txt" "$environment/requirements.txt"
+}
+
+python_of_component() {
+    if [ -n "${SIGHTLINE_PYTHON:-}" ]; then
+        echo "$SIGHTLINE_PYTHON"
+    else
+        echo "$environment/bin/python"
+    fi
+}
+
+case "${1:-}" in
+install)
+    install_environment
+    ;;
+run)
+    [ "$#" -ge 2 ] || fail "run needs the name of a module"
+    shift
+    python=$(python_of_component)
+    [ -x "$python" ] || fail "no interpreter at $python; the install step makes it"
+    PYTHONPATH="$artifact" PYTHONUNBUFFERED=1 exec "$python" -m "$@"
+    ;;
+*)
+    fail "usage: launch.sh install | run MODULE [ARG ...]"
+    ;;
+esac
