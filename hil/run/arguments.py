@@ -1,0 +1,77 @@
+"""The command line of `python -m hil.run`."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """What to run: `parts` None runs until Ctrl-C; `images` None plays rendered bottles."""
+
+    parts: int | None
+    rate_hz: float
+    images: Path | None
+    folder: Path
+    pool: Path
+    pool_parts: int
+    station: str
+    deployment: Path
+    port: int
+    ready_timeout_s: float = 60.0
+
+
+def parse(arguments: list[str] | None = None) -> RunArguments:
+    """The arguments, checked; argparse ends the process with a clear word if they are wrong."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.images is not None and not given.images.is_dir():
+        parser.error(f"--images: found no folder at {given.images}")
+    if given.parts is not None and given.parts < 1:
+        parser.error(f"--parts: found {given.parts}; a number from 1 is allowed")
+    if not 0 < given.rate <= 25:
+        parser.error(f"--rate: found {given.rate}; more than 0 and at most 25 parts a second")
+    return RunArguments(
+        parts=given.parts,
+        rate_hz=given.rate,
+        images=given.images.resolve() if given.images else None,
+        folder=given.folder.resolve(),
+        pool=given.pool.resolve(),
+        pool_parts=given.pool_parts,
+        station=given.station,
+        deployment=given.deployment.resolve(),
+        port=given.port,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.run", description="Run a whole inspection station on this machine"
+    )
+    parser.add_argument("--parts", type=int, help="stop after this many parts (default: Ctrl-C)")
+    parser.add_argument("--rate", type=float, default=2.0, help="parts a second (default: 2)")
+    parser.add_argument("--images", type=Path, help="play a folder of pictures, not the bottles")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station",
+        help="where the run keeps its files (default: .station)",
+    )
+    parser.add_argument(
+        "--pool",
+        type=Path,
+        default=REPOSITORY / ".station" / "pool",
+        help="where rendered bottles are kept between runs (default: .station/pool)",
+    )
+    parser.add_argument("--pool-parts", type=int, default=240, help="bottles in the pool (240)")
+    parser.add_argument("--station", default="station-1", help="the thing's name (station-1)")
+    parser.add_argument(
+        "--deployment",
+        type=Path,
+        default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
+        help="components and their configuration (default: recipes/deployments/laptop.yaml)",
+    )
+    parser.add_argument("--port", type=int, default=8080, help="the page's port; 0 takes any")
+    return parser
