@@ -1,0 +1,97 @@
+"""`make run`: the whole station on this machine, with progress, until all parts are through."""
+
+import signal
+import sys
+import time
+
+from hil.run import summary
+from hil.run.arguments import RunArguments, parse
+from hil.run.evidence import component_figures, verdicts_by_number
+from hil.run.pictures import prepare_pictures
+from hil.run.progress import Progress, state_line, summary_text
+from hil.run.station import POLL_S, OneMachine, StationFailed
+
+SETTLE_TIMEOUT_S = 30.0
+
+
+def main() -> int:
+    """Exit code 0 only if every part is accounted for and no component failed."""
+    arguments = parse()
+    progress = Progress()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    pictures, truth = prepare_pictures(arguments, progress)
+    machine = OneMachine(arguments, pictures)
+    try:
+        return _run(machine, arguments, truth, progress)
+    except StationFailed as error:
+        progress.say(f"The station failed: {error}")
+        return 1
+    except KeyboardInterrupt:
+        progress.say("Stopped before the station was up.")
+        return 130
+    finally:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # a second Ctrl-C must not leave processes behind
+        machine.stop()
+
+
+def _run(
+    machine: OneMachine, arguments: RunArguments, truth: dict[int, str] | None, progress: Progress
+) -> int:
+    progress.say("Starting broker, cloud side, plant and nucleus ...")
+    machine.start()
+    progress.say(f"The page: {machine.page}")
+    machine.wait_until_ready(arguments.ready_timeout_s)
+    progress.say("All five components are ready; the conveyor starts. Ctrl-C ends the run.")
+    machine.tell_plant("start")
+    try:
+        _watch(machine, arguments, progress)
+    except KeyboardInterrupt:
+        progress.say("Stopping the conveyor and settling the parts under way ...")
+        machine.tell_plant("stop")
+    _settle(machine, progress)
+    return _conclude(machine, truth, progress)
+
+
+def _watch(machine: OneMachine, arguments: RunArguments, progress: Progress) -> None:
+    started = time.monotonic()
+    while True:
+        machine.check_processes()
+        plant, now = machine.plant_status(), time.monotonic()
+        progress.show(state_line(plant, machine.cloud_summary(), now - started), now)
+        if arguments.parts is not None and plant["counted"] >= arguments.parts:
+            return
+        time.sleep(POLL_S * 5)
+
+
+def _settle(machine: OneMachine, progress: Progress) -> None:
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        counted = machine.plant_status()["counted"]
+        if machine.cloud_summary()["records"]["received"] >= counted:
+            return
+        time.sleep(POLL_S)
+    progress.say(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
+
+
+def _conclude(machine: OneMachine, truth: dict[int, str] | None, progress: Progress) -> int:
+    result = summary.summarize(
+        machine.plant_status(),
+        machine.cloud_summary(),
+        component_figures(machine.nucleus_status()),
+        truth,
+        verdicts_by_number(machine) if truth is not None else {},
+    )
+    summary.write(result, machine.folder / "summary.json")
+    progress.say(summary_text(result))
+    problems = summary.complaints(result)
+    for problem in problems:
+        progress.say(f"  ! {problem}")
+    if not problems:
+        progress.say("Every part is accounted for.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""Brings a whole station up on this machine and takes it down again, leaving nothing behind."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from hil.run.arguments import REPOSITORY, RunArguments
+from hil.run.processes import Process, wait_for_file
+
+COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")
+POLL_S = 0.1
+UP_TIMEOUT_S = 30.0
+Json = dict[str, Any]
+
+
+class StationFailed(RuntimeError):
+    """The station did not come up, or one of its processes ended."""
+
+
+class OneMachine:
+    """Broker, cloud side, plant and nucleus as processes; the nucleus starts the components."""
+
+    def __init__(self, arguments: RunArguments, pictures: Path) -> None:
+        self._arguments = arguments
+        self._pictures = pictures
+        self.folder = arguments.folder
+        self._processes: list[Process] = []
+        self.page = ""
+        self.broker = ""
+
+    def start(self) -> None:
+        """Start all processes; returns when each has told its address."""
+        self._fresh_folders()
+        arguments = self._arguments
+        broker = self._spawn("broker", "hil.nucleus.broker", "--port", "0", *self._file("broker"))
+        plant = self._spawn(
+            *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", "0"),
+            *("--status", str(self.folder / "plant.json")),
+            *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
+        )
+        address = wait_for_file(self.folder / "broker.address", broker, UP_TIMEOUT_S)
+        self.broker = address if ":" in address else f"127.0.0.1:{address}"
+        cloud = self._spawn(
+            *("cloud", "cloud", "--broker", self.broker),
+            *("--database", str(self.folder / "cloud" / "records.sqlite")),
+            *("--evidence", str(self.folder / "evidence")),
+            *("--port", f"{arguments.port}", "--address-file", str(self.folder / "cloud.address")),
+        )
+        wait_for_file(self.folder / "plant.json", plant, UP_TIMEOUT_S)
+        self._start_nucleus(self.plant_status()["endpoint"])
+        address = wait_for_file(self.folder / "cloud.address", cloud, UP_TIMEOUT_S)
+        self.page = address if "://" in address else f"http://{address}"
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until each component reports itself ready, as the cloud side sees it."""
+        deadline = time.monotonic() + timeout_s
+        waiting: list[str] = list(COMPONENTS)
+        while waiting and time.monotonic() < deadline:
+            self.check_processes()
+            health = self.cloud_summary().get("health", {})
+            waiting = [
+                n for n in COMPONENTS if not health.get(f"com.sightline.{n}", {}).get("ready")
+            ]
+            time.sleep(POLL_S)
+        if waiting:
+            raise StationFailed(
+                f"not ready after {timeout_s:.0f} s: {', '.join(waiting)}; "
+                f"their logs are in {self.folder / 'nucleus' / 'logs'}"
+            )
+
+    def tell_plant(self, command: str, **more: object) -> None:
+        """Give the plant a command."""
+        self._process("plant").tell(json.dumps({"command": command, **more}))
+
+    def plant_status(self) -> Json:
+        """What the PLC counted and what its gate did."""
+        return _read_json(self.folder / "plant.json")
+
+    def nucleus_status(self) -> Json:
+        """The nucleus's components: state, process, restarts, CPU, memory."""
+        return _read_json(self.folder / "nucleus" / "status.json")
+
+    def cloud_summary(self) -> Json:
+        """The cloud side's summary."""
+        return self.cloud("/api/summary")
+
+    def cloud(self, path: str) -> Json:
+        """What the cloud side answers on a path."""
+        with urllib.request.urlopen(self.page + path, timeout=5) as response:
+            answer: Json = json.load(response)
+        return answer
+
+    def check_processes(self) -> None:
+        """StationFailed if one of the processes has ended."""
+        for process in self._processes:
+            if process.exit_code() is not None:
+                raise StationFailed(
+                    f"{process.name} ended with {process.exit_code()}:\n{process.last_words()}"
+                )
+
+    def stop(self) -> None:
+        """End everything: the nucleus first, so that the components settle what they have in hand."""
+        order = {"nucleus": 0, "plant": 1, "cloud": 2, "broker": 3}
+        for process in sorted(self._processes, key=lambda p: order[p.name]):
+            process.stop()
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"/dev/shm/sightline-{self._arguments.station}.ring").unlink()
+
+    def _fresh_folders(self) -> None:
+        for name in ("nucleus", "cloud", "station", "evidence", "logs"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name in ("logs", "cloud", "evidence", "station"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("plant.json", "broker.address", "cloud.address", "summary.json"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _start_nucleus(self, plc_endpoint: str) -> None:
+        merges = {
+            "com.sightline.Capture": {
+                "source": {"kind": "images", "folder": str(self._pictures)},
+            },
+            "com.sightline.Equipment": {"link": {"kind": "opcua", "endpoint": plc_endpoint}},
+        }
+        merge_file = self.folder / "nucleus-merge.json"
+        merge_file.write_text(json.dumps(merges, indent=2))
+        self._spawn(
+            *("nucleus", "hil.nucleus", "--root", str(self.folder / "nucleus")),
+            *("--recipes", str(REPOSITORY / "recipes"), "--source", str(REPOSITORY)),
+            *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
+            *("--broker", self.broker, "--thing-name", self._arguments.station),
+        )
+
+    def _file(self, name: str) -> tuple[str, str]:
+        return ("--port-file", str(self.folder / f"{name}.address"))
+
+    def _spawn(self, name: str, *module: str) -> Process:
+        environment = {**os.environ, "SIGHTLINE_PYTHON": sys.executable}
+        process = Process(name, module, self.folder / "logs", environment)
+        self._processes.append(process)
+        return process
+
+    def _process(self, name: str) -> Process:
+        return next(process for process in self._processes if process.name == name)
+
+
+def _read_json(path: Path) -> Json:
+    content: Json = json.loads(path.read_text())
+    return content

@@ -1,0 +1,84 @@
+"""What a run came to: every part accounted for, or not."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+VERDICTS = ("ok", "defect", "review", "missed", "empty")
+Json = dict[str, Any]
+
+
+def summarize(
+    plant: Mapping[str, Any],
+    cloud: Mapping[str, Any],
+    components: Mapping[str, Any],
+    truth: Mapping[int, str] | None,
+    verdicts: Mapping[int, str],
+) -> Json:
+    """The summary as `.station/summary.json` has it; `truth` maps a part's number to what it is."""
+    judged = {verdict: int(cloud["parts"].get(verdict, 0)) for verdict in VERDICTS}
+    triggered = int(plant["counted"])
+    gate = cloud["gate"]
+    return {
+        "parts": {
+            "triggered": triggered,
+            **judged,
+            "in_flight": triggered - sum(judged.values()),
+        },
+        "gate": {
+            "passed": int(plant["passed"]),
+            "rejected": int(plant["rejected"]),
+            "unconfirmed": int(gate.get("unconfirmed", 0)),
+        },
+        "records": {
+            "sent": _sent(cloud),
+            "received": int(cloud["records"]["received"]),
+            "duplicates": int(cloud["records"]["duplicates"]),
+        },
+        "latency_ms": cloud["latency_ms"],
+        "defects": None if truth is None else compare(truth, verdicts),
+        "components": dict(components),
+        "versions": cloud["versions"],
+    }
+
+
+def compare(truth: Mapping[int, str], verdicts: Mapping[int, str]) -> dict[str, int]:
+    """Escapes: defects passed as ok; overkill: good parts rejected as defects."""
+    counts = {"planted": 0, "escaped": 0, "overkill": 0, "reviewed": 0}
+    for number, verdict in verdicts.items():
+        is_defect = truth.get(number) == "defect"
+        counts["planted"] += is_defect
+        counts["escaped"] += is_defect and verdict in ("ok", "empty")
+        counts["overkill"] += truth.get(number) == "ok" and verdict == "defect"
+        counts["reviewed"] += verdict == "review"
+    return counts
+
+
+def complaints(summary: Mapping[str, Any]) -> list[str]:
+    """Why the run is no success, in words; empty when every part is accounted for."""
+    found = []
+    if summary["parts"]["in_flight"]:
+        found.append(f"{summary['parts']['in_flight']} parts are not accounted for")
+    if summary["records"]["received"] != summary["parts"]["triggered"]:
+        found.append(
+            f"{summary['records']['received']} records came of {summary['parts']['triggered']} parts"
+        )
+    for name, component in summary["components"].items():
+        if component["restarts"]:
+            found.append(f"{name} was restarted {component['restarts']} times")
+        if component.get("state") in ("BROKEN", "ERRORED"):
+            found.append(f"{name} is {component['state']}")
+    return found
+
+
+def write(summary: Mapping[str, Any], path: Path) -> None:
+    """Write the summary as indented JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def _sent(cloud: Mapping[str, Any]) -> int:
+    health = cloud.get("health", {}).get("com.sightline.Publisher", {})
+    return int(health.get("counters", {}).get("records_sent", 0))
