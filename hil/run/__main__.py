@@ -7,7 +7,7 @@ import time
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
 from hil.run.evidence import component_figures, verdicts_by_number
-from hil.run.pictures import prepare_pictures
+from hil.run.pictures import Truth, prepare_pictures
 from hil.run.progress import Progress, state_line, summary_text
 from hil.run.station import POLL_S, OneMachine, StationFailed
 
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _run(
-    machine: OneMachine, arguments: RunArguments, truth: dict[int, str] | None, progress: Progress
+    machine: OneMachine, arguments: RunArguments, truth: Truth | None, progress: Progress
 ) -> int:
     progress.say("Starting broker, cloud side, plant and nucleus ...")
     machine.start()
@@ -75,7 +75,7 @@ def _settle(machine: OneMachine, progress: Progress) -> None:
     progress.say(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
 
 
-def _conclude(machine: OneMachine, truth: dict[int, str] | None, progress: Progress) -> int:
+def _conclude(machine: OneMachine, truth: Truth | None, progress: Progress) -> int:
     result = summary.summarize(
         machine.plant_status(),
         machine.cloud_summary(),

@@ -1,6 +1,8 @@
 """The pictures that the cameras play: rendered bottles with known truth, or a folder of the user's."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hil.plant.pool import ensure_pool
@@ -10,20 +12,28 @@ from hil.run.progress import Progress
 POOL_SEED = 20
 
 
-def prepare_pictures(
-    arguments: RunArguments, progress: Progress
-) -> tuple[Path, dict[int, str] | None]:
-    """The folder to play, and what each part number really is (None for the user's pictures)."""
+@dataclass(frozen=True)
+class Truth:
+    """What each rendered part really is; the pool begins again when it is through."""
+
+    expected_verdicts: Sequence[str]
+
+    def of(self, part_number: int) -> str:
+        """The verdict that a perfect station gives: ok, defect or empty."""
+        return self.expected_verdicts[(part_number - 1) % len(self.expected_verdicts)]
+
+
+def prepare_pictures(arguments: RunArguments, progress: Progress) -> tuple[Path, Truth | None]:
+    """The folder to play, and what each part really is (None for the user's pictures)."""
     if arguments.images is not None:
         return arguments.images, None
     progress.say(f"Bottles: {arguments.pool_parts} rendered parts in {arguments.pool}")
     pool = ensure_pool(arguments.pool, arguments.pool_parts, POOL_SEED)
-    return pool, truth_by_number(pool, arguments.parts or arguments.pool_parts)
+    return pool, truth_of(pool)
 
 
-def truth_by_number(pool: Path, parts: int) -> dict[int, str]:
-    """Expected verdict by part number; the pool begins again when it is through."""
+def truth_of(pool: Path) -> Truth:
+    """The truth that lies beside a pool's pictures."""
     listed = json.loads((pool / "parts.json").read_text())
     entries = listed["parts"] if isinstance(listed, dict) else listed
-    expected = [str(entry["expected_verdict"]) for entry in entries]
-    return {number: expected[(number - 1) % len(expected)] for number in range(1, parts + 1)}
+    return Truth([str(entry["expected_verdict"]) for entry in entries])

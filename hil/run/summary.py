@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from hil.run.pictures import Truth
+
 VERDICTS = ("ok", "defect", "review", "missed", "empty")
 Json = dict[str, Any]
 
@@ -14,10 +16,10 @@ def summarize(
     plant: Mapping[str, Any],
     cloud: Mapping[str, Any],
     components: Mapping[str, Any],
-    truth: Mapping[int, str] | None,
+    truth: Truth | None,
     verdicts: Mapping[int, str],
 ) -> Json:
-    """The summary as `.station/summary.json` has it; `truth` maps a part's number to what it is."""
+    """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown."""
     judged = {verdict: int(cloud["parts"].get(verdict, 0)) for verdict in VERDICTS}
     triggered = int(plant["counted"])
     gate = cloud["gate"]
@@ -44,14 +46,14 @@ def summarize(
     }
 
 
-def compare(truth: Mapping[int, str], verdicts: Mapping[int, str]) -> dict[str, int]:
+def compare(truth: Truth, verdicts: Mapping[int, str]) -> dict[str, int]:
     """Escapes: defects passed as ok; overkill: good parts rejected as defects."""
     counts = {"planted": 0, "escaped": 0, "overkill": 0, "reviewed": 0}
     for number, verdict in verdicts.items():
-        is_defect = truth.get(number) == "defect"
+        is_defect = truth.of(number) == "defect"
         counts["planted"] += is_defect
         counts["escaped"] += is_defect and verdict in ("ok", "empty")
-        counts["overkill"] += truth.get(number) == "ok" and verdict == "defect"
+        counts["overkill"] += truth.of(number) == "ok" and verdict == "defect"
         counts["reviewed"] += verdict == "review"
     return counts
 

@@ -1,0 +1,48 @@
+"""A whole station with real processes, for tests that follow parts through it."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hil.plant.pool import ensure_pool
+
+from hil.run.arguments import parse
+from hil.run.pictures import POOL_SEED
+from tests.pipeline.running import RunningStation
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+POOL = REPOSITORY / ".station" / "pool"
+POOL_PARTS = 240
+
+StartStation = Callable[..., RunningStation]
+
+
+@pytest.fixture(scope="session")
+def bottles() -> Path:
+    """The pool of rendered bottles, the same that `make run` uses."""
+    return ensure_pool(POOL, POOL_PARTS, POOL_SEED)
+
+
+@pytest.fixture
+def start_station(tmp_path: Path, bottles: Path) -> Iterator[StartStation]:
+    """Start a station under a name of its own; it is taken down after the test."""
+    started: list[RunningStation] = []
+
+    def start(parts: int, rate_hz: float = 4.0, images: Path | None = None) -> RunningStation:
+        name = f"test-{uuid.uuid4().hex[:8]}"
+        arguments = parse(
+            [
+                *("--parts", str(parts), "--rate", str(rate_hz), "--port", "0"),
+                *("--folder", str(tmp_path / "run"), "--station", name),
+                *(("--images", str(images)) if images else ()),
+            ]
+        )
+        station = RunningStation(arguments, images or bottles)
+        started.append(station)
+        station.start()
+        return station
+
+    yield start
+    for station in started:
+        station.stop()
