@@ -39,7 +39,7 @@ class OneMachine:
         """Start all processes; returns when each has told its address."""
         self._fresh_folders()
         arguments = self._arguments
-        broker = self._spawn("broker", "hil.nucleus.broker", "--port", "0", *self._file("broker"))
+        broker = self.start_broker(port=0)
         plant = self._spawn(
             *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", "0"),
             *("--status", str(self.folder / "plant.json")),
@@ -57,6 +57,18 @@ class OneMachine:
         self._start_nucleus(self.plant_status()["endpoint"])
         address = wait_for_file(self.folder / "cloud.address", cloud, UP_TIMEOUT_S)
         self.page = address if "://" in address else f"http://{address}"
+
+    def start_broker(self, port: int) -> Process:
+        """Start the MQTT broker; port 0 takes any free one."""
+        address_file = str(self.folder / "broker.address")
+        arguments = ("--port", f"{port}", "--port-file", address_file)
+        return self._spawn("broker", "hil.nucleus.broker", *arguments)
+
+    def stop_process(self, name: str) -> None:
+        """End one of the processes, as a fault of the world would."""
+        process = self._process(name)
+        self._processes.remove(process)
+        process.stop()
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until each component reports itself ready, as the cloud side sees it."""
@@ -136,9 +148,6 @@ class OneMachine:
             *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
             *("--broker", self.broker, "--thing-name", self._arguments.station),
         )
-
-    def _file(self, name: str) -> tuple[str, str]:
-        return ("--port-file", str(self.folder / f"{name}.address"))
 
     def _spawn(self, name: str, *module: str) -> Process:
         environment = {**os.environ, "SIGHTLINE_PYTHON": sys.executable}
