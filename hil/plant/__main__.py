@@ -1,0 +1,74 @@
+"""`python -m hil.plant`: the factory around the station: a conveyor and its PLC, in real time."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hil.plant.commands import LinesFromInput, Operator
+from hil.plant.conveyor import Conveyor
+from hil.plant.gate import GateSettings
+from hil.plant.plc import Plc, PlcSettings
+from hil.plant.status import PlantStatus
+
+
+async def run_plant(arguments: argparse.Namespace) -> None:
+    """Run until the input ends or SIGTERM comes; the belt waits for `start`."""
+    plc = Plc(
+        PlcSettings(
+            port=arguments.port,
+            belt_speed_mps=arguments.speed,
+            first_number=arguments.first_number,
+            seed=arguments.seed,
+            gate=GateSettings(distance_m=arguments.gate_distance),
+        )
+    )
+    await plc.start()
+    status = PlantStatus(arguments.status, plc.endpoint)
+    plc.on_outcome = status.gate_acted
+    conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted)
+    status.write()
+    tasks = [asyncio.create_task(conveyor.run()), asyncio.create_task(status.run())]
+    await _obey_until_end(Operator(plc, conveyor, status))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    status.write()
+    await plc.stop()
+
+
+async def _obey_until_end(operator: Operator) -> None:
+    loop = asyncio.get_running_loop()
+    reader = LinesFromInput(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, reader.lines.put_nowait, None)
+    reader.start()
+    while (line := await reader.lines.get()) is not None:
+        if line.strip():
+            operator.obey(line)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m hil.plant", description=__doc__)
+    parser.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
+    parser.add_argument("--parts", type=int, help="feed so many parts (default: until stopped)")
+    parser.add_argument("--port", type=int, default=0, help="the PLC's port; 0 takes any (0)")
+    parser.add_argument("--status", type=Path, help="JSON file that tells what happened so far")
+    parser.add_argument("--speed", type=float, default=0.5, help="belt speed in m/s (0.5)")
+    parser.add_argument(
+        "--gate-distance", type=float, default=0.75, help="trigger to gate, m (0.75)"
+    )
+    parser.add_argument("--first-number", type=int, default=1, help="number of the first part (1)")
+    parser.add_argument("--seed", type=int, default=1, help="of the machine's noise (1)")
+    given = parser.parse_args(arguments)
+    if given.rate <= 0 or given.speed <= 0 or given.gate_distance <= 0:
+        parser.error("--rate, --speed and --gate-distance must be more than 0")
+    asyncio.run(run_plant(given))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The PLC's nodes: one row each, all under one namespace; docs/plc-handshake.md says what they mean."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from asyncua import Server, ua
+
+from hil.plant.machine import MACHINE_TAGS, MachineTag
+
+NAMESPACE = "urn:sightline:plc"
+UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
+DOUBLE, BOOLEAN, INT64 = ua.VariantType.Double, ua.VariantType.Boolean, ua.VariantType.Int64
+
+
+@dataclass(frozen=True)
+class PlcNode:
+    """One variable: its identifier, its type, what it holds at power-on, who may write it."""
+
+    name: str
+    kind: Any
+    initial: object
+    written_by_station: bool = False
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the variable is an array."""
+        return isinstance(self.initial, list)
+
+
+NODES: tuple[PlcNode, ...] = (
+    PlcNode("Line.PartCounter", UINT32, 0),
+    PlcNode("Line.BeltSpeed", DOUBLE, 0.0),
+    PlcNode("Line.Running", BOOLEAN, False),
+    PlcNode("Station.Heartbeat", UINT32, 0, written_by_station=True),
+    PlcNode("Verdict.PartNumber", UINT32, 0, written_by_station=True),
+    PlcNode("Verdict.Code", UINT16, 0, written_by_station=True),
+    PlcNode("Verdict.Strobe", UINT32, 0, written_by_station=True),
+    PlcNode("Verdict.Echo", UINT32, 0),
+    PlcNode("Outcome.Numbers", UINT32, []),
+    PlcNode("Outcome.Actions", UINT16, []),
+    PlcNode("Outcome.Times", INT64, []),
+    PlcNode("Outcome.Causes", UINT16, []),
+    PlcNode("Outcome.Counter", UINT32, 0),
+    *(PlcNode(tag.node, DOUBLE, 0.0) for tag in MACHINE_TAGS),
+)
+
+
+class AddressSpace:
+    """The nodes in a server: write, read, take away and put back, by name."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._index = 0
+        self._rows = {row.name: row for row in NODES}
+        self._absent: set[str] = set()
+        self._parent: Any = None
+
+    async def create(self) -> None:
+        """Make all nodes, with their engineering units where they have any."""
+        self._index = await self._server.register_namespace(NAMESPACE)
+        objects = self._server.nodes.objects
+        self._parent = await objects.add_object(ua.NodeId("Plc", self._index), "Plc")
+        for row in NODES:
+            await self._add(row)
+
+    def node_id(self, name: str) -> Any:
+        """The node's id in this server."""
+        return ua.NodeId(name, self._index)
+
+    async def write(self, name: str, value: object, source_utc_ns: int) -> None:
+        """Set a variable with its source time; nothing happens while the variable is taken away."""
+        if name not in self._absent:
+            data = _data_value(self._rows[name], value, source_utc_ns)
+            await self._server.write_attribute_value(self.node_id(name), data)
+
+    def read(self, name: str) -> Any:
+        """What a variable holds."""
+        return self._server.read_attribute_value(self.node_id(name)).Value.Value
+
+    async def take_away(self, name: str) -> None:
+        """Delete a variable, as if the PLC's program no longer had it."""
+        if name not in self._absent:
+            self._absent.add(name)
+            await self._server.delete_nodes([self._server.get_node(self.node_id(name))])
+
+    async def put_back(self, name: str) -> None:
+        """Undo `take_away`."""
+        if name in self._absent:
+            self._absent.discard(name)
+            await self._add(self._rows[name])
+
+    async def _add(self, row: PlcNode) -> None:
+        variant = ua.Variant(row.initial, row.kind, is_array=row.is_array)
+        variable = await self._parent.add_variable(
+            self.node_id(row.name), f"{self._index}:{row.name}", variant, row.kind
+        )
+        if row.written_by_station:
+            await variable.set_writable()
+        for tag in MACHINE_TAGS:
+            if tag.node == row.name:
+                await _add_units(variable, tag, self._index)
+
+
+async def _add_units(variable: Any, tag: MachineTag, index: int) -> None:
+    units = ua.EUInformation(DisplayName=ua.LocalizedText(tag.unit))
+    limits = ua.Range(Low=tag.normal_low, High=tag.normal_high)
+    await variable.add_property(index, "EngineeringUnits", units)
+    await variable.add_property(index, "NormalRange", limits)
+
+
+def _data_value(row: PlcNode, value: object, source_utc_ns: int) -> Any:
+    source = datetime.datetime.fromtimestamp(source_utc_ns / 1e9, datetime.timezone.utc)
+    variant = ua.Variant(value, row.kind, is_array=row.is_array)
+    return ua.DataValue(variant, SourceTimestamp=source)

@@ -1,0 +1,79 @@
+"""The conveyor: brings parts past the trigger on an absolute schedule, so that the rate never drifts."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+BELT_POLL_S = 0.05
+
+
+class Line(Protocol):
+    """What the conveyor moves: the PLC."""
+
+    @property
+    def parts_under_way(self) -> bool: ...
+
+    async def count_part(self) -> tuple[int, int]: ...
+
+    async def set_line(self, running: bool) -> None: ...
+
+
+class Conveyor:
+    """Feeds parts while started; the belt runs on until the last part has reached the gate."""
+
+    def __init__(
+        self,
+        line: Line,
+        rate_hz: float,
+        parts: int | None,
+        on_counted: Callable[[int, int], None],
+    ) -> None:
+        self._line = line
+        self._period_s = 1.0 / rate_hz
+        self._parts = parts
+        self._on_counted = on_counted
+        self._fed = 0
+        self._feeding = asyncio.Event()
+
+    def start(self) -> None:
+        """Feed parts from now on."""
+        if not self._all_fed():
+            self._feeding.set()
+
+    def stop(self) -> None:
+        """Feed no more parts; those on the belt go on to the gate."""
+        self._feeding.clear()
+
+    async def run(self) -> None:
+        """Move parts until cancelled."""
+        while True:
+            await self._feeding.wait()
+            await self._line.set_line(True)
+            await self._feed()
+            await _until(lambda: self._feeding.is_set() or not self._line.parts_under_way)
+            if not self._feeding.is_set():
+                await self._line.set_line(False)
+
+    async def _feed(self) -> None:
+        started_s, fed = time.monotonic(), 0
+        while True:
+            await asyncio.sleep(max(0.0, started_s + fed * self._period_s - time.monotonic()))
+            if not self._feeding.is_set():
+                return
+            self._on_counted(*await self._line.count_part())
+            fed += 1
+            self._fed += 1
+            if self._all_fed():
+                self._feeding.clear()
+                return
+
+    def _all_fed(self) -> bool:
+        return self._parts is not None and self._fed >= self._parts
+
+
+async def _until(
+    holds: Callable[[], bool], pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> None:
+    while not holds():
+        await pause(BELT_POLL_S)
