@@ -45,7 +45,7 @@ class Operator:
         self._faults: dict[str, Callable[[Command], Awaitable[None]]] = {
             "freeze_heartbeat": self._freeze_heartbeat,
             "server_away": lambda command: plc.go_away(command.seconds),
-            "power_cycle": self._power_cycle,
+            "power_cycle": lambda command: plc.go_away(command.seconds, command.first_number),
             "nan_tag": lambda command: plc.set_tag_fault(command.tag, "nan"),
             "missing_tag": lambda command: plc.set_tag_fault(command.tag, "missing"),
             "jump_counter": self._jump_counter,
@@ -78,10 +78,6 @@ class Operator:
         if command.seconds > 0:
             await asyncio.sleep(command.seconds)
             self._plc.heartbeat_frozen = False
-
-    async def _power_cycle(self, command: Command) -> None:
-        await self._plc.lose_memory(command.first_number)
-        await self._plc.go_away(command.seconds)
 
     async def _jump_counter(self, command: Command) -> None:
         self._plc.jump_counter(command.by)

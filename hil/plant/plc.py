@@ -59,6 +59,7 @@ class Plc:
         self._server = Server()
         self._nodes = AddressSpace(self._server)
         self._arrival = asyncio.Event()
+        self._strobe = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._line_running = False
         self._invalid_tags: set[str] = set()
@@ -132,16 +133,20 @@ class Plc:
         elif kind == "missing":
             await self._nodes.take_away(node)
 
-    async def go_away(self, seconds: float) -> None:
-        """Fault: the server closes all connections and listens again later, on the same port."""
+    async def go_away(self, seconds: float, next_number: int | None = None) -> None:
+        """Fault: all connections close, and the server listens again later on the same port.
+
+        With `next_number` the PLC lost its power: it forgets counter, outcomes and parts under way.
+        """
         await self._server.bserver.stop()
+        if next_number is not None:
+            await self._forget(next_number)
         await asyncio.sleep(seconds)
         await self._server.bserver.start()
 
-    async def lose_memory(self, first_number: int) -> None:
-        """Fault: power-on; counter, outcomes and parts under way are forgotten."""
+    async def _forget(self, next_number: int) -> None:
         self._gate = Gate(self._settings.gate)
-        self._counter = first_number - 1
+        self._counter = next_number - 1
         self._outcomes.clear()
         self._outcome_counter = 0
         await self._nodes.write("Line.PartCounter", self._counter, time.time_ns())
@@ -158,7 +163,10 @@ class Plc:
         if not self.heartbeat_frozen:
             self._gate.beat(value, time.monotonic_ns())
 
-    def _take_verdict(self, _strobe: int) -> None:
+    def _take_verdict(self, strobe: int) -> None:
+        if strobe == self._strobe:
+            return
+        self._strobe = strobe
         number = int(self._nodes.read("Verdict.PartNumber"))
         code = int(self._nodes.read("Verdict.Code"))
         if self._gate.take(number, code, time.monotonic_ns()):

@@ -1,0 +1,59 @@
+"""Follows the PLC's part counter: which value is a new part, and what may be announced."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from equipment.links.link import CounterSeen, TagsRead
+
+What = Literal["start", "part", "restart", "known"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """A value of the counter and when it was reached."""
+
+    counter: int
+    counted_utc_ns: int
+
+
+class Counting:
+    """One connection's view of the counter."""
+
+    def __init__(self) -> None:
+        self.since_monotonic_ns = 0
+        self.last: Count | None = None
+        self._read_earlier: Count | None = None
+
+    def connected(self, monotonic_ns: int) -> None:
+        """A new connection: the next value seen is where the counter stands."""
+        self.since_monotonic_ns = monotonic_ns
+        self.last = None
+        self._read_earlier = None
+
+    def see(self, seen: CounterSeen) -> What:
+        """Take a value from the subscription; says what it means."""
+        last, self.last = self.last, Count(seen.counter, seen.counted_utc_ns)
+        if last is None:
+            return "start"
+        if seen.counter == last.counter:
+            return "known"
+        if seen.counter < last.counter:
+            self.since_monotonic_ns = seen.received_monotonic_ns
+            self._read_earlier = None
+            return "restart"
+        return "part"
+
+    def announce(self, read: TagsRead | None) -> Count | None:
+        """What to announce: the last part told, or a value that was read an announcement ago.
+
+        A value read just now may have its trigger still under way; announced at once, its part
+        would look lost.
+        """
+        earlier, self._read_earlier = self._read_earlier, None
+        if read is not None and read.counter is not None:
+            self._read_earlier = Count(read.counter, read.counted_utc_ns)
+        if self.last is None:
+            return None
+        if earlier is not None and earlier.counter > self.last.counter:
+            return earlier
+        return self.last

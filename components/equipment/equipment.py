@@ -1,0 +1,223 @@
+"""The component: one main loop between the bus and the machine's link."""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from equipment.configuration import EquipmentConfiguration
+from equipment.counting import Counting
+from equipment.gate import new_outcomes, order_of
+from equipment.links.link import (
+    Beat,
+    CounterSeen,
+    LinkDown,
+    LinkUp,
+    MachineLink,
+    OutcomesRead,
+    ReadTags,
+    TagsRead,
+    VerdictEchoed,
+    VerdictOrder,
+    VerdictTooLate,
+)
+from equipment.links.registry import open_link
+from equipment.poller import Poller
+from equipment.schedule import Every
+from sightline.bus import Delivery
+from sightline.clock import boot_id
+from sightline.errors import TransportError
+from sightline.messages import CounterAnnounced, GateActed, Message, PartJudged, PartTriggered
+from sightline.runtime import Context, NewConfiguration
+from sightline.topics import (
+    COUNTER_ANNOUNCED,
+    GATE_ACTED,
+    MACHINE_SAMPLES,
+    PART_TRIGGERED,
+    Stream,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Equipment:
+    """Triggers in, verdicts to the gate, outcomes and readings out."""
+
+    def __init__(self, context: Context[EquipmentConfiguration], link: MachineLink) -> None:
+        self._context = context
+        self._health = context.health
+        self._link = link
+        self._counting = Counting()
+        self._link_is_up = False
+        self._outcome_counter: int | None = None
+        self._unpublished: deque[GateActed] = deque()
+        self._configure(context.configuration)
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            Delivery: self._deliver,
+            CounterSeen: self._see_counter,
+            TagsRead: self._take_readings,
+            OutcomesRead: self._take_outcomes,
+            VerdictEchoed: lambda event: self._health.count("verdicts_taken_by_plc"),
+            VerdictTooLate: lambda event: self._refuse(event.order.part_number, event.reason),
+            LinkUp: self._link_up,
+            LinkDown: self._link_down,
+            NewConfiguration: self._reconfigure,
+        }
+        self._health.raise_fault("plc-away", "not connected yet")
+        link.start()
+
+    def handle(self, event: object) -> None:
+        """Take a verdict from the bus or an event of the link."""
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            log.warning("unknown event", extra={"event": repr(event)})
+        else:
+            handler(event)
+
+    def tick(self) -> float:
+        """Beat, poll and announce when due; returns the seconds until the next of these."""
+        now_ns = self._context.clock.monotonic_ns()
+        if self._heartbeat.due(now_ns):
+            self._link.request(
+                Beat()
+            )  # from here, not from the link's thread: it means this loop runs
+            self._publish_outcomes()
+        if self._sampling.due(now_ns):
+            self._begin_interval()
+        if self._announcing.due(now_ns):
+            self._announce()
+        times = (self._heartbeat.next_ns, self._sampling.next_ns, self._announcing.next_ns)
+        return max(0.0, (min(times) - now_ns) / 1e9)
+
+    def close(self) -> None:
+        """Leave the machine and the bus."""
+        self._link.close()
+        self._context.bus.close()
+
+    def _configure(self, configuration: EquipmentConfiguration) -> None:
+        now_ns = self._context.clock.monotonic_ns()
+        self._configuration = configuration
+        self._poller = Poller(self._context.station_id, configuration)
+        self._heartbeat = Every(configuration.heartbeat_interval_ms / 1000, now_ns)
+        self._sampling = Every(configuration.sample_interval_s, now_ns)
+        self._announcing = Every(configuration.counter_announce_interval_s, now_ns)
+
+    def _reconfigure(self, event: NewConfiguration) -> None:
+        configuration = event.configuration
+        assert isinstance(configuration, EquipmentConfiguration)
+        self._link.close()
+        self._link_down(LinkDown("the configuration changed"))
+        context = self._context
+        self._configure(configuration)
+        self._link = open_link(configuration.link, configuration.tags, context.inbox, context.clock)
+        self._link.start()
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if not isinstance(delivery.message, PartJudged):
+            return
+        judged = delivery.message
+        order = order_of(
+            judged,
+            boot_id=boot_id(),
+            now_ns=self._context.clock.monotonic_ns(),
+            margin_ns=round(self._configuration.verdict_margin_ms * 1e6),
+            counting_since_ns=self._counting.since_monotonic_ns,
+        )
+        if isinstance(order, VerdictOrder):
+            self._link.request(order)
+            self._health.count("verdicts_forwarded")
+        else:
+            self._refuse(judged.part.part_number, order)
+
+    def _refuse(self, part_number: int, reason: str) -> None:
+        self._health.count("verdicts_not_forwarded")
+        log.info("verdict not forwarded", extra={"part_number": part_number, "reason": reason})
+
+    def _link_up(self, event: LinkUp) -> None:
+        self._link_is_up = True
+        self._outcome_counter = None
+        self._counting.connected(event.connected_monotonic_ns)
+        self._health.clear_fault("plc-away")
+        log.info("PLC connected")
+
+    def _link_down(self, event: LinkDown) -> None:
+        self._link_is_up = False
+        self._health.set_ready(False)
+        if self._health.raise_fault("plc-away", event.reason):
+            log.error("PLC is away", extra={"reason": event.reason})
+
+    def _see_counter(self, seen: CounterSeen) -> None:
+        what = self._counting.see(seen)
+        if what == "start" or (what == "restart" and seen.counter == 0):
+            self._announce()
+            self._health.set_ready(True)
+        elif what != "known":
+            self._trigger(seen)
+        if what == "restart":
+            log.error("the PLC's counter ran backwards", extra={"counter": seen.counter})
+            self._health.count("counter_restarts")
+
+    def _trigger(self, seen: CounterSeen) -> None:
+        self._health.count("parts_triggered")
+        self._publish(
+            PART_TRIGGERED,
+            PartTriggered(
+                station_id=self._context.station_id,
+                counter=seen.counter,
+                counted_utc_ns=seen.counted_utc_ns,
+                received_monotonic_ns=seen.received_monotonic_ns,
+                boot_id=boot_id(),
+                belt_speed_mps=seen.belt_speed_mps,
+            ),
+        )
+
+    def _announce(self) -> None:
+        count = self._counting.announce(self._poller.last_read) if self._link_is_up else None
+        if count is not None:
+            self._publish(
+                COUNTER_ANNOUNCED,
+                CounterAnnounced(
+                    station_id=self._context.station_id,
+                    counter=count.counter,
+                    counted_utc_ns=count.counted_utc_ns,
+                ),
+            )
+
+    def _begin_interval(self) -> None:
+        for batch in self._poller.interval(self._link_is_up, self._context.clock.utc_ns()):
+            self._publish(MACHINE_SAMPLES, batch)
+        if self._link_is_up:
+            self._link.request(ReadTags())
+
+    def _take_readings(self, read: TagsRead) -> None:
+        for batch in self._poller.answer(read, self._context.clock.utc_ns()):
+            self._publish(MACHINE_SAMPLES, batch)
+
+    def _take_outcomes(self, reading: OutcomesRead) -> None:
+        fresh, lost = new_outcomes(self._context.station_id, self._outcome_counter, reading)
+        self._outcome_counter = reading.counter
+        self._unpublished.extend(fresh)
+        if lost:
+            self._health.count("gate_outcomes_lost", lost)
+            log.error("the PLC forgot outcomes before they were read", extra={"lost": lost})
+        self._publish_outcomes()
+
+    def _publish_outcomes(self) -> None:
+        while self._unpublished and self._publish(GATE_ACTED, self._unpublished[0]):
+            self._unpublished.popleft()
+
+    def _publish(self, stream: Stream, message: Message) -> bool:
+        try:
+            self._context.bus.publish(stream, message)
+        except TransportError as error:
+            self._health.count("messages_not_published")
+            log.error("not published", extra={"stream": stream.name, "error": str(error)})
+            return False
+        return True
+
+
+def build_equipment(context: Context[EquipmentConfiguration]) -> Equipment:
+    """The component with the configured link."""
+    configuration = context.configuration
+    link = open_link(configuration.link, configuration.tags, context.inbox, context.clock)
+    return Equipment(context, link)

@@ -1,0 +1,111 @@
+"""What every link to a machine does: it takes requests and posts events into the component's inbox.
+
+A link works in threads of its own. It never waits for the component, and the component never waits
+for it; while the machine is away, requests are dropped and the link tries again by itself.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sightline.messages import GateAction, Sample, Verdict
+
+
+@dataclass(frozen=True)
+class VerdictOrder:
+    """Request: write a verdict to the gate, unless it is too late by then."""
+
+    part_number: int
+    verdict: Verdict
+    not_after_monotonic_ns: int
+
+
+@dataclass(frozen=True)
+class Beat:
+    """Request: show the machine that the component's main loop lives."""
+
+
+@dataclass(frozen=True)
+class ReadTags:
+    """Request: read all tags at once; answered by `TagsRead`, or never while the machine is away."""
+
+
+Request = VerdictOrder | Beat | ReadTags
+
+
+class MachineLink(Protocol):
+    """A machine's end of the line."""
+
+    def start(self) -> None:
+        """Begin to connect, and keep at it."""
+
+    def request(self, request: Request) -> None:
+        """Hand over a request; returns at once."""
+
+    def close(self) -> None:
+        """Leave the machine."""
+
+
+@dataclass(frozen=True)
+class LinkUp:
+    """Event: the machine answers."""
+
+    connected_monotonic_ns: int
+
+
+@dataclass(frozen=True)
+class LinkDown:
+    """Event: the machine is away, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class CounterSeen:
+    """Event: the part counter has this value; the first after `LinkUp` is where it stood."""
+
+    counter: int
+    counted_utc_ns: int
+    received_monotonic_ns: int
+    belt_speed_mps: float | None
+
+
+@dataclass(frozen=True)
+class TagsRead:
+    """Event: one reading of each tag, and the part counter at the same moment."""
+
+    samples: tuple[Sample, ...]
+    counter: int | None
+    counted_utc_ns: int
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """What the machine remembers of one part at the gate."""
+
+    part_number: int
+    action: GateAction
+    acted_utc_ns: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class OutcomesRead:
+    """Event: the outcomes that the machine remembers, oldest first, and how many there ever were."""
+
+    counter: int
+    records: tuple[GateRecord, ...]
+
+
+@dataclass(frozen=True)
+class VerdictEchoed:
+    """Event: the machine took the verdict of this part."""
+
+    part_number: int
+
+
+@dataclass(frozen=True)
+class VerdictTooLate:
+    """Event: a verdict was not written, because its time was over or the machine away."""
+
+    order: VerdictOrder
+    reason: str

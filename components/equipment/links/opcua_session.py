@@ -1,0 +1,217 @@
+"""One connected session with a PLC: subscription in, registers out; it ends with the first error."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from asyncua import Client, ua
+
+from equipment.configuration import OpcuaConfiguration, PlcNodes, TagConfiguration
+from equipment.links.link import (
+    CounterSeen,
+    LinkUp,
+    OutcomesRead,
+    TagsRead,
+    VerdictEchoed,
+    VerdictOrder,
+    VerdictTooLate,
+)
+from equipment.links.opcua_values import (
+    VERDICT_CODES,
+    node_id_of,
+    records_of,
+    sample_of,
+    utc_ns_of,
+)
+from sightline.clock import Clock
+from sightline.errors import MachineLinkError
+
+UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
+QUEUE_SIZE = 10_000  # changes that the server keeps for one publishing interval
+KEEP_ALIVE_S = 3.0
+LIFETIME_S = 30.0
+SUBSCRIBED = ("part_counter", "belt_speed", "verdict_echo", "outcome_counter")
+OUTCOMES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
+
+
+class OpcuaSession:
+    """Posts what the PLC tells, carries out what the component requests."""
+
+    def __init__(
+        self,
+        client: Client,
+        configuration: OpcuaConfiguration,
+        tags: tuple[TagConfiguration, ...],
+        post: Callable[[object], None],
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._configuration = configuration
+        self._tags = tags
+        self._post = post
+        self._clock = clock
+        self._nodes: dict[str, Any] = {}
+        self._tag_nodes: list[Any] = []
+        self._belt_speed_mps: float | None = None
+        self._strobe = 0
+        self._beat = 0
+        self._echo_seen = False
+        self.verdicts: asyncio.Queue[VerdictOrder] = asyncio.Queue()
+        self.beat_wanted = asyncio.Event()
+        self.tags_wanted = asyncio.Event()
+        self._outcomes_changed = asyncio.Event()
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def open(self) -> None:
+        """Find the nodes, see where the strobe stands, subscribe; posts `LinkUp` first of all."""
+        namespaces = await self._client.get_namespace_array()
+        nodes = self._configuration.nodes
+        self._nodes = {
+            name: self._client.get_node(node_id_of(getattr(nodes, name), namespaces))
+            for name in PlcNodes.__struct_fields__
+        }
+        self._tag_nodes = [
+            self._client.get_node(node_id_of(tag.node_id, namespaces)) for tag in self._tags
+        ]
+        strobe, beat = await self._read("verdict_strobe", "heartbeat")
+        self._strobe, self._beat = int(strobe), int(beat)
+        self._post(LinkUp(self._clock.monotonic_ns()))
+        await self._subscribe()
+
+    async def run(self) -> None:
+        """Work until something fails; the error says what."""
+        self._outcomes_changed.set()
+        workers = [
+            asyncio.create_task(worker)
+            for worker in (
+                self._write_verdicts(),
+                self._each_time(self.beat_wanted, self._write_beat),
+                self._each_time(self.tags_wanted, self._read_tags),
+                self._each_time(self._outcomes_changed, self._read_outcomes),
+                self._wait_for_loss(),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (
+                    not task.cancelled()
+                ):  # the client cancels requests that a lost connection leaves
+                    await task
+            raise MachineLinkError("the connection to the PLC was lost")
+        finally:
+            for task in workers:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
+        """The client calls this for each change, in order."""
+        received_ns = self._clock.monotonic_ns()
+        changed = data.monitored_item.Value
+        if value is None:
+            return
+        if node == self._nodes["part_counter"]:
+            counted_utc_ns = utc_ns_of(changed.SourceTimestamp) or self._clock.utc_ns()
+            self._post(CounterSeen(int(value), counted_utc_ns, received_ns, self._belt_speed_mps))
+        elif node == self._nodes["belt_speed"]:
+            self._belt_speed_mps = float(value)
+        elif node == self._nodes["verdict_echo"]:
+            if self._echo_seen:  # the first is where the register stood
+                self._post(VerdictEchoed(int(value)))
+            self._echo_seen = True
+        else:
+            self._outcomes_changed.set()
+
+    def status_change_notification(self, notification: Any) -> None:
+        """The client calls this when the subscription ended on the server, or with the connection."""
+        if not self._lost.done():
+            self._lost.set_result(f"the PLC ended the subscription: {notification}")
+
+    async def _subscribe(self) -> None:
+        interval_ms = self._configuration.publishing_interval_ms
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=interval_ms,
+            RequestedLifetimeCount=round(LIFETIME_S * 1000 / interval_ms),
+            RequestedMaxKeepAliveCount=round(KEEP_ALIVE_S * 1000 / interval_ms),
+            MaxNotificationsPerPublish=0,
+            PublishingEnabled=True,
+        )
+        subscription = await self._client.create_subscription(parameters, self)
+        results = await subscription.subscribe_data_change(
+            [self._nodes[name] for name in SUBSCRIBED], queuesize=QUEUE_SIZE
+        )
+        for name, result in zip(SUBSCRIBED, results, strict=True):
+            if isinstance(result, ua.StatusCode):
+                node_id = getattr(self._configuration.nodes, name)
+                raise MachineLinkError(f"the PLC refuses {name} ({node_id}): {result.name}")
+
+    async def _each_time(
+        self, wanted: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            await work()
+
+    async def _write_verdicts(self) -> None:
+        while True:
+            order = await self.verdicts.get()
+            if self._too_late(order):
+                continue
+            code = VERDICT_CODES[order.verdict]
+            await self._write(
+                verdict_part_number=ua.Variant(order.part_number, UINT32),
+                verdict_code=ua.Variant(code, UINT16),
+            )
+            if self._too_late(order):
+                continue
+            self._strobe = (self._strobe + 1) % 2**32
+            await self._write(verdict_strobe=ua.Variant(self._strobe, UINT32))
+
+    def _too_late(self, order: VerdictOrder) -> bool:
+        late = self._clock.monotonic_ns() > order.not_after_monotonic_ns
+        if late:
+            self._post(VerdictTooLate(order, "its time was over before it could be written"))
+        return late
+
+    async def _write_beat(self) -> None:
+        self._beat = (self._beat + 1) % 2**32
+        await self._write(heartbeat=ua.Variant(self._beat, UINT32))
+
+    async def _read_tags(self) -> None:
+        nodes = [self._nodes["part_counter"], *self._tag_nodes]
+        counter, *readings = await self._client.read_attributes(nodes)
+        now = self._clock.utc_ns()
+        self._post(
+            TagsRead(
+                tuple(
+                    sample_of(tag, data, now)
+                    for tag, data in zip(self._tags, readings, strict=True)
+                ),
+                None
+                if counter.Value is None or counter.Value.Value is None
+                else int(counter.Value.Value),
+                utc_ns_of(counter.SourceTimestamp) or now,
+            )
+        )
+
+    async def _read_outcomes(self) -> None:
+        before, *columns, after = await self._read("outcome_counter", *OUTCOMES, "outcome_counter")
+        if before != after:  # the PLC wrote meanwhile; look again
+            self._outcomes_changed.set()
+            return
+        numbers, actions, times, causes = (list(column or ()) for column in columns)
+        self._post(OutcomesRead(int(after), records_of(numbers, actions, times, causes)))
+
+    async def _wait_for_loss(self) -> None:
+        raise MachineLinkError(await self._lost)
+
+    async def _read(self, *names: str) -> list[Any]:
+        readings = await self._client.read_attributes([self._nodes[name] for name in names])
+        for name, data in zip(names, readings, strict=True):
+            if not data.StatusCode.is_good():
+                raise MachineLinkError(f"cannot read {name}: {data.StatusCode.name}")
+        return [data.Value.Value for data in readings]
+
+    async def _write(self, **values: Any) -> None:
+        await self._client.write_values([self._nodes[name] for name in values], values.values())

@@ -1,0 +1,57 @@
+"""Turns the readings of each interval into batches: one an interval at least, whatever the machine does."""
+
+from collections.abc import Iterator
+
+from equipment.configuration import EquipmentConfiguration
+from equipment.links.link import TagsRead
+from sightline.messages import MachineSamples, Sample
+
+SAMPLES_PER_BATCH = 32  # so that a batch stays within a packet of the nucleus
+
+
+class Poller:
+    """Knows whether the last request was answered, and numbers the batches."""
+
+    def __init__(self, station_id: str, configuration: EquipmentConfiguration) -> None:
+        self._station_id = station_id
+        self._configuration = configuration
+        self._sequence = 0
+        self._waiting = False
+        self.last_read: TagsRead | None = None
+
+    def interval(self, link_is_up: bool, now_utc_ns: int) -> tuple[MachineSamples, ...]:
+        """A new interval begins: stale batches for one without an answer, or while the link is down."""
+        unanswered = self._waiting
+        self._waiting = link_is_up
+        if link_is_up and not unanswered:
+            return ()
+        self.last_read = None
+        return tuple(self._batches(self._stale(now_utc_ns), now_utc_ns))
+
+    def answer(self, read: TagsRead, now_utc_ns: int) -> tuple[MachineSamples, ...]:
+        """The batches of a reading; none if its interval was given up already."""
+        if not self._waiting:
+            return ()
+        self._waiting = False
+        self.last_read = read
+        return tuple(self._batches(read.samples, now_utc_ns))
+
+    def _stale(self, now_utc_ns: int) -> tuple[Sample, ...]:
+        return tuple(
+            Sample(
+                tag=tag.tag, value=None, unit=tag.unit, quality="stale", source_utc_ns=now_utc_ns
+            )
+            for tag in self._configuration.tags
+        )
+
+    def _batches(self, samples: tuple[Sample, ...], now_utc_ns: int) -> Iterator[MachineSamples]:
+        for start in range(0, max(1, len(samples)), SAMPLES_PER_BATCH):
+            self._sequence += 1
+            yield MachineSamples(
+                station_id=self._station_id,
+                equipment_id=self._configuration.equipment_id,
+                line_id=self._configuration.line_id,
+                sequence=self._sequence,
+                sampled_utc_ns=now_utc_ns,
+                samples=samples[start : start + SAMPLES_PER_BATCH],
+            )
