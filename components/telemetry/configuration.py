@@ -1,0 +1,76 @@
+"""The configuration of the telemetry component; the defaults are the recipe's."""
+
+from typing import Annotated
+
+import msgspec
+
+from sightline.configuration import Configuration
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=64)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=600)]
+
+
+class TagProfile(Configuration, frozen=True, kw_only=True):
+    """What is known of a tag: its normal limits, the manufacturing step, the tags it moves with."""
+
+    tag: Name
+    normal_low: float | None = None
+    normal_high: float | None = None
+    step: Text = ""
+    related: tuple[Name, ...] = ()
+    score_outliers: bool = True
+
+
+class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
+    """How unusual values are found: against the median of the last readings of the same status."""
+
+    window: Annotated[int, msgspec.Meta(ge=8, le=10_000)] = 120
+    least_readings: Annotated[int, msgspec.Meta(ge=4, le=10_000)] = 20
+    settle_intervals: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
+    alarm_score: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 6.0
+
+
+DEFAULT_PROFILES = (
+    TagProfile(tag="line_running", step="transport", score_outliers=False),
+    TagProfile(
+        tag="belt_speed",
+        normal_low=0.1,
+        normal_high=1.5,
+        step="transport",
+        related=("motor_current", "vibration"),
+    ),
+    TagProfile(
+        tag="motor_current",
+        normal_low=3.4,
+        normal_high=5.2,
+        step="transport",
+        related=("motor_temperature", "vibration", "belt_speed"),
+    ),
+    TagProfile(
+        tag="motor_temperature",
+        normal_low=15.0,
+        normal_high=70.0,
+        step="transport",
+        related=("motor_current",),
+    ),
+    TagProfile(
+        tag="vibration",
+        normal_low=0.5,
+        normal_high=3.5,
+        step="transport",
+        related=("motor_current", "belt_speed"),
+    ),
+    TagProfile(tag="air_pressure", normal_low=5.5, normal_high=6.6, step="rejection", related=()),
+)
+
+
+class TelemetryConfiguration(Configuration, frozen=True, kw_only=True):
+    """What a state is made of, and how often."""
+
+    interval_s: Seconds = 1.0
+    running_tag: Text = "line_running"
+    belt_speed_tag: Text = "belt_speed"
+    stopped_below_mps: Annotated[float, msgspec.Meta(ge=0)] = 0.01
+    profiles: Annotated[tuple[TagProfile, ...], msgspec.Meta(max_length=200)] = DEFAULT_PROFILES
+    outliers: OutlierConfiguration = OutlierConfiguration()

@@ -1,0 +1,64 @@
+"""The Lambda's code as a generic component: from the bus to the bus."""
+
+import logging
+
+from sightline.bus import Delivery
+from sightline.errors import MessageError, TransportError
+from sightline.messages import MachineSamples, MachineState
+from sightline.runtime import Context, NewConfiguration
+from sightline.topics import MACHINE_STATE
+from telemetry.cloud_sender import CloudSender
+from telemetry.configuration import TelemetryConfiguration
+from telemetry.lambda_function import TelemetryFunction
+
+log = logging.getLogger(__name__)
+TICK_S = 1.0
+SILENCE_NS = 10_000_000_000
+
+
+class TelemetryHost:
+    """Hands each batch to the function, publishes each state locally and to the cloud."""
+
+    def __init__(self, context: Context[TelemetryConfiguration]) -> None:
+        self._context = context
+        self._function = TelemetryFunction(context.configuration)
+        self._sender = CloudSender(context.bus, context.health)
+        self._last_batch_ns = context.clock.monotonic_ns()
+        self._sender.start()
+
+    def handle(self, event: object) -> None:
+        """Take a batch or a new configuration."""
+        if isinstance(event, Delivery) and isinstance(event.message, MachineSamples):
+            self._last_batch_ns = event.received_monotonic_ns
+            state = self._function.take(event.message)
+            if state is not None:
+                self._publish(state)
+        elif isinstance(event, NewConfiguration):
+            assert isinstance(event.configuration, TelemetryConfiguration)
+            self._function = TelemetryFunction(event.configuration)
+
+    def tick(self) -> float:
+        """Report what is amiss; returns the seconds until the next tick is wanted."""
+        health = self._context.health
+        health.set_ready(True)  # the first tick comes after the subscription
+        health.gauge("batches_lost", self._function.batches_lost)
+        if self._context.clock.monotonic_ns() - self._last_batch_ns > SILENCE_NS:
+            health.raise_fault("no-readings", "the equipment component sends no batches", "warning")
+        else:
+            health.clear_fault("no-readings")
+        return TICK_S
+
+    def close(self) -> None:
+        """End the sender and leave the bus."""
+        self._sender.close()
+        self._context.bus.close()
+
+    def _publish(self, state: MachineState) -> None:
+        try:
+            self._context.bus.publish(MACHINE_STATE, state)
+        except (TransportError, MessageError) as error:
+            self._context.health.count("states_not_published")
+            log.error("state not published", extra={"error": str(error)})
+        else:
+            self._context.health.count("states_published")
+        self._sender.send(state)
