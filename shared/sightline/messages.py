@@ -72,7 +72,7 @@ class CounterAnnounced(Message, frozen=True, kw_only=True):
 
 
 class PartCaptured(Message, frozen=True, kw_only=True):
-    """One part and where its pixels lie: capture -> inference."""
+    """One part and where its pixels lie: capture -> inference; `first_number` began the epoch."""
 
     part: Part
     triggered_utc_ns: int
@@ -86,14 +86,19 @@ class PartCaptured(Message, frozen=True, kw_only=True):
     calibration_version: str = ""
     product: str = ""
     lot: str = ""
+    first_number: int = 1
 
 
 class PartsAnnounced(Message, frozen=True, kw_only=True):
-    """The last number given so far, each second and at start: capture -> inference."""
+    """The last number given so far, each second and at start: capture -> inference.
+
+    `first_number` is the first that the epoch counts; a `last` below it: none was given yet.
+    """
 
     last: Part
     deadline_monotonic_ns: int
     boot_id: str
+    first_number: int = 1
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +143,11 @@ class StageTimings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartJudged(Message, frozen=True, kw_only=True):
-    """The one verdict of a part: inference -> equipment, publisher."""
+    """The one verdict of a part: inference -> equipment, publisher.
+
+    `follows` is the part before it in the ledger (None: the ledger began here), so that a reader
+    sees over the end of an epoch, too, whether one is lacking.
+    """
 
     part: Part
     verdict: Verdict
@@ -160,6 +169,7 @@ class PartJudged(Message, frozen=True, kw_only=True):
     timings: StageTimings = StageTimings()
     evidence: tuple[EvidencePicture, ...] = ()
     replayed: bool = False
+    follows: Part | None = None
 
 
 class GateActed(Message, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ starts it; the default is absolute and made by the recipe's install step.
 from dataclasses import dataclass
 from pathlib import Path
 
+from sightline.messages import Part
+
 DEFAULT_STATION_FOLDER = "/var/lib/sightline"
 
 
@@ -25,3 +27,8 @@ class StationFolder:
     def evidence_spool(self) -> Path:
         """Pictures that inference wrote and the publisher has yet to store."""
         return self.root / "evidence-spool"
+
+
+def evidence_key(station_id: str, part: Part, camera: str) -> str:
+    """The key of a part's picture, relative to the spool and to every store it goes to."""
+    return f"{station_id}/{part.epoch}/{part.part_number}/{camera}.jpg"
