@@ -1,0 +1,155 @@
+"""The pool: rendered parts as folders of pictures with their truth, made once and kept.
+
+cam1..cam4/000001.jpg   part k's pictures carry the number k
+ground_truth.json       COCO: boxes by picture, with severity
+parts.json              what each part is, and what a perfect station says of it
+pool.json               what the pool was made from; the same request finds it again
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from hil.plant.bottles.part import CAMERAS, PartPlan, View, plan_part, render_part
+from hil.plant.bottles.scene import PICTURE_HEIGHT_PX, PICTURE_WIDTH_PX
+
+RENDERER_VERSION = 1
+JPEG_QUALITY = 92
+CATEGORIES = ("scratch", "dent", "cap_present", "cap_missing")
+Json = dict[str, Any]
+
+
+def ensure_pool(directory: Path, parts: int, seed: int) -> Path:
+    """The folder with the pool asked for; rendered now, with progress, unless it is there already."""
+    request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed}
+    description = directory / "pool.json"
+    if description.is_file() and json.loads(description.read_text()) == request:
+        return directory
+    draft = directory.with_name(directory.name + ".new")
+    shutil.rmtree(draft, ignore_errors=True)
+    for camera in range(CAMERAS):
+        (draft / f"cam{camera + 1}").mkdir(parents=True)
+    listed = list(_rendered(draft, parts, seed))
+    _write_truth(draft, listed)
+    (draft / "pool.json").write_text(json.dumps(request))
+    shutil.rmtree(directory, ignore_errors=True)
+    draft.rename(directory)
+    return directory
+
+
+def _rendered(folder: Path, parts: int, seed: int) -> Iterator[Json]:
+    started = time.monotonic()
+    with ProcessPoolExecutor(max_workers=2) as workers:
+        rendered = workers.map(partial(_write_part, folder, seed), range(1, parts + 1), chunksize=4)
+        for done, entry in enumerate(rendered, start=1):
+            _show_progress(done, parts, time.monotonic() - started)
+            yield entry
+
+
+def _write_part(folder: Path, seed: int, number: int) -> Json:
+    plan = plan_part(number, seed)
+    views = render_part(plan, seed)
+    for view in views:
+        place = folder / f"cam{view.camera + 1}" / f"{number:06}.jpg"
+        cv2.imwrite(str(place), view.picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return {"part": _part_entry(plan), "images": [_image_entry(plan, view) for view in views]}
+
+
+def _part_entry(plan: PartPlan) -> Json:
+    return {
+        "part_number": plan.number,
+        "kind": plan.kind,
+        "look_alikes": list(plan.look_alikes),
+        "defects": [
+            {"kind": band.kind, "severity": band.name, "visible": band.visible}
+            for band in plan.bands
+        ],
+        "expected_verdict": plan.expected_verdict,
+    }
+
+
+def _image_entry(plan: PartPlan, view: View) -> Json:
+    return {
+        "file_name": f"cam{view.camera + 1}/{plan.number:06}.jpg",
+        "camera": f"cam{view.camera + 1}",
+        "labels": [
+            {
+                "category": label.category,
+                "box": list(label.box),
+                "severity": label.severity,
+                "visible": label.visible,
+            }
+            for label in view.labels
+        ],
+    }
+
+
+def _write_truth(folder: Path, listed: list[Json]) -> None:
+    images: list[Json] = []
+    annotations: list[Json] = []
+    for entry in listed:
+        for image in entry["images"]:
+            images.append(
+                {
+                    "id": len(images) + 1,
+                    "file_name": image["file_name"],
+                    "width": PICTURE_WIDTH_PX,
+                    "height": PICTURE_HEIGHT_PX,
+                    "camera": image["camera"],
+                    "part_number": entry["part"]["part_number"],
+                }
+            )
+            for label in image["labels"]:
+                annotations.append(_annotation(len(annotations) + 1, len(images), label))
+    categories = [{"id": index + 1, "name": name} for index, name in enumerate(CATEGORIES)]
+    coco = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "ground_truth.json").write_text(json.dumps(coco))
+    parts = {"parts": [entry["part"] for entry in listed]}
+    (folder / "parts.json").write_text(json.dumps(parts, indent=1))
+
+
+def _annotation(number: int, image: int, label: Json) -> Json:
+    _, _, width, height = label["box"]
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": CATEGORIES.index(label["category"]) + 1,
+        "bbox": label["box"],
+        "area": width * height,
+        "iscrowd": 0,
+        "severity": label["severity"],
+        "visible": label["visible"],
+    }
+
+
+def _show_progress(done: int, parts: int, elapsed_s: float) -> None:
+    live = sys.stderr.isatty()
+    if live or done == parts or done % 60 == 0:
+        left_s = elapsed_s / done * (parts - done)
+        end = "\r" if live and done < parts else "\n"
+        sys.stderr.write(f"  rendering bottles: {done} of {parts}, {left_s:.0f} s left   {end}")
+        sys.stderr.flush()
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Render a pool of bottles with known truth")
+    parser.add_argument("--parts", type=int, default=240, help="how many parts (240)")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to make")
+    parser.add_argument("--seed", type=int, default=20, help="another seed gives other parts (20)")
+    arguments = parser.parse_args()
+    ensure_pool(arguments.out, arguments.parts, arguments.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
