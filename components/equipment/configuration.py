@@ -54,7 +54,7 @@ class OpcuaConfiguration(Configuration, frozen=True, kw_only=True, tag_field="ki
     publishing_interval_ms: Milliseconds = 10.0
     request_timeout_s: Seconds = 2.0
     first_retry_s: Seconds = 0.2
-    longest_retry_s: Seconds = 10.0
+    longest_retry_s: Seconds = 3.0
 
 
 DEFAULT_TAGS = (

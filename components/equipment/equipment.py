@@ -50,6 +50,7 @@ class Equipment:
         self._counting = Counting()
         self._link_is_up = False
         self._outcome_counter: int | None = None
+        self._repeat_outcomes = True
         self._unpublished: deque[GateActed] = deque()
         self._configure(context.configuration)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -135,7 +136,7 @@ class Equipment:
 
     def _link_up(self, event: LinkUp) -> None:
         self._link_is_up = True
-        self._outcome_counter = None
+        self._repeat_outcomes = True
         self._counting.connected(event.connected_monotonic_ns)
         self._health.clear_fault("plc-away")
         log.info("PLC connected")
@@ -194,9 +195,14 @@ class Equipment:
             self._publish(MACHINE_SAMPLES, batch)
 
     def _take_outcomes(self, reading: OutcomesRead) -> None:
-        fresh, lost = new_outcomes(self._context.station_id, self._outcome_counter, reading)
-        self._outcome_counter = reading.counter
-        self._unpublished.extend(fresh)
+        told, lost = new_outcomes(
+            self._context.station_id,
+            self._outcome_counter,
+            reading,
+            repeat_all=self._repeat_outcomes,
+        )
+        self._outcome_counter, self._repeat_outcomes = reading.counter, False
+        self._unpublished.extend(told)
         if lost:
             self._health.count("gate_outcomes_lost", lost)
             log.error("the PLC forgot outcomes before they were read", extra={"lost": lost})

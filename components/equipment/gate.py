@@ -1,6 +1,6 @@
 """What goes to the gate and what comes from it; nothing is remembered longer than one connection."""
 
-from equipment.links.link import OutcomesRead, VerdictOrder
+from equipment.links.link import GateRecord, OutcomesRead, VerdictOrder
 from sightline.messages import GateActed, PartJudged
 
 
@@ -19,23 +19,24 @@ def order_of(
 
 
 def new_outcomes(
-    station_id: str, known_counter: int | None, reading: OutcomesRead
+    station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
 ) -> tuple[tuple[GateActed, ...], int]:
-    """The outcomes that came since `known_counter` (None: all), and how many are lost for ever."""
+    """The outcomes to tell (all that the PLC keeps, or those since `known_counter`), and how many are lost."""
     records = reading.records
-    if known_counter is None or reading.counter < known_counter:
-        fresh, lost = records, 0
-    else:
-        more = reading.counter - known_counter
-        fresh = records[-more:] if more else ()
-        lost = more - len(fresh)
-    return tuple(
-        GateActed(
-            station_id=station_id,
-            part_number=record.part_number,
-            action=record.action,
-            acted_utc_ns=record.acted_utc_ns,
-            cause=record.cause,
-        )
-        for record in fresh
-    ), lost
+    if known_counter is None or reading.counter < known_counter:  # our start, or the PLC's
+        return tuple(acted_of(station_id, record) for record in records), 0
+    more = reading.counter - known_counter
+    fresh = records[-more:] if more else ()
+    told = records if repeat_all else fresh
+    return tuple(acted_of(station_id, record) for record in told), more - len(fresh)
+
+
+def acted_of(station_id: str, record: GateRecord) -> GateActed:
+    """The PLC's record as a message."""
+    return GateActed(
+        station_id=station_id,
+        part_number=record.part_number,
+        action=record.action,
+        acted_utc_ns=record.acted_utc_ns,
+        cause=record.cause,
+    )

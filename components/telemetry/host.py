@@ -42,6 +42,7 @@ class TelemetryHost:
         health = self._context.health
         health.set_ready(True)  # the first tick comes after the subscription
         health.gauge("batches_lost", self._function.batches_lost)
+        health.gauge("values_omitted", self._function.values_omitted)
         if self._context.clock.monotonic_ns() - self._last_batch_ns > SILENCE_NS:
             health.raise_fault("no-readings", "the equipment component sends no batches", "warning")
         else:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from sightline.codec import decode
+from sightline.codec import GREATEST_MESSAGE_BYTES, decode, encode_of_any_size
 from sightline.configuration import load_configuration
 from sightline.messages import MachineSamples, MachineState
 from telemetry.configuration import TelemetryConfiguration
@@ -32,6 +32,7 @@ class Machine:
         self._last: MachineSamples | None = None
         self._sequence = 0
         self.batches_lost = 0
+        self.values_omitted = 0
 
     def take(self, batch: MachineSamples) -> MachineState | None:
         """Take a batch once; returns the state that it completes."""
@@ -60,7 +61,7 @@ class Machine:
         score = worst.outlier_score if worst is not None else 0.0
         alarming = score >= self._configuration.outliers.alarm_score
         self._sequence += 1
-        return MachineState(
+        state = MachineState(
             station_id=batch.station_id,
             equipment_id=batch.equipment_id,
             line_id=batch.line_id,
@@ -71,6 +72,16 @@ class Machine:
             outlier_cause=worst.tag if worst is not None and alarming else "",
             sequence=self._sequence,
         )
+        return self._fitted(state)
+
+    def _fitted(self, state: MachineState) -> MachineState:
+        """The state without its most usual values, as far as it is too large for a message."""
+        while state.values and len(encode_of_any_size(state)) > GREATEST_MESSAGE_BYTES:
+            least = min(reversed(state.values), key=lambda value: value.outlier_score)
+            kept = tuple(value for value in state.values if value is not least)
+            state = msgspec.structs.replace(state, values=kept)
+            self.values_omitted += 1
+        return state
 
     def _score(self, reading: Reading) -> float:
         profile = self._profiles.get(reading.tag, NO_PROFILE)
@@ -90,6 +101,11 @@ class TelemetryFunction:
     def batches_lost(self) -> int:
         """Batches that the numbering says were sent and never came."""
         return sum(machine.batches_lost for machine in self._machines.values())
+
+    @property
+    def values_omitted(self) -> int:
+        """Values that found no room in their state."""
+        return sum(machine.values_omitted for machine in self._machines.values())
 
     def take(self, batch: MachineSamples) -> MachineState | None:
         """Take a machine's batch; returns the state that it completes."""

@@ -25,7 +25,7 @@ def _stroke(
     fixed = np.round(points * scale).astype(np.int32).reshape(-1, 1, 2)
     cv2.polylines(mask, [fixed], False, 255, thickness, cv2.LINE_AA, 3)
     soft = cv2.GaussianBlur(mask, (0, 0), 0.6 if not tapered else 1.2)
-    return np.asarray(soft, dtype=np.float32) / np.float32(255)
+    return np.asarray(soft / 255.0, dtype=np.float32)
 
 
 def plant_scratch(body: FloatImage, band: SeverityBand, random: np.random.Generator) -> Box:

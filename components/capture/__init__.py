@@ -1,0 +1,1 @@
+"""Capture: numbers each triggered part and puts its frames where inference finds them."""

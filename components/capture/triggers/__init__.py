@@ -1,0 +1,1 @@
+"""What says that a part is there; one file per kind, chosen by configuration."""

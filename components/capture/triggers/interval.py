@@ -1,0 +1,51 @@
+"""A trigger that beats by itself, on an absolute schedule."""
+
+import threading
+from dataclasses import dataclass
+
+from capture.configuration import IntervalTriggerConfiguration
+from capture.triggers.trigger import Triggered
+from sightline.bus import Inbox
+from sightline.clock import Clock
+
+
+@dataclass(frozen=True)
+class IntervalElapsed:
+    """Event: an interval is over."""
+
+    utc_ns: int
+    monotonic_ns: int
+
+
+class IntervalTrigger:
+    """Posts `IntervalElapsed` each interval; intervals that were slept through are left out."""
+
+    def __init__(
+        self, configuration: IntervalTriggerConfiguration, inbox: Inbox, clock: Clock
+    ) -> None:
+        self._interval_ns = round(configuration.interval_ms * 1e6)
+        self._inbox = inbox
+        self._clock = clock
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="interval-trigger", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def triggered(self, event: object) -> Triggered | None:
+        """The trigger in one of its own events."""
+        if not isinstance(event, IntervalElapsed):
+            return None
+        return Triggered(counter=None, utc_ns=event.utc_ns, monotonic_ns=event.monotonic_ns)
+
+    def close(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        due_ns = self._clock.monotonic_ns() + self._interval_ns
+        while not self._ended.wait(max(0, due_ns - self._clock.monotonic_ns()) / 1e9):
+            now_ns = self._clock.monotonic_ns()
+            self._inbox.post(IntervalElapsed(self._clock.utc_ns(), now_ns))
+            due_ns += self._interval_ns * max(1, -((due_ns - now_ns) // self._interval_ns))

@@ -1,0 +1,1 @@
+"""The development nucleus: runs components from their recipes on one machine, without AWS."""

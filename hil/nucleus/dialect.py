@@ -1,0 +1,63 @@
+"""Where the two nuclei of production differ from each other, as data."""
+
+from dataclasses import dataclass
+
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a nucleus speaks and what it allows."""
+
+    name: str
+    version: str
+    largest_packet_bytes: int
+    ends_stream_with_response: bool  # flag 2 on responses that do not stream
+    completes_closed_streams: bool  # answers a client's end of stream with one of its own
+    acknowledges_refusal: bool  # a bad token gets an ack without the flag before the close
+    answers_ping: bool
+    common_headers_only: bool  # header types other than i32 and string close the connection
+    error_details: bool  # error bodies carry `message` and `_service` too
+    honours_receive_mode: bool
+    takes_integer_timestamp: bool
+    typed_yaml: bool  # scalars of a YAML recipe keep their types
+    deepest_json: int  # levels of nesting in a published jsonMessage
+    most_unacknowledged_publishes: int
+    longest_topic_bytes: int = 256
+
+
+CLASSIC = Dialect(
+    name="classic",
+    version="2.14.0",
+    largest_packet_bytes=128 * 1024,
+    ends_stream_with_response=True,
+    completes_closed_streams=True,
+    acknowledges_refusal=True,
+    answers_ping=True,
+    common_headers_only=False,
+    error_details=True,
+    honours_receive_mode=True,
+    takes_integer_timestamp=True,
+    typed_yaml=True,
+    deepest_json=100,
+    most_unacknowledged_publishes=1000,
+)
+
+LITE = Dialect(
+    name="lite",
+    version="2.6.0",
+    largest_packet_bytes=10_012,
+    ends_stream_with_response=False,
+    completes_closed_streams=False,
+    acknowledges_refusal=False,
+    answers_ping=False,
+    common_headers_only=True,
+    error_details=False,
+    honours_receive_mode=False,
+    takes_integer_timestamp=False,
+    typed_yaml=False,
+    deepest_json=12,
+    most_unacknowledged_publishes=10,
+)
+
+DIALECTS = {dialect.name: dialect for dialect in (CLASSIC, LITE)}

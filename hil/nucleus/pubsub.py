@@ -1,0 +1,57 @@
+"""Local publish and subscribe: who gets what. No I/O; a subscription knows how to deliver."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from hil.nucleus.topics import filter_matches, is_filter
+
+
+@dataclass(eq=False)
+class Subscription:
+    """One open subscription: `deliver` takes the payload of an event and must not block."""
+
+    topic: str
+    component: str
+    deliver: Callable[[bytes], None]
+    own_messages: bool = True
+    closed: bool = field(default=False, init=False)
+
+
+class PubSub:
+    """The subscriptions of all connections, by exact topic and by filter."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, list[Subscription]] = {}
+        self._filters: list[Subscription] = []
+
+    def subscribe(self, subscription: Subscription) -> Callable[[], None]:
+        """Add a subscription; the function returned takes it away again."""
+        if is_filter(subscription.topic):
+            holders = self._filters
+        else:
+            holders = self._exact.setdefault(subscription.topic, [])
+        holders.append(subscription)
+
+        def unsubscribe() -> None:
+            if not subscription.closed:
+                subscription.closed = True
+                holders.remove(subscription)
+
+        return unsubscribe
+
+    def publish(self, sender: str, topic: str, payload: bytes) -> int:
+        """Deliver an event's payload to each subscription that matches; returns how many."""
+        receivers = list(self._receivers(sender, topic))
+        for subscription in receivers:
+            if not subscription.closed:
+                subscription.deliver(payload)
+        return len(receivers)
+
+    def _receivers(self, sender: str, topic: str) -> Iterator[Subscription]:
+        for subscription in self._exact.get(topic, ()):
+            if subscription.own_messages or subscription.component != sender:
+                yield subscription
+        for subscription in self._filters:
+            if subscription.own_messages or subscription.component != sender:
+                if filter_matches(subscription.topic, topic):
+                    yield subscription

@@ -1,0 +1,159 @@
+"""The gate stays shut unless a fresh OK of this very part came in time: real PLC, real equipment code."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from sightline.messages import Verdict
+
+from tests.faults.factory import (
+    RunningEquipment,
+    RunningPlc,
+    running_equipment,
+    running_plc,
+    wait_for,
+)
+
+
+@pytest.fixture(scope="module")
+def plc() -> Iterator[RunningPlc]:
+    with running_plc(gate_delay_s=0.8) as plc:
+        yield plc
+
+
+@pytest.fixture
+def equipment(plc: RunningPlc) -> Iterator[RunningEquipment]:
+    with running_equipment(plc.plc.endpoint) as equipment:
+        equipment.wait_until_ready()
+        yield equipment
+
+
+def triggered(plc: RunningPlc, equipment: RunningEquipment) -> int:
+    """Count a part and wait until the station knows of it."""
+    number = plc.count_part()
+    wait_for(
+        f"the trigger of part {number}",
+        lambda: any(trigger.counter == number for trigger in equipment.triggered()),
+    )
+    return number
+
+
+def test_an_ok_in_time_opens_it(plc: RunningPlc, equipment: RunningEquipment) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok")
+    assert plc.outcome(number) == ("passed", "ok")
+
+
+def test_no_verdict_keeps_it_shut(plc: RunningPlc, equipment: RunningEquipment) -> None:
+    assert plc.outcome(triggered(plc, equipment)) == ("rejected", "no_verdict")
+
+
+@pytest.mark.parametrize("verdict", ["defect", "review", "missed", "empty"])
+def test_every_verdict_but_ok_keeps_it_shut(
+    plc: RunningPlc, equipment: RunningEquipment, verdict: Verdict
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, verdict)
+    assert plc.outcome(number) == ("rejected", "not_ok")
+
+
+def test_the_verdict_of_another_part_keeps_it_shut(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number + 1, "ok")
+    assert plc.outcome(number) == ("rejected", "wrong_part")
+
+
+def test_a_verdict_past_its_deadline_is_not_even_forwarded(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok", deadline_monotonic_ns=time.monotonic_ns() - 1)
+    assert plc.outcome(number) == ("rejected", "no_verdict")
+    assert equipment.health.report().counters["verdicts_not_forwarded"] == 1
+
+
+def test_a_verdict_too_late_for_the_flap_keeps_it_shut(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    arrives = plc.do(_next_arrival(plc))
+    wait_for("the flap's last moment to pass", lambda: time.monotonic_ns() > arrives - 45_000_000)
+    equipment.judge(number, "ok")
+    assert plc.outcome(number)[0] == "rejected"
+
+
+def test_a_deadline_of_another_boot_keeps_it_shut(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok", boot_id="another boot")
+    assert plc.outcome(number) == ("rejected", "no_verdict")
+
+
+def test_a_replayed_ok_opens_it_only_before_its_deadline(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    early, late = triggered(plc, equipment), triggered(plc, equipment)
+    equipment.judge(early, "ok", replayed=True)
+    equipment.judge(late, "ok", replayed=True, deadline_monotonic_ns=time.monotonic_ns() - 1)
+    assert plc.outcome(early) == ("passed", "ok")
+    assert plc.outcome(late) == ("rejected", "no_verdict")
+
+
+def test_a_main_loop_that_hangs_stops_the_heartbeat_and_shuts_it(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok")
+    wait_for("the PLC to take the OK", lambda: _taken(equipment) == 1)
+    equipment.hang()
+    assert plc.outcome(number) == ("rejected", "heartbeat")
+    equipment.hang(False)
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok")
+    assert plc.outcome(number) == ("passed", "ok")
+
+
+def test_a_heartbeat_that_the_plc_does_not_see_shuts_it(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    plc.plc.heartbeat_frozen = True
+    try:
+        number = triggered(plc, equipment)
+        equipment.judge(number, "ok")
+        assert plc.outcome(number) == ("rejected", "heartbeat")
+    finally:
+        plc.plc.heartbeat_frozen = False
+
+
+def test_a_part_counted_before_the_connection_is_not_opened_for(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok", triggered_monotonic_ns=0)
+    assert plc.outcome(number) == ("rejected", "no_verdict")
+
+
+def test_the_gate_tells_the_station_what_it_did_with_each_part(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    good, bad = triggered(plc, equipment), triggered(plc, equipment)
+    equipment.judge(good, "ok")
+    equipment.judge(bad, "defect")
+    told = {good: "passed", bad: "rejected"}
+    wait_for(
+        "both outcomes to be told",
+        lambda: told.items() <= {a.part_number: a.action for a in equipment.gate_acted()}.items(),
+    )
+
+
+def _taken(equipment: RunningEquipment) -> int:
+    return equipment.health.report().counters.get("verdicts_taken_by_plc", 0)
+
+
+async def _next_arrival(plc: RunningPlc) -> int:
+    arrival = plc.plc._gate.next_arrival_ns()
+    assert arrival is not None
+    return arrival
