@@ -1,0 +1,1 @@
+"""What developers and owners of a fleet run."""

@@ -1,0 +1,112 @@
+"""Fills the recipes' DefaultConfiguration from the components' structs and the catalogue.
+
+`python -m tools.recipes` prints what would change, `python -m tools.recipes --write` writes it.
+"""
+
+import argparse
+import difflib
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sightline.configuration import Configuration, default_configuration
+from sightline.errors import RecipeError
+from sightline.topics import COMPONENTS
+from tools.access_control import access_control_of
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOW_CHARACTERS = 84
+_SECTION = re.compile(r"^ComponentConfiguration:\n(?:[ \t]+.*\n|\n)*", re.MULTILINE)
+
+
+class _RecipeDumper(yaml.SafeDumper):
+    """Short leaves on one line, everything else as indented blocks; no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> Any:
+        return super().represent_sequence(tag, sequence, _is_short_leaf(list(sequence)))
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        return super().represent_mapping(tag, mapping, _is_short_leaf(dict(mapping)))
+
+
+def configuration_of(component: str) -> type[Configuration]:
+    """`com.sightline.Capture` to `capture.configuration.CaptureConfiguration`."""
+    name = component.rsplit(".", 1)[-1]
+    module = importlib.import_module(f"{name.lower()}.configuration")
+    found: type[Configuration] = getattr(module, f"{name}Configuration")
+    return found
+
+
+def expected_configuration(component: str, struct_type: type[Configuration]) -> dict[str, Any]:
+    """What the recipe's DefaultConfiguration must hold: the struct's defaults and accessControl."""
+    defaults: dict[str, Any] = without_nulls(default_configuration(struct_type))
+    return {**defaults, "accessControl": access_control_of(component)}
+
+
+def without_nulls(value: Any) -> Any:
+    """The same without keys whose value is None: a nucleus keeps no null, the struct supplies it."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def filled(recipe: str, configuration: dict[str, Any]) -> str:
+    """The recipe's text with the configuration in place; every other line stays as it is."""
+    content = {"ComponentConfiguration": {"DefaultConfiguration": configuration}}
+    section = yaml.dump(content, Dumper=_RecipeDumper, sort_keys=False, width=100)
+    if len(_SECTION.findall(recipe)) != 1:
+        raise RecipeError("a recipe needs one top-level ComponentConfiguration to fill")
+    return _SECTION.sub(lambda _: section, recipe)
+
+
+def recipe_path(component: str, root: Path = ROOT) -> Path:
+    """Where the recipe of a component lies."""
+    return root / "recipes" / f"{component}.yaml"
+
+
+def _is_short_leaf(value: Any) -> bool:
+    items = list(value.values()) if isinstance(value, dict) else value
+    if any(isinstance(item, dict | list | tuple) for item in items):
+        return False
+    return len(str(value)) <= FLOW_CHARACTERS and len(items) <= 6
+
+
+def _treat(component: str, write: bool) -> bool:
+    path = recipe_path(component)
+    before = path.read_text(encoding="utf-8")
+    after = filled(before, expected_configuration(component, configuration_of(component)))
+    if before == after:
+        return False
+    if write:
+        path.write_text(after, encoding="utf-8")
+        print(f"wrote {path.name}")
+    else:
+        lines = (before.splitlines(keepends=True), after.splitlines(keepends=True))
+        sys.stdout.writelines(difflib.unified_diff(*lines, path.name, f"{path.name} (filled)"))
+    return True
+
+
+def main() -> int:
+    """Exit code 0 if all recipes are as they should be, or were written; 1 if some would change."""
+    parser = argparse.ArgumentParser(description="Fill the recipes from code")
+    parser.add_argument("--write", action="store_true", help="write the files")
+    parser.add_argument("components", nargs="*", help="names to treat; default: all five")
+    arguments = parser.parse_args()
+    changed = [_treat(name, arguments.write) for name in arguments.components or COMPONENTS]
+    return int(any(changed) and not arguments.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
