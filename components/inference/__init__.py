@@ -1,0 +1,1 @@
+"""Inference: judges each part with its detectors; the one birthplace of verdicts."""

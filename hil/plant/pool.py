@@ -19,7 +19,7 @@ from typing import Any
 
 import cv2
 
-from hil.plant.bottles.part import CAMERAS, PartPlan, View, plan_part, render_part
+from hil.plant.bottles.part import CAMERAS, Mix, PartPlan, View, plan_part, render_part
 from hil.plant.bottles.scene import PICTURE_HEIGHT_PX, PICTURE_WIDTH_PX
 
 RENDERER_VERSION = 1
@@ -28,9 +28,9 @@ CATEGORIES = ("scratch", "dent", "cap_present", "cap_missing")
 Json = dict[str, Any]
 
 
-def ensure_pool(directory: Path, parts: int, seed: int) -> Path:
+def ensure_pool(directory: Path, parts: int, seed: int, mix: Mix = "line") -> Path:
     """The folder with the pool asked for; rendered now, with progress, unless it is there already."""
-    request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed}
+    request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed, "mix": mix}
     description = directory / "pool.json"
     if description.is_file() and json.loads(description.read_text()) == request:
         return directory
@@ -38,7 +38,7 @@ def ensure_pool(directory: Path, parts: int, seed: int) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     for camera in range(CAMERAS):
         (draft / f"cam{camera + 1}").mkdir(parents=True)
-    listed = list(_rendered(draft, parts, seed))
+    listed = list(_rendered(draft, parts, seed, mix))
     _write_truth(draft, listed)
     (draft / "pool.json").write_text(json.dumps(request))
     shutil.rmtree(directory, ignore_errors=True)
@@ -46,17 +46,18 @@ def ensure_pool(directory: Path, parts: int, seed: int) -> Path:
     return directory
 
 
-def _rendered(folder: Path, parts: int, seed: int) -> Iterator[Json]:
+def _rendered(folder: Path, parts: int, seed: int, mix: Mix) -> Iterator[Json]:
     started = time.monotonic()
     with ProcessPoolExecutor(max_workers=2) as workers:
-        rendered = workers.map(partial(_write_part, folder, seed), range(1, parts + 1), chunksize=4)
+        write = partial(_write_part, folder, seed, mix)
+        rendered = workers.map(write, range(1, parts + 1), chunksize=4)
         for done, entry in enumerate(rendered, start=1):
             _show_progress(done, parts, time.monotonic() - started)
             yield entry
 
 
-def _write_part(folder: Path, seed: int, number: int) -> Json:
-    plan = plan_part(number, seed)
+def _write_part(folder: Path, seed: int, mix: Mix, number: int) -> Json:
+    plan = plan_part(number, seed, mix)
     views = render_part(plan, seed)
     for view in views:
         place = folder / f"cam{view.camera + 1}" / f"{number:06}.jpg"
@@ -146,8 +147,14 @@ def main() -> int:
     parser.add_argument("--parts", type=int, default=240, help="how many parts (240)")
     parser.add_argument("--out", type=Path, required=True, help="the folder to make")
     parser.add_argument("--seed", type=int, default=20, help="another seed gives other parts (20)")
+    parser.add_argument(
+        "--mix",
+        choices=["line", "training", "examination"],
+        default="line",
+        help="as a line brings them; more defects, in each view; every second part bad (line)",
+    )
     arguments = parser.parse_args()
-    ensure_pool(arguments.out, arguments.parts, arguments.seed)
+    ensure_pool(arguments.out, arguments.parts, arguments.seed, arguments.mix)
     return 0
 
 

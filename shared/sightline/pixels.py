@@ -1,31 +1,33 @@
-"""Packing of pixels: what cameras deliver (UYVY) and what people and files have (BGR)."""
+"""Packing of pixels: what cameras deliver (UYVY and others), and what files and detectors have."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from sightline.errors import PictureError
+from sightline.messages import PixelFormat
+
+Pixels = NDArray[np.uint8]
+
+_TO_RGB: dict[PixelFormat, int] = {
+    "UYVY": cv2.COLOR_YUV2RGB_UYVY,
+    "YUYV": cv2.COLOR_YUV2RGB_YUYV,
+    "GREY": cv2.COLOR_GRAY2RGB,
+}
 
 
-def bgr_to_uyvy(picture: Picture) -> Picture:
-    """(H, W, 3) BGR to (H, W, 2) UYVY as cameras deliver it; W must be even."""
-    height, width = picture.shape[:2]
-    if width % 2:
-        raise ValueError(f"UYVY needs an even width; found {width}")
-    yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV)
-    packed = np.empty((height, width, 2), np.uint8)
-    packed[:, :, 1] = yuv[:, :, 0]
-    chroma = yuv[:, 0::2, 1:].astype(np.uint16) + yuv[:, 1::2, 1:] + 1
-    packed[:, 0::2, 0] = chroma[:, :, 0] >> 1
-    packed[:, 1::2, 0] = chroma[:, :, 1] >> 1
+def bgr_to_uyvy(picture: Pixels) -> Pixels:
+    """(height, width, 3) BGR to (height, width, 2) UYVY, BT.601; the width must be even."""
+    packed: Pixels = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_UYVY)
     return packed
 
 
-def uyvy_to_bgr(frame: Picture) -> Picture:
-    """(H, W, 2) UYVY to (H, W, 3) BGR, full-range luma."""
-    height, width = frame.shape[:2]
-    yuv = np.empty((height, width, 3), np.uint8)
-    yuv[:, :, 0] = frame[:, :, 1]
-    yuv[:, :, 1] = np.repeat(frame[:, 0::2, 0], 2, axis=1)
-    yuv[:, :, 2] = np.repeat(frame[:, 1::2, 0], 2, axis=1)
-    return np.asarray(cv2.cvtColor(yuv, cv2.COLOR_YUV2BGR), dtype=np.uint8)
+def to_rgb(frame: Pixels, pixel_format: PixelFormat) -> Pixels:
+    """A camera's frame to (height, width, 3) RGB; PictureError for a format that is not read here."""
+    if pixel_format == "RGB24":
+        return frame
+    code = _TO_RGB.get(pixel_format)
+    if code is None:
+        raise PictureError(f"pixel format {pixel_format}: allowed are RGB24, {', '.join(_TO_RGB)}")
+    rgb: Pixels = cv2.cvtColor(frame, code)
+    return rgb

@@ -9,7 +9,7 @@ from hil.plant.bottles import marks
 from hil.plant.bottles.metal import bare_body, put_cap, put_thread
 from hil.plant.bottles.number_plate import Picture
 from hil.plant.bottles.scene import photograph
-from hil.plant.bottles.severity import SeverityBand, bands_of
+from hil.plant.bottles.severity import DefectKind, SeverityBand, bands_of
 from hil.plant.bottles.shape import (
     CAP_HEIGHT_PX,
     PATCH_WIDTH_PX,
@@ -21,6 +21,12 @@ CAMERAS = 4
 PartKind = Literal["good", "look_alike", "defect", "empty"]
 ExpectedVerdict = Literal["ok", "defect", "empty"]
 CAP_WIDTH_PX = 112
+Mix = Literal["line", "training", "examination"]
+# of good, look-alike, defect and empty
+LINE_SHARES = (0.47, 0.23, 0.25, 0.05)
+TRAINING_SHARES = (0.13, 0.2, 0.62, 0.05)
+GOOD_SHARES = (0.67, 0.33, 0.0, 0.0)
+BAD_SHARES = (0.0, 0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class PartPlan:
     kind: PartKind
     bands: tuple[SeverityBand, ...] = ()
     look_alikes: tuple[str, ...] = ()
+    marked_in_all_views: bool = False
 
     @property
     def expected_verdict(self) -> ExpectedVerdict:
@@ -66,30 +73,53 @@ class _Bottle:
     labels: list[Label] = field(default_factory=list)
 
 
-def plan_part(
-    number: int, seed: int, shares: tuple[float, float, float, float] = (0.47, 0.23, 0.25, 0.05)
-) -> PartPlan:
-    """Decide what a part is; `shares` are of good, look-alike, defect and empty."""
+def plan_part(number: int, seed: int, mix: Mix = "line") -> PartPlan:
+    """Decide what a part is.
+
+    `line` is what a line brings; `training` has more defects, several on a part and in each view;
+    `examination` has a good part at each odd number and a bad one at each even number.
+    """
     random = np.random.default_rng([seed, number, 1])
-    kind: PartKind = ("good", "look_alike", "defect", "empty")[int(random.choice(4, p=shares))]
+    kind: PartKind = ("good", "look_alike", "defect", "empty")[
+        int(random.choice(4, p=_shares(mix, number)))
+    ]
     bands: tuple[SeverityBand, ...] = ()
     if kind == "defect":
-        defect = ("scratch", "dent", "cap_missing")[int(random.choice(3, p=(0.45, 0.35, 0.2)))]
-        rows = bands_of(defect)  # type: ignore[arg-type]
-        bands = (rows[int(random.integers(len(rows)))],)
+        bands = (_choose_band(random),)
+        while mix == "training" and len(bands) < 4 and random.random() < 0.6:
+            bands = (*bands, _choose_band(random))
+    return PartPlan(number, kind, bands, _choose_look_alikes(kind, random), mix == "training")
+
+
+def _shares(mix: Mix, number: int) -> tuple[float, float, float, float]:
+    if mix == "examination":
+        return GOOD_SHARES if number % 2 else BAD_SHARES
+    return TRAINING_SHARES if mix == "training" else LINE_SHARES
+
+
+def _choose_band(random: np.random.Generator) -> SeverityBand:
+    kinds: tuple[DefectKind, ...] = ("scratch", "dent", "cap_missing")
+    rows = bands_of(kinds[int(random.choice(3, p=(0.45, 0.35, 0.2)))])
+    return rows[int(random.integers(len(rows)))]
+
+
+def _choose_look_alikes(kind: PartKind, random: np.random.Generator) -> tuple[str, ...]:
     alike = kind == "look_alike" or (kind == "defect" and random.random() < 0.3)
     names = ("glare", "drops", "seam")
     chosen = tuple(name for name in names if random.random() < 0.5) if alike else ()
     if kind == "look_alike" and not chosen:
         chosen = (names[int(random.integers(3))],)
-    return PartPlan(number, kind, bands, chosen)
+    return chosen
 
 
 def render_part(plan: PartPlan, seed: int) -> tuple[View, ...]:
     """The four pictures of a part, the same for the same plan and seed."""
     random = np.random.default_rng([seed, plan.number, 2])
     marked = int(random.integers(CAMERAS))
-    return tuple(_render_view(plan, camera, camera == marked, random) for camera in range(CAMERAS))
+    return tuple(
+        _render_view(plan, camera, plan.marked_in_all_views or camera == marked, random)
+        for camera in range(CAMERAS)
+    )
 
 
 def _render_view(plan: PartPlan, camera: int, marked: bool, random: np.random.Generator) -> View:
