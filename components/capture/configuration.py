@@ -14,9 +14,7 @@ Text = Annotated[str, Meta(max_length=64)]
 Luma = Annotated[float, Meta(ge=0, le=255)]
 
 
-class ImagesConfiguration(
-    Configuration, frozen=True, kw_only=True, tag_field="kind", tag="images"
-):
+class ImagesConfiguration(Configuration, frozen=True, kw_only=True, tag_field="kind", tag="images"):
     """Cameras that play a folder of pictures."""
 
     folder: Annotated[str, Meta(min_length=1)] = "pictures"

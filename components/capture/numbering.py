@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sightline.codec import decode_of_any_size, encode_of_any_size
+from sightline.errors import MessageError
 from sightline.journal import DurableText
 from sightline.messages import Part
 
@@ -96,11 +97,12 @@ class NumberingFile:
 
     def load(self) -> Numbering | None:
         """The state stored last; None if there is none. MessageError if the file is damaged."""
-        text = self._text.load()
+        try:
+            text = self._text.load()
+        except UnicodeDecodeError as error:
+            raise MessageError(f"the stored part number is no text: {error}") from error
         return decode_of_any_size(Numbering, text.encode()) if text is not None else None
 
     def store(self, state: Numbering) -> None:
         """On disk when this returns."""
         self._text.store(encode_of_any_size(state).decode())
-
-

@@ -43,9 +43,7 @@ def _in_turn(files: list[Path], cameras: Sequence[str]) -> dict[str, list[Path]]
 def _pictures_in(folder: Path) -> list[Path]:
     try:
         return sorted(
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in SUFFIXES and path.is_file()
+            path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
         )
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}") from error

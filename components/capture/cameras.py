@@ -1,0 +1,142 @@
+"""The cameras of the station and the ring their frames go into, opened again when they were away."""
+
+import logging
+
+from capture.configuration import CaptureConfiguration
+from capture.frameset import FrameSet, nothing_seen, write_frames
+from capture.sources.registry import open_source
+from capture.sources.source import FrameSource
+from sightline.clock import Clock
+from sightline.errors import CameraError
+from sightline.frames import RingWriter, ring_path
+from sightline.health import Health
+
+log = logging.getLogger(__name__)
+
+CAMERAS_AWAY = "cameras"
+NO_RING = "frame-ring"
+
+
+class Cameras:
+    """Gives a part's frame set, always; what is wrong stands in it and in the health report."""
+
+    def __init__(
+        self, configuration: CaptureConfiguration, station_id: str, health: Health, clock: Clock
+    ) -> None:
+        self._configuration = configuration
+        self._station_id = station_id
+        self._health = health
+        self._clock = clock
+        self._source: FrameSource | None = None
+        self._ring: RingWriter | None = None
+        self._answers = True
+        self._expected = 1
+        self._why_no_source = "not opened yet"
+        self._why_no_ring = "not made yet"
+
+    def configure(self, configuration: CaptureConfiguration) -> None:
+        """Take new values; cameras and ring begin anew only where theirs changed."""
+        before, self._configuration = self._configuration, configuration
+        if _source_values(before) != _source_values(configuration):
+            self._close_source()
+            for camera in before.cameras:
+                self._health.clear_fault(f"camera-{camera}")
+        if _ring_values(before) != _ring_values(configuration):
+            self._close_ring()
+        self.open()
+
+    def open(self) -> None:
+        """Make the ring and open the cameras, where they are not; faults say what cannot be had."""
+        if self._ring is None:
+            self._make_ring()
+        if not self._answers:
+            self._close_source()  # cameras of which none answers are opened anew
+        if self._source is None:
+            self._open_source()
+        self._health.set_ready(self._ring is not None and self._source is not None)
+
+    def expect(self, part_number: int) -> None:
+        """Get ready for this part."""
+        self._expected = part_number
+        if self._source is not None:
+            self._source.expect(part_number)
+
+    def capture(self, part_number: int) -> FrameSet:
+        """The part's frames in the ring, and which cameras gave none and why."""
+        seen = self._see(part_number)
+        for ref in seen.frames:
+            self._health.clear_fault(f"camera-{ref.camera}")
+        for fault in seen.faults:
+            self._health.count("camera_faults")
+            if self._source is None or self._ring is None:
+                continue  # one fault says it for all of them
+            if self._health.raise_fault(f"camera-{fault.camera}", fault.text):
+                log.error("no frame", extra={"camera": fault.camera, "reason": fault.text})
+        self._answers = bool(seen.frames)
+        return seen
+
+    def close(self) -> None:
+        """Let the cameras go and remove the ring."""
+        self._close_source()
+        self._close_ring()
+
+    def _see(self, part_number: int) -> FrameSet:
+        cameras = self._configuration.cameras
+        if self._ring is None:
+            return nothing_seen(cameras, self._why_no_ring)
+        if self._source is None:
+            return nothing_seen(cameras, self._why_no_source)
+        try:
+            seen = self._source.frames(part_number)
+        except CameraError as error:
+            return nothing_seen(cameras, str(error))
+        limits = self._configuration.conditions
+        return write_frames(self._ring, seen, part_number, limits, self._clock)
+
+    def _make_ring(self) -> None:
+        configuration = self._configuration
+        slot_bytes = configuration.frame.width * configuration.frame.height * 2
+        path = ring_path(self._station_id)
+        try:
+            self._ring = RingWriter(
+                path, configuration.cameras, configuration.ring_slots, slot_bytes
+            )
+        except OSError as error:
+            self._why_no_ring = f"no room for the frames at {path}: {error.strerror or error}"
+            if self._health.raise_fault(NO_RING, self._why_no_ring):
+                log.error("no frame ring", extra={"reason": self._why_no_ring})
+        else:
+            self._health.clear_fault(NO_RING)
+
+    def _open_source(self) -> None:
+        configuration = self._configuration
+        self._answers = True
+        try:
+            self._source = open_source(
+                configuration.source, configuration.cameras, configuration.frame
+            )
+        except CameraError as error:
+            self._why_no_source = str(error)
+            if self._health.raise_fault(CAMERAS_AWAY, self._why_no_source):
+                log.error("cameras are away", extra={"reason": self._why_no_source})
+        else:
+            self._health.clear_fault(CAMERAS_AWAY)
+            self._source.expect(self._expected)
+
+    def _close_source(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def _close_ring(self) -> None:
+        ring, self._ring = self._ring, None
+        if ring is not None:
+            ring.close()
+
+
+def _source_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
+    return (configuration.source, configuration.cameras, configuration.frame)
+
+
+def _ring_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
+    return (configuration.cameras, configuration.frame, configuration.ring_slots)

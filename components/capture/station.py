@@ -1,0 +1,188 @@
+"""The component: a trigger in, a numbered part with its frames out, and its number again each second."""
+
+import logging
+from dataclasses import dataclass
+
+from capture.cameras import Cameras
+from capture.configuration import CaptureConfiguration, MessageTriggerConfiguration
+from capture.deadline import travel_ns
+from capture.numbering import Numbering
+from capture.part_counter import PartCounter
+from capture.triggers.registry import open_trigger
+from capture.triggers.trigger import Triggered
+from sightline.bus import Delivery
+from sightline.clock import boot_id
+from sightline.errors import TransportError
+from sightline.messages import CounterAnnounced, Message, PartCaptured, PartsAnnounced
+from sightline.runtime import Context, NewConfiguration
+from sightline.topics import PART_CAPTURED, PARTS_ANNOUNCED, Stream
+
+log = logging.getLogger(__name__)
+
+NUMBERING_FILE = "numbering.json"
+NOT_PUBLISHED = "messages-not-published"
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A counter that the PLC announced and no trigger has told; the trigger may be on its way."""
+
+    announced: CounterAnnounced
+    since_monotonic_ns: int
+
+
+class Capture:
+    """Numbers each part, takes its frames, and tells inference."""
+
+    def __init__(self, context: Context[CaptureConfiguration]) -> None:
+        self._context = context
+        self._health = context.health
+        self._clock = context.clock
+        self._configuration = context.configuration
+        self._unseen: Unseen | None = None
+        self._next_second_ns = self._clock.monotonic_ns()
+        path = context.work_folder / NUMBERING_FILE
+        self._counter = PartCounter(path, context.health, context.clock)
+        self._cameras = Cameras(
+            context.configuration, context.station_id, context.health, context.clock
+        )
+        self._cameras.expect(self._counter.last_number + 1)
+        self._cameras.open()
+        self._trigger = open_trigger(context.configuration.trigger, context.inbox, context.clock)
+        self._trigger.start()
+
+    def handle(self, event: object) -> None:
+        """Take a trigger, the PLC's announced counter, or a new configuration."""
+        triggered = self._trigger.triggered(event)
+        if triggered is not None:
+            self._capture(triggered)
+        elif isinstance(event, Delivery) and isinstance(event.message, CounterAnnounced):
+            self._hear(event.message, event.received_monotonic_ns)
+        elif isinstance(event, NewConfiguration):
+            self._reconfigure(event)
+
+    def tick(self) -> float:
+        """Each second: look after the cameras, announce the last number; seconds until the next."""
+        self._adopt_unseen()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._next_second_ns:
+            late_ns = now_ns - self._next_second_ns
+            self._next_second_ns += SECOND_NS * (1 + late_ns // SECOND_NS)
+            self._cameras.open()
+            self._counter.tick()
+            self._announce()
+        return max(0.0, (self._next_second_ns - now_ns) / 1e9)
+
+    def close(self) -> None:
+        """End the trigger, let the cameras go, remove the ring, leave the bus."""
+        self._trigger.close()
+        self._cameras.close()
+        self._counter.close()
+        self._context.bus.close()
+
+    def _capture(self, triggered: Triggered) -> None:
+        way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
+        numbering = self._counter.take(triggered, way_ns)
+        if numbering is None:
+            self._health.count("parts_known_already")
+            return
+        self._unseen = None
+        captured = self._captured(triggered, numbering)
+        if self._counter.settle() and self._publish(PART_CAPTURED, captured):
+            self._health.count("parts_captured")
+        self._cameras.expect(numbering.last_number + 1)
+
+    def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
+        """The part's message, while its number is being stored."""
+        seen = self._cameras.capture(numbering.last_number)
+        captured_ns = self._clock.monotonic_ns()
+        self._health.gauge("capture_ms", (captured_ns - triggered.monotonic_ns) / 1e6)
+        return PartCaptured(
+            station_id=self._context.station_id,
+            part=numbering.last,
+            triggered_utc_ns=triggered.utc_ns,
+            triggered_monotonic_ns=triggered.monotonic_ns,
+            captured_monotonic_ns=captured_ns,
+            deadline_monotonic_ns=numbering.deadline_monotonic_ns,
+            boot_id=boot_id(),
+            frames=seen.frames,
+            missing_cameras=seen.missing_cameras,
+            conditions=seen.conditions,
+            calibration_version=self._configuration.calibration_version,
+            product=self._configuration.product,
+            lot=self._configuration.lot,
+            first_number=numbering.first_number,
+        )
+
+    def _hear(self, announced: CounterAnnounced, received_ns: int) -> None:
+        if not isinstance(self._configuration.trigger, MessageTriggerConfiguration):
+            return  # the parts are counted here; the PLC's counter means nothing to them
+        if self._counter.state is None:
+            self._adopt(Unseen(announced, received_ns))
+        elif announced.counter == self._counter.last_number:
+            self._unseen = None
+        elif self._unseen is None:
+            self._unseen = Unseen(announced, received_ns)
+
+    def _adopt_unseen(self) -> None:
+        unseen = self._unseen
+        if unseen is None or self._context.inbox.depth() > 0:
+            return  # its trigger may wait in the inbox
+        if self._clock.monotonic_ns() - unseen.since_monotonic_ns > SECOND_NS:
+            self._unseen = None
+            self._adopt(unseen)
+
+    def _adopt(self, unseen: Unseen) -> None:
+        before = self._counter.state
+        deadline_ns = unseen.since_monotonic_ns + travel_ns(self._configuration, None)
+        counter = unseen.announced.counter
+        after = self._counter.adopt(counter, unseen.announced.counted_utc_ns, deadline_ns)
+        if after is None:
+            return
+        if before is not None and before.epoch == after.epoch:
+            self._health.count("parts_adopted", after.last_number - before.last_number)
+            log.error("triggers were lost", extra={"up_to": after.last_number})
+        if self._counter.settle():
+            self._announce()
+        self._cameras.expect(after.last_number + 1)
+
+    def _announce(self) -> None:
+        stored = self._counter.stored
+        if stored is not None:
+            message = PartsAnnounced(
+                station_id=self._context.station_id,
+                last=stored.last,
+                deadline_monotonic_ns=stored.deadline_monotonic_ns,
+                boot_id=stored.boot_id,
+                first_number=stored.first_number,
+            )
+            self._publish(PARTS_ANNOUNCED, message)
+
+    def _reconfigure(self, event: NewConfiguration) -> None:
+        configuration = event.configuration
+        assert isinstance(configuration, CaptureConfiguration)
+        before, self._configuration = self._configuration, configuration
+        self._cameras.configure(configuration)
+        if configuration.trigger != before.trigger:
+            self._unseen = None
+            self._trigger.close()
+            context = self._context
+            self._trigger = open_trigger(configuration.trigger, context.inbox, context.clock)
+            self._trigger.start()
+
+    def _publish(self, stream: Stream, message: Message) -> bool:
+        try:
+            self._context.bus.publish(stream, message)
+        except TransportError as error:
+            self._health.count("messages_not_published")
+            if self._health.raise_fault(NOT_PUBLISHED, str(error), "warning"):
+                log.warning("not published", extra={"stream": stream.name, "error": str(error)})
+            return False
+        self._health.clear_fault(NOT_PUBLISHED)
+        return True
+
+
+def build_capture(context: Context[CaptureConfiguration]) -> Capture:
+    """The component with the configured cameras and trigger."""
+    return Capture(context)
