@@ -40,10 +40,13 @@ class _RecipeDumper(yaml.SafeDumper):
 
 
 def configuration_of(component: str) -> type[Configuration]:
-    """`com.sightline.Capture` to `capture.configuration.CaptureConfiguration`."""
+    """`com.sightline.Capture` to `capture.configuration.CaptureConfiguration`; else RecipeError."""
     name = component.rsplit(".", 1)[-1]
-    module = importlib.import_module(f"{name.lower()}.configuration")
-    found: type[Configuration] = getattr(module, f"{name}Configuration")
+    place = f"{name.lower()}.configuration"
+    try:
+        found: type[Configuration] = getattr(importlib.import_module(place), f"{name}Configuration")
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"{component}: no {place}.{name}Configuration: {error}") from error
     return found
 
 
@@ -104,7 +107,11 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the files")
     parser.add_argument("components", nargs="*", help="names to treat; default: all five")
     arguments = parser.parse_args()
-    changed = [_treat(name, arguments.write) for name in arguments.components or COMPONENTS]
+    try:
+        changed = [_treat(name, arguments.write) for name in arguments.components or COMPONENTS]
+    except (RecipeError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return int(any(changed) and not arguments.write)
 
 

@@ -1,0 +1,77 @@
+"""Checks that the suite keeps its own rules: `python -m tools.check_suite`; exit code 1 if not.
+
+The rules are in `tools/suite_rules`, one file for each kind.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sightline.errors import RecipeError
+from sightline.topics import COMPONENTS
+from tools.recipes import configuration_of, expected_configuration
+from tools.suite_rules import arrows, folders, recipes, sizes, streams, texts
+from tools.suite_rules.sources import Source, tracked_sources
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def findings(root: Path = ROOT) -> list[str]:
+    """Everything that is wrong, one line each."""
+    sources = tracked_sources(root)
+    found = [line for source in sources for line in _of_source(source)]
+    return [*found, *_of_recipes(sources), *_of_whole(sources)]
+
+
+def _of_source(source: Source) -> Iterator[str]:
+    yield from texts.forbidden_texts(source)
+    if source.is_python:
+        yield from arrows.broken_arrows(source)
+        yield from streams.stray_topics(source)
+        yield from sizes.too_long(source)
+
+
+def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
+    paths = frozenset(source.path for source in sources)
+    yield from streams.loose_streams()
+    yield from folders.components_without_tests(paths)
+    yield from sizes.needless_reasons(paths)
+
+
+def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
+    files = {s.path: s.text for s in sources if s.path.startswith("recipes/com.")}
+    for path, text in files.items():
+        try:
+            yield from _of_recipe(path, text)
+        except RecipeError as error:
+            yield str(error)
+    for component in COMPONENTS:
+        if f"recipes/{component}.yaml" not in files:
+            yield f"{component}: no recipe"
+
+
+def _of_recipe(path: str, text: str) -> Iterator[str]:
+    recipe = recipes.parsed(path, text)
+    yield from recipes.too_large(path, text)
+    yield from recipes.wrong_platform(path, recipe)
+    yield from recipes.long_scripts(path, recipe)
+    component = Path(path).stem
+    if recipe.get("ComponentName") != component:
+        yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"
+    if component in COMPONENTS:
+        expected = expected_configuration(component, configuration_of(component))
+        yield from recipes.different_access_control(path, recipe, expected["accessControl"])
+        yield from recipes.different_defaults(path, recipe, expected)
+
+
+def main() -> int:
+    """Print what is wrong; 1 if anything is."""
+    lines = findings()
+    for line in lines:
+        print(line)
+    print(f"{len(lines)} broken rules" if lines else "the suite keeps its rules")
+    return int(bool(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What a recipe must hold, so that both nuclei take it and code and permissions agree."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from sightline.errors import RecipeError
+
+GREATEST_RECIPE_BYTES = 16 * 1024
+GREATEST_SCRIPT_BYTES = 10 * 1024
+GREATEST_SERVICE_BYTES = 4 * 1024
+PLATFORM = {"os": "linux", "runtime": "*"}  # without `runtime` Nucleus Lite finds no manifest
+
+Recipe = Mapping[str, Any]
+
+
+def parsed(name: str, text: str) -> Recipe:
+    """The recipe as a mapping; RecipeError if it is no YAML mapping."""
+    try:
+        recipe = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: no YAML: {error}") from error
+    if not isinstance(recipe, dict):
+        raise RecipeError(f"{name}: found {type(recipe).__name__}; a mapping is expected")
+    return recipe
+
+
+def too_large(name: str, text: str) -> list[str]:
+    """A recipe of more than the service takes."""
+    size = len(text.encode())
+    if size <= GREATEST_RECIPE_BYTES:
+        return []
+    return [f"{name}: {size} bytes; at most {GREATEST_RECIPE_BYTES} are allowed"]
+
+
+def wrong_platform(name: str, recipe: Recipe) -> list[str]:
+    """One line for each manifest that one of the two nuclei would pass over."""
+    return [
+        f"{name} at /Manifests/{index}/Platform: found {manifest.get('Platform')}; "
+        f"expected {PLATFORM}"
+        for index, manifest in enumerate(recipe.get("Manifests", []))
+        if manifest.get("Platform") != PLATFORM
+    ] or ([] if recipe.get("Manifests") else [f"{name} at /Manifests: none"])
+
+
+def long_scripts(name: str, recipe: Recipe) -> list[str]:
+    """One line for each lifecycle script of more than a script may have."""
+    return [
+        f"{name} at {pointer}: {len(script.encode())} bytes; "
+        f"at most {GREATEST_SCRIPT_BYTES} are allowed"
+        for pointer, script in _scripts(recipe)
+        if len(script.encode()) > GREATEST_SCRIPT_BYTES
+    ]
+
+
+def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
+    """The recipe's accessControl is not what the catalogue asks for, or is too large for a service."""
+    found = _default_configuration(recipe).get("accessControl", {})
+    large = [
+        f"{name}: accessControl of {service} takes more than {GREATEST_SERVICE_BYTES} bytes"
+        for service, policies in found.items()
+        if len(yaml.safe_dump(policies).encode()) > GREATEST_SERVICE_BYTES
+    ]
+    if found == expected:
+        return large
+    return [*large, f"{name}: accessControl differs from the catalogue; run tools.recipes --write"]
+
+
+def different_defaults(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
+    """One line for each default of the recipe that is not the struct's."""
+    found = {k: v for k, v in _default_configuration(recipe).items() if k != "accessControl"}
+    wanted = {k: v for k, v in expected.items() if k != "accessControl"}
+    return [
+        f"{name} at /ComponentConfiguration/DefaultConfiguration/{key}: "
+        f"found {found.get(key)!r}; the component's default is {wanted.get(key)!r}"
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    ]
+
+
+def _default_configuration(recipe: Recipe) -> dict[str, Any]:
+    configuration = recipe.get("ComponentConfiguration") or {}
+    return dict(configuration.get("DefaultConfiguration") or {})
+
+
+def _scripts(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    for index, manifest in enumerate(recipe.get("Manifests", [])):
+        for step, body in (manifest.get("Lifecycle") or {}).items():
+            script = body.get("Script") if isinstance(body, dict) else body
+            if isinstance(script, str):
+                yield f"/Manifests/{index}/Lifecycle/{step}", script

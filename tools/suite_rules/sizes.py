@@ -1,0 +1,44 @@
+"""Small files, small functions."""
+
+import ast
+from collections.abc import Mapping
+
+from tools.suite_rules.sources import Source
+
+LONGEST_FILE_LINES = 300
+LONGEST_FUNCTION_LINES = 40
+
+LONG_FOR_A_REASON: dict[str, str] = {
+    "shared/sightline/messages.py": "all messages of a station on one page, as a reader wants them",
+}
+
+
+def too_long(source: Source, allowed: Mapping[str, str] = LONG_FOR_A_REASON) -> list[str]:
+    """One line for each file or function that is too long and not named with a reason.
+
+    `allowed` has paths, or `path:function`.
+    """
+    lines = len(source.text.splitlines())
+    findings = []
+    if lines > LONGEST_FILE_LINES and source.path not in allowed:
+        findings.append(f"{source.path}: {lines} lines; at most {LONGEST_FILE_LINES} are allowed")
+    for node in ast.walk(ast.parse(source.text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > LONGEST_FUNCTION_LINES and f"{source.path}:{node.name}" not in allowed:
+                findings.append(
+                    f"{source.path}:{node.lineno}: {node.name} has {length} lines; "
+                    f"at most {LONGEST_FUNCTION_LINES} are allowed"
+                )
+    return findings
+
+
+def needless_reasons(
+    paths: frozenset[str], allowed: Mapping[str, str] = LONG_FOR_A_REASON
+) -> list[str]:
+    """One line for each named file that is no more."""
+    return [
+        f"sizes.py names {name}, which is not there"
+        for name in allowed
+        if name.split(":")[0] not in paths
+    ]

@@ -1,0 +1,42 @@
+"""The catalogue of streams is whole, and its topics stand nowhere else."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from sightline.topics import CATALOGUE, Stream
+from tools.suite_rules.sources import Source, area_of
+
+CATALOGUE_PATH = "shared/sightline/topics.py"
+
+
+def loose_streams(catalogue: Iterable[Stream] = CATALOGUE) -> list[str]:
+    """One line for each stream that nobody sends or nobody reads."""
+    rows = tuple(catalogue)
+    unsent = [f"stream {row.name}: no sender" for row in rows if not row.senders]
+    unread = [f"stream {row.name}: no reader" for row in rows if not row.readers]
+    return unsent + unread
+
+
+def stray_topics(source: Source, catalogue: Iterable[Stream] = CATALOGUE) -> list[str]:
+    """One line for each topic that is written out instead of taken from the catalogue."""
+    if source.path == CATALOGUE_PATH or area_of(source.path) in ("", "tests"):
+        return []
+    topic = _pattern(catalogue)
+    return [
+        f"{source.path}:{line}: topic {text!r}; take it from sightline.topics"
+        for text, line in _texts(ast.parse(source.text))
+        if topic.match(text)
+    ]
+
+
+def _pattern(catalogue: Iterable[Stream]) -> re.Pattern[str]:
+    levels = {row.topic.split("/")[1] for row in catalogue if row.route == "local"}
+    words = "|".join(sorted(re.escape(level) for level in levels))
+    return re.compile(rf"sightline/(?:$|[+#{{*]|(?:{words})(?:/|$))")
+
+
+def _texts(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value, node.lineno
