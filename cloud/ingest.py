@@ -1,0 +1,77 @@
+"""From bytes of the broker to what is stored: decoded and checked, refused with a reason."""
+
+from dataclasses import dataclass
+
+from cloud.routes import Route, route_of
+from cloud.store.store import Batch, StoredHealth, StoredRecord, StoredRefusal, StoredState
+from sightline.codec import decode
+from sightline.errors import MessageError
+from sightline.messages import InspectionRecord, MachineState, StationHealth
+
+GREATEST_NUMBER = 2**63 - 1
+GREATEST_REFUSED_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message as the broker delivered it."""
+
+    topic: str
+    payload: bytes
+    received_utc_ns: int
+
+
+def batch_of(arrivals: list[Arrival]) -> Batch:
+    """What the arrivals say, in their order; what cannot be read becomes a refusal."""
+    batch = Batch()
+    for arrival in arrivals:
+        try:
+            _sort_in(arrival, batch)
+        except MessageError as error:
+            batch.refusals.append(_refusal(arrival, str(error)))
+    return batch
+
+
+def _sort_in(arrival: Arrival, batch: Batch) -> None:
+    route = route_of(arrival.topic)
+    if route is None:
+        raise MessageError(f"no stream of the catalogue has the topic {arrival.topic!r}")
+    message = decode(route.stream.message, arrival.payload)
+    body = _text(arrival.payload)
+    if isinstance(message, InspectionRecord):
+        batch.records.append(_record(arrival, route, message, body))
+    elif isinstance(message, MachineState):
+        batch.states.append(StoredState(route.thing, message, body))
+    elif isinstance(message, StationHealth):
+        batch.health.append(StoredHealth(route.thing, message, body))
+
+
+def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str) -> StoredRecord:
+    if not record.recordId:
+        raise MessageError("InspectionRecord: recordId is empty; it must name the part")
+    for name, number in (("epoch", record.epoch), ("partNumber", record.partNumber)):
+        if not 0 <= number <= GREATEST_NUMBER:
+            raise MessageError(
+                f"InspectionRecord: {name} is {number}; 0 to {GREATEST_NUMBER} are allowed"
+            )
+    return StoredRecord(route.thing, arrival.received_utc_ns, record, body)
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MessageError(f"the message is no UTF-8 text: {error}") from error
+
+
+def _refusal(arrival: Arrival, reason: str) -> StoredRefusal:
+    return StoredRefusal(
+        topic=_printable(arrival.topic),
+        reason=_printable(reason),
+        payload=arrival.payload[:GREATEST_REFUSED_BYTES],
+        refused_utc_ns=arrival.received_utc_ns,
+    )
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,53 @@
+"""A site: broker, store, counts and page, wired together."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from cloud.intake import Intake
+from cloud.routes import subscriptions
+from cloud.store.sqlite import SqliteStore
+from cloud.subscriber import Broker, Subscriber
+from cloud.summary import Summary
+from cloud.web.app import Sources, build_app
+
+CLOSE_TIMEOUT_S = 0.6
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    """What a site is given."""
+
+    broker: Broker
+    database: Path
+    evidence: Path
+
+
+@contextlib.contextmanager
+def open_site(options: SiteOptions) -> Iterator[Starlette]:
+    """The page's application, while the site receives; FatalError if the database is unusable."""
+    store = SqliteStore(options.database)
+    summary = Summary()
+    summary.restore(store.history())
+    intake = Intake(store, summary)
+    subscriber = Subscriber(options.broker, subscriptions(), intake.deliver)
+    intake.start()
+    subscriber.start()
+    try:
+        yield build_app(
+            Sources(
+                store=store,
+                past=store,
+                summary=summary,
+                evidence=options.evidence,
+                connected=lambda: subscriber.connected,
+                fault=lambda: intake.fault,
+            )
+        )
+    finally:
+        subscriber.close(CLOSE_TIMEOUT_S)
+        intake.close(CLOSE_TIMEOUT_S)
+        store.close()

@@ -1,0 +1,1 @@
+"""Where records are kept: the protocol, and one file for each store."""

@@ -1,0 +1,51 @@
+"""The tables of the SQLite store."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    record_id TEXT NOT NULL UNIQUE,
+    thing TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    part_number INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    gate TEXT NOT NULL,
+    judged_at TEXT NOT NULL,
+    received_utc_ns INTEGER NOT NULL,
+    trigger_to_verdict_ms REAL,
+    model_ms REAL NOT NULL,
+    per_image_ms TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS records_by_part ON records (part_number, sequence);
+CREATE INDEX IF NOT EXISTS records_by_verdict ON records (verdict, sequence);
+CREATE TABLE IF NOT EXISTS machine_states (
+    thing TEXT NOT NULL,
+    equipment_id TEXT NOT NULL,
+    state_utc_ns INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (thing, equipment_id)
+);
+CREATE TABLE IF NOT EXISTS machine_history (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    thing TEXT NOT NULL,
+    equipment_id TEXT NOT NULL,
+    state_utc_ns INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS health (
+    thing TEXT NOT NULL,
+    component TEXT NOT NULL,
+    at_utc_ns INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (thing, component)
+);
+CREATE TABLE IF NOT EXISTS refused (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    refused_utc_ns INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL);
+INSERT OR IGNORE INTO tallies VALUES ('duplicates', 0), ('refused', 0);
+"""

@@ -1,0 +1,204 @@
+"""Records in SQLite: one connection writes, another reads, so that a commit delays no page."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from cloud.store.schema import SCHEMA
+from cloud.store.store import (
+    Batch,
+    Committed,
+    History,
+    PartsPage,
+    PartsQuery,
+    StoredHealth,
+    StoredRecord,
+    StoredRefusal,
+    StoredState,
+)
+from sightline.codec import decode_of_any_size
+from sightline.errors import RetryableError
+from sightline.journal import open_journal
+from sightline.messages import InspectionRecord, MachineState, StationHealth
+
+M = TypeVar("M", bound=msgspec.Struct)
+HISTORY_KEPT = 20_000
+REFUSALS_KEPT = 1_000
+INSERT_RECORD = """
+INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
+    received_utc_ns, trigger_to_verdict_ms, model_ms, per_image_ms, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING
+"""
+UPSERT_STATE = """
+INSERT INTO machine_states VALUES (?, ?, ?, ?) ON CONFLICT (thing, equipment_id) DO UPDATE
+SET state_utc_ns = excluded.state_utc_ns, body = excluded.body
+WHERE excluded.state_utc_ns >= state_utc_ns
+"""
+UPSERT_HEALTH = """
+INSERT INTO health VALUES (?, ?, ?, ?) ON CONFLICT (thing, component) DO UPDATE
+SET at_utc_ns = excluded.at_utc_ns, body = excluded.body
+WHERE excluded.at_utc_ns >= at_utc_ns
+"""
+INSERT_HISTORY = """
+INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?, ?, ?, ?)
+"""
+INSERT_REFUSAL = """
+INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
+"""
+TRIM = "DELETE FROM {table} WHERE sequence <= (SELECT max(sequence) FROM {table}) - {kept}"
+
+
+class SqliteStore:
+    """A RecordStore in one file; `commit` belongs to one thread, reading to any."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = open_journal(path, SCHEMA)
+        self._reader = open_journal(path, "")
+        self._reading = threading.Lock()
+
+    def commit(self, batch: Batch) -> Committed:
+        """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
+        try:
+            with self._transaction() as connection:
+                new = tuple(stored for stored in batch.records if _insert(connection, stored))
+                duplicates = len(batch.records) - len(new)
+                _insert_states(connection, batch.states)
+                _insert_health(connection, batch.health)
+                _insert_refusals(connection, batch.refusals)
+                _add_to_tally(connection, "duplicates", duplicates)
+        except sqlite3.OperationalError as error:
+            raise RetryableError(f"the records could not be stored: {error}") from error
+        return Committed(new, duplicates)
+
+    def parts(self, query: PartsQuery) -> PartsPage:
+        """A page of records; one row more than asked for tells whether another page follows."""
+        conditions, values = _conditions(query)
+        rows = self._read(
+            f"SELECT sequence, body FROM records {conditions} ORDER BY sequence DESC LIMIT ?",
+            (*values, query.limit + 1),
+        )
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        return PartsPage(tuple(body for _, body in shown), shown[-1][0] if more else None)
+
+    def part(self, record_id: str) -> str | None:
+        """One record's JSON, or None."""
+        rows = self._read("SELECT body FROM records WHERE record_id = ?", (record_id,))
+        return str(rows[0][0]) if rows else None
+
+    def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
+        """The last messages that were refused, newest first."""
+        rows = self._read(
+            "SELECT topic, reason, payload, refused_utc_ns FROM refused "
+            "ORDER BY sequence DESC LIMIT ?",
+            (limit,),
+        )
+        return tuple(StoredRefusal(*row) for row in rows)
+
+    def history(self) -> History:
+        """Everything that the running counts are made of; for the start, before any commit."""
+        tallies: dict[str, int] = dict(self._read("SELECT name, count FROM tallies", ()))
+        states = self._read("SELECT thing, body FROM machine_states", ())
+        health = self._read("SELECT thing, body FROM health", ())
+        return History(
+            records=self._records(),
+            states=tuple(StoredState(t, _decoded(MachineState, b), b) for t, b in states),
+            health=tuple(StoredHealth(t, _decoded(StationHealth, b), b) for t, b in health),
+            duplicates=tallies["duplicates"],
+            refused=tallies["refused"],
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._reading:
+            self._reader.close()
+        self._writer.close()
+
+    def _records(self) -> Iterator[StoredRecord]:
+        rows = self._writer.execute(
+            "SELECT thing, received_utc_ns, body FROM records ORDER BY sequence"
+        )
+        for thing, received_utc_ns, body in rows:
+            yield StoredRecord(thing, received_utc_ns, _decoded(InspectionRecord, body), body)
+
+    def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._reading:
+            return self._reader.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writer
+            self._writer.execute("COMMIT")
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+
+
+def _insert(connection: sqlite3.Connection, stored: StoredRecord) -> bool:
+    record = stored.record
+    cursor = connection.execute(
+        INSERT_RECORD,
+        (
+            record.recordId,
+            stored.thing,
+            record.epoch,
+            record.partNumber,
+            record.verdict,
+            record.gate,
+            record.timestamp,
+            stored.received_utc_ns,
+            record.timings.trigger_to_verdict_ms,
+            record.timings.model_ms,
+            msgspec.json.encode(record.timings.per_image_ms).decode(),
+            stored.body,
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:
+    rows = [(s.thing, s.state.equipment_id, s.state.state_utc_ns, s.body) for s in states]
+    connection.executemany(UPSERT_STATE, rows)
+    connection.executemany(INSERT_HISTORY, rows)
+    if rows:
+        connection.execute(TRIM.format(table="machine_history", kept=HISTORY_KEPT))
+
+
+def _insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
+    rows = [(h.thing, h.health.component, h.health.at_utc_ns, h.body) for h in health]
+    connection.executemany(UPSERT_HEALTH, rows)
+
+
+def _insert_refusals(connection: sqlite3.Connection, refusals: list[StoredRefusal]) -> None:
+    rows = [(r.topic, r.reason, r.payload, r.refused_utc_ns) for r in refusals]
+    connection.executemany(INSERT_REFUSAL, rows)
+    _add_to_tally(connection, "refused", len(rows))
+    if rows:
+        connection.execute(TRIM.format(table="refused", kept=REFUSALS_KEPT))
+
+
+def _add_to_tally(connection: sqlite3.Connection, name: str, more: int) -> None:
+    if more:
+        connection.execute("UPDATE tallies SET count = count + ? WHERE name = ?", (more, name))
+
+
+def _conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
+    wanted = {
+        "sequence < ?": query.before,
+        "part_number = ?": query.part_number,
+        "verdict = ?": query.verdict,
+    }
+    given = {condition: value for condition, value in wanted.items() if value is not None}
+    text = f"WHERE {' AND '.join(given)}" if given else ""
+    return text, tuple(given.values())
+
+
+def _decoded(message_type: type[M], body: object) -> M:
+    return decode_of_any_size(message_type, str(body).encode())

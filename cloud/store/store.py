@@ -1,0 +1,115 @@
+"""What is stored and how it is asked for; a store is one implementation of these protocols."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sightline.messages import InspectionRecord, MachineState, StationHealth
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record with its JSON as received."""
+
+    thing: str
+    received_utc_ns: int
+    record: InspectionRecord
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """A machine's state with its JSON as received."""
+
+    thing: str
+    state: MachineState
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredHealth:
+    """A component's health with its JSON as received."""
+
+    thing: str
+    health: StationHealth
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredRefusal:
+    """A message that was not understood: its reason and the first bytes of it."""
+
+    topic: str
+    reason: str
+    payload: bytes
+    refused_utc_ns: int
+
+
+@dataclass
+class Batch:
+    """Messages that are committed together."""
+
+    records: list[StoredRecord] = field(default_factory=list)
+    states: list[StoredState] = field(default_factory=list)
+    health: list[StoredHealth] = field(default_factory=list)
+    refusals: list[StoredRefusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a batch added: the records that were new, in order, and how many were known already."""
+
+    new: tuple[StoredRecord, ...]
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class PartsQuery:
+    """Which parts are asked for: the newest first, before a cursor, of a number or a verdict."""
+
+    limit: int
+    before: int | None = None
+    part_number: int | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class PartsPage:
+    """JSON bodies of records, newest first, and the cursor of the next page (None: no more)."""
+
+    bodies: tuple[str, ...]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True)
+class History:
+    """What a store knows from before, to go on counting from."""
+
+    records: Iterator[StoredRecord]
+    states: tuple[StoredState, ...]
+    health: tuple[StoredHealth, ...]
+    duplicates: int
+    refused: int
+
+
+class RecordStore(Protocol):
+    """Keeps each record once, by its recordId: the first wins."""
+
+    def commit(self, batch: Batch) -> Committed:
+        """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
+
+    def parts(self, query: PartsQuery) -> PartsPage:
+        """A page of records."""
+
+    def part(self, record_id: str) -> str | None:
+        """One record's JSON, or None."""
+
+
+class PastStore(Protocol):
+    """What a site asks of its store beside the records: what was before, and what was refused."""
+
+    def history(self) -> History:
+        """Everything that the running counts are made of."""
+
+    def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
+        """The last messages that were refused, newest first."""

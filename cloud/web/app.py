@@ -1,0 +1,154 @@
+"""The paths of the page; each handler asks a pure function or the store, and answers."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from cloud.store.store import PartsQuery, PastStore, RecordStore
+from cloud.summary import Summary
+from cloud.web.evidence import picture_path
+from cloud.web.query import QueryError, parts_query, whole_number
+from sightline.messages import Verdict
+
+STATIC = Path(__file__).parent / "static"
+LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+REFUSALS_SHOWN = 50
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the page is made from."""
+
+    store: RecordStore
+    past: PastStore
+    summary: Summary
+    evidence: Path
+    connected: Callable[[], bool]
+    fault: Callable[[], str]
+    utc_ns: Callable[[], int] = time.time_ns
+
+
+def build_app(sources: Sources) -> Starlette:
+    """The application; it holds no state of its own."""
+    handlers = _Handlers(sources)
+    return Starlette(
+        routes=[
+            Route("/", handlers.page),
+            Route("/api/summary", handlers.summary),
+            Route("/api/parts", handlers.parts),
+            Route("/api/parts/{record_id:path}", handlers.part),
+            Route("/api/refused", handlers.refused),
+            Route("/evidence/{key:path}", handlers.evidence),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS),
+            Middleware(_SafeHeaders),
+        ],
+    )
+
+
+class _Handlers:
+    """Plain functions: they run on the server's worker threads, where a database may be asked."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def page(self, _: Request) -> Response:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    def summary(self, _: Request) -> Response:
+        snapshot = self._sources.summary.snapshot(self._sources.utc_ns())
+        broker = {"connected": self._sources.connected(), "fault": self._sources.fault()}
+        return _json({**snapshot, "broker": broker})
+
+    def parts(self, request: Request) -> Response:
+        try:
+            query: PartsQuery = parts_query(request.query_params, get_args(Verdict))
+        except QueryError as error:
+            return _json({"error": str(error)}, 400)
+        page = self._sources.store.parts(query)
+        bodies = [msgspec.Raw(body.encode()) for body in page.bodies]
+        return _json({"parts": bodies, "next": page.next_cursor})
+
+    def part(self, request: Request) -> Response:
+        body = self._sources.store.part(request.path_params["record_id"])
+        if body is None:
+            return _json({"error": "no record has this id"}, 404)
+        return _json(msgspec.Raw(body.encode()))
+
+    def refused(self, request: Request) -> Response:
+        try:
+            limit = whole_number(request.query_params, "limit", REFUSALS_SHOWN, 1, REFUSALS_SHOWN)
+        except QueryError as error:
+            return _json({"error": str(error)}, 400)
+        shown = [
+            {
+                "topic": refusal.topic,
+                "reason": refusal.reason,
+                "payload": refusal.payload.decode("utf-8", errors="replace"),
+                "refused_utc_ns": refusal.refused_utc_ns,
+            }
+            for refusal in self._sources.past.refusals(limit)
+        ]
+        return _json({"refused": shown})
+
+    def evidence(self, request: Request) -> Response:
+        path = picture_path(self._sources.evidence, request.path_params["key"])
+        if path is None:
+            return _json({"error": "no picture has this key"}, 404)
+        return FileResponse(
+            path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"}
+        )
+
+
+Message = dict[str, object]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class _SafeHeaders:
+    """Adds to every answer what keeps a browser from running foreign text."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+        self._headers = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", [])
+                message = {**message, "headers": [*_as_list(headers), *self._headers]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _as_list(headers: object) -> list[object]:
+    return list(headers) if isinstance(headers, list | tuple) else []
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(content),
+        status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
