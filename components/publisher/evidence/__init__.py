@@ -1,0 +1,1 @@
+"""Where pictures of parts are kept, chosen by configuration."""

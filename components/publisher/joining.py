@@ -1,0 +1,127 @@
+"""What waits for what: each part for its gate or its time, all parts for those before them. Pure."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from sightline.messages import GateActed, GateOutcome, MachineState, PartJudged
+
+GREATEST_KEPT_OUTCOMES = 256
+GREATEST_KEPT_STATES = 256
+GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
+GREATEST_GATE_DELAY_NS = 600_000_000_000
+GREATEST_STATE_DISTANCE_NS = 60_000_000_000
+
+
+@dataclass
+class WaitingPart:
+    """An accepted verdict whose record is not committed yet."""
+
+    judged: PartJudged
+    until_monotonic_ns: int
+    gate: GateOutcome | None = None
+
+
+@dataclass(frozen=True)
+class JoinedPart:
+    """A verdict and what is known of the gate by now."""
+
+    judged: PartJudged
+    gate: GateOutcome
+
+
+class Joining:
+    """The parts in hand, in the ledger's order, and the outcomes that came before their verdicts."""
+
+    def __init__(self) -> None:
+        self._parts: deque[WaitingPart] = deque()
+        self._outcomes: deque[GateActed] = deque(maxlen=GREATEST_KEPT_OUTCOMES)
+        self._given: deque[tuple[int, int]] = deque(maxlen=GREATEST_KEPT_OUTCOMES)
+
+    @property
+    def waiting(self) -> int:
+        """How many parts are in hand."""
+        return len(self._parts)
+
+    def add_part(self, judged: PartJudged, until_monotonic_ns: int) -> None:
+        """Take an accepted verdict into hand."""
+        part = WaitingPart(judged, until_monotonic_ns)
+        self._parts.append(part)
+        for outcome in self._outcomes:
+            if belong_together(judged, outcome):
+                self._give(part, outcome)
+                return
+
+    def add_outcome(self, outcome: GateActed) -> None:
+        """Take what the gate did, before or after the verdict; repeats change nothing."""
+        if _name_of(outcome) in self._given or outcome in self._outcomes:
+            return
+        self._outcomes.append(outcome)
+        for part in self._parts:
+            if part.gate is None and belong_together(part.judged, outcome):
+                self._give(part, outcome)
+                return
+
+    def ready(self, now_ns: int) -> list[JoinedPart]:
+        """The parts at the head that wait for nothing more; `done` takes them out of hand."""
+        joined = []
+        for part in self._parts:
+            if part.gate is None and now_ns < part.until_monotonic_ns:
+                break
+            joined.append(JoinedPart(part.judged, part.gate or "unconfirmed"))
+        return joined
+
+    def done(self, count: int) -> None:
+        """The first `count` parts are committed."""
+        for _ in range(count):
+            self._parts.popleft()
+
+    def due_ns(self) -> int | None:
+        """When the part at the head waits no longer (monotonic), or None with no part in hand."""
+        return self._parts[0].until_monotonic_ns if self._parts else None
+
+    def _give(self, part: WaitingPart, outcome: GateActed) -> None:
+        """An outcome serves one part: numbers repeat when the PLC counts anew."""
+        part.gate = outcome.action
+        self._outcomes.remove(outcome)
+        self._given.append(_name_of(outcome))
+
+
+def belong_together(judged: PartJudged, outcome: GateActed) -> bool:
+    """Whether the outcome is this part's, and not of the same number in another epoch."""
+    after_trigger_ns = outcome.acted_utc_ns - judged.triggered_utc_ns
+    return (
+        outcome.part_number == judged.part.part_number
+        and -GREATEST_CLOCK_DIFFERENCE_NS <= after_trigger_ns <= GREATEST_GATE_DELAY_NS
+    )
+
+
+def waits_until_ns(
+    judged: PartJudged, received_ns: int, gate_wait_ms: float, this_boot: str
+) -> int:
+    """Until when a part waits for its gate (monotonic); a deadline of another boot means nothing."""
+    start_ns = judged.deadline_monotonic_ns if judged.boot_id == this_boot else received_ns
+    return start_ns + round(gate_wait_ms * 1e6)
+
+
+class MachineStates:
+    """The latest states of the machine, to find the one that held when a part was triggered."""
+
+    def __init__(self) -> None:
+        self._states: deque[MachineState] = deque(maxlen=GREATEST_KEPT_STATES)
+
+    def add(self, state: MachineState) -> None:
+        """Keep a state that came."""
+        self._states.append(state)
+
+    def at(self, triggered_utc_ns: int) -> MachineState | None:
+        """The last state up to the trigger, else the first after it; None beyond a minute of it."""
+        before = [state for state in self._states if state.state_utc_ns <= triggered_utc_ns]
+        nearest = before[-1] if before else self._states[0] if self._states else None
+        if nearest is None:
+            return None
+        distance_ns = abs(nearest.state_utc_ns - triggered_utc_ns)
+        return nearest if distance_ns <= GREATEST_STATE_DISTANCE_NS else None
+
+
+def _name_of(outcome: GateActed) -> tuple[int, int]:
+    return (outcome.part_number, outcome.acted_utc_ns)

@@ -1,0 +1,129 @@
+"""The durable outbox: records in order, and up to which part they lie there, in one transaction."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.codec import encode
+from sightline.errors import RetryableError
+from sightline.journal import open_journal
+from sightline.messages import InspectionRecord, Part
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    payload BLOB NOT NULL,
+    unreadable INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS settled (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    epoch INTEGER NOT NULL,
+    part_number INTEGER NOT NULL
+);
+"""
+
+
+class OutboxError(RetryableError):
+    """The disk did not take a change of the outbox; nothing of it is in force."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record as it lies in the outbox."""
+
+    sequence: int
+    payload: bytes
+
+
+class Outbox:
+    """One thread commits, another takes the oldest and removes it; each has its own connection."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = open_journal(path, SCHEMA)
+        self._reader = open_journal(path, SCHEMA)
+        # No sync for removals: a record that is back after a power cut is a repeat of its recordId.
+        self._reader.execute("PRAGMA synchronous = NORMAL")
+        self._lock = threading.Lock()
+        row = self._reader.execute("SELECT COUNT(*) FROM records WHERE unreadable = 0").fetchone()
+        self._depth = int(row[0])
+
+    @property
+    def depth(self) -> int:
+        """How many records wait to be sent."""
+        with self._lock:
+            return self._depth
+
+    def settled(self) -> Part | None:
+        """The last part whose record was committed, or None; OutboxError."""
+        with _translated():
+            row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
+        return Part(*row) if row else None
+
+    def commit(self, records: Sequence[InspectionRecord], settled: Part) -> None:
+        """Add records behind the others and move the position, as one; on disk on return.
+
+        OutboxError: nothing was changed.
+        """
+        rows = [(encode(record),) for record in records]
+        with _translated(), _transaction(self._writer) as connection:
+            connection.executemany("INSERT INTO records (payload) VALUES (?)", rows)
+            connection.execute(
+                "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
+                (settled.epoch, settled.part_number),
+            )
+        self._deepen(len(rows))
+
+    def oldest(self) -> Stored | None:
+        """The record to send next, or None; OutboxError."""
+        with _translated():
+            row = self._reader.execute(
+                "SELECT sequence, payload FROM records WHERE unreadable = 0"
+                " ORDER BY sequence LIMIT 1"
+            ).fetchone()
+        return Stored(*row) if row else None
+
+    def remove(self, stored: Stored) -> None:
+        """Forget a record that the cloud accepted; OutboxError."""
+        with _translated():
+            self._reader.execute("DELETE FROM records WHERE sequence = ?", (stored.sequence,))
+        self._deepen(-1)
+
+    def set_aside(self, stored: Stored) -> None:
+        """Keep a record that cannot be read, but let the others pass; OutboxError."""
+        with _translated():
+            self._reader.execute(
+                "UPDATE records SET unreadable = 1 WHERE sequence = ?", (stored.sequence,)
+            )
+        self._deepen(-1)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._reader.close()
+        self._writer.close()
+
+    def _deepen(self, more: int) -> None:
+        with self._lock:
+            self._depth += more
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OutboxError(f"the outbox's disk refuses: {error}") from error
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
