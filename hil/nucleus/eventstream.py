@@ -126,14 +126,14 @@ def _decode_header(data: bytes, position: int) -> tuple[Header, int]:
 
 
 def _decode_value(data: bytes, kind: int, at: int) -> tuple[HeaderValue, int]:
-    if kind == TYPE_STRING or kind == TYPE_BYTES:
+    if kind in (TYPE_STRING, TYPE_BYTES):
         start = at + 2
         end = start + _U16.unpack_from(data, at)[0]
         return (data[start:end].decode() if kind == TYPE_STRING else data[start:end]), end
     if kind in _NUMBERS:
         number = _NUMBERS[kind]
         return number.unpack_from(data, at)[0], at + number.size
-    if kind == TYPE_TRUE or kind == TYPE_FALSE:
+    if kind in (TYPE_TRUE, TYPE_FALSE):
         return kind == TYPE_TRUE, at
     if kind == TYPE_UUID:
         return data[at : at + _UUID_BYTES], at + _UUID_BYTES
@@ -154,7 +154,7 @@ def _encode_value(header: Header) -> bytes:
             return _NUMBERS[kind].pack(value)
         except struct.error as error:
             raise ProtocolError(f"header {header.name}: {error}") from error
-    if kind == TYPE_TRUE or kind == TYPE_FALSE:
+    if kind in (TYPE_TRUE, TYPE_FALSE):
         return b""
     content = value.encode() if isinstance(value, str) else value
     if kind == TYPE_UUID and isinstance(content, bytes) and len(content) == _UUID_BYTES:

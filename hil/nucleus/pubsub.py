@@ -52,6 +52,6 @@ class PubSub:
             if subscription.own_messages or subscription.component != sender:
                 yield subscription
         for subscription in self._filters:
-            if subscription.own_messages or subscription.component != sender:
-                if filter_matches(subscription.topic, topic):
-                    yield subscription
+            wanted = subscription.own_messages or subscription.component != sender
+            if wanted and filter_matches(subscription.topic, topic):
+                yield subscription

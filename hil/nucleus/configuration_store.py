@@ -1,0 +1,219 @@
+"""Each component's configuration: values with the time of their last change, kept on disk."""
+
+import copy
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hil.nucleus.errors import InvalidArgumentsError, ResourceNotFoundError, ServiceError
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+KeyPath = tuple[str, ...]
+ACCESS_CONTROL = "accessControl"
+OLDEST_S = 0.0
+
+
+class _Stored(msgspec.Struct):
+    values: Json = {}
+    deployed: Json = {}
+    changed_at_s: dict[str, float] = {}
+
+
+class Watch:
+    """A watch on a key path: `notify` gets the component and the path of each leaf that changed."""
+
+    def __init__(
+        self, component: str, path: KeyPath, notify: Callable[[str, KeyPath], None]
+    ) -> None:
+        self.component = component
+        self.path = path
+        self.notify = notify
+
+
+class ConfigurationStore:
+    """The configurations of all components, one JSON file each, replaced as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._components: dict[str, _Stored] = {}
+        self._watches: list[Watch] = []
+
+    def deploy(self, component: str, default: Json, merge: Json, at_s: float) -> None:
+        """Bring a component's configuration in line with its recipe and deployment.
+
+        What the component changed itself since stays, unless the deployment's values changed too.
+        """
+        stored = self._load(component)
+        _fill(stored.values, default)
+        if merge != stored.deployed:
+            _overlay(stored.values, merge)
+            stored.deployed = copy.deepcopy(merge)
+            stored.changed_at_s = {
+                key: changed
+                for key, changed in stored.changed_at_s.items()
+                if not _covers(merge, msgspec.json.decode(key))
+            }
+            stored.changed_at_s[_key(())] = at_s
+        policies = copy.deepcopy(default.get(ACCESS_CONTROL) or {})
+        _overlay(policies, merge.get(ACCESS_CONTROL) or {})
+        if policies or ACCESS_CONTROL in stored.values:
+            stored.values[ACCESS_CONTROL] = policies
+        self._components[component] = stored
+        self._save(component)
+
+    def access_control(self, component: str) -> Json:
+        """The component's policies."""
+        stored = self._components.get(component)
+        policies = stored.values.get(ACCESS_CONTROL) if stored else None
+        return policies if isinstance(policies, dict) else {}
+
+    def value(self, component: str, path: KeyPath) -> Any:
+        """What lies at a key path; ResourceNotFoundError if nothing does."""
+        stored = self._components.get(component)
+        if stored is None:
+            raise ResourceNotFoundError("Key not found.")
+        found: Any = stored.values
+        for key in path:
+            if not isinstance(found, dict) or key not in found:
+                raise ResourceNotFoundError("Key not found.")
+            found = found[key]
+        return found
+
+    def watch(
+        self, component: str, path: KeyPath, notify: Callable[[str, KeyPath], None]
+    ) -> Callable[[], None]:
+        """Watch a key path that exists; the function returned ends the watch."""
+        try:
+            self.value(component, path)
+        except ResourceNotFoundError:
+            raise ResourceNotFoundError("Key not found") from None  # without the full stop, as Lite
+        watch = Watch(component, path, notify)
+        self._watches.append(watch)
+        return lambda: self._watches.remove(watch)
+
+    def update(self, component: str, path: KeyPath, value: Any, at_s: float) -> list[KeyPath]:
+        """Merge a value at a key path; returns the leaves that changed.
+
+        Leaves changed later than `at_s` stay. InvalidArgumentsError for accessControl, ServiceError
+        where a map would take a scalar's place or the other way round.
+        """
+        if path[:1] == (ACCESS_CONTROL,) or (
+            not path and isinstance(value, dict) and ACCESS_CONTROL in value
+        ):
+            raise InvalidArgumentsError(
+                f"Config update is not allowed for following field [{ACCESS_CONTROL}]"
+            )
+        stored = self._components[component]
+        leaves = list(_leaves(path, value))
+        for leaf, found in leaves:
+            _check_kind(stored.values, leaf, found)
+        changed = [leaf for leaf, found in leaves if _put(stored, leaf, found, at_s)]
+        if changed:
+            self._save(component)
+            self._notify(component, changed)
+        return changed
+
+    def _notify(self, component: str, changed: Sequence[KeyPath]) -> None:
+        for leaf in changed:
+            for watch in tuple(self._watches):
+                if watch.component == component and leaf[: len(watch.path)] == watch.path:
+                    watch.notify(component, leaf)
+
+    def _load(self, component: str) -> _Stored:
+        path = self._path(component)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Stored)
+        except FileNotFoundError:
+            return _Stored()
+        except msgspec.DecodeError as error:
+            log.error("%s cannot be read and is made anew: %s", path, error)
+            return _Stored()
+
+    def _save(self, component: str) -> None:
+        content = msgspec.json.encode(self._components[component])
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".configuration-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(self._path(component))
+
+    def _path(self, component: str) -> Path:
+        return self._folder / f"{component}.json"
+
+
+def _key(path: KeyPath) -> str:
+    return msgspec.json.encode(path).decode()
+
+
+def _leaves(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [leaf for key in sorted(value) for leaf in _leaves((*path, key), value[key])]
+
+
+def _check_kind(values: Json, leaf: KeyPath, value: Any) -> None:
+    found: Any = values
+    for key in leaf:
+        if not isinstance(found, dict):
+            raise ServiceError("Failed to update the configuration.")
+        if key not in found:
+            return
+        found = found[key]
+    if isinstance(found, dict) != isinstance(value, dict):
+        raise ServiceError("Failed to update the configuration.")
+
+
+def _put(stored: _Stored, leaf: KeyPath, value: Any, at_s: float) -> bool:
+    holder = stored.values
+    for key in leaf[:-1]:
+        holder = holder.setdefault(key, {})
+    if not leaf or (value == {} and isinstance(value, dict) and leaf[-1] in holder):
+        return False
+    last_s = max(
+        stored.changed_at_s.get(_key(leaf[:length]), OLDEST_S) for length in range(len(leaf) + 1)
+    )
+    if leaf[-1] in holder and at_s < last_s:
+        return False
+    stored.changed_at_s[_key(leaf)] = at_s
+    if leaf[-1] in holder and _same(holder[leaf[-1]], value):
+        return False
+    holder[leaf[-1]] = value
+    return True
+
+
+def _same(old: Any, new: Any) -> bool:
+    return type(old) is type(new) and bool(old == new)
+
+
+def _fill(values: Json, default: Mapping[str, Any]) -> None:
+    for key, value in default.items():
+        if key not in values:
+            values[key] = copy.deepcopy(value)
+        elif isinstance(value, dict) and isinstance(values[key], dict):
+            _fill(values[key], value)
+
+
+def _overlay(values: Json, merge: Mapping[str, Any]) -> None:
+    for key, value in merge.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _overlay(values[key], value)
+        else:
+            values[key] = copy.deepcopy(value)
+
+
+def _covers(merge: Any, path: Sequence[str]) -> bool:
+    for key in path:
+        if not isinstance(merge, dict):
+            return True
+        if key not in merge:
+            return False
+        merge = merge[key]
+    return True

@@ -1,0 +1,229 @@
+"""One component's connection: bytes to messages, the handshake, streams, and answers to requests."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+import msgspec
+
+from hil.nucleus import wire
+from hil.nucleus.dialect import Dialect
+from hil.nucleus.errors import OperationError, ProtocolError, ServiceError
+from hil.nucleus.eventstream import PRELUDE_BYTES, decode, frame_length
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+SERVICE = "aws.greengrass#GreengrassCoreIPC"
+MOST_UNREAD_BYTES = (
+    16 * 2**20
+)  # a component that does not read loses its connection, not our memory
+
+
+class Call:
+    """One request on its stream: what the operation needs to know, and its way to send events."""
+
+    def __init__(self, connection: "Connection", stream: int, operation: str, body: bytes) -> None:
+        self.component = connection.component
+        self.operation = operation
+        self.body = body
+        self._connection = connection
+        self._stream = stream
+        self._early: list[tuple[str, bytes]] | None = []
+
+    def send_event(self, model: str, payload: bytes) -> None:
+        """Send an event on the stream; events before the response wait for it."""
+        if self._early is not None:
+            self._early.append((model, payload))
+        else:
+            self._connection.send(wire.modelled(wire.MESSAGE, 0, self._stream, model, payload))
+
+    def keep_open(self, close: Callable[[], None]) -> None:
+        """Keep the stream for events; `close` is called once when it ends."""
+        self._connection.keep_open(self._stream, close)
+
+    def responded(self) -> None:
+        """Let the events go that came before the response."""
+        early, self._early = self._early or [], None
+        for model, payload in early:
+            self.send_event(model, payload)
+
+
+Answer = Json | Awaitable[Json]
+
+
+class Operations(Protocol):
+    """What a connection asks of the nucleus."""
+
+    def component_of(self, token: str) -> str | None:
+        """The component that was given this token."""
+
+    def perform(self, call: Call) -> Answer:
+        """The operation's response, at once or later; OperationError if it is refused."""
+
+
+class Connection(asyncio.Protocol):
+    """The nucleus's end of a connection; all calls come from the event loop."""
+
+    def __init__(
+        self, operations: Operations, dialect: Dialect, ended: Callable[["Connection"], None]
+    ) -> None:
+        self.component = ""
+        self._operations = operations
+        self._dialect = dialect
+        self._ended = ended
+        self._unread = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._open: dict[int, list[Callable[[], None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Handle every whole frame that has come; bytes that are none close the connection."""
+        self._unread += data
+        try:
+            while self._transport is not None and (frame := self._next_frame()) is not None:
+                message = wire.read(decode(frame), self._dialect.common_headers_only)
+                self._handle(message)
+        except ProtocolError as error:
+            log.warning("connection of %s closed: %s", self.component or "nobody", error)
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all streams."""
+        self._transport = None
+        for stream in list(self._open):
+            self._end_stream(stream)
+        for task in self._tasks:
+            task.cancel()
+        self._ended(self)
+
+    def close(self) -> None:
+        """Close the socket after what is still to be written."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def send(self, data: bytes) -> None:
+        """Write a frame; a connection that is closed, or whose component does not read, drops it."""
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            log.error("%s does not read its messages: connection closed", self.component)
+            self._transport = None
+            transport.abort()
+            return
+        transport.write(data)
+
+    def keep_open(self, stream: int, close: Callable[[], None]) -> None:
+        """Keep a stream for events until either side ends it."""
+        self._open.setdefault(stream, []).append(close)
+
+    def _next_frame(self) -> bytes | None:
+        unread = self._unread
+        if len(unread) < PRELUDE_BYTES:
+            return None
+        total = frame_length(unread, self._dialect.largest_packet_bytes)
+        if len(unread) < total:
+            return None
+        frame = bytes(unread[:total])
+        del unread[:total]
+        return frame
+
+    def _handle(self, message: wire.Message) -> None:
+        if not self.component:
+            self._connect(message)
+        elif message.stream == 0:
+            self._handle_on_connection(message)
+        elif message.type == wire.MESSAGE and message.flags & wire.END_OF_STREAM:
+            if self._end_stream(message.stream) and self._dialect.completes_closed_streams:
+                self.send(wire.bare(wire.MESSAGE, wire.END_OF_STREAM, message.stream))
+        elif message.type != wire.MESSAGE:
+            self._refuse(message.stream, ServiceError())
+        else:
+            self._request(message)
+
+    def _connect(self, message: wire.Message) -> None:
+        if (message.type, message.flags, message.stream) != (wire.CONNECT, 0, 0):
+            raise ProtocolError("the first message must be a connect on stream 0 without flags")
+        if message.version not in ("", wire.VERSION):
+            raise ProtocolError(f"version {message.version}; {wire.VERSION} is allowed")
+        component = self._named_by(message.payload)
+        if component is None:
+            if self._dialect.acknowledges_refusal:
+                self.send(wire.bare(wire.CONNECT_ACK, 0, 0))
+            raise ProtocolError("the token is not known")
+        self.component = component
+        self.send(wire.bare(wire.CONNECT_ACK, wire.ACCEPTED, 0))
+
+    def _named_by(self, payload: bytes) -> str | None:
+        try:
+            given = msgspec.json.decode(payload, type=_Connect)
+        except msgspec.DecodeError as error:
+            raise ProtocolError(f"the connect's payload cannot be read: {error}") from error
+        component = self._operations.component_of(given.auth_token)
+        return component if given.component_name in (None, component) else None
+
+    def _handle_on_connection(self, message: wire.Message) -> None:
+        if message.type != wire.PING or not self._dialect.answers_ping:
+            raise ProtocolError(f"a message of type {message.type} on stream 0")
+        self.send(wire.bare(wire.PONG, 0, 0, message.payload))
+
+    def _request(self, message: wire.Message) -> None:
+        operation = message.operation
+        if not operation.startswith(wire.NAMESPACE):
+            self._refuse(message.stream, ServiceError())
+            return
+        call = Call(self, message.stream, operation[len(wire.NAMESPACE) :], message.payload)
+        try:
+            answer = self._operations.perform(call)
+        except OperationError as error:
+            self._refuse(message.stream, error)
+            return
+        if isinstance(answer, dict):
+            self._respond(call, message.stream, answer)
+        else:
+            self._later(self._respond_later(call, message.stream, answer))
+
+    async def _respond_later(self, call: Call, stream: int, answer: Awaitable[Json]) -> None:
+        try:
+            response = await answer
+        except OperationError as error:
+            self._refuse(stream, error)
+        else:
+            self._respond(call, stream, response)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _respond(self, call: Call, stream: int, response: Json) -> None:
+        ends = self._dialect.ends_stream_with_response and stream not in self._open
+        payload = msgspec.json.encode(response) if response else b"{}"
+        flags = wire.END_OF_STREAM if ends else 0
+        self.send(wire.modelled(wire.MESSAGE, flags, stream, call.operation + "Response", payload))
+        call.responded()
+
+    def _refuse(self, stream: int, error: OperationError) -> None:
+        body = {"_message": error.text, "_errorCode": error.code}
+        if self._dialect.error_details:
+            body = {"message": error.text, **body, "_service": SERVICE}
+        payload = msgspec.json.encode(body)
+        self.send(wire.modelled(wire.ERROR, wire.END_OF_STREAM, stream, error.code, payload))
+
+    def _end_stream(self, stream: int) -> bool:
+        closers = self._open.pop(stream, [])
+        for close in closers:
+            close()
+        return bool(closers)
+
+
+class _Connect(msgspec.Struct, frozen=True, rename="camel"):
+    auth_token: str = ""
+    component_name: str | None = None

@@ -1,0 +1,89 @@
+"""The two operations of the local IPC that reach IoT Core."""
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+from hil.nucleus import requests
+from hil.nucleus.authorization import MQTTPROXY, demand
+from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.connection import Answer, Call, Json
+from hil.nucleus.dialect import Dialect
+from hil.nucleus.errors import ServiceError
+from hil.nucleus.wire import NAMESPACE
+from sightline.errors import CloudUnreachableError
+
+_CANNOT_PUBLISH = "Failed to publish the message."
+Receive = Callable[[str, bytes], None]
+
+
+class CloudLink(Protocol):
+    """The way to the broker; both calls raise CloudUnreachableError when it is away."""
+
+    def publish(self, topic: str, payload: bytes, quality_of_service: int) -> Awaitable[None]:
+        """Publish; done when the broker acknowledged it (quality of service 0: when it is sent)."""
+
+    def subscribe(
+        self, topic_filter: str, quality_of_service: int, receive: Receive
+    ) -> Awaitable[Callable[[], None]]:
+        """Receive what matches a filter, until the function returned is called."""
+
+
+class IotCoreOperations:
+    """PublishToIoTCore and SubscribeToIoTCore."""
+
+    def __init__(
+        self, dialect: Dialect, configurations: ConfigurationStore, cloud: CloudLink
+    ) -> None:
+        self._dialect = dialect
+        self._configurations = configurations
+        self._cloud = cloud
+        self._unacknowledged = 0
+
+    def publish(self, call: Call) -> Answer:
+        """Hand a message to the broker; the response waits for its acknowledgement."""
+        request = requests.read(requests.PublishToIoTCore, call.body)
+        self._demand(call, request.topic_name)
+        quality = min(requests.quality_of_service(request.qos), 1)
+        try:
+            payload = base64.b64decode(request.payload, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ServiceError("'payload' is not valid base64.") from error
+        if self._unacknowledged >= self._dialect.most_unacknowledged_publishes:
+            raise ServiceError(_CANNOT_PUBLISH)
+        return self._publish(request.topic_name, payload, quality)
+
+    def subscribe(self, call: Call) -> Answer:
+        """Send what the broker has for a filter as events."""
+        request = requests.read(requests.SubscribeToIoTCore, call.body)
+        self._demand(call, request.topic_name)
+        quality = min(requests.quality_of_service(request.qos), 1)
+        return self._subscribe(call, request.topic_name, quality)
+
+    async def _publish(self, topic: str, payload: bytes, quality: int) -> Json:
+        self._unacknowledged += 1
+        try:
+            await self._cloud.publish(topic, payload, quality)
+        except CloudUnreachableError as error:
+            raise ServiceError(_CANNOT_PUBLISH) from error
+        finally:
+            self._unacknowledged -= 1
+        return {}
+
+    async def _subscribe(self, call: Call, topic_filter: str, quality: int) -> Json:
+        def receive(topic: str, payload: bytes) -> None:
+            message = {"topicName": topic, "payload": base64.b64encode(payload).decode()}
+            call.send_event("IoTCoreMessage", msgspec.json.encode({"message": message}))
+
+        try:
+            call.keep_open(await self._cloud.subscribe(topic_filter, quality, receive))
+        except CloudUnreachableError as error:
+            raise ServiceError("Failed to bind the subscription.") from error
+        return {}
+
+    def _demand(self, call: Call, topic: str) -> None:
+        policies = self._configurations.access_control(call.component)
+        demand(policies, MQTTPROXY, NAMESPACE + call.operation, topic)

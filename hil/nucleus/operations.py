@@ -1,0 +1,176 @@
+"""The operations of the local IPC: what each one checks, does and answers."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from hil.nucleus import requests
+from hil.nucleus.authorization import CLI, PUBSUB, demand
+from hil.nucleus.configuration_store import ConfigurationStore, KeyPath
+from hil.nucleus.connection import Answer, Call
+from hil.nucleus.dialect import Dialect
+from hil.nucleus.errors import ResourceNotFoundError, ServiceError, UnauthorizedError
+from hil.nucleus.iot_operations import CloudLink, IotCoreOperations
+from hil.nucleus.pubsub import PubSub, Subscription
+from hil.nucleus.wire import NAMESPACE
+
+NUCLEUS_NAMES = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
+LARGEST_INTEGER = 2**63 - 1
+_CANNOT_PUBLISH = "Failed to publish the message."
+_CANNOT_UPDATE_STATE = "Failed to update the lifecycle state."
+
+
+class ComponentControl(Protocol):
+    """What the operations ask of the components' lifecycles."""
+
+    def report_state(self, component: str, state: str) -> bool:
+        """Take a component's word on its state; False if that cannot be."""
+
+    def restart(self, component: str) -> bool:
+        """Start a component again; False if it is not there."""
+
+
+class OperationTable:
+    """All operations by name, over the stores they need."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        tokens: dict[str, str],
+        configurations: ConfigurationStore,
+        cloud: CloudLink,
+        control: ComponentControl,
+    ) -> None:
+        self._dialect = dialect
+        self._tokens = tokens
+        self._configurations = configurations
+        self._control = control
+        self._pubsub = PubSub()
+        iot_core = IotCoreOperations(dialect, configurations, cloud)
+        self._operations: dict[str, Callable[[Call], Answer]] = {
+            "PublishToTopic": self._publish_to_topic,
+            "SubscribeToTopic": self._subscribe_to_topic,
+            "PublishToIoTCore": iot_core.publish,
+            "SubscribeToIoTCore": iot_core.subscribe,
+            "GetConfiguration": self._get_configuration,
+            "UpdateConfiguration": self._update_configuration,
+            "SubscribeToConfigurationUpdate": self._subscribe_to_configuration_update,
+            "ValidateAuthorizationToken": self._validate_authorization_token,
+            "UpdateState": self._update_state,
+            "RestartComponent": self._restart_component,
+        }
+
+    def component_of(self, token: str) -> str | None:
+        """The component that was given this token."""
+        return self._tokens.get(token)
+
+    def perform(self, call: Call) -> Answer:
+        """The operation's response; OperationError if it is refused or not implemented."""
+        operation = self._operations.get(call.operation)
+        if operation is None:
+            raise ServiceError
+        return operation(call)
+
+    def _publish_to_topic(self, call: Call) -> Answer:
+        request = requests.read(requests.PublishToTopic, call.body)
+        message = request.publish_message
+        if (message.json_message is None) == (message.binary_message is None):
+            raise ServiceError(requests.INVALID)
+        self._demand(call, PUBSUB, request.topic)
+        if len(request.topic.encode()) > self._dialect.longest_topic_bytes:
+            raise ServiceError(_CANNOT_PUBLISH)
+        payload = self._event(request.topic, message)
+        self._pubsub.publish(call.component, request.topic, payload)
+        return {}
+
+    def _event(self, topic: str, message: requests.PublishMessage) -> bytes:
+        context = {"topic": topic}
+        event: dict[str, Any]
+        if message.binary_message is not None:
+            content = message.binary_message.message
+            event = {"binaryMessage": {"message": content, "context": context}}
+            return msgspec.json.encode(event)
+        assert message.json_message is not None
+        value = _checked(message.json_message.message, self._dialect.deepest_json)
+        content = msgspec.Raw(msgspec.json.encode(value, order="deterministic"))
+        event = {"jsonMessage": {"message": content, "context": context}}
+        return msgspec.json.encode(event)
+
+    def _subscribe_to_topic(self, call: Call) -> Answer:
+        request = requests.read(requests.SubscribeToTopic, call.body)
+        self._demand(call, PUBSUB, request.topic)
+        others_only = request.receive_mode == "RECEIVE_MESSAGES_FROM_OTHERS"
+        subscription = Subscription(
+            topic=request.topic,
+            component=call.component,
+            deliver=lambda payload: call.send_event("SubscriptionResponseMessage", payload),
+            own_messages=not (others_only and self._dialect.honours_receive_mode),
+        )
+        call.keep_open(self._pubsub.subscribe(subscription))
+        return {}
+
+    def _get_configuration(self, call: Call) -> Answer:
+        request = requests.read(requests.GetConfiguration, call.body)
+        name = request.component_name or call.component
+        path = tuple(request.key_path)
+        value = self._configurations.value(_stored_name(name), path)
+        if not isinstance(value, dict):
+            value = {path[-1]: value}
+        return {"componentName": name, "value": value}
+
+    def _update_configuration(self, call: Call) -> Answer:
+        request = requests.read(requests.UpdateConfiguration, call.body)
+        if isinstance(request.timestamp, int) and not self._dialect.takes_integer_timestamp:
+            raise requests.invalid_update()
+        path, value = tuple(request.key_path), request.value_to_merge
+        self._configurations.update(call.component, path, value, float(request.timestamp))
+        return {}
+
+    def _subscribe_to_configuration_update(self, call: Call) -> Answer:
+        request = requests.read(requests.SubscribeToConfigurationUpdate, call.body)
+
+        def notify(component: str, leaf: KeyPath) -> None:
+            event = {"componentName": component, "keyPath": leaf}
+            payload = msgspec.json.encode({"configurationUpdateEvent": event})
+            call.send_event("ConfigurationUpdateEvents", payload)
+
+        name = _stored_name(request.component_name or call.component)
+        call.keep_open(self._configurations.watch(name, tuple(request.key_path), notify))
+        return {}
+
+    def _validate_authorization_token(self, call: Call) -> Answer:
+        requests.read(requests.ValidateAuthorizationToken, call.body)
+        raise UnauthorizedError("Component does not have access to token verification IPC command.")
+
+    def _update_state(self, call: Call) -> Answer:
+        request = requests.read(requests.UpdateState, call.body)
+        if not self._control.report_state(call.component, request.state):
+            raise ServiceError(_CANNOT_UPDATE_STATE)
+        return {}
+
+    def _restart_component(self, call: Call) -> Answer:
+        request = requests.read(requests.RestartComponent, call.body)
+        self._demand(call, CLI, request.component_name)
+        if not self._control.restart(request.component_name):
+            raise ResourceNotFoundError("Component not found.")
+        return {"restartStatus": "SUCCEEDED"}
+
+    def _demand(self, call: Call, service: str, resource: str) -> None:
+        policies = self._configurations.access_control(call.component)
+        demand(policies, service, NAMESPACE + call.operation, resource)
+
+
+def _stored_name(component: str) -> str:
+    return NUCLEUS_NAMES[0] if component in NUCLEUS_NAMES else component
+
+
+def _checked(value: Any, deepest: int) -> Any:
+    if isinstance(value, (dict, list)):
+        if deepest < 0:
+            raise ServiceError(_CANNOT_PUBLISH)
+        for inner in value.values() if isinstance(value, dict) else value:
+            _checked(inner, deepest - 1)
+    elif isinstance(value, int) and value > LARGEST_INTEGER:
+        raise ServiceError
+    return value
