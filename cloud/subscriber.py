@@ -16,6 +16,7 @@ RECONNECT_MAX_S = 2
 KEEP_ALIVE_S = 30
 PING_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT_MS = 3000
+CLIENT_ERRORS = (AwsCrtError, RuntimeError, concurrent.futures.TimeoutError)
 Deliver = Callable[[str, bytes], None]
 
 
@@ -56,7 +57,7 @@ class Subscriber:
         self._made_anew.set()
         try:
             self._connection.disconnect().result(timeout_s)
-        except (AwsCrtError, concurrent.futures.TimeoutError) as error:
+        except CLIENT_ERRORS as error:
             log.info("left without farewell", extra={"error": str(error)})
         self._thread.join(timeout_s)
 
@@ -70,10 +71,10 @@ class Subscriber:
     def _connect_first(self) -> None:
         """The client reconnects by itself only after its first connection; until then, this does."""
         told = False
-        while not self._closing.is_set():
+        while not (self._closing.is_set() or self._connected.is_set()):
             try:
                 self._connection.connect().result(ANSWER_TIMEOUT_S)
-            except (AwsCrtError, concurrent.futures.TimeoutError) as error:
+            except CLIENT_ERRORS as error:
                 if not told:
                     log.warning("the broker is away; trying on", extra={"error": str(error)})
                 told = True
@@ -87,7 +88,7 @@ class Subscriber:
                 for topic in self._topics:
                     future, _ = self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)
                     future.result(ANSWER_TIMEOUT_S)
-            except (AwsCrtError, concurrent.futures.TimeoutError) as error:
+            except CLIENT_ERRORS as error:
                 log.warning("not subscribed; trying again", extra={"error": str(error)})
                 self._closing.wait(RECONNECT_MIN_S)
             else:
