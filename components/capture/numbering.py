@@ -18,13 +18,14 @@ GREATEST_JUMP = 1000
 
 
 class Numbering(msgspec.Struct, frozen=True, kw_only=True):
-    """The last number given, the first of its epoch, and the deadline of the last."""
+    """The last number given, the first of its epoch, who counts, and the deadline of the last."""
 
     epoch: int
     last_number: int
     first_number: int
     deadline_monotonic_ns: int = 0
     boot_id: str = ""
+    counted_by_plc: bool = True
 
     @property
     def last(self) -> Part:
@@ -42,8 +43,8 @@ class Step:
 
 def next_by_counter(state: Numbering | None, counter: int, now_s: int) -> Step | None:
     """The step to the part that the PLC counted; None if that part has been numbered already."""
-    if state is None:
-        return Step(begin_epoch(None, counter, counter, now_s))
+    if state is None or not state.counted_by_plc:
+        return Step(begin_epoch(state, counter, counter, now_s))
     if counter == state.last_number:
         return None
     fault = discontinuity(state.last_number, counter)
@@ -53,9 +54,10 @@ def next_by_counter(state: Numbering | None, counter: int, now_s: int) -> Step |
 
 
 def next_by_own_count(state: Numbering | None, now_s: int) -> Step:
-    """The step to the next part where there is no PLC."""
-    if state is None:
-        return Step(begin_epoch(None, 1, 1, now_s))
+    """The step to the next part where there is no PLC; an epoch of the PLC's count ends with it."""
+    if state is None or state.counted_by_plc:
+        own = msgspec.structs.replace(begin_epoch(state, 1, 1, now_s), counted_by_plc=False)
+        return Step(own)
     return Step(msgspec.structs.replace(state, last_number=state.last_number + 1))
 
 
@@ -64,8 +66,8 @@ def adopt_counter(state: Numbering | None, counter: int, now_s: int) -> Step | N
 
     Where nothing is known yet, counting begins after it.
     """
-    if state is None:
-        return Step(begin_epoch(None, counter + 1, counter, now_s))
+    if state is None or not state.counted_by_plc:
+        return Step(begin_epoch(state, counter + 1, counter, now_s))
     if counter == state.last_number:
         return None
     fault = discontinuity(state.last_number, counter)

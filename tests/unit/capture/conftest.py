@@ -1,0 +1,47 @@
+"""Stations whose ring is removed when the test is over, however it ends."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from sightline.frames import ring_path
+from tests.unit.capture.capture_kit import Station, four_pictures
+
+
+class StartStation(Protocol):
+    """Starts a life of the station on the test's disk; the life before it is left as if killed."""
+
+    def __call__(self, **values: Any) -> Station: ...
+
+
+@pytest.fixture
+def start_station(tmp_path: Path) -> Iterator[StartStation]:
+    """Stations of one name and one disk, without pictures yet."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    lives: list[Station] = []
+
+    def start(**values: Any) -> Station:
+        lives.append(Station(tmp_path, name, **values))
+        return lives[-1]
+
+    yield start
+    for life in lives:
+        life.capture.close()
+    assert not ring_path(name).exists()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """The folder of pictures, with one for each camera."""
+    folder = tmp_path / "pictures"
+    four_pictures(folder)
+    return folder
+
+
+@pytest.fixture
+def station(start_station: StartStation, pictures: Path) -> Station:
+    """A station with four cameras that see."""
+    return start_station()
