@@ -51,7 +51,10 @@ def record_of(
         productDetected=judged.product_detected,
         productionLineStatus=machine.status if machine else "unknown",
         conveyerBeltSpeed=belt_speed(machine, place.belt_speed_tag),
-        **boxes,
+        cam1=boxes["cam1"],
+        cam2=boxes["cam2"],
+        cam3=boxes["cam3"],
+        cam4=boxes["cam4"],
         defectDetected=judged.verdict == "defect",
         recordId=record_id(judged.station_id, judged.part),
         stationId=judged.station_id,
@@ -92,8 +95,8 @@ def iso_utc(utc_ns: int) -> str:
 def belt_speed(machine: MachineState | None, tag: str) -> float | None:
     """The belt's speed as the machine state has it, or None if it is no good number."""
     for found in machine.values if machine else ():
-        if found.tag == tag and found.quality == "good" and isinstance(found.value, int | float):
-            return float(found.value)
+        if found.tag == tag and found.quality == "good" and not isinstance(found.value, bool | str):
+            return found.value
     return None
 
 

@@ -1,0 +1,205 @@
+"""The component: verdicts, gate outcomes and machine states in; durable records and pictures out."""
+
+import logging
+
+from msgspec.structs import replace
+
+from publisher.acceptance import Acceptance
+from publisher.configuration import PublisherConfiguration
+from publisher.evidence.registry import open_store
+from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
+from publisher.outbox import Outbox, OutboxError
+from publisher.record import Place, record_of
+from publisher.sender import RecordSender
+from publisher.uploader import Uploader
+from sightline.bus import Delivery
+from sightline.clock import boot_id
+from sightline.errors import TransportError
+from sightline.messages import (
+    GateActed,
+    InspectionRecord,
+    MachineState,
+    Part,
+    PartJudged,
+    PartSettled,
+)
+from sightline.runtime import Context, NewConfiguration
+from sightline.station_folder import StationFolder
+from sightline.topics import PART_SETTLED
+
+log = logging.getLogger(__name__)
+SETTLE_INTERVAL_NS = 1_000_000_000
+DISK_RETRY_NS = 500_000_000
+GREATEST_WAITING = 1000
+DISK = "outbox-not-writable"
+BACKLOG = "outbox-backlog"
+MIB = 1024 * 1024
+
+
+class Recorder:
+    """Commits one record a part, in the ledger's order, and tells how far it came."""
+
+    def __init__(self, context: Context[PublisherConfiguration], outbox: Outbox) -> None:
+        self._context = context
+        self._configuration = context.configuration
+        self._health = context.health
+        self._outbox = outbox
+        self._settled: Part | None = outbox.settled()
+        self._acceptance = Acceptance(self._settled)
+        self._joining = Joining()
+        self._machine = MachineStates()
+        self._next_settle_ns = 0
+        self._disk_closed_until_ns = 0
+        rate_hz = self._configuration.records.rate_hz
+        self._sender = RecordSender(context.bus, outbox, context.health, rate_hz)
+        self._uploader = self._new_uploader()
+        self._sender.start()
+        self._uploader.start()
+        self._health.set_ready(True)
+        log.info("outbox is open", extra={"settled": self._settled, "waiting": outbox.depth})
+
+    def handle(self, event: object) -> None:
+        """Take a message, or a new configuration."""
+        if isinstance(event, NewConfiguration):
+            self._reconfigure(event)
+        elif isinstance(event, Delivery):
+            if isinstance(event.message, PartJudged):
+                self._take_verdict(event.message, event.received_monotonic_ns)
+            elif isinstance(event.message, GateActed):
+                self._joining.add_outcome(event.message)
+            elif isinstance(event.message, MachineState):
+                self._machine.add(event.message)
+
+    def tick(self) -> float:
+        """Commit what is ready, settle when due; returns the seconds until the next of these."""
+        self._commit_ready()
+        now_ns = self._context.clock.monotonic_ns()
+        if now_ns >= self._next_settle_ns:
+            self._next_settle_ns = now_ns + SETTLE_INTERVAL_NS
+            self._tell_settled()
+            self._report_depths()
+        due_ns = self._joining.due_ns()
+        if due_ns is None:
+            return (self._next_settle_ns - now_ns) / 1e9
+        due_ns = min(self._next_settle_ns, max(due_ns, self._disk_closed_until_ns))
+        return max(0.0, (due_ns - now_ns) / 1e9)
+
+    def close(self) -> None:
+        """Commit what is ready and leave; inference tells the rest again."""
+        self._commit_ready()
+        self._uploader.close()
+        if self._sender.close():
+            self._outbox.close()
+        self._context.bus.close()
+
+    def _take_verdict(self, judged: PartJudged, received_ns: int) -> None:
+        if self._joining.waiting >= GREATEST_WAITING:
+            self._health.count("parts_deferred")  # the disk is closed; inference keeps them
+            return
+        before = self._acceptance.last
+        decision = self._acceptance.decide(judged, received_ns)
+        if decision == "known":
+            self._health.count("parts_ignored")
+        elif decision == "out of order":
+            self._health.count("parts_out_of_order")
+            log.info("not the next part", extra={"part": judged.part, "last": before})
+        else:
+            self._join(judged, received_ns)
+            if judged.follows is None and before is not None:
+                self._health.count("ledgers_begun")
+                log.warning("a new ledger began", extra={"part": judged.part, "last": before})
+
+    def _join(self, judged: PartJudged, received_ns: int) -> None:
+        timed = replace(
+            judged,
+            timings=replace(
+                judged.timings, trigger_to_verdict_ms=trigger_to_verdict_ms(judged, received_ns)
+            ),
+        )
+        until_ns = waits_until_ns(judged, received_ns, self._configuration.gate_wait_ms, boot_id())
+        self._joining.add_part(timed, until_ns)
+
+    def _commit_ready(self) -> None:
+        now_ns = self._context.clock.monotonic_ns()
+        ready = self._joining.ready(now_ns)
+        if not ready or now_ns < self._disk_closed_until_ns:
+            return
+        last = ready[-1].judged.part
+        try:
+            self._outbox.commit([self._record(joined) for joined in ready], last)
+        except OutboxError as error:
+            self._disk_closed_until_ns = now_ns + DISK_RETRY_NS
+            if self._health.raise_fault(DISK, str(error)):
+                log.error("records are not committed", extra={"error": str(error)})
+            return
+        self._joining.done(len(ready))
+        self._settled = last
+        self._health.clear_fault(DISK)
+        self._health.count("records_committed", len(ready))
+        self._sender.wake()
+
+    def _record(self, joined: JoinedPart) -> InspectionRecord:
+        configuration = self._configuration
+        place = Place(
+            site_id=configuration.site_id,
+            line_id=configuration.line_id,
+            belt_speed_tag=configuration.belt_speed_tag,
+            product_labels=frozenset(configuration.product_labels),
+        )
+        machine = self._machine.at(joined.judged.triggered_utc_ns)
+        now_utc_ns = self._context.clock.utc_ns()
+        return record_of(joined.judged, joined.gate, machine, place, now_utc_ns)
+
+    def _tell_settled(self) -> None:
+        if self._settled is None:
+            return
+        settled = PartSettled(station_id=self._context.station_id, up_to=self._settled)
+        try:
+            self._context.bus.publish(PART_SETTLED, settled)
+        except TransportError as error:
+            self._health.count("messages_not_published")
+            log.warning("settled not told; again in a second", extra={"error": str(error)})
+
+    def _report_depths(self) -> None:
+        depth, greatest = self._outbox.depth, self._configuration.records.greatest_backlog
+        self._health.gauge("outbox_depth", depth)
+        self._health.gauge("parts_waiting", self._joining.waiting)
+        if depth > greatest:
+            self._health.raise_fault(
+                BACKLOG, f"{depth} records wait; {greatest} are expected at most"
+            )
+        else:
+            self._health.clear_fault(BACKLOG)
+
+    def _reconfigure(self, event: NewConfiguration) -> None:
+        configuration = event.configuration
+        assert isinstance(configuration, PublisherConfiguration)
+        before, self._configuration = self._configuration, configuration
+        self._sender.set_rate(configuration.records.rate_hz)
+        if _evidence_of(before) != _evidence_of(configuration):
+            self._uploader.close()
+            self._uploader = self._new_uploader()
+            self._uploader.start()
+
+    def _new_uploader(self) -> Uploader:
+        configuration, work_folder = self._configuration, self._context.work_folder
+        station = StationFolder((work_folder / configuration.station_folder).resolve())
+        keep_bytes = configuration.evidence_keep_mib * MIB
+        store = open_store(configuration.evidence, work_folder, keep_bytes)
+        return Uploader(station.evidence_spool, store, self._health)
+
+
+def trigger_to_verdict_ms(judged: PartJudged, received_ns: int) -> float | None:
+    """From the trigger until the verdict was here; None for a replay or a trigger of another boot."""
+    if judged.replayed or judged.boot_id != boot_id():
+        return None
+    return (received_ns - judged.triggered_monotonic_ns) / 1e6
+
+
+def _evidence_of(configuration: PublisherConfiguration) -> tuple[object, ...]:
+    return configuration.station_folder, configuration.evidence, configuration.evidence_keep_mib
+
+
+def build_recorder(context: Context[PublisherConfiguration]) -> Recorder:
+    """The component with its outbox in the work folder; FatalError if that is no usable journal."""
+    return Recorder(context, Outbox(context.work_folder / "outbox.sqlite"))
