@@ -1,0 +1,116 @@
+"""SSDLite in plain PyTorch: a slim MobileNet backbone, two levels of anchors, separable heads."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from inference.ssd import AnchorSpec
+
+RARE = -4.6  # the logit of a score of 0.01: at the start nothing is found anywhere
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels of the stem, of the levels at 1/4, 1/8 and 1/16, and of the heads."""
+
+    stem: int
+    quarter: int
+    eighth: int
+    sixteenth: int
+    head: int
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    return nn.Sequential(
+        _convolution(inputs, inputs, 3, stride, groups=inputs), _convolution(inputs, outputs, 1, 1)
+    )
+
+
+class InvertedResidual(nn.Module):  # type: ignore[misc]
+    """MobileNetV2's block: widen, filter by channel, narrow; added to the input where shapes allow."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, widening: int = 3) -> None:
+        super().__init__()
+        hidden = inputs * widening
+        self.body = nn.Sequential(
+            _convolution(inputs, hidden, 1, 1),
+            _convolution(hidden, hidden, 3, stride, groups=hidden),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        result: Tensor = self.body(features)
+        return features + result if self.adds else result
+
+
+class Head(nn.Module):  # type: ignore[misc]
+    """Offsets and logits for each anchor of one level."""
+
+    def __init__(self, inputs: int, width: int, anchors: int, labels: int) -> None:
+        super().__init__()
+        self.labels = labels
+        self.shared = _separable(inputs, width)
+        self.boxes = nn.Conv2d(width, anchors * 4, 1)
+        self.scores = nn.Conv2d(width, anchors * labels, 1)
+        nn.init.constant_(self.scores.bias, RARE)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) to (B, anchors, 4) and (B, anchors, labels)."""
+        shared = self.shared(features)
+        boxes = self.boxes(shared).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, 4))
+        scores = self.scores(shared).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, self.labels))
+        return boxes, scores
+
+
+class SsdLite(nn.Module):  # type: ignore[misc]
+    """From (B, H, W, 3) uint8 RGB to raw offsets (B, N, 4) and logits (B, N, labels)."""
+
+    def __init__(self, labels: int, anchors: AnchorSpec, widths: Widths) -> None:
+        super().__init__()
+        counts = [len(level.sizes) * len(level.ratios) for level in anchors.levels]
+        self.stem = _convolution(3, widths.stem, 3, 2)
+        self.quarter = nn.Sequential(
+            _separable(widths.stem, widths.quarter, 2), _separable(widths.quarter, widths.quarter)
+        )
+        self.eighth = nn.Sequential(
+            InvertedResidual(widths.quarter, widths.eighth, 2),
+            InvertedResidual(widths.eighth, widths.eighth, 1),
+            InvertedResidual(widths.eighth, widths.eighth, 1),
+        )
+        self.sixteenth = nn.Sequential(
+            InvertedResidual(widths.eighth, widths.sixteenth, 2),
+            InvertedResidual(widths.sixteenth, widths.sixteenth, 1),
+            InvertedResidual(widths.sixteenth, widths.sixteenth, 1),
+        )
+        self.down = nn.Conv2d(widths.sixteenth, widths.eighth, 1)
+        self.heads = nn.ModuleList(
+            [
+                Head(widths.eighth, widths.head, counts[0], labels),
+                Head(widths.sixteenth, widths.head, counts[1], labels),
+            ]
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw offsets and logits for all anchors, in the order of `inference.ssd.make_anchors`."""
+        pixels = images.permute(0, 3, 1, 2).float() * (1 / 58.0) - 2.0
+        eighth = self.eighth(self.quarter(self.stem(pixels)))
+        sixteenth = self.sixteenth(eighth)
+        wider = nn.functional.interpolate(
+            self.down(sixteenth), size=eighth.shape[2:], mode="nearest"
+        )
+        answers = [
+            head(level) for head, level in zip(self.heads, (eighth + wider, sixteenth), strict=True)
+        ]
+        return torch.cat([a[0] for a in answers], 1), torch.cat([a[1] for a in answers], 1)
