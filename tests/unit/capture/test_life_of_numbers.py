@@ -1,0 +1,322 @@
+"""What becomes of a part's number: on disk first, announced until it is known, never given twice."""
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from capture.numbering import Numbering, NumberingFile
+from capture.station import NUMBERING_FILE
+from capture.triggers.interval import IntervalElapsed
+from sightline.clock import boot_id
+from sightline.errors import NucleusGoneError, TransportError
+from sightline.memory_bus import MemoryBus
+from sightline.messages import PartCaptured, PartTriggered
+from sightline.topics import PART_TRIGGERED, Stream
+from tests.unit.capture.capture_kit import Station
+from tests.unit.capture.conftest import StartStation
+
+OWN_COUNT = {"kind": "interval", "intervalMs": 60_000}
+
+
+class WatchingBus:
+    """Looks at the disk in the moment of publishing."""
+
+    def __init__(self, bus: MemoryBus, path: Path) -> None:
+        self.bus = bus
+        self.path = path
+        self.on_disk: list[Numbering | None] = []
+
+    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+        if isinstance(message, PartCaptured):
+            self.on_disk.append(NumberingFile(self.path).load())
+        self.bus.publish(stream, message)
+
+    def subscribe(self, stream: Stream) -> None:
+        self.bus.subscribe(stream)
+
+    def close(self) -> None:
+        self.bus.close()
+
+
+class FailingBus(WatchingBus):
+    """Fails as told."""
+
+    error: Exception | None = None
+
+    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+        if self.error is not None:
+            raise self.error
+        self.bus.publish(stream, message)
+
+
+def test_a_number_is_on_disk_before_anyone_hears_of_the_part(
+    start_station: StartStation, pictures: Path, tmp_path: Path
+) -> None:
+    watching: list[WatchingBus] = []
+
+    def watch(bus: MemoryBus) -> WatchingBus:
+        watching.append(WatchingBus(bus, tmp_path / NUMBERING_FILE))
+        return watching[-1]
+
+    station = start_station(bus_around=watch)
+    station.trigger(1, 2, 5)
+    seen = [state for state in watching[0].on_disk if state is not None]
+    assert [state.last_number for state in seen] == [1, 2, 5]
+    assert [state.deadline_monotonic_ns for state in seen] == [
+        part.deadline_monotonic_ns for part in station.captured
+    ]
+
+
+def test_a_number_that_cannot_be_stored_is_told_to_no_one_until_it_is(
+    station: Station, tmp_path: Path
+) -> None:
+    station.trigger(1)
+    station.pass_time(1)
+    in_the_way = tmp_path / "numbering.new"
+    in_the_way.mkdir()
+    station.trigger(2)
+    station.pass_time(2)
+    assert station.numbers == [1]
+    assert station.announced[-1].last.part_number == 1
+    assert "cannot be stored" in station.faults["part-counter-not-stored"]
+    in_the_way.rmdir()
+    station.pass_time(1)
+    assert station.announced[-1].last.part_number == 2
+    assert "part-counter-not-stored" not in station.faults
+
+
+def test_a_restarted_station_announces_the_last_number_and_its_deadline_at_once(
+    start_station: StartStation, pictures: Path
+) -> None:
+    first = start_station()
+    first.trigger(41, 42)
+    again = start_station()
+    (announced,) = again.announced
+    last = first.captured[-1]
+    assert announced.last == last.part
+    assert announced.deadline_monotonic_ns == last.deadline_monotonic_ns
+    assert (announced.boot_id, announced.first_number) == (boot_id(), 41)
+
+
+def test_the_last_number_is_announced_each_second(station: Station) -> None:
+    station.trigger(1)
+    before = len(station.announced)
+    station.pass_time(5)
+    assert len(station.announced) - before == 5
+
+
+def test_nothing_is_announced_before_there_is_a_number(station: Station) -> None:
+    station.pass_time(3)
+    assert station.announced == []
+
+
+def test_the_number_goes_on_after_a_restart(start_station: StartStation, pictures: Path) -> None:
+    before = start_station()
+    before.trigger(1, 2)
+    after = start_station()
+    after.trigger(2, 3)
+    assert after.numbers == [3]
+    assert after.captured[0].part.epoch == before.captured[0].part.epoch
+
+
+def test_a_trigger_told_twice_is_one_part(station: Station) -> None:
+    station.trigger(1, 2, 2, 2, 3)
+    assert station.numbers == [1, 2, 3]
+    assert station.counter("parts_known_already") == 2
+
+
+def test_lost_triggers_leave_a_gap_in_the_same_epoch(station: Station) -> None:
+    station.trigger(1, 4)
+    first, second = station.captured
+    assert (first.part.epoch, second.part.part_number) == (second.part.epoch, 4)
+    assert "part-counter" not in station.faults
+
+
+@pytest.mark.parametrize(("counter", "words"), [(1, "backwards"), (1010, "jumped")])
+def test_a_counter_that_cannot_go_on_begins_an_epoch_and_tells_why(
+    station: Station, counter: int, words: str
+) -> None:
+    station.trigger(9, counter)
+    first, second = station.captured
+    assert second.part.epoch > first.part.epoch
+    assert second.first_number == counter
+    assert f"{words}" in station.faults["part-counter"]
+    station.pass_time(61)
+    assert "part-counter" not in station.faults
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lives=st.lists(st.lists(st.integers(0, 2500), max_size=6), min_size=1, max_size=4),
+    backwards_s=st.integers(-100, 100),
+)
+def test_no_number_is_given_twice_over_any_restarts_and_counters(
+    start_station: StartStation, lives: list[list[int]], backwards_s: int
+) -> None:
+    given_numbers: list[tuple[int, int]] = []
+    for counters in lives:
+        life = start_station()
+        life.clock.utc_offset_ns += backwards_s * 1_000_000_000
+        life.trigger(*counters)
+        given_numbers += [(part.part.epoch, part.part.part_number) for part in life.captured]
+    assert given_numbers == sorted(set(given_numbers))
+
+
+@pytest.mark.parametrize("content", [b'{"epoch":17', b"\xff\xfe\x00\x01", b"[]"])
+def test_a_damaged_number_on_disk_is_put_aside_and_a_new_epoch_begins(
+    start_station: StartStation, pictures: Path, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / NUMBERING_FILE).write_bytes(content)
+    station = start_station()
+    assert "damaged" in station.faults["part-counter"]
+    assert (tmp_path / "numbering.damaged").read_bytes() == content
+    station.trigger(7)
+    assert (station.numbers, station.captured[0].first_number) == ([7], 7)
+
+
+def test_a_counter_that_was_announced_without_its_triggers_is_adopted(station: Station) -> None:
+    station.trigger(1)
+    station.announce(3)
+    heard_ns = station.clock.now_ns
+    station.pass_time(0.9)
+    assert station.counter("parts_adopted") == 0
+    station.pass_time(1.2)
+    assert station.counter("parts_adopted") == 2
+    announced = station.announced[-1]
+    assert announced.last.part_number == 3
+    assert announced.deadline_monotonic_ns == heard_ns + 1_500_000_000
+
+
+def test_a_trigger_that_was_only_under_way_is_not_taken_for_lost(station: Station) -> None:
+    station.trigger(1)
+    station.announce(2)
+    station.pass_time(0.5)
+    station.trigger(2)
+    station.pass_time(3)
+    assert station.numbers == [1, 2]
+    assert station.counter("parts_adopted") == 0
+
+
+def test_a_trigger_that_waits_in_the_inbox_is_not_taken_for_lost(station: Station) -> None:
+    station.trigger(1)
+    station.announce(2)
+    station.inbox.post("a trigger")
+    station.pass_time(3)
+    assert station.counter("parts_adopted") == 0
+
+
+def test_a_trigger_that_comes_after_its_counter_was_adopted_is_known_already(
+    station: Station,
+) -> None:
+    station.trigger(1)
+    late_utc_ns = station.clock.utc_ns()
+    station.announce(3)
+    station.pass_time(2.5)
+    message = PartTriggered(
+        station_id=station.name,
+        counter=2,
+        counted_utc_ns=late_utc_ns,
+        received_monotonic_ns=station.clock.monotonic_ns(),
+        boot_id=boot_id(),
+    )
+    station.deliver(PART_TRIGGERED, message)
+    assert station.numbers == [1]
+    assert station.announced[-1].last.part_number == 3
+    assert "part-counter" not in station.faults
+
+
+def test_a_station_that_knows_nothing_counts_from_the_announced_counter_on(
+    station: Station,
+) -> None:
+    station.announce(20)
+    assert (station.announced[-1].first_number, station.announced[-1].last.part_number) == (21, 20)
+    station.trigger(22)
+    assert (station.numbers, station.captured[0].first_number) == ([22], 21)
+
+
+def test_a_plc_that_began_again_is_followed_even_if_its_first_trigger_is_lost(
+    station: Station,
+) -> None:
+    station.trigger(90)
+    station.announce(0)
+    station.pass_time(2.5)
+    station.trigger(2)
+    assert (station.numbers, station.captured[-1].first_number) == ([90, 2], 1)
+
+
+def test_a_part_that_could_not_be_handed_over_is_announced_later(
+    start_station: StartStation, pictures: Path, tmp_path: Path
+) -> None:
+    buses: list[FailingBus] = []
+
+    def fail(bus: MemoryBus) -> FailingBus:
+        buses.append(FailingBus(bus, tmp_path))
+        return buses[-1]
+
+    station = start_station(bus_around=fail)
+    buses[0].error = TransportError("no answer in 2 s")
+    station.trigger(1)
+    report = station.health.report()
+    assert [(fault.text, fault.level) for fault in report.faults] == [
+        ("no answer in 2 s", "warning")
+    ]
+    buses[0].error = None
+    station.pass_time(1)
+    assert station.announced[-1].last.part_number == 1
+    assert station.faults == {}
+    buses[0].error = NucleusGoneError("closed")
+    with pytest.raises(NucleusGoneError):
+        station.trigger(2)
+
+
+def test_without_a_plc_parts_are_counted_here_and_no_number_comes_again_after_a_restart(
+    start_station: StartStation, pictures: Path
+) -> None:
+    numbers: list[int] = []
+    for _ in range(3):
+        life = start_station(trigger=OWN_COUNT)
+        for _ in range(2):
+            life.capture.handle(IntervalElapsed(life.clock.utc_ns(), life.clock.monotonic_ns()))
+        numbers += life.numbers
+    assert numbers == [1, 2, 3, 4, 5, 6]
+
+
+def test_without_a_plc_an_announced_counter_means_nothing(
+    start_station: StartStation, pictures: Path
+) -> None:
+    station = start_station(trigger=OWN_COUNT)
+    station.announce(500)
+    station.pass_time(5)
+    assert station.announced == []
+
+
+def test_the_interval_trigger_beats_by_itself(start_station: StartStation, pictures: Path) -> None:
+    station = start_station(trigger={"kind": "interval", "intervalMs": 5})
+    station.clock.now_ns = time.monotonic_ns()
+    beaten = station.inbox.take(0)
+    give_up = time.monotonic() + 30
+    while beaten is None and time.monotonic() < give_up:
+        station.clock.go_on(0.01)
+        beaten = station.inbox.take(0.05)
+    assert isinstance(beaten, IntervalElapsed)
+    station.capture.handle(beaten)
+    assert station.numbers == [1]
+
+
+def test_two_clocks_never_matter_to_a_trigger_of_another_boot(station: Station) -> None:
+    message = PartTriggered(
+        station_id=station.name,
+        counter=1,
+        counted_utc_ns=station.clock.utc_ns(),
+        received_monotonic_ns=5,
+        boot_id="another boot",
+    )
+    station.deliver(PART_TRIGGERED, message)
+    (part,) = station.captured
+    assert part.triggered_monotonic_ns == station.clock.monotonic_ns()
