@@ -85,17 +85,14 @@ class OperationTable:
         return {}
 
     def _event(self, topic: str, message: requests.PublishMessage) -> bytes:
-        context = {"topic": topic}
-        event: dict[str, Any]
         if message.binary_message is not None:
-            content = message.binary_message.message
-            event = {"binaryMessage": {"message": content, "context": context}}
-            return msgspec.json.encode(event)
-        assert message.json_message is not None
-        value = _checked(message.json_message.message, self._dialect.deepest_json)
-        content = msgspec.Raw(msgspec.json.encode(value, order="deterministic"))
-        event = {"jsonMessage": {"message": content, "context": context}}
-        return msgspec.json.encode(event)
+            kind, content = "binaryMessage", msgspec.json.encode(message.binary_message.message)
+        else:
+            assert message.json_message is not None
+            value = _checked(message.json_message.message, self._dialect.deepest_json)
+            kind, content = "jsonMessage", msgspec.json.encode(value, order="deterministic")
+        inner = {"message": msgspec.Raw(content), "context": {"topic": topic}}
+        return msgspec.json.encode({kind: inner})
 
     def _subscribe_to_topic(self, call: Call) -> Answer:
         request = requests.read(requests.SubscribeToTopic, call.body)

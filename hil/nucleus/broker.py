@@ -1,0 +1,82 @@
+"""The embedded MQTT broker of a one-machine run: `python -m hil.nucleus.broker`."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.broker import Broker
+from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+
+HOST = "127.0.0.1"
+LISTENER = "default"
+SHUTDOWN_TIMEOUT_S = 5.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    for noisy in ("amqtt", "transitions"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(serve(given.port, given.port_file))
+    except OSError as error:
+        print(f"broker: cannot listen on {HOST}:{given.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def serve(port: int, port_file: Path | None) -> None:
+    """Listen, tell the address in a file, and serve until told to stop; OSError if it cannot."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    broker = Broker(_configuration(), loop=loop)
+    await broker.start()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        streams = StreamReaderAdapter(reader), StreamWriterAdapter(writer)
+        await broker.external_connected(*streams, LISTENER)
+
+    server = await asyncio.start_server(connected, HOST, port, reuse_address=True)
+    if port_file is not None:
+        _write_whole(port_file, f"{HOST}:{server.sockets[0].getsockname()[1]}\n")
+    await stopped.wait()
+    server.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(broker.shutdown(), SHUTDOWN_TIMEOUT_S)
+
+
+def _configuration() -> BrokerConfig:
+    # the listener is ours: amqtt's own does not tell which port it took
+    return BrokerConfig(
+        listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)},
+        plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.nucleus.broker", description="A small MQTT broker on this machine"
+    )
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 takes any (default: 0)")
+    parser.add_argument("--port-file", type=Path, help="file to write HOST:PORT to when listening")
+    return parser
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

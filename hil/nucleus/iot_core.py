@@ -1,0 +1,154 @@
+"""The bridge to IoT Core: an MQTT connection to a broker that is allowed to be away."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from awscrt import io, mqtt
+
+from hil.nucleus.iot_operations import Receive
+from hil.nucleus.topics import filter_matches
+from sightline.errors import CloudUnreachableError
+
+log = logging.getLogger(__name__)
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 1, 5
+KEEP_ALIVE_S = 10
+PING_TIMEOUT_MS = 3000
+ACKNOWLEDGEMENT_TIMEOUT_MS = 8000
+
+
+class IotCore:
+    """Publishes and subscribes at HOST:PORT; comes back by itself when the broker does."""
+
+    def __init__(self, host: str, port: int, client_id: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._receivers: dict[str, list[Receive]] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._connecting: asyncio.Task[None] | None = None
+        self.connected = False
+        group = io.EventLoopGroup(1)
+        bootstrap = io.ClientBootstrap(group, io.DefaultHostResolver(group))
+        self._connection = mqtt.Connection(
+            client=mqtt.Client(bootstrap),
+            host_name=host,
+            port=port,
+            client_id=client_id,
+            reconnect_min_timeout_secs=SHORTEST_WAIT_S,
+            reconnect_max_timeout_secs=LONGEST_WAIT_S,
+            keep_alive_secs=KEEP_ALIVE_S,
+            ping_timeout_ms=PING_TIMEOUT_MS,
+            protocol_operation_timeout_ms=ACKNOWLEDGEMENT_TIMEOUT_MS,
+            on_connection_interrupted=lambda **_: self._soon(self._interrupted),
+            on_connection_resumed=lambda session_present, **_: self._soon(
+                self._resumed, session_present
+            ),
+        )
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connecting = self._loop.create_task(self._connect())
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        self._interrupted()
+        with contextlib.suppress(Exception):  # whatever the client raises, we are leaving
+            await asyncio.wait_for(asyncio.wrap_future(self._connection.disconnect()), 2.0)
+
+    async def publish(self, topic: str, payload: bytes, quality_of_service: int) -> None:
+        """Publish; done when acknowledged; CloudUnreachableError at once when the broker is away."""
+        self._need_connection()
+        quality = mqtt.QoS(quality_of_service)
+        future, _ = self._connection.publish(topic, payload, quality)
+        await self._acknowledged(future)
+
+    async def subscribe(
+        self, topic_filter: str, quality_of_service: int, receive: Receive
+    ) -> Callable[[], None]:
+        """Receive what matches a filter, until the function returned is called."""
+        self._need_connection()
+        receivers = self._receivers.setdefault(topic_filter, [])
+        receivers.append(receive)
+        try:
+            quality = mqtt.QoS(quality_of_service)
+            future, _ = self._connection.subscribe(topic_filter, quality, self._from_broker)
+            await self._acknowledged(future)
+        except CloudUnreachableError:
+            self._forget(topic_filter, receive)
+            raise
+        return lambda: self._forget(topic_filter, receive)
+
+    def _need_connection(self) -> None:
+        if not self.connected:
+            raise CloudUnreachableError("the broker is away")
+
+    async def _acknowledged(self, future: Any) -> None:
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.add(waiting)
+        future.add_done_callback(lambda done: self._soon(_settle, waiting, done.exception()))
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+
+    async def _connect(self) -> None:
+        wait_s = float(SHORTEST_WAIT_S)
+        while not self.connected:
+            try:
+                await asyncio.wrap_future(self._connection.connect())
+                self.connected = True
+                log.info("connected to the broker")
+            except Exception as error:  # noqa: BLE001 - awscrt raises what its C side names
+                log.warning("the broker is away: %s", error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    def _soon(self, call: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _interrupted(self) -> None:
+        if self.connected:
+            log.warning("the connection to the broker is gone")
+        self.connected = False
+        for waiting in self._waiting:
+            _settle(waiting, CloudUnreachableError("the broker went away"))
+
+    def _resumed(self, session_present: bool) -> None:
+        log.info("the connection to the broker is back")
+        self.connected = True
+        if not session_present:
+            for topic_filter in self._receivers:
+                self._connection.subscribe(topic_filter, mqtt.QoS.AT_LEAST_ONCE, self._from_broker)
+
+    def _from_broker(self, topic: str, payload: bytes, **_: Any) -> None:
+        self._soon(self._received, topic, payload)
+
+    def _received(self, topic: str, payload: bytes) -> None:
+        for topic_filter, receivers in list(self._receivers.items()):
+            if filter_matches(topic_filter, topic):
+                for receive in list(receivers):
+                    receive(topic, payload)
+
+    def _forget(self, topic_filter: str, receive: Receive) -> None:
+        receivers = self._receivers.get(topic_filter, [])
+        if receive in receivers:
+            receivers.remove(receive)
+        if not receivers and self._receivers.pop(topic_filter, None) is not None and self.connected:
+            self._connection.unsubscribe(topic_filter)
+
+
+def _settle(waiting: asyncio.Future[None], error: BaseException | None) -> None:
+    if waiting.done():
+        return
+    if error is None:
+        waiting.set_result(None)
+    elif isinstance(error, CloudUnreachableError):
+        waiting.set_exception(error)
+    else:
+        waiting.set_exception(CloudUnreachableError(str(error)))
