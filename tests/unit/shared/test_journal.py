@@ -1,0 +1,93 @@
+"""What is committed survives the end of its process at any moment."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sightline.errors import FatalError
+from sightline.journal import DurableText, open_journal
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS parts (number INTEGER PRIMARY KEY)"
+COMMITTER = f"""
+import sys
+from pathlib import Path
+from sightline.journal import open_journal
+
+journal = open_journal(Path(sys.argv[1]), {SCHEMA!r})
+journal.execute("INSERT INTO parts VALUES (1)")
+journal.execute("BEGIN")
+journal.execute("INSERT INTO parts VALUES (2)")
+print("one is committed, two is not", flush=True)
+sys.stdin.read()
+"""
+REPLACER = """
+import sys
+from pathlib import Path
+from sightline.journal import DurableText
+
+text = DurableText(Path(sys.argv[1]))
+while True:
+    text.store("a" * 5000)
+    text.store("b" * 5000)
+    print("stored", flush=True)
+"""
+
+
+def start(script: str, path: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_commit_survives_kill_9_and_what_was_not_committed_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with start(COMMITTER, path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("one is committed")
+        process.kill()
+    journal = open_journal(path, SCHEMA)
+    assert journal.execute("SELECT number FROM parts").fetchall() == [(1,)]
+    journal.close()
+
+
+def test_a_journal_syncs_each_commit(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path / "deep" / "ledger.db", SCHEMA)
+    assert journal.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal.execute("PRAGMA synchronous").fetchone() == (2,)
+    journal.close()
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"this was never a database" * 100)
+    with pytest.raises(FatalError, match=r"ledger\.db is no usable journal"):
+        open_journal(path, SCHEMA)
+
+
+def test_a_text_is_replaced_as_a_whole_even_under_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "epoch.txt"
+    whole = {"a" * 5000, "b" * 5000}
+    with start(REPLACER, path) as process:
+        assert process.stdout is not None
+        for _ in range(20):
+            assert process.stdout.readline() == "stored\n"
+            assert DurableText(path).load() in whole
+        process.kill()
+    assert DurableText(path).load() in whole
+
+
+def test_a_text_that_was_never_stored_is_none(tmp_path: Path) -> None:
+    assert DurableText(tmp_path / "new" / "epoch.txt").load() is None
+
+
+def test_the_last_text_stored_is_loaded(tmp_path: Path) -> None:
+    text = DurableText(tmp_path / "epoch.txt")
+    text.store("long text, first")
+    text.store("größer")
+    assert DurableText(tmp_path / "epoch.txt").load() == "größer"
+    assert [file.name for file in tmp_path.iterdir()] == ["epoch.txt"]

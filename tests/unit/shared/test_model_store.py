@@ -1,0 +1,96 @@
+"""A model is served only if it is the one that its name promises."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sightline.errors import ModelError
+from sightline.model_store import digest_of, find_model, put_model
+
+
+@pytest.fixture
+def delivered(tmp_path: Path) -> Path:
+    folder = tmp_path / "delivered"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(b"weights, first edition")
+    (folder / "golden.npz").write_bytes(b"golden frames")
+    (folder / "card.json").write_text("{}")
+    (folder / "notes.txt").write_text("stays behind")
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def test_a_model_is_found_by_its_name_under_its_digest(delivered: Path, store: Path) -> None:
+    digest = put_model(delivered, "surface", store)
+    assert digest == hashlib.sha256(b"weights, first edition").hexdigest()
+    found = find_model(store, "surface")
+    assert found == store / digest
+    assert {file.name for file in found.iterdir()} == {"model.onnx", "golden.npz", "card.json"}
+
+
+def test_a_new_edition_takes_the_name_and_the_old_one_stays(delivered: Path, store: Path) -> None:
+    first = put_model(delivered, "surface", store)
+    (delivered / "model.onnx").write_bytes(b"weights, second edition")
+    second = put_model(delivered, "surface", store)
+    assert find_model(store, "surface") == store / second
+    assert digest_of(store / first / "model.onnx") == first
+
+
+def test_putting_the_same_model_again_changes_nothing(delivered: Path, store: Path) -> None:
+    assert put_model(delivered, "surface", store) == put_model(delivered, "surface", store)
+    assert sorted(file.name for file in store.iterdir())[1:] == ["names"]
+
+
+def test_a_damaged_file_is_not_served(delivered: Path, store: Path) -> None:
+    digest = put_model(delivered, "surface", store)
+    (store / digest / "model.onnx").write_bytes(b"weights, one bit other")
+    with pytest.raises(ModelError, match="is damaged: its digest is"):
+        find_model(store, "surface")
+
+
+def test_a_name_that_nobody_put_is_said(store: Path) -> None:
+    with pytest.raises(ModelError, match="no model named 'cap'"):
+        find_model(store, "cap")
+
+
+def test_a_name_that_holds_no_digest_is_said(delivered: Path, store: Path) -> None:
+    put_model(delivered, "surface", store)
+    (store / "names" / "surface").write_text("../../elsewhere")
+    with pytest.raises(ModelError, match="a SHA-256 is expected"):
+        find_model(store, "surface")
+
+
+def test_a_model_whose_files_are_gone_is_said(delivered: Path, store: Path) -> None:
+    digest = put_model(delivered, "surface", store)
+    (store / digest / "model.onnx").unlink()
+    with pytest.raises(ModelError, match=r"model\.onnx: No such file"):
+        find_model(store, "surface")
+
+
+def run_put(folder: Path, store: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "sightline.model_store", "put", str(folder)]
+    return subprocess.run(
+        [*command, "--name", "surface", "--store", str(store)], capture_output=True, text=True
+    )
+
+
+def test_the_install_step_puts_a_model_and_says_its_digest(delivered: Path, store: Path) -> None:
+    ended = run_put(delivered, store)
+    assert ended.returncode == 0
+    assert ended.stdout == f"surface {find_model(store, 'surface').name}\n"
+
+
+def test_the_install_step_fails_in_words_when_there_is_no_model(
+    tmp_path: Path, store: Path
+) -> None:
+    ended = run_put(tmp_path / "nowhere", store)
+    assert ended.returncode == 1
+    assert "nowhere/model.onnx: No such file" in ended.stderr
+    assert "Traceback" not in ended.stderr
