@@ -1,0 +1,67 @@
+"""A wrong configuration never stops a station that had a good one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from msgspec import Meta
+
+from sightline.clock import SystemClock
+from sightline.configuration import Configuration
+from sightline.errors import ConfigurationError
+from sightline.health import Health
+from sightline.runtime import ConfigurationKeeper
+
+REFUSED = "configuration-refused"
+
+
+class Settings(Configuration, frozen=True, kw_only=True):
+    rate_hz: Annotated[float, Meta(gt=0)] = 5.0
+    names: tuple[str, ...] = ("cam1",)
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health("com.sightline.Capture", "1", "station-1", SystemClock())
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, health: Health) -> ConfigurationKeeper[Settings]:
+    return ConfigurationKeeper(Settings, tmp_path, health)
+
+
+def faults(health: Health) -> dict[str, str]:
+    return {fault.code: fault.text for fault in health.report().faults}
+
+
+def test_a_good_change_is_taken(keeper: ConfigurationKeeper[Settings], health: Health) -> None:
+    assert keeper.first({}) == Settings()
+    assert keeper.changed({"rateHz": "2.5"}) == Settings(rate_hz=2.5)
+    assert faults(health) == {}
+
+
+def test_a_wrong_change_is_refused_with_a_fault_and_a_good_one_clears_it(
+    keeper: ConfigurationKeeper[Settings], health: Health
+) -> None:
+    keeper.first({})
+    assert keeper.changed({"rateHz": -1}) is None
+    assert "/rateHz" in faults(health)[REFUSED]
+    assert keeper.changed({"rateHz": 1}) == Settings(rate_hz=1)
+    assert faults(health) == {}
+
+
+def test_a_start_with_a_wrong_configuration_takes_the_last_good_one(
+    tmp_path: Path, keeper: ConfigurationKeeper[Settings], health: Health
+) -> None:
+    keeper.first({"rateHz": 7, "names": ["left", "right"]})
+    keeper.changed({"rateHz": 0})
+    restarted = ConfigurationKeeper(Settings, tmp_path, health)
+    assert restarted.first({"rateHz": 0}) == Settings(rate_hz=7, names=("left", "right"))
+    assert REFUSED in faults(health)
+
+
+def test_a_first_start_with_a_wrong_configuration_fails(
+    keeper: ConfigurationKeeper[Settings],
+) -> None:
+    with pytest.raises(ConfigurationError, match="no earlier good one is known"):
+        keeper.first({"rate": 7})
