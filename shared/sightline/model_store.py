@@ -46,9 +46,14 @@ def put_model(folder: Path, name: str, store: Path) -> str:
     return digest
 
 
+def named_digest(store: Path, name: str) -> str:
+    """What the name points to, unchecked; empty if there is no such name."""
+    return (DurableText(store / "names" / name).load() or "").strip()
+
+
 def find_model(store: Path, name: str) -> Path:
     """The folder of the model that the name points to; ModelError if there is none."""
-    digest = (DurableText(store / "names" / name).load() or "").strip()
+    digest = named_digest(store, name)
     if not digest:
         raise ModelError(f"no model named {name!r} in {store}; its model component puts it there")
     if not _DIGEST.fullmatch(digest):

@@ -1,0 +1,76 @@
+"""The configuration of the inference component; the defaults are the recipe's."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from inference.detectors.registry import Runtime
+from sightline.configuration import Configuration
+from sightline.station_folder import DEFAULT_STATION_FOLDER
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+Score = Annotated[float, Meta(gt=0, le=1)]
+
+
+class ModelConfiguration(Configuration, frozen=True, kw_only=True):
+    """A model by its name in the model store, and the runtime that serves it."""
+
+    name: Name = "surface"
+    runtime: Runtime = "onnx"
+
+
+class LabelTiers(Configuration, frozen=True, kw_only=True):
+    """What a score means: `reject` closes the gate, `review` asks a person, `keep` keeps the picture."""
+
+    reject: Score = 0.5
+    review: Score = 0.35
+    keep: Score = 0.2
+
+
+def _tiers_of_demo_models() -> dict[str, LabelTiers]:
+    return {"scratch": LabelTiers(), "dent": LabelTiers(), "cap_missing": LabelTiers()}
+
+
+class Policy(Configuration, frozen=True, kw_only=True):
+    """How detections become a verdict: tiers per defect, and the labels that show a product."""
+
+    version: Annotated[str, Meta(max_length=64)] = "1"
+    defects: dict[str, LabelTiers] = msgspec.field(default_factory=_tiers_of_demo_models)
+    product_labels: tuple[str, ...] = ("cap_present", "cap_missing")
+    product_score: Score = 0.5
+
+    def lowest_score(self) -> float:
+        """Detections below are of no use to anyone."""
+        return min([self.product_score, *(tiers.keep for tiers in self.defects.values())])
+
+
+class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
+    """Which pictures are kept, and how: of each n-th ok part (0: none), of all others always.
+
+    Pictures of ok parts are kept at half their size.
+    """
+
+    keep_each_ok: Annotated[int, Meta(ge=0)] = 1
+    jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 85
+    greatest_backlog: Annotated[int, Meta(ge=1, le=256)] = 16
+
+
+class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
+    """Models, policy and evidence; `threads` are those of one model run."""
+
+    cameras: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)] = (
+        "cam1",
+        "cam2",
+        "cam3",
+        "cam4",
+    )
+    station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
+    models: Annotated[tuple[ModelConfiguration, ...], Meta(min_length=1, max_length=8)] = (
+        ModelConfiguration(name="surface"),
+        ModelConfiguration(name="cap"),
+    )
+    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    policy: Policy = Policy()
+    evidence: EvidenceConfiguration = EvidenceConfiguration()
+    ledger_keeps_parts: Annotated[int, Meta(ge=1000)] = 100_000

@@ -1,0 +1,114 @@
+"""What the models see on a part's frames: pixels to detections, with the time that each step took."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.detectors.detector import Detector
+from inference.preprocess import PREPROCESSINGS, FramePyramid
+from inference.ssd import Floats, find_boxes, make_anchors
+from sightline.frames import RingReader
+from sightline.messages import Detection, FrameRef
+
+
+@dataclass
+class Timings:
+    """Milliseconds, summed over a part's images; `per_image` has one entry each."""
+
+    preprocess: float = 0.0
+    model: float = 0.0
+    decode: float = 0.0
+    per_image: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A part's detections, and its frames as RGB by camera."""
+
+    detections: tuple[Detection, ...]
+    frames: dict[str, FramePyramid]
+    timings: Timings
+
+
+class ServingModel:
+    """A detector that serves, with its anchors."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self.contract = detector.contract
+        self.anchors = make_anchors(detector.contract.anchors)
+        self.prepare = PREPROCESSINGS[detector.contract.preprocessing]
+
+
+def examine(
+    ring: RingReader,
+    frames: Sequence[FrameRef],
+    models: Sequence[ServingModel],
+    score_threshold: float,
+) -> Examined:
+    """Run all models on all frames, one after the other; FrameOverwrittenError if one is gone."""
+    timings = Timings()
+    detections: list[Detection] = []
+    seen: dict[str, FramePyramid] = {}
+    for ref in frames:
+        started = time.perf_counter()
+        pyramid = ring.read(ref, partial(FramePyramid.of_frame, pixel_format=ref.pixel_format))
+        timings.preprocess += _since(started)
+        for model in models:
+            detections += _detect(model, pyramid, ref.camera, score_threshold, timings)
+        timings.per_image.append(_since(started))
+        seen[ref.camera] = pyramid
+    detections.sort(key=lambda detection: -detection.score)
+    return Examined(tuple(detections), seen, timings)
+
+
+def _detect(
+    model: ServingModel,
+    pyramid: FramePyramid,
+    camera: str,
+    score_threshold: float,
+    timings: Timings,
+) -> list[Detection]:
+    size = model.contract.anchors
+    started = time.perf_counter()
+    image = model.prepare(pyramid, size.width, size.height)
+    timings.preprocess += _since(started)
+    started = time.perf_counter()
+    raw = model.detector.infer(image)
+    timings.model += _since(started)
+    started = time.perf_counter()
+    found = find_boxes(raw.boxes, raw.scores, model.anchors, score_threshold=score_threshold)
+    boxes = to_frame(found.boxes, (size.width, size.height), pyramid.size)
+    detections = [
+        Detection(
+            camera=camera,
+            label=model.contract.labels[label],
+            score=round(float(score), 4),
+            x=int(x),
+            y=int(y),
+            width=int(right - x),
+            height=int(bottom - y),
+            model=model.contract.name,
+        )
+        for (x, y, right, bottom), score, label in zip(
+            boxes, found.scores, found.classes, strict=True
+        )
+    ]
+    timings.decode += _since(started)
+    return detections
+
+
+def to_frame(boxes: Floats, model: tuple[int, int], frame: tuple[int, int]) -> NDArray[np.int64]:
+    """Boxes in pixels of the model's input to whole pixels of the frame, within it."""
+    scale = np.array([frame[0] / model[0], frame[1] / model[1]] * 2)
+    limits = np.array([frame[0], frame[1]] * 2)
+    whole: NDArray[np.int64] = np.clip(np.rint(boxes * scale), 0, limits).astype(np.int64)
+    return whole
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,258 @@
+"""The component: takes parts in order, gives each its one verdict, commits it, then tells it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cv2
+import msgspec
+
+from inference.configuration import InferenceConfiguration
+from inference.evidence import EvidenceWriter, keys_of
+from inference.examiner import Examined, ServingModel, examine
+from inference.ledger import Ledger
+from inference.missing import is_new, numbers_before
+from inference.models import ModelLoaded, ModelLoader, ModelRefused
+from inference.policy import Judgement, judge
+from inference.replay import Replay
+from inference.verdicts import judged, missed_captured, missed_unseen, sight_of
+from sightline.bus import Delivery
+from sightline.clock import boot_id
+from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
+from sightline.frames import RingReader, ring_path
+from sightline.messages import Part, PartCaptured, PartJudged, PartsAnnounced, PartSettled
+from sightline.runtime import Context, NewConfiguration
+from sightline.station_folder import StationFolder
+from sightline.topics import PART_JUDGED
+
+log = logging.getLogger(__name__)
+TICK_S = 0.1
+
+
+class Inspector:
+    """The one birthplace of verdicts; everything here runs on the component's main thread."""
+
+    def __init__(self, context: Context[InferenceConfiguration]) -> None:
+        self._context = context
+        self._health = context.health
+        self._clock = context.clock
+        self._boot_id = boot_id()
+        self._models: dict[str, ServingModel] = {}
+        self._model_errors: dict[str, str] = {}
+        self._announced: PartsAnnounced | None = None
+        self._usual_judging_ns = 0.0
+        self._ok_parts = 0
+        self._ledger = Ledger(
+            context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
+        )
+        self._replay = Replay(self._ledger)
+        self._configure(context.configuration)
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            PartCaptured: self._take_captured,
+            PartsAnnounced: self._take_announced,
+            PartSettled: lambda message: self._ledger.settle(message.up_to),
+            ModelLoaded: self._take_model,
+            ModelRefused: self._refuse_model,
+            NewConfiguration: self._reconfigure,
+        }
+
+    def handle(self, event: object) -> None:
+        """Take a message or an event of the model loader."""
+        subject = event.message if isinstance(event, Delivery) else event
+        handler = self._handlers.get(type(subject))
+        if handler is None:
+            log.warning("unknown event", extra={"event": repr(event)})
+        else:
+            handler(subject)
+
+    def tick(self) -> float:
+        """Close what was announced and never came; tell again what was not settled."""
+        self._close_announced()
+        for verdict in self._replay.due(self._clock.monotonic_ns()):
+            self._publish(msgspec.structs.replace(verdict, replayed=True))
+        return TICK_S
+
+    def close(self) -> None:
+        """Write the pictures in hand, then leave."""
+        self._loader.end()
+        self._evidence.close()
+        self._ledger.close()
+        self._context.bus.close()
+
+    def _configure(self, configuration: InferenceConfiguration) -> None:
+        folder = StationFolder(self._context.work_folder / configuration.station_folder)
+        self._configuration = configuration
+        self._ring = RingReader(ring_path(self._context.station_id), configuration.cameras)
+        self._evidence = EvidenceWriter(folder.evidence_spool, configuration.evidence, self._health)
+        self._loader = ModelLoader(
+            folder.models, configuration.models, configuration.threads, self._context.inbox
+        )
+        self._loader.start()
+
+    def _reconfigure(self, event: NewConfiguration) -> None:
+        assert isinstance(event.configuration, InferenceConfiguration)
+        self._loader.end()
+        self._evidence.close()
+        wanted = {model.name for model in event.configuration.models}
+        self._models = {name: m for name, m in self._models.items() if name in wanted}
+        self._configure(event.configuration)
+
+    def _take_model(self, event: ModelLoaded) -> None:
+        self._models[event.name] = event.model
+        self._model_errors.pop(event.name, None)
+        self._health.clear_fault(f"model-{event.name}")
+        if not self._lacking():
+            self._health.set_ready(True)
+
+    def _refuse_model(self, event: ModelRefused) -> None:
+        log.error("model refused", extra={"model": event.name, "error": event.error})
+        self._model_errors[event.name] = event.error
+        self._health.raise_fault(f"model-{event.name}", event.error)
+
+    def _lacking(self) -> list[str]:
+        return [m.name for m in self._configuration.models if m.name not in self._models]
+
+    def _serving(self) -> list[ServingModel]:
+        return [self._models[model.name] for model in self._configuration.models]
+
+    def _take_captured(self, captured: PartCaptured) -> None:
+        if not is_new(self._ledger.last, captured.part):
+            self._health.count("parts_known_already")
+            return
+        self._fill_up_to(captured.part, captured.first_number, "no pictures of this part came")
+        started_ns = self._clock.monotonic_ns()
+        reason = self._why_not_judged(captured, started_ns)
+        if reason is None:
+            self._judge(captured, started_ns)
+        else:
+            self._miss(captured, reason)
+
+    def _why_not_judged(self, captured: PartCaptured, now_ns: int) -> str | None:
+        """Why this part cannot be judged in its time, or None if it can."""
+        if captured.boot_id != self._boot_id:
+            return "captured before the last start of the machine"
+        if now_ns + self._usual_judging_ns > captured.deadline_monotonic_ns:
+            return "too late to be judged before the gate"
+        if self._lacking():
+            return "no model " + ", ".join(self._lacking())
+        if not captured.frames:
+            return "no camera delivered a picture"
+        return None
+
+    def _judge(self, captured: PartCaptured, started_ns: int) -> None:
+        models = self._serving()
+        policy = self._configuration.policy
+        try:
+            examined = examine(self._ring, captured.frames, models, policy.lowest_score())
+        except FrameOverwrittenError as error:
+            self._miss(captured, f"pictures gone: {error}")
+            return
+        except (ModelError, cv2.error) as error:
+            self._health.raise_fault("model-run", str(error))
+            self._miss(captured, f"models failed: {error}")
+            return
+        self._health.clear_fault("model-run")
+        sight = sight_of(captured, self._configuration.cameras)
+        judgement = judge(examined.detections, sight, policy)
+        now_ns = self._clock.monotonic_ns()
+        if now_ns > captured.deadline_monotonic_ns:
+            self._miss(
+                captured, f"judged {judgement.verdict}, but after the part had passed the gate"
+            )
+            return
+        keeps = self._keeps_pictures(judgement, len(examined.frames))
+        verdict = judged(
+            captured,
+            judgement,
+            examined,
+            models,
+            policy_version=policy.version,
+            evidence=(
+                keys_of(captured.station_id, captured.part, list(examined.frames)) if keeps else ()
+            ),
+            queue_ms=(started_ns - captured.captured_monotonic_ns) / 1e6,
+            now_utc_ns=self._clock.utc_ns(),
+        )
+        self._give([verdict])
+        taken_ns = self._clock.monotonic_ns() - started_ns
+        self._usual_judging_ns += 0.1 * (taken_ns - self._usual_judging_ns)
+        if keeps:
+            self._keep_pictures(captured, judgement, examined)
+
+    def _keep_pictures(
+        self, captured: PartCaptured, judgement: Judgement, examined: Examined
+    ) -> None:
+        half = judgement.verdict in ("ok", "empty")
+        self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
+
+    def _keeps_pictures(self, judgement: Judgement, pictures: int) -> bool:
+        each = self._configuration.evidence.keep_each_ok
+        if judgement.verdict in ("ok", "empty"):
+            self._ok_parts += 1
+            sampled = each > 0 and self._ok_parts % each == 0
+            if not judgement.keep_pictures and not sampled:
+                return False
+        return self._evidence.has_room(pictures)
+
+    def _miss(self, captured: PartCaptured, reason: str) -> None:
+        self._give([missed_captured(captured, reason, self._clock.utc_ns())])
+
+    def _take_announced(self, announced: PartsAnnounced) -> None:
+        self._announced = announced
+        self._close_announced()
+
+    def _close_announced(self) -> None:
+        announced = self._announced
+        if announced is None:
+            return
+        same_boot = announced.boot_id == self._boot_id
+        if same_boot and self._clock.monotonic_ns() <= announced.deadline_monotonic_ns:
+            return
+        self._announced = None
+        after = Part(announced.last.epoch, announced.last.part_number + 1)
+        if announced.last.part_number >= announced.first_number:
+            self._fill_up_to(
+                after, announced.first_number, "announced, but no pictures came in time"
+            )
+
+    def _fill_up_to(self, part: Part, first_number: int, reason: str) -> None:
+        """Give `missed` to each number before this part that has no verdict yet."""
+        if not is_new(self._ledger.last, part):
+            return
+        numbers = numbers_before(self._ledger.last, part, first_number)
+        now_utc_ns = self._clock.utc_ns()
+        station = self._context.station_id
+        if numbers:
+            self._give([missed_unseen(station, number, reason, now_utc_ns) for number in numbers])
+
+    def _give(self, verdicts: Sequence[PartJudged]) -> None:
+        """Commit, then publish: a verdict that anyone hears of is on disk."""
+        follows, chained = self._ledger.last, []
+        for verdict in verdicts:
+            chained.append(msgspec.structs.replace(verdict, follows=follows))
+            follows = verdict.part
+        started_ns = self._clock.monotonic_ns()
+        self._ledger.commit(chained)
+        committed_ns = self._clock.monotonic_ns()
+        for verdict in chained:
+            self._health.count(f"parts_{verdict.verdict}")
+            self._publish(_with_commit_time(verdict, (committed_ns - started_ns) / 1e6))
+            self._replay.told(verdict.part, committed_ns)
+
+    def _publish(self, verdict: PartJudged) -> None:
+        try:
+            self._context.bus.publish(PART_JUDGED, verdict)
+        except (TransportError, MessageError) as error:
+            self._health.count("verdicts_not_told")
+            log.error("verdict not told", extra={"part": str(verdict.part), "error": str(error)})
+
+
+def _with_commit_time(verdict: PartJudged, commit_ms: float) -> PartJudged:
+    timings = msgspec.structs.replace(verdict.timings, commit_ms=round(commit_ms, 3))
+    return msgspec.structs.replace(verdict, timings=timings)
+
+
+def build_inference(context: Context[InferenceConfiguration]) -> Inspector:
+    """The component from its context."""
+    cv2.setNumThreads(1)  # the models use the cores; OpenCV's own threads would only disturb them
+    return Inspector(context)

@@ -1,0 +1,121 @@
+"""The messages that inference gives birth to: pure, from what is known of a part."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from inference.examiner import Examined, ServingModel
+from inference.policy import Judgement, Sight
+from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
+from sightline.messages import (
+    EvidencePicture,
+    ModelUse,
+    Part,
+    PartCaptured,
+    PartJudged,
+    StageTimings,
+)
+
+ROOM_FOR_TIMINGS_BYTES = 64  # what is filled in after the commit
+
+
+def missed_unseen(station_id: str, part: Part, reason: str, now_utc_ns: int) -> PartJudged:
+    """The verdict on a part of which nothing but its number is known."""
+    return PartJudged(
+        station_id=station_id,
+        part=part,
+        verdict="missed",
+        reason=reason,
+        product_detected=False,
+        triggered_utc_ns=now_utc_ns,
+        triggered_monotonic_ns=0,
+        deadline_monotonic_ns=0,
+        boot_id="",
+        judged_utc_ns=now_utc_ns,
+    )
+
+
+def missed_captured(captured: PartCaptured, reason: str, now_utc_ns: int) -> PartJudged:
+    """The verdict on a part that was captured and could not be judged in its time."""
+    return _of(captured, "missed", reason, False, now_utc_ns)
+
+
+def judged(
+    captured: PartCaptured,
+    judgement: Judgement,
+    examined: Examined,
+    models: Sequence[ServingModel],
+    *,
+    policy_version: str,
+    evidence: tuple[EvidencePicture, ...],
+    queue_ms: float,
+    now_utc_ns: int,
+) -> PartJudged:
+    """The verdict on a part that was seen; detections that do not fit into a message are counted."""
+    timings = examined.timings
+    message = msgspec.structs.replace(
+        _of(captured, judgement.verdict, judgement.reason, judgement.product_detected, now_utc_ns),
+        detections=examined.detections,
+        models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
+        policy_version=policy_version,
+        evidence=evidence,
+        timings=StageTimings(
+            capture_ms=_ms(captured.captured_monotonic_ns - captured.triggered_monotonic_ns),
+            queue_ms=round(queue_ms, 3),
+            preprocess_ms=round(timings.preprocess, 3),
+            model_ms=round(timings.model, 3),
+            decode_ms=round(timings.decode, 3),
+            per_image_ms=tuple(round(image_ms, 3) for image_ms in timings.per_image),
+        ),
+    )
+    return fitted(message)
+
+
+def fitted(message: PartJudged) -> PartJudged:
+    """The message without the detections of lowest score that would make it too large."""
+    limit = GREATEST_MESSAGE_BYTES - ROOM_FOR_TIMINGS_BYTES
+    excess = len(encode_of_any_size(message)) - limit
+    while excess > 0 and message.detections:
+        kept = message.detections[:-1]
+        message = msgspec.structs.replace(
+            message, detections=kept, detections_omitted=message.detections_omitted + 1
+        )
+        excess = len(encode_of_any_size(message)) - limit
+    return message
+
+
+def sight_of(captured: PartCaptured, cameras: tuple[str, ...]) -> Sight:
+    """What the station could see of the part; a camera that nobody speaks of is missing."""
+    delivered = {ref.camera for ref in captured.frames}
+    bad = [
+        f"{conditions.camera} {name}"
+        for conditions in captured.conditions
+        for name in conditions.out_of_range
+    ]
+    absent = [camera for camera in cameras if camera not in delivered]
+    return Sight(cameras, tuple(absent), tuple(bad))
+
+
+def _of(
+    captured: PartCaptured, verdict: str, reason: str, product: bool, now_utc_ns: int
+) -> PartJudged:
+    return PartJudged(
+        station_id=captured.station_id,
+        part=captured.part,
+        verdict=verdict,  # type: ignore[arg-type]
+        reason=reason,
+        product_detected=product,
+        triggered_utc_ns=captured.triggered_utc_ns,
+        triggered_monotonic_ns=captured.triggered_monotonic_ns,
+        deadline_monotonic_ns=captured.deadline_monotonic_ns,
+        boot_id=captured.boot_id,
+        judged_utc_ns=now_utc_ns,
+        calibration_version=captured.calibration_version,
+        product=captured.product,
+        lot=captured.lot,
+        missing_cameras=captured.missing_cameras,
+    )
+
+
+def _ms(nanoseconds: int) -> float:
+    return round(nanoseconds / 1e6, 3)
