@@ -48,6 +48,10 @@ class ConditionLimits(Configuration, frozen=True, kw_only=True):
     highest_brightness: Luma = 247.0
     lowest_sharpness: Annotated[float, Meta(ge=0)] = 2.0
 
+    def __post_init__(self) -> None:
+        if self.lowest_brightness > self.highest_brightness:
+            raise ValueError("lowestBrightness is above highestBrightness; no frame could be ok")
+
 
 SourceConfiguration = ImagesConfiguration
 TriggerConfiguration = MessageTriggerConfiguration | IntervalTriggerConfiguration
@@ -68,3 +72,10 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     calibration_version: Text = ""
     product: Text = ""
     lot: Text = ""
+
+    def __post_init__(self) -> None:
+        for place, camera in enumerate(self.cameras):
+            if camera in self.cameras[:place]:
+                raise ValueError(
+                    f"cameras names {camera} twice; each camera needs a name of its own"
+                )

@@ -10,6 +10,7 @@ from capture.numbering import (
     GREATEST_JUMP,
     Numbering,
     NumberingFile,
+    Step,
     adopt_counter,
     begin_epoch,
     next_by_counter,
@@ -31,6 +32,7 @@ def test_numbers_never_repeat_and_epochs_never_go_backwards(
     state: Numbering | None = None
     given_numbers: set[tuple[int, int]] = set()
     for kind, counter, now_s in happenings:
+        step: Step | None
         if kind == "own":
             step = next_by_own_count(state, now_s)
         elif kind == "trigger":

@@ -1,0 +1,154 @@
+"""The configuration of capture: wrong values are refused where they stand, new ones take effect."""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capture.configuration import CaptureConfiguration
+from sightline.configuration import load_configuration
+from sightline.errors import ConfigurationError
+from sightline.frames import ring_path
+from tests.unit.capture.capture_kit import CAMERAS, Station, plain_picture, save_picture
+from tests.unit.capture.conftest import StartStation
+
+
+@pytest.mark.parametrize(
+    ("values", "pointer"),
+    [
+        ({"cameras": []}, "/cameras"),
+        ({"cameras": ["../cam"]}, "/cameras/"),
+        ({"frame": {"width": 1281}}, "/frame/width"),
+        ({"frame": {"height": 0}}, "/frame/height"),
+        ({"ringSlots": 1}, "/ringSlots"),
+        ({"source": {"kind": "telepathy"}}, "/source/kind"),
+        ({"source": {"kind": "images", "folder": ""}}, "/source/folder"),
+        ({"trigger": {"kind": "interval", "intervalMs": 0}}, "/trigger/intervalMs"),
+        ({"distanceToGateMm": -1}, "/distanceToGateMm"),
+        ({"beltSpeedMps": "fast"}, "/beltSpeedMps"),
+        ({"deadlineMs": 0}, "/deadlineMs"),
+        ({"conditions": {"lowestBrightness": 300}}, "/conditions/lowestBrightness"),
+        ({"lot": "x" * 65}, "/lot"),
+        ({"camera": "cam1"}, "camera"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_stands(values: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(CaptureConfiguration, values)
+    assert pointer in str(refused.value)
+
+
+def test_two_cameras_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="names cam1 twice"):
+        load_configuration(CaptureConfiguration, {"cameras": ["cam1", "cam2", "cam1"]})
+
+
+def test_limits_that_no_frame_could_meet_are_refused() -> None:
+    values = {"conditions": {"lowestBrightness": 200, "highestBrightness": 100}}
+    with pytest.raises(ConfigurationError, match="at /conditions: lowestBrightness is above"):
+        load_configuration(CaptureConfiguration, values)
+
+
+def test_a_part_of_eight_cameras_with_the_longest_names_fits_a_packet(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    save_picture(tmp_path / "pictures" / "one.png", plain_picture(0, 0, 0))
+    cameras = [f"{'c' * 31}{n}" for n in range(8)]
+    texts = dict.fromkeys(("product", "lot", "calibrationVersion"), "\U0001f37e" * 64)
+    station = start_station(cameras=cameras, **texts)
+    station.trigger(1)
+    assert len(station.captured[0].frames) == 8
+
+
+def test_numbers_written_as_text_are_taken() -> None:
+    values = {"ringSlots": "4", "beltSpeedMps": "0.25", "frame": {"width": "640"}}
+    taken = load_configuration(CaptureConfiguration, values)
+    assert (taken.ring_slots, taken.belt_speed_mps, taken.frame.width) == (4, 0.25, 640)
+
+
+def test_product_lot_calibration_limits_and_deadline_change_between_two_parts(
+    station: Station,
+) -> None:
+    station.trigger(1)
+    station.configure(
+        product="bottle",
+        lot="L7",
+        calibrationVersion="c3",
+        deadlineMs=300,
+        conditions={"lowestBrightness": 250, "highestBrightness": 255},
+    )
+    station.trigger(2)
+    before, after = station.captured
+    assert (before.product, before.lot, before.calibration_version) == ("", "", "")
+    assert (after.product, after.lot, after.calibration_version) == ("bottle", "L7", "c3")
+    assert after.deadline_monotonic_ns - after.triggered_monotonic_ns == 300_000_000
+    assert "brightness" in after.conditions[0].out_of_range
+    assert before.frames[0].incarnation == after.frames[0].incarnation
+
+
+def test_a_new_frame_size_begins_a_new_ring(station: Station) -> None:
+    station.trigger(1)
+    station.configure(frame={"width": 160, "height": 120})
+    station.trigger(2)
+    before, after = station.captured
+    assert before.frames[0].incarnation != after.frames[0].incarnation
+    assert station.pixels(after, "cam1").shape == (120, 160, 3)
+
+
+def test_other_cameras_take_over_between_two_parts(station: Station, pictures: Path) -> None:
+    save_picture(pictures / "left" / "a.png", plain_picture(99, 99, 99))
+    station.trigger(1)
+    station.configure(cameras=["left"])
+    station.trigger(2)
+    assert [ref.camera for ref in station.captured[1].frames] == ["left"]
+    assert abs(float(station.pixels(station.captured[1], "left").mean()) - 99) < 3
+
+
+def test_a_new_source_that_cannot_be_had_leaves_parts_unseen_but_numbered(
+    station: Station, tmp_path: Path, pictures: Path
+) -> None:
+    station.configure(source={"kind": "images", "folder": str(tmp_path / "elsewhere")})
+    station.trigger(1)
+    assert station.captured[0].missing_cameras == CAMERAS
+    assert "elsewhere" in station.faults["cameras"]
+    station.configure(source={"kind": "images", "folder": str(pictures)})
+    station.trigger(2)
+    assert station.captured[1].missing_cameras == ()
+    assert station.faults == {}
+
+
+def test_a_new_trigger_begins_an_epoch_of_its_own_count(station: Station) -> None:
+    station.trigger(700)
+    station.configure(trigger={"kind": "interval", "intervalMs": 1})
+    station.trigger(701)  # the PLC is not listened to any more
+    elapsed = station.inbox.take(30)
+    station.capture.handle(elapsed)
+    before, after = station.captured
+    assert (before.part.part_number, after.part.part_number) == (700, 1)
+    assert after.part.epoch > before.part.epoch
+
+
+def test_a_ring_that_finds_no_room_is_a_fault_and_parts_go_out_unseen(station: Station) -> None:
+    station.trigger(1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        station.configure(frame={"width": 1280, "height": 720})
+        station.trigger(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert station.captured[1].missing_cameras == CAMERAS
+    assert "no room for the frames" in station.faults["frame-ring"]
+    assert not station.health.report().ready
+    station.pass_time(1)
+    station.trigger(3)
+    assert station.captured[2].missing_cameras == ()
+    assert station.health.report().ready
+    assert station.faults == {}
+
+
+def test_closing_removes_the_ring(station: Station) -> None:
+    assert ring_path(station.name).exists()
+    station.capture.close()
+    assert not ring_path(station.name).exists()
