@@ -1,0 +1,38 @@
+"""Artifacts without a bucket: each component's unpacked folder, made from the source tree."""
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from hil.nucleus.recipes import Artifact, Recipe
+
+SHARED = Path("shared") / "sightline"
+COMPONENTS = Path("components")
+MODELS = COMPONENTS / "models"
+MODEL_SUFFIX = "_model"
+
+
+def unpack(recipe: Recipe, source: Path, unarchived: Path) -> None:
+    """Make `unarchived/STEM/` for each zip of the recipe: what it packs, and sightline beside it.
+
+    `capture.zip` packs components/capture, `surface_model.zip` components/models/surface. The folders
+    are links into `source`; one that is not there is left out, and the install step tells so.
+    """
+    if unarchived.exists():
+        shutil.rmtree(unarchived)
+    unarchived.mkdir(parents=True)
+    for artifact in recipe.manifest().artifacts:
+        _link(artifact, source.resolve(), unarchived)
+
+
+def _link(artifact: Artifact, source: Path, unarchived: Path) -> None:
+    file = PurePosixPath(artifact.uri)
+    if artifact.unarchive != "ZIP":
+        return
+    folder = unarchived / file.stem
+    folder.mkdir()
+    is_model = file.stem.endswith(MODEL_SUFFIX)
+    name = file.stem.removesuffix(MODEL_SUFFIX)
+    packed = source / (MODELS if is_model else COMPONENTS) / name
+    if packed.is_dir():
+        (folder / name).symlink_to(packed, target_is_directory=True)
+    (folder / "sightline").symlink_to(source / SHARED, target_is_directory=True)
