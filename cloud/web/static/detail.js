@@ -1,0 +1,100 @@
+// One part in full: why, large pictures, what the machine did, what judged it, how long it took.
+
+import { make } from "./dom.js";
+import { verdictIcon } from "./icons.js";
+import { cameraPicture } from "./pictures.js";
+import {
+  boxesOf, CAMERAS, capital, dateAndTime, GATES, milliseconds, plain, reasonInWords, valueWithUnit, VERDICTS, why,
+} from "./words.js";
+
+export function showDetail(dialog, record, onClose) {
+  dialog.replaceChildren(
+    make(
+      "header",
+      { class: `detail-head ${record.verdict}` },
+      verdictIcon(record.verdict, 34),
+      make(
+        "div",
+        {},
+        make("h2", { id: "detail-title" }, `Part ${record.partNumber} · ${VERDICTS[record.verdict] ?? record.verdict}`),
+        make("p", {}, `${dateAndTime(record.timestamp)} · ${record.stationId} · ${record.lineId}`),
+      ),
+      make("button", { class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×"),
+    ),
+    make("p", { class: "why" }, why(record)),
+    make("div", { class: "pictures large" }, CAMERAS.map((c) => cameraPicture(record, c, true))),
+    make("div", { class: "fact-columns" }, found(record), facts(record), times(record), machine(record), judges(record)),
+  );
+  dialog.onclose = onClose;
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function found(record) {
+  const rows = boxesOf(record).map((box) => [
+    `${capital(plain(box.label))} · ${box.camera}`,
+    `${Math.round(box.score * 100)} %${typeof box.sizeMm === "number" ? ` · ${box.sizeMm.toFixed(1)} mm` : ""}`,
+  ]);
+  if (record.boxesOmitted) rows.push(["Left out of the record", `${record.boxesOmitted} more`]);
+  return block("Found", rows.length ? rows : [["No defect", ""]]);
+}
+
+function facts(record) {
+  return block("Part", [
+    ["Reason", reasonInWords(record.reason)],
+    ["Gate", GATES[record.gate] ?? record.gate],
+    ["Product", record.product || "–"],
+    ["Lot", record.lot || "–"],
+    ["Epoch", String(record.epoch)],
+    ["Missing cameras", (record.missingCameras ?? []).join(", ") || "none"],
+    ["Record", make("a", { href: `/api/parts/${encodeURIComponent(record.recordId)}`, target: "_blank" }, "as JSON")],
+  ]);
+}
+
+function times(record) {
+  const timings = record.timings ?? {};
+  const names = {
+    trigger_to_verdict_ms: "Trigger to verdict",
+    capture_ms: "Capture",
+    queue_ms: "Waiting",
+    preprocess_ms: "Preprocessing",
+    model_ms: "Models",
+    decode_ms: "Decoding",
+    commit_ms: "Commit",
+  };
+  const rows = Object.entries(names).map(([key, name]) => [name, milliseconds(timings[key])]);
+  const images = (timings.per_image_ms ?? []).map((value) => value.toFixed(1)).join(" · ");
+  return block("Time taken", [...rows, ["Each image, ms", images || "–"]]);
+}
+
+function machine(record) {
+  const state = record.machine;
+  if (!state) return block("Machine at that time", [["State", "not known"]]);
+  const values = Object.entries(state.values ?? {}).map(([tag, value]) => [
+    capital(plain(tag)),
+    valueWithUnit(value, ""),
+  ]);
+  return block("Machine at that time", [
+    ["Status", `${state.status}, ${state.ageS.toFixed(1)} s old`],
+    ["Belt speed", valueWithUnit(record.conveyerBeltSpeed, "m/s")],
+    ["Unusual", state.outlierCause ? `${plain(state.outlierCause)} (${state.outlierScore.toFixed(1)})` : "nothing"],
+    ...values,
+  ]);
+}
+
+function judges(record) {
+  const models = (record.models ?? []).map((model) => [
+    model.name,
+    make("code", { title: model.digest }, model.digest.slice(0, 16)),
+  ]);
+  return block("Judged by", [
+    ...(models.length ? models : [["Models", "none"]]),
+    ["Policy", record.policyVersion || "–"],
+    ["Calibration", record.calibrationVersion || "–"],
+  ]);
+}
+
+function block(title, rows) {
+  const entries = rows.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+  return make("section", { class: "facts" }, make("h3", {}, title), make("dl", {}, entries));
+}

@@ -1,0 +1,147 @@
+// Asks the site for figures and parts each second, and shows them.
+
+import { showCards } from "./cards.js";
+import { showDetail } from "./detail.js";
+import { byId, show } from "./dom.js";
+import { healthPanel, machinePanel, staleOf, versionsPanel } from "./panels.js";
+import { figureTiles, verdictTiles } from "./tiles.js";
+import { clock, VERDICTS } from "./words.js";
+
+const INTERVAL_MS = 1000;
+const TIMEOUT_MS = 4000;
+const LIVE_PARTS = 24;
+const OLDER_PARTS = 48;
+const GREATEST_SHOWN = 600;
+const state = { verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null };
+
+async function ask(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
+const partsPath = (limit, before = null) =>
+  `/api/parts?limit=${limit}${state.verdict ? `&verdict=${state.verdict}` : ""}${before === null ? "" : `&before=${before}`}`;
+
+async function poll() {
+  try {
+    state.summary = await ask("/api/summary");
+    showSummary(state.summary);
+    if (!state.held) await takeNewest();
+    state.heardAt = Date.now();
+    showLink();
+  } catch (error) {
+    showLink(error);
+  }
+  setTimeout(poll, INTERVAL_MS);
+}
+
+async function takeNewest() {
+  const verdict = state.verdict;
+  const { parts, next } = await ask(partsPath(LIVE_PARTS));
+  if (verdict !== state.verdict || state.held) return;
+  const known = new Set(parts.map((record) => record.recordId));
+  const overlaps = state.records.some((record) => known.has(record.recordId));
+  if (state.paged && overlaps) {
+    const rest = state.records.filter((record) => !known.has(record.recordId));
+    state.records = [...parts, ...rest].slice(0, GREATEST_SHOWN);
+  } else {
+    Object.assign(state, { records: parts, next, paged: false });
+  }
+  showParts();
+}
+
+async function takeOlder() {
+  if (state.next === null) return;
+  const { parts, next } = await ask(partsPath(OLDER_PARTS, state.next));
+  Object.assign(state, { records: [...state.records, ...parts], next, paged: true });
+  showParts();
+}
+
+function showParts() {
+  showCards(byId("cards"), state.records, openRecord);
+  byId("empty").hidden = state.records.length > 0;
+  byId("empty").textContent = state.verdict ? `No part with the verdict ${VERDICTS[state.verdict]} yet` : "Waiting for the first part";
+  byId("older").hidden = state.next === null || state.records.length >= GREATEST_SHOWN;
+  byId("parts-title").textContent = state.verdict ? `Last parts: ${VERDICTS[state.verdict]}` : "Last parts";
+  byId("all").hidden = state.verdict === null;
+}
+
+function showSummary(summary) {
+  show(byId("verdicts"), [summary.parts, state.verdict], ([parts, verdict]) => verdictTiles(parts, verdict, choose));
+  show(byId("figures"), { ...summary, health: 0, machine: 0, versions: 0, now_utc_ns: 0 }, figureTiles);
+  const now = summary.now_utc_ns;
+  show(byId("machine"), [summary.machine, staleOf(summary.machine, "state_utc_ns", now)], machinePanel);
+  show(byId("health"), [withoutTimes(summary.health), staleOf(summary.health, "at_utc_ns", now)], healthPanel);
+  show(byId("versions"), summary.versions, versionsPanel);
+  const stations = new Set(Object.values(summary.health).map((entry) => entry.station_id));
+  byId("station").textContent = [...stations].join(", ");
+}
+
+const withoutTimes = (health) =>
+  Object.fromEntries(Object.entries(health).map(([name, entry]) => [name, { ...entry, at_utc_ns: 0 }]));
+
+function showLink(error = null) {
+  const broker = state.summary?.broker;
+  const [kind, word, banner] = error
+    ? ["bad", "Connection lost", `No answer from the site. ${state.heardAt ? `The figures are those of ${clock(state.heardAt)}.` : ""} Trying on.`]
+    : broker.fault
+      ? ["bad", "Not storing", `Records arrive but are not stored: ${broker.fault}`]
+      : broker.connected
+        ? ["good", "Live", ""]
+        : ["waiting", "Broker away", "The broker does not answer: the station keeps its records and sends them when it is back."];
+  const link = byId("link");
+  link.className = `pill ${kind}`;
+  if (link.textContent !== word) link.textContent = word;
+  document.body.classList.toggle("lost", error !== null);
+  byId("banner").hidden = !banner;
+  byId("banner").textContent = banner;
+}
+
+function choose(verdict) {
+  state.verdict = state.verdict === verdict ? null : verdict;
+  Object.assign(state, { records: [], next: null, paged: false });
+  hold(false);
+  showParts();
+  if (state.summary) showSummary(state.summary);
+  takeNewest().catch(showLink);
+}
+
+function hold(held) {
+  state.held = held;
+  byId("hold").setAttribute("aria-pressed", String(held));
+  byId("hold").textContent = held ? "Held: show new parts" : "Hold";
+}
+
+function openRecord(record) {
+  history.replaceState(null, "", `?part=${record.partNumber}`);
+  showDetail(byId("detail"), record, () => history.replaceState(null, "", location.pathname));
+}
+
+async function find(text) {
+  const input = byId("number");
+  const wanted = text.trim();
+  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await ask(`/api/parts?limit=1&part=${wanted}`) : { parts: [] };
+  input.setCustomValidity(parts.length ? "" : `There is no record of part ${wanted || "(no number)"}`);
+  if (parts.length) openRecord(parts[0]);
+  else input.reportValidity();
+}
+
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  find(byId("number").value).catch(showLink);
+});
+byId("number").addEventListener("input", (event) => event.target.setCustomValidity(""));
+byId("hold").addEventListener("click", () => hold(!state.held));
+byId("older").addEventListener("click", () => takeOlder().catch(showLink));
+byId("all").addEventListener("click", () => choose(state.verdict));
+byId("detail").addEventListener("click", (event) => {
+  if (event.target === byId("detail")) byId("detail").close();
+});
+
+const asked = new URLSearchParams(location.search).get("part");
+if (asked !== null) {
+  byId("number").value = asked;
+  find(asked).catch(showLink);
+}
+poll();

@@ -1,0 +1,58 @@
+// The counts by verdict and the station's figures.
+
+import { make } from "./dom.js";
+import { verdictIcon } from "./icons.js";
+import { count, milliseconds, number, VERDICTS } from "./words.js";
+
+export function verdictTiles(parts, chosen, choose) {
+  const all = Object.values(parts).reduce((sum, more) => sum + more, 0);
+  return Object.entries(VERDICTS).map(([verdict, name]) =>
+    make(
+      "button",
+      {
+        class: `verdict ${verdict}`,
+        "aria-pressed": chosen === verdict ? "true" : "false",
+        title: `Show only: ${name}`,
+        onclick: () => choose(verdict),
+      },
+      make("span", { class: "verdict-name" }, verdictIcon(verdict, 22), name),
+      make("strong", {}, count(parts[verdict] ?? 0)),
+      make("span", { class: "share" }, share(parts[verdict] ?? 0, all)),
+    ),
+  );
+}
+
+function share(part, all) {
+  if (!all) return "–";
+  const percent = (100 * part) / all;
+  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} % of ${count(all)}`;
+}
+
+export function figureTiles(summary) {
+  const latency = summary.latency_ms;
+  return [
+    tile("Rate", number(summary.rate_hz, 1), "parts/s", `${count(Math.round(summary.rate_hz * 60))} a minute, last 30 s`),
+    latencyTile("Trigger to verdict", latency.trigger_to_verdict),
+    latencyTile("Models", latency.model_only),
+    latencyTile("Beside the models", latency.overhead),
+    latencyTile("Each image", latency.per_image),
+    tile("Gate", count(summary.gate.passed), "passed", `${count(summary.gate.rejected)} rejected · ${count(summary.gate.unconfirmed)} unconfirmed`, summary.gate.unconfirmed > 0),
+    tile("Records", count(summary.records.received), "stored", `${count(summary.records.duplicates)} repeats · ${count(summary.records.refused)} refused`, summary.records.refused > 0),
+  ];
+}
+
+function tile(name, value, unit, small, warn = false) {
+  return make(
+    "div",
+    { class: warn ? "figure warn" : "figure" },
+    make("span", { class: "figure-name" }, name),
+    make("span", { class: "figure-value" }, make("strong", {}, value), ` ${unit}`),
+    make("span", { class: "figure-small" }, small),
+  );
+}
+
+function latencyTile(name, figures) {
+  const [value, unit] = milliseconds(figures.p50).split(" ");
+  const small = figures.p50 === null ? "no part judged yet" : `p95 ${number(figures.p95, 0)} · p99 ${number(figures.p99, 0)} · max ${number(figures.max, 0)}`;
+  return tile(name, value, unit ? `${unit} median` : "", small);
+}

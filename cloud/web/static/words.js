@@ -1,0 +1,103 @@
+// The station's facts in words and numbers for people.
+
+export const VERDICTS = {
+  ok: "OK",
+  defect: "Defect",
+  review: "Review",
+  missed: "Missed",
+  empty: "Empty",
+};
+export const GATES = {
+  passed: "Gate passed it",
+  rejected: "Gate rejected it",
+  unconfirmed: "Gate did not confirm",
+};
+export const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
+
+export const plain = (code) => String(code).replace(/[-_]+/g, " ").trim();
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const count = (number) => Number(number).toLocaleString("en");
+
+export function number(value, digits = 1) {
+  return typeof value === "number" && Number.isFinite(value) ? value.toFixed(digits) : "–";
+}
+
+export function milliseconds(value) {
+  if (typeof value !== "number") return "–";
+  return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+}
+
+export function clock(timestamp) {
+  const time = new Date(timestamp);
+  return Number.isNaN(time.getTime()) ? String(timestamp) : time.toLocaleTimeString("en-GB");
+}
+
+export function dateAndTime(timestamp) {
+  const time = new Date(timestamp);
+  return Number.isNaN(time.getTime()) ? String(timestamp) : time.toLocaleString("en-GB");
+}
+
+export function age(nanoseconds) {
+  const seconds = Math.max(0, nanoseconds / 1e9);
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${Math.round(seconds / 3600)} h`;
+}
+
+const UNITS = { Cel: "°C", "": "" };
+
+export function valueWithUnit(value, unit) {
+  if (value === null || value === undefined) return "no value";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "string") return value;
+  const digits = Math.abs(value) < 10 ? 2 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit] ?? unit}`.trim();
+}
+
+export const reasonInWords = (reason) =>
+  capital(/\s/.test(reason) ? reason : plain(reason)) || "No reason given";
+
+export function boxesOf(record) {
+  return CAMERAS.flatMap((camera) => (record[camera] ?? []).map((box) => ({ camera, ...box })));
+}
+
+function sighting(box) {
+  const size = typeof box.sizeMm === "number" ? `, ${box.sizeMm.toFixed(1)} mm` : "";
+  return `${box.camera} shows ${plain(box.label)} (score ${Math.round(box.score * 100)} %${size})`;
+}
+
+function sightings(record) {
+  const boxes = boxesOf(record).sort((a, b) => b.score - a.score);
+  const named = boxes.slice(0, 2).map(sighting).join(" and ");
+  const more = boxes.length - 2 + (record.boxesOmitted ?? 0);
+  return boxes.length > 2 ? `${named}, and ${more} more` : named;
+}
+
+// Why the part went where it went, in one sentence.
+export function why(record) {
+  const seen = sightings(record);
+  const reason = reasonInWords(record.reason).toLowerCase();
+  const sentences = {
+    ok: "Judged good: no camera shows a defect that counts",
+    defect: seen ? `Rejected because ${seen}` : `Rejected: ${reason}`,
+    review: seen ? `A person should look: ${seen}` : `A person should look: ${reason}`,
+    missed: `Rejected because no verdict could be given: ${reason}`,
+    empty: "No product stood there when the line counted",
+  };
+  return `${sentences[record.verdict] ?? reason}; ${gateClause(record)}.`;
+}
+
+function gateClause(record) {
+  if (record.gate === "unconfirmed") return "what the gate did is not confirmed";
+  if (record.gate === "passed" && !["ok", "empty"].includes(record.verdict)) {
+    return "BUT THE GATE LET IT PASS";
+  }
+  if (record.gate === "rejected" && record.verdict === "ok") {
+    return "yet the gate rejected it, as it does without a fresh OK in time";
+  }
+  return record.gate === "passed" ? "the gate let it pass" : "the gate rejected it";
+}
+
+export const gateIsOdd = (record) =>
+  record.gate === "unconfirmed" ||
+  (record.gate === "passed" && !["ok", "empty"].includes(record.verdict));
