@@ -100,7 +100,7 @@ def load_inputs(
     images = np.memmap(cache, np.uint8, "w+", shape=shape)
     files = [picture.file for picture in pictures]
     with ProcessPoolExecutor(max_workers=2) as workers:
-        load = partial(_load_input, preprocessing=preprocessing, size=size)
+        load = partial(load_input, preprocessing=preprocessing, size=size)
         started = time.monotonic()
         for row, image in enumerate(workers.map(load, files, chunksize=32)):
             images[row] = image
@@ -114,7 +114,8 @@ def load_inputs(
     return images
 
 
-def _load_input(file: Path, preprocessing: str, size: tuple[int, int]) -> Images:
+def load_input(file: Path, preprocessing: str, size: tuple[int, int]) -> Images:
+    """One picture at model size, (height, width, 3) uint8 RGB."""
     return PREPROCESSINGS[preprocessing](load_frame(file), *size)
 
 

@@ -59,20 +59,21 @@ def examine(
         pyramid = ring.read(ref, partial(FramePyramid.of_frame, pixel_format=ref.pixel_format))
         timings.preprocess += _since(started)
         for model in models:
-            detections += _detect(model, pyramid, ref.camera, score_threshold, timings)
+            detections += detect(model, pyramid, ref.camera, score_threshold, timings)
         timings.per_image.append(_since(started))
         seen[ref.camera] = pyramid
     detections.sort(key=lambda detection: -detection.score)
     return Examined(tuple(detections), seen, timings)
 
 
-def _detect(
+def detect(
     model: ServingModel,
     pyramid: FramePyramid,
     camera: str,
     score_threshold: float,
     timings: Timings,
 ) -> list[Detection]:
+    """What one model finds on one frame, in pixels of the frame; its times are added to `timings`."""
     size = model.contract.anchors
     started = time.perf_counter()
     image = model.prepare(pyramid, size.width, size.height)

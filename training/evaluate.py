@@ -1,0 +1,138 @@
+"""`python -m training.evaluate MODEL [MODEL ...] --data DIR`: verdicts on parts of known truth, in figures."""
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from inference.configuration import LabelTiers, Policy
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import ServingModel, Timings, detect
+from sightline.errors import SightlineError
+from training.datasets import Picture, load_frame, read_coco
+from training.examination import ExaminedPart, figures, planted_on
+from training.model_card import write_card
+
+LOWEST_SCORE = 0.05  # what a sweep of thresholds can reach
+SWEEP = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+
+
+def examine_parts(
+    models: Sequence[ServingModel], pictures: Sequence[Picture]
+) -> list[ExaminedPart]:
+    """Run the models on all pictures of each part, as the station does."""
+    by_part: dict[int, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_part[picture.part_number].append(picture)
+    examined, started = [], time.monotonic()
+    for number, views in sorted(by_part.items()):
+        detections = [
+            found
+            for view in views
+            for frame in [load_frame(view.file)]
+            for model in models
+            for found in detect(model, frame, view.camera, LOWEST_SCORE, Timings())
+        ]
+        examined.append(
+            ExaminedPart(
+                number,
+                tuple(view.camera for view in views),
+                planted_on(views, Policy()),
+                tuple(detections),
+            )
+        )
+        if len(examined) % 100 == 0:
+            left_s = (time.monotonic() - started) / len(examined) * (len(by_part) - len(examined))
+            sys.stderr.write(f"  {len(examined)} of {len(by_part)} parts, {left_s:.0f} s left\n")
+    return examined
+
+
+def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, Any]]:
+    """The figures for pairs of reject and review scores of scratches and dents."""
+    for reject in SWEEP:
+        for review in (score for score in SWEEP if score <= reject):
+            tiers = LabelTiers(reject=reject, review=review, keep=min(0.2, review))
+            changed = {**policy.defects, "scratch": tiers, "dent": tiers}
+            found = figures(parts, msgspec.structs.replace(policy, defects=changed))
+            yield {
+                "reject": reject,
+                "review": review,
+                **{
+                    name: found[name]["share"]
+                    for name in ("escapes", "overkill", "review", "good_parts_reviewed")
+                },
+            }
+
+
+def evaluate(folders: Sequence[Path], data: Path, with_sweep: bool) -> dict[str, Any]:
+    """All figures of these models on these parts, by the default policy."""
+    models = [ServingModel(OnnxDetector(folder, threads=2)) for folder in folders]
+    pictures = read_coco(data)
+    parts = examine_parts(models, pictures)
+    result: dict[str, Any] = {
+        "models": {model.contract.name: model.detector.digest for model in models},
+        "parts": {
+            "good": sum(part.is_good for part in parts),
+            "bad": sum(not part.is_good for part in parts),
+            "visibly_bad": sum(part.is_visibly_bad for part in parts),
+        },
+        "policy": msgspec.to_builtins(Policy()),
+        **figures(parts, Policy()),
+        "model_ms": {model.contract.name: _median_ms(model, pictures) for model in models},
+    }
+    if with_sweep:
+        result["sweep"] = list(sweep(parts, Policy()))
+    return result
+
+
+def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
+    size = model.contract.anchors
+    image = model.prepare(load_frame(pictures[0].file), size.width, size.height)
+    times = []
+    for _ in range(50):
+        started = time.perf_counter()
+        model.detector.infer(image)
+        times.append((time.perf_counter() - started) * 1000)
+    return round(float(np.median(times)), 2)
+
+
+def _note_on_card(folder: Path, result: dict[str, Any]) -> None:
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms")
+    card["evaluation"] = {name: result[name] for name in kept}
+    card["recommended_tiers"] = result["policy"]["defects"]
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_card(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
+    parser.add_argument("models", type=Path, nargs="+", help="folders with model.onnx")
+    parser.add_argument("--data", type=Path, required=True, help="parts of known truth")
+    parser.add_argument("--sweep", action="store_true", help="figures for many thresholds, too")
+    parser.add_argument(
+        "--cards", action="store_true", help="write the figures on the models' cards"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        result = evaluate(given.models, given.data, given.sweep)
+    except SightlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if given.cards:
+        for folder in given.models:
+            _note_on_card(folder, result)
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

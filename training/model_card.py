@@ -1,0 +1,68 @@
+"""The card of a model for people: card.md, from the facts in card.json."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def write_card(folder: Path) -> None:
+    """Write card.md beside card.json."""
+    facts = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    (folder / "card.md").write_text(card_text(facts), encoding="utf-8")
+
+
+def card_text(facts: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    plan = facts["plan"]
+    size = plan["anchors"]
+    lines = [
+        f"# Model card: {plan['name']}",
+        "",
+        f"Finds {', '.join(plan['labels'])} on rendered aluminium bottles; it knows nothing of real parts.",
+        "",
+        "| | |",
+        "| --- | --- |",
+        f"| Input | {size['width']} x {size['height']} RGB, preprocessing `{plan['preprocessing']}` |",
+        f"| File | {facts['bytes'] / 1e6:.2f} MB, SHA-256 `{facts['digest'][:16]}...` |",
+        f"| Trained on | {facts['pictures']} rendered pictures (digest `{facts['data_digest'][:16]}...`), "
+        f"{facts['epochs']} epochs, seed {facts['seed']} |",
+        f"| Validation loss | {facts['validation_loss']} |",
+        f"| Exported | {facts['exported_utc']}, PyTorch {facts['torch_version']} |",
+    ]
+    if "evaluation" in facts:
+        lines += _evaluation_lines(facts)
+    return "\n".join(lines) + "\n"
+
+
+def _evaluation_lines(facts: dict[str, Any]) -> list[str]:
+    found = facts["evaluation"]
+    parts = found["parts"]
+    lines = [
+        "",
+        f"## On {parts['good']} good and {parts['bad']} bad parts never seen before",
+        "",
+        "Both demo models together, by the default policy. In brackets: 95 % bounds.",
+        "",
+        "| | share | of |",
+        "| --- | --- | --- |",
+    ]
+    for name in ("escapes", "overkill", "review"):
+        lines.append(f"| {name} | {_share(found[name])} | {found[name]['of']} parts |")
+    lines += ["", "| recall by band | share | of |", "| --- | --- | --- |"]
+    for band, figure in found["recall_by_band"].items():
+        shown = band if figure["visible"] else f"{band} (not promised)"
+        lines.append(f"| {shown} | {_share(figure)} | {figure['of']} parts |")
+    tiers = ", ".join(
+        f"{label}: reject from {t['reject']}, review from {t['review']}"
+        for label, t in facts["recommended_tiers"].items()
+    )
+    return [*lines, "", f"Recommended tiers: {tiers}."]
+
+
+def _share(figure: dict[str, Any]) -> str:
+    if figure["share"] is None:
+        return "-"
+    return (
+        f"{100 * figure['share']:.1f} % ({100 * figure['low_95']:.1f} to "
+        f"{100 * figure['high_95']:.1f} %)"
+    )
