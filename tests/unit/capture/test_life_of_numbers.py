@@ -250,6 +250,17 @@ def test_a_plc_that_began_again_is_followed_even_if_its_first_trigger_is_lost(
     assert (station.numbers, station.captured[-1].first_number) == ([90, 2], 1)
 
 
+def test_a_plc_that_began_again_begins_one_epoch_though_it_announced_that_first(
+    station: Station,
+) -> None:
+    station.trigger(90)
+    station.announce(0)
+    station.trigger(1)
+    station.pass_time(3)
+    assert station.announced[-1].last == station.captured[-1].part
+    assert station.numbers == [90, 1]
+
+
 def test_a_part_that_could_not_be_handed_over_is_announced_later(
     start_station: StartStation, pictures: Path, tmp_path: Path
 ) -> None:
