@@ -53,7 +53,7 @@ class ConfigurationStore:
         stored = self._load(component)
         _fill(stored.values, default)
         if merge != stored.deployed:
-            _overlay(stored.values, merge)
+            overlay(stored.values, merge)
             stored.deployed = copy.deepcopy(merge)
             stored.changed_at_s = {
                 key: changed
@@ -62,7 +62,7 @@ class ConfigurationStore:
             }
             stored.changed_at_s[_key(())] = at_s
         policies = copy.deepcopy(default.get(ACCESS_CONTROL) or {})
-        _overlay(policies, merge.get(ACCESS_CONTROL) or {})
+        overlay(policies, merge.get(ACCESS_CONTROL) or {})
         if policies or ACCESS_CONTROL in stored.values:
             stored.values[ACCESS_CONTROL] = policies
         self._components[component] = stored
@@ -201,10 +201,11 @@ def _fill(values: Json, default: Mapping[str, Any]) -> None:
             _fill(values[key], value)
 
 
-def _overlay(values: Json, merge: Mapping[str, Any]) -> None:
+def overlay(values: Json, merge: Mapping[str, Any]) -> None:
+    """Merge into `values`: maps key by key, everything else by taking its place."""
     for key, value in merge.items():
         if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _overlay(values[key], value)
+            overlay(values[key], value)
         else:
             values[key] = copy.deepcopy(value)
 

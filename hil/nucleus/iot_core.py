@@ -56,6 +56,7 @@ class IotCore:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._connecting
+        self.connected = False
         self._interrupted()
         with contextlib.suppress(Exception):  # whatever the client raises, we are leaving
             await asyncio.wait_for(asyncio.wrap_future(self._connection.disconnect()), 2.0)

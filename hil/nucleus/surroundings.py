@@ -1,0 +1,125 @@
+"""What a component's scripts are given: folders, environment, and the values of recipe variables."""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.dialect import Dialect
+from hil.nucleus.errors import ResourceNotFoundError
+from hil.nucleus.lifecycle import Surroundings
+from hil.nucleus.recipes import Recipe, as_text
+
+TOKEN_BYTES = 12
+REGION = "us-east-1"
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "USER")
+INHERITED_PREFIXES = ("SIGHTLINE_", "OMP_", "OPENBLAS_")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The nucleus's folders under its root."""
+
+    root: Path
+
+    def work(self, component: str) -> Path:
+        """The component's own folder, where its scripts run."""
+        return self.root / "work" / component
+
+    def log_file(self, component: str) -> Path:
+        """What the component's scripts write."""
+        return self.root / "logs" / f"{component}.log"
+
+    def marker(self, component: str) -> Path:
+        """Tells which version's install step has succeeded."""
+        return self.root / "installed" / component
+
+    def artifacts(self, recipe: Recipe) -> Path:
+        """The artifacts as they come."""
+        return self.root / "artifacts" / recipe.component_name / recipe.component_version
+
+    def unarchived(self, recipe: Recipe) -> Path:
+        """The artifacts unpacked."""
+        parts = (recipe.component_name, recipe.component_version)
+        return self.root.joinpath("artifacts-unarchived", *parts)
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration store's folder."""
+        return self.root / "configuration"
+
+    def make(self) -> None:
+        """Make the folders that are written into."""
+        for name in ("work", "logs", "installed", "configuration"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+
+def new_token() -> str:
+    """A component's SVCUID: 16 characters of base64."""
+    return base64.b64encode(secrets.token_bytes(TOKEN_BYTES)).decode()
+
+
+def surroundings(
+    recipe: Recipe,
+    folders: Folders,
+    store: ConfigurationStore,
+    thing_name: str,
+    environment: dict[str, str],
+) -> Surroundings:
+    """What the component's lifecycle needs."""
+    name = recipe.component_name
+    return Surroundings(
+        work_folder=folders.work(name),
+        log_file=folders.log_file(name),
+        marker=folders.marker(name),
+        environment=environment,
+        variables=_variables(recipe, folders, store, thing_name),
+    )
+
+
+def environment(
+    socket: Path, token: str, thing_name: str, dialect: Dialect, python: str
+) -> dict[str, str]:
+    """The component's environment; `python` is used unless SIGHTLINE_PYTHON is set."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in INHERITED or name.startswith(INHERITED_PREFIXES)
+    }
+    return {
+        "SIGHTLINE_PYTHON": python,
+        **inherited,
+        "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": str(socket),
+        "SVCUID": token,
+        "AWS_IOT_THING_NAME": thing_name,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "GGC_VERSION": dialect.version,
+    }
+
+
+def _variables(
+    recipe: Recipe, folders: Folders, store: ConfigurationStore, thing_name: str
+) -> Callable[[str], str | None]:
+    fixed = {
+        "artifacts:path": str(folders.artifacts(recipe)),
+        "artifacts:decompressedPath": str(folders.unarchived(recipe)),
+        "work:path": str(folders.work(recipe.component_name)),
+        "kernel:rootPath": str(folders.root),
+        "iot:thingName": thing_name,
+    }
+
+    def value(variable: str) -> str | None:
+        kind, _, pointer = variable.partition(":")
+        if kind != "configuration":
+            return fixed.get(variable)
+        path = tuple(step for step in pointer.split("/")[1:] if step)
+        try:
+            return as_text(store.value(recipe.component_name, path))
+        except ResourceNotFoundError:
+            return None
+
+    return value
