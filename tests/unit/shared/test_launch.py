@@ -1,0 +1,150 @@
+"""The launcher of every recipe starts a module with the right Python, or says why it cannot."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+LAUNCHER = Path(__file__).resolve().parents[3] / "shared" / "sightline" / "launch.sh"
+TELLING = """
+import json, os, sys
+print(json.dumps({"arguments": sys.argv[1:], "folder": os.getcwd(), "python": sys.executable}))
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """An unpacked artifact: the launcher beside `sightline`, one module, no dependencies."""
+    folder = tmp_path / "artifact of capture"
+    (folder / "sightline").mkdir(parents=True)
+    shutil.copy(LAUNCHER, folder / "sightline" / "launch.sh")
+    (folder / "telling.py").write_text(TELLING)
+    (folder / "requirements.txt").write_text("")
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+def launch(
+    artifact: Path, work: Path, *arguments: str, python: str | None = sys.executable
+) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("SIGHTLINE_PYTHON", "PYTHONPATH", "VIRTUAL_ENV")
+    }
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    if python is not None:
+        environment["SIGHTLINE_PYTHON"] = python
+    return subprocess.run(
+        ["sh", str(artifact / "sightline" / "launch.sh"), *arguments],
+        cwd=work,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def put_wheel(artifact: Path) -> None:
+    """A wheel of one module `dependency`, and requirements that pin it by its hash."""
+    name = "dependency-1.0"
+    wheel = artifact / "wheels" / f"{name}-py3-none-any.whl"
+    wheel.parent.mkdir()
+    files = {
+        "dependency.py": "VALUE = 'from the wheel'\n",
+        f"{name}.dist-info/METADATA": "Metadata-Version: 2.1\nName: dependency\nVersion: 1.0\n",
+        f"{name}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        record = "".join(f"{path},{_record_hash(text)}\n" for path, text in files.items())
+        archive.writestr(f"{name}.dist-info/RECORD", f"{record}{name}.dist-info/RECORD,,\n")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (artifact / "requirements.txt").write_text(f"dependency==1.0 --hash=sha256:{digest}\n")
+
+
+def _record_hash(text: str) -> str:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    return f"sha256={digest},{len(text)}"
+
+
+def test_the_launcher_is_plain_shell() -> None:
+    subprocess.run(["sh", "-n", str(LAUNCHER)], check=True)
+
+
+def test_a_module_of_the_artifact_runs_in_the_work_folder_with_its_arguments(
+    artifact: Path, work: Path
+) -> None:
+    assert launch(artifact, work, "install").returncode == 0
+    assert list(work.iterdir()) == []  # the interpreter that was named has all it needs
+    ended = launch(artifact, work, "run", "telling", "two words", "--flag")
+    assert ended.returncode == 3
+    told = json.loads(ended.stdout)
+    assert told["arguments"] == ["two words", "--flag"]
+    assert Path(told["folder"]) == work
+    assert told["python"] == sys.executable
+
+
+def test_the_install_step_makes_an_environment_from_the_artifact_s_own_wheels(
+    artifact: Path, work: Path
+) -> None:
+    put_wheel(artifact)
+    (artifact / "telling.py").write_text("import dependency\nprint(dependency.VALUE)\n")
+    installed = launch(artifact, work, "install", python=None)
+    assert installed.returncode == 0, installed.stderr
+    assert launch(artifact, work, "run", "telling", python=None).stdout == "from the wheel\n"
+    settings = (work / "environment" / "pyvenv.cfg").read_text()
+    assert "include-system-site-packages = true" in settings
+    made = (work / "environment").stat().st_ino
+    assert launch(artifact, work, "install", python=None).returncode == 0
+    assert (work / "environment").stat().st_ino == made  # nothing changed: it is kept
+
+
+def test_a_wheel_that_is_not_the_pinned_one_is_not_installed(artifact: Path, work: Path) -> None:
+    put_wheel(artifact)
+    (artifact / "requirements.txt").write_text(f"dependency==1.0 --hash=sha256:{'0' * 64}\n")
+    installed = launch(artifact, work, "install", python=None)
+    assert installed.returncode != 0
+    assert "HASHES" in installed.stderr.upper()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "python", "said"),
+    [
+        (("install",), "/nowhere/python", "SIGHTLINE_PYTHON names no program: /nowhere/python"),
+        (("run", "telling"), "/nowhere/python", "no interpreter at /nowhere/python"),
+        (("run", "telling"), None, "no interpreter at"),
+        (("run",), sys.executable, "run needs the name of a module"),
+        ((), sys.executable, "usage: launch.sh install | run MODULE"),
+        (("start",), sys.executable, "usage: launch.sh install | run MODULE"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    artifact: Path, work: Path, arguments: tuple[str, ...], python: str | None, said: str
+) -> None:
+    ended = launch(artifact, work, *arguments, python=python)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("launch.sh: ")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_artifact_without_requirements_is_said(artifact: Path, work: Path) -> None:
+    (artifact / "requirements.txt").unlink()
+    ended = launch(artifact, work, "install", python=None)
+    assert ended.returncode == 1
+    assert "the artifact has no requirements.txt" in ended.stderr
