@@ -23,7 +23,7 @@ export function showDetail(dialog, record, onClose) {
     ),
     make("p", { class: "why" }, why(record)),
     make("div", { class: "pictures large" }, CAMERAS.map((c) => cameraPicture(record, c, true))),
-    make("div", { class: "fact-columns" }, found(record), facts(record), times(record), machine(record), judges(record)),
+    make("div", { class: "fact-columns" }, make("div", {}, found(record), judges(record)), facts(record), times(record), machine(record)),
   );
   dialog.onclose = onClose;
   if (!dialog.open) dialog.showModal();

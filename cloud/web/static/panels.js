@@ -67,6 +67,7 @@ const rank = (name) => (ORDER.indexOf(shortName(name)) + ORDER.length + 1) % (OR
 function component(name, health, stale) {
   const [state, word] = stale ? ["bad", "Silent"] : health.ready ? ["good", "Ready"] : ["bad", "Not ready"];
   const faulty = health.faults.length > 0 && state === "good";
+  const faultWord = health.faults.every((item) => item.level === "warning") ? "Warning" : "Fault";
   const more = make(
     "details",
     { open: open.has(name), ontoggle: () => (more.open ? open.add(name) : open.delete(name)) },
@@ -75,7 +76,7 @@ function component(name, health, stale) {
       {},
       make("strong", {}, shortName(name)),
       make("span", { class: "version" }, health.version),
-      make("span", { class: `pill ${faulty ? "waiting" : state}` }, faulty ? "Ready, with faults" : word),
+      make("span", { class: `pill ${faulty ? "waiting" : state}` }, faulty ? faultWord : word),
     ),
     make("dl", { class: "counters" }, counters(health)),
   );

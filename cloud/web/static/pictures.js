@@ -2,6 +2,7 @@
 
 import { draw, make } from "./dom.js";
 import { plain } from "./words.js";
+import { closeUp } from "./zoom.js";
 
 const FRAME = { width: 1280, height: 720 };
 const RETRY_MS = 2000;
@@ -9,29 +10,43 @@ const RETRIES = 5;
 const LABEL_HEIGHT = 34;
 const LETTER_WIDTH = 14.5;
 
-export function cameraPicture(record, camera, labelled) {
+export function cameraPicture(record, camera, large) {
   const boxes = record[camera] ?? [];
   const kept = (record.evidence ?? []).find((picture) => picture.camera === camera);
-  const overlay = boxOverlay(boxes, labelled);
-  const figure = make(
-    "figure",
-    { class: boxes.length ? "picture found" : "picture" },
-    make("figcaption", {}, camera, boxes.length ? ` · ${boxes.length}` : ""),
-  );
   const missing = (record.missingCameras ?? []).includes(camera);
-  if (kept) figure.prepend(image(record, camera, kept.key, overlay, figure));
-  else figure.prepend(make("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
-  figure.append(overlay);
+  const overlay = boxOverlay(boxes, large);
+  const stage = make("div", { class: "stage" }, overlay);
+  const caption = make("figcaption", {}, camera, boxes.length ? ` · ${boxes.length}` : "");
+  const figure = make("figure", { class: boxes.length ? "picture found" : "picture" }, stage, caption);
+  if (kept) stage.prepend(image(record, camera, kept.key, (element) => fit(element, overlay)));
+  else stage.prepend(make("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
+  zoomable(figure, stage, overlay, boxes, large);
   return figure;
 }
 
-function image(record, camera, key, overlay, figure) {
+// A card shows a defect close up; the large picture shows all of the frame, and the defect at a click.
+function zoomable(figure, stage, overlay, boxes, large) {
+  if (!boxes.length) return;
+  const zoom = () => closeUp(stage, overlay.viewBox.baseVal, boxes);
+  if (!large) {
+    zoom();
+    stage.addEventListener("framed", zoom);
+    return;
+  }
+  figure.title = "Click for a close-up of what was found";
+  figure.addEventListener("click", () => {
+    if (figure.classList.toggle("zoomed")) zoom();
+    else stage.style.transform = "";
+  });
+}
+
+function image(record, camera, key, loaded) {
   const address = `/evidence/${key.split("/").map(encodeURIComponent).join("/")}`;
   const element = make("img", {
     src: address,
     alt: `${camera} of part ${record.partNumber}`,
     decoding: "async",
-    onload: () => fitFrame(element, overlay, figure),
+    onload: () => loaded(element),
   });
   let tries = 0;
   element.addEventListener("error", () => {
@@ -46,11 +61,11 @@ function image(record, camera, key, overlay, figure) {
 }
 
 // A kept picture may be smaller than its frame, never of another shape: then it is a frame of its own.
-function fitFrame(element, overlay, figure) {
+function fit(element, overlay) {
   const { naturalWidth: width, naturalHeight: height } = element;
-  const sameShape = Math.abs(width / height - FRAME.width / FRAME.height) < 0.02;
-  if (!sameShape) overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  figure.classList.add("loaded");
+  if (Math.abs(width / height - FRAME.width / FRAME.height) < 0.02) return;
+  overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  element.parentElement.dispatchEvent(new Event("framed"));
 }
 
 function boxOverlay(boxes, labelled) {

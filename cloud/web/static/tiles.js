@@ -31,7 +31,7 @@ function share(part, all) {
 export function figureTiles(summary) {
   const latency = summary.latency_ms;
   return [
-    tile("Rate", number(summary.rate_hz, 1), "parts/s", `${count(Math.round(summary.rate_hz * 60))} a minute, last 30 s`),
+    tile("Rate", number(summary.rate_hz, 1), "parts/s", `${count(Math.round(summary.rate_hz * 60))} a minute`),
     latencyTile("Trigger to verdict", latency.trigger_to_verdict),
     latencyTile("Models", latency.model_only),
     latencyTile("Beside the models", latency.overhead),
@@ -41,10 +41,10 @@ export function figureTiles(summary) {
   ];
 }
 
-function tile(name, value, unit, small, warn = false) {
+function tile(name, value, unit, small, warn = false, title = null) {
   return make(
     "div",
-    { class: warn ? "figure warn" : "figure" },
+    { class: warn ? "figure warn" : "figure", title: title || null },
     make("span", { class: "figure-name" }, name),
     make("span", { class: "figure-value" }, make("strong", {}, value), ` ${unit}`),
     make("span", { class: "figure-small" }, small),
@@ -53,6 +53,7 @@ function tile(name, value, unit, small, warn = false) {
 
 function latencyTile(name, figures) {
   const [value, unit] = milliseconds(figures.p50).split(" ");
-  const small = figures.p50 === null ? "no part judged yet" : `p95 ${number(figures.p95, 0)} · p99 ${number(figures.p99, 0)} · max ${number(figures.max, 0)}`;
-  return tile(name, value, unit ? `${unit} median` : "", small);
+  const small = figures.p50 === null ? "no part judged yet" : `p95 ${number(figures.p95, 0)} · max ${number(figures.max, 0)}`;
+  const title = figures.p50 === null ? "" : `p50 ${figures.p50} ms, p95 ${figures.p95} ms, p99 ${figures.p99} ms, max ${figures.max} ms`;
+  return tile(name, value, unit ? `${unit} median` : "", small, false, title);
 }

@@ -63,7 +63,9 @@ export function boxesOf(record) {
 
 function sighting(box) {
   const size = typeof box.sizeMm === "number" ? `, ${box.sizeMm.toFixed(1)} mm` : "";
-  return `${box.camera} shows ${plain(box.label)} (score ${Math.round(box.score * 100)} %${size})`;
+  const label = plain(box.label);
+  const article = /^[aeiou]/i.test(label) ? "an" : "a";
+  return `${box.camera} shows ${article} ${label} (score ${Math.round(box.score * 100)} %${size})`;
 }
 
 function sightings(record) {
@@ -95,7 +97,7 @@ function gateClause(record) {
   if (record.gate === "rejected" && record.verdict === "ok") {
     return "yet the gate rejected it, as it does without a fresh OK in time";
   }
-  return record.gate === "passed" ? "the gate let it pass" : "the gate rejected it";
+  return record.gate === "passed" ? "the gate let it pass" : "the gate took it out";
 }
 
 export const gateIsOdd = (record) =>
