@@ -1,0 +1,123 @@
+"""The messages on the wire are a contract: version 1 stays readable, fields are only added.
+
+`pytest tests/contract/messages --renew-golden` writes the golden files after an addition. What
+removes or changes a field is refused even then: that needs a new version of the schema.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sightline.codec import KNOWN_SCHEMA_VERSION, decode, encode
+from sightline.topics import CATALOGUE
+from tests.contract.messages.examples import EXAMPLES
+
+GOLDEN = Path(__file__).parent / "golden"
+SCHEMA_FILE = GOLDEN / f"schema.v{KNOWN_SCHEMA_VERSION}.json"
+TYPES = tuple(dict.fromkeys(stream.message for stream in CATALOGUE))
+VERSION_FIELDS = ("schema_version", "schemaVersion")
+
+Schema = dict[str, dict[str, Any]]
+
+
+def golden_file(message: msgspec.Struct) -> Path:
+    return GOLDEN / f"{type(message).__name__}.v{KNOWN_SCHEMA_VERSION}.json"
+
+
+def schema_now() -> Schema:
+    """Each struct that goes over a wire: its fields with type and default, and what is required."""
+    _, components = msgspec.json.schema_components(TYPES)
+    return {
+        name: {
+            "properties": component["properties"],
+            "required": sorted(component.get("required", [])),
+        }
+        for name, component in sorted(components.items())
+    }
+
+
+def not_additive(before: Schema, after: Schema) -> list[str]:
+    """One line for each change that an older or newer station at the other end would not survive."""
+    found = []
+    for name, struct in before.items():
+        now = after.get(name, {"properties": {}, "required": []})
+        found += [
+            f"{name}.{field}: was {kind}; is {now['properties'].get(field)}"
+            for field, kind in struct["properties"].items()
+            if now["properties"].get(field) != kind
+        ]
+        found += [
+            f"{name}.{field}: required in one of the two only"
+            for field in sorted(set(struct["required"]) ^ set(now["required"]))
+        ]
+    return found
+
+
+def test_every_message_of_the_catalogue_has_its_example() -> None:
+    assert {type(message) for message in EXAMPLES} == set(TYPES)
+    assert len(EXAMPLES) == len(TYPES)
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_an_example_leaves_no_field_at_its_default(message: msgspec.Struct) -> None:
+    for field in msgspec.structs.fields(message):
+        if field.name not in VERSION_FIELDS:
+            assert getattr(message, field.name) != field.default, field.name
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_a_message_is_on_the_wire_as_its_golden_file_has_it(
+    message: msgspec.Struct, renew_golden: bool
+) -> None:
+    file = golden_file(message)
+    payload = encode(message)
+    if renew_golden:
+        file.write_bytes(msgspec.json.format(payload, indent=2) + b"\n")
+    golden = msgspec.json.format(file.read_bytes(), indent=-1)
+    assert decode(type(message), golden) == message
+    assert golden.decode() == payload.decode()
+
+
+def test_fields_are_only_added(renew_golden: bool) -> None:
+    before = msgspec.json.decode(SCHEMA_FILE.read_bytes()) if SCHEMA_FILE.exists() else {}
+    after = msgspec.json.decode(msgspec.json.encode(schema_now()))
+    assert not_additive(before, after) == []
+    if renew_golden:
+        SCHEMA_FILE.write_bytes(msgspec.json.format(msgspec.json.encode(after), indent=2) + b"\n")
+        before = after
+    assert before == after, "fields were added; renew with --renew-golden"
+
+
+def test_no_golden_file_is_left_of_a_message_that_is_gone() -> None:
+    expected = {golden_file(message).name for message in EXAMPLES} | {SCHEMA_FILE.name}
+    assert {file.name for file in GOLDEN.iterdir()} == expected
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_a_reader_of_today_takes_what_a_later_sender_adds(message: msgspec.Struct) -> None:
+    payload = encode(message)[:-1] + b',"addedLater":{"values":[1,null]}}'
+    assert decode(type(message), payload) == message
+
+
+OLD: Schema = {"Part": {"properties": {"epoch": {"type": "integer"}}, "required": ["epoch"]}}
+
+
+@pytest.mark.parametrize(
+    ("properties", "required", "accepted"),
+    [
+        ({"epoch": {"type": "integer"}}, ["epoch"], True),
+        ({"epoch": {"type": "integer"}, "lot": {"default": ""}}, ["epoch"], True),
+        ({"epoch": {"type": "integer"}, "lot": {}}, ["epoch", "lot"], False),
+        ({"epoch": {"type": "string"}}, ["epoch"], False),
+        ({"epoch": {"type": "integer"}}, [], False),
+        ({}, [], False),
+    ],
+)
+def test_what_counts_as_an_addition(
+    properties: dict[str, Any], required: list[str], accepted: bool
+) -> None:
+    after: Schema = {"Part": {"properties": properties, "required": required}}
+    assert (not_additive(OLD, after) == []) is accepted
+    assert not_additive(OLD, {}) != []
