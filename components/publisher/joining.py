@@ -8,7 +8,6 @@ from sightline.messages import GateActed, GateOutcome, MachineState, PartJudged
 GREATEST_KEPT_OUTCOMES = 256
 GREATEST_KEPT_STATES = 256
 GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
-GREATEST_GATE_DELAY_NS = 600_000_000_000
 GREATEST_STATE_DISTANCE_NS = 60_000_000_000
 
 
@@ -76,8 +75,11 @@ class Joining:
             self._parts.popleft()
 
     def due_ns(self) -> int | None:
-        """When the part at the head waits no longer (monotonic), or None with no part in hand."""
-        return self._parts[0].until_monotonic_ns if self._parts else None
+        """When the part at the head waits no longer (monotonic; 0: now), or None with none in hand."""
+        if not self._parts:
+            return None
+        head = self._parts[0]
+        return head.until_monotonic_ns if head.gate is None else 0
 
     def _give(self, part: WaitingPart, outcome: GateActed) -> None:
         """An outcome serves one part: numbers repeat when the PLC counts anew."""
@@ -87,11 +89,18 @@ class Joining:
 
 
 def belong_together(judged: PartJudged, outcome: GateActed) -> bool:
-    """Whether the outcome is this part's, and not of the same number in another epoch."""
+    """Whether the outcome is this part's, and not of the same number in another epoch.
+
+    The gate acts between trigger and deadline; the PLC's clock may differ from ours by a minute.
+    """
+    if outcome.part_number != judged.part.part_number:
+        return False
     after_trigger_ns = outcome.acted_utc_ns - judged.triggered_utc_ns
+    to_deadline_ns = max(0, judged.deadline_monotonic_ns - judged.triggered_monotonic_ns)
     return (
-        outcome.part_number == judged.part.part_number
-        and -GREATEST_CLOCK_DIFFERENCE_NS <= after_trigger_ns <= GREATEST_GATE_DELAY_NS
+        -GREATEST_CLOCK_DIFFERENCE_NS
+        <= after_trigger_ns
+        <= to_deadline_ns + GREATEST_CLOCK_DIFFERENCE_NS
     )
 
 

@@ -83,7 +83,8 @@ class Uploader(threading.Thread):
 
 def scan(spool: Path) -> tuple[list[Path], list[Path]]:
     """The finished pictures below the spool, and the folders of parts with nothing in them."""
-    pictures, empty = [], []
+    pictures: list[Path] = []
+    empty: list[Path] = []
     for parent, folders, names in os.walk(spool):
         if not folders and not names and Path(parent) != spool:
             empty.append(Path(parent))

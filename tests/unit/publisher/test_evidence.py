@@ -1,0 +1,137 @@
+"""How pictures come from the spool into the store."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from publisher.backoff import Backoff
+from publisher.configuration import FolderEvidenceConfiguration
+from publisher.evidence.folder import FolderStore
+from publisher.evidence.registry import open_store
+from publisher.uploader import FAULT, Uploader, remove_if_old
+from sightline.errors import EvidenceError
+from sightline.health import Health
+from sightline.messages import Part
+from sightline.station_folder import evidence_key
+from sightline.topics import PUBLISHER
+from tests.unit.publisher.making import STATION, StandingClock, wait_until
+
+KEY = evidence_key(STATION, Part(7, 1), "cam1")
+
+
+def spool_picture(spool: Path, key: str, content: bytes = b"picture") -> Path:
+    path = spool / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.write_bytes(content)
+    return draft.rename(path)
+
+
+def a_health() -> Health:
+    return Health(PUBLISHER, "0", STATION, StandingClock())
+
+
+def stored_count(health: Health) -> int:
+    return health.report().counters.get("evidence_stored", 0)
+
+
+def test_finished_pictures_are_moved_to_the_store_and_drafts_are_left(tmp_path: Path) -> None:
+    spool, health = tmp_path / "spool", a_health()
+    spool_picture(spool, KEY, b"one")
+    draft = spool / evidence_key(STATION, Part(7, 2), "cam1.jpg")
+    draft.parent.mkdir(parents=True)
+    draft = draft.with_suffix(".new")
+    draft.write_bytes(b"half")
+    uploader = Uploader(spool, FolderStore(tmp_path / "store", 1 << 20), health)
+    uploader.start()
+    wait_until(lambda: stored_count(health) == 1)
+    assert (tmp_path / "store" / KEY).read_bytes() == b"one"
+    assert not (spool / KEY).exists()
+    second = evidence_key(STATION, Part(7, 3), "cam2")
+    spool_picture(spool, second, b"two")
+    wait_until(lambda: stored_count(health) == 2)
+    assert (tmp_path / "store" / second).read_bytes() == b"two"
+    assert draft.read_bytes() == b"half"
+    assert uploader.close()
+
+
+def test_pictures_wait_in_the_spool_while_the_store_is_away(tmp_path: Path) -> None:
+    spool, health = tmp_path / "spool", a_health()
+    (tmp_path / "store").write_text("a file where the folder should be")
+    pictures = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 6)]
+    for key in pictures:
+        spool_picture(spool, key, key.encode())
+    store = FolderStore(tmp_path / "store", 1 << 20)
+    uploader = Uploader(spool, store, health, Backoff(0.005, 0.02))
+    uploader.start()
+    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 3)
+    assert {fault.code for fault in health.report().faults} == {FAULT}
+    assert all((spool / key).exists() for key in pictures)
+    (tmp_path / "store").unlink()
+    wait_until(lambda: stored_count(health) == 5)
+    assert all((tmp_path / "store" / key).read_bytes() == key.encode() for key in pictures)
+    wait_until(lambda: not health.report().faults)
+    assert uploader.close()
+
+
+def test_a_picture_that_the_store_refuses_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    class Choosy(FolderStore):
+        def put(self, key: str, path: Path) -> None:
+            if key == "a.jpg":
+                raise EvidenceError("not this one")
+            super().put(key, path)
+
+    spool, health = tmp_path / "spool", a_health()
+    for key in ("a.jpg", "b.jpg", "c.jpg"):
+        spool_picture(spool, key)
+    uploader = Uploader(spool, Choosy(tmp_path / "store", 1 << 20), health, Backoff(0.005, 0.02))
+    uploader.start()
+    wait_until(lambda: stored_count(health) == 2)
+    assert [path.name for path in spool.iterdir()] == ["a.jpg"]
+    assert uploader.close()
+
+
+def test_the_oldest_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"x" * 1000)
+    keys = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 6)]
+    first = FolderStore(tmp_path / "store", 1 << 20)
+    for age, key in enumerate(keys[:3]):
+        first.put(key, picture)
+        os.utime(tmp_path / "store" / key, ns=(age, age))
+    reopened = FolderStore(tmp_path / "store", 3000)
+    reopened.put(keys[3], picture)
+    reopened.put(keys[3], picture)
+    reopened.put(keys[4], picture)
+    kept = [key for key in keys if (tmp_path / "store" / key).exists()]
+    assert kept == keys[2:]
+    assert not (tmp_path / "store" / keys[0]).parent.exists()
+
+
+def test_the_newest_picture_is_kept_however_large_it_is(tmp_path: Path) -> None:
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"x" * 1000)
+    FolderStore(tmp_path / "store", 10).put(KEY, picture)
+    assert (tmp_path / "store" / KEY).exists()
+
+
+def test_a_relative_folder_counts_from_the_work_folder(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    store = open_store(
+        FolderEvidenceConfiguration(folder="../evidence"), tmp_path / "work", 1 << 20
+    )
+    store.put(KEY, spool_picture(tmp_path / "spool", KEY))
+    assert (tmp_path / "evidence" / KEY).exists()
+
+
+@pytest.mark.parametrize(("age_s", "stays"), [(0, True), (3600, False)])
+def test_an_empty_folder_goes_when_nobody_writes_to_it_any_more(
+    tmp_path: Path, age_s: int, stays: bool
+) -> None:
+    folder = tmp_path / "part"
+    folder.mkdir()
+    if age_s:
+        os.utime(folder, (1_000_000, 1_000_000))
+    remove_if_old(folder)
+    assert folder.exists() == stays

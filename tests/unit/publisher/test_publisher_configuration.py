@@ -1,0 +1,37 @@
+"""What may be configured, and what is refused at the door."""
+
+import pytest
+
+from publisher.configuration import PublisherConfiguration
+from sightline.configuration import default_configuration, load_configuration
+from sightline.errors import ConfigurationError
+
+
+def test_the_defaults_are_a_configuration() -> None:
+    defaults = default_configuration(PublisherConfiguration)
+    assert defaults["evidence"] == {"kind": "folder", "folder": "evidence"}
+    assert defaults["records"] == {"rateHz": 100.0, "greatestBacklog": 1_000_000}
+    assert load_configuration(PublisherConfiguration, defaults) == PublisherConfiguration()
+
+
+def test_numbers_may_be_written_as_text() -> None:
+    values = {"gateWaitMs": "250", "records": {"rateHz": "5"}, "evidenceKeepMib": "16"}
+    configuration = load_configuration(PublisherConfiguration, values)
+    assert configuration.gate_wait_ms == 250
+    assert configuration.records.rate_hz == 5
+    assert configuration.evidence_keep_mib == 16
+
+
+@pytest.mark.parametrize(
+    ("values", "pointer"),
+    [
+        ({"records": {"rateHz": 0}}, "/records/rateHz"),
+        ({"siteId": ""}, "/siteId"),
+        ({"evidence": {"kind": "moon"}}, "/evidence/kind"),
+        ({"evidence": {"kind": "folder", "folder": ""}}, "/evidence/folder"),
+        ({"gateWaitMs": -1}, "/gateWaitMs"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values: dict[str, object], pointer: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"at {pointer}"):
+        load_configuration(PublisherConfiguration, values)

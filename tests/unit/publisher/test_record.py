@@ -1,0 +1,194 @@
+"""What a record says, field by field, and what is cut where it does not fit a message."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from publisher.record import Place, iso_utc, record_of
+from sightline.codec import GREATEST_MESSAGE_BYTES, encode, encode_of_any_size
+from sightline.messages import (
+    Detection,
+    EvidencePicture,
+    MachineState,
+    MachineValue,
+    ModelUse,
+    PartJudged,
+    StageTimings,
+)
+from tests.unit.publisher.making import (
+    EPOCH,
+    SECOND_NS,
+    STATION,
+    TRIGGERED_UTC_NS,
+    a_box,
+    a_machine_state,
+    a_verdict,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+JOINED_UTC_NS = TRIGGERED_UTC_NS + SECOND_NS
+PLACE = Place("plant-7", "line-1", "belt_speed", frozenset({"cap_present"}))
+CUSTOMER_FIELDS = [
+    "siteId",
+    "timestamp",
+    "productDetected",
+    "productionLineStatus",
+    "conveyerBeltSpeed",
+    "cam1",
+    "cam2",
+    "cam3",
+    "cam4",
+    "defectDetected",
+]
+
+
+def a_scratched_part() -> PartJudged:
+    return a_verdict(
+        17,
+        verdict="defect",
+        reason="scratch 1.5 mm on cam1",
+        detections=(
+            a_box("scratch", 0.91, "cam1"),
+            a_box("dent", 0.55, "cam3"),
+            a_box("cap_present", 0.99, "cam1"),
+            a_box("scratch", 0.4, "cam9"),
+        ),
+        detections_omitted=2,
+        models=(ModelUse(name="surface", digest="5f" * 32),),
+        policy_version="bottle-3",
+        calibration_version="2026-01-05",
+        product="bottle-500",
+        lot="L-0042",
+        missing_cameras=("cam4",),
+        timings=StageTimings(capture_ms=12.5, model_ms=80.0, per_image_ms=(101.0, 99.5)),
+        evidence=(EvidencePicture(camera="cam1", key=f"{STATION}/{EPOCH}/17/cam1.jpg"),),
+    )
+
+
+def test_a_record_is_field_by_field_the_golden_one() -> None:
+    record = record_of(a_scratched_part(), "rejected", a_machine_state(), PLACE, JOINED_UTC_NS)
+    written = json.loads((GOLDEN / "inspection_record.json").read_text(encoding="utf-8"))
+    assert json.loads(encode(record)) == written
+    assert list(written)[: len(CUSTOMER_FIELDS)] == CUSTOMER_FIELDS
+
+
+def test_a_part_of_which_nothing_is_known_but_its_verdict_has_a_golden_record_too() -> None:
+    missed = a_verdict(18, verdict="missed", reason="not judged in time", product_detected=False)
+    record = record_of(missed, "unconfirmed", None, PLACE, JOINED_UTC_NS)
+    written = json.loads((GOLDEN / "inspection_record_missed.json").read_text(encoding="utf-8"))
+    assert json.loads(encode(record)) == written
+
+
+@pytest.mark.parametrize(
+    ("utc_ns", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (TRIGGERED_UTC_NS, "2026-01-31T06:00:00.123Z"),
+        (1_709_251_199_999_999_999, "2024-02-29T23:59:59.999Z"),
+    ],
+)
+def test_a_timestamp_is_in_utc_with_milliseconds_that_are_never_rounded_up(
+    utc_ns: int, text: str
+) -> None:
+    assert iso_utc(utc_ns) == text
+
+
+def test_a_belt_speed_that_is_not_good_is_not_told() -> None:
+    state = MachineState(
+        station_id=STATION,
+        equipment_id="conveyor-1",
+        line_id="line-1",
+        state_utc_ns=TRIGGERED_UTC_NS,
+        status="unknown",
+        values=(MachineValue(tag="belt_speed", value=0.5, unit="m/s", quality="stale"),),
+    )
+    assert record_of(a_verdict(1), "passed", state, PLACE, 0).conveyerBeltSpeed is None
+
+
+def test_boxes_of_the_lowest_scores_are_cut_first_and_counted() -> None:
+    boxes = tuple(
+        a_box("scratch", round(0.2 + index / 200, 3), f"cam{index % 4 + 1}") for index in range(100)
+    )
+    judged = a_verdict(1, verdict="defect", detections=boxes)
+    record = record_of(judged, "rejected", a_machine_state(), PLACE, JOINED_UTC_NS)
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    shown = [box.score for camera in "1234" for box in getattr(record, f"cam{camera}")]
+    assert shown
+    assert record.boxesOmitted == len(boxes) - len(shown)
+    assert sorted(shown) == sorted(box.score for box in boxes)[-len(shown) :]
+    assert record.defects == {"scratch": 100}
+    assert record.confidence == max(box.score for box in boxes)
+    assert record.machine is not None
+    assert len(record.machine.values) == 2
+
+
+def test_machine_values_are_cut_when_there_are_no_boxes_left() -> None:
+    values = tuple(
+        MachineValue(tag=f"a-reading-with-a-long-name-{index}", value=1.5, unit="", quality="good")
+        for index in range(300)
+    )
+    state = MachineState(
+        station_id=STATION,
+        equipment_id="conveyor-1",
+        line_id="line-1",
+        state_utc_ns=TRIGGERED_UTC_NS,
+        status="running",
+        values=values,
+    )
+    judged = a_verdict(1, verdict="defect", detections=(a_box(),))
+    record = record_of(judged, "rejected", state, PLACE, JOINED_UTC_NS)
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    assert record.boxesOmitted == 1
+    assert record.machine is not None
+    assert 0 < len(record.machine.values) < 300
+
+
+texts = st.text(max_size=1500)
+boxes = st.builds(
+    Detection,
+    camera=st.sampled_from(["cam1", "cam2", "cam3", "cam4", "cam9"]) | st.text(max_size=30),
+    label=st.text(max_size=60),
+    score=st.floats(0, 1),
+    x=st.integers(0, 8192),
+    y=st.integers(0, 8192),
+    width=st.integers(0, 8192),
+    height=st.integers(0, 8192),
+    model=st.text(max_size=20),
+)
+verdicts = st.builds(
+    lambda **changes: a_verdict(3, **changes),
+    reason=texts,
+    detections=st.lists(boxes, max_size=80).map(tuple),
+    models=st.lists(
+        st.builds(ModelUse, name=st.text(max_size=200), digest=st.just("0" * 64)), max_size=20
+    ).map(tuple),
+    policy_version=texts,
+    calibration_version=texts,
+    product=texts,
+    lot=texts,
+    missing_cameras=st.lists(st.text(max_size=60), max_size=60).map(tuple),
+    evidence=st.lists(
+        st.builds(EvidencePicture, camera=st.text(max_size=30), key=st.text(max_size=60)),
+        max_size=40,
+    ).map(tuple),
+    timings=st.builds(
+        StageTimings, per_image_ms=st.lists(st.floats(0, 1e9), max_size=300).map(tuple)
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(judged=verdicts)
+def test_every_verdict_that_a_message_can_carry_has_a_record_that_a_message_can_carry(
+    judged: PartJudged,
+) -> None:
+    if len(encode_of_any_size(judged)) > GREATEST_MESSAGE_BYTES:
+        return
+    record = record_of(judged, "passed", a_machine_state(), PLACE, JOINED_UTC_NS)
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    shown = sum(len(getattr(record, f"cam{camera}")) for camera in "1234")
+    defects = sum(found.label != "cap_present" for found in judged.detections)
+    assert record.boxesOmitted + shown == defects
