@@ -1,0 +1,174 @@
+"""A station's inference in one process: real ring, ledger, models and pictures; a bus in memory."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from inference.configuration import InferenceConfiguration
+from inference.inspector import Inspector
+from sightline.bus import Delivery, Inbox
+from sightline.clock import SystemClock, boot_id
+from sightline.frames import RingWriter, ring_path
+from sightline.health import Health
+from sightline.memory_bus import MemoryBus, MemoryExchange
+from sightline.messages import CaptureConditions, Part, PartCaptured, PartJudged
+from sightline.pixels import bgr_to_uyvy
+from sightline.runtime import Context
+from sightline.station_folder import StationFolder
+from sightline.topics import INFERENCE, PART_CAPTURED, PART_JUDGED, Stream
+from tests.unit.inference.small_models import GREEN, RED, put, write_model
+
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+FRAME_WIDTH, FRAME_HEIGHT = 320, 192
+EPOCH = 100
+
+
+class Bench:
+    """Inference on a bench: give it parts, read its verdicts, restart it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.station = f"test-{uuid.uuid4().hex[:8]}"
+        self.store = StationFolder(folder / "station").models
+        self.exchange = MemoryExchange()
+        self.clock = SystemClock()
+        self.ring = RingWriter(
+            ring_path(self.station), CAMERAS, slots=2, slot_bytes=FRAME_WIDTH * FRAME_HEIGHT * 2
+        )
+        self.configuration = InferenceConfiguration(station_folder=str(folder / "station"))
+        self.inspector: Inspector | None = None
+        self.health: Health
+
+    def put_models(self) -> None:
+        """Put both models into the store: green squares are caps, red ones scratches."""
+        put(self.store, write_model(self.folder / "m1", "surface", "scratch", RED), "surface")
+        put(self.store, write_model(self.folder / "m2", "cap", "cap_present", GREEN), "cap")
+
+    def start(self, wait_for_models: bool = True) -> Inspector:
+        """Start the component, as its process would."""
+        self.inbox = Inbox()
+        self.health = Health(INFERENCE, "test", self.station, self.clock)
+        self.inspector = Inspector(
+            Context(
+                self.configuration,
+                MemoryBus(self.exchange, self.inbox),
+                self.inbox,
+                self.clock,
+                self.health,
+                self.station,
+                self.folder,
+            )
+        )
+        if wait_for_models:
+            self.run_until("the models serve", lambda: self.health.report().ready)
+        return self.inspector
+
+    def stop(self) -> None:
+        """End the component."""
+        if self.inspector is not None:
+            self.inspector.close()
+            self.inspector = None
+
+    def run_until(self, what: str, holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        """Let the component's loop run until a condition holds."""
+        assert self.inspector is not None
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            assert time.monotonic() < deadline, f"waited in vain: {what}"
+            event = self.inbox.take(0.02)
+            if event is not None:
+                self.inspector.handle(event)
+            self.inspector.tick()
+
+    def give(self, stream: Stream, message: msgspec.Struct) -> None:
+        """Hand a message to the component."""
+        assert self.inspector is not None
+        self.inspector.handle(Delivery(stream, message, self.clock.monotonic_ns()))
+
+    def capture(
+        self,
+        number: int,
+        *,
+        epoch: int = EPOCH,
+        caps: tuple[str, ...] = CAMERAS,
+        scratches: tuple[str, ...] = (),
+        cameras: tuple[str, ...] = CAMERAS,
+        in_time_ms: float = 5000.0,
+        boot: str | None = None,
+        dark: tuple[str, ...] = (),
+        first_number: int = 1,
+    ) -> PartCaptured:
+        """Put a part's frames into the ring; the message that tells of them."""
+        now = self.clock.monotonic_ns()
+        frames = tuple(
+            self.ring.write(
+                camera,
+                bgr_to_uyvy(frame_with(camera in caps, camera in scratches)),
+                "UYVY",
+                width=FRAME_WIDTH,
+                height=FRAME_HEIGHT,
+                sequence=number,
+                captured_monotonic_ns=now,
+            )
+            for camera in cameras
+        )
+        return PartCaptured(
+            station_id=self.station,
+            part=Part(epoch, number),
+            triggered_utc_ns=self.clock.utc_ns(),
+            triggered_monotonic_ns=now,
+            captured_monotonic_ns=now,
+            deadline_monotonic_ns=now + round(in_time_ms * 1e6),
+            boot_id=boot_id() if boot is None else boot,
+            frames=frames,
+            missing_cameras=tuple(c for c in CAMERAS if c not in cameras),
+            conditions=tuple(
+                CaptureConditions(
+                    camera=camera, brightness=3, sharpness=9, out_of_range=("brightness",)
+                )
+                for camera in dark
+            ),
+            first_number=first_number,
+        )
+
+    def judge(self, number: int, **how: object) -> PartJudged:
+        """Capture a part, give it to the component; its verdict."""
+        self.give(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
+        return self.verdicts()[-1]
+
+    def verdicts(self) -> list[PartJudged]:
+        """All verdicts told so far, in order."""
+        return self.exchange.messages_on(PART_JUDGED)  # type: ignore[return-value]
+
+
+def frame_with(cap: bool, scratch: bool) -> np.ndarray:
+    """A BGR picture, grey, with a green square for a cap and a red one for a scratch."""
+    picture = np.full((FRAME_HEIGHT, FRAME_WIDTH, 3), 90, np.uint8)
+    if cap:
+        cv2.rectangle(picture, (128, 32), (143, 47), (0, 255, 0), -1)
+    if scratch:
+        cv2.rectangle(picture, (64, 96), (79, 111), (0, 0, 255), -1)
+    return picture
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Inference with both models in the store, not yet started."""
+    bench = Bench(tmp_path)
+    bench.put_models()
+    yield bench
+    bench.stop()
+    bench.ring.close()
+
+
+@pytest.fixture
+def running(bench: Bench) -> Bench:
+    """Inference with both models serving."""
+    bench.start()
+    return bench

@@ -1,0 +1,103 @@
+"""Real, small ONNX models for tests: each finds 8 x 8 squares that are bright in one colour."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract
+from inference.detectors.onnx import OnnxDetector
+from inference.golden import write_golden
+from inference.preprocess import AREA_HALVES
+from inference.ssd import AnchorLevel, AnchorSpec
+from sightline.model_store import put_model
+
+WIDTH, HEIGHT, STRIDE = 160, 96, 8
+CELLS = (WIDTH // STRIDE) * (HEIGHT // STRIDE)
+RED, GREEN = 0, 1
+
+
+def contract_of(name: str, label: str) -> ModelContract:
+    """What such a model says of itself."""
+    return ModelContract(
+        contract_version=CONTRACT_VERSION,
+        name=name,
+        labels=(label,),
+        anchors=AnchorSpec(WIDTH, HEIGHT, (AnchorLevel(STRIDE, (8.0,), (1.0,)),)),
+        preprocessing=AREA_HALVES,
+        model_version="test",
+    )
+
+
+def write_model(
+    folder: Path,
+    name: str,
+    label: str,
+    channel: int,
+    *,
+    anchors: int = CELLS,
+    sharpness: float = 0.1,
+) -> Path:
+    """A model folder with model.onnx and golden frames; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = _model(channel, anchors, sharpness)
+    entry = model.metadata_props.add()
+    entry.key = CONTRACT_KEY
+    entry.value = msgspec.json.encode(contract_of(name, label)).decode()
+    onnx.save(model, folder / "model.onnx")
+    if anchors == CELLS:
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        image[16:24, 32:40, channel] = 255
+        write_golden(OnnxDetector(folder, 1), image[None], folder / "golden.npz")
+    return folder
+
+
+def put(store: Path, folder: Path, name: str) -> str:
+    """Into the model store, as the model component's install step does; returns the digest."""
+    return put_model(folder, name, store)
+
+
+def _model(channel: int, anchors: int, sharpness: float) -> onnx.ModelProto:
+    def constant(name: str, values: np.ndarray) -> onnx.TensorProto:
+        return numpy_helper.from_array(values, name)
+
+    others = [c for c in range(3) if c != channel]
+    weights = np.zeros((1, 3, 1, 1), np.float32)
+    weights[0, channel] = 1.0
+    weights[0, others] = -0.5
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weights"], ["colour"]),
+        helper.make_node(
+            "AveragePool", ["colour"], ["cells"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2
+        ),
+        helper.make_node("Reshape", ["cells", "shape"], ["flat"]),
+        helper.make_node("Sub", ["flat", "middle"], ["above"]),
+        helper.make_node("Mul", ["above", "sharpness"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["all_scores"]),
+        helper.make_node("Slice", ["all_scores", "from", "to", "axis"], ["scores"]),
+        helper.make_node("Identity", ["no_offsets"], ["boxes"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "bright squares",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, anchors, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, anchors, 1]),
+        ],
+        [
+            constant("weights", weights),
+            constant("shape", np.array([1, CELLS, 1], np.int64)),
+            constant("middle", np.array(120, np.float32)),
+            constant("sharpness", np.array(sharpness, np.float32)),
+            constant("no_offsets", np.zeros((1, anchors, 4), np.float32)),
+            constant("from", np.array([0], np.int64)),
+            constant("to", np.array([anchors], np.int64)),
+            constant("axis", np.array([1], np.int64)),
+        ],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
