@@ -1,0 +1,53 @@
+"""Pictures of parts are kept, beside the critical path."""
+
+import cv2
+import msgspec
+
+from inference.configuration import EvidenceConfiguration
+from sightline.station_folder import StationFolder
+from tests.unit.inference.conftest import FRAME_HEIGHT, FRAME_WIDTH, Bench
+
+
+def spool(bench: Bench) -> StationFolder:
+    """The station's folder of the bench."""
+    return StationFolder(bench.folder / "station")
+
+
+def test_the_pictures_that_a_verdict_names_are_in_the_spool_and_show_the_part(
+    running: Bench,
+) -> None:
+    verdict = running.judge(1, scratches=("cam2",))
+    running.stop()
+    assert [picture.camera for picture in verdict.evidence] == ["cam1", "cam2", "cam3", "cam4"]
+    picture = cv2.imread(str(spool(running).evidence_spool / verdict.evidence[1].key))
+    assert picture.shape == (FRAME_HEIGHT, FRAME_WIDTH, 3)
+    blue, green, red = picture[104, 72]
+    assert (red > 180, green < 80, blue < 80) == (True, True, True)
+    assert not list(spool(running).evidence_spool.rglob("*.new"))
+
+
+def test_pictures_of_ok_parts_are_half_as_large(running: Bench) -> None:
+    verdict = running.judge(1)
+    running.stop()
+    picture = cv2.imread(str(spool(running).evidence_spool / verdict.evidence[0].key))
+    assert picture.shape == (FRAME_HEIGHT // 2, FRAME_WIDTH // 2, 3)
+
+
+def test_only_each_nth_ok_part_is_kept_where_so_configured(bench: Bench) -> None:
+    evidence = EvidenceConfiguration(keep_each_ok=3)
+    bench.configuration = msgspec.structs.replace(bench.configuration, evidence=evidence)
+    bench.start()
+    kept = [bool(bench.judge(number).evidence) for number in range(1, 7)]
+    assert kept == [False, False, True, False, False, True]
+    assert bench.judge(7, scratches=("cam1",)).evidence
+
+
+def test_a_spool_that_cannot_be_written_is_told_and_parts_go_on(running: Bench) -> None:
+    folder = spool(running).evidence_spool
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("no folder")
+    assert running.judge(1).verdict == "ok"
+    running.run_until(
+        "the fault", lambda: "evidence-spool" in {f.code for f in running.health.report().faults}
+    )
+    assert running.judge(2).verdict == "ok"

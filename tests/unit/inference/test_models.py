@@ -1,0 +1,109 @@
+"""Models come, go and break; parts are accounted for all the same."""
+
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+
+from inference.detectors.detector import CONTRACT_KEY
+from inference.detectors.onnx import OnnxDetector
+from inference.golden import check_golden
+from sightline.errors import ModelError
+from sightline.model_store import find_model
+from tests.unit.inference.conftest import Bench
+from tests.unit.inference.small_models import CELLS, RED, put, write_model
+
+
+def test_without_a_model_parts_are_missed_and_when_it_comes_they_are_judged(bench: Bench) -> None:
+    shutil.rmtree(bench.store)
+    bench.start(wait_for_models=False)
+    bench.run_until("the fault", lambda: len(bench.health.report().faults) == 2)
+    first = bench.judge(1)
+    assert (first.verdict, first.reason) == ("missed", "no model surface, cap")
+    assert "model component puts it there" in bench.health.report().faults[0].text
+    bench.put_models()
+    bench.run_until("the models serve", lambda: bench.health.report().ready)
+    assert bench.judge(2).verdict == "ok"
+    assert bench.health.report().faults == ()
+
+
+@pytest.mark.parametrize("damage", ["not a model", "wrong shape", "no contract", "other answers"])
+def test_a_model_that_cannot_serve_is_refused_and_the_one_in_force_stays(
+    running: Bench, damage: str
+) -> None:
+    before = running.judge(1)
+    put(running.store, damaged_model(running, damage), "surface")
+    running.run_until("the refusal", lambda: len(running.health.report().faults) == 1)
+    after = running.judge(2)
+    assert after.verdict == "ok"
+    assert after.models == before.models
+    [fault] = running.health.report().faults
+    assert fault.code == "model-surface"
+
+
+def damaged_model(bench: Bench, damage: str) -> object:
+    """A model folder with one thing wrong."""
+    folder = bench.folder / "damaged"
+    if damage == "wrong shape":
+        return write_model(folder, "surface", "scratch", RED, anchors=CELLS - 1)
+    write_model(folder, "surface", "scratch", RED, sharpness=0.2)
+    file = folder / "model.onnx"
+    if damage == "not a model":
+        file.write_bytes(b"this is no model")
+    elif damage == "no contract":
+        model = onnx.load(file)
+        del model.metadata_props[:]
+        onnx.save(model, file)
+    else:
+        with np.load(folder / "golden.npz") as golden:
+            other = {name: golden[name] for name in golden}
+        other["scores"] = other["scores"] + 0.5
+        np.savez_compressed(folder / "golden.npz", **other)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("not a model", "no model that can be loaded"),
+        ("wrong shape", "wrong shape"),
+        ("no contract", f"no metadata '{CONTRACT_KEY}'"),
+        ("other answers", "golden frame 0 differs"),
+    ],
+)
+def test_the_error_of_a_broken_model_says_what_is_wrong(
+    bench: Bench, damage: str, words: str
+) -> None:
+    folder = damaged_model(bench, damage)
+    with pytest.raises(ModelError, match=words):
+        check_golden(OnnxDetector(folder, 1), folder / "golden.npz")  # type: ignore[arg-type,operator]
+
+
+def test_a_new_model_serves_from_the_next_part_on_with_its_digest_in_the_verdict(
+    running: Bench,
+) -> None:
+    before = running.judge(1)
+    blunt = write_model(running.folder / "blunt", "surface", "scratch", RED, sharpness=0.05)
+    digest = put(running.store, blunt, "surface")
+    numbers = iter(range(2, 10_000))
+
+    def new_model_judged() -> bool:
+        return running.judge(next(numbers)).models[0].digest == digest
+
+    running.run_until("the new model", new_model_judged)
+    verdicts = running.verdicts()
+    assert {v.verdict for v in verdicts} == {"ok"}
+    assert [v.part.part_number for v in verdicts] == list(range(1, len(verdicts) + 1))
+    assert before.models[0].digest != digest
+
+
+def test_a_model_damaged_in_the_store_is_not_served(bench: Bench) -> None:
+    folder = find_model(bench.store, "surface")
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+    bench.start(wait_for_models=False)
+    bench.run_until("the fault", lambda: len(bench.health.report().faults) == 1)
+    assert "damaged" in bench.health.report().faults[0].text
+    assert bench.judge(1).verdict == "missed"

@@ -1,0 +1,175 @@
+"""Boxes, sizes and policy: what holds for any input."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.configuration import InferenceConfiguration, LabelTiers, Policy
+from inference.missing import numbers_before
+from inference.policy import Sight, judge
+from inference.preprocess import FramePyramid
+from inference.ssd import AnchorLevel, AnchorSpec, decode, encode, find_boxes, make_anchors
+from inference.verdicts import fitted
+from sightline.codec import encode as encode_message
+from sightline.configuration import load_configuration
+from sightline.errors import ConfigurationError, PictureError
+from sightline.messages import Detection, Part, PartJudged
+
+CAMERAS = ("cam1", "cam2")
+SPEC = AnchorSpec(
+    64, 48, (AnchorLevel(8, (10.0, 20.0), (0.5, 1.0)), AnchorLevel(16, (30.0,), (1.0,)))
+)
+
+
+def test_anchors_lie_in_the_middle_of_their_cells_row_by_row() -> None:
+    anchors = make_anchors(SPEC)
+    assert anchors.shape == (8 * 6 * 4 + 4 * 3, 4)
+    assert anchors[0][:2].tolist() == [4, 4]
+    assert anchors[4][:2].tolist() == [12, 4]
+    assert anchors[-1].tolist() == [56, 40, 30, 30]
+    assert np.allclose(anchors[0][2] * anchors[0][3], 100)
+
+
+@given(st.floats(1, 60), st.floats(1, 40), st.floats(2, 60), st.floats(2, 40), st.integers(0, 100))
+def test_decoding_gives_back_the_box_that_was_encoded(
+    x: float, y: float, width: float, height: float, anchor: int
+) -> None:
+    box = np.array([[x, y, x + width, y + height]], np.float32)
+    anchors = make_anchors(SPEC)[anchor : anchor + 1]
+    assert np.allclose(decode(encode(box, anchors), anchors), box, atol=1e-2)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
+def test_found_boxes_are_above_the_threshold_best_first_and_do_not_overlap(
+    seed: int, threshold: float
+) -> None:
+    random = np.random.default_rng(seed)
+    anchors = make_anchors(SPEC)
+    scores = random.random((len(anchors), 2), dtype=np.float32)
+    raw = random.normal(0, 1, (len(anchors), 4)).astype(np.float32)
+    found = find_boxes(raw, scores, anchors, score_threshold=threshold, greatest_count=20)
+    assert len(found.scores) <= 20
+    assert (found.scores > threshold).all()
+    assert (np.diff(found.scores) <= 0).all()
+
+
+def test_a_pyramid_halves_by_area_and_never_lets_a_fine_line_vanish() -> None:
+    picture = np.full((720, 1280, 3), 100, np.uint8)
+    picture[:, 640:643] = 40
+    small = FramePyramid(picture).at(640, 360)
+    assert small.shape == (360, 640, 3)
+    assert small[100, 320, 0] == 40
+    assert FramePyramid(picture).at(320, 180)[50, 160].min() < 60
+
+
+def test_an_unknown_pixel_format_is_refused_by_name() -> None:
+    with pytest.raises(PictureError, match="NV12"):
+        FramePyramid.of_frame(np.zeros((4, 4, 2), np.uint8), "NV12")
+
+
+def found(label: str, score: float, camera: str = "cam1") -> Detection:
+    """A detection somewhere."""
+    return Detection(
+        camera=camera, label=label, score=score, x=1, y=2, width=3, height=4, model="m"
+    )
+
+
+CAPS = [found("cap_present", 0.9, camera) for camera in CAMERAS]
+
+
+@given(st.floats(0, 1))
+def test_the_tiers_of_a_label_decide(score: float) -> None:
+    judgement = judge([*CAPS, found("scratch", score)], Sight(CAMERAS), Policy())
+    tiers = LabelTiers()
+    expected = "defect" if score >= tiers.reject else "review" if score >= tiers.review else "ok"
+    assert judgement.verdict == expected
+    assert judgement.keep_pictures == (score >= tiers.keep)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["scratch", "dent", "cap_present", "cap_missing", "other"]),
+            st.floats(0, 1),
+            st.sampled_from(CAMERAS),
+        )
+    ),
+    st.sets(st.sampled_from(CAMERAS)),
+    st.booleans(),
+)
+def test_ok_needs_every_camera_good_conditions_and_a_product_on_each(
+    detections: list[tuple[str, float, str]], missing: set[str], dark: bool
+) -> None:
+    sight = Sight(CAMERAS, tuple(missing), ("cam1 brightness",) if dark else ())
+    seen = [found(*detection) for detection in detections]
+    judgement = judge(seen, sight, Policy())
+    if judgement.verdict == "ok":
+        assert not missing
+        assert not dark
+        product = {d.camera for d in seen if d.label.startswith("cap_") and d.score >= 0.5}
+        assert product == set(CAMERAS)
+        assert not any(d.score >= 0.5 for d in seen if d.label in Policy().defects)
+    if judgement.verdict == "empty":
+        assert not missing
+        assert not dark
+
+
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50))
+def test_every_number_between_two_parts_is_missed_once(last: int, part: int, first: int) -> None:
+    before = numbers_before(Part(1, last), Part(1, part), first)
+    assert [number.part_number for number in before] == list(range(last + 1, part))
+    fresh = numbers_before(Part(1, last), Part(2, part), first)
+    assert [number.part_number for number in fresh] == list(range(first, part))
+
+
+def test_a_ledger_lost_in_a_long_epoch_does_not_judge_what_an_earlier_one_did() -> None:
+    assert numbers_before(None, Part(1, 5000), 1) == []
+
+
+def test_detections_that_do_not_fit_into_a_message_are_cut_by_rank_and_counted() -> None:
+    many = tuple(found("scratch", 1 - rank / 1000) for rank in range(200))
+    verdict = fitted(
+        PartJudged(
+            station_id="s",
+            part=Part(1, 1),
+            verdict="defect",
+            reason="",
+            product_detected=True,
+            triggered_utc_ns=0,
+            triggered_monotonic_ns=0,
+            deadline_monotonic_ns=0,
+            boot_id="",
+            judged_utc_ns=0,
+            detections=many,
+        )
+    )
+    encode_message(verdict)
+    assert verdict.detections == many[: len(verdict.detections)]
+    assert len(verdict.detections) + verdict.detections_omitted == 200
+    assert len(verdict.detections) > 20
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"policy": {"defects": {"dent": {"reject": "much"}}}}, "/policy/defects/.../reject"),
+        ({"models": []}, "/models"),
+        ({"models": [{"runtime": "magic"}]}, "/models/0/runtime"),
+        ({"threads": 0}, "/threads"),
+        ({"evidence": {"jpegQuality": 101}}, "/evidence/jpegQuality"),
+        ({"speed": 1}, "speed"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_place(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        load_configuration(InferenceConfiguration, values)
+
+
+def test_numbers_written_as_text_are_taken() -> None:
+    values = {"threads": "1", "policy": {"productScore": "0.4"}}
+    configuration = load_configuration(InferenceConfiguration, values)
+    assert configuration.threads == 1
+    assert configuration.policy.product_score == 0.4
+    assert msgspec.to_builtins(configuration)["evidence"]["jpegQuality"] == 85
