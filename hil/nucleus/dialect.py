@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hil.nucleus.json_limits import JsonLimits
+
 JSON_TYPE = "application/json"
 
 
@@ -21,7 +23,7 @@ class Dialect:
     honours_receive_mode: bool
     takes_integer_timestamp: bool
     typed_yaml: bool  # scalars of a YAML recipe keep their types
-    deepest_json: int  # levels of nesting in a published jsonMessage
+    json: JsonLimits
     most_unacknowledged_publishes: int
     longest_topic_bytes: int = 256
 
@@ -39,7 +41,7 @@ CLASSIC = Dialect(
     honours_receive_mode=True,
     takes_integer_timestamp=True,
     typed_yaml=True,
-    deepest_json=100,
+    json=JsonLimits(deepest=100),
     most_unacknowledged_publishes=1000,
 )
 
@@ -56,7 +58,13 @@ LITE = Dialect(
     honours_receive_mode=False,
     takes_integer_timestamp=False,
     typed_yaml=False,
-    deepest_json=12,
+    json=JsonLimits(
+        deepest=12,
+        most_keys_delivered=23,
+        most_elements_delivered=44,
+        most_keys_accepted=101,
+        most_elements_accepted=194,
+    ),
     most_unacknowledged_publishes=10,
 )
 

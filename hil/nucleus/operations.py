@@ -1,7 +1,7 @@
 """The operations of the local IPC: what each one checks, does and answers."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +16,6 @@ from hil.nucleus.pubsub import PubSub, Subscription
 from hil.nucleus.wire import NAMESPACE
 
 NUCLEUS_NAMES = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
-LARGEST_INTEGER = 2**63 - 1
 _CANNOT_PUBLISH = "Failed to publish the message."
 _CANNOT_UPDATE_STATE = "Failed to update the lifecycle state."
 
@@ -80,19 +79,15 @@ class OperationTable:
         self._demand(call, PUBSUB, request.topic)
         if len(request.topic.encode()) > self._dialect.longest_topic_bytes:
             raise ServiceError(_CANNOT_PUBLISH)
-        payload = self._event(request.topic, message)
-        self._pubsub.publish(call.component, request.topic, payload)
+        if self._is_delivered(message):
+            self._pubsub.publish(call.component, request.topic, _event(request.topic, message))
+        else:
+            self._pubsub.silence(call.component, request.topic)
         return {}
 
-    def _event(self, topic: str, message: requests.PublishMessage) -> bytes:
-        if message.binary_message is not None:
-            kind, content = "binaryMessage", msgspec.json.encode(message.binary_message.message)
-        else:
-            assert message.json_message is not None
-            value = _checked(message.json_message.message, self._dialect.deepest_json)
-            kind, content = "jsonMessage", msgspec.json.encode(value, order="deterministic")
-        inner = {"message": msgspec.Raw(content), "context": {"topic": topic}}
-        return msgspec.json.encode({kind: inner})
+    def _is_delivered(self, message: requests.PublishMessage) -> bool:
+        content = message.json_message
+        return content is None or self._dialect.json.is_delivered(content.message)
 
     def _subscribe_to_topic(self, call: Call) -> Answer:
         request = requests.read(requests.SubscribeToTopic, call.body)
@@ -162,12 +157,11 @@ def _stored_name(component: str) -> str:
     return NUCLEUS_NAMES[0] if component in NUCLEUS_NAMES else component
 
 
-def _checked(value: Any, deepest: int) -> Any:
-    if isinstance(value, (dict, list)):
-        if deepest < 0:
-            raise ServiceError(_CANNOT_PUBLISH)
-        for inner in value.values() if isinstance(value, dict) else value:
-            _checked(inner, deepest - 1)
-    elif isinstance(value, int) and value > LARGEST_INTEGER:
-        raise ServiceError
-    return value
+def _event(topic: str, message: requests.PublishMessage) -> bytes:
+    context = {"topic": topic}
+    if message.binary_message is not None:
+        kind, content = "binaryMessage", msgspec.json.encode(message.binary_message.message)
+    else:
+        value = message.json_message.message if message.json_message is not None else None
+        kind, content = "jsonMessage", msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.encode({kind: {"message": msgspec.Raw(content), "context": context}})

@@ -15,6 +15,7 @@ class Subscription:
     deliver: Callable[[bytes], None]
     own_messages: bool = True
     closed: bool = field(default=False, init=False)
+    silent: bool = field(default=False, init=False)
 
 
 class PubSub:
@@ -43,9 +44,14 @@ class PubSub:
         """Deliver an event's payload to each subscription that matches; returns how many."""
         receivers = list(self._receivers(sender, topic))
         for subscription in receivers:
-            if not subscription.closed:
+            if not (subscription.closed or subscription.silent):
                 subscription.deliver(payload)
         return len(receivers)
+
+    def silence(self, sender: str, topic: str) -> None:
+        """Let the subscriptions that match get nothing any more; new ones are not touched."""
+        for subscription in self._receivers(sender, topic):
+            subscription.silent = True
 
     def _receivers(self, sender: str, topic: str) -> Iterator[Subscription]:
         for subscription in self._exact.get(topic, ()):
