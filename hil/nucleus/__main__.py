@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hil.nucleus.deployments import load_deployment, select
 from hil.nucleus.dialect import DIALECTS
 from hil.nucleus.nucleus import Nucleus, Plan
-from hil.nucleus.recipes import load_deployment, load_recipes, select
+from hil.nucleus.recipes import load_recipes
 from sightline.errors import RecipeError
 
 EXIT_WRONG_FILES = 1

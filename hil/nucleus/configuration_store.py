@@ -17,6 +17,7 @@ Json = dict[str, Any]
 KeyPath = tuple[str, ...]
 ACCESS_CONTROL = "accessControl"
 OLDEST_S = 0.0
+CANNOT_UPDATE = "Failed to update the configuration."
 
 
 class _Stored(msgspec.Struct):
@@ -45,16 +46,23 @@ class ConfigurationStore:
         self._components: dict[str, _Stored] = {}
         self._watches: list[Watch] = []
 
-    def deploy(self, component: str, default: Json, merge: Json, at_s: float) -> None:
+    def deploy(
+        self, component: str, default: Json, merge: Json, at_s: float, reset: Sequence[str] = ()
+    ) -> None:
         """Bring a component's configuration in line with its recipe and deployment.
 
-        What the component changed itself since stays, unless the deployment's values changed too.
+        What the component changed itself since stays, unless the deployment changed too. `reset`
+        holds JSON pointers of what goes back to its default before the merge; "" is everything.
         """
         stored = self._load(component)
+        deployed = {"merge": merge, "reset": list(reset)}
+        if deployed != stored.deployed:
+            for pointer in reset:
+                _remove(stored.values, pointer.split("/")[1:])
         _fill(stored.values, default)
-        if merge != stored.deployed:
+        if deployed != stored.deployed:
             overlay(stored.values, merge)
-            stored.deployed = copy.deepcopy(merge)
+            stored.deployed = copy.deepcopy(deployed)
             stored.changed_at_s = {
                 key: changed
                 for key, changed in stored.changed_at_s.items()
@@ -116,7 +124,11 @@ class ConfigurationStore:
             _check_kind(stored.values, leaf, found)
         changed = [leaf for leaf, found in leaves if _put(stored, leaf, found, at_s)]
         if changed:
-            self._save(component)
+            try:
+                self._save(component)
+            except OSError as error:
+                log.error("the configuration of %s cannot be kept: %s", component, error)
+                raise ServiceError(CANNOT_UPDATE) from error
             self._notify(component, changed)
         return changed
 
@@ -163,12 +175,12 @@ def _check_kind(values: Json, leaf: KeyPath, value: Any) -> None:
     found: Any = values
     for key in leaf:
         if not isinstance(found, dict):
-            raise ServiceError("Failed to update the configuration.")
+            raise ServiceError(CANNOT_UPDATE)
         if key not in found:
             return
         found = found[key]
     if isinstance(found, dict) != isinstance(value, dict):
-        raise ServiceError("Failed to update the configuration.")
+        raise ServiceError(CANNOT_UPDATE)
 
 
 def _put(stored: _Stored, leaf: KeyPath, value: Any, at_s: float) -> bool:
@@ -191,6 +203,15 @@ def _put(stored: _Stored, leaf: KeyPath, value: Any, at_s: float) -> bool:
 
 def _same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and bool(old == new)
+
+
+def _remove(values: Json, path: Sequence[str]) -> None:
+    if not path:
+        values.clear()
+    elif len(path) == 1:
+        values.pop(path[0], None)
+    elif isinstance(values.get(path[0]), dict):
+        _remove(values[path[0]], path[1:])
 
 
 def _fill(values: Json, default: Mapping[str, Any]) -> None:

@@ -75,7 +75,8 @@ class ComponentLifecycle:
             self._set_state("STOPPING")
             await self._run_shutdown()
             await self.child.stop(GRACE_S)
-        self._task.cancel()
+        else:
+            self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._set_state("FINISHED")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import logging
 import sys
 import time
@@ -12,12 +13,13 @@ from typing import Any
 
 from hil.nucleus.artifacts import unpack
 from hil.nucleus.configuration_store import ConfigurationStore, overlay
+from hil.nucleus.deployments import Deployment
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.iot_core import IotCore
 from hil.nucleus.ipc_server import IpcServer
 from hil.nucleus.lifecycle import ComponentLifecycle
 from hil.nucleus.operations import NUCLEUS_NAMES, OperationTable
-from hil.nucleus.recipes import Deployment, Recipe
+from hil.nucleus.recipes import Recipe
 from hil.nucleus.status import StatusFile
 from hil.nucleus.surroundings import REGION, Folders, environment, new_token, surroundings
 
@@ -108,14 +110,11 @@ class Nucleus:
         self._store.deploy(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, now_s)
         for recipe in self._plan.recipes:
             name = recipe.component_name
-            merge: Json = {}
-            for more in (
-                self._plan.deployment.components[name].configuration_update.merge,
-                self._plan.merges.get(name, {}),
-            ):
-                overlay(merge, more)
+            update = self._plan.deployment.components[name].configuration_update
+            merge = copy.deepcopy(update.merge)
+            overlay(merge, self._plan.merges.get(name, {}))
             default = recipe.component_configuration.default_configuration
-            self._store.deploy(name, default, merge, now_s)
+            self._store.deploy(name, default, merge, now_s, update.reset)
 
     def _component(self, recipe: Recipe) -> ComponentLifecycle:
         plan = self._plan

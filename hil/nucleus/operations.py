@@ -7,7 +7,7 @@ import msgspec
 
 from hil.nucleus import requests
 from hil.nucleus.authorization import CLI, PUBSUB, demand
-from hil.nucleus.configuration_store import ConfigurationStore, KeyPath
+from hil.nucleus.configuration_store import CANNOT_UPDATE, ConfigurationStore, KeyPath
 from hil.nucleus.connection import Answer, Call
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ResourceNotFoundError, ServiceError, UnauthorizedError
@@ -116,7 +116,10 @@ class OperationTable:
         if isinstance(request.timestamp, int) and not self._dialect.takes_integer_timestamp:
             raise requests.invalid_update()
         path, value = tuple(request.key_path), request.value_to_merge
-        self._configurations.update(call.component, path, value, float(request.timestamp))
+        try:
+            self._configurations.update(call.component, path, value, float(request.timestamp))
+        except RecursionError as error:
+            raise ServiceError(CANNOT_UPDATE) from error
         return {}
 
     def _subscribe_to_configuration_update(self, call: Call) -> Answer:

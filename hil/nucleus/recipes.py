@@ -1,19 +1,17 @@
-"""Recipes and deployments: YAML to typed structs, refused with file, JSON pointer and what is allowed."""
+"""Recipes: YAML to typed structs, refused with file, JSON pointer and what is allowed."""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
-from hil.nucleus.versions import satisfies
-from sightline.configuration import json_pointer, value_at
+from hil.nucleus.yaml_files import load_yaml
 from sightline.errors import RecipeError
 
-FORMAT_VERSION = "2020-01-25"
 _VARIABLE = re.compile(r"\{([a-zA-Z]+:[^{}\s]+)\}")
 Json = dict[str, Any]
 
@@ -111,42 +109,15 @@ class Recipe(_Pascal, frozen=True):
         raise RecipeError(f"{self.component_name}: no manifest for linux")
 
 
-class ConfigurationUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a deployment changes in a component's configuration."""
-
-    merge: Json = {}
-    reset: list[str] = []
-
-
-class DeployedComponent(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A component of a deployment."""
-
-    version: str
-    configuration_update: ConfigurationUpdate = ConfigurationUpdate()
-
-
-class Deployment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which components run, and how their configuration differs from the defaults."""
-
-    components: dict[str, DeployedComponent]
-    thing_name: str = ""
-    thing_group: str = ""
-
-
 def load_recipe(path: Path, typed_scalars: bool = True) -> Recipe:
     """The recipe in a file; without `typed_scalars` the configuration's scalars are all texts."""
-    recipe = _load(path, Recipe)
+    recipe = load_yaml(path, Recipe)
     if typed_scalars:
         return recipe
     texts = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
     default = texts.get("ComponentConfiguration", {}).get("DefaultConfiguration", {})
     configuration = ComponentConfiguration(default_configuration=default)
     return msgspec.structs.replace(recipe, component_configuration=configuration)
-
-
-def load_deployment(path: Path) -> Deployment:
-    """The deployment in a file."""
-    return _load(path, Deployment)
 
 
 def load_recipes(folder: Path, typed_scalars: bool = True) -> dict[tuple[str, str], Recipe]:
@@ -159,23 +130,6 @@ def load_recipes(folder: Path, typed_scalars: bool = True) -> dict[tuple[str, st
             raise RecipeError(f"{path} at /ComponentVersion: {key[0]} {key[1]} is there already")
         recipes[key] = recipe
     return recipes
-
-
-def select(deployment: Deployment, recipes: Mapping[tuple[str, str], Recipe]) -> list[Recipe]:
-    """The deployment's recipes, dependencies first; RecipeError names what is missing or in a ring."""
-    chosen: dict[str, Recipe] = {}
-    for name, component in deployment.components.items():
-        recipe = recipes.get((name, component.version))
-        if recipe is None:
-            versions = sorted(version for known, version in recipes if known == name)
-            raise RecipeError(
-                f"deployment at /components/{name}/version: found {component.version!r}; "
-                f"the recipes have {', '.join(versions) or 'none of this component'}"
-            )
-        chosen[name] = recipe
-    for recipe in chosen.values():
-        _check_dependencies(recipe, chosen)
-    return _in_order(chosen)
 
 
 def filled_in(text: str, variables: Callable[[str], str | None]) -> str:
@@ -191,57 +145,3 @@ def filled_in(text: str, variables: Callable[[str], str | None]) -> str:
 def as_text(value: Any) -> str:
     """A configuration value as it stands in a script: texts as they are, the rest as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _check_dependencies(recipe: Recipe, chosen: Mapping[str, Recipe]) -> None:
-    for name, dependency in recipe.component_dependencies.items():
-        pointer = f"{recipe.component_name} at /ComponentDependencies/{name}"
-        if name not in chosen:
-            if dependency.dependency_type == "HARD":
-                raise RecipeError(f"{pointer}: found nothing of that name in the deployment")
-        elif not satisfies(chosen[name].component_version, dependency.version_requirement):
-            raise RecipeError(
-                f"{pointer}/VersionRequirement: found {chosen[name].component_version} deployed; "
-                f"{dependency.version_requirement} is allowed"
-            )
-
-
-def _in_order(chosen: Mapping[str, Recipe]) -> list[Recipe]:
-    ordered: dict[str, Recipe] = {}
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        if name in above:
-            ring = " -> ".join((*above, name))
-            raise RecipeError(f"{name} at /ComponentDependencies: found a ring, {ring}")
-        if name in ordered or name not in chosen:
-            return
-        for dependency in chosen[name].component_dependencies:
-            visit(dependency, (*above, name))
-        ordered[name] = chosen[name]
-
-    for name in chosen:
-        visit(name, ())
-    return list(ordered.values())
-
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-def _load(path: Path, struct_type: type[T]) -> T:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: is no YAML: {' '.join(_lines(error))}") from error
-    try:
-        return msgspec.convert(content, type=struct_type)
-    except msgspec.ValidationError as error:
-        pointer = json_pointer(str(error))
-        problem = str(error).split(" - at ")[0]
-        found = value_at(content, pointer)
-        raise RecipeError(f"{path} at {pointer or '/'}: {problem}; found {found!r}") from error
-
-
-def _lines(error: yaml.YAMLError) -> Iterable[str]:
-    return (line.strip() for line in str(error).splitlines())

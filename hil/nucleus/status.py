@@ -1,6 +1,7 @@
 """status.json: what runs, how often it was started again, and what it costs; replaced as a whole."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import msgspec
 
 from hil.nucleus.lifecycle import ComponentLifecycle
 
+log = logging.getLogger(__name__)
 INTERVAL_S = 0.5
 LOOK_FOR_MEMBERS_S = 2.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -52,8 +54,11 @@ class StatusFile:
         }
         content = msgspec.json.encode({"pid": os.getpid(), "components": components})
         temporary = self._path.with_name(f".{self._path.name}")
-        temporary.write_bytes(content)
-        temporary.replace(self._path)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(self._path)
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._path, error)
 
     def _entry(self, component: ComponentLifecycle) -> dict[str, Any]:
         pid = component.child.pid if component.child is not None else None

@@ -1,0 +1,89 @@
+"""Deployments: which components run, in which versions, and in which order they start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hil.nucleus.recipes import Recipe
+from hil.nucleus.versions import satisfies
+from hil.nucleus.yaml_files import load_yaml
+from sightline.errors import RecipeError
+
+Json = dict[str, Any]
+
+
+class ConfigurationUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a deployment changes in a component's configuration."""
+
+    merge: Json = {}
+    reset: list[str] = []
+
+
+class DeployedComponent(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A component of a deployment."""
+
+    version: str
+    configuration_update: ConfigurationUpdate = ConfigurationUpdate()
+
+
+class Deployment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Which components run, and how their configuration differs from the defaults."""
+
+    components: dict[str, DeployedComponent]
+    thing_name: str = ""
+    thing_group: str = ""
+
+
+def load_deployment(path: Path) -> Deployment:
+    """The deployment in a file."""
+    return load_yaml(path, Deployment)
+
+
+def select(deployment: Deployment, recipes: Mapping[tuple[str, str], Recipe]) -> list[Recipe]:
+    """The deployment's recipes, dependencies first; RecipeError names what is missing or in a ring."""
+    chosen: dict[str, Recipe] = {}
+    for name, component in deployment.components.items():
+        recipe = recipes.get((name, component.version))
+        if recipe is None:
+            versions = sorted(version for known, version in recipes if known == name)
+            raise RecipeError(
+                f"deployment at /components/{name}/version: found {component.version!r}; "
+                f"the recipes have {', '.join(versions) or 'none of this component'}"
+            )
+        chosen[name] = recipe
+    for recipe in chosen.values():
+        _check_dependencies(recipe, chosen)
+    return _in_order(chosen)
+
+
+def _check_dependencies(recipe: Recipe, chosen: Mapping[str, Recipe]) -> None:
+    for name, dependency in recipe.component_dependencies.items():
+        pointer = f"{recipe.component_name} at /ComponentDependencies/{name}"
+        if name not in chosen:
+            if dependency.dependency_type == "HARD":
+                raise RecipeError(f"{pointer}: found nothing of that name in the deployment")
+        elif not satisfies(chosen[name].component_version, dependency.version_requirement):
+            raise RecipeError(
+                f"{pointer}/VersionRequirement: found {chosen[name].component_version} deployed; "
+                f"{dependency.version_requirement} is allowed"
+            )
+
+
+def _in_order(chosen: Mapping[str, Recipe]) -> list[Recipe]:
+    ordered: dict[str, Recipe] = {}
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            ring = " -> ".join((*above, name))
+            raise RecipeError(f"{name} at /ComponentDependencies: found a ring, {ring}")
+        if name in ordered or name not in chosen:
+            return
+        for dependency in chosen[name].component_dependencies:
+            visit(dependency, (*above, name))
+        ordered[name] = chosen[name]
+
+    for name in chosen:
+        visit(name, ())
+    return list(ordered.values())

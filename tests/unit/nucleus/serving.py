@@ -1,0 +1,118 @@
+"""A local IPC that really listens, in this process: stores and socket without any component."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.dialect import Dialect
+from hil.nucleus.iot_operations import Receive
+from hil.nucleus.ipc_server import IpcServer
+from hil.nucleus.operations import OperationTable
+from hil.nucleus.topics import filter_matches
+from sightline.errors import CloudUnreachableError
+
+TOKEN = "g+nmR1nPFs67KzTj"
+COMPONENT = "com.example.conformance"
+Json = dict[str, Any]
+
+
+@dataclass
+class FakeCloud:
+    """A broker in memory that can be away; keeps what was published."""
+
+    away: bool = False
+    published: list[tuple[str, bytes, int]] = field(default_factory=list)
+    receivers: list[tuple[str, Receive]] = field(default_factory=list)
+
+    async def publish(self, topic: str, payload: bytes, quality_of_service: int) -> None:
+        """Keep the message."""
+        if self.away:
+            raise CloudUnreachableError("away")
+        self.published.append((topic, payload, quality_of_service))
+
+    async def subscribe(
+        self, topic_filter: str, quality_of_service: int, receive: Receive
+    ) -> Callable[[], None]:
+        """Keep the receiver."""
+        if self.away:
+            raise CloudUnreachableError("away")
+        entry = (topic_filter, receive)
+        self.receivers.append(entry)
+        return lambda: self.receivers.remove(entry)
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Let a message come from the cloud."""
+        for topic_filter, receive in list(self.receivers):
+            if filter_matches(topic_filter, topic):
+                receive(topic, payload)
+
+
+@dataclass
+class FakeControl:
+    """Takes wishes and words on states, and does nothing."""
+
+    reported: list[tuple[str, str]] = field(default_factory=list)
+    accepts: bool = False
+
+    def report_state(self, component: str, state: str) -> bool:
+        """Keep the word."""
+        self.reported.append((component, state))
+        return self.accepts
+
+    def restart(self, component: str) -> bool:
+        """Nothing is there to restart."""
+        return False
+
+
+class Serving:
+    """The services behind a listening socket; `call` runs something on their event loop."""
+
+    def __init__(self, folder: Path, dialect: Dialect, configurations: dict[str, Json]) -> None:
+        self.cloud, self.control = FakeCloud(), FakeControl()
+        self.tokens = {TOKEN: COMPONENT}
+        self.store = ConfigurationStore(folder / "configuration")
+        for name, values in configurations.items():
+            self.store.deploy(name, values, {}, at_s=0.0)
+        table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
+        self.server = IpcServer(folder, table, dialect)
+        self._loop = asyncio.new_event_loop()
+
+    @property
+    def socket(self) -> str:
+        """The socket's path."""
+        return str(self.server.path)
+
+    def call(self, work: Callable[[], Any]) -> Any:
+        """Run a function on the event loop and return what it does."""
+
+        async def run() -> Any:
+            return work()
+
+        return self._run(run())
+
+    def _run(self, work: Awaitable[Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(_awaited(work), self._loop).result(10)
+
+    @contextmanager
+    def running(self) -> Iterator["Serving"]:
+        """Listen while the block runs."""
+        thread = threading.Thread(target=self._loop.run_forever)
+        thread.start()
+        try:
+            self._run(self.server.start())
+            yield self
+            self._run(self.server.stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join()
+            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.close()
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
