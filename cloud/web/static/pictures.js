@@ -36,7 +36,7 @@ function zoomable(figure, stage, overlay, boxes, large) {
   figure.title = "Click for a close-up of what was found";
   figure.addEventListener("click", () => {
     if (figure.classList.toggle("zoomed")) zoom();
-    else stage.style.transform = "";
+    else stage.removeAttribute("style");
   });
 }
 

@@ -30,4 +30,5 @@ export function closeUp(stage, frame, boxes) {
   if (!view) return;
   stage.style.transformOrigin = `${view.x * 100}% ${view.y * 100}%`;
   stage.style.transform = `scale(${view.factor})`;
+  stage.style.setProperty("--zoom", view.factor);
 }

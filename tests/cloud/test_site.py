@@ -1,0 +1,162 @@
+"""Records go from the broker to the page's paths, once each, whatever else arrives."""
+
+import socket
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sightline.codec import encode
+from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from tests.cloud.records import defect, health, machine_state, record
+from tests.cloud.running import Broker, Sender, Site, ending, wait_for
+
+
+def test_a_record_sent_twice_is_one_row_and_one_duplicate(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    sender.send(record(1))
+    sender.send(record(1))
+    sender.send(defect(2))
+    wait_for(lambda: site.summary()["records"]["duplicates"])
+    summary = site.wait_received(2)
+    assert summary["records"] == {"received": 2, "duplicates": 1, "refused": 0}
+    assert (summary["parts"]["ok"], summary["parts"]["defect"]) == (1, 1)
+    assert summary["latency_ms"]["trigger_to_verdict"]["p50"] == 110.0
+    with sqlite3.connect(tmp_path / "records.sqlite") as connection:
+        rows = connection.execute("SELECT part_number, verdict FROM records").fetchall()
+    connection.close()
+    assert rows == [(1, "ok"), (2, "defect")]
+
+
+def test_broken_messages_are_refused_with_a_reason_and_the_next_record_arrives(
+    site: Site, sender: Sender
+) -> None:
+    unknown = msgspec.json.decode(encode(record(1))) | {"schemaVersion": 9}
+    sender.send_bytes(b'{"recordId": "half')
+    sender.send_bytes(msgspec.json.encode(unknown))
+    sender.send_bytes(b"\xff\xfe" * 20)
+    sender.send_bytes(b"[" * 9000)
+    sender.send(record(2))
+    assert site.wait_received(1)["records"]["refused"] == 4
+    oversize, _, version, half = (entry["reason"] for entry in site.get("/api/refused")["refused"])
+    assert "found 9000 bytes" in oversize
+    assert "version 9" in version
+    assert "InspectionRecord" in half
+
+
+def test_health_and_machine_state_are_shown_as_they_are_now(site: Site, sender: Sender) -> None:
+    sender.send(health("com.sightline.Capture", 1, ready=False), STATION_HEALTH)
+    sender.send(health("com.sightline.Capture", 2, fault="camera 2 is away"), STATION_HEALTH)
+    sender.send(machine_state(3, vibration=3.9), MACHINE_STATE_TO_CLOUD)
+    summary = wait_for(lambda: (found := site.summary())["machine"] and found)
+    entry = summary["health"]["com.sightline.Capture"]
+    assert (entry["ready"], entry["faults"][0]["text"]) == (True, "camera 2 is away")
+    assert entry["counters"] == {"records_sent": 3}
+    assert summary["machine"]["conveyor-1"]["values"][0]["value"] == 3.9
+
+
+def test_all_parts_are_read_page_by_page_newest_first(site: Site, sender: Sender) -> None:
+    for number in range(1, 24):
+        sender.send(record(number))
+    site.wait_received(23)
+    numbers: list[int] = []
+    path: str | None = "/api/parts?limit=10"
+    while path:
+        answer = site.get(path)
+        numbers += [part["partNumber"] for part in answer["parts"]]
+        more = answer["next"] is not None
+        path = f"/api/parts?limit=10&before={answer['next']}" if more else None
+    assert numbers == list(range(23, 0, -1))
+    assert site.get("/api/parts?part=7")["parts"][0]["partNumber"] == 7
+
+
+def test_a_part_is_given_as_it_was_sent(site: Site, sender: Sender) -> None:
+    sender.send(defect(5))
+    site.wait_received(1)
+    status, _, body = site.raw(f"/api/parts/{defect(5).recordId}")
+    assert (status, body) == (200, encode(defect(5)))
+    assert site.raw("/api/parts/unknown")[0] == 404
+    assert site.raw("/api/parts?limit=all")[0] == 400
+
+
+def test_pictures_are_given_and_no_other_file(site: Site, tmp_path: Path) -> None:
+    (site.evidence / "station-1").mkdir()
+    (site.evidence / "station-1" / "cam1.jpg").write_bytes(b"\xff\xd8picture")
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    status, headers, body = site.raw("/evidence/station-1/cam1.jpg")
+    assert (status, headers["content-type"], body) == (200, "image/jpeg", b"\xff\xd8picture")
+    ways_out = (
+        "../secret.jpg",
+        "%2e%2e/secret.jpg",
+        "..%2fsecret.jpg",
+        "station-1/../../secret.jpg",
+    )
+    absolute = f"/{tmp_path}/secret.jpg"
+    for key in (*ways_out, absolute, "../records.sqlite"):
+        status, _, body = site.raw(f"/evidence/{key}")
+        assert (status, b"secret" in body) == (404, False), key
+
+
+def test_every_answer_forbids_foreign_scripts_and_foreign_hosts(site: Site) -> None:
+    for path in ("/", "/api/summary", "/static/page.js", "/nothing"):
+        headers = site.raw(path)[1]
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    assert site.raw("/api/summary", host="attacker.example")[0] == 400
+
+
+def test_the_page_asks_nothing_of_the_network(site: Site) -> None:
+    static = Path(__file__).parents[2] / "cloud" / "web" / "static"
+    for file in static.iterdir():
+        status, _, body = site.raw(f"/static/{file.name}")
+        assert status == 200
+        text = body.decode().replace("http://www.w3.org/2000/svg", "")
+        assert "http:" not in text
+        assert "https:" not in text
+
+
+def test_sigterm_ends_it_at_once_and_cleanly_with_the_records_on_disk(
+    tmp_path: Path, broker: Broker, site: Site, sender: Sender
+) -> None:
+    sender.send(record(1))
+    site.wait_received(1)
+    code, took_s = site.terminate()
+    assert code == 0
+    assert took_s < 2.0, site.log()
+    assert "Traceback" not in site.log()
+    again = Site(tmp_path, broker.port)
+    with ending(again):
+        assert again.summary()["records"]["received"] == 1
+        assert again.summary()["latency_ms"]["model_only"]["p50"] == 100.0
+
+
+def test_a_taken_port_is_named_and_another_one_serves(tmp_path: Path, broker: Broker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        site = Site(tmp_path, broker.port, port)
+        with ending(site):
+            assert site.page != f"http://127.0.0.1:{port}"
+            assert site.summary()["records"]["received"] == 0
+            assert f"port {port} is taken; the page is at {site.page}" in site.log()
+
+
+def test_a_wanted_port_that_is_free_is_taken(tmp_path: Path, broker: Broker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    site = Site(tmp_path, broker.port, port)
+    with ending(site):
+        assert site.page == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("broker_text", ["nowhere", "host:", ":1883", "host:mqtt"])
+def test_a_broker_that_is_no_address_is_refused(tmp_path: Path, broker_text: str) -> None:
+    from tests.cloud.running import Child
+
+    child = Child(
+        *(tmp_path, "cloud", "cloud", "--broker", broker_text, "--database", "d"),
+        *("--evidence", "e", "--address-file", "a"),
+    )
+    assert child.exit_code() == 2
+    assert "is no HOST:PORT" in child.log()

@@ -1,0 +1,109 @@
+"""What arrives from outside is understood or refused with a reason; nothing stops the ingest."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.ingest import Arrival, batch_of
+from cloud.routes import route_of, subscriptions
+from sightline.codec import encode
+from sightline.topics import INSPECTION_RECORD, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from tests.cloud.records import THING, defect, health, machine_state, record
+
+RECORDS = INSPECTION_RECORD.topic_of(THING)
+
+
+def arrival(payload: bytes, topic: str = RECORDS) -> Arrival:
+    return Arrival(topic, payload, 5)
+
+
+def reason_of(payload: bytes, topic: str = RECORDS) -> str:
+    batch = batch_of([arrival(payload, topic)])
+    assert not batch.records
+    return batch.refusals[0].reason
+
+
+def test_each_stream_finds_its_place_in_the_batch() -> None:
+    batch = batch_of(
+        [
+            arrival(encode(record(1))),
+            arrival(encode(machine_state(9)), MACHINE_STATE_TO_CLOUD.topic_of(THING)),
+            arrival(encode(health("com.sightline.Capture", 8)), STATION_HEALTH.topic_of(THING)),
+        ]
+    )
+    assert [stored.record.partNumber for stored in batch.records] == [1]
+    assert [stored.state.state_utc_ns for stored in batch.states] == [9]
+    assert [stored.health.component for stored in batch.health] == ["com.sightline.Capture"]
+    assert (batch.records[0].thing, batch.states[0].thing, batch.health[0].thing) == (THING,) * 3
+    assert batch.refusals == []
+
+
+def test_a_record_is_kept_as_it_came_with_fields_we_do_not_know() -> None:
+    content = msgspec.json.decode(encode(record(1))) | {"shiftLeader": "Ünal"}
+    payload = msgspec.json.encode(content)
+    assert batch_of([arrival(payload)]).records[0].body.encode() == payload
+
+
+def test_a_broken_message_does_not_keep_the_next_one_out() -> None:
+    batch = batch_of([arrival(b'{"recordId":'), arrival(encode(record(2)))])
+    assert [stored.record.partNumber for stored in batch.records] == [2]
+    assert len(batch.refusals) == 1
+    assert "InspectionRecord" in batch.refusals[0].reason
+    assert batch.refusals[0].payload == b'{"recordId":'
+
+
+def test_an_unknown_version_is_refused_by_its_number() -> None:
+    content = msgspec.json.decode(encode(record(1))) | {"schemaVersion": 9}
+    assert "version 9" in reason_of(msgspec.json.encode(content))
+
+
+def test_an_oversize_message_is_refused_with_both_sizes() -> None:
+    assert "found 7000 bytes; at most 6656" in reason_of(b" " * 7000)
+
+
+@pytest.mark.parametrize("number", [2**63, -1, 10**40])
+def test_a_part_number_that_no_store_holds_is_refused(number: int) -> None:
+    payload = encode(record(1)).replace(b'"partNumber":1', b'"partNumber":%d' % number)
+    assert "partNumber" in reason_of(payload)
+
+
+def test_a_record_without_a_name_is_refused() -> None:
+    assert "recordId is empty" in reason_of(encode(record(1, recordId="")))
+
+
+def test_bytes_that_are_no_text_are_refused_even_in_an_unknown_field() -> None:
+    payload = encode(record(1))[:-1] + b',"more":"\xff"}'
+    assert "UTF-8" in reason_of(payload)
+
+
+def test_a_topic_of_no_stream_is_refused() -> None:
+    assert "no stream" in reason_of(b"{}", "sightline/a/b/records")
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_become_a_record_or_a_refusal(payload: bytes) -> None:
+    batch = batch_of([arrival(payload)])
+    assert len(batch.records) + len(batch.refusals) == 1
+
+
+@given(st.integers(0, 5000), st.binary(min_size=1, max_size=3))
+def test_a_record_damaged_anywhere_becomes_a_record_or_a_refusal(at: int, damage: bytes) -> None:
+    payload = encode(defect(1))
+    place = at % len(payload)
+    damaged = payload[:place] + damage + payload[place + len(damage) :]
+    batch = batch_of([arrival(damaged)])
+    assert len(batch.records) + len(batch.refusals) == 1
+
+
+def test_every_cloud_stream_of_the_catalogue_is_subscribed_for_every_thing() -> None:
+    assert set(subscriptions()) == {
+        "sightline/+/records",
+        "sightline/+/machine-state",
+        "sightline/+/health",
+    }
+
+
+@pytest.mark.parametrize("topic", ["", "sightline//records", "sightline/records", "x/a/records"])
+def test_a_topic_without_a_thing_has_no_route(topic: str) -> None:
+    assert route_of(topic) is None

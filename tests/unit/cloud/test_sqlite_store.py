@@ -1,0 +1,116 @@
+"""Each record is kept once, pages hold still while records arrive, and a restart loses nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cloud.ingest import Arrival, batch_of
+from cloud.store import sqlite
+from cloud.store.sqlite import SqliteStore
+from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
+from sightline.codec import encode
+from sightline.errors import FatalError
+from sightline.topics import INSPECTION_RECORD, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from tests.cloud.records import THING, defect, health, machine_state, record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "records.sqlite")
+    yield store
+    store.close()
+
+
+def batch(*messages: msgspec.Struct) -> Batch:
+    topics = {"MachineState": MACHINE_STATE_TO_CLOUD, "StationHealth": STATION_HEALTH}
+    return batch_of(
+        [
+            Arrival(
+                topics.get(type(m).__name__, INSPECTION_RECORD).topic_of(THING), encode(m), 1_000
+            )
+            for m in messages
+        ]
+    )
+
+
+def commit(store: SqliteStore, *messages: msgspec.Struct) -> Committed:
+    return store.commit(batch(*messages))
+
+
+def numbers(page: PartsPage) -> list[int]:
+    return [msgspec.json.decode(body)["partNumber"] for body in page.bodies]
+
+
+def test_a_record_sent_twice_is_one_row_and_the_first_wins(store: SqliteStore) -> None:
+    first = commit(store, record(1, reason="first"), record(1, reason="in the same batch"))
+    again = commit(store, record(1, reason="later"))
+    assert (len(first.new), first.duplicates) == (1, 1)
+    assert (len(again.new), again.duplicates) == (0, 1)
+    body = store.part(record(1).recordId)
+    assert body is not None
+    assert msgspec.json.decode(body)["reason"] == "first"
+
+
+def test_pages_run_from_the_newest_to_the_first_part_without_a_gap(store: SqliteStore) -> None:
+    commit(store, *(record(number) for number in range(1, 8)))
+    first = store.parts(PartsQuery(limit=3))
+    commit(store, record(8))
+    second = store.parts(PartsQuery(limit=3, before=first.next_cursor))
+    third = store.parts(PartsQuery(limit=3, before=second.next_cursor))
+    assert [numbers(page) for page in (first, second, third)] == [[7, 6, 5], [4, 3, 2], [1]]
+    assert third.next_cursor is None
+
+
+def test_a_last_page_that_is_just_full_has_no_next(store: SqliteStore) -> None:
+    commit(store, record(1), record(2))
+    assert store.parts(PartsQuery(limit=2)).next_cursor is None
+
+
+def test_parts_are_found_by_number_and_by_verdict(store: SqliteStore) -> None:
+    other_epoch = record(2, epoch=8, recordId="other-epoch")
+    commit(store, record(1), defect(2), record(3), other_epoch)
+    assert numbers(store.parts(PartsQuery(limit=9, part_number=2))) == [2, 2]
+    assert numbers(store.parts(PartsQuery(limit=9, verdict="defect"))) == [2]
+    assert numbers(store.parts(PartsQuery(limit=9, verdict="ok", part_number=3))) == [3]
+
+
+def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    store = SqliteStore(path)
+    store.commit(batch(record(1), record(1), defect(2), machine_state(7), health("c", 5)))
+    store.commit(batch_of([Arrival("sightline/a/records", b"?", 1)]))
+    store.close()
+    again = SqliteStore(path)
+    history = again.history()
+    assert [stored.record.partNumber for stored in history.records] == [1, 2]
+    assert (history.duplicates, history.refused) == (1, 1)
+    assert [stored.state.state_utc_ns for stored in history.states] == [7]
+    assert [stored.health.component for stored in history.health] == ["c"]
+    again.close()
+
+
+def test_only_the_newest_state_and_health_are_current(store: SqliteStore) -> None:
+    commit(store, machine_state(9, vibration=2.0), machine_state(5, vibration=1.0))
+    commit(store, health("c", 9, ready=True), health("c", 4, ready=False))
+    history = store.history()
+    assert history.states[0].state.values[0].value == 2.0
+    assert history.health[0].health.ready
+
+
+def test_refusals_are_listed_newest_first_and_do_not_grow_without_end(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "REFUSALS_KEPT", 3)
+    for count in range(5):
+        store.commit(batch_of([Arrival("sightline/a/records", b"?%d" % count, count)]))
+    assert [refusal.refused_utc_ns for refusal in store.refusals(10)] == [4, 3, 2]
+    assert store.history().refused == 5
+
+
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
+    with pytest.raises(FatalError, match=r"records\.sqlite"):
+        SqliteStore(path)
