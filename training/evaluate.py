@@ -1,4 +1,4 @@
-"""`python -m training.evaluate MODEL [MODEL ...] --data DIR`: verdicts on parts of known truth, in figures."""
+"""`python -m training.evaluate MODEL ... --data DIR`: verdicts on parts of known truth, in figures."""
 
 import argparse
 import json

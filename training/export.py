@@ -1,4 +1,4 @@
-"""`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as the files of a model component."""
+"""`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as a model component."""
 
 import argparse
 import json

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hil.plant.pool import ensure_pool
 
+from hil.plant.pool import ensure_pool
 from hil.run.arguments import parse
 from hil.run.pictures import POOL_SEED
 from tests.pipeline.running import RunningStation

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import psutil
 import pytest
-from hil.plant.bottles import read_part_number
 
+from hil.plant.bottles import read_part_number
 from tests.pipeline.conftest import StartStation
 
 pytestmark = pytest.mark.station

@@ -17,7 +17,7 @@ from sightline.clock import SystemClock, boot_id
 from sightline.frames import RingWriter, ring_path
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import CaptureConditions, Part, PartCaptured, PartJudged
+from sightline.messages import CaptureConditions, FrameRef, Part, PartCaptured, PartJudged
 from sightline.pixels import bgr_to_uyvy
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
@@ -107,15 +107,7 @@ class Bench:
         """Put a part's frames into the ring; the message that tells of them."""
         now = self.clock.monotonic_ns()
         frames = tuple(
-            self.ring.write(
-                camera,
-                bgr_to_uyvy(frame_with(camera in caps, camera in scratches)),
-                "UYVY",
-                width=FRAME_WIDTH,
-                height=FRAME_HEIGHT,
-                sequence=number,
-                captured_monotonic_ns=now,
-            )
+            self._write(camera, frame_with(camera in caps, camera in scratches), number)
             for camera in cameras
         )
         return PartCaptured(
@@ -135,6 +127,17 @@ class Bench:
                 for camera in dark
             ),
             first_number=first_number,
+        )
+
+    def _write(self, camera: str, picture: np.ndarray, number: int) -> FrameRef:
+        return self.ring.write(
+            camera,
+            bgr_to_uyvy(picture),
+            "UYVY",
+            width=FRAME_WIDTH,
+            height=FRAME_HEIGHT,
+            sequence=number,
+            captured_monotonic_ns=self.clock.monotonic_ns(),
         )
 
     def judge(self, number: int, **how: object) -> PartJudged:

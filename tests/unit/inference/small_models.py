@@ -60,29 +60,8 @@ def put(store: Path, folder: Path, name: str) -> str:
 
 
 def _model(channel: int, anchors: int, sharpness: float) -> onnx.ModelProto:
-    def constant(name: str, values: np.ndarray) -> onnx.TensorProto:
-        return numpy_helper.from_array(values, name)
-
-    others = [c for c in range(3) if c != channel]
-    weights = np.zeros((1, 3, 1, 1), np.float32)
-    weights[0, channel] = 1.0
-    weights[0, others] = -0.5
-    nodes = [
-        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Conv", ["planes", "weights"], ["colour"]),
-        helper.make_node(
-            "AveragePool", ["colour"], ["cells"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2
-        ),
-        helper.make_node("Reshape", ["cells", "shape"], ["flat"]),
-        helper.make_node("Sub", ["flat", "middle"], ["above"]),
-        helper.make_node("Mul", ["above", "sharpness"], ["logits"]),
-        helper.make_node("Sigmoid", ["logits"], ["all_scores"]),
-        helper.make_node("Slice", ["all_scores", "from", "to", "axis"], ["scores"]),
-        helper.make_node("Identity", ["no_offsets"], ["boxes"]),
-    ]
     graph = helper.make_graph(
-        nodes,
+        _nodes(),
         "bright squares",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3])],
         [
@@ -90,14 +69,39 @@ def _model(channel: int, anchors: int, sharpness: float) -> onnx.ModelProto:
             helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, anchors, 1]),
         ],
         [
-            constant("weights", weights),
-            constant("shape", np.array([1, CELLS, 1], np.int64)),
-            constant("middle", np.array(120, np.float32)),
-            constant("sharpness", np.array(sharpness, np.float32)),
-            constant("no_offsets", np.zeros((1, anchors, 4), np.float32)),
-            constant("from", np.array([0], np.int64)),
-            constant("to", np.array([anchors], np.int64)),
-            constant("axis", np.array([1], np.int64)),
+            numpy_helper.from_array(values, name)
+            for name, values in _constants(channel, anchors, sharpness).items()
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def _nodes() -> list[onnx.NodeProto]:
+    node, square = helper.make_node, [STRIDE] * 2
+    return [
+        node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+        node("Conv", ["planes", "weights"], ["colour"]),
+        node("AveragePool", ["colour"], ["cells"], kernel_shape=square, strides=square),
+        node("Reshape", ["cells", "shape"], ["flat"]),
+        node("Sub", ["flat", "middle"], ["above"]),
+        node("Mul", ["above", "sharpness"], ["logits"]),
+        node("Sigmoid", ["logits"], ["all_scores"]),
+        node("Slice", ["all_scores", "from", "to", "axis"], ["scores"]),
+        node("Identity", ["no_offsets"], ["boxes"]),
+    ]
+
+
+def _constants(channel: int, anchors: int, sharpness: float) -> dict[str, np.ndarray]:
+    weights = np.full((1, 3, 1, 1), -0.5, np.float32)
+    weights[0, channel] = 1.0
+    return {
+        "weights": weights,
+        "shape": np.array([1, CELLS, 1], np.int64),
+        "middle": np.array(120, np.float32),
+        "sharpness": np.array(sharpness, np.float32),
+        "no_offsets": np.zeros((1, anchors, 4), np.float32),
+        "from": np.array([0], np.int64),
+        "to": np.array([anchors], np.int64),
+        "axis": np.array([1], np.int64),
+    }

@@ -1,7 +1,10 @@
 """Pictures of parts are kept, beside the critical path."""
 
+from pathlib import Path
+
 import cv2
 import msgspec
+import numpy as np
 
 from inference.configuration import EvidenceConfiguration
 from sightline.station_folder import StationFolder
@@ -13,13 +16,20 @@ def spool(bench: Bench) -> StationFolder:
     return StationFolder(bench.folder / "station")
 
 
+def read(file: Path) -> np.ndarray:
+    """A picture that must be there."""
+    picture = cv2.imread(str(file))
+    assert picture is not None, file
+    return picture
+
+
 def test_the_pictures_that_a_verdict_names_are_in_the_spool_and_show_the_part(
     running: Bench,
 ) -> None:
     verdict = running.judge(1, scratches=("cam2",))
     running.stop()
     assert [picture.camera for picture in verdict.evidence] == ["cam1", "cam2", "cam3", "cam4"]
-    picture = cv2.imread(str(spool(running).evidence_spool / verdict.evidence[1].key))
+    picture = read(spool(running).evidence_spool / verdict.evidence[1].key)
     assert picture.shape == (FRAME_HEIGHT, FRAME_WIDTH, 3)
     blue, green, red = picture[104, 72]
     assert (red > 180, green < 80, blue < 80) == (True, True, True)
@@ -29,7 +39,7 @@ def test_the_pictures_that_a_verdict_names_are_in_the_spool_and_show_the_part(
 def test_pictures_of_ok_parts_are_half_as_large(running: Bench) -> None:
     verdict = running.judge(1)
     running.stop()
-    picture = cv2.imread(str(spool(running).evidence_spool / verdict.evidence[0].key))
+    picture = read(spool(running).evidence_spool / verdict.evidence[0].key)
     assert picture.shape == (FRAME_HEIGHT // 2, FRAME_WIDTH // 2, 3)
 
 

@@ -1,6 +1,7 @@
 """Models come, go and break; parts are accounted for all the same."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -42,7 +43,7 @@ def test_a_model_that_cannot_serve_is_refused_and_the_one_in_force_stays(
     assert fault.code == "model-surface"
 
 
-def damaged_model(bench: Bench, damage: str) -> object:
+def damaged_model(bench: Bench, damage: str) -> Path:
     """A model folder with one thing wrong."""
     folder = bench.folder / "damaged"
     if damage == "wrong shape":
@@ -77,7 +78,7 @@ def test_the_error_of_a_broken_model_says_what_is_wrong(
 ) -> None:
     folder = damaged_model(bench, damage)
     with pytest.raises(ModelError, match=words):
-        check_golden(OnnxDetector(folder, 1), folder / "golden.npz")  # type: ignore[arg-type,operator]
+        check_golden(OnnxDetector(folder, 1), folder / "golden.npz")
 
 
 def test_a_new_model_serves_from_the_next_part_on_with_its_digest_in_the_verdict(
