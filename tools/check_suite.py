@@ -10,7 +10,7 @@ from pathlib import Path
 from sightline.errors import RecipeError
 from sightline.topics import COMPONENTS
 from tools.recipes import configuration_of, expected_configuration
-from tools.suite_rules import arrows, folders, recipes, sizes, streams, texts
+from tools.suite_rules import arrows, deployments, folders, recipes, sizes, streams, texts
 from tools.suite_rules.sources import Source, tracked_sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +20,8 @@ def findings(root: Path = ROOT) -> list[str]:
     """Everything that is wrong, one line each."""
     sources = tracked_sources(root)
     found = [line for source in sources for line in _of_source(source)]
-    return [*found, *_of_recipes(sources), *_of_whole(sources)]
+    whole = (_of_recipes, _of_deployments, _of_whole)
+    return [*found, *(line for rule in whole for line in rule(sources))]
 
 
 def _of_source(source: Source) -> Iterator[str]:
@@ -48,6 +49,22 @@ def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
     for component in COMPONENTS:
         if f"recipes/{component}.yaml" not in files:
             yield f"{component}: no recipe"
+
+
+def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
+    try:
+        defaults = {
+            Path(s.path).stem: recipes.default_configuration(recipes.parsed(s.path, s.text))
+            for s in sources
+            if s.path.startswith("recipes/com.")
+        }
+        structs = {component: configuration_of(component) for component in COMPONENTS}
+        for source in sources:
+            if source.path.startswith("recipes/deployments/"):
+                deployment = recipes.parsed(source.path, source.text)
+                yield from deployments.refused_merges(source.path, deployment, defaults, structs)
+    except RecipeError as error:
+        yield str(error)
 
 
 def _of_recipe(path: str, text: str) -> Iterator[str]:

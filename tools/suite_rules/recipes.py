@@ -56,7 +56,7 @@ def long_scripts(name: str, recipe: Recipe) -> list[str]:
 
 def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
     """The recipe's accessControl is not what the catalogue asks for, or is too large for a service."""
-    found = _default_configuration(recipe).get("accessControl", {})
+    found = default_configuration(recipe).get("accessControl", {})
     large = [
         f"{name}: accessControl of {service} takes more than {GREATEST_SERVICE_BYTES} bytes"
         for service, policies in found.items()
@@ -69,7 +69,7 @@ def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, A
 
 def different_defaults(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
     """One line for each default of the recipe that is not the struct's."""
-    found = {k: v for k, v in _default_configuration(recipe).items() if k != "accessControl"}
+    found = {k: v for k, v in default_configuration(recipe).items() if k != "accessControl"}
     wanted = {k: v for k, v in expected.items() if k != "accessControl"}
     return [
         f"{name} at /ComponentConfiguration/DefaultConfiguration/{key}: "
@@ -79,7 +79,8 @@ def different_defaults(name: str, recipe: Recipe, expected: Mapping[str, Any]) -
     ]
 
 
-def _default_configuration(recipe: Recipe) -> dict[str, Any]:
+def default_configuration(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's DefaultConfiguration, or nothing."""
     configuration = recipe.get("ComponentConfiguration") or {}
     return dict(configuration.get("DefaultConfiguration") or {})
 

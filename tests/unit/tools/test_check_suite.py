@@ -11,7 +11,7 @@ from sightline.errors import RecipeError
 from sightline.topics import CAPTURE, COMPONENTS, PART_JUDGED, PUBLISHER
 from tools.access_control import MQTTPROXY, PUBSUB, access_control_of
 from tools.recipes import expected_configuration, filled, without_nulls
-from tools.suite_rules import arrows, folders, recipes, sizes, streams, texts
+from tools.suite_rules import arrows, deployments, folders, recipes, sizes, streams, texts
 from tools.suite_rules.sources import Source, area_of, tracked_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -169,6 +169,30 @@ def test_permissions_and_defaults_that_differ_from_the_code_are_caught() -> None
     whole = recipes.parsed("C", filled(RECIPE, expected))
     assert recipes.different_access_control("C", whole, expected["accessControl"]) == []
     assert recipes.different_defaults("C", whole, expected) == []
+
+
+@pytest.mark.parametrize(
+    ("component", "merge", "said"),
+    [
+        (CAPTURE, {"ringSlots": 4, "frame": {"width": 640}}, []),
+        (CAPTURE, {"ringSlots": 0}, ["/ringSlots"]),
+        (CAPTURE, {"ringSlot": 4}, ["ringSlot"]),
+        ("com.sightline.Unknown", {}, ["no such recipe"]),
+        ("com.sightline.model.Cap", {"stationFolder": "x"}, []),
+        ("com.sightline.model.Cap", {"folder": "x"}, ["the recipe knows no 'folder'"]),
+    ],
+)
+def test_a_deployment_that_a_component_would_refuse_is_caught(
+    component: str, merge: dict[str, Any], said: list[str]
+) -> None:
+    from capture.configuration import CaptureConfiguration
+
+    defaults = {CAPTURE: capture_configuration(), "com.sightline.model.Cap": {"stationFolder": ""}}
+    deployment = {"components": {component: {"configurationUpdate": {"merge": merge}}}}
+    structs = {CAPTURE: CaptureConfiguration}
+    found = deployments.refused_merges("line.yaml", deployment, defaults, structs)
+    assert len(found) == len(said)
+    assert all(text in line for text, line in zip(said, found, strict=True))
 
 
 def test_filling_a_recipe_keeps_every_other_line_and_can_be_repeated() -> None:
