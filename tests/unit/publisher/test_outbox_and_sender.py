@@ -211,6 +211,20 @@ def test_a_commit_that_fails_changes_neither_records_nor_position(tmp_path: Path
     outbox.close()
 
 
+def test_a_reopened_outbox_knows_how_many_records_wait(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    assert outbox.depth == 0
+    outbox.commit([a_record(number) for number in range(1, 6)], Part(EPOCH, 5))
+    for _ in range(2):
+        oldest = outbox.oldest()
+        assert oldest is not None
+        outbox.remove(oldest)
+    outbox.close()
+    reopened = Outbox(tmp_path / "outbox.sqlite")
+    assert reopened.depth == 3
+    reopened.close()
+
+
 def test_a_file_that_is_no_outbox_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "outbox.sqlite").write_bytes(b"not a database, however long it is" * 100)
     with pytest.raises(FatalError, match="no usable journal"):
