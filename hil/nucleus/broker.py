@@ -58,7 +58,7 @@ def _configuration() -> BrokerConfig:
     # the listener is ours: amqtt's own does not tell which port it took
     return BrokerConfig(
         listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)},
-        plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
+        plugins={"hil.nucleus.broker_sessions.KeptSessions": {}},
     )
 
 

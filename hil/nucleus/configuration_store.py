@@ -4,17 +4,26 @@ import copy
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from hil.nucleus.configuration_tree import (
+    Json,
+    KeyPath,
+    check_kind,
+    covers,
+    fill,
+    leaves,
+    overlay,
+    remove,
+    same,
+)
 from hil.nucleus.errors import InvalidArgumentsError, ResourceNotFoundError, ServiceError
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
-KeyPath = tuple[str, ...]
 ACCESS_CONTROL = "accessControl"
 OLDEST_S = 0.0
 CANNOT_UPDATE = "Failed to update the configuration."
@@ -58,15 +67,15 @@ class ConfigurationStore:
         deployed = {"merge": merge, "reset": list(reset)}
         if deployed != stored.deployed:
             for pointer in reset:
-                _remove(stored.values, pointer.split("/")[1:])
-        _fill(stored.values, default)
+                remove(stored.values, pointer.split("/")[1:])
+        fill(stored.values, default)
         if deployed != stored.deployed:
             overlay(stored.values, merge)
             stored.deployed = copy.deepcopy(deployed)
             stored.changed_at_s = {
                 key: changed
                 for key, changed in stored.changed_at_s.items()
-                if not _covers(merge, msgspec.json.decode(key))
+                if not covers(merge, msgspec.json.decode(key))
             }
             stored.changed_at_s[_key(())] = at_s
         policies = copy.deepcopy(default.get(ACCESS_CONTROL) or {})
@@ -119,10 +128,13 @@ class ConfigurationStore:
                 f"Config update is not allowed for following field [{ACCESS_CONTROL}]"
             )
         stored = self._components[component]
-        leaves = list(_leaves(path, value))
-        for leaf, found in leaves:
-            _check_kind(stored.values, leaf, found)
-        changed = [leaf for leaf, found in leaves if _put(stored, leaf, found, at_s)]
+        given = leaves(path, value)
+        try:
+            for leaf, found in given:
+                check_kind(stored.values, leaf, found)
+        except ValueError as error:
+            raise ServiceError(CANNOT_UPDATE) from error
+        changed = [leaf for leaf, found in given if _put(stored, leaf, found, at_s)]
         if changed:
             try:
                 self._save(component)
@@ -165,24 +177,6 @@ def _key(path: KeyPath) -> str:
     return msgspec.json.encode(path).decode()
 
 
-def _leaves(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
-    if not isinstance(value, dict) or not value:
-        return [(path, value)]
-    return [leaf for key in sorted(value) for leaf in _leaves((*path, key), value[key])]
-
-
-def _check_kind(values: Json, leaf: KeyPath, value: Any) -> None:
-    found: Any = values
-    for key in leaf:
-        if not isinstance(found, dict):
-            raise ServiceError(CANNOT_UPDATE)
-        if key not in found:
-            return
-        found = found[key]
-    if isinstance(found, dict) != isinstance(value, dict):
-        raise ServiceError(CANNOT_UPDATE)
-
-
 def _put(stored: _Stored, leaf: KeyPath, value: Any, at_s: float) -> bool:
     holder = stored.values
     for key in leaf[:-1]:
@@ -195,47 +189,7 @@ def _put(stored: _Stored, leaf: KeyPath, value: Any, at_s: float) -> bool:
     if leaf[-1] in holder and at_s < last_s:
         return False
     stored.changed_at_s[_key(leaf)] = at_s
-    if leaf[-1] in holder and _same(holder[leaf[-1]], value):
+    if leaf[-1] in holder and same(holder[leaf[-1]], value):
         return False
     holder[leaf[-1]] = value
-    return True
-
-
-def _same(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and bool(old == new)
-
-
-def _remove(values: Json, path: Sequence[str]) -> None:
-    if not path:
-        values.clear()
-    elif len(path) == 1:
-        values.pop(path[0], None)
-    elif isinstance(values.get(path[0]), dict):
-        _remove(values[path[0]], path[1:])
-
-
-def _fill(values: Json, default: Mapping[str, Any]) -> None:
-    for key, value in default.items():
-        if key not in values:
-            values[key] = copy.deepcopy(value)
-        elif isinstance(value, dict) and isinstance(values[key], dict):
-            _fill(values[key], value)
-
-
-def overlay(values: Json, merge: Mapping[str, Any]) -> None:
-    """Merge into `values`: maps key by key, everything else by taking its place."""
-    for key, value in merge.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            overlay(values[key], value)
-        else:
-            values[key] = copy.deepcopy(value)
-
-
-def _covers(merge: Any, path: Sequence[str]) -> bool:
-    for key in path:
-        if not isinstance(merge, dict):
-            return True
-        if key not in merge:
-            return False
-        merge = merge[key]
     return True

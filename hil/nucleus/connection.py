@@ -3,63 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from hil.nucleus import wire
+from hil.nucleus.call import Call, Json, Operations
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import OperationError, ProtocolError, ServiceError
 from hil.nucleus.eventstream import PRELUDE_BYTES, decode, frame_length
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
 SERVICE = "aws.greengrass#GreengrassCoreIPC"
 MOST_UNREAD_BYTES = (
     16 * 2**20
 )  # a component that does not read loses its connection, not our memory
-
-
-class Call:
-    """One request on its stream: what the operation needs to know, and its way to send events."""
-
-    def __init__(self, connection: "Connection", stream: int, operation: str, body: bytes) -> None:
-        self.component = connection.component
-        self.operation = operation
-        self.body = body
-        self._connection = connection
-        self._stream = stream
-        self._early: list[tuple[str, bytes]] | None = []
-
-    def send_event(self, model: str, payload: bytes) -> None:
-        """Send an event on the stream; events before the response wait for it."""
-        if self._early is not None:
-            self._early.append((model, payload))
-        else:
-            self._connection.send(wire.modelled(wire.MESSAGE, 0, self._stream, model, payload))
-
-    def keep_open(self, close: Callable[[], None]) -> None:
-        """Keep the stream for events; `close` is called once when it ends."""
-        self._connection.keep_open(self._stream, close)
-
-    def responded(self) -> None:
-        """Let the events go that came before the response."""
-        early, self._early = self._early or [], None
-        for model, payload in early:
-            self.send_event(model, payload)
-
-
-Answer = Json | Awaitable[Json]
-
-
-class Operations(Protocol):
-    """What a connection asks of the nucleus."""
-
-    def component_of(self, token: str) -> str | None:
-        """The component that was given this token."""
-
-    def perform(self, call: Call) -> Answer:
-        """The operation's response, at once or later; OperationError if it is refused."""
 
 
 class Connection(asyncio.Protocol):

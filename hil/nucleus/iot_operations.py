@@ -9,8 +9,8 @@ import msgspec
 
 from hil.nucleus import requests
 from hil.nucleus.authorization import MQTTPROXY, demand
+from hil.nucleus.call import Answer, Call, Json
 from hil.nucleus.configuration_store import ConfigurationStore
-from hil.nucleus.connection import Answer, Call, Json
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ServiceError
 from hil.nucleus.wire import NAMESPACE

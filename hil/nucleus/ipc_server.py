@@ -6,7 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from hil.nucleus.connection import Connection, Operations
+from hil.nucleus.call import Operations
+from hil.nucleus.connection import Connection
 from hil.nucleus.dialect import Dialect
 
 LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero

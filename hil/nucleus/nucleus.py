@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hil.nucleus.artifacts import unpack
-from hil.nucleus.configuration_store import ConfigurationStore, overlay
+from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.configuration_tree import overlay
 from hil.nucleus.deployments import Deployment
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.iot_core import IotCore

@@ -7,8 +7,9 @@ import msgspec
 
 from hil.nucleus import requests
 from hil.nucleus.authorization import CLI, PUBSUB, demand
-from hil.nucleus.configuration_store import CANNOT_UPDATE, ConfigurationStore, KeyPath
-from hil.nucleus.connection import Answer, Call
+from hil.nucleus.call import Answer, Call
+from hil.nucleus.configuration_store import CANNOT_UPDATE, ConfigurationStore
+from hil.nucleus.configuration_tree import KeyPath
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ResourceNotFoundError, ServiceError, UnauthorizedError
 from hil.nucleus.iot_operations import CloudLink, IotCoreOperations

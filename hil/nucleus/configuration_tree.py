@@ -1,0 +1,72 @@
+"""Configuration as a tree of maps: merging, filling in, and looking for its leaves."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+KeyPath = tuple[str, ...]
+
+
+def leaves(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
+    """Each leaf of a value with its key path, keys in order; an empty map is a leaf."""
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [leaf for key in sorted(value) for leaf in leaves((*path, key), value[key])]
+
+
+def check_kind(values: Json, leaf: KeyPath, value: Any) -> None:
+    """ValueError where a map would take a leaf's place or the other way round."""
+    found: Any = values
+    for key in leaf:
+        if not isinstance(found, dict):
+            raise ValueError("a map and a leaf cannot take each other's place")
+        if key not in found:
+            return
+        found = found[key]
+    if isinstance(found, dict) != isinstance(value, dict):
+        raise ValueError("a map and a leaf cannot take each other's place")
+
+
+def same(old: Any, new: Any) -> bool:
+    """Whether two leaves are equal, and of one type: 1 is not true."""
+    return type(old) is type(new) and bool(old == new)
+
+
+def remove(values: Json, path: Sequence[str]) -> None:
+    """Take away what lies at a path, if anything does."""
+    if not path:
+        values.clear()
+    elif len(path) == 1:
+        values.pop(path[0], None)
+    elif isinstance(values.get(path[0]), dict):
+        remove(values[path[0]], path[1:])
+
+
+def fill(values: Json, default: Mapping[str, Any]) -> None:
+    """Add what is missing, map by map; what is there stays."""
+    for key, value in default.items():
+        if key not in values:
+            values[key] = copy.deepcopy(value)
+        elif isinstance(value, dict) and isinstance(values[key], dict):
+            fill(values[key], value)
+
+
+def overlay(values: Json, merge: Mapping[str, Any]) -> None:
+    """Merge into `values`: maps key by key, everything else by taking its place."""
+    for key, value in merge.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            overlay(values[key], value)
+        else:
+            values[key] = copy.deepcopy(value)
+
+
+def covers(merge: Any, path: Sequence[str]) -> bool:
+    """Whether a merge says something about a path or about a map above it."""
+    for key in path:
+        if not isinstance(merge, dict):
+            return True
+        if key not in merge:
+            return False
+        merge = merge[key]
+    return True
