@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sightline.topics import CLOUD, Stream, streams_read_by
 
+CLIENT_ID = "sightline-cloud"  # the name under which the broker keeps our session
 ANY_THING = "+"
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 
+from cloud.routes import CLIENT_ID
+
 log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 5.0
 RECONNECT_MIN_S = 1
@@ -26,7 +28,7 @@ class Broker:
 
     host: str
     port: int
-    client_id: str = "sightline-cloud"
+    client_id: str = CLIENT_ID
 
 
 class Subscriber:

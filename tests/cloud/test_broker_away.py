@@ -55,3 +55,18 @@ def test_records_sent_while_the_site_is_down_wait_at_the_broker(
         again.wait_received(5)
         parts = again.get("/api/parts")["parts"]
         assert [part["partNumber"] for part in parts] == [5, 4, 3, 2, 1]
+
+
+def test_records_that_a_restarted_broker_took_before_the_site_was_back_arrive(
+    tmp_path: Path,
+) -> None:
+    broker = Broker(tmp_path)
+    with ending(broker):
+        sender = Sender(broker.port)
+        for number in range(1, 4):
+            sender.send(record(number))
+        sender.close()
+        site = Site(tmp_path, broker.port)
+        with ending(site):
+            site.wait_received(3)
+            assert site.summary()["records"]["duplicates"] == 0
