@@ -51,9 +51,10 @@ class Outbox:
         self._reader.execute("PRAGMA synchronous = NORMAL")
         self._lock = threading.Lock()
         # Numbers have no gaps, and counting a million rows would read them all.
-        (self._depth,) = self._reader.execute(
+        row = self._reader.execute(
             "SELECT COALESCE(MAX(sequence) - MIN(sequence) + 1, 0) FROM records"
         ).fetchone()
+        self._depth = int(row[0])
 
     @property
     def depth(self) -> int:

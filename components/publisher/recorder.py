@@ -4,7 +4,7 @@ import logging
 
 from msgspec.structs import replace
 
-from publisher.acceptance import Acceptance
+from publisher.acceptance import Acceptance, Arrival
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
 from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
@@ -97,27 +97,25 @@ class Recorder:
             self._health.count("parts_deferred")  # the disk is closed; inference keeps them
             return
         before = self._acceptance.last
-        decision = self._acceptance.decide(judged, received_ns)
+        decision, accepted = self._acceptance.take(Arrival(judged, received_ns))
         if decision == "known":
             self._health.count("parts_ignored")
         elif decision == "out of order":
             self._health.count("parts_out_of_order")
             log.info("not the next part", extra={"part": judged.part, "last": before})
-        else:
-            self._join(judged, received_ns)
-            if judged.follows is None and before is not None:
-                self._health.count("ledgers_begun")
-                log.warning("a new ledger began", extra={"part": judged.part, "last": before})
+        elif judged.follows is None and before is not None:
+            self._health.count("ledgers_begun")
+            log.warning("a new ledger began", extra={"part": judged.part, "last": before})
+        for arrival in accepted:
+            self._join(arrival)
 
-    def _join(self, judged: PartJudged, received_ns: int) -> None:
-        timed = replace(
-            judged,
-            timings=replace(
-                judged.timings, trigger_to_verdict_ms=trigger_to_verdict_ms(judged, received_ns)
-            ),
+    def _join(self, arrival: Arrival) -> None:
+        judged, received_ns = arrival.judged, arrival.received_ns
+        timings = replace(
+            judged.timings, trigger_to_verdict_ms=trigger_to_verdict_ms(judged, received_ns)
         )
         until_ns = waits_until_ns(judged, received_ns, self._configuration.gate_wait_ms, boot_id())
-        self._joining.add_part(timed, until_ns)
+        self._joining.add_part(replace(judged, timings=timings), until_ns)
 
     def _commit_ready(self) -> None:
         now_ns = self._context.clock.monotonic_ns()

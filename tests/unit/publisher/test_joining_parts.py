@@ -41,7 +41,7 @@ def test_a_part_without_a_gate_is_unconfirmed_after_its_deadline_and_a_second(de
 
 def test_a_deadline_of_another_boot_counts_from_the_arrival(desk: Desk) -> None:
     other = a_verdict(1, boot_id="another", deadline_monotonic_ns=1)
-    desk.recorder._join(other, desk.clock.monotonic_ns())
+    desk.recorder._take_verdict(other, desk.clock.monotonic_ns())
     desk.pass_seconds(0.9)
     assert desk.counter("records_committed") == 0
     desk.pass_seconds(0.2)
@@ -75,6 +75,13 @@ def test_a_part_after_a_gap_waits_for_the_replay(desk: Desk) -> None:
     assert desk.counter("parts_out_of_order") == 1
     desk.say(PART_JUDGED, a_verdict(2, replayed=True), a_verdict(3, replayed=True))
     assert [record.partNumber for record in desk.records(3)] == [1, 2, 3]
+
+
+def test_parts_behind_a_gap_are_held_so_that_its_replay_alone_closes_it(desk: Desk) -> None:
+    desk.say(PART_JUDGED, a_verdict(1), a_verdict(3), a_verdict(4), a_verdict(3))
+    desk.say(PART_JUDGED, a_verdict(2, replayed=True), a_verdict(5))
+    desk.say(GATE_ACTED, *(an_outcome(number) for number in range(1, 6)))
+    assert [record.partNumber for record in desk.records(5)] == [1, 2, 3, 4, 5]
 
 
 def test_the_first_part_of_an_epoch_follows_the_last_of_the_epoch_before(desk: Desk) -> None:
