@@ -54,7 +54,8 @@ CAP = DetectorPlan(
         320, 180, (AnchorLevel(8, (24.0,), (1.6,)), AnchorLevel(16, (32.0,), (1.6,)))
     ),
     channels=(8, 16, 24, 32, 24),
-    epochs=6,
+    crop=(128, 128),
+    epochs=5,
 )
 PLANS = {plan.name: plan for plan in (SURFACE, CAP)}
 

@@ -20,7 +20,7 @@ def read(file: Path) -> np.ndarray:
     """A picture that must be there."""
     picture = cv2.imread(str(file))
     assert picture is not None, file
-    return picture
+    return np.asarray(picture)
 
 
 def test_the_pictures_that_a_verdict_names_are_in_the_spool_and_show_the_part(
