@@ -69,7 +69,9 @@ def _settle(machine: OneMachine, progress: Progress) -> None:
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     while time.monotonic() < deadline:
         counted = machine.plant_status()["counted"]
-        if machine.cloud_summary()["records"]["received"] >= counted:
+        cloud = machine.cloud_summary()
+        received = cloud["records"]["received"]
+        if received >= counted and summary.records_sent(cloud) >= received:
             return
         time.sleep(POLL_S)
     progress.say(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")

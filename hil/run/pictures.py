@@ -13,14 +13,22 @@ POOL_SEED = 20
 
 
 @dataclass(frozen=True)
+class PartTruth:
+    """What a rendered part is: the verdict of a perfect station, and whether its defect must be seen."""
+
+    expected_verdict: str
+    visible: bool
+
+
+@dataclass(frozen=True)
 class Truth:
     """What each rendered part really is; the pool begins again when it is through."""
 
-    expected_verdicts: Sequence[str]
+    parts: Sequence[PartTruth]
 
-    def of(self, part_number: int) -> str:
-        """The verdict that a perfect station gives: ok, defect or empty."""
-        return self.expected_verdicts[(part_number - 1) % len(self.expected_verdicts)]
+    def of(self, part_number: int) -> PartTruth:
+        """The truth of the part that carries this number."""
+        return self.parts[(part_number - 1) % len(self.parts)]
 
 
 def prepare_pictures(arguments: RunArguments, progress: Progress) -> tuple[Path, Truth | None]:
@@ -34,6 +42,13 @@ def prepare_pictures(arguments: RunArguments, progress: Progress) -> tuple[Path,
 
 def truth_of(pool: Path) -> Truth:
     """The truth that lies beside a pool's pictures."""
-    listed = json.loads((pool / "parts.json").read_text())
-    entries = listed["parts"] if isinstance(listed, dict) else listed
-    return Truth([str(entry["expected_verdict"]) for entry in entries])
+    listed = json.loads((pool / "parts.json").read_text())["parts"]
+    return Truth(
+        [
+            PartTruth(
+                str(entry["expected_verdict"]),
+                any(defect["visible"] for defect in entry["defects"]),
+            )
+            for entry in listed
+        ]
+    )

@@ -35,7 +35,7 @@ def summarize(
             "unconfirmed": int(gate.get("unconfirmed", 0)),
         },
         "records": {
-            "sent": _sent(cloud),
+            "sent": records_sent(cloud),
             "received": int(cloud["records"]["received"]),
             "duplicates": int(cloud["records"]["duplicates"]),
         },
@@ -47,13 +47,16 @@ def summarize(
 
 
 def compare(truth: Truth, verdicts: Mapping[int, str]) -> dict[str, int]:
-    """Escapes: defects passed as ok; overkill: good parts rejected as defects."""
+    """Planted: parts with a defect of a visible band; escaped: those of them that passed as ok or empty.
+
+    Overkill: good parts rejected as defects. Reviewed: parts that a person is to look at.
+    """
     counts = {"planted": 0, "escaped": 0, "overkill": 0, "reviewed": 0}
     for number, verdict in verdicts.items():
-        is_defect = truth.of(number) == "defect"
-        counts["planted"] += is_defect
-        counts["escaped"] += is_defect and verdict in ("ok", "empty")
-        counts["overkill"] += truth.of(number) == "ok" and verdict == "defect"
+        part = truth.of(number)
+        counts["planted"] += part.visible
+        counts["escaped"] += part.visible and verdict in ("ok", "empty")
+        counts["overkill"] += part.expected_verdict == "ok" and verdict == "defect"
         counts["reviewed"] += verdict == "review"
     return counts
 
@@ -81,6 +84,7 @@ def write(summary: Mapping[str, Any], path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
 
-def _sent(cloud: Mapping[str, Any]) -> int:
+def records_sent(cloud: Mapping[str, Any]) -> int:
+    """Records that the publisher handed over, as its health tells each second."""
     health = cloud.get("health", {}).get("com.sightline.Publisher", {})
     return int(health.get("counters", {}).get("records_sent", 0))
