@@ -31,6 +31,11 @@ class Acceptance:
         self._least_replayed: Part | None = None
         self._replay_since_ns = 0
 
+    @property
+    def held(self) -> int:
+        """How many verdicts wait for one before them."""
+        return len(self._held)
+
     def take(self, arrival: Arrival) -> tuple[Decision, list[Arrival]]:
         """What this verdict is, and those accepted by its coming: itself and held ones behind it."""
         judged = arrival.judged

@@ -4,7 +4,7 @@ import logging
 
 from msgspec.structs import replace
 
-from publisher.acceptance import Acceptance, Arrival
+from publisher.acceptance import Acceptance, Arrival, Decision
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
 from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
@@ -33,6 +33,8 @@ DISK_RETRY_NS = 500_000_000
 GREATEST_WAITING = 1000
 DISK = "outbox-not-writable"
 BACKLOG = "outbox-backlog"
+GAP = "parts-missing"
+LONGEST_GAP_NS = 15_000_000_000
 MIB = 1024 * 1024
 
 
@@ -48,6 +50,7 @@ class Recorder:
         self._acceptance = Acceptance(self._settled)
         self._joining = Joining()
         self._machine = MachineStates()
+        self._gap_since_ns: int | None = None
         self._next_settle_ns = 0
         self._disk_closed_until_ns = 0
         rate_hz = self._configuration.records.rate_hz
@@ -102,12 +105,21 @@ class Recorder:
             self._health.count("parts_ignored")
         elif decision == "out of order":
             self._health.count("parts_out_of_order")
-            log.info("not the next part", extra={"part": judged.part, "last": before})
+            log.debug("not the next part", extra={"part": judged.part, "last": before})
         elif judged.follows is None and before is not None:
             self._health.count("ledgers_begun")
             log.warning("a new ledger began", extra={"part": judged.part, "last": before})
         for arrival in accepted:
             self._join(arrival)
+        self._watch_gap(decision)
+
+    def _watch_gap(self, decision: Decision) -> None:
+        if decision == "out of order" and self._gap_since_ns is None:
+            self._gap_since_ns = self._context.clock.monotonic_ns()
+        elif decision == "next" and not self._acceptance.held:
+            self._gap_since_ns = None
+            if self._health.clear_fault(GAP):
+                log.info("the gap is closed", extra={"last": self._acceptance.last})
 
     def _join(self, arrival: Arrival) -> None:
         judged, received_ns = arrival.judged, arrival.received_ns
@@ -162,12 +174,21 @@ class Recorder:
         depth, greatest = self._outbox.depth, self._configuration.records.greatest_backlog
         self._health.gauge("outbox_depth", depth)
         self._health.gauge("parts_waiting", self._joining.waiting)
+        self._report_gap()
         if depth > greatest:
             self._health.raise_fault(
                 BACKLOG, f"{depth} records wait; {greatest} are expected at most"
             )
         else:
             self._health.clear_fault(BACKLOG)
+
+    def _report_gap(self) -> None:
+        since_ns = self._gap_since_ns
+        if since_ns is None or self._context.clock.monotonic_ns() - since_ns < LONGEST_GAP_NS:
+            return
+        text = f"verdicts wait for the one after {self._acceptance.last}, which is not told again"
+        if self._health.raise_fault(GAP, text):
+            log.error("a gap stays open", extra={"last": self._acceptance.last})
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         configuration = event.configuration

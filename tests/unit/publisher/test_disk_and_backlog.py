@@ -1,7 +1,7 @@
 """What the station reports when its disk is full or the cloud is away for long."""
 
 from publisher.configuration import PublisherConfiguration, RecordsConfiguration
-from publisher.recorder import BACKLOG, DISK, GREATEST_WAITING
+from publisher.recorder import BACKLOG, DISK, GAP, GREATEST_WAITING
 from sightline.topics import GATE_ACTED, PART_JUDGED
 from tests.unit.publisher.conftest import MakeDesk
 from tests.unit.publisher.making import Desk, a_verdict, an_outcome
@@ -49,3 +49,16 @@ def test_closing_commits_what_is_ready_and_leaves_the_rest_to_the_replay(desk: D
     desk.start()
     assert desk.settled()[-1] == 1
     assert [record.partNumber for record in desk.records(1)] == [1]
+
+
+def test_a_gap_that_nobody_closes_is_a_fault_until_it_is_closed(desk: Desk) -> None:
+    desk.say(PART_JUDGED, a_verdict(1), a_verdict(3))
+    desk.pass_seconds(14)
+    assert GAP not in desk.faults()
+    desk.pass_seconds(2)
+    assert GAP in desk.faults()
+    desk.say(PART_JUDGED, a_verdict(2, replayed=True))
+    assert GAP not in desk.faults()
+    desk.pass_seconds(16)
+    assert GAP not in desk.faults()
+    assert [record.partNumber for record in desk.records(3)] == [1, 2, 3]
