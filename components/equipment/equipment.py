@@ -64,7 +64,8 @@ class Equipment:
             LinkDown: self._link_down,
             NewConfiguration: self._reconfigure,
         }
-        self._health.raise_fault("plc-away", "not connected yet")
+        endpoint = context.configuration.link.endpoint
+        self._health.raise_fault("plc-away", f"{endpoint}: not connected yet")
         link.start()
 
     def handle(self, event: object) -> None:

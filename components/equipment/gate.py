@@ -7,7 +7,9 @@ from sightline.messages import GateActed, PartJudged
 def order_of(
     judged: PartJudged, *, boot_id: str, now_ns: int, margin_ns: int, counting_since_ns: int
 ) -> VerdictOrder | str:
-    """The order for the gate, or why there must be none: a verdict goes out in its time or never."""
+    """The order for the gate, or why there must be none: a verdict goes out fresh, in its time, or never."""
+    if judged.replayed:
+        return "it is replayed from the ledger; only a fresh verdict may move the gate"
     if judged.boot_id != boot_id:
         return "its deadline is of another boot"
     if judged.triggered_monotonic_ns < counting_since_ns:
@@ -21,7 +23,7 @@ def order_of(
 def new_outcomes(
     station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
 ) -> tuple[tuple[GateActed, ...], int]:
-    """The outcomes to tell (all that the PLC keeps, or those since `known_counter`), and how many are lost."""
+    """The outcomes to tell (all kept ones, or those since `known_counter`), and how many are lost."""
     records = reading.records
     if known_counter is None or reading.counter < known_counter:  # our start, or the PLC's
         return tuple(acted_of(station_id, record) for record in records), 0

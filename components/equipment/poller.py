@@ -1,12 +1,13 @@
 """Turns the readings of each interval into batches: one an interval at least, whatever the machine does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from equipment.configuration import EquipmentConfiguration
 from equipment.links.link import TagsRead
+from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.messages import MachineSamples, Sample
 
-SAMPLES_PER_BATCH = 32  # so that a batch stays within a packet of the nucleus
+GREATEST_SAMPLES_BYTES = GREATEST_MESSAGE_BYTES - 1024  # the rest is for the batch's own fields
 
 
 class Poller:
@@ -45,7 +46,7 @@ class Poller:
         )
 
     def _batches(self, samples: tuple[Sample, ...], now_utc_ns: int) -> Iterator[MachineSamples]:
-        for start in range(0, max(1, len(samples)), SAMPLES_PER_BATCH):
+        for together in in_batches(samples):
             self._sequence += 1
             yield MachineSamples(
                 station_id=self._station_id,
@@ -53,5 +54,19 @@ class Poller:
                 line_id=self._configuration.line_id,
                 sequence=self._sequence,
                 sampled_utc_ns=now_utc_ns,
-                samples=samples[start : start + SAMPLES_PER_BATCH],
+                samples=together,
             )
+
+
+def in_batches(samples: Sequence[Sample]) -> Iterator[tuple[Sample, ...]]:
+    """The samples in order, in as many batches as they need to be messages; one if there are none."""
+    batch: list[Sample] = []
+    size = 0
+    for sample in samples:
+        more = len(encode_of_any_size(sample)) + 1
+        if batch and size + more > GREATEST_SAMPLES_BYTES:
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(sample)
+        size += more
+    yield tuple(batch)

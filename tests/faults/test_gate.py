@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sightline.messages import Verdict
 
+from sightline.messages import Verdict
 from tests.faults.factory import (
     RunningEquipment,
     RunningPlc,
@@ -92,14 +92,30 @@ def test_a_deadline_of_another_boot_keeps_it_shut(
     assert plc.outcome(number) == ("rejected", "no_verdict")
 
 
-def test_a_replayed_ok_opens_it_only_before_its_deadline(
+def test_a_replayed_ok_keeps_it_shut_though_its_deadline_is_not_over(
     plc: RunningPlc, equipment: RunningEquipment
 ) -> None:
-    early, late = triggered(plc, equipment), triggered(plc, equipment)
-    equipment.judge(early, "ok", replayed=True)
-    equipment.judge(late, "ok", replayed=True, deadline_monotonic_ns=time.monotonic_ns() - 1)
-    assert plc.outcome(early) == ("passed", "ok")
-    assert plc.outcome(late) == ("rejected", "no_verdict")
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok", replayed=True)
+    assert plc.outcome(number) == ("rejected", "no_verdict")
+    assert equipment.health.report().counters["verdicts_not_forwarded"] == 1
+
+
+def test_a_replayed_ok_takes_nothing_from_the_fresh_one_before_it(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "ok")
+    equipment.judge(number, "ok", replayed=True)
+    assert plc.outcome(number) == ("passed", "ok")
+
+
+def test_a_part_that_a_camera_missed_is_for_review_and_keeps_it_shut(
+    plc: RunningPlc, equipment: RunningEquipment
+) -> None:
+    number = triggered(plc, equipment)
+    equipment.judge(number, "review", missing_cameras=("cam3",))
+    assert plc.outcome(number) == ("rejected", "not_ok")
 
 
 def test_a_main_loop_that_hangs_stops_the_heartbeat_and_shuts_it(

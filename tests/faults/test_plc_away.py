@@ -4,9 +4,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+
 from sightline.messages import CounterAnnounced, MachineSamples
 from sightline.topics import COUNTER_ANNOUNCED
-
 from tests.faults.factory import (
     RunningEquipment,
     RunningPlc,
@@ -65,6 +65,7 @@ def test_a_plc_away_for_a_while_is_found_again_and_what_was_counted_meanwhile_is
     with running_equipment(plc.plc.endpoint, sample_interval_s=0.1) as equipment:
         equipment.wait_until_ready()
         plc.count_part()
+        wait_for("the first trigger", lambda: len(equipment.triggered()) == 1)
         plc.begin(plc.plc.go_away(1.5))
         wait_for("the fault", lambda: "plc-away" in equipment.faults())
         assert not equipment.ready
@@ -154,7 +155,8 @@ def test_a_tag_that_reads_nan_is_bad_and_one_that_is_gone_is_missing_and_both_re
         plc.do(plc.plc.set_tag_fault("air_pressure", "missing"))
         expected = {"vibration": "bad", "air_pressure": "missing", "motor_current": "good"}
         wait_for(
-            "their qualities", lambda: expected.items() <= qualities(equipment.samples()[-1]).items()
+            "their qualities",
+            lambda: expected.items() <= qualities(equipment.samples()[-1]).items(),
         )
         assert values(equipment.samples()[-1])["vibration"] is None
         plc.do(plc.plc.set_tag_fault("vibration", None))

@@ -97,7 +97,8 @@ class OpcuaLink:
             self._session = session
             await session.run()
         except Exception as error:  # noqa: BLE001 a broken server makes the client raise anything
-            self._inbox.post(LinkDown(f"{configuration.endpoint}: {_in_words(error)}"))
+            reason = _in_words(error, configuration.request_timeout_s)
+            self._inbox.post(LinkDown(f"{configuration.endpoint}: {reason}"))
         finally:
             self._session = None
             await asyncio.wait([asyncio.ensure_future(client.disconnect())], timeout=1.0)
@@ -123,7 +124,9 @@ async def _as_task(work: Coroutine[Any, Any, None]) -> None:
     task.result()
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: Exception, request_timeout_s: float) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return f"no answer; allowed are {request_timeout_s:g} s (requestTimeoutS)"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

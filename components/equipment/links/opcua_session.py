@@ -1,6 +1,7 @@
 """One connected session with a PLC: subscription in, registers out; it ends with the first error."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -22,6 +23,7 @@ from equipment.links.opcua_values import (
     records_of,
     sample_of,
     utc_ns_of,
+    whole_number_of,
 )
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
@@ -74,7 +76,8 @@ class OpcuaSession:
             self._client.get_node(node_id_of(tag.node_id, namespaces)) for tag in self._tags
         ]
         strobe, beat = await self._read("verdict_strobe", "heartbeat")
-        self._strobe, self._beat = int(strobe), int(beat)
+        self._strobe = whole_number_of(self._where("verdict_strobe"), strobe)
+        self._beat = whole_number_of(self._where("heartbeat"), beat)
         self._post(LinkUp(self._clock.monotonic_ns()))
         await self._subscribe()
 
@@ -108,13 +111,13 @@ class OpcuaSession:
         """The client calls this for each change, in order."""
         received_ns = self._clock.monotonic_ns()
         changed = data.monitored_item.Value
-        if value is None:
+        if value is None or not _is_good(changed):
             return
         if node == self._nodes["part_counter"]:
             counted_utc_ns = utc_ns_of(changed.SourceTimestamp) or self._clock.utc_ns()
             self._post(CounterSeen(int(value), counted_utc_ns, received_ns, self._belt_speed_mps))
         elif node == self._nodes["belt_speed"]:
-            self._belt_speed_mps = float(value)
+            self._belt_speed_mps = float(value) if math.isfinite(value) else None
         elif node == self._nodes["verdict_echo"]:
             if self._echo_seen:  # the first is where the register stood
                 self._post(VerdictEchoed(int(value)))
@@ -142,8 +145,7 @@ class OpcuaSession:
         )
         for name, result in zip(SUBSCRIBED, results, strict=True):
             if isinstance(result, ua.StatusCode):
-                node_id = getattr(self._configuration.nodes, name)
-                raise MachineLinkError(f"the PLC refuses {name} ({node_id}): {result.name}")
+                raise MachineLinkError(f"the PLC refuses {self._where(name)}: {result.name}")
 
     async def _each_time(
         self, wanted: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]
@@ -182,18 +184,13 @@ class OpcuaSession:
         nodes = [self._nodes["part_counter"], *self._tag_nodes]
         counter, *readings = await self._client.read_attributes(nodes)
         now = self._clock.utc_ns()
-        self._post(
-            TagsRead(
-                tuple(
-                    sample_of(tag, data, now)
-                    for tag, data in zip(self._tags, readings, strict=True)
-                ),
-                None
-                if counter.Value is None or counter.Value.Value is None
-                else int(counter.Value.Value),
-                utc_ns_of(counter.SourceTimestamp) or now,
-            )
+        samples = tuple(
+            sample_of(tag, data, now) for tag, data in zip(self._tags, readings, strict=True)
         )
+        counted = None
+        if _is_good(counter) and counter.Value.Value is not None:
+            counted = whole_number_of(self._where("part_counter"), counter.Value.Value)
+        self._post(TagsRead(samples, counted, utc_ns_of(counter.SourceTimestamp) or now))
 
     async def _read_outcomes(self) -> None:
         before, *columns, after = await self._read("outcome_counter", *OUTCOMES, "outcome_counter")
@@ -201,7 +198,8 @@ class OpcuaSession:
             self._outcomes_changed.set()
             return
         numbers, actions, times, causes = (list(column or ()) for column in columns)
-        self._post(OutcomesRead(int(after), records_of(numbers, actions, times, causes)))
+        told = whole_number_of(self._where("outcome_counter"), after)
+        self._post(OutcomesRead(told, records_of(numbers, actions, times, causes)))
 
     async def _wait_for_loss(self) -> None:
         raise MachineLinkError(await self._lost)
@@ -210,8 +208,19 @@ class OpcuaSession:
         readings = await self._client.read_attributes([self._nodes[name] for name in names])
         for name, data in zip(names, readings, strict=True):
             if not data.StatusCode.is_good():
-                raise MachineLinkError(f"cannot read {name}: {data.StatusCode.name}")
+                raise MachineLinkError(f"cannot read {self._where(name)}: {data.StatusCode.name}")
         return [data.Value.Value for data in readings]
 
     async def _write(self, **values: Any) -> None:
-        await self._client.write_values([self._nodes[name] for name in values], values.values())
+        try:
+            await self._client.write_values([self._nodes[name] for name in values], values.values())
+        except ua.UaStatusCodeError as error:
+            where = " or ".join(self._where(name) for name in values)
+            raise MachineLinkError(f"cannot write {where}: {error}") from error
+
+    def _where(self, name: str) -> str:
+        return f"{name} ({getattr(self._configuration.nodes, name)})"
+
+
+def _is_good(data: Any) -> bool:
+    return data.StatusCode is None or bool(data.StatusCode.is_good())

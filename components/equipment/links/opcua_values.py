@@ -22,6 +22,8 @@ MISSING_CODES = frozenset(
         ua.StatusCodes.BadAttributeIdInvalid,
     }
 )
+GREATEST_UTC_NS = 2**63
+GREATEST_TEXT = 64  # characters of a reading that is text
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
@@ -39,11 +41,12 @@ def node_id_of(text: str, namespaces: Sequence[str]) -> Any:
 
 
 def utc_ns_of(moment: datetime.datetime | None) -> int:
-    """Nanoseconds since 1970; 0 if the server gave no time."""
+    """Nanoseconds since 1970; 0 if the server gave no time, or 1601 or 9999, which mean none."""
     if moment is None:
         return 0
     aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
-    return (aware - _EPOCH) // _MICROSECOND * 1000
+    utc_ns = (aware - _EPOCH) // _MICROSECOND * 1000
+    return utc_ns if 0 < utc_ns < GREATEST_UTC_NS else 0
 
 
 def sample_of(tag: TagConfiguration, data: Any, read_utc_ns: int) -> Sample:
@@ -59,17 +62,23 @@ def sample_of(tag: TagConfiguration, data: Any, read_utc_ns: int) -> Sample:
 
 
 def _value_of(data: Any) -> tuple[float | bool | str | None, Quality]:
-    status = data.StatusCode.value if data.StatusCode is not None else 0
     value = data.Value.Value if data.Value is not None else None
-    if status in MISSING_CODES:
-        return None, "missing"
-    if status != ua.StatusCodes.Good:
-        return None, "bad"
-    if isinstance(value, bool | str):
+    if data.StatusCode is not None and not data.StatusCode.is_good():
+        return None, "missing" if data.StatusCode.value in MISSING_CODES else "bad"
+    if isinstance(value, bool):
         return value, "good"
+    if isinstance(value, str):
+        return value[:GREATEST_TEXT], "good"
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value), "good"
     return None, "bad"
+
+
+def whole_number_of(where: str, value: object) -> int:
+    """A register's value; MachineLinkError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise MachineLinkError(f"{where} holds {value!r}; a whole number from 0 is expected")
+    return value
 
 
 def records_of(
@@ -78,8 +87,8 @@ def records_of(
     """The outcome columns as records; MachineLinkError if they do not fit each other."""
     if not len(numbers) == len(actions) == len(times) == len(causes):
         raise MachineLinkError(
-            "the PLC's outcome columns differ in length: "
-            f"{len(numbers)}, {len(actions)}, {len(times)}, {len(causes)}"
+            f"the PLC's outcome columns have {len(numbers)} numbers, {len(actions)} actions, "
+            f"{len(times)} times, {len(causes)} causes; all must have as many"
         )
     rows = zip(numbers, actions, times, causes, strict=True)
     return tuple(
@@ -90,7 +99,7 @@ def records_of(
 
 def _action_of(code: int) -> GateAction:
     if code not in ACTIONS:
-        raise MachineLinkError(f"the PLC tells of gate action {code}; known are {ACTIONS}")
+        raise MachineLinkError(f"the PLC's outcomes hold gate action {code}; known are {ACTIONS}")
     return ACTIONS[code]
 
 
