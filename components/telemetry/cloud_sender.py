@@ -1,7 +1,6 @@
 """Sends states to IoT Core from a thread of its own: a slow or absent cloud delays nothing here."""
 
 import logging
-import queue
 import threading
 
 from sightline.bus import Bus
@@ -12,28 +11,31 @@ from sightline.topics import MACHINE_STATE_TO_CLOUD
 
 log = logging.getLogger(__name__)
 FAULT = "machine-state-not-in-cloud"
-GREATEST_WAITING = 10
+LEAST_INTERVAL_S = 1.0 / MACHINE_STATE_TO_CLOUD.greatest_rate_hz
 
 
 class CloudSender(threading.Thread):
-    """The newest states wait, a few; what cannot be sent is counted and dropped, never repeated."""
+    """One state waits, the newest; what it replaces, or cannot be sent, is counted and not repeated."""
 
     def __init__(self, bus: Bus, health: Health) -> None:
         super().__init__(name="cloud-sender", daemon=True)
         self._bus = bus
         self._health = health
-        self._states: queue.Queue[MachineState | None] = queue.Queue(GREATEST_WAITING)
+        self._changed = threading.Condition()
+        self._waiting: MachineState | None = None
+        self._closing = threading.Event()
 
     def send(self, state: MachineState) -> None:
-        """Hand a state over; returns at once, dropping it if too many wait."""
-        try:
-            self._states.put_nowait(state)
-        except queue.Full:
-            self._health.count("states_dropped")
+        """Hand a state over; returns at once."""
+        with self._changed:
+            if self._waiting is not None:
+                self._health.count("states_replaced")
+            self._waiting = state
+            self._changed.notify()
 
     def run(self) -> None:
-        """Send until told to end, or the nucleus goes."""
-        while (state := self._states.get()) is not None:
+        """Send the newest state, at most one an interval, until told to end or the nucleus goes."""
+        while (state := self._next()) is not None:
             try:
                 self._bus.publish(MACHINE_STATE_TO_CLOUD, state)
             except NucleusGoneError:
@@ -43,13 +45,20 @@ class CloudSender(threading.Thread):
             else:
                 self._health.clear_fault(FAULT)
                 self._health.count("states_to_cloud")
+            self._closing.wait(LEAST_INTERVAL_S)
 
     def close(self) -> None:
-        """End the thread after what it has in hand, if the cloud lets it."""
-        if self._states.full():
-            return  # the cloud hangs; the thread ends with the process
-        self._states.put_nowait(None)
-        self.join(1.0)
+        """End the thread, if the cloud lets it."""
+        with self._changed:
+            self._closing.set()
+            self._changed.notify()
+        self.join(1.0)  # a cloud that hangs keeps the thread; it ends with the process
+
+    def _next(self) -> MachineState | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None or self._closing.is_set())
+            state, self._waiting = self._waiting, None
+            return None if self._closing.is_set() else state
 
     def _not_sent(self, error: TransportError | MessageError) -> None:
         self._health.count("states_dropped")

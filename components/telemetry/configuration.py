@@ -21,6 +21,11 @@ class TagProfile(Configuration, frozen=True, kw_only=True):
     related: tuple[Name, ...] = ()
     score_outliers: bool = True
 
+    def __post_init__(self) -> None:
+        low, high = self.normal_low, self.normal_high
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"normalLow {low} is above normalHigh {high}")
+
 
 class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
     """How unusual values are found: against the median of the last readings of the same status."""
@@ -29,6 +34,12 @@ class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
     least_readings: Annotated[int, msgspec.Meta(ge=4, le=10_000)] = 20
     settle_intervals: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
     alarm_score: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 6.0
+
+    def __post_init__(self) -> None:
+        if self.least_readings > self.window:
+            raise ValueError(
+                f"leastReadings {self.least_readings} is more than the window of {self.window} holds"
+            )
 
 
 DEFAULT_PROFILES = (

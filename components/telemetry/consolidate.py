@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sightline.messages import MachineSamples, Quality, Sample
 
+GREATEST_VALUE = 1e300  # beyond it a number is no reading, and sums of it are no numbers
 SLACK = 0.1  # share of an interval by which a batch may be early and still complete it
 
 
@@ -72,10 +73,10 @@ def consolidated(samples: Iterable[Sample]) -> Iterable[Reading]:
 
 
 def is_good(sample: Sample) -> bool:
-    """Whether the value may be used: of good quality, there, and no NaN or infinity."""
+    """Whether the value may be used: of good quality, there, and no NaN, infinity or near it."""
     if sample.quality != "good" or sample.value is None:
         return False
-    return not isinstance(sample.value, float) or math.isfinite(sample.value)
+    return not isinstance(sample.value, float) or abs(sample.value) <= GREATEST_VALUE
 
 
 def _together(samples: Sequence[Sample]) -> float | bool | str | None:

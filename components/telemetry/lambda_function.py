@@ -12,6 +12,7 @@ import msgspec
 
 from sightline.codec import GREATEST_MESSAGE_BYTES, decode, encode_of_any_size
 from sightline.configuration import load_configuration
+from sightline.errors import ConfigurationError
 from sightline.messages import MachineSamples, MachineState
 from telemetry.configuration import TelemetryConfiguration
 from telemetry.consolidate import Consolidator, Interval, Reading
@@ -117,7 +118,13 @@ class TelemetryFunction:
 @functools.cache
 def deployed_function() -> TelemetryFunction:
     """The function as this Lambda's environment configures it; made once."""
-    values = msgspec.json.decode(os.environ.get(CONFIGURATION_VARIABLE, "{}"))
+    text = os.environ.get(CONFIGURATION_VARIABLE, "{}")
+    try:
+        values = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(
+            f"{CONFIGURATION_VARIABLE}: {error}; found {text[:80]!r}; a JSON object is allowed"
+        ) from error
     return TelemetryFunction(load_configuration(TelemetryConfiguration, values))
 
 
