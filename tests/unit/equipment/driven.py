@@ -1,0 +1,193 @@
+"""The equipment component driven by hand: the test is its loop, its clock and its machine."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from equipment.configuration import EquipmentConfiguration
+from equipment.equipment import Equipment
+from equipment.links.link import (
+    CounterSeen,
+    GateRecord,
+    LinkDown,
+    LinkUp,
+    OutcomesRead,
+    Request,
+    VerdictOrder,
+)
+from sightline.bus import Delivery, Inbox
+from sightline.clock import boot_id
+from sightline.errors import TransportError
+from sightline.health import Health
+from sightline.memory_bus import MemoryBus, MemoryExchange
+from sightline.messages import (
+    CounterAnnounced,
+    GateActed,
+    MachineSamples,
+    Part,
+    PartJudged,
+    PartTriggered,
+)
+from sightline.runtime import Context
+from sightline.topics import (
+    COUNTER_ANNOUNCED,
+    EQUIPMENT,
+    GATE_ACTED,
+    MACHINE_SAMPLES,
+    PART_JUDGED,
+    PART_TRIGGERED,
+    Stream,
+)
+
+MS = 1_000_000
+S = 1_000 * MS
+NOW = 1_000 * S
+STATION = "test-station"
+
+
+def a_verdict(number: int = 7, **more: Any) -> PartJudged:
+    """A fresh OK, triggered 100 ms ago, with 400 ms left."""
+    values: dict[str, Any] = {
+        "station_id": STATION,
+        "part": Part(1, number),
+        "verdict": "ok",
+        "reason": "",
+        "product_detected": True,
+        "triggered_utc_ns": NOW,
+        "triggered_monotonic_ns": NOW - 100 * MS,
+        "deadline_monotonic_ns": NOW + 400 * MS,
+        "boot_id": boot_id(),
+        "judged_utc_ns": NOW,
+    }
+    return PartJudged(**{**values, **more})
+
+
+def a_record(number: int) -> GateRecord:
+    """What the PLC keeps of a part that it rejected."""
+    return GateRecord(number, "rejected", NOW + number, "no_verdict")
+
+
+class HeldClock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOW
+
+    def monotonic_ns(self) -> int:
+        """The time that the test set."""
+        return self.now_ns
+
+    def utc_ns(self) -> int:
+        """The same, as the time of day."""
+        return self.now_ns
+
+
+class NotedLink:
+    """A machine's end of the line that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.started = False
+        self.closed = False
+
+    def start(self) -> None:
+        """Note the start."""
+        self.started = True
+
+    def request(self, request: Request) -> None:
+        """Note a request."""
+        self.requests.append(request)
+
+    def close(self) -> None:
+        """Note the end."""
+        self.closed = True
+
+    def asked(self, kind: type[Request]) -> int:
+        """How many requests of a kind there were."""
+        return sum(isinstance(request, kind) for request in self.requests)
+
+    def orders(self) -> list[VerdictOrder]:
+        """The verdicts that were handed over."""
+        return [request for request in self.requests if isinstance(request, VerdictOrder)]
+
+
+class FailingBus(MemoryBus):
+    """A bus that the nucleus refuses while told so."""
+
+    fails = False
+
+    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+        """Refuse or deliver."""
+        if self.fails:
+            raise TransportError("the nucleus refuses")
+        super().publish(stream, message)
+
+
+class Driven:
+    """An equipment component between a noted link and a bus in memory."""
+
+    def __init__(self, **configuration: Any) -> None:
+        self.clock = HeldClock()
+        self.link = NotedLink()
+        self.exchange = MemoryExchange()
+        inbox = Inbox()
+        self.bus = FailingBus(self.exchange, inbox)
+        self.health = Health(EQUIPMENT, "0", STATION, self.clock)
+        values = EquipmentConfiguration(**configuration)
+        context = Context(values, self.bus, inbox, self.clock, self.health, STATION, Path("unused"))
+        self.component = Equipment(context, self.link)
+
+    def connect(self, counter: int = 0) -> None:
+        """The machine answers, and its counter stands so."""
+        self.component.handle(LinkUp(self.clock.now_ns))
+        self.see(counter)
+
+    def disconnect(self, reason: str = "opc.tcp://plc:4840: gone") -> None:
+        """The machine is away."""
+        self.component.handle(LinkDown(reason))
+
+    def see(self, counter: int) -> None:
+        """The subscription tells of the counter."""
+        now = self.clock.now_ns
+        self.component.handle(CounterSeen(counter, now, now, 0.5))
+
+    def judge(self, judged: PartJudged) -> None:
+        """A verdict comes from the bus."""
+        self.component.handle(Delivery(PART_JUDGED, judged, self.clock.now_ns))
+
+    def tell_outcomes(self, counter: int, *numbers: int) -> None:
+        """The machine tells what it remembers of these parts, of so many ever."""
+        self.component.handle(OutcomesRead(counter, tuple(a_record(n) for n in numbers)))
+
+    def later(self, seconds: float) -> float:
+        """Time passes, then the loop ticks; the seconds it asks to wait."""
+        self.clock.now_ns += round(seconds * S)
+        return self.component.tick()
+
+    def faults(self) -> dict[str, str]:
+        """The faults in its health, code to text."""
+        return {fault.code: fault.text for fault in self.health.report().faults}
+
+    def counter(self, name: str) -> int:
+        """A counter of its health."""
+        return self.health.report().counters.get(name, 0)
+
+    def triggers(self) -> list[int]:
+        """The counters of the triggers it told."""
+        return [m.counter for m in self._told(PART_TRIGGERED) if isinstance(m, PartTriggered)]
+
+    def announced(self) -> list[int]:
+        """The counters it announced."""
+        return [m.counter for m in self._told(COUNTER_ANNOUNCED) if isinstance(m, CounterAnnounced)]
+
+    def acted(self) -> list[int]:
+        """The parts whose outcomes it told."""
+        return [m.part_number for m in self._told(GATE_ACTED) if isinstance(m, GateActed)]
+
+    def batches(self) -> list[MachineSamples]:
+        """The batches it told."""
+        return [m for m in self._told(MACHINE_SAMPLES) if isinstance(m, MachineSamples)]
+
+    def _told(self, stream: Stream) -> list[msgspec.Struct]:
+        return self.exchange.messages_on(stream)
