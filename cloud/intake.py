@@ -1,4 +1,9 @@
-"""The one thread that commits: what the broker delivers waits in a queue and goes in by batches."""
+"""The one thread that commits: what the broker delivers waits in a queue and goes in by batches.
+
+The queue empties the connection at once, because the embedded broker forgets what is not acknowledged
+within seconds. The price: a process that is killed loses what it took and had not yet committed, the
+records of some milliseconds.
+"""
 
 import logging
 import queue
@@ -18,7 +23,7 @@ RETRY_S = 1.0
 
 
 class Intake(threading.Thread):
-    """A batch that cannot be stored is tried again: the queue fills, and the broker keeps the rest."""
+    """A batch that cannot be stored is tried again, in its order; meanwhile the queue fills."""
 
     def __init__(
         self,

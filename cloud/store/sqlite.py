@@ -29,6 +29,7 @@ from sightline.messages import InspectionRecord, MachineState, StationHealth
 M = TypeVar("M", bound=msgspec.Struct)
 HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
+BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
 INSERT_RECORD = """
 INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
     received_utc_ns, trigger_to_verdict_ms, model_ms, per_image_ms, body)
@@ -58,6 +59,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._writer = open_journal(path, SCHEMA)
+        self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         self._reader = open_journal(path, "")
         self._reading = threading.Lock()
 
