@@ -119,7 +119,7 @@ class Inspector:
         if not is_new(self._ledger.last, captured.part):
             self._health.count("parts_known_already")
             return
-        self._fill_up_to(captured.part, captured.first_number, "no pictures of this part came")
+        self._fill_up_to(captured.part, captured, "no pictures of this part came")
         started_ns = self._clock.monotonic_ns()
         reason = self._why_not_judged(captured, started_ns)
         if reason is None:
@@ -211,19 +211,16 @@ class Inspector:
         self._announced = None
         after = Part(announced.last.epoch, announced.last.part_number + 1)
         if announced.last.part_number >= announced.first_number:
-            self._fill_up_to(
-                after, announced.first_number, "announced, but no pictures came in time"
-            )
+            self._fill_up_to(after, announced, "announced, but no pictures came in time")
 
-    def _fill_up_to(self, part: Part, first_number: int, reason: str) -> None:
+    def _fill_up_to(self, part: Part, before: PartCaptured | PartsAnnounced, reason: str) -> None:
         """Give `missed` to each number before this part that has no verdict yet."""
         if not is_new(self._ledger.last, part):
             return
-        numbers = numbers_before(self._ledger.last, part, first_number)
-        now_utc_ns = self._clock.utc_ns()
-        station = self._context.station_id
-        if numbers:
-            self._give([missed_unseen(station, number, reason, now_utc_ns) for number in numbers])
+        station, now_utc_ns = self._context.station_id, self._clock.utc_ns()
+        unseen = numbers_before(self._ledger.last, part, before.first_number)
+        if unseen:
+            self._give([missed_unseen(station, n, reason, before, now_utc_ns) for n in unseen])
 
     def _give(self, verdicts: Sequence[PartJudged]) -> None:
         """Commit, then publish: a verdict that anyone hears of is on disk."""

@@ -13,14 +13,20 @@ from sightline.messages import (
     Part,
     PartCaptured,
     PartJudged,
+    PartsAnnounced,
     StageTimings,
 )
 
 ROOM_FOR_TIMINGS_BYTES = 64  # what is filled in after the commit
 
 
-def missed_unseen(station_id: str, part: Part, reason: str, now_utc_ns: int) -> PartJudged:
-    """The verdict on a part of which nothing but its number is known."""
+def missed_unseen(
+    station_id: str, part: Part, reason: str, before: PartCaptured | PartsAnnounced, now_utc_ns: int
+) -> PartJudged:
+    """The verdict on a part of which nothing but its number is known.
+
+    It stands at the gate no later than the part that was captured or announced after it.
+    """
     return PartJudged(
         station_id=station_id,
         part=part,
@@ -29,8 +35,8 @@ def missed_unseen(station_id: str, part: Part, reason: str, now_utc_ns: int) -> 
         product_detected=False,
         triggered_utc_ns=now_utc_ns,
         triggered_monotonic_ns=0,
-        deadline_monotonic_ns=0,
-        boot_id="",
+        deadline_monotonic_ns=before.deadline_monotonic_ns,
+        boot_id=before.boot_id,
         judged_utc_ns=now_utc_ns,
     )
 
