@@ -18,12 +18,16 @@ class Sight:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict, why, whether a product was seen, and whether the pictures are worth keeping."""
+    """A verdict, why, whether a product was seen, whether the pictures are worth keeping.
+
+    `grounds` are the detections that count: defects from the review tier on, and the product.
+    """
 
     verdict: Verdict
     reason: str
     product_detected: bool
     keep_pictures: bool
+    grounds: tuple[Detection, ...] = ()
 
 
 def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judgement:
@@ -32,19 +36,22 @@ def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judg
     defects = _reaching(detections, policy, "reject")
     doubts = _doubts(detections, sight, policy, seeing)
     product = bool(seeing) or bool(defects)
+    grounds = tuple(found for found in detections if _counts(found, policy))
     if defects:
-        return Judgement("defect", _named(defects), True, True)
+        return Judgement("defect", _named(defects), True, True, grounds)
     if doubts:
-        return Judgement("review", "; ".join(doubts), product, True)
+        return Judgement("review", "; ".join(doubts), product, True, grounds)
     if not seeing:
-        return Judgement("empty", "no camera sees a product", False, False)
+        return Judgement("empty", "no camera sees a product", False, False, grounds)
     keep = bool(_reaching(detections, policy, "keep"))
-    return Judgement("ok", "", True, keep)
+    return Judgement("ok", f"no defect on {len(sight.cameras)} pictures", True, keep, grounds)
 
 
-def is_defect(label: str, policy: Policy) -> bool:
-    """Whether a detection of this label speaks against the part."""
-    return label in policy.defects
+def _counts(found: Detection, policy: Policy) -> bool:
+    tiers = policy.defects.get(found.label)
+    if tiers is not None and found.score >= tiers.review:
+        return True
+    return found.label in policy.product_labels and found.score >= policy.product_score
 
 
 def _cameras_with_product(detections: Sequence[Detection], policy: Policy) -> set[str]:
@@ -84,4 +91,7 @@ def _named(detections: Sequence[Detection]) -> str:
     """`scratch 0.93 on cam2, dent 0.71 on cam1`: the best of each label and camera."""
     best = {(found.label, found.camera): found for found in reversed(detections)}
     ranked = sorted(best.values(), key=lambda detection: -detection.score)
-    return ", ".join(f"{found.label} {found.score:.2f} on {found.camera}" for found in ranked[:4])
+    return ", ".join(
+        f"{found.label.replace('_', ' ')} {found.score:.2f} on {found.camera}"
+        for found in ranked[:4]
+    )

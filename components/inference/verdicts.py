@@ -61,7 +61,7 @@ def judged(
     timings = examined.timings
     message = msgspec.structs.replace(
         _of(captured, judgement.verdict, judgement.reason, judgement.product_detected, now_utc_ns),
-        detections=examined.detections,
+        detections=judgement.grounds,
         models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
         policy_version=policy_version,
         evidence=evidence,

@@ -29,6 +29,10 @@ def test_a_scratch_on_one_camera_is_a_defect_with_its_box_in_pixels_of_the_frame
     assert (scratch.width, scratch.height) == (16, 16)
 
 
+def test_a_verdict_names_only_what_it_rests_on(running: Bench) -> None:
+    assert {found.label for found in running.judge(1).detections} == {"cap_present"}
+
+
 def test_no_product_on_any_camera_is_empty(running: Bench) -> None:
     assert running.judge(1, caps=()).verdict == "empty"
 
