@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -173,3 +175,30 @@ def ending(child: Child) -> Iterator[None]:
         yield
     finally:
         child.kill()
+
+
+@contextlib.contextmanager
+def giving_up_after(site: Site, answers: int) -> Iterator[str]:
+    """The address of a way to the site that breaks after so many answers with figures."""
+    left = iter(range(answers))
+
+    class Way(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/api/") and next(left, None) is None:
+                self.close_connection = True
+                return
+            status, headers, body = site.raw(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", headers["content-type"])
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Way) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()

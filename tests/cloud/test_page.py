@@ -10,17 +10,17 @@ from sightline.messages import ModelUse, RecordBox
 from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
 from tests.cloud.browser import CHROMIUM, rendered, text_of
 from tests.cloud.records import defect, health, machine_state, record
-from tests.cloud.running import Sender, Site
+from tests.cloud.running import Sender, Site, giving_up_after
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 ATTACK = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 
-def keep_picture(site: Site, key: str) -> None:
-    """A grey JPEG, smaller than its frame."""
+def keep_picture(site: Site, key: str, width: int = 640, height: int = 360) -> None:
+    """A grey JPEG; by itself smaller than its frame, in the frame's shape."""
     path = site.evidence / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), np.full((360, 640, 3), 90, np.uint8))
+    assert cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
 
 
 def test_the_first_page_waits_for_the_first_part(site: Site, tmp_path: Path) -> None:
@@ -50,6 +50,25 @@ def test_a_part_is_shown_with_number_verdict_picture_and_box(
     assert f'src="/evidence/{part.evidence[0].key}"' in markup
     assert 'class="box" x="600" y="300" width="80" height="40"' in markup
     assert 'viewBox="0 0 1280 720"' in markup
+
+
+def test_boxes_on_a_picture_of_another_shape_are_in_its_own_pixels(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    part = defect(1)
+    keep_picture(site, part.evidence[0].key, 900, 900)
+    sender.send(part)
+    site.wait_received(1)
+    assert 'viewBox="0 0 900 900"' in rendered(site.page, tmp_path / "profile")
+
+
+def test_a_site_that_does_not_answer_any_more_is_said_to_be_gone(
+    site: Site, tmp_path: Path
+) -> None:
+    with giving_up_after(site, answers=2) as address:
+        text = text_of(rendered(address, tmp_path / "profile"))
+    assert "Connection lost" in text
+    assert "No answer from the site. The figures are those of" in text
 
 
 def test_a_part_asked_for_by_number_opens_with_the_reason_in_one_sentence(

@@ -24,10 +24,39 @@ export const byId = (id) => document.getElementById(id);
 
 const shown = new WeakMap();
 
-// Rebuilds an element's content only when what it shows has changed.
+// Brings an element's content up to date when what it shows has changed.
 export function show(element, data, build) {
   const text = JSON.stringify(data);
   if (shown.get(element) === text) return;
   shown.set(element, text);
-  element.replaceChildren(...[build(data)].flat());
+  adopt(element, [build(data)].flat());
+}
+
+// Takes over new content but keeps elements of the same kind: focus, clicks and open details survive.
+function adopt(element, wanted) {
+  const present = [...element.childNodes];
+  wanted.forEach((node, place) => {
+    if (place >= present.length) element.append(node);
+    else if (!sameKind(present[place], node)) present[place].replaceWith(node);
+    else update(present[place], node);
+  });
+  present.slice(wanted.length).forEach((node) => node.remove());
+}
+
+const sameKind = (a, b) => a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
+
+function update(present, wanted) {
+  if (present.nodeType === Node.TEXT_NODE) {
+    if (present.data !== wanted.data) present.data = wanted.data;
+    return;
+  }
+  for (const { name } of [...present.attributes]) {
+    if (name !== "style" && !wanted.hasAttribute(name)) present.removeAttribute(name);
+  }
+  for (const { name, value } of wanted.attributes) {
+    if (name !== "style" && present.getAttribute(name) !== value) present.setAttribute(name, value);
+  }
+  present.style.cssText = wanted.style.cssText; // the page's policy forbids the attribute itself
+  adopt(present, [...wanted.childNodes]);
 }

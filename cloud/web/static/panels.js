@@ -35,7 +35,7 @@ function reading(value, isCause) {
   const bad = outside || isCause || value.quality !== "good";
   return make(
     "div",
-    { class: bad ? "reading bad" : "reading" },
+    { class: bad ? "reading bad" : "reading", "data-key": value.tag },
     make("span", { class: "reading-name" }, capital(plain(value.tag))),
     make("span", { class: "reading-value" }, value.quality === "good" ? valueWithUnit(value.value, value.unit) : `${value.quality} reading`),
     limits && typeof value.value === "number" ? scale(value.value, limits) : null,
@@ -70,7 +70,7 @@ function component(name, health, stale) {
   const faultWord = health.faults.every((item) => item.level === "warning") ? "Warning" : "Fault";
   const more = make(
     "details",
-    { open: open.has(name), ontoggle: () => (more.open ? open.add(name) : open.delete(name)) },
+    { open: open.has(name), ontoggle: ({ target }) => (target.open ? open.add(name) : open.delete(name)) },
     make(
       "summary",
       {},
@@ -80,7 +80,7 @@ function component(name, health, stale) {
     ),
     make("dl", { class: "counters" }, counters(health)),
   );
-  return make("div", { class: "component" }, more, health.faults.map(fault));
+  return make("div", { class: "component", "data-key": name }, more, health.faults.map(fault));
 }
 
 function counters(health) {

@@ -8,7 +8,7 @@ const FRAME = { width: 1280, height: 720 };
 const RETRY_MS = 2000;
 const RETRIES = 5;
 const LABEL_HEIGHT = 34;
-const LETTER_WIDTH = 14.5;
+const LETTER_WIDTH = 16.5;
 
 export function cameraPicture(record, camera, large) {
   const boxes = record[camera] ?? [];

@@ -11,6 +11,7 @@ export function verdictTiles(parts, chosen, choose) {
       "button",
       {
         class: `verdict ${verdict}`,
+        "data-key": verdict,
         "aria-pressed": chosen === verdict ? "true" : "false",
         title: `Show only: ${name}`,
         onclick: () => choose(verdict),
