@@ -1,5 +1,6 @@
 """The two operations of the local IPC that reach IoT Core."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,7 @@ class IotCoreOperations:
         self._dialect = dialect
         self._configurations = configurations
         self._cloud = cloud
-        self._unacknowledged = 0
+        self._unacknowledged: set[asyncio.Future[Json]] = set()
 
     def publish(self, call: Call) -> Answer:
         """Hand a message to the broker; the response waits for its acknowledgement."""
@@ -52,9 +53,12 @@ class IotCoreOperations:
             payload = base64.b64decode(request.payload, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ServiceError("'payload' is not valid base64.") from error
-        if self._unacknowledged >= self._dialect.most_unacknowledged_publishes:
+        if len(self._unacknowledged) >= self._dialect.most_unacknowledged_publishes:
             raise ServiceError(_CANNOT_PUBLISH)
-        return self._publish(request.topic_name, payload, quality)
+        publishing = asyncio.ensure_future(self._publish(request.topic_name, payload, quality))
+        self._unacknowledged.add(publishing)  # at once: many requests may come in one read
+        publishing.add_done_callback(self._unacknowledged.discard)
+        return publishing
 
     def subscribe(self, call: Call) -> Answer:
         """Send what the broker has for a filter as events."""
@@ -64,13 +68,10 @@ class IotCoreOperations:
         return self._subscribe(call, request.topic_name, quality)
 
     async def _publish(self, topic: str, payload: bytes, quality: int) -> Json:
-        self._unacknowledged += 1
         try:
             await self._cloud.publish(topic, payload, quality)
         except CloudUnreachableError as error:
             raise ServiceError(_CANNOT_PUBLISH) from error
-        finally:
-            self._unacknowledged -= 1
         return {}
 
     async def _subscribe(self, call: Call, topic_filter: str, quality: int) -> Json:

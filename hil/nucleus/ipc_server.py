@@ -29,9 +29,8 @@ class IpcServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
-        """Begin to listen; a socket left behind by a killed nucleus is replaced."""
+        """Begin to listen; asyncio replaces a socket that a killed nucleus left behind."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._connection, str(self.path))
         self.path.chmod(0o600)

@@ -23,9 +23,11 @@ Json = dict[str, Any]
 
 @dataclass
 class FakeCloud:
-    """A broker in memory that can be away; keeps what was published."""
+    """A broker in memory that can be away or slow; keeps what was published."""
 
     away: bool = False
+    acknowledges: bool = True
+    retained: tuple[str, bytes] | None = None
     published: list[tuple[str, bytes, int]] = field(default_factory=list)
     receivers: list[tuple[str, Receive]] = field(default_factory=list)
 
@@ -34,6 +36,8 @@ class FakeCloud:
         if self.away:
             raise CloudUnreachableError("away")
         self.published.append((topic, payload, quality_of_service))
+        while not self.acknowledges:
+            await asyncio.sleep(0.01)
 
     async def subscribe(
         self, topic_filter: str, quality_of_service: int, receive: Receive
@@ -43,6 +47,8 @@ class FakeCloud:
             raise CloudUnreachableError("away")
         entry = (topic_filter, receive)
         self.receivers.append(entry)
+        if self.retained is not None:
+            receive(*self.retained)
         return lambda: self.receivers.remove(entry)
 
     def send(self, topic: str, payload: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from hil.nucleus.dialect import CLASSIC, DIALECTS, Dialect
+from hil.nucleus.dialect import CLASSIC, DIALECTS, LITE, Dialect
 from tests.unit.nucleus.factory import wait_until
 from tests.unit.nucleus.serving import COMPONENT, TOKEN, Serving
 
@@ -148,6 +148,27 @@ def test_a_message_from_the_cloud_arrives(serving: Serving) -> None:
         serving.call(lambda: serving.cloud.send("cloud/a", b"\x00\xff"))
         event = events.get(timeout=TIMEOUT_S)
     assert (event.message.topic_name, event.message.payload) == ("cloud/a", b"\x00\xff")
+
+
+def test_a_message_that_the_broker_kept_comes_after_the_response(serving: Serving) -> None:
+    serving.cloud.retained = ("cloud/a", b"kept")
+    events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with client_of(serving) as client:
+        client.subscribe_to_iot_core(topic_name="cloud/+", qos="1", **streams_into(events))
+        assert events.get(timeout=TIMEOUT_S).message.payload == b"kept"
+
+
+def test_lite_takes_ten_messages_that_are_not_acknowledged_yet(tmp_path: Path) -> None:
+    message = {"topic_name": "cloud/a", "qos": "1", "payload": b"x"}
+    with served(tmp_path, LITE) as serving, client_of(serving) as client:
+        serving.cloud.acknowledges = False
+        taken = [client.publish_to_iot_core_async(**message) for _ in range(10)]
+        with pytest.raises(model.ServiceError):
+            client.publish_to_iot_core(**message)
+        serving.cloud.acknowledges = True
+        for future in taken:
+            future.result(TIMEOUT_S)
+        client.publish_to_iot_core(**message)
 
 
 def test_a_connection_that_ends_takes_its_subscriptions_along(serving: Serving) -> None:

@@ -95,6 +95,15 @@ def test_a_soft_dependency_that_fails_holds_nobody_up(tmp_path: Path) -> None:
     assert "never" not in running.log("com.example.First")
 
 
+def test_a_hard_dependency_that_fails_keeps_back_what_needs_it(tmp_path: Path) -> None:
+    last = Component("com.example.Last", run=FOREVER)
+    last.dependencies = {"com.example.First": {"DependencyType": "HARD"}}
+    first = Component("com.example.First", install="exit 1", run="echo never")
+    with nucleus(tmp_path, [last, first]) as running:
+        running.wait_for_state("com.example.First", "BROKEN")
+        assert running.component("com.example.Last")["state"] == "NEW"
+
+
 def test_a_component_without_a_run_step_is_not_among_the_processes(tmp_path: Path) -> None:
     components = [Component(NAME, install="echo x"), Component("com.example.B", run=FOREVER)]
     with nucleus(tmp_path, components) as running:
