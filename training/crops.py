@@ -60,7 +60,7 @@ def random_crop(
 def _corner(whole: int, part: int, random: np.random.Generator) -> int:
     room = whole - part
     if random.random() < MIDDLE_SHARE:
-        spread = min(room, 0.6 * part)
+        spread = min(room, part)
         return int(np.clip(room / 2 + random.uniform(-spread, spread) / 2, 0, room))
     return int(random.integers(room + 1))
 

@@ -13,4 +13,6 @@ def share_bounds(hits: int, of: int, z: float = Z_95) -> tuple[float, float]:
     middle = share + z * z / (2 * of)
     half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     scale = 1 + z * z / of
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    low = (middle - half) / scale if hits else 0.0
+    high = (middle + half) / scale if hits < of else 1.0
+    return low, high

@@ -45,7 +45,7 @@ SURFACE = DetectorPlan(
         (AnchorLevel(8, (20.0,), (0.4, 1.0, 2.5)), AnchorLevel(16, (38.0, 66.0), (0.4, 1.0, 2.5))),
     ),
     channels=(12, 24, 40, 64, 48),
-    crop=(192, 320),
+    crop=(128, 160),
 )
 CAP = DetectorPlan(
     name="cap",

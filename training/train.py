@@ -37,11 +37,14 @@ class Batches:
         self._seed = seed
         self._anchors = make_anchors(plan.training_anchors)
 
-    def of_epoch(self, rows: Sequence[int], epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Each picture once, in an order and with crops of the epoch's own."""
+    def of_epoch(
+        self, rows: Sequence[int], epoch: int, *, full_only: bool
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Each picture once, in an order and with crops of the epoch's own; perhaps full batches only."""
         random = np.random.default_rng([self._seed, epoch])
         order = random.permutation(np.asarray(rows))
-        for start in range(0, len(order) - self._plan.batch + 1, self._plan.batch):
+        end = len(order) - self._plan.batch + 1 if full_only else len(order)
+        for start in range(0, end, self._plan.batch):
             yield self._batch(order[start : start + self._plan.batch], random)
 
     def _batch(
@@ -92,7 +95,7 @@ def train(plan: DetectorPlan, data: Path, out: Path, seed: int) -> Path:
     best, file = float("inf"), out / "checkpoint.pt"
     for epoch in range(plan.epochs):
         network.train()
-        for batch in batches.of_epoch(rows, epoch):
+        for batch in batches.of_epoch(rows, epoch, full_only=True):
             optimizer.zero_grad()
             loss = loss_of(network, batch)
             loss.backward()
@@ -118,7 +121,8 @@ def train(plan: DetectorPlan, data: Path, out: Path, seed: int) -> Path:
 def _validate(network: SsdLite, batches: Batches, rows: Sequence[int]) -> float:
     network.eval()
     with torch.inference_mode():
-        losses = [loss_of(network, batch).item() for batch in batches.of_epoch(rows, 0)]
+        crops = batches.of_epoch(rows, 0, full_only=False)
+        losses = [loss_of(network, batch).item() for batch in crops]
     return float(np.mean(losses)) if losses else float("inf")
 
 

@@ -27,7 +27,7 @@ def main() -> int:
         progress.say(f"The station failed: {error}")
         return 1
     except KeyboardInterrupt:
-        progress.say("Stopped before the station was up.")
+        progress.say("Stopped at once; what was under way is not in the summary.")
         return 130
     finally:
         signal.signal(
