@@ -19,7 +19,7 @@ from sightline.bus import Inbox
 from sightline.clock import SystemClock, boot_id
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.runtime import Context
+from sightline.runtime import Context, NewConfiguration
 from sightline.topics import (
     EQUIPMENT,
     GATE_ACTED,
@@ -145,6 +145,10 @@ class RunningEquipment:
             self._may_run.clear()
         else:
             self._may_run.set()
+
+    def reconfigure(self, configuration: EquipmentConfiguration) -> None:
+        """Hand it a new configuration, as the nucleus does."""
+        self._inbox.post(NewConfiguration(configuration))
 
     def judge(self, number: int, verdict: messages.Verdict, **more: Any) -> None:
         """Publish a verdict as inference does."""
