@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+BEGIN = Path(__file__).with_name("begin_script.py")
 
 
 class Child:
@@ -21,14 +20,13 @@ class Child:
     ) -> None:
         with log_file.open("ab") as log:
             self._popen = subprocess.Popen(
-                ["sh", "-c", script],
+                [sys.executable, "-I", "-S", str(BEGIN), str(os.getpid()), script],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_nucleus,
             )
         self.pid = self._popen.pid
         self.cpu_seconds = 0.0
@@ -64,7 +62,3 @@ class Child:
         code = os.waitstatus_to_exitcode(status)
         self._popen.returncode = code
         self._ended.set_result(code)
-
-
-def _end_with_nucleus() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from awscrt import io, mqtt
+from awscrt.exceptions import AwsCrtError
 
 from hil.nucleus.iot_operations import Receive
 from hil.nucleus.topics import filter_matches
@@ -17,6 +18,8 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1, 5
 KEEP_ALIVE_S = 10
 PING_TIMEOUT_MS = 3000
 ACKNOWLEDGEMENT_TIMEOUT_MS = 8000
+DISCONNECT_TIMEOUT_S = 2.0
+_AWSCRT_ERRORS = (AwsCrtError, RuntimeError)  # the second at once, such as for a topic that is none
 
 
 class IotCore:
@@ -25,7 +28,6 @@ class IotCore:
     def __init__(self, host: str, port: int, client_id: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._receivers: dict[str, list[Receive]] = {}
-        self._waiting: set[asyncio.Future[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
         self.connected = False
         group = io.EventLoopGroup(1)
@@ -56,55 +58,52 @@ class IotCore:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._connecting
-        self.connected = False
-        self._interrupted()
-        with contextlib.suppress(Exception):  # whatever the client raises, we are leaving
-            await asyncio.wait_for(asyncio.wrap_future(self._connection.disconnect()), 2.0)
+        if self.connected:
+            self.connected = False
+            with contextlib.suppress(*_AWSCRT_ERRORS, asyncio.TimeoutError):
+                await asyncio.wait_for(
+                    _finished(self._connection.disconnect()), DISCONNECT_TIMEOUT_S
+                )
 
     async def publish(self, topic: str, payload: bytes, quality_of_service: int) -> None:
         """Publish; done when acknowledged; CloudUnreachableError at once when the broker is away."""
-        self._need_connection()
         quality = mqtt.QoS(quality_of_service)
-        future, _ = self._connection.publish(topic, payload, quality)
-        await self._acknowledged(future)
+        await self._acknowledged(lambda: self._connection.publish(topic, payload, quality))
 
     async def subscribe(
         self, topic_filter: str, quality_of_service: int, receive: Receive
     ) -> Callable[[], None]:
         """Receive what matches a filter, until the function returned is called."""
-        self._need_connection()
+        quality = mqtt.QoS(quality_of_service)
         receivers = self._receivers.setdefault(topic_filter, [])
         receivers.append(receive)
         try:
-            quality = mqtt.QoS(quality_of_service)
-            future, _ = self._connection.subscribe(topic_filter, quality, self._from_broker)
-            await self._acknowledged(future)
+            await self._acknowledged(
+                lambda: self._connection.subscribe(topic_filter, quality, self._from_broker)
+            )
         except CloudUnreachableError:
             self._forget(topic_filter, receive)
             raise
         return lambda: self._forget(topic_filter, receive)
 
-    def _need_connection(self) -> None:
+    async def _acknowledged(self, request: Callable[[], tuple[Any, int]]) -> None:
         if not self.connected:
             raise CloudUnreachableError("the broker is away")
-
-    async def _acknowledged(self, future: Any) -> None:
-        waiting: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.add(waiting)
-        future.add_done_callback(lambda done: self._soon(_settle, waiting, done.exception()))
+        # the client itself fails what is not acknowledged as soon as the connection is gone
         try:
-            await waiting
-        finally:
-            self._waiting.discard(waiting)
+            future, _ = request()
+            await _finished(future)
+        except _AWSCRT_ERRORS as error:
+            raise CloudUnreachableError(str(error)) from error
 
     async def _connect(self) -> None:
         wait_s = float(SHORTEST_WAIT_S)
         while not self.connected:
             try:
-                await asyncio.wrap_future(self._connection.connect())
+                await _finished(self._connection.connect())
                 self.connected = True
                 log.info("connected to the broker")
-            except Exception as error:  # noqa: BLE001 - awscrt raises what its C side names
+            except _AWSCRT_ERRORS as error:
                 log.warning("the broker is away: %s", error)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
@@ -117,8 +116,6 @@ class IotCore:
         if self.connected:
             log.warning("the connection to the broker is gone")
         self.connected = False
-        for waiting in self._waiting:
-            _settle(waiting, CloudUnreachableError("the broker went away"))
 
     def _resumed(self, session_present: bool) -> None:
         log.info("the connection to the broker is back")
@@ -144,12 +141,6 @@ class IotCore:
             self._connection.unsubscribe(topic_filter)
 
 
-def _settle(waiting: asyncio.Future[None], error: BaseException | None) -> None:
-    if waiting.done():
-        return
-    if error is None:
-        waiting.set_result(None)
-    elif isinstance(error, CloudUnreachableError):
-        waiting.set_exception(error)
-    else:
-        waiting.set_exception(CloudUnreachableError(str(error)))
+def _finished(future: Any) -> "asyncio.Future[Any]":
+    """The client's future, shielded: one that is cancelled breaks the callback that would set it."""
+    return asyncio.shield(asyncio.wrap_future(future))

@@ -98,6 +98,31 @@ def test_a_publish_without_its_acknowledgement_fails_when_the_broker_goes() -> N
     run(scenario())
 
 
+def test_a_topic_that_is_none_is_refused_and_the_bridge_goes_on(tmp_path: Path) -> None:
+    async def scenario(port: int) -> None:
+        async with bridge_to(port) as bridge:
+            with pytest.raises(CloudUnreachableError):
+                await bridge.publish("a/#", b"x", 1)
+            await bridge.publish("a", b"x", 1)
+
+    with broker(tmp_path) as (_, port):
+        run(scenario(port))
+
+
+def test_a_bridge_that_never_connected_can_be_stopped() -> None:
+    async def scenario() -> None:
+        unused = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        port = unused.sockets[0].getsockname()[1]
+        unused.close()
+        bridge = IotCore("127.0.0.1", port, "test-thing")
+        bridge.start()
+        with pytest.raises(CloudUnreachableError):
+            await bridge.publish("a", b"x", 1)
+        await bridge.stop()
+
+    run(scenario())
+
+
 def test_subscriptions_are_there_again_when_the_broker_is_back(tmp_path: Path) -> None:
     async def scenario(folder: Path) -> None:
         received: asyncio.Queue[bytes] = asyncio.Queue()
