@@ -27,7 +27,14 @@ from equipment.schedule import Every
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import TransportError
-from sightline.messages import CounterAnnounced, GateActed, Message, PartJudged, PartTriggered
+from sightline.messages import (
+    CounterAnnounced,
+    GateActed,
+    Message,
+    PartJudged,
+    PartSettled,
+    PartTriggered,
+)
 from sightline.runtime import Context, NewConfiguration
 from sightline.topics import (
     COUNTER_ANNOUNCED,
@@ -115,9 +122,12 @@ class Equipment:
         self._link.start()
 
     def _deliver(self, delivery: Delivery) -> None:
-        if not isinstance(delivery.message, PartJudged):
-            return
-        judged = delivery.message
+        if isinstance(delivery.message, PartJudged):
+            self._forward(delivery.message)
+        elif isinstance(delivery.message, PartSettled) and delivery.message.begins:
+            self._repeat_outcomes = True  # with the next one: the publisher may lack some
+
+    def _forward(self, judged: PartJudged) -> None:
         order = order_of(
             judged,
             boot_id=boot_id(),

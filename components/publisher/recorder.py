@@ -53,6 +53,7 @@ class Recorder:
         self._gap_since_ns: int | None = None
         self._next_settle_ns = 0
         self._disk_closed_until_ns = 0
+        self._begins = True
         rate_hz = self._configuration.records.rate_hz
         self._sender = RecordSender(context.bus, outbox, context.health, rate_hz)
         self._uploader = self._new_uploader()
@@ -163,9 +164,12 @@ class Recorder:
     def _tell_settled(self) -> None:
         if self._settled is None:
             return
-        settled = PartSettled(station_id=self._context.station_id, up_to=self._settled)
+        settled = PartSettled(
+            station_id=self._context.station_id, up_to=self._settled, begins=self._begins
+        )
         try:
             self._context.bus.publish(PART_SETTLED, settled)
+            self._begins = False
         except TransportError as error:
             self._health.count("messages_not_published")
             log.warning("settled not told; again in a second", extra={"error": str(error)})

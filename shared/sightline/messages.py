@@ -182,9 +182,13 @@ class GateActed(Message, frozen=True, kw_only=True):
 
 
 class PartSettled(Message, frozen=True, kw_only=True):
-    """All parts up to this one lie durably in the outbox: publisher -> inference."""
+    """All parts up to this one lie durably in the outbox: publisher -> inference, equipment.
+
+    `begins`: the publisher has just started; outcomes of the gate told before may be lost to it.
+    """
 
     up_to: Part
+    begins: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,7 +76,12 @@ GATE_ACTED = Stream(
     "GateActed", messages.GateActed, "sightline/gate/acted", (EQUIPMENT,), (PUBLISHER,), 100
 )
 PART_SETTLED = Stream(
-    "PartSettled", messages.PartSettled, "sightline/part/settled", (PUBLISHER,), (INFERENCE,), 2
+    "PartSettled",
+    messages.PartSettled,
+    "sightline/part/settled",
+    (PUBLISHER,),
+    (INFERENCE, EQUIPMENT),
+    2,
 )
 MACHINE_SAMPLES = Stream(
     "MachineSamples",

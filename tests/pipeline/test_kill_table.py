@@ -66,8 +66,9 @@ def test_telemetry_killed_every_part_is_still_judged(start_station: StartStation
     assert records[-1]["machine"] is not None
 
 
-def test_publisher_killed_every_part_has_one_record_with_its_verdict(
+def test_publisher_killed_every_part_has_one_record_with_its_verdict_and_what_the_gate_did(
     start_station: StartStation,
 ) -> None:
     records = _check_accounts(_run_with_kill(start_station, "com.sightline.Publisher"))
     assert all(record["verdict"] != "missed" for record in records)
+    assert all(record["gate"] != "unconfirmed" for record in records)

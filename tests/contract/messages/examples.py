@@ -142,7 +142,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         acted_utc_ns=TRIGGERED_UTC_NS + 1_500_000_000,
         cause="verdict",
     ),
-    m.PartSettled(station_id="station-1", up_to=PART),
+    m.PartSettled(station_id="station-1", up_to=PART, begins=True),
     m.MachineSamples(
         station_id="station-1",
         equipment_id="conveyor-1",
