@@ -21,13 +21,13 @@ class Poller:
         self.last_read: TagsRead | None = None
 
     def interval(self, link_is_up: bool, now_utc_ns: int) -> tuple[MachineSamples, ...]:
-        """A new interval begins: stale batches for one without an answer, or while the link is down."""
-        unanswered = self._waiting
+        """An interval begins: stale batches for the last if unanswered, for this if there is no link."""
+        intervals = int(self._waiting) + int(not link_is_up)
         self._waiting = link_is_up
-        if link_is_up and not unanswered:
-            return ()
-        self.last_read = None
-        return tuple(self._batches(self._stale(now_utc_ns), now_utc_ns))
+        if intervals:
+            self.last_read = None
+        stale = self._stale(now_utc_ns)
+        return tuple(batch for _ in range(intervals) for batch in self._batches(stale, now_utc_ns))
 
     def answer(self, read: TagsRead, now_utc_ns: int) -> tuple[MachineSamples, ...]:
         """The batches of a reading; none if its interval was given up already."""

@@ -6,14 +6,18 @@ from sightline.bus import Delivery
 from sightline.errors import MessageError, TransportError
 from sightline.messages import MachineSamples, MachineState
 from sightline.runtime import Context, NewConfiguration
-from sightline.topics import MACHINE_STATE
+from sightline.topics import EQUIPMENT, MACHINE_STATE
 from telemetry.cloud_sender import CloudSender
 from telemetry.configuration import TelemetryConfiguration
 from telemetry.lambda_function import TelemetryFunction
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
-SILENCE_NS = 10_000_000_000
+SILENCE_S = 10
+NO_READINGS = (
+    f"no batch of readings from {EQUIPMENT} for more than {SILENCE_S} s; "
+    "one is due each sampleIntervalS of its configuration"
+)
 
 
 class TelemetryHost:
@@ -43,8 +47,8 @@ class TelemetryHost:
         health.set_ready(True)  # the first tick comes after the subscription
         health.gauge("batches_lost", self._function.batches_lost)
         health.gauge("values_omitted", self._function.values_omitted)
-        if self._context.clock.monotonic_ns() - self._last_batch_ns > SILENCE_NS:
-            health.raise_fault("no-readings", "the equipment component sends no batches", "warning")
+        if self._context.clock.monotonic_ns() - self._last_batch_ns > SILENCE_S * 1e9:
+            health.raise_fault("no-readings", NO_READINGS, "warning")
         else:
             health.clear_fault("no-readings")
         return TICK_S

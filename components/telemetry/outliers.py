@@ -1,8 +1,9 @@
 """How unusual a value is: its distance from the median of the last ones, in robust deviations.
 
-score = 0.6745 * |value - median| / MAD (median absolute deviation); a normally distributed reading
-stays below 4. The windows are kept apart for each status: a stopped motor is no outlier of a running
-one.
+score = 0.6745 * |value - median| / MAD (median absolute deviation), less while few readings are known:
+n / (n + 8) of it, because few readings guess their own spread badly (of 20, one normal reading in 2,000
+would score above 6; so it is one in 40,000). A normally distributed reading stays below 5. The windows
+are kept apart for each status: a stopped motor is no outlier of a running one.
 """
 
 import statistics
@@ -14,6 +15,7 @@ MAD_TO_DEVIATION = 0.6745
 LEAST_SHARE = 0.005  # a deviation below this share of the median is the sensor's last digit
 LEAST_DEVIATION = 1e-6
 GREATEST_SCORE = 1000.0
+CAUTION = 8  # readings
 
 
 class OutlierScorer:
@@ -48,4 +50,4 @@ def robust_score(value: float, window: deque[float]) -> float:
     deviation = statistics.median(abs(other - median) for other in window)
     least = max(LEAST_DEVIATION, LEAST_SHARE * abs(median)) * MAD_TO_DEVIATION
     score = MAD_TO_DEVIATION * abs(value - median) / max(deviation, least)
-    return min(score, GREATEST_SCORE)
+    return min(score * len(window) / (len(window) + CAUTION), GREATEST_SCORE)

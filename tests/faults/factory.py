@@ -43,6 +43,14 @@ def wait_for(what: str, holds: Callable[[], bool], timeout_s: float = 20.0) -> N
         time.sleep(0.01)
 
 
+async def cancel_the_rest() -> None:
+    """End what still runs in this loop: a server leaves tasks behind that wait for ever."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+
+
 class RunningPlc:
     """A PLC in a thread with its own loop."""
 
@@ -84,6 +92,7 @@ class RunningPlc:
     def stop(self) -> None:
         """End the server and its thread."""
         self.do(self.plc.stop())
+        self.do(cancel_the_rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

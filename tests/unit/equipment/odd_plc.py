@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from asyncua import Server, ua
 
 from hil.plant.address_space import NODES, AddressSpace
+from tests.faults.factory import cancel_the_rest
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class OddPlc:
     def stop(self) -> None:
         """End the server and its thread."""
         self._do(self._server.stop())
+        self._do(cancel_the_rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()

@@ -86,7 +86,7 @@ def test_each_interval_has_one_batch_whether_the_plc_answers_or_not() -> None:
     driven.disconnect()
     driven.later(0.5)
     driven.later(0.5)
-    assert [batch.sequence for batch in driven.batches()] == [1, 2, 3, 4, 5, 6]
+    assert [batch.sequence for batch in driven.batches()] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_a_verdict_that_the_link_could_not_write_is_counted_as_held_back() -> None:

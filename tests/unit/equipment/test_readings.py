@@ -1,0 +1,185 @@
+"""Readings become batches that are messages; node ids, times and outcomes are read as they are meant."""
+
+import datetime
+from typing import Any
+
+import pytest
+from asyncua import ua
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipment.configuration import EquipmentConfiguration, TagConfiguration
+from equipment.links.link import GateRecord, TagsRead
+from equipment.links.opcua_values import (
+    cause_name,
+    node_id_of,
+    records_of,
+    sample_of,
+    utc_ns_of,
+    whole_number_of,
+)
+from equipment.poller import Poller, in_batches
+from equipment.schedule import Every
+from sightline.codec import encode
+from sightline.errors import MachineLinkError
+from sightline.messages import MachineSamples, Sample
+from tests.unit.equipment.driven import NOW, STATION, S
+
+TAG = TagConfiguration(tag="vibration", node_id="ns=1;s=V", unit="mm/s")
+
+
+def reading(value: object, status: int = 0, kind: Any = None) -> Sample:
+    return sample_of(TAG, ua.DataValue(ua.Variant(value, kind), ua.StatusCode(status)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1.5, 1.5), (3, 3.0), (True, True), ("idle", "idle"), (-0.0, 0.0)]
+)
+def test_numbers_switches_and_texts_are_good(value: object, expected: object) -> None:
+    found = reading(value)
+    assert (found.value, found.quality, found.unit) == (expected, "good", "mm/s")
+    assert found.source_utc_ns == NOW
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, b"bytes", [1.0, 2.0]])
+def test_what_is_no_reading_is_bad_and_has_no_value(value: object) -> None:
+    assert (reading(value).value, reading(value).quality) == (None, "bad")
+
+
+def test_an_unknown_node_is_missing_and_any_other_bad_status_is_bad() -> None:
+    codes = ua.StatusCodes
+    assert reading(1.0, codes.BadNodeIdUnknown).quality == "missing"
+    assert reading(1.0, codes.BadCommunicationError).quality == "bad"
+    assert reading(1.0, codes.UncertainLastUsableValue).quality == "bad"
+
+
+@given(moment=st.datetimes(timezones=st.sampled_from([None, datetime.timezone.utc])))
+def test_any_time_that_a_server_gives_is_one_that_a_message_can_carry(
+    moment: datetime.datetime,
+) -> None:
+    utc_ns = utc_ns_of(moment)
+    assert 0 <= utc_ns < 2**63
+    aware = moment.replace(tzinfo=datetime.timezone.utc)
+    if 1970 < aware.year < 2262:
+        assert abs(utc_ns / 1e9 - aware.timestamp()) < 1e-3
+
+
+def test_a_namespace_may_be_named_by_its_address() -> None:
+    namespaces = ["http://opcfoundation.org/UA/", "urn:server", "urn:plc"]
+    assert node_id_of("nsu=urn:plc;s=Line.PartCounter", namespaces) == ua.NodeId(
+        "Line.PartCounter", 2
+    )
+    assert node_id_of("ns=3;i=42", namespaces) == ua.NodeId(42, 3)
+    with pytest.raises(MachineLinkError, match=r"no namespace 'urn:other'; it has http.*urn:plc"):
+        node_id_of("nsu=urn:other;s=X", namespaces)
+
+
+def test_outcome_columns_are_read_as_rows_and_refused_if_they_do_not_fit() -> None:
+    assert records_of([7, 8], [1, 2], [NOW, NOW], [0, 77]) == (
+        GateRecord(7, "passed", NOW, "ok"),
+        GateRecord(8, "rejected", NOW, "cause 77"),
+    )
+    with pytest.raises(MachineLinkError, match="2 numbers, 1 actions, 2 times, 2 causes"):
+        records_of([7, 8], [1], [NOW, NOW], [0, 0])
+    with pytest.raises(MachineLinkError, match=r"gate action 3; known are \{1: 'passed'"):
+        records_of([7], [3], [NOW], [0])
+
+
+def test_every_cause_has_its_word() -> None:
+    words = ["ok", "no_verdict", "late_verdict", "wrong_part", "heartbeat", "not_ok"]
+    assert [cause_name(code) for code in range(6)] == words
+    assert cause_name(-1) == "cause -1"
+
+
+@pytest.mark.parametrize("value", [None, "7", 7.0, -1, True])
+def test_a_register_that_is_no_whole_number_is_refused_with_its_place(value: object) -> None:
+    assert whole_number_of("x", 7) == 7
+    with pytest.raises(MachineLinkError, match=r"verdict_strobe holds .*whole number from 0"):
+        whole_number_of("verdict_strobe", value)
+
+
+def poller_of(*names: str) -> Poller:
+    tags = tuple(TagConfiguration(tag=name, node_id="ns=1;s=X") for name in names)
+    return Poller(STATION, EquipmentConfiguration(tags=tags))
+
+
+def read_of(*names: str) -> TagsRead:
+    samples = tuple(
+        Sample(tag=name, value=1.0, unit="", quality="good", source_utc_ns=NOW) for name in names
+    )
+    return TagsRead(samples, 1, NOW)
+
+
+def test_an_answer_is_the_batch_of_its_interval_and_comes_once() -> None:
+    poller = poller_of("a")
+    assert poller.interval(True, NOW) == ()
+    (batch,) = poller.answer(read_of("a"), NOW)
+    assert [(s.tag, s.quality) for s in batch.samples] == [("a", "good")]
+    assert poller.answer(read_of("a"), NOW) == ()
+
+
+def test_an_interval_without_an_answer_is_told_as_stale_in_each_tag() -> None:
+    poller = poller_of("a", "b")
+    poller.interval(True, NOW)
+    (batch,) = poller.interval(True, NOW + S)
+    assert [(s.tag, s.value, s.quality) for s in batch.samples] == [
+        ("a", None, "stale"),
+        ("b", None, "stale"),
+    ]
+    assert poller.last_read is None
+
+
+@given(
+    events=st.lists(st.sampled_from(["interval", "away", "answer"]), max_size=40),
+    tags=st.integers(0, 3),
+)
+def test_each_interval_has_exactly_one_batch_and_the_numbers_have_no_gap(
+    events: list[str], tags: int
+) -> None:
+    names = tuple("abc"[:tags])
+    poller = poller_of(*names)
+    batches: list[MachineSamples] = []
+    for event in events:
+        if event == "answer":
+            batches += poller.answer(read_of(*names), NOW)
+        else:
+            batches += poller.interval(event == "interval", NOW)
+    begun = sum(event != "answer" for event in events)
+    assert begun - 1 <= len(batches) <= begun
+    assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))
+
+
+@given(
+    st.lists(
+        st.builds(
+            Sample,
+            tag=st.text(min_size=1, max_size=64),
+            value=st.one_of(st.none(), st.floats(allow_nan=False), st.text(max_size=64)),
+            unit=st.text(max_size=16),
+            quality=st.sampled_from(["good", "bad", "missing", "stale"]),
+            source_utc_ns=st.integers(0, 2**63 - 1),
+        ),
+        max_size=100,
+    )
+)
+def test_any_readings_fit_their_batches_and_none_is_lost(samples: list[Sample]) -> None:
+    batches = list(in_batches(samples))
+    assert [sample for batch in batches for sample in batch] == samples
+    for batch in batches:
+        message = MachineSamples(
+            station_id="s" * 128,
+            equipment_id="e" * 64,
+            line_id="l" * 64,
+            sequence=2**53,
+            sampled_utc_ns=2**63 - 1,
+            samples=batch,
+        )
+        encode(message)  # raises if it is larger than a packet of the nucleus
+
+
+def test_what_is_due_each_interval_is_not_made_up_for_after_a_long_sleep() -> None:
+    every = Every(0.5, NOW)
+    assert every.due(NOW)
+    assert not every.due(NOW + S // 2 - 1)
+    assert every.due(NOW + 10 * S + 1)
+    assert every.next_ns == NOW + 10 * S + S // 2

@@ -1,0 +1,136 @@
+"""A steady machine scores low; one that changes names the tag that changed."""
+
+import itertools
+import random
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sightline.messages import MachineSamples, MachineState, Sample
+from telemetry.configuration import OutlierConfiguration
+from telemetry.outliers import OutlierScorer, robust_score
+from tests.unit.telemetry.making import (
+    NOISE,
+    a_function,
+    batch,
+    healthy_readings,
+    sample,
+    states_of,
+    with_value,
+)
+
+ALARM = OutlierConfiguration().alarm_score
+
+
+def states_over(readings: list[list[Sample]]) -> list[MachineState]:
+    """One state for each reading, of a function that begins with the first."""
+    first = batch(0, at_s=-1.0)
+    batches: list[MachineSamples] = [batch(n + 1, *r, at_s=n) for n, r in enumerate(readings)]
+    return list(states_of(a_function(), [first, *batches]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ten_minutes_of_a_steady_machine_raise_no_alarm(seed: int) -> None:
+    chance = random.Random(seed)
+    states = states_over([healthy_readings(chance) for _ in range(600)])
+    assert len(states) == 600
+    assert max(state.outlier_score for state in states) < ALARM
+    assert {state.outlier_cause for state in states} == {""}
+
+
+@pytest.mark.parametrize("tag", sorted(NOISE))
+def test_a_step_in_one_tag_is_an_alarm_that_names_it(tag: str) -> None:
+    chance = random.Random(7)
+    mean, deviation = NOISE[tag]
+    steady = [healthy_readings(chance) for _ in range(100)]
+    step = max(12 * deviation, 0.06 * mean)
+    after = with_value(healthy_readings(chance), tag, mean + step)
+    *before, state = states_over([*steady, after])
+    assert all(s.outlier_cause == "" for s in before)
+    assert state.outlier_cause == tag
+    assert state.outlier_score >= ALARM
+    scores = {value.tag: value.outlier_score for value in state.values}
+    assert scores[tag] == state.outlier_score == max(scores.values())
+
+
+def test_a_new_level_that_stays_becomes_the_usual_one() -> None:
+    chance = random.Random(3)
+    steady = [healthy_readings(chance) for _ in range(100)]
+    raised = [
+        with_value(healthy_readings(chance), "vibration", chance.gauss(3.0, 0.12))
+        for _ in range(130)
+    ]
+    states = states_over([*steady, *raised])
+    assert states[100].outlier_cause == "vibration"
+    assert states[-1].outlier_cause == ""
+
+
+def test_stopping_and_starting_the_line_is_no_alarm() -> None:
+    chance = random.Random(5)
+    runs = [True] * 60 + [False] * 60 + [True] * 60 + [False] * 60
+    states = states_over([healthy_readings(chance, running) for running in runs])
+    assert {state.outlier_cause for state in states} == {""}
+
+
+def test_the_fewer_readings_are_known_the_more_cautious_is_the_score() -> None:
+    few, many = deque([1.0, 2.0, 3.0] * 7), deque([1.0, 2.0, 3.0] * 40)
+    assert 0 < robust_score(9.0, few) < robust_score(9.0, many)
+
+
+def test_few_readings_score_nothing_and_a_switch_never_does() -> None:
+    wild = [
+        [sample("vibration", float(n % 2) * 100), sample("line_running", True)] for n in range(15)
+    ]
+    assert {state.outlier_score for state in states_over(wild)} == {0.0}
+
+
+def test_a_reading_that_is_lacking_scores_nothing_and_does_not_blur_the_rest() -> None:
+    chance = random.Random(9)
+    steady = [healthy_readings(chance) for _ in range(60)]
+    lacking = [[sample("vibration", None, "bad")] for _ in range(10)]
+    jump = with_value(healthy_readings(chance), "vibration", 9.0)
+    states = states_over([*steady, *lacking, *[healthy_readings(chance)] * 4, jump])
+    assert all(state.outlier_score < ALARM for state in states[:-1])
+    assert states[-1].outlier_cause == "vibration"
+
+
+def test_a_sensor_without_any_noise_may_change_its_last_digit() -> None:
+    still = deque([6.1] * 50)
+    assert robust_score(6.11, still) < ALARM
+    assert robust_score(7.0, still) > ALARM
+
+
+def test_a_change_of_status_settles_before_it_is_scored_or_learned() -> None:
+    scorer = OutlierScorer(OutlierConfiguration(settle_intervals=3, least_readings=4, window=8))
+    for n in range(20):
+        scorer.begin("running")
+        scorer.score("motor_current", 4.0 + 0.1 * (n % 2))
+    scores = []
+    for value in (9.0, 8.0, 7.0):
+        scorer.begin("stopped")
+        scores.append(scorer.score("motor_current", value))
+    for value in (9.0, 8.0, 7.0, 30.0):
+        scorer.begin("running")
+        scores.append(scorer.score("motor_current", value))
+    assert scores[:6] == [0.0] * 6
+    assert scores[6] > ALARM
+
+
+@given(
+    window=st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=30),
+    value=st.floats(-1e300, 1e300),
+)
+def test_any_score_is_a_number_from_nought_to_a_thousand(window: list[float], value: float) -> None:
+    assert 0 <= robust_score(value, deque(window)) <= 1000
+
+
+@given(st.lists(st.floats(0, 100), min_size=5, max_size=5, unique=True))
+def test_the_farther_from_the_usual_the_higher_the_score(values: list[float]) -> None:
+    window = deque(random.Random(1).gauss(50, 5) for _ in range(40))
+    median = sorted(window)[19:21]
+    centre = sum(median) / 2
+    by_distance = sorted(values, key=lambda value: abs(value - centre))
+    scores = [robust_score(value, window) for value in by_distance]
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(scores))
