@@ -1,0 +1,122 @@
+"""What the station adds to the bare models: four frames from the ring, both demo models, the ledger."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from hil.plant.bottles.part import PartPlan, render_part
+from inference.configuration import Policy
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import Examined, ServingModel, examine
+from inference.ledger import Ledger
+from inference.policy import Sight, judge
+from inference.verdicts import judged
+from sightline.clock import boot_id
+from sightline.frames import RingReader, RingWriter
+from sightline.messages import FrameRef, Part, PartCaptured
+from sightline.pixels import bgr_to_uyvy
+
+MODELS = Path(__file__).resolve().parents[2] / "components" / "models"
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+
+
+@pytest.fixture
+def models() -> list[ServingModel]:
+    cv2.setNumThreads(1)
+    return [ServingModel(OnnxDetector(MODELS / name, threads=2)) for name in ("surface", "cap")]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Iterator[tuple[RingReader, list[FrameRef]]]:
+    """Four pictures of a good bottle in a ring."""
+    path = Path("/dev/shm") / f"sightline-bench-{uuid.uuid4().hex[:8]}.ring"
+    ring = RingWriter(path, CAMERAS, slots=2, slot_bytes=1280 * 720 * 2)
+    refs = [
+        ring.write(
+            CAMERAS[view.camera],
+            bgr_to_uyvy(view.picture),
+            "UYVY",
+            width=1280,
+            height=720,
+            sequence=1,
+            captured_monotonic_ns=0,
+        )
+        for view in render_part(PartPlan(1, "good"), 1)
+    ]
+    yield RingReader(path, CAMERAS), refs
+    ring.close()
+
+
+def test_the_bare_models_on_four_images(
+    benchmark: BenchmarkFixture, models: list[ServingModel]
+) -> None:
+    sizes = [(model, model.contract.anchors) for model in models]
+    images = [(m, np.zeros((size.height, size.width, 3), np.uint8)) for m, size in sizes]
+
+    def run() -> None:
+        for _ in CAMERAS:
+            for model, image in images:
+                model.detector.infer(image)
+
+    benchmark(run)
+
+
+def test_a_part_from_the_ring_to_its_detections(
+    benchmark: BenchmarkFixture,
+    models: list[ServingModel],
+    frames: tuple[RingReader, list[FrameRef]],
+) -> None:
+    ring, refs = frames
+    examined: Examined = benchmark(examine, ring, refs, models, Policy().lowest_score())
+    timings = examined.timings
+    shares = {
+        "preprocess_ms": timings.preprocess,
+        "model_ms": timings.model,
+        "decode_ms": timings.decode,
+    }
+    benchmark.extra_info.update({name: round(value, 3) for name, value in shares.items()})
+    assert {found.label for found in examined.detections} >= {"cap_present"}
+
+
+def test_a_verdict_from_detections_to_the_disk(
+    benchmark: BenchmarkFixture,
+    models: list[ServingModel],
+    frames: tuple[RingReader, list[FrameRef]],
+    tmp_path: Path,
+) -> None:
+    ring, refs = frames
+    examined = examine(ring, refs, models, Policy().lowest_score())
+    ledger = Ledger(tmp_path / "ledger.sqlite", 1000)
+    numbers = iter(range(1, 1_000_000))
+
+    def run() -> None:
+        captured = PartCaptured(
+            station_id="bench",
+            part=Part(1, next(numbers)),
+            triggered_utc_ns=0,
+            triggered_monotonic_ns=0,
+            captured_monotonic_ns=0,
+            deadline_monotonic_ns=0,
+            boot_id=boot_id(),
+            frames=tuple(refs),
+        )
+        judgement = judge(examined.detections, Sight(CAMERAS), Policy())
+        verdict = judged(
+            captured,
+            judgement,
+            examined,
+            models,
+            policy_version="1",
+            evidence=(),
+            queue_ms=0.0,
+            now_utc_ns=0,
+        )
+        ledger.commit([verdict])
+
+    benchmark(run)
+    ledger.close()
