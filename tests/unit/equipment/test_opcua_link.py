@@ -225,6 +225,7 @@ def test_a_new_configuration_leaves_the_old_plc_for_the_new(
         wait_for("beats there", lambda: bool(other.writes("Station.Heartbeat")))
         equipment.wait_until_ready()
         beats = settled(lambda: len(plc.writes("Station.Heartbeat")))
+        plc.put("Line.PartCounter", 9, UINT32)
         other.put("Line.PartCounter", 3, UINT32)
         wait_for("its trigger", lambda: [t.counter for t in equipment.triggered()] == [3])
         assert len(plc.writes("Station.Heartbeat")) == beats

@@ -149,6 +149,28 @@ def test_each_interval_has_exactly_one_batch_and_the_numbers_have_no_gap(
     assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))
 
 
+def message_of(samples: tuple[Sample, ...]) -> MachineSamples:
+    return MachineSamples(
+        station_id="s" * 128,
+        equipment_id="e" * 64,
+        line_id="l" * 64,
+        sequence=2**53,
+        sampled_utc_ns=2**63 - 1,
+        samples=samples,
+    )
+
+
+@pytest.mark.parametrize("length", range(1, 65, 7))
+def test_a_batch_is_filled_up_to_what_a_message_carries(length: int) -> None:
+    one = Sample(
+        tag="t" * 64, value="v" * length, unit="u" * 16, quality="good", source_utc_ns=2**63 - 1
+    )
+    batches = list(in_batches([one] * 200))
+    assert sum(len(batch) for batch in batches) == 200
+    sizes = [len(encode(message_of(batch))) for batch in batches]  # raises if one is too large
+    assert min(sizes[:-1]) > 5_000
+
+
 @given(
     st.lists(
         st.builds(
@@ -166,15 +188,7 @@ def test_any_readings_fit_their_batches_and_none_is_lost(samples: list[Sample]) 
     batches = list(in_batches(samples))
     assert [sample for batch in batches for sample in batch] == samples
     for batch in batches:
-        message = MachineSamples(
-            station_id="s" * 128,
-            equipment_id="e" * 64,
-            line_id="l" * 64,
-            sequence=2**53,
-            sampled_utc_ns=2**63 - 1,
-            samples=batch,
-        )
-        encode(message)  # raises if it is larger than a packet of the nucleus
+        encode(message_of(batch))  # raises if it is larger than a packet of the nucleus
 
 
 def test_what_is_due_each_interval_is_not_made_up_for_after_a_long_sleep() -> None:
