@@ -73,18 +73,16 @@ class OneMachine:
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until each component reports itself ready, as the cloud side sees it."""
         deadline = time.monotonic() + timeout_s
-        waiting: list[str] = list(COMPONENTS)
+        waiting = dict.fromkeys(COMPONENTS, "not heard of yet")
         while waiting and time.monotonic() < deadline:
             self.check_processes()
-            health = self.cloud_summary().get("health", {})
-            waiting = [
-                n for n in COMPONENTS if not health.get(f"com.sightline.{n}", {}).get("ready")
-            ]
+            waiting = _not_ready(self.cloud_summary().get("health", {}))
             time.sleep(POLL_S)
         if waiting:
+            reasons = "".join(f"\n  {name}: {reason}" for name, reason in waiting.items())
             raise StationFailed(
-                f"not ready after {timeout_s:.0f} s: {', '.join(waiting)}; "
-                f"their logs are in {self.folder / 'nucleus' / 'logs'}"
+                f"not ready after {timeout_s:.0f} s:{reasons}\n"
+                f"the components' logs are in {self.folder / 'nucleus' / 'logs'}"
             )
 
     def tell_plant(self, command: str, **more: object) -> None:
@@ -157,6 +155,16 @@ class OneMachine:
 
     def _process(self, name: str) -> Process:
         return next(process for process in self._processes if process.name == name)
+
+
+def _not_ready(health: Json) -> dict[str, str]:
+    """The components that are not ready, each with its faults in words."""
+    found = {name: health.get(f"com.sightline.{name}") for name in COMPONENTS}
+    return {
+        name: "; ".join(fault["text"] for fault in told["faults"]) if told else "not heard of yet"
+        for name, told in found.items()
+        if not (told and told["ready"])
+    }
 
 
 def _read_json(path: Path) -> Json:
