@@ -16,6 +16,7 @@ from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 HOST = "127.0.0.1"
 LISTENER = "default"
 SHUTDOWN_TIMEOUT_S = 5.0
+QUIET_S = 0.1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,18 +41,55 @@ async def serve(port: int, port_file: Path | None) -> None:
         loop.add_signal_handler(number, stopped.set)
     broker = Broker(_configuration(), loop=loop)
     await broker.start()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        streams = StreamReaderAdapter(reader), StreamWriterAdapter(writer)
-        await broker.external_connected(*streams, LISTENER)
-
-    server = await asyncio.start_server(connected, HOST, port, reuse_address=True)
+    connections = _Connections(broker)
+    server = await asyncio.start_server(connections.made, HOST, port, reuse_address=True)
     if port_file is not None:
         _write_whole(port_file, f"{HOST}:{server.sockets[0].getsockname()[1]}\n")
     await stopped.wait()
     server.close()
+    await connections.drain()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(broker.shutdown(), SHUTDOWN_TIMEOUT_S)
+
+
+class _Connections:
+    """The broker's connections: what it has acknowledged it also delivers before it ends."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._writers: set[_CountingWriter] = set()
+
+    async def made(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection until it ends."""
+        counting = _CountingWriter(writer)
+        self._writers.add(counting)
+        try:
+            await self._broker.external_connected(StreamReaderAdapter(reader), counting, LISTENER)
+        finally:
+            self._writers.discard(counting)
+
+    async def drain(self) -> None:
+        """Take no more from anybody, and wait until nothing more is written to anybody."""
+        for writer in self._writers:
+            writer.transport.pause_reading()
+        written = -1
+        while written != (written := sum(writer.written for writer in self._writers)):
+            await asyncio.sleep(QUIET_S)
+
+
+class _CountingWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt is not typed for us
+    """Counts its writes."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        super().__init__(writer)
+        assert isinstance(writer.transport, asyncio.Transport)
+        self.transport = writer.transport
+        self.written = 0
+
+    def write(self, data: bytes) -> None:
+        """Write, and count."""
+        self.written += 1
+        super().write(data)
 
 
 def _configuration() -> BrokerConfig:
