@@ -70,8 +70,9 @@ class Operator:
         elif command.command == "stop":
             self._conveyor.stop()
         else:
+            inject = self._faults[command.kind or ""]
             self._status.fault_injected(kind=command.kind, tag=command.tag, seconds=command.seconds)
-            await self._faults[command.kind or ""](command)
+            await inject(command)
 
     async def _freeze_heartbeat(self, command: Command) -> None:
         self._plc.heartbeat_frozen = True

@@ -156,9 +156,12 @@ def test_a_belt_speed_that_is_no_number_is_left_out_of_the_trigger(
     assert equipment.triggered()[0].belt_speed_mps is None
 
 
-def test_a_counter_of_bad_status_is_no_part(plc: OddPlc, equipment: RunningEquipment) -> None:
+@pytest.mark.parametrize("status", ["BadOutOfService", "UncertainLastUsableValue"])
+def test_a_counter_whose_status_is_not_good_is_no_part(
+    plc: OddPlc, equipment: RunningEquipment, status: str
+) -> None:
     plc.put("Line.PartCounter", 5, UINT32)
-    plc.put("Line.PartCounter", 0, UINT32, ua.StatusCodes.BadOutOfService)
+    plc.put("Line.PartCounter", 0, UINT32, getattr(ua.StatusCodes, status))
     plc.put("Line.PartCounter", 6, UINT32)
     wait_for("the sixth", lambda: [t.counter for t in equipment.triggered()] == [5, 6])
     assert "counter_restarts" not in equipment.health.report().counters
