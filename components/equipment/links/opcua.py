@@ -93,8 +93,8 @@ class OpcuaLink:
         try:
             await _as_task(client.connect())
             session = OpcuaSession(client, configuration, self._tags, self._inbox.post, self._clock)
+            self._session = session  # what is asked for while it opens waits in it
             await _as_task(session.open())
-            self._session = session
             await session.run()
         except Exception as error:  # noqa: BLE001 a broken server makes the client raise anything
             reason = _in_words(error, configuration.request_timeout_s)
