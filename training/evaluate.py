@@ -62,8 +62,8 @@ def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, A
             changed = {**policy.defects, "scratch": tiers, "dent": tiers}
             found = figures(parts, msgspec.structs.replace(policy, defects=changed))
             yield {
-                "reject": reject,
-                "review": review,
+                "reject_from": reject,
+                "review_from": review,
                 **{
                     name: found[name]["share"]
                     for name in ("escapes", "overkill", "review", "good_parts_reviewed")
