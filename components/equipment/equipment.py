@@ -15,6 +15,7 @@ from equipment.links.link import (
     LinkUp,
     MachineLink,
     OutcomesRead,
+    ReadOutcomes,
     ReadTags,
     TagsRead,
     VerdictEchoed,
@@ -125,7 +126,8 @@ class Equipment:
         if isinstance(delivery.message, PartJudged):
             self._forward(delivery.message)
         elif isinstance(delivery.message, PartSettled) and delivery.message.begins:
-            self._repeat_outcomes = True  # with the next one: the publisher may lack some
+            self._repeat_outcomes = True  # the publisher may lack some
+            self._link.request(ReadOutcomes())
 
     def _forward(self, judged: PartJudged) -> None:
         order = order_of(

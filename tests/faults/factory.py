@@ -25,6 +25,7 @@ from sightline.topics import (
     GATE_ACTED,
     MACHINE_SAMPLES,
     PART_JUDGED,
+    PART_SETTLED,
     PART_TRIGGERED,
     Stream,
     streams_read_by,
@@ -178,6 +179,11 @@ class RunningEquipment:
             }
         )
         self.exchange.publish(PART_JUDGED, msgspec.json.encode(judged))
+
+    def start_publisher(self) -> None:
+        """Say what a publisher says first of all."""
+        settled = messages.PartSettled(station_id=STATION, up_to=messages.Part(1, 0), begins=True)
+        self.exchange.publish(PART_SETTLED, msgspec.json.encode(settled))
 
     def told(self, stream: Stream, kind: type[M]) -> list[M]:
         """What it published on a stream."""

@@ -136,6 +136,18 @@ def test_the_outcomes_that_the_plc_keeps_are_told_again_after_a_restart(plc: Run
         assert {a.cause for a in equipment.gate_acted()} <= {"no_verdict", "heartbeat"}
 
 
+def test_a_publisher_that_starts_on_a_line_at_rest_is_told_all_outcomes_again(
+    plc: RunningPlc,
+) -> None:
+    with running_equipment(plc.plc.endpoint) as equipment:
+        equipment.wait_until_ready()
+        numbers = [plc.count_part() for _ in range(3)]
+        wait_for("three outcomes", lambda: len(equipment.gate_acted()) == 3)
+        equipment.start_publisher()
+        wait_for("all three again", lambda: len(equipment.gate_acted()) == 6)
+        assert [a.part_number for a in equipment.gate_acted()] == [*numbers, *numbers]
+
+
 def test_of_many_parts_while_no_one_listened_the_last_64_outcomes_are_told(
     plc: RunningPlc,
 ) -> None:

@@ -29,7 +29,12 @@ class ReadTags:
     """Request: read all tags at once; answered by `TagsRead`, or never while the machine is away."""
 
 
-Request = VerdictOrder | Beat | ReadTags
+@dataclass(frozen=True)
+class ReadOutcomes:
+    """Request: read the outcomes that the machine remembers; answered by `OutcomesRead`."""
+
+
+Request = VerdictOrder | Beat | ReadTags | ReadOutcomes
 
 
 class MachineLink(Protocol):

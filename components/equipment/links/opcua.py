@@ -10,7 +10,15 @@ from typing import Any
 from asyncua import Client
 
 from equipment.configuration import OpcuaConfiguration, TagConfiguration
-from equipment.links.link import Beat, LinkDown, Request, VerdictOrder, VerdictTooLate
+from equipment.links.link import (
+    Beat,
+    LinkDown,
+    ReadOutcomes,
+    ReadTags,
+    Request,
+    VerdictOrder,
+    VerdictTooLate,
+)
 from equipment.links.opcua_session import OpcuaSession
 from sightline.bus import Inbox
 from sightline.clock import Clock
@@ -64,8 +72,12 @@ class OpcuaLink:
             else:
                 session.verdicts.put_nowait(request)
         elif session is not None:
-            wanted = session.beat_wanted if isinstance(request, Beat) else session.tags_wanted
-            wanted.set()
+            wanted = {
+                Beat: session.beat_wanted,
+                ReadTags: session.tags_wanted,
+                ReadOutcomes: session.outcomes_wanted,
+            }
+            wanted[type(request)].set()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

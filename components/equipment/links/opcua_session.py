@@ -61,7 +61,7 @@ class OpcuaSession:
         self.verdicts: asyncio.Queue[VerdictOrder] = asyncio.Queue()
         self.beat_wanted = asyncio.Event()
         self.tags_wanted = asyncio.Event()
-        self._outcomes_changed = asyncio.Event()
+        self.outcomes_wanted = asyncio.Event()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -83,14 +83,14 @@ class OpcuaSession:
 
     async def run(self) -> None:
         """Work until something fails; the error says what."""
-        self._outcomes_changed.set()
+        self.outcomes_wanted.set()
         workers = [
             asyncio.create_task(worker)
             for worker in (
                 self._write_verdicts(),
                 self._each_time(self.beat_wanted, self._write_beat),
                 self._each_time(self.tags_wanted, self._read_tags),
-                self._each_time(self._outcomes_changed, self._read_outcomes),
+                self._each_time(self.outcomes_wanted, self._read_outcomes),
                 self._wait_for_loss(),
             )
         ]
@@ -123,7 +123,7 @@ class OpcuaSession:
                 self._post(VerdictEchoed(int(value)))
             self._echo_seen = True
         else:
-            self._outcomes_changed.set()
+            self.outcomes_wanted.set()
 
     def status_change_notification(self, notification: Any) -> None:
         """The client calls this when the subscription ended on the server, or with the connection."""
@@ -195,7 +195,7 @@ class OpcuaSession:
     async def _read_outcomes(self) -> None:
         before, *columns, after = await self._read("outcome_counter", *OUTCOMES, "outcome_counter")
         if before != after:  # the PLC wrote meanwhile; look again
-            self._outcomes_changed.set()
+            self.outcomes_wanted.set()
             return
         numbers, actions, times, causes = (list(column or ()) for column in columns)
         told = whole_number_of(self._where("outcome_counter"), after)

@@ -27,6 +27,7 @@ from sightline.messages import (
     MachineSamples,
     Part,
     PartJudged,
+    PartSettled,
     PartTriggered,
 )
 from sightline.runtime import Context
@@ -36,6 +37,7 @@ from sightline.topics import (
     GATE_ACTED,
     MACHINE_SAMPLES,
     PART_JUDGED,
+    PART_SETTLED,
     PART_TRIGGERED,
     Stream,
 )
@@ -155,6 +157,11 @@ class Driven:
     def judge(self, judged: PartJudged) -> None:
         """A verdict comes from the bus."""
         self.component.handle(Delivery(PART_JUDGED, judged, self.clock.now_ns))
+
+    def hear_settled(self, begins: bool) -> None:
+        """The publisher says what lies in its outbox, the first time or again."""
+        settled = PartSettled(station_id=STATION, up_to=Part(1, 0), begins=begins)
+        self.component.handle(Delivery(PART_SETTLED, settled, self.clock.now_ns))
 
     def tell_outcomes(self, counter: int, *numbers: int) -> None:
         """The machine tells what it remembers of these parts, of so many ever."""

@@ -1,6 +1,13 @@
 """What the component does by the clock, with outcomes, and when its bus or its machine is away."""
 
-from equipment.links.link import Beat, ReadTags, TagsRead, VerdictEchoed, VerdictTooLate
+from equipment.links.link import (
+    Beat,
+    ReadOutcomes,
+    ReadTags,
+    TagsRead,
+    VerdictEchoed,
+    VerdictTooLate,
+)
 from tests.unit.equipment.driven import NOW, Driven, a_verdict
 
 
@@ -62,6 +69,19 @@ def test_a_plc_that_comes_back_is_asked_for_all_its_outcomes_again() -> None:
     driven.connect()
     driven.tell_outcomes(3, 1, 2, 3)
     assert driven.acted() == [1, 2, 1, 2, 3]
+
+
+def test_a_publisher_that_has_just_started_is_told_all_outcomes_again_at_once() -> None:
+    driven = Driven()
+    driven.connect()
+    driven.tell_outcomes(2, 1, 2)
+    driven.hear_settled(begins=False)
+    assert driven.link.asked(ReadOutcomes) == 0
+    driven.hear_settled(begins=True)
+    assert driven.link.asked(ReadOutcomes) == 1
+    driven.tell_outcomes(2, 1, 2)
+    driven.tell_outcomes(2, 1, 2)
+    assert driven.acted() == [1, 2, 1, 2]
 
 
 def test_the_fault_tells_where_the_plc_should_be_from_the_first_moment_on() -> None:
