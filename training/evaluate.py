@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.configuration import LabelTiers, Policy
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, detect
+from inference.examiner import ServingModel, Timings, ask, read_answer
 from sightline.errors import SightlineError
 from training.datasets import Picture, load_frame, read_coco
 from training.examination import ExaminedPart, figures, planted_on
@@ -38,7 +38,7 @@ def examine_parts(
             for view in views
             for frame in [load_frame(view.file)]
             for model in models
-            for found in detect(model, frame, view.camera, LOWEST_SCORE, Timings())
+            for found in read_answer(ask(model, frame, view.camera, Timings()), LOWEST_SCORE)
         ]
         examined.append(
             ExaminedPart(
@@ -73,7 +73,7 @@ def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, A
 
 def evaluate(folders: Sequence[Path], data: Path, with_sweep: bool) -> dict[str, Any]:
     """All figures of these models on these parts, by the default policy."""
-    models = [ServingModel(OnnxDetector(folder, threads=2)) for folder in folders]
+    models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
     pictures = read_coco(data)
     parts = examine_parts(models, pictures)
     result: dict[str, Any] = {

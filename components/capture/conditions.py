@@ -8,7 +8,9 @@ from capture.configuration import ConditionLimits
 from capture.sources.source import Frame
 from sightline.messages import CaptureConditions
 
-STEP = 4  # every fourth pixel of every fourth row is enough, and takes 0.1 ms of a 1280 x 720 frame
+STEP = (
+    8  # every eighth pixel of every eighth row is enough, and takes 0.04 ms of a 1280 x 720 frame
+)
 _LUMA_CHANNEL = {"UYVY": 1, "YUYV": 0}
 
 
@@ -27,7 +29,7 @@ def measure(frame: Frame, limits: ConditionLimits) -> CaptureConditions:
 
 
 def thinned_luma(frame: Frame) -> NDArray[np.uint8]:
-    """Every fourth luma value of every fourth row; of RGB the green one stands for it."""
+    """Every eighth luma value of every eighth row; of RGB the green one stands for it."""
     rows = frame.pixels[: frame.height : STEP, ::STEP]
     luma = rows if rows.ndim == 2 else rows[..., _LUMA_CHANNEL.get(frame.pixel_format, 1)]
     return np.ascontiguousarray(luma)

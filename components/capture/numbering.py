@@ -11,7 +11,7 @@ import msgspec
 
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.errors import MessageError
-from sightline.journal import DurableText
+from sightline.journal import DurableRecord
 from sightline.messages import Part
 
 GREATEST_JUMP = 1000
@@ -95,16 +95,20 @@ class NumberingFile:
     """Keeps the state on disk."""
 
     def __init__(self, path: Path) -> None:
-        self._text = DurableText(path)
+        self._record = DurableRecord(path)
 
     def load(self) -> Numbering | None:
         """The state stored last; None if there is none. MessageError if the file is damaged."""
         try:
-            text = self._text.load()
-        except UnicodeDecodeError as error:
-            raise MessageError(f"the stored part number is no text: {error}") from error
-        return decode_of_any_size(Numbering, text.encode()) if text is not None else None
+            content = self._record.load()
+        except ValueError as error:
+            raise MessageError(f"the stored part number is damaged: {error}") from error
+        return decode_of_any_size(Numbering, content) if content is not None else None
 
     def store(self, state: Numbering) -> None:
         """On disk when this returns."""
-        self._text.store(encode_of_any_size(state).decode())
+        self._record.store(encode_of_any_size(state))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._record.close()

@@ -95,6 +95,7 @@ class PartCounter:
     def close(self) -> None:
         """End the thread that stores."""
         self._keeper.shutdown()
+        self._file.close()
 
     def _begin(self, step: Step | None, deadline_ns: int) -> Numbering | None:
         if step is None:

@@ -3,6 +3,8 @@
 import logging
 from dataclasses import dataclass
 
+import cv2
+
 from capture.cameras import Cameras
 from capture.configuration import CaptureConfiguration, MessageTriggerConfiguration
 from capture.deadline import travel_ns
@@ -19,7 +21,7 @@ from sightline.topics import PART_CAPTURED, PARTS_ANNOUNCED, Stream
 
 log = logging.getLogger(__name__)
 
-NUMBERING_FILE = "numbering.json"
+NUMBERING_FILE = "numbering.record"
 NOT_PUBLISHED = "messages-not-published"
 SECOND_NS = 1_000_000_000
 
@@ -185,4 +187,5 @@ class Capture:
 
 def build_capture(context: Context[CaptureConfiguration]) -> Capture:
     """The component with the configured cameras and trigger."""
+    cv2.setNumThreads(1)  # threads of its own would run beside the part in hand, at full priority
     return Capture(context)

@@ -57,7 +57,10 @@ class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
 
 
 class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
-    """Models, policy and evidence; `threads` are those of one model run."""
+    """Models, policy and evidence; `threads` are those of one model run.
+
+    The demo models are too small for a second thread to pay: it costs more than it brings.
+    """
 
     cameras: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)] = (
         "cam1",
@@ -70,7 +73,7 @@ class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
         ModelConfiguration(name="surface"),
         ModelConfiguration(name="cap"),
     )
-    threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
     policy: Policy = Policy()
     evidence: EvidenceConfiguration = EvidenceConfiguration()
     ledger_keeps_parts: Annotated[int, Meta(ge=1000)] = 100_000

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.detectors.detector import Detector
+from inference.detectors.detector import Detector, RawDetections
 from inference.preprocess import PREPROCESSINGS, FramePyramid
 from inference.ssd import Floats, find_boxes, make_anchors
 from sightline.frames import RingReader
@@ -17,7 +17,10 @@ from sightline.messages import Detection, FrameRef
 
 @dataclass
 class Timings:
-    """Milliseconds, summed over a part's images; `per_image` has one entry each."""
+    """Milliseconds, summed over a part's images; `per_image` has one entry each.
+
+    Answers are read after the last model ran, all at once: in between, each would wait for cold memory.
+    """
 
     preprocess: float = 0.0
     model: float = 0.0
@@ -52,28 +55,37 @@ def examine(
 ) -> Examined:
     """Run all models on all frames, one after the other; FrameOverwrittenError if one is gone."""
     timings = Timings()
-    detections: list[Detection] = []
     seen: dict[str, FramePyramid] = {}
+    answers: list[Answer] = []
     for ref in frames:
         started = time.perf_counter()
         pyramid = ring.read(ref, partial(FramePyramid.of_frame, pixel_format=ref.pixel_format))
-        timings.preprocess += _since(started)
-        for model in models:
-            detections += detect(model, pyramid, ref.camera, score_threshold, timings)
-        timings.per_image.append(_since(started))
         seen[ref.camera] = pyramid
+        timings.preprocess += _since(started)
+        answers += [ask(model, pyramid, ref.camera, timings) for model in models]
+        timings.per_image.append(_since(started))
+    started = time.perf_counter()
+    detections = [found for answer in answers for found in read_answer(answer, score_threshold)]
+    timings.decode = _since(started)
+    timings.per_image = [
+        image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
+    ]
     detections.sort(key=lambda detection: -detection.score)
     return Examined(tuple(detections), seen, timings)
 
 
-def detect(
-    model: ServingModel,
-    pyramid: FramePyramid,
-    camera: str,
-    score_threshold: float,
-    timings: Timings,
-) -> list[Detection]:
-    """What one model finds on one frame, in pixels of the frame; its times are added to `timings`."""
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered to a camera's frame, not yet read."""
+
+    model: ServingModel
+    camera: str
+    frame_size: tuple[int, int]
+    raw: RawDetections
+
+
+def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timings) -> Answer:
+    """Prepare a frame for a model and run it; both times are added to `timings`."""
     size = model.contract.anchors
     started = time.perf_counter()
     image = model.prepare(pyramid, size.width, size.height)
@@ -81,26 +93,34 @@ def detect(
     started = time.perf_counter()
     raw = model.detector.infer(image)
     timings.model += _since(started)
-    started = time.perf_counter()
-    found = find_boxes(raw.boxes, raw.scores, model.anchors, score_threshold=score_threshold)
-    boxes = to_frame(found.boxes, (size.width, size.height), pyramid.size)
-    detections = [
+    return Answer(model, camera, pyramid.size, raw)
+
+
+def read_answer(answer: Answer, score_threshold: float) -> list[Detection]:
+    """The detections in an answer, in pixels of the frame."""
+    contract = answer.model.contract
+    found = find_boxes(
+        answer.raw.boxes, answer.raw.scores, answer.model.anchors, score_threshold=score_threshold
+    )
+    if len(found.scores) == 0:
+        return []
+    size = (contract.anchors.width, contract.anchors.height)
+    boxes = to_frame(found.boxes, size, answer.frame_size)
+    return [
         Detection(
-            camera=camera,
-            label=model.contract.labels[label],
+            camera=answer.camera,
+            label=contract.labels[label],
             score=round(float(score), 4),
             x=int(x),
             y=int(y),
             width=int(right - x),
             height=int(bottom - y),
-            model=model.contract.name,
+            model=contract.name,
         )
         for (x, y, right, bottom), score, label in zip(
             boxes, found.scores, found.classes, strict=True
         )
     ]
-    timings.decode += _since(started)
-    return detections
 
 
 def to_frame(boxes: Floats, model: tuple[int, int], frame: tuple[int, int]) -> NDArray[np.int64]:

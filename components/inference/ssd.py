@@ -83,6 +83,8 @@ def find_boxes(
     overlap_limit: float = 0.45,
 ) -> Boxes:
     """The boxes of one image from raw offsets (N, 4) and scores (N, classes) in 0..1."""
+    if scores.max() <= score_threshold:  # most images; a search for nothing would take longer
+        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
     rows, classes = np.nonzero(scores > score_threshold)
     values = scores[rows, classes]
     best = np.argsort(-values, kind="stable")[: 2 * greatest_count]
@@ -94,8 +96,8 @@ def find_boxes(
 
 def suppress(boxes: Floats, classes: NDArray[np.int64], overlap_limit: float) -> NDArray[np.int64]:
     """Which of the boxes (best first) stay, when of those that overlap only the best of a class does."""
-    if len(boxes) == 0:
-        return np.zeros(0, np.int64)
+    if len(boxes) < 2:
+        return np.arange(len(boxes))
     clash = (overlaps(boxes, boxes) > overlap_limit) & (classes[:, None] == classes[None, :])
     alive = np.ones(len(boxes), bool)
     for row in range(len(boxes)):

@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import struct
+import zlib
 from pathlib import Path
 
 from sightline.errors import FatalError
@@ -45,6 +47,80 @@ class DurableText:
             os.close(descriptor)
         self._draft.replace(self._path)
         _sync_folder(self._path.parent)
+
+
+class DurableRecord:
+    """One short record that is often replaced: two places in a file of fixed size, written in turn.
+
+    Faster than `DurableText`: nothing but the place's bytes goes to disk. A write that was cut off
+    leaves the other place, with the record before it.
+    """
+
+    PLACE_BYTES = 512
+    _HEAD = struct.Struct("<QII")  # sequence from 1, length, CRC-32 of sequence and content
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+        self._sequence = 0
+
+    def load(self) -> bytes | None:
+        """What was stored last, or None; ValueError if neither place holds a whole record."""
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if not any(content):
+            return None
+        found = [self._read(content, place) for place in (0, 1)]
+        whole = [record for record in found if record is not None]
+        if not whole:
+            raise ValueError(f"{self._path} holds no whole record in {len(content)} bytes")
+        self._sequence, newest = max(whole)
+        return newest
+
+    def store(self, content: bytes) -> None:
+        """Replace the record, of at most 496 bytes; on disk when this returns."""
+        if len(content) > self.PLACE_BYTES - self._HEAD.size:
+            raise ValueError(f"a record of {len(content)} bytes does not fit")
+        descriptor = self._opened()
+        sequence = self._sequence + 1
+        head = self._HEAD.pack(sequence, len(content), _checksum(sequence, content))
+        os.pwrite(descriptor, head + content, sequence % 2 * self.PLACE_BYTES)
+        os.fdatasync(descriptor)
+        self._sequence = sequence
+
+    def close(self) -> None:
+        """Close the file; the next `store` opens it again."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o640)
+            if os.fstat(descriptor).st_size != 2 * self.PLACE_BYTES:
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, bytes(2 * self.PLACE_BYTES), 0)
+                os.fsync(descriptor)
+                _sync_folder(self._path.parent)
+            self._descriptor = descriptor
+        return self._descriptor
+
+    def _read(self, content: bytes, place: int) -> tuple[int, bytes] | None:
+        start = place * self.PLACE_BYTES
+        if len(content) < start + self._HEAD.size:
+            return None
+        sequence, length, checksum = self._HEAD.unpack_from(content, start)
+        record = content[start + self._HEAD.size : start + self._HEAD.size + length]
+        if len(record) != length or checksum != _checksum(sequence, record):
+            return None
+        return (sequence, record) if sequence else None
+
+
+def _checksum(sequence: int, content: bytes) -> int:
+    return zlib.crc32(content, sequence & 0xFFFFFFFF)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ CAMERAS = ("cam1", "cam2", "cam3", "cam4")
 @pytest.fixture
 def models() -> list[ServingModel]:
     cv2.setNumThreads(1)
-    return [ServingModel(OnnxDetector(MODELS / name, threads=2)) for name in ("surface", "cap")]
+    return [ServingModel(OnnxDetector(MODELS / name, threads=1)) for name in ("surface", "cap")]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What becomes of a part's number: on disk first, announced until it is known, never given twice."""
 
+import errno
 import time
 from pathlib import Path
 
@@ -71,19 +72,23 @@ def test_a_number_is_on_disk_before_anyone_hears_of_the_part(
     ]
 
 
+def disk_full(_: int) -> None:
+    """A disk that takes nothing more."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_number_that_cannot_be_stored_is_told_to_no_one_until_it_is(
-    station: Station, tmp_path: Path
+    station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station.trigger(1)
     station.pass_time(1)
-    in_the_way = tmp_path / "numbering.new"
-    in_the_way.mkdir()
+    monkeypatch.setattr("sightline.journal.os.fdatasync", disk_full)
     station.trigger(2)
     station.pass_time(2)
     assert station.numbers == [1]
     assert station.announced[-1].last.part_number == 1
     assert "cannot be stored" in station.faults["part-counter-not-stored"]
-    in_the_way.rmdir()
+    monkeypatch.undo()
     station.pass_time(1)
     assert station.announced[-1].last.part_number == 2
     assert "part-counter-not-stored" not in station.faults

@@ -104,14 +104,19 @@ def test_an_announced_counter_of_an_unknown_past_is_where_counting_begins_after(
 
 
 def test_the_file_gives_back_what_was_stored(tmp_path: Path) -> None:
-    file = NumberingFile(tmp_path / "numbering.json")
+    file = NumberingFile(tmp_path / "numbering.record")
     assert file.load() is None
     file.store(STATE)
-    assert NumberingFile(tmp_path / "numbering.json").load() == STATE
+    assert NumberingFile(tmp_path / "numbering.record").load() == STATE
 
 
-@pytest.mark.parametrize("content", [b"", b'{"epoch": 10', b"\xff\xfe\x00", b'{"epoch": "x"}'])
+def test_an_empty_file_is_one_that_nothing_was_stored_in(tmp_path: Path) -> None:
+    (tmp_path / "numbering.record").touch()
+    assert NumberingFile(tmp_path / "numbering.record").load() is None
+
+
+@pytest.mark.parametrize("content", [b'{"epoch": 10', b"\xff\xfe\x00", b'{"epoch": "x"}'])
 def test_a_damaged_file_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "numbering.json").write_bytes(content)
+    (tmp_path / "numbering.record").write_bytes(content)
     with pytest.raises(MessageError, match=r"Numbering|part number"):
-        NumberingFile(tmp_path / "numbering.json").load()
+        NumberingFile(tmp_path / "numbering.record").load()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import FatalError
-from sightline.journal import DurableText, open_journal
+from sightline.journal import DurableRecord, DurableText, open_journal
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS parts (number INTEGER PRIMARY KEY)"
 COMMITTER = f"""
@@ -91,3 +91,46 @@ def test_the_last_text_stored_is_loaded(tmp_path: Path) -> None:
     text.store("größer")
     assert DurableText(tmp_path / "epoch.txt").load() == "größer"
     assert [file.name for file in tmp_path.iterdir()] == ["epoch.txt"]
+
+
+def test_a_record_is_given_back_by_another_reader_however_often_it_is_replaced(
+    tmp_path: Path,
+) -> None:
+    record = DurableRecord(tmp_path / "deep" / "number.record")
+    assert record.load() is None
+    for number in range(5):
+        record.store(f"number {number}".encode())
+        again = DurableRecord(tmp_path / "deep" / "number.record")
+        assert again.load() == f"number {number}".encode()
+        again.close()
+    record.close()
+
+
+@pytest.mark.parametrize("cut_at", [0, 5, 17, 20])
+def test_a_record_whose_writing_was_cut_off_leaves_the_one_before(
+    tmp_path: Path, cut_at: int
+) -> None:
+    path = tmp_path / "number.record"
+    record = DurableRecord(path)
+    record.store(b"the first")
+    before = path.read_bytes()
+    record.store(b"the second")
+    record.close()
+    after = path.read_bytes()
+    torn = after[:cut_at] + before[cut_at : DurableRecord.PLACE_BYTES]
+    path.write_bytes(torn + after[DurableRecord.PLACE_BYTES :])
+    survivor = DurableRecord(path)
+    assert survivor.load() in (b"the first", b"the second")
+    survivor.store(b"the third")
+    survivor.close()
+    assert DurableRecord(path).load() == b"the third"
+
+
+def test_a_record_in_a_damaged_file_is_refused_and_one_that_is_too_long_is_not_taken(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "number.record").write_bytes(b"something else" * 100)
+    with pytest.raises(ValueError, match="no whole record"):
+        DurableRecord(tmp_path / "number.record").load()
+    with pytest.raises(ValueError, match="does not fit"):
+        DurableRecord(tmp_path / "other.record").store(b"x" * 497)
