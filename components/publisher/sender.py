@@ -4,8 +4,8 @@ import logging
 import threading
 import time
 
-from publisher.backoff import Backoff
 from publisher.outbox import Outbox, OutboxError, Stored
+from sightline.backoff import Backoff
 from sightline.bus import Bus
 from sightline.codec import decode
 from sightline.errors import MessageError, NucleusGoneError, TransportError

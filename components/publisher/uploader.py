@@ -6,8 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from publisher.backoff import Backoff
 from publisher.evidence.store import EvidenceStore
+from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health
 

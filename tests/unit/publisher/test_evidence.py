@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from publisher.backoff import Backoff
 from publisher.configuration import FolderEvidenceConfiguration
 from publisher.evidence.folder import FolderStore
 from publisher.evidence.registry import open_store
 from publisher.uploader import FAULT, Uploader, remove_if_old
+from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health
 from sightline.messages import Part

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from publisher.backoff import Backoff
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
 from publisher.sender import AWAY, UNREADABLE, RecordSender
+from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.errors import CloudUnreachableError, FatalError, NucleusGoneError
 from sightline.health import Health

@@ -1,6 +1,6 @@
 """How attempts are spaced."""
 
-from publisher.backoff import FIRST_RETRY_S, LONGEST_RETRY_S, Backoff
+from sightline.backoff import FIRST_RETRY_S, LONGEST_RETRY_S, Backoff
 
 
 def test_waits_grow_to_the_longest_stay_within_bounds_and_begin_anew_after_a_success() -> None:
