@@ -11,6 +11,7 @@ from typing import Any
 
 from hil.nucleus.deployments import load_deployment, select
 from hil.nucleus.dialect import DIALECTS
+from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES
 from hil.nucleus.nucleus import Nucleus, Plan
 from hil.nucleus.recipes import load_recipes
 from sightline.errors import RecipeError
@@ -56,6 +57,7 @@ def _plan(given: argparse.Namespace) -> Plan:
         broker=given.broker,
         thing_name=given.thing_name or deployment.thing_name or "station-1",
         dialect=dialect,
+        log_limit_bytes=given.log_limit_kib * 1024,
     )
 
 
@@ -109,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DIALECTS),
         default="classic",
         help="which nucleus to be like: classic (Java) or lite (default: classic)",
+    )
+    parser.add_argument(
+        "--log-limit-kib",
+        type=int,
+        default=DEFAULT_LIMIT_BYTES // 1024,
+        help="size at which a component's log is turned over (default: %(default)s)",
     )
     return parser
 

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from hil.nucleus.processes import members_of
+
+LOOK_AGAIN_S = 0.05
 BEGIN = Path(__file__).with_name("begin_script.py")
 
 
@@ -16,7 +19,12 @@ class Child:
     """A running shell script; made inside the event loop, which learns of its end by a pidfd."""
 
     def __init__(
-        self, script: str, folder: Path, environment: Mapping[str, str], log_file: Path
+        self,
+        script: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        log_file: Path,
+        leaves_others: bool = False,
     ) -> None:
         with log_file.open("ab") as log:
             self._popen = subprocess.Popen(
@@ -29,6 +37,7 @@ class Child:
                 start_new_session=True,
             )
         self.pid = self._popen.pid
+        self._leaves_others = leaves_others  # a startup script: what it started goes on after it
         self.cpu_seconds = 0.0
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
@@ -43,10 +52,23 @@ class Child:
         """SIGTERM to all of its session's group, SIGKILL after the grace; returns the exit code."""
         self._signal(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.wait(), grace_s)
+            code = await asyncio.wait_for(self.wait(), grace_s)
         except asyncio.TimeoutError:
             self._signal(signal.SIGKILL)
-            return await self.wait()
+            code = await self.wait()
+        if self._leaves_others:
+            await self._end_others(grace_s)
+        return code
+
+    async def _end_others(self, grace_s: float) -> None:
+        deadline_s = self._loop.time() + grace_s
+        number = signal.SIGTERM
+        while others := members_of([self.pid])[self.pid]:
+            for other in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(other, number)
+            number = signal.SIGKILL if self._loop.time() > deadline_s else signal.SIGTERM
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     def _signal(self, number: signal.Signals) -> None:
         if not self._ended.done():
@@ -55,7 +77,10 @@ class Child:
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._descriptor)
-        self._signal(signal.SIGKILL)  # while the leader is not reaped, the group's number is ours
+        if not self._leaves_others:
+            self._signal(
+                signal.SIGKILL
+            )  # while the leader is not reaped, the group's number is ours
         _, status, usage = os.wait4(self.pid, 0)
         os.close(self._descriptor)
         self.cpu_seconds = usage.ru_utime + usage.ru_stime

@@ -5,19 +5,20 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from hil.nucleus.child import Child
+from hil.nucleus.error_count import ErrorCount
 from hil.nucleus.recipes import Recipe, Step, filled_in
 
 log = logging.getLogger(__name__)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
 SETTLED_AFTER_S = 10.0  # a process that ran this long starts again with the first wait
 GRACE_S = 8.0  # less than the 10 s that whoever ends the nucleus gives it
-INSTALL_ATTEMPTS = 3
+TOOK_TOO_LONG = -1
 STATES_REPORTED = ("RUNNING", "ERRORED")
 
 State = Literal[
@@ -53,6 +54,10 @@ class ComponentLifecycle:
         self._steps = recipe.manifest().lifecycle
         self._surroundings = surroundings
         self._changed = changed
+        self._errors = ErrorCount(self._steps.error_reset_time)
+        self._reported_error_in: State | None = None
+        self._disturbed = asyncio.Event()  # what a startup step has started is to end
+        self._dependencies: Mapping[str, ComponentLifecycle] = {}
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._wanted_restart = False
@@ -60,10 +65,11 @@ class ComponentLifecycle:
     @property
     def has_process(self) -> bool:
         """Whether the component has a step that runs."""
-        return self._steps.run is not None
+        return self._steps.run is not None or self._steps.startup is not None
 
     def start(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
         """Begin: wait for the dependencies, install, run, and run again."""
+        self._dependencies = dependencies
         self._task = asyncio.get_running_loop().create_task(self._live(dependencies))
 
     async def stop(self) -> None:
@@ -73,8 +79,8 @@ class ComponentLifecycle:
             return
         if self.child is not None:
             self._set_state("STOPPING")
-            await self._run_shutdown()
-            await self.child.stop(GRACE_S)
+            await self._end(self.child)
+            self._disturbed.set()
         else:
             self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -82,18 +88,22 @@ class ComponentLifecycle:
         self._set_state("FINISHED")
 
     def restart(self) -> None:
-        """End the process, so that it is started again without a wait."""
+        """End the process, so that it is started again without a wait; a broken one has a new start."""
+        self._errors.clear()
         if self.child is not None:
             self._wanted_restart = True
-            self._spawn_stop(self.child)
+            self._spawn_end(self.child)
+        elif self._task is not None and self._task.done() and not self._stopping:
+            self.start(self._dependencies)
 
     def report_state(self, state: str) -> bool:
         """Take the component's word on its state; False if it is none it can report."""
         if state not in STATES_REPORTED or self.child is None:
             return False
-        self._set_state("RUNNING" if state == "RUNNING" else "ERRORED")
         if state == "ERRORED":
-            self._spawn_stop(self.child)
+            self._reported_error_in = self.state
+            self._spawn_end(self.child)
+        self._set_state("RUNNING" if state == "RUNNING" else "ERRORED")
         return True
 
     async def _live(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
@@ -102,14 +112,15 @@ class ComponentLifecycle:
                 other = dependencies[name]
                 hard = dependency.dependency_type == "HARD"
                 await (other.ready if hard else other.settled).wait()
+        startup, run = self._steps.step("startup"), self._steps.step("run")
         if not await self._install():
-            self._set_state("BROKEN")
             return
-        run = self._steps.step("run")
-        if run is None:
+        if startup is None and run is None:
             self._set_state("FINISHED")
-        else:
-            await self._keep_running(run)
+        elif startup is not None:
+            await self._keep_up(lambda: self._start_up(startup))
+        elif run is not None:
+            await self._keep_up(lambda: self._run_once(run))
 
     async def _install(self) -> bool:
         step = self._steps.step("install")
@@ -117,85 +128,124 @@ class ComponentLifecycle:
         if step is None or self._is_installed(step):
             self._set_state("INSTALLED")
             return True
-        for attempt in range(INSTALL_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(FIRST_WAIT_S * 2**attempt)
+        wait_s = FIRST_WAIT_S
+        while True:
+            self._set_state("NEW")
             code = await self._run_to_end(step)
             if code == 0:
                 self._surroundings.marker.write_text(self._fingerprint(step))
                 self._set_state("INSTALLED")
                 return True
             log.error("%s: its install step ended with %s", self.name, code)
-            self._set_state("ERRORED")
-        return False
+            if await self._failed("NEW"):
+                return False
+            wait_s *= 2
+            await asyncio.sleep(wait_s)
 
-    async def _keep_running(self, step: Step) -> None:
+    async def _keep_up(self, once: Callable[[], Awaitable[int]]) -> None:
         wait_s = FIRST_WAIT_S
         while True:
-            self._wanted_restart = False
+            self._wanted_restart, self._reported_error_in = False, None
+            self._disturbed.clear()
             started_s = time.monotonic()
-            code = await self._run_once(step)
+            code = await once()
             if self._stopping:
-                return
-            if code == 0 and not self._wanted_restart and self.state != "ERRORED":
-                log.info("%s finished", self.name)
-                self._set_state("FINISHED")
                 return
             if self._wanted_restart:
                 continue
+            if code == 0 and self.state != "ERRORED":
+                log.info("%s finished", self.name)
+                self._set_state("FINISHED")
+                return
+            log.error("%s ended with %s", self.name, code)
+            if await self._failed(self._reported_error_in or self.state):
+                return
             self.restarts += 1
-            log.error("%s ended with %s; it is started again", self.name, code)
-            self._set_state("ERRORED")
             if time.monotonic() - started_s >= SETTLED_AFTER_S:
                 wait_s = FIRST_WAIT_S
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
+    async def _failed(self, state: State) -> bool:
+        """Count an error out of a state and recover from it; whether the component is broken."""
+        if self._errors.add(state, time.monotonic()):
+            log.error("%s is broken: three errors, each soon after the last", self.name)
+            self._set_state("BROKEN")
+            return True
+        self._set_state("ERRORED")
+        recover = self._steps.step("recover")
+        if recover is not None and await self._run_to_end(recover) != 0:
+            log.error("%s: its recover step failed", self.name)
+        return False
+
     async def _run_once(self, step: Step) -> int:
         self._set_state("STARTING")
         self.child = self._child(step)
         self._set_state("RUNNING")
-        try:
-            code = await self.child.wait()
-            self.cpu_seconds_before += self.child.cpu_seconds
-        finally:
-            self.child = None
+        return await self._end_of_child(self.child.wait())
+
+    async def _start_up(self, step: Step) -> int:
+        """Run the startup script; once it ended well, stay up until something ends that."""
+        self._set_state("STARTING")
+        self.child = self._child(step, leaves_others=True)
+        return await self._end_of_child(self._up_until_disturbed(self.child, step))
+
+    async def _up_until_disturbed(self, child: Child, step: Step) -> int:
+        code = await _ended_within(child, step.timeout)
+        if code != 0 or self._stopping or self._wanted_restart:
+            await child.stop(GRACE_S)
+            return code
+        if self.state == "STARTING":
+            self._set_state("RUNNING")
+        await self._disturbed.wait()
         return code
 
-    async def _run_shutdown(self) -> None:
+    async def _end_of_child(self, waited: Awaitable[int]) -> int:
+        try:
+            return await waited
+        finally:
+            if self.child is not None:
+                self.cpu_seconds_before += self.child.cpu_seconds
+            self.child = None
+
+    async def _end(self, child: Child) -> None:
+        """Let the shutdown step settle what is in hand, then end what is left."""
         step = self._steps.step("shutdown")
         if step is not None:
             code = await self._run_to_end(step)
             if code != 0:
                 log.error("%s: its shutdown step ended with %s", self.name, code)
+        await child.stop(GRACE_S)
 
     async def _run_to_end(self, step: Step) -> int:
         child = self._child(step)
         try:
-            return await asyncio.wait_for(child.wait(), step.timeout)
-        except asyncio.TimeoutError:
-            log.error("%s: a step took more than %.0f s", self.name, step.timeout)
-            return await child.stop(GRACE_S)
+            return await _ended_within(child, step.timeout)
         except asyncio.CancelledError:
             await child.stop(GRACE_S)
             raise
 
-    def _child(self, step: Step) -> Child:
+    def _child(self, step: Step, leaves_others: bool = False) -> Child:
         given = self._surroundings
         return Child(
             filled_in(step.script, given.variables),
             given.work_folder,
             {**given.environment, **self._own_environment(step)},
             given.log_file,
+            leaves_others,
         )
 
     def _own_environment(self, step: Step) -> dict[str, str]:
         variables = self._surroundings.variables
         return {name: filled_in(value, variables) for name, value in step.setenv.items()}
 
-    def _spawn_stop(self, child: Child) -> None:
-        task = asyncio.get_running_loop().create_task(child.stop(GRACE_S))
-        self._stops = task  # kept so that it is not collected before it is done
+    def _spawn_end(self, child: Child) -> None:
+        async def end() -> None:
+            await self._end(child)
+            self._disturbed.set()
+
+        task = asyncio.get_running_loop().create_task(end())
+        self._ends = task  # kept so that it is not collected before it is done
 
     def _is_installed(self, step: Step) -> bool:
         marker = self._surroundings.marker
@@ -207,9 +257,20 @@ class ComponentLifecycle:
         return f"{self._recipe.component_version} {digest}"
 
     def _set_state(self, state: State) -> None:
+        if state != "ERRORED" and state != self.state:
+            self._errors.clear(self.state)  # left in good order
         self.state = state
         if state in ("RUNNING", "FINISHED"):
             self.ready.set()
         if state in ("RUNNING", "FINISHED", "ERRORED", "BROKEN"):
             self.settled.set()
         self._changed()
+
+
+async def _ended_within(child: Child, timeout_s: float | None) -> int:
+    """The exit code; a child that takes too long is ended, and that is an error whatever its code."""
+    try:
+        return await asyncio.wait_for(child.wait(), timeout_s)
+    except asyncio.TimeoutError:
+        log.error("a step took more than %.0f s", timeout_s)
+        return await child.stop(GRACE_S) or TOOK_TOO_LONG

@@ -19,6 +19,7 @@ from hil.nucleus.dialect import Dialect
 from hil.nucleus.iot_core import IotCore
 from hil.nucleus.ipc_server import IpcServer
 from hil.nucleus.lifecycle import ComponentLifecycle
+from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES, LogRotation
 from hil.nucleus.operations import NUCLEUS_NAMES, OperationTable
 from hil.nucleus.recipes import Recipe
 from hil.nucleus.status import StatusFile
@@ -40,6 +41,7 @@ class Plan:
     broker: tuple[str, int]
     thing_name: str
     dialect: Dialect
+    log_limit_bytes: int = DEFAULT_LIMIT_BYTES
 
 
 class Nucleus:
@@ -57,7 +59,7 @@ class Nucleus:
         table = OperationTable(plan.dialect, self._tokens, self._store, self._iot_core, self)
         self._server = IpcServer(self._folders.root, table, plan.dialect)
         self._status: StatusFile | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._keeping: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Serve, and begin to start the components; returns before they are up."""
@@ -66,10 +68,10 @@ class Nucleus:
         self._iot_core.start()
         for recipe in self._plan.recipes:
             self._components[recipe.component_name] = self._component(recipe)
-        self._status = StatusFile(
-            self._folders.root / "status.json", list(self._components.values())
-        )
-        self._keeping = asyncio.get_running_loop().create_task(self._status.keep())
+        self._status = StatusFile(self._folders.root / "status.json", self._components.values())
+        rotation = LogRotation(self._folders.logs, self._plan.log_limit_bytes)
+        for keep in (self._status.keep(), rotation.keep()):
+            self._keeping.append(asyncio.get_running_loop().create_task(keep))
         for component in self._components.values():
             component.start(self._components)
 
@@ -85,10 +87,10 @@ class Nucleus:
             component = self._components[recipe.component_name]
             stops[component.name] = asyncio.ensure_future(_stop_after(above, component))
         await asyncio.gather(*stops.values())
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for task in self._keeping:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._keeping
+                await task
         if self._status is not None:
             self._status.write()
         await self._server.stop()

@@ -9,9 +9,17 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from hil.nucleus.error_count import DEFAULT_RESET_S
 from hil.nucleus.yaml_files import load_yaml
 from sightline.errors import RecipeError
 
+StepName = Literal["install", "startup", "run", "shutdown", "recover"]
+DEFAULT_TIMEOUT_S: dict[StepName, float] = {
+    "install": 120.0,
+    "startup": 120.0,
+    "shutdown": 15.0,
+    "recover": 60.0,
+}
 _VARIABLE = re.compile(r"\{([a-zA-Z]+:[^{}\s]+)\}")
 Json = dict[str, Any]
 
@@ -33,29 +41,38 @@ class Platform(_Pascal, frozen=True):
 
 
 class Step(_Pascal, frozen=True):
-    """One script of the lifecycle; `timeout` in seconds."""
+    """One script of the lifecycle; `timeout` in seconds, None where it may take for ever."""
 
     script: str
-    timeout: float = 120.0
+    timeout: float | None = None
     setenv: dict[str, str] = {}
     requires_privilege: bool = False
 
 
 class Lifecycle(_Pascal, frozen=True):
-    """The steps, each a script or a step in full."""
+    """The steps, each a script or a step in full; `error_reset_time` in seconds."""
 
     install: Step | str | None = None
+    startup: Step | str | None = None
     run: Step | str | None = None
     shutdown: Step | str | None = None
+    recover: Step | str | None = None
     setenv: dict[str, str] = {}
+    error_reset_time: float = msgspec.field(default=DEFAULT_RESET_S, name="errorResetTime")
 
-    def step(self, name: Literal["install", "run", "shutdown"]) -> Step | None:
+    def __post_init__(self) -> None:
+        if self.startup is not None and self.run is not None:
+            raise ValueError("found Startup and Run; one of the two is allowed")
+
+    def step(self, name: StepName) -> Step | None:
         """A step in full, with the lifecycle's environment, or None if it has none."""
         given: Step | str | None = getattr(self, name)
         if given is None:
             return None
         step = Step(given) if isinstance(given, str) else given
-        return msgspec.structs.replace(step, setenv={**self.setenv, **step.setenv})
+        timeout = DEFAULT_TIMEOUT_S.get(name) if step.timeout is None else step.timeout
+        setenv = {**self.setenv, **step.setenv}
+        return msgspec.structs.replace(step, setenv=setenv, timeout=timeout)
 
 
 class Artifact(_Pascal, frozen=True):

@@ -4,26 +4,24 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hil.nucleus.lifecycle import ComponentLifecycle
+from hil.nucleus.processes import members_of, usage
 
 log = logging.getLogger(__name__)
 INTERVAL_S = 0.5
 LOOK_FOR_MEMBERS_S = 2.0
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
-_SESSION, _USER, _SYSTEM, _RESIDENT = 3, 11, 12, 21  # fields of /proc/PID/stat after the name
 
 
 class StatusFile:
     """Writes the status each half second and on each change."""
 
-    def __init__(self, path: Path, components: Sequence[ComponentLifecycle]) -> None:
+    def __init__(self, path: Path, components: Collection[ComponentLifecycle]) -> None:
         self._path = path
         self._components = components
         self._greatest_mib: dict[str, float] = {}
@@ -83,30 +81,4 @@ class StatusFile:
         if now_s - self._looked_s < LOOK_FOR_MEMBERS_S and leaders == set(self._members):
             return
         self._looked_s = now_s
-        self._members = {leader: [leader] for leader in leaders}
-        for entry in (path.name for path in Path("/proc").iterdir()) if leaders else ():
-            session = _session_of(entry)
-            if session in self._members and int(entry) != session:
-                self._members[session].append(int(entry))
-
-
-def usage(pid: int) -> tuple[float, float]:
-    """CPU seconds and resident MiB of a process; zeros if it is gone."""
-    fields = _stat(str(pid))
-    if not fields:
-        return 0.0, 0.0
-    ticks = int(fields[_USER]) + int(fields[_SYSTEM])
-    return ticks / _TICKS_PER_SECOND, int(fields[_RESIDENT]) * _PAGE_MIB
-
-
-def _session_of(entry: str) -> int:
-    fields = _stat(entry) if entry.isdigit() else []
-    return int(fields[_SESSION]) if fields else 0
-
-
-def _stat(pid: str) -> list[str]:
-    try:
-        text = Path("/proc", pid, "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return text.rpartition(")")[2].split()
+        self._members = members_of(leaders)

@@ -31,7 +31,7 @@ class Folders:
 
     def log_file(self, component: str) -> Path:
         """What the component's scripts write."""
-        return self.root / "logs" / f"{component}.log"
+        return self.logs / f"{component}.log"
 
     def marker(self, component: str) -> Path:
         """Tells which version's install step has succeeded."""
@@ -45,6 +45,11 @@ class Folders:
         """The artifacts unpacked."""
         parts = (recipe.component_name, recipe.component_version)
         return self.root.joinpath("artifacts-unarchived", *parts)
+
+    @property
+    def logs(self) -> Path:
+        """What all components write."""
+        return self.root / "logs"
 
     @property
     def configuration(self) -> Path:

@@ -137,6 +137,7 @@ def nucleus(
     merge: Json | None = None,
     port: int = 9,
     dialect: str = "classic",
+    more: Sequence[str] = (),
 ) -> Iterator[RunningNucleus]:
     """A nucleus that runs the components; without a broker's port it is away."""
     recipes = folder / "recipes"
@@ -153,7 +154,7 @@ def nucleus(
         *("--root", str(folder / "nucleus"), "--recipes", str(recipes)),
         *("--source", str(REPOSITORY), "--deployment", str(folder / "deployment.yaml")),
         *("--merge", str(folder / "merge.json"), "--broker", f"127.0.0.1:{port}"),
-        *("--thing-name", "test-thing", "--dialect", dialect),
+        *("--thing-name", "test-thing", "--dialect", dialect, *more),
     )
     with process_of("hil.nucleus", *arguments) as process:
         yield RunningNucleus(folder / "nucleus", process)

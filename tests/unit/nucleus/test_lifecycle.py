@@ -52,11 +52,20 @@ def _is_up_again(running: RunningNucleus, restarts: int) -> bool:
     return bool(entry["restarts"] == restarts and entry["state"] == "RUNNING")
 
 
-def test_a_process_that_fails_is_started_again_and_errored_meanwhile(tmp_path: Path) -> None:
+def test_a_process_that_fails_three_times_is_broken_and_left_alone(tmp_path: Path) -> None:
     with nucleus(tmp_path, [Component(NAME, run="echo once more; exit 3")]) as running:
-        wait_until(lambda: running.component(NAME).get("restarts", 0) >= 3)
-        running.wait_for_state(NAME, "ERRORED")
-    assert running.log(NAME).count("once more") >= 3
+        entry = running.wait_for_state(NAME, "BROKEN")
+    assert entry["restarts"] == 2
+    assert entry["pid"] is None
+    assert running.log(NAME).count("once more") == 3
+
+
+def test_errors_that_lie_further_apart_than_the_reset_time_break_nothing(tmp_path: Path) -> None:
+    component = Component(NAME, run="echo once more; sleep 0.3; exit 3")
+    component.lifecycle["errorResetTime"] = 0.1
+    with nucleus(tmp_path, [component]) as running:
+        wait_until(lambda: running.component(NAME).get("restarts", 0) >= 4)
+    assert running.log(NAME).count("once more") >= 4
 
 
 def test_a_process_that_ends_well_is_finished(tmp_path: Path) -> None:
