@@ -9,6 +9,7 @@ the generation, then the pixels.
 """
 
 import contextlib
+import math
 import mmap
 import os
 import secrets
@@ -36,6 +37,19 @@ Result = TypeVar("Result")
 def ring_path(station_id: str) -> Path:
     """Where the ring of a station lies."""
     return Path("/dev/shm") / f"sightline-{station_id}.ring"
+
+
+def frame_shape(width: int, height: int, pixel_format: PixelFormat) -> tuple[int, ...]:
+    """The shape of a frame's uint8 array as its format lays the bytes."""
+    if pixel_format == "NV12":
+        return (height * 3 // 2, width)
+    channels = _BYTES_PER_PIXEL[pixel_format]
+    return (height, width) if channels == 1 else (height, width, channels)
+
+
+def frame_bytes(width: int, height: int, pixel_format: PixelFormat) -> int:
+    """The bytes of one frame, without padding."""
+    return math.prod(frame_shape(width, height, pixel_format))
 
 
 class RingWriter:
@@ -184,18 +198,12 @@ def _slot_start(camera: int, slot: int, slots: int, slot_bytes: int) -> int:
 
 
 def _bytes_of(ref: FrameRef) -> int:
-    if ref.pixel_format == "NV12":
-        return ref.width * ref.height * 3 // 2
-    return ref.width * ref.height * _BYTES_PER_PIXEL[ref.pixel_format]
+    return frame_bytes(ref.width, ref.height, ref.pixel_format)
 
 
 def _view(memory: mmap.mmap, start: int, ref: FrameRef) -> NDArray[np.uint8]:
     flat = np.frombuffer(memory, np.uint8, _bytes_of(ref), start)
-    if ref.pixel_format == "NV12":
-        return flat.reshape(ref.height * 3 // 2, ref.width)
-    channels = _BYTES_PER_PIXEL[ref.pixel_format]
-    shape = (ref.height, ref.width) if channels == 1 else (ref.height, ref.width, channels)
-    return flat.reshape(shape)
+    return flat.reshape(frame_shape(ref.width, ref.height, ref.pixel_format))
 
 
 def _incarnation_of(path: Path) -> int:

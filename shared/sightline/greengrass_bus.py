@@ -16,6 +16,7 @@ from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from sightline.bus import ConfigurationChanged, Inbox, NucleusGone
+from sightline.cloud_subscription import CloudSubscription
 from sightline.codec import encode
 from sightline.errors import CloudUnreachableError, NucleusGoneError, TransportError
 from sightline.topics import Stream
@@ -49,6 +50,7 @@ class GreengrassBus:
         self._lifecycle = _Lifecycle(inbox)
         self._client = GreengrassCoreIPCClientV2(client=_connect(self._lifecycle), executor=None)
         self._operations: list[Any] = []
+        self._cloud_subscriptions: list[CloudSubscription] = []
 
     def publish(self, stream: Stream, message: msgspec.Struct) -> None:
         """Hand a message over and wait until the nucleus took it (or IoT Core, on cloud streams)."""
@@ -75,7 +77,10 @@ class GreengrassBus:
             raise self._translated(stream, error) from error
 
     def subscribe(self, stream: Stream) -> None:
-        """Let the stream's messages come into the inbox."""
+        """Let the stream's messages come into the inbox; from the cloud as soon as it answers."""
+        if stream.route == "cloud":
+            self._subscribe_to_cloud(stream)
+            return
 
         def on_event(event: model.SubscriptionResponseMessage) -> None:
             if event.binary_message is not None:
@@ -90,6 +95,16 @@ class GreengrassBus:
             on_stream_closed=lambda: None,
         )
         self._operations.append(operation)
+
+    def _subscribe_to_cloud(self, stream: Stream) -> None:
+        subscription = CloudSubscription(
+            self._client,
+            stream.topic_of(self._thing_name),
+            lambda payload: self._inbox.deliver(stream, payload),
+            lambda: self._lifecycle.connected,
+        )
+        subscription.start()
+        self._cloud_subscriptions.append(subscription)
 
     def configuration(self) -> dict[str, Any]:
         """The component's whole configuration as the nucleus has it."""
@@ -108,6 +123,8 @@ class GreengrassBus:
 
     def close(self) -> None:
         """Close the connection; the client's own threads end with the process."""
+        for subscription in self._cloud_subscriptions:
+            subscription.end()
         self._client.close()
 
     def _translated(self, stream: Stream, error: Exception) -> Exception:

@@ -14,6 +14,12 @@ GateOutcome = Literal["passed", "rejected", "unconfirmed"]
 Quality = Literal["good", "bad", "missing", "stale"]
 PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
+Mode = Literal["production", "paused"]
+CommandKind = Literal[
+    "change_product", "load_model", "set_threshold", "challenge_part", "pause", "resume", "bypass"
+]
+CommandResult = Literal["done", "accepted", "refused", "expired"]
+Argument = str | float | bool | None
 
 
 class Part(msgspec.Struct, frozen=True, order=True):
@@ -259,6 +265,60 @@ class StationHealth(Message, frozen=True, kw_only=True):
     faults: tuple[Fault, ...] = ()
 
 
+class Command(Message, frozen=True, kw_only=True):
+    """What the cloud asks of the station: IoT Core -> publisher, which allows or refuses it.
+
+    `kind` is free text here, so that a kind this station does not know gets its answer, too.
+    """
+
+    command_id: str
+    kind: str
+    issued_by: str
+    issued_utc_ns: int
+    expires_utc_ns: int
+    arguments: dict[str, Argument] = {}
+
+
+class CommandOutcome(Message, frozen=True, kw_only=True):
+    """What became of a command, once by its id, repeats with the same words: publisher -> IoT Core.
+
+    `done`: in force; `accepted`: allowed and told to the components that carry it out.
+    """
+
+    command_id: str
+    kind: str
+    issued_by: str
+    result: CommandResult
+    decided_utc_ns: int
+    reason: str = ""
+
+
+class CommandAccepted(Message, frozen=True, kw_only=True):
+    """A command that was allowed: publisher -> capture, inference, equipment.
+
+    It may come more than once; `sequence` counts up with each command of the station.
+    """
+
+    command_id: str
+    kind: CommandKind
+    issued_by: str
+    sequence: int
+    accepted_utc_ns: int
+    expires_utc_ns: int
+    arguments: dict[str, Argument] = {}
+
+
+class StationMode(Message, frozen=True, kw_only=True):
+    """What the station may do, each second and at each change: publisher -> equipment.
+
+    `paused`: parts are judged and recorded, but none is let through.
+    """
+
+    mode: Mode
+    since_utc_ns: int
+    command_id: str = ""
+
+
 class RecordBox(msgspec.Struct, frozen=True, kw_only=True):
     """A defect as the record lists it under its camera."""
 
@@ -316,3 +376,4 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     missingCameras: tuple[str, ...] = ()
     boxesOmitted: int = 0
     schemaVersion: int = 1
+    mode: Mode = "production"

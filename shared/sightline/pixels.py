@@ -13,6 +13,7 @@ _TO_RGB: dict[PixelFormat, int] = {
     "UYVY": cv2.COLOR_YUV2RGB_UYVY,
     "YUYV": cv2.COLOR_YUV2RGB_YUYV,
     "GREY": cv2.COLOR_GRAY2RGB,
+    "NV12": cv2.COLOR_YUV2RGB_NV12,
 }
 
 
@@ -23,7 +24,10 @@ def bgr_to_uyvy(picture: Pixels) -> Pixels:
 
 
 def to_rgb(frame: Pixels, pixel_format: PixelFormat) -> Pixels:
-    """A camera's frame to (height, width, 3) RGB; PictureError for a format that is not read here."""
+    """A camera's frame to (height, width, 3) RGB; PictureError for a format that is not read here.
+
+    NV12 comes as (height * 3 / 2, width): the luma, then U and V in turn at half the size.
+    """
     if pixel_format == "RGB24":
         return frame
     code = _TO_RGB.get(pixel_format)

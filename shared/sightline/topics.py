@@ -121,6 +121,29 @@ INSPECTION_RECORD = Stream(
     100,
     "cloud",
 )
+STATION_MODE = Stream(
+    "StationMode", messages.StationMode, "sightline/station/mode", (PUBLISHER,), (EQUIPMENT,), 2
+)
+COMMAND_ACCEPTED = Stream(
+    "CommandAccepted",
+    messages.CommandAccepted,
+    "sightline/command/accepted",
+    (PUBLISHER,),
+    (CAPTURE, INFERENCE, EQUIPMENT),
+    2,
+)
+COMMAND = Stream(
+    "Command", messages.Command, "sightline/{thing}/commands", (CLOUD,), (PUBLISHER,), 2, "cloud"
+)
+COMMAND_OUTCOME = Stream(
+    "CommandOutcome",
+    messages.CommandOutcome,
+    "sightline/{thing}/command-outcomes",
+    (PUBLISHER,),
+    (CLOUD,),
+    2,
+    "cloud",
+)
 
 CATALOGUE: tuple[Stream, ...] = (
     PART_TRIGGERED,
@@ -135,6 +158,10 @@ CATALOGUE: tuple[Stream, ...] = (
     MACHINE_STATE_TO_CLOUD,
     STATION_HEALTH,
     INSPECTION_RECORD,
+    STATION_MODE,
+    COMMAND_ACCEPTED,
+    COMMAND,
+    COMMAND_OUTCOME,
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.configuration import FolderEvidenceConfiguration
+from publisher.configuration import EvidenceConfiguration
 from publisher.evidence.folder import FolderStore
 from publisher.evidence.registry import open_store
 from publisher.uploader import FAULT, Uploader, remove_if_old
@@ -118,9 +118,7 @@ def test_the_newest_picture_is_kept_however_large_it_is(tmp_path: Path) -> None:
 
 def test_a_relative_folder_counts_from_the_work_folder(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    store = open_store(
-        FolderEvidenceConfiguration(folder="../evidence"), tmp_path / "work", 1 << 20
-    )
+    store = open_store(EvidenceConfiguration(folder="../evidence"), tmp_path / "work", 1 << 20)
     store.put(KEY, spool_picture(tmp_path / "spool", KEY))
     assert (tmp_path / "evidence" / KEY).exists()
 

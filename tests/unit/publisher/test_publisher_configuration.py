@@ -9,7 +9,10 @@ from sightline.errors import ConfigurationError
 
 def test_the_defaults_are_a_configuration() -> None:
     defaults = default_configuration(PublisherConfiguration)
-    assert defaults["evidence"] == {"kind": "folder", "folder": "evidence"}
+    assert defaults["evidence"]["kind"] == "folder"
+    assert defaults["evidence"]["s3"]["bucket"] == ""
+    assert defaults["keep"]["eachOk"] == 1
+    assert defaults["commands"]["allowed"] == ()
     assert defaults["records"] == {"rateHz": 100.0, "greatestBacklog": 1_000_000}
     assert load_configuration(PublisherConfiguration, defaults) == PublisherConfiguration()
 
@@ -29,6 +32,13 @@ def test_numbers_may_be_written_as_text() -> None:
         ({"siteId": ""}, "/siteId"),
         ({"evidence": {"kind": "moon"}}, "/evidence/kind"),
         ({"evidence": {"kind": "folder", "folder": ""}}, "/evidence/folder"),
+        ({"evidence": {"kind": "s3"}}, "/evidence"),
+        ({"evidence": {"s3": {"bucket": "No Bucket"}}}, "/evidence/s3/bucket"),
+        ({"evidence": {"s3": {"prefix": "no-slash"}}}, "/evidence/s3/prefix"),
+        ({"evidence": {"s3": {"endpointUrl": "moon"}}}, "/evidence/s3/endpointUrl"),
+        ({"pressureShare": 0}, "/pressureShare"),
+        ({"commands": {"allowed": [{"kind": "fly", "issuers": ["me"]}]}}, "/commands/allowed/0/k"),
+        ({"commands": {"allowed": [{"kind": "pause", "issuers": []}]}}, "/commands/allowed/0/i"),
         ({"gateWaitMs": -1}, "/gateWaitMs"),
     ],
 )

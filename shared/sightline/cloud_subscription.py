@@ -1,0 +1,87 @@
+"""A subscription at IoT Core: the nucleus binds it only while the cloud answers, so it is tried again.
+
+It has a thread of its own: a component starts, and goes on, while the cloud is away.
+"""
+
+import concurrent.futures
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from awsiot.greengrasscoreipc import model
+from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
+
+log = logging.getLogger(__name__)
+ANSWER_TIMEOUT_S = 10.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 15.0
+
+
+class CloudSubscription(threading.Thread):
+    """Hands each payload that comes on the topic to `deliver`, on the client's I/O thread."""
+
+    def __init__(
+        self,
+        client: GreengrassCoreIPCClientV2,
+        topic: str,
+        deliver: Callable[[bytes], None],
+        is_connected: Callable[[], bool],
+    ) -> None:
+        super().__init__(name="cloud-subscription", daemon=True)
+        self._client = client
+        self._topic = topic
+        self._deliver = deliver
+        self._is_connected = is_connected
+        self._closed = threading.Event()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Bind, and bind again when the stream closes, until the nucleus goes or `end`."""
+        retry_s = FIRST_RETRY_S
+        while self._wanted():
+            self._closed.clear()
+            if self._bind():
+                retry_s = FIRST_RETRY_S
+                self._closed.wait()
+            self._ended.wait(retry_s)
+            retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+
+    def end(self) -> None:
+        """Bind no more."""
+        self._ended.set()
+        self._closed.set()
+
+    def _wanted(self) -> bool:
+        return not self._ended.is_set() and self._is_connected()
+
+    def _bind(self) -> bool:
+        operation: Any = None
+        try:
+            bound, operation = self._client.subscribe_to_iot_core_async(
+                topic_name=self._topic,
+                qos="1",
+                on_stream_event=self._receive,
+                on_stream_error=self._keep_stream,
+                on_stream_closed=self._closed.set,
+            )
+            bound.result(ANSWER_TIMEOUT_S)
+        except (
+            model.GreengrassCoreIPCError,
+            RuntimeError,
+            concurrent.futures.TimeoutError,
+        ) as error:
+            text = getattr(error, "message", None) or str(error) or type(error).__name__
+            log.warning("not bound; again soon", extra={"topic": self._topic, "error": text})
+            if operation is not None:
+                operation.close()
+            return False
+        log.info("bound to the cloud", extra={"topic": self._topic})
+        return True
+
+    def _receive(self, event: model.IoTCoreMessage) -> None:
+        message = event.message
+        self._deliver(message.payload if message is not None and message.payload else b"")
+
+    def _keep_stream(self, error: Exception) -> bool:
+        log.warning("stream error", extra={"topic": self._topic, "error": str(error)})
+        return False
