@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def bottles() -> Path:
     return ensure_pool(POOL, POOL_PARTS, POOL_SEED)
 
 
-@pytest.fixture
-def start_station(tmp_path: Path, bottles: Path) -> Iterator[StartStation]:
-    """Start a station under a name of its own; it is taken down after the test."""
+@contextmanager
+def station_starter(folder: Path, bottles: Path) -> Iterator[StartStation]:
+    """Starts stations, each under a name of its own; they are taken down at the end."""
     started: list[RunningStation] = []
 
     def start(parts: int, rate_hz: float = 4.0, images: Path | None = None) -> RunningStation:
@@ -34,7 +35,7 @@ def start_station(tmp_path: Path, bottles: Path) -> Iterator[StartStation]:
         arguments = parse(
             [
                 *("--parts", str(parts), "--rate", str(rate_hz), "--port", "0"),
-                *("--folder", str(tmp_path / "run"), "--station", name),
+                *("--folder", str(folder / "run"), "--station", name),
                 *(("--images", str(images)) if images else ()),
             ]
         )
@@ -43,6 +44,15 @@ def start_station(tmp_path: Path, bottles: Path) -> Iterator[StartStation]:
         station.start()
         return station
 
-    yield start
-    for station in started:
-        station.stop()
+    try:
+        yield start
+    finally:
+        for station in started:
+            station.stop()
+
+
+@pytest.fixture
+def start_station(tmp_path: Path, bottles: Path) -> Iterator[StartStation]:
+    """Start a station; it is taken down after the test."""
+    with station_starter(tmp_path, bottles) as start:
+        yield start
