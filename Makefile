@@ -10,6 +10,7 @@ READY  := $(VENV)/ready-$(VERSION)
 PARTS  ?=
 IMAGES ?=
 RATE   ?= 2
+NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench check format environment training-environment lock clean
@@ -17,8 +18,8 @@ RATE   ?= 2
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
 
-run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second
-	@exec $(BIN)/python -m hil.run --rate $(RATE) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
+run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second, NUCLEUS=lite as on Nucleus Lite
+	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
 
 test: $(READY)  ## the whole suite; needs no GPU, camera, account or network
 	$(BIN)/python -m pytest tests

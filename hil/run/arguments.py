@@ -4,6 +4,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.nucleus.dialect import DIALECTS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -20,6 +22,7 @@ class RunArguments:
     station: str
     deployment: Path
     port: int
+    nucleus: str = "classic"
     ready_timeout_s: float = 60.0
 
 
@@ -43,6 +46,7 @@ def parse(arguments: list[str] | None = None) -> RunArguments:
         station=given.station,
         deployment=given.deployment.resolve(),
         port=given.port,
+        nucleus=given.nucleus,
     )
 
 
@@ -74,4 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         help="components and their configuration (default: recipes/deployments/laptop.yaml)",
     )
     parser.add_argument("--port", type=int, default=8080, help="the page's port; 0 takes any")
+    parser.add_argument(
+        "--nucleus",
+        choices=sorted(DIALECTS),
+        default="classic",
+        help="be like Greengrass Nucleus 2.x (classic) or Nucleus Lite (default: classic)",
+    )
     return parser

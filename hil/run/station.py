@@ -145,6 +145,7 @@ class OneMachine:
             *("--recipes", str(REPOSITORY / "recipes"), "--source", str(REPOSITORY)),
             *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
             *("--broker", self.broker, "--thing-name", self._arguments.station),
+            *("--dialect", self._arguments.nucleus),
         )
 
     def _spawn(self, name: str, *module: str) -> Process:
