@@ -56,6 +56,9 @@ lock:  ## renew the locks (needs uv)
 	for version in 3.10 3.11 3.12 3.13; do \
 	    uv pip compile --quiet pyproject.toml --extra development --universal --python-version $$version \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/python$$version.txt; \
+	    uv pip compile --quiet pyproject.toml --extra cameras --universal --python-version $$version \
+	        --constraints requirements/python$$version.txt \
+	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
 	done
 
 clean:  ## remove what runs left behind, the rendered pictures too

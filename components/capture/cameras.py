@@ -6,9 +6,10 @@ from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
 from capture.sources.registry import open_source
 from capture.sources.source import FrameSource
+from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.frames import RingWriter, ring_path
+from sightline.frames import RingWriter, frame_bytes, ring_path
 from sightline.health import Health
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Cameras:
         """Make the ring and open the cameras, where they are not; faults say what cannot be had."""
         if self._ring is None:
             self._make_ring()
-        if not self._answers:
+        if not self._answers and self._source is not None and not self._source.opens_again:
             self._close_source()  # cameras of which none answers are opened anew
         if self._source is None:
             self._open_source()
@@ -61,9 +62,9 @@ class Cameras:
         if self._source is not None:
             self._source.expect(part_number)
 
-    def capture(self, part_number: int) -> FrameSet:
+    def capture(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
         """The part's frames in the ring, and which cameras gave none and why."""
-        seen = self._see(part_number)
+        seen = self._see(part_number, triggered_monotonic_ns)
         for ref in seen.frames:
             self._health.clear_fault(f"camera-{ref.camera}")
         for fault in seen.faults:
@@ -80,14 +81,14 @@ class Cameras:
         self._close_source()
         self._close_ring()
 
-    def _see(self, part_number: int) -> FrameSet:
+    def _see(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
         cameras = self._configuration.cameras
         if self._ring is None:
             return nothing_seen(cameras, self._why_no_ring)
         if self._source is None:
             return nothing_seen(cameras, self._why_no_source)
         try:
-            seen = self._source.frames(part_number)
+            seen = self._source.frames(part_number, triggered_monotonic_ns)
         except CameraError as error:
             return nothing_seen(cameras, str(error))
         limits = self._configuration.conditions
@@ -95,7 +96,7 @@ class Cameras:
 
     def _make_ring(self) -> None:
         configuration = self._configuration
-        slot_bytes = configuration.frame.width * configuration.frame.height * 2
+        slot_bytes = _slot_bytes(configuration)
         path = ring_path(self._station_id)
         try:
             self._ring = RingWriter(
@@ -113,7 +114,11 @@ class Cameras:
         self._answers = True
         try:
             self._source = open_source(
-                configuration.source, configuration.cameras, configuration.frame
+                configuration.source,
+                configuration.cameras,
+                configuration.frame,
+                self._health,
+                self._clock,
             )
         except CameraError as error:
             self._why_no_source = str(error)
@@ -139,4 +144,10 @@ def _source_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
 
 
 def _ring_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
-    return (configuration.cameras, configuration.frame, configuration.ring_slots)
+    return (configuration.cameras, _slot_bytes(configuration), configuration.ring_slots)
+
+
+def _slot_bytes(configuration: CaptureConfiguration) -> int:
+    frame, source = configuration.frame, configuration.source
+    pixel_format = source.pixel_format if isinstance(source, V4l2Configuration) else "UYVY"
+    return frame_bytes(frame.width, frame.height, pixel_format)

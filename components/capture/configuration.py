@@ -1,9 +1,10 @@
 """The configuration of the capture component; the defaults are the recipe's."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import Configuration
 
 CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
@@ -34,6 +35,21 @@ class IntervalTriggerConfiguration(
     interval_ms: Milliseconds = 1000.0
 
 
+class GpioTriggerConfiguration(
+    Configuration, frozen=True, kw_only=True, tag_field="kind", tag="gpio"
+):
+    """A sensor at a GPIO line: an edge says that a part is there; capture counts by itself.
+
+    `line` is the line's name or its number on the chip; `activeLow` makes a falling edge the trigger.
+    """
+
+    chip: Annotated[str, Meta(min_length=1)] = "/dev/gpiochip0"
+    line: Annotated[str, Meta(min_length=1, max_length=64)] = "0"
+    active_low: bool = False
+    bias: Literal["as-is", "disabled", "pull-up", "pull-down"] = "as-is"
+    debounce_ms: Annotated[float, Meta(ge=0, le=1000)] = 2.0
+
+
 class FrameConfiguration(Configuration, frozen=True, kw_only=True):
     """The size of each camera's frames, in pixels."""
 
@@ -53,8 +69,10 @@ class ConditionLimits(Configuration, frozen=True, kw_only=True):
             raise ValueError("lowestBrightness is above highestBrightness; no frame could be ok")
 
 
-SourceConfiguration = ImagesConfiguration
-TriggerConfiguration = MessageTriggerConfiguration | IntervalTriggerConfiguration
+SourceConfiguration = ImagesConfiguration | V4l2Configuration
+TriggerConfiguration = (
+    MessageTriggerConfiguration | IntervalTriggerConfiguration | GpioTriggerConfiguration
+)
 
 
 class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
@@ -79,3 +97,5 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
                 raise ValueError(
                     f"cameras names {camera} twice; each camera needs a name of its own"
                 )
+            if isinstance(self.source, V4l2Configuration) and camera not in self.source.cameras:
+                raise ValueError(f"source.cameras has no node for {camera}")

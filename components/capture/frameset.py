@@ -63,5 +63,9 @@ def _write(ring: RingWriter, frame: Frame, part_number: int, clock: Clock) -> Fr
         width=frame.width,
         height=frame.height,
         sequence=part_number,
-        captured_monotonic_ns=clock.monotonic_ns(),
+        captured_monotonic_ns=(
+            clock.monotonic_ns()
+            if frame.captured_monotonic_ns is None
+            else frame.captured_monotonic_ns
+        ),
     )

@@ -51,7 +51,9 @@ class Capture:
         )
         self._cameras.expect(self._counter.last_number + 1)
         self._cameras.open()
-        self._trigger = open_trigger(context.configuration.trigger, context.inbox, context.clock)
+        self._trigger = open_trigger(
+            context.configuration.trigger, context.inbox, context.clock, context.health
+        )
         self._trigger.start()
 
     def handle(self, event: object) -> None:
@@ -97,7 +99,7 @@ class Capture:
 
     def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
         """The part's message, while its number is being stored."""
-        seen = self._cameras.capture(numbering.last_number)
+        seen = self._cameras.capture(numbering.last_number, triggered.monotonic_ns)
         captured_ns = self._clock.monotonic_ns()
         self._health.gauge("capture_ms", (captured_ns - triggered.monotonic_ns) / 1e6)
         return PartCaptured(
@@ -170,7 +172,9 @@ class Capture:
             self._unseen = None
             self._trigger.close()
             context = self._context
-            self._trigger = open_trigger(configuration.trigger, context.inbox, context.clock)
+            self._trigger = open_trigger(
+                configuration.trigger, context.inbox, context.clock, context.health
+            )
             self._trigger.start()
 
     def _publish(self, stream: Stream, message: Message) -> bool:

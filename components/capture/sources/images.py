@@ -19,6 +19,8 @@ Frames = tuple[Frame | CameraFault, ...]
 class ImagesSource:
     """Plays part N from the pictures (N - 1) modulo their count; CameraError if there are none."""
 
+    opens_again = False
+
     def __init__(
         self,
         configuration: ImagesConfiguration,
@@ -39,8 +41,8 @@ class ImagesSource:
             future.cancel()
         self._ahead = (part_number, self._decoder.submit(self._decode, part_number))
 
-    def frames(self, part_number: int) -> Frames:
-        """The part's frames: at once if it was expected, else decoded now."""
+    def frames(self, part_number: int, triggered_monotonic_ns: int) -> Frames:
+        """The part's frames: at once if it was expected, else decoded now; the number decides."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == part_number:
             return ahead[1].result()

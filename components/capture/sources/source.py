@@ -11,13 +11,17 @@ from sightline.messages import PixelFormat
 
 @dataclass(frozen=True)
 class Frame:
-    """One camera's frame: `pixels` as the format lays them, (height, width, channels) uint8."""
+    """One camera's frame: `pixels` as the format lays them, (height, width, channels) uint8.
+
+    `captured_monotonic_ns` is the driver's time of it, where there is a driver.
+    """
 
     camera: str
     pixels: NDArray[np.uint8]
     pixel_format: PixelFormat
     width: int
     height: int
+    captured_monotonic_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,22 @@ class CameraFault:
 
 
 class FrameSource(Protocol):
-    """The cameras of a station; making one raises CameraError while it cannot be had."""
+    """The cameras of a station; making one raises CameraError while it cannot be had.
+
+    `opens_again`: it looks after cameras that are away by itself; else it is closed and made anew
+    when none of its cameras gave a frame.
+    """
+
+    @property
+    def opens_again(self) -> bool: ...
 
     def expect(self, part_number: int) -> None:
         """Get ready for this part, which is likely to come next; returns at once."""
 
-    def frames(self, part_number: int) -> tuple[Frame | CameraFault, ...]:
-        """What each camera saw of the part, in the cameras' order."""
+    def frames(
+        self, part_number: int, triggered_monotonic_ns: int
+    ) -> tuple[Frame | CameraFault, ...]:
+        """What each camera saw of the part that triggered then, in the cameras' order."""
 
     def close(self) -> None:
         """Let the cameras go."""

@@ -4,22 +4,32 @@ from collections.abc import Callable
 from typing import Any
 
 from capture.configuration import (
+    GpioTriggerConfiguration,
     IntervalTriggerConfiguration,
     MessageTriggerConfiguration,
     TriggerConfiguration,
 )
+from capture.triggers.gpio import GpioTrigger
 from capture.triggers.interval import IntervalTrigger
 from capture.triggers.message import MessageTrigger
 from capture.triggers.trigger import Trigger
 from sightline.bus import Inbox
 from sightline.clock import Clock
+from sightline.health import Health
 
-TRIGGERS: dict[type[TriggerConfiguration], Callable[[Any, Inbox, Clock], Trigger]] = {
-    MessageTriggerConfiguration: MessageTrigger,
-    IntervalTriggerConfiguration: IntervalTrigger,
+TRIGGERS: dict[type[TriggerConfiguration], Callable[[Any, Inbox, Clock, Health], Trigger]] = {
+    MessageTriggerConfiguration: lambda configuration, inbox, clock, _: MessageTrigger(
+        configuration, inbox, clock
+    ),
+    IntervalTriggerConfiguration: lambda configuration, inbox, clock, _: IntervalTrigger(
+        configuration, inbox, clock
+    ),
+    GpioTriggerConfiguration: GpioTrigger,
 }
 
 
-def open_trigger(configuration: TriggerConfiguration, inbox: Inbox, clock: Clock) -> Trigger:
+def open_trigger(
+    configuration: TriggerConfiguration, inbox: Inbox, clock: Clock, health: Health
+) -> Trigger:
     """The trigger of the configured kind, not yet started."""
-    return TRIGGERS[type(configuration)](configuration, inbox, clock)
+    return TRIGGERS[type(configuration)](configuration, inbox, clock, health)
