@@ -10,7 +10,7 @@ from pathlib import Path
 from sightline.codec import encode
 from sightline.errors import RetryableError
 from sightline.journal import open_journal
-from sightline.messages import InspectionRecord, Part
+from sightline.messages import InspectionRecord, Part, Verdict
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -26,7 +26,15 @@ CREATE TABLE IF NOT EXISTS settled (
     epoch INTEGER NOT NULL,
     part_number INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS verdicts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch INTEGER NOT NULL,
+    part_number INTEGER NOT NULL,
+    verdict TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS verdicts_by_part ON verdicts (epoch, part_number);
 """
+GREATEST_KEPT_VERDICTS = 100_000
 
 
 class OutboxError(RetryableError):
@@ -42,11 +50,15 @@ class Stored:
 
 
 class Outbox:
-    """One thread commits, another takes the oldest and removes it; each has its own connection."""
+    """One thread commits, a second takes the oldest and removes it, a third asks for verdicts.
+
+    Each has its own connection.
+    """
 
     def __init__(self, path: Path) -> None:
         self._writer = open_journal(path, SCHEMA)
         self._reader = open_journal(path, SCHEMA)
+        self._verdicts = open_journal(path, SCHEMA)
         # No sync for removals: a record that is back after a power cut is a repeat of its recordId.
         self._reader.execute("PRAGMA synchronous = NORMAL")
         self._lock = threading.Lock()
@@ -74,13 +86,34 @@ class Outbox:
         OutboxError: nothing was changed.
         """
         rows = [(encode(record),) for record in records]
+        verdicts = [(record.epoch, record.partNumber, record.verdict) for record in records]
         with _translated(), _transaction(self._writer) as connection:
             connection.executemany("INSERT INTO records (payload) VALUES (?)", rows)
             connection.execute(
                 "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
                 (settled.epoch, settled.part_number),
             )
+            connection.executemany(
+                "INSERT INTO verdicts (epoch, part_number, verdict) VALUES (?, ?, ?)", verdicts
+            )
+            connection.execute(
+                "DELETE FROM verdicts WHERE sequence <= (SELECT MAX(sequence) FROM verdicts) - ?",
+                (GREATEST_KEPT_VERDICTS,),
+            )
         self._deepen(len(rows))
+
+    def verdicts_of(self, parts: set[Part]) -> dict[Part, Verdict]:
+        """The verdicts of those parts whose records were committed not long ago; OutboxError."""
+        found: dict[Part, Verdict] = {}
+        with _translated():
+            for part in parts:
+                row = self._verdicts.execute(
+                    "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
+                    (part.epoch, part.part_number),
+                ).fetchone()
+                if row:
+                    found[part] = row[0]
+        return found
 
     def oldest(self) -> Stored | None:
         """The record to send next, or None; OutboxError."""
@@ -107,6 +140,7 @@ class Outbox:
 
     def close(self) -> None:
         """Give the file back."""
+        self._verdicts.close()
         self._reader.close()
         self._writer.close()
 

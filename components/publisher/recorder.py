@@ -10,6 +10,7 @@ from publisher.evidence.registry import open_store
 from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
+from publisher.selection import is_wanted, rules_of
 from publisher.sender import RecordSender
 from publisher.uploader import Uploader
 from sightline.bus import Delivery
@@ -159,7 +160,19 @@ class Recorder:
         )
         machine = self._machine.at(joined.judged.triggered_utc_ns)
         now_utc_ns = self._context.clock.utc_ns()
-        return record_of(joined.judged, joined.gate, machine, place, now_utc_ns)
+        return record_of(self._with_kept(joined.judged), joined.gate, machine, place, now_utc_ns)
+
+    def _with_kept(self, judged: PartJudged) -> PartJudged:
+        """The record names no picture that is known not to reach the store."""
+        dropped = judged.verdict == "ok" and (self._outbox_pressed() or self._uploader.pressed)
+        if dropped or not is_wanted(judged.verdict, judged.part, self._configuration.keep):
+            return replace(judged, evidence=())
+        return judged
+
+    def _outbox_pressed(self) -> bool:
+        configuration = self._configuration
+        limit = configuration.pressure_share * configuration.records.greatest_backlog
+        return self._outbox.depth > limit
 
     def _tell_settled(self) -> None:
         if self._settled is None:
@@ -209,7 +222,14 @@ class Recorder:
         station = StationFolder((work_folder / configuration.station_folder).resolve())
         keep_bytes = configuration.evidence_keep_mib * MIB
         store = open_store(configuration.evidence, work_folder, keep_bytes)
-        return Uploader(station.evidence_spool, store, self._health)
+        return Uploader(
+            station.evidence_spool,
+            store,
+            self._health,
+            rules=rules_of(configuration),
+            verdicts_of=self._outbox.verdicts_of,
+            outbox_pressed=self._outbox_pressed,
+        )
 
 
 def trigger_to_verdict_ms(judged: PartJudged, received_ns: int) -> float | None:
@@ -220,7 +240,8 @@ def trigger_to_verdict_ms(judged: PartJudged, received_ns: int) -> float | None:
 
 
 def _evidence_of(configuration: PublisherConfiguration) -> tuple[object, ...]:
-    return configuration.station_folder, configuration.evidence, configuration.evidence_keep_mib
+    store = (configuration.evidence, configuration.evidence_keep_mib)
+    return configuration.station_folder, *store, rules_of(configuration)
 
 
 def build_recorder(context: Context[PublisherConfiguration]) -> Recorder:

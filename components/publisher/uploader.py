@@ -1,47 +1,73 @@
-"""Moves pictures from the spool to the evidence store, from a thread of its own; none is lost."""
+"""Moves pictures from the spool to the evidence store, from a thread of its own."""
 
 import logging
-import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from publisher.configuration import PublisherConfiguration
 from publisher.evidence.store import EvidenceStore
+from publisher.outbox import OutboxError
+from publisher.selection import Cause, Choice, Rules, SpoolPicture, choose, rules_of
+from publisher.spool import remove_if_old, scan
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health
+from sightline.messages import Part, Verdict
 
 log = logging.getLogger(__name__)
 FAULT = "evidence-not-stored"
+GIVEN_UP = "evidence-given-up"
+PRESSED = "evidence-under-pressure"
 SCAN_INTERVAL_S = 0.2
-DRAFT_SUFFIX = ".new"
-EMPTY_FOLDER_AGE_S = 60.0  # a younger one may be waiting for its first picture
+DEFAULT_RULES = rules_of(PublisherConfiguration())
+COUNTERS: dict[Cause, str] = {
+    "unwanted": "evidence_not_wanted",
+    "pressure": "evidence_dropped_ok",
+    "size": "evidence_dropped_size",
+    "age": "evidence_dropped_age",
+}
+VerdictsOf = Callable[[set[Part]], dict[Part, Verdict]]
 
 
 class Uploader(threading.Thread):
-    """A picture leaves the spool only when the store has it."""
+    """A picture leaves the spool when the store has it, or by the rules of `selection`, counted."""
 
     def __init__(
-        self, spool: Path, store: EvidenceStore, health: Health, backoff: Backoff | None = None
+        self,
+        spool: Path,
+        store: EvidenceStore,
+        health: Health,
+        backoff: Backoff | None = None,
+        rules: Rules = DEFAULT_RULES,
+        verdicts_of: VerdictsOf = lambda parts: {},
+        outbox_pressed: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(name="evidence-uploader", daemon=True)
         self._spool = spool
         self._store = store
         self._health = health
         self._backoff = backoff or Backoff()
+        self._rules = rules
+        self._verdicts_of = verdicts_of
+        self._outbox_pressed = outbox_pressed
+        self._verdicts: dict[Part, Verdict] = {}
         self._refused: set[Path] = set()
         self._stopping = threading.Event()
+        self.pressed = False
 
     def run(self) -> None:
         """Scan and store until told to end."""
         while not self._stopping.is_set():
             try:
                 self._sweep()
-            except EvidenceError as error:
+            except (EvidenceError, OutboxError) as error:
                 self._failed(error)
                 self._stopping.wait(self._backoff.failed())
             else:
                 self._backoff.succeeded()
+                self._health.clear_fault(GIVEN_UP)
                 if self._health.clear_fault(FAULT):
                     log.info("evidence is stored again")
                 self._stopping.wait(SCAN_INTERVAL_S)
@@ -53,50 +79,60 @@ class Uploader(threading.Thread):
         return not self.is_alive()
 
     def _sweep(self) -> None:
-        """Store all that lies in the spool; those the store refused come last. EvidenceError."""
+        """Store what the rules choose; those the store refused come last. EvidenceError, OutboxError."""
         pictures, empty_folders = scan(self._spool)
-        for picture in sorted(pictures, key=lambda path: (path in self._refused, path)):
+        self._learn_verdicts({picture.part for picture in pictures if picture.part is not None})
+        choice = choose(pictures, self._verdicts, self._rules, time.time(), self._outbox_pressed())
+        self._report(pictures, choice)
+        for picture, cause in choice.give_up:
+            self._give_up(picture, cause)
+        for picture in sorted(choice.store, key=lambda picture: picture.path in self._refused):
             if self._stopping.is_set():
                 return
             self._move(picture)
         for folder in empty_folders:
             remove_if_old(folder)
 
-    def _move(self, picture: Path) -> None:
+    def _learn_verdicts(self, parts: set[Part]) -> None:
+        known = {part: self._verdicts[part] for part in parts if part in self._verdicts}
+        self._verdicts = known | self._verdicts_of(parts - known.keys())
+
+    def _report(self, pictures: list[SpoolPicture], choice: Choice) -> None:
+        waiting_mib = sum(picture.size for picture in pictures) / 2**20
+        self._health.gauge("evidence_waiting_mib", round(waiting_mib, 3))
+        self.pressed = choice.pressed
+        if not choice.pressed:
+            self._health.clear_fault(PRESSED)
+        elif self._health.raise_fault(PRESSED, "pictures of ok parts are not kept", "warning"):
+            log.warning("pictures of ok parts are not kept", extra={"waiting_mib": waiting_mib})
+        lost = sum(cause in ("size", "age") for _, cause in choice.give_up)
+        if lost:
+            text = f"{lost} pictures had no room or waited too long, and were given up"
+            self._health.raise_fault(GIVEN_UP, text)
+            log.error("pictures given up", extra={"count": lost})
+
+    def _give_up(self, picture: SpoolPicture, cause: Cause) -> None:
         try:
-            self._store.put(picture.relative_to(self._spool).as_posix(), picture)
-            picture.unlink(missing_ok=True)
+            picture.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise EvidenceError(f"{picture.path} cannot be removed: {error}") from error
+        self._refused.discard(picture.path)
+        self._health.count(COUNTERS[cause])
+
+    def _move(self, picture: SpoolPicture) -> None:
+        try:
+            self._store.put(picture.key, picture.path)
+            picture.path.unlink(missing_ok=True)
         except EvidenceError:
-            self._refused.add(picture)
+            self._refused.add(picture.path)
             raise
         except OSError as error:
-            self._refused.add(picture)
-            raise EvidenceError(f"{picture} stays in the spool: {error}") from error
-        self._refused.discard(picture)
+            self._refused.add(picture.path)
+            raise EvidenceError(f"{picture.path} stays in the spool: {error}") from error
+        self._refused.discard(picture.path)
         self._health.count("evidence_stored")
 
-    def _failed(self, error: EvidenceError) -> None:
+    def _failed(self, error: EvidenceError | OutboxError) -> None:
         self._health.count("evidence_failed")
         if self._health.raise_fault(FAULT, str(error)):
             log.error("evidence waits in the spool", extra={"error": str(error)})
-
-
-def scan(spool: Path) -> tuple[list[Path], list[Path]]:
-    """The finished pictures below the spool, and the folders of parts with nothing in them."""
-    pictures: list[Path] = []
-    empty: list[Path] = []
-    for parent, folders, names in os.walk(spool):
-        if not folders and not names and Path(parent) != spool:
-            empty.append(Path(parent))
-        finished = (name for name in names if not name.endswith(DRAFT_SUFFIX))
-        pictures.extend(Path(parent) / name for name in finished)
-    return pictures, empty
-
-
-def remove_if_old(folder: Path) -> None:
-    """Remove an empty folder that nobody will write to any more."""
-    try:
-        if time.time() - folder.stat().st_mtime > EMPTY_FOLDER_AGE_S:
-            folder.rmdir()
-    except OSError as error:
-        log.debug("folder stays", extra={"folder": str(folder), "error": str(error)})

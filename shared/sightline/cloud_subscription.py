@@ -12,6 +12,8 @@ from typing import Any
 from awsiot.greengrasscoreipc import model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
+from sightline.backoff import Backoff
+
 log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 10.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 15.0
@@ -37,14 +39,13 @@ class CloudSubscription(threading.Thread):
 
     def run(self) -> None:
         """Bind, and bind again when the stream closes, until the nucleus goes or `end`."""
-        retry_s = FIRST_RETRY_S
+        backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         while self._wanted():
             self._closed.clear()
             if self._bind():
-                retry_s = FIRST_RETRY_S
+                backoff.succeeded()
                 self._closed.wait()
-            self._ended.wait(retry_s)
-            retry_s = min(2 * retry_s, LONGEST_RETRY_S)
+            self._ended.wait(backoff.failed())
 
     def end(self) -> None:
         """Bind no more."""

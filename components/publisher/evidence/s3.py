@@ -43,6 +43,9 @@ class S3Store:
             client.upload_file(str(path), bucket, name, ExtraArgs=extra, Config=self._transfer)
         except boto3.exceptions.S3UploadFailedError as error:
             raise EvidenceError(_in_words(bucket, name, error.__context__ or error)) from error
+        except botocore.exceptions.NoCredentialsError as error:
+            self._client = None  # a client that began without credentials looks for none later
+            raise EvidenceError(_in_words(bucket, name, error)) from error
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise EvidenceError(_in_words(bucket, name, error)) from error
         except OSError as error:

@@ -8,7 +8,8 @@ import pytest
 from publisher.configuration import EvidenceConfiguration
 from publisher.evidence.folder import FolderStore
 from publisher.evidence.registry import open_store
-from publisher.uploader import FAULT, Uploader, remove_if_old
+from publisher.spool import remove_if_old
+from publisher.uploader import FAULT, Uploader
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health

@@ -1,0 +1,271 @@
+"""Pictures to a real S3 server over HTTP: stored, in parts, while it is away, and refused."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from publisher.configuration import EvidenceConfiguration, S3Configuration
+from publisher.evidence.registry import open_store
+from publisher.evidence.store import EvidenceStore
+from publisher.uploader import FAULT, Uploader
+from sightline.backoff import Backoff
+from sightline.errors import EvidenceError
+from sightline.health import Health
+from sightline.messages import Part
+from sightline.station_folder import evidence_key
+from sightline.topics import PUBLISHER
+from tests.unit.publisher.making import STATION, StandingClock, wait_until
+
+BUCKET, PREFIX = "line-1-pictures", "site/line-1/"
+EXCHANGE_PATH = "/2016-11-01/credentialprovider/"
+KEYS = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 4)]
+
+
+class Server:
+    """An S3 server in this process, on a port of its own, that can go away and come back."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.start()
+        self.client = client_of(self.address)
+        self.client.create_bucket(Bucket=BUCKET)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        _, self.port = self._server.get_host_and_port()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def content(self, key: str) -> bytes:
+        content: bytes = self.client.get_object(Bucket=BUCKET, Key=PREFIX + key)["Body"].read()
+        return content
+
+
+def client_of(address: str) -> Any:
+    return boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=address)
+
+
+class TokenExchange(BaseHTTPRequestHandler):
+    """What the nucleus serves at AWS_CONTAINER_CREDENTIALS_FULL_URI."""
+
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append((self.path, self.headers.get("Authorization")))
+        body = json.dumps(
+            {
+                "AccessKeyId": "ASIAEXAMPLE",
+                "SecretAccessKey": "of the role",
+                "Token": "session",
+                "Expiration": "2099-01-01T00:00:00Z",
+            }
+        ).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[HTTPServer]:
+    """Answer requests while the block runs."""
+    server.server_activate()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """None of the machine's AWS settings."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch
+
+
+@pytest.fixture
+def credentials(own_environment: pytest.MonkeyPatch) -> None:
+    """Some credentials that a server of moto's takes."""
+    own_environment.setenv("AWS_ACCESS_KEY_ID", "test")
+    own_environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+@pytest.fixture
+def server(credentials: None) -> Iterator[Server]:
+    """A server with the bucket."""
+    server = Server()
+    yield server
+    server.client.close()
+    server.stop()
+
+
+def store_at(address: str, folder: Path, **changes: Any) -> EvidenceStore:
+    s3 = S3Configuration(
+        bucket=changes.pop("bucket", BUCKET),
+        prefix=PREFIX,
+        region="us-east-1",
+        endpoint_url=address,
+        connect_timeout_s=1.0,
+        read_timeout_s=changes.pop("read_timeout_s", 5.0),
+        attempts=changes.pop("attempts", 1),
+        multipart_mib=5,
+    )
+    return open_store(EvidenceConfiguration(kind="s3", s3=s3), folder, 1)
+
+
+def a_picture(folder: Path, key: str, content: bytes) -> Path:
+    path = folder / "spool" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_picture_is_stored_under_prefix_and_key_as_what_it_is(
+    server: Server, tmp_path: Path
+) -> None:
+    store_at(server.address, tmp_path).put(KEYS[0], a_picture(tmp_path, KEYS[0], b"picture"))
+    stored = server.client.get_object(Bucket=BUCKET, Key=PREFIX + KEYS[0])
+    assert stored["Body"].read() == b"picture"
+    assert stored["ContentType"] == "image/jpeg"
+
+
+def test_a_large_picture_goes_in_parts_and_is_whole(server: Server, tmp_path: Path) -> None:
+    content = os.urandom(11 * 1024 * 1024)
+    store_at(server.address, tmp_path).put(KEYS[0], a_picture(tmp_path, KEYS[0], content))
+    assert server.content(KEYS[0]) == content
+    tag = server.client.head_object(Bucket=BUCKET, Key=PREFIX + KEYS[0])["ETag"]
+    assert tag.strip('"').endswith("-3")
+
+
+def test_pictures_wait_while_the_server_is_away_and_all_are_stored_when_it_is_back(
+    server: Server, tmp_path: Path
+) -> None:
+    health = Health(PUBLISHER, "0", STATION, StandingClock())
+    server.stop()
+    for key in KEYS:
+        a_picture(tmp_path, key, key.encode())
+    store = store_at(server.address, tmp_path)
+    uploader = Uploader(tmp_path / "spool", store, health, Backoff(0.01, 0.05))
+    uploader.start()
+    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
+    (fault,) = health.report().faults
+    assert fault.code == FAULT
+    assert "Could not connect" in fault.text
+    assert all((tmp_path / "spool" / key).exists() for key in KEYS)
+    server.start()
+    server.client.create_bucket(Bucket=BUCKET)
+    wait_until(lambda: health.report().counters.get("evidence_stored", 0) == len(KEYS))
+    wait_until(lambda: not health.report().faults)
+    assert [server.content(key) for key in KEYS] == [key.encode() for key in KEYS]
+    assert uploader.close(10.0)
+
+
+def test_a_bucket_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+    store = store_at(server.address, tmp_path, bucket="another-bucket")
+    with pytest.raises(EvidenceError, match="there is no such bucket: s3://another-bucket/"):
+        store.put(KEYS[0], a_picture(tmp_path, KEYS[0], b"x"))
+
+
+@pytest.fixture
+def role_only(server: Server, own_environment: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    """No credentials but those of the token-exchange service, which does not answer yet."""
+    exchange = HTTPServer(("127.0.0.1", 0), TokenExchange, bind_and_activate=False)
+    exchange.server_bind()
+    address = f"http://127.0.0.1:{exchange.server_address[1]}{EXCHANGE_PATH}"
+    own_environment.delenv("AWS_ACCESS_KEY_ID")
+    own_environment.delenv("AWS_SECRET_ACCESS_KEY")
+    own_environment.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
+    own_environment.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "of the component")
+    TokenExchange.asked.clear()
+    yield exchange
+    exchange.server_close()
+
+
+def test_credentials_are_those_of_the_role_once_asked_for_and_waited_for_where_they_are_away(
+    server: Server, role_only: HTTPServer, tmp_path: Path
+) -> None:
+    store = store_at(server.address, tmp_path)
+    picture = a_picture(tmp_path, KEYS[0], b"x")
+    with pytest.raises(EvidenceError, match="CredentialRetrievalError"):
+        store.put(KEYS[0], picture)
+    with serving(role_only):
+        for key in KEYS:
+            store.put(key, a_picture(tmp_path, key, b"x"))
+    assert TokenExchange.asked == [(EXCHANGE_PATH, "of the component")]
+    assert server.content(KEYS[2]) == b"x"
+
+
+def test_a_station_without_credentials_looks_for_them_again(
+    server: Server, tmp_path: Path, own_environment: pytest.MonkeyPatch
+) -> None:
+    own_environment.delenv("AWS_ACCESS_KEY_ID")
+    store = store_at(server.address, tmp_path)
+    picture = a_picture(tmp_path, KEYS[0], b"x")
+    with pytest.raises(EvidenceError, match="redentials"):
+        store.put(KEYS[0], picture)
+    own_environment.setenv("AWS_ACCESS_KEY_ID", "test")
+    store.put(KEYS[0], picture)
+    assert server.content(KEYS[0]) == b"x"
+
+
+class Denying(BaseHTTPRequestHandler):
+    """An S3 server that fails `failures` times, then denies access."""
+
+    failures = 0
+    requests = 0
+
+    def do_PUT(self) -> None:
+        cls = type(self)
+        cls.requests += 1
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        code, status = ("AccessDenied", 403)
+        if cls.requests <= cls.failures:
+            code, status = ("InternalError", 500)
+        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Keep quiet."""
+
+
+def test_errors_of_the_server_are_tried_again_and_denied_access_is_said_in_words(
+    credentials: None, tmp_path: Path
+) -> None:
+    Denying.requests, Denying.failures = 0, 1
+    with serving(HTTPServer(("127.0.0.1", 0), Denying)) as denying:
+        store = store_at(f"http://127.0.0.1:{denying.server_port}", tmp_path, attempts=3)
+        with pytest.raises(EvidenceError) as caught:
+            store.put(KEYS[0], a_picture(tmp_path, KEYS[0], b"x"))
+    assert Denying.requests == 2
+    assert "access is denied: the station's role needs s3:PutObject on s3://" in str(caught.value)

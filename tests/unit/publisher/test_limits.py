@@ -1,0 +1,136 @@
+"""The limits of spool and folder store in a publisher that runs."""
+
+import os
+import time
+from pathlib import Path
+
+from publisher.configuration import (
+    EvidenceConfiguration,
+    KeepConfiguration,
+    PublisherConfiguration,
+    RecordsConfiguration,
+    SpoolConfiguration,
+)
+from publisher.evidence.folder import FolderStore
+from publisher.uploader import GIVEN_UP, PRESSED
+from sightline.messages import EvidencePicture, InspectionRecord, Part, PartJudged, Verdict
+from sightline.station_folder import evidence_key
+from sightline.topics import GATE_ACTED, PART_JUDGED
+from tests.unit.publisher.conftest import MakeDesk
+from tests.unit.publisher.making import EPOCH, STATION, Desk, a_verdict, an_outcome, wait_until
+
+QUICK = RecordsConfiguration(rate_hz=1000.0)
+
+
+def judged_with_picture(desk: Desk, number: int, verdict: Verdict, size: int = 1000) -> PartJudged:
+    key = evidence_key(STATION, Part(EPOCH, number), "cam1")
+    path = desk.folder / "station" / "evidence-spool" / key
+    path.parent.mkdir(parents=True)
+    path.with_suffix(".new").write_bytes(b"x" * size)
+    path.with_suffix(".new").rename(path)
+    pictures = (EvidencePicture(camera="cam1", key=key),)
+    return a_verdict(number, verdict=verdict, evidence=pictures)
+
+
+def spool_of(desk: Desk) -> list[Path]:
+    return sorted((desk.folder / "station" / "evidence-spool").rglob("*.jpg"))
+
+
+def numbers_in(folder: Path) -> set[int]:
+    return {int(path.parent.name) for path in folder.rglob("*.jpg")}
+
+
+def names_evidence(records: list[InspectionRecord]) -> set[int]:
+    return {record.partNumber for record in records if record.evidence}
+
+
+def tell(desk: Desk, *verdicts: PartJudged) -> None:
+    desk.say(PART_JUDGED, *verdicts)
+    desk.say(GATE_ACTED, *(an_outcome(judged.part.part_number) for judged in verdicts))
+
+
+def test_only_the_wanted_verdicts_pictures_reach_the_store_and_the_record_names_no_others(
+    make_desk: MakeDesk,
+) -> None:
+    configuration = PublisherConfiguration(
+        station_folder="station", records=QUICK, keep=KeepConfiguration(each_ok=2, empty=False)
+    )
+    desk = make_desk(configuration=configuration)
+    kinds: list[Verdict] = ["ok", "ok", "defect", "empty", "review"]
+    tell(desk, *(judged_with_picture(desk, n, kind) for n, kind in enumerate(kinds, start=1)))
+    wait_until(lambda: not spool_of(desk))
+    assert numbers_in(desk.folder / "evidence") == {2, 3, 5}
+    assert names_evidence(desk.records(5)) == {2, 3, 5}
+    assert desk.counter("evidence_not_wanted") == 2
+
+
+def test_a_backlog_of_records_costs_ok_pictures_and_no_record(make_desk: MakeDesk) -> None:
+    records = RecordsConfiguration(rate_hz=0.1, greatest_backlog=2)
+    configuration = PublisherConfiguration(station_folder="station", records=records)
+    desk = make_desk(configuration=configuration)
+    tell(desk, *(a_verdict(number) for number in range(1, 5)))
+    kinds: list[Verdict] = ["ok", "defect", "ok"]
+    tell(desk, *(judged_with_picture(desk, n, kind) for n, kind in enumerate(kinds, start=5)))
+    wait_until(lambda: not spool_of(desk))
+    assert numbers_in(desk.folder / "evidence") <= {5, 6, 7}
+    assert 6 in numbers_in(desk.folder / "evidence")
+    assert PRESSED in desk.faults()
+    assert desk.counter("records_committed") == 7
+
+
+def test_a_spool_over_its_limit_gives_up_ok_pictures_then_others_and_says_so(
+    make_desk: MakeDesk, tmp_path: Path
+) -> None:
+    (tmp_path / "away").write_text("no folder: the store is away")
+    configuration = PublisherConfiguration(
+        station_folder="station",
+        records=QUICK,
+        evidence=EvidenceConfiguration(folder="away"),
+        spool=SpoolConfiguration(greatest_mib=1),
+    )
+    desk = make_desk(configuration=configuration)
+    kinds: list[Verdict] = ["ok", "review", "defect", "defect"]
+    tell(desk, *(judged_with_picture(desk, n, k, 400_000) for n, k in enumerate(kinds, start=1)))
+    wait_until(lambda: desk.counter("evidence_dropped_size") == 1)
+    assert desk.counter("evidence_dropped_ok") == 1
+    assert numbers_in(desk.folder / "station") == {3, 4}
+    assert {GIVEN_UP, PRESSED} <= desk.faults()
+    assert len(desk.records(4)) == 4
+
+
+def test_the_spool_keeps_no_picture_longer_than_configured(make_desk: MakeDesk) -> None:
+    desk = make_desk()
+    judged = judged_with_picture(desk, 1, "defect")
+    for path in spool_of(desk):
+        os.utime(path, (time.time() - 15 * 86_400,) * 2)
+    tell(desk, judged)
+    wait_until(lambda: not spool_of(desk))
+    assert desk.counter("evidence_dropped_age") + desk.counter("evidence_stored") == 1
+
+
+def test_the_folder_keeps_no_picture_longer_than_configured(tmp_path: Path) -> None:
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"x")
+    now_s = time.time()
+    first = FolderStore(tmp_path / "store", 1 << 20, keep_s=3600.0)
+    for number in (1, 2):
+        first.put(f"{number}.jpg", picture)
+    os.utime(tmp_path / "store" / "1.jpg", (now_s - 3700, now_s - 3700))
+    later = FolderStore(tmp_path / "store", 1 << 20, keep_s=3600.0, now_s=lambda: now_s)
+    later.put("3.jpg", picture)
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["2.jpg", "3.jpg"]
+
+
+def test_verdicts_are_known_again_after_a_restart(make_desk: MakeDesk) -> None:
+    configuration = PublisherConfiguration(
+        station_folder="station", records=QUICK, keep=KeepConfiguration(each_ok=0)
+    )
+    desk = make_desk(configuration=configuration)
+    tell(desk, a_verdict(1), a_verdict(2, verdict="defect"))
+    desk.records(2)
+    desk.kill()
+    for number in (1, 2):
+        judged_with_picture(desk, number, "ok")
+    desk.start()
+    wait_until(lambda: not spool_of(desk))
+    assert numbers_in(desk.folder / "evidence") == {2}
