@@ -28,12 +28,16 @@ class TagProfile(Configuration, frozen=True, kw_only=True):
 
 
 class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
-    """How unusual values are found: against the median of the last readings of the same status."""
+    """How unusual values are found: against the last readings of the same status.
+
+    `intervals_between_false_alarms` is the wanted average run length of a machine in good health: with an
+    interval of a second, 86,400 is one false alarm a day.
+    """
 
     window: Annotated[int, msgspec.Meta(ge=8, le=10_000)] = 120
     least_readings: Annotated[int, msgspec.Meta(ge=4, le=10_000)] = 20
     settle_intervals: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
-    alarm_score: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 6.0
+    intervals_between_false_alarms: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 86_400
 
     def __post_init__(self) -> None:
         if self.least_readings > self.window:

@@ -9,7 +9,8 @@ from sightline.runtime import Context, NewConfiguration
 from sightline.topics import EQUIPMENT, MACHINE_STATE
 from telemetry.cloud_sender import CloudSender
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.lambda_function import TelemetryFunction
+from telemetry.lambda_function import Deployed, lambda_handler
+from telemetry.machine import TelemetryFunction
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -21,11 +22,11 @@ NO_READINGS = (
 
 
 class TelemetryHost:
-    """Hands each batch to the function, publishes each state locally and to the cloud."""
+    """Hands each batch to the handler, publishes each state locally and to the cloud."""
 
     def __init__(self, context: Context[TelemetryConfiguration]) -> None:
         self._context = context
-        self._function = TelemetryFunction(context.configuration)
+        self._deployed = Deployed(TelemetryFunction(context.configuration), self)
         self._sender = CloudSender(context.bus, context.health)
         self._last_batch_ns = context.clock.monotonic_ns()
         self._sender.start()
@@ -34,19 +35,31 @@ class TelemetryHost:
         """Take a batch or a new configuration."""
         if isinstance(event, Delivery) and isinstance(event.message, MachineSamples):
             self._last_batch_ns = event.received_monotonic_ns
-            state = self._function.take(event.message)
-            if state is not None:
-                self._publish(state)
+            lambda_handler(event.message, self._deployed)
         elif isinstance(event, NewConfiguration):
             assert isinstance(event.configuration, TelemetryConfiguration)
-            self._function = TelemetryFunction(event.configuration)
+            self._deployed = Deployed(TelemetryFunction(event.configuration), self)
+
+    def tell(self, state: MachineState, function: TelemetryFunction) -> None:
+        """Publish a state at once, and hand it over for the cloud."""
+        try:
+            self._context.bus.publish(MACHINE_STATE, state)
+        except (TransportError, MessageError) as error:
+            self._context.health.count("states_not_published")
+            log.error("state not published", extra={"error": str(error)})
+        else:
+            self._context.health.count("states_published")
+        self._sender.send(state)
+
+    def heard(self, function: TelemetryFunction) -> None:
+        """Nothing: the tick reports."""
 
     def tick(self) -> float:
         """Report what is amiss; returns the seconds until the next tick is wanted."""
         health = self._context.health
         health.set_ready(True)  # the first tick comes after the subscription
-        health.gauge("batches_lost", self._function.batches_lost)
-        health.gauge("values_omitted", self._function.values_omitted)
+        health.gauge("batches_lost", self._deployed.function.batches_lost)
+        health.gauge("values_omitted", self._deployed.function.values_omitted)
         if self._context.clock.monotonic_ns() - self._last_batch_ns > SILENCE_S * 1e9:
             health.raise_fault("no-readings", NO_READINGS, "warning")
         else:
@@ -57,13 +70,3 @@ class TelemetryHost:
         """End the sender and leave the bus."""
         self._sender.close()
         self._context.bus.close()
-
-    def _publish(self, state: MachineState) -> None:
-        try:
-            self._context.bus.publish(MACHINE_STATE, state)
-        except (TransportError, MessageError) as error:
-            self._context.health.count("states_not_published")
-            log.error("state not published", extra={"error": str(error)})
-        else:
-            self._context.health.count("states_published")
-        self._sender.send(state)

@@ -1,53 +1,169 @@
-"""How unusual a value is: its distance from the median of the last ones, in robust deviations.
+"""How unusual a machine's readings are, tag by tag and taken together, at a stated rate of false alarms.
 
-score = 0.6745 * |value - median| / MAD (median absolute deviation), less while few readings are known:
-n / (n + 8) of it, because few readings guess their own spread badly (of 20, one normal reading in 2,000
-would score above 6; so it is one in 40,000). A normally distributed reading stays below 5. The windows
-are kept apart for each status: a stopped motor is no outlier of a running one.
+Each value is measured against the median of the last ones, in robust deviations (median absolute
+deviation). Few readings, and readings that follow one another, know their own spread badly; Student's
+distribution says how badly, and the deviation is put back to that of a normal variable. Tags that move
+together are measured against their running correlation besides. Each of these statistics alarms beyond
+a threshold of its own (`calibration`) that all of them together pass once in the wanted run length.
+
+Scores are distances in units of the threshold: 1 and more is an alarm. What is learned is kept apart for
+each status: a stopped motor is no outlier of a running one.
 """
 
-import statistics
-from collections import deque
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from telemetry.configuration import OutlierConfiguration
+import numpy as np
+from numpy.typing import NDArray
 
-MAD_TO_DEVIATION = 0.6745
+from telemetry.calibration import TailCalibrator, normal_equivalent
+from telemetry.configuration import OutlierConfiguration, TagProfile
+from telemetry.correlation import RunningCorrelation, groups_of
+
+ALARM = 1.0
+GREATEST_SCORE = 1000.0
+MAD_TO_DEVIATION = 1.4826
+MAD_EFFICIENCY = 0.37  # of the readings in a window, the share that a standard deviation would need
 LEAST_SHARE = 0.005  # a deviation below this share of the median is the sensor's last digit
 LEAST_DEVIATION = 1e-6
-GREATEST_SCORE = 1000.0
-CAUTION = 8  # readings
+LEARNED_BEFORE_JOINT = 60  # intervals of a group before its distance is looked at
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One interval's scores: of each tag, of the whole, and the tag that is the cause of an alarm."""
+
+    by_tag: Mapping[str, float] = field(default_factory=dict)
+    score: float = 0.0
+    cause: str = ""
 
 
 class OutlierScorer:
-    """One machine's windows, by tag and status."""
+    """One machine's memory, by status."""
 
-    def __init__(self, configuration: OutlierConfiguration) -> None:
+    def __init__(
+        self, configuration: OutlierConfiguration, profiles: Sequence[TagProfile] = ()
+    ) -> None:
         self._configuration = configuration
-        self._windows: dict[tuple[str, str], deque[float]] = {}
+        scored = [profile for profile in profiles if profile.score_outliers]
+        self._tags = tuple(profile.tag for profile in scored)
+        self._groups = groups_of([(profile.tag, profile.related) for profile in scored])
+        self._usual: dict[str, _Usual] = {}
         self._status = ""
         self._intervals_of_status = 0
 
-    def begin(self, status: str) -> None:
-        """A new interval under this status."""
+    def score(self, status: str, values: Mapping[str, float]) -> Scores:
+        """Score one interval's values; nothing while too few are known or a change settles."""
         self._intervals_of_status = self._intervals_of_status + 1 if status == self._status else 0
         self._status = status
-
-    def score(self, tag: str, value: float) -> float:
-        """The value's score among those before it; 0 while too few are known or a change settles."""
-        if self._intervals_of_status < self._configuration.settle_intervals:
-            return 0.0
-        key = (tag, self._status)
-        window = self._windows.setdefault(key, deque(maxlen=self._configuration.window))
-        known = len(window) >= self._configuration.least_readings
-        score = robust_score(value, window) if known else 0.0
-        window.append(value)
-        return score
+        if self._intervals_of_status < self._configuration.settle_intervals or not self._tags:
+            return Scores()
+        if status not in self._usual:
+            self._usual[status] = _Usual(self._configuration, self._tags, self._groups)
+        return self._usual[status].score(values)
 
 
-def robust_score(value: float, window: deque[float]) -> float:
-    """Robust deviations between a value and a window of at least one."""
-    median = statistics.median(window)
-    deviation = statistics.median(abs(other - median) for other in window)
-    least = max(LEAST_DEVIATION, LEAST_SHARE * abs(median)) * MAD_TO_DEVIATION
-    score = MAD_TO_DEVIATION * abs(value - median) / max(deviation, least)
-    return min(score * len(window) / (len(window) + CAUTION), GREATEST_SCORE)
+class _Usual:
+    """What is usual under one status."""
+
+    def __init__(
+        self,
+        configuration: OutlierConfiguration,
+        tags: tuple[str, ...],
+        groups: Sequence[tuple[str, ...]],
+    ) -> None:
+        self._tags = tags
+        self._window = _Window(configuration, len(tags))
+        share = 1.0 / configuration.intervals_between_false_alarms / (len(tags) + len(groups))
+        self._alone = [TailCalibrator(share, 1) for _ in tags]
+        self._together = [_Group(tuple(map(tags.index, group)), share) for group in groups]
+
+    def score(self, values: Mapping[str, float]) -> Scores:
+        row = np.array([values.get(tag, math.nan) for tag in self._tags])
+        deviations = self._window.take(row)
+        scores = [
+            0.0 if math.isnan(deviation) else _score(calibrator.take(deviation * deviation))
+            for deviation, calibrator in zip(deviations, self._alone, strict=True)
+        ]
+        for group in self._together:
+            joint, cause = group.take(deviations)
+            scores[cause] = max(scores[cause], joint)
+        worst = max(range(len(scores)), key=scores.__getitem__)
+        cause_tag = self._tags[worst] if scores[worst] >= ALARM else ""
+        return Scores(dict(zip(self._tags, scores, strict=True)), scores[worst], cause_tag)
+
+
+class _Group:
+    """Tags that move together, by their places in a row."""
+
+    def __init__(self, places: tuple[int, ...], alarm_share: float) -> None:
+        self._places = np.array(places)
+        self._correlation = RunningCorrelation(len(places))
+        self._calibrator = TailCalibrator(alarm_share, len(places))
+        self._learned = 0
+
+    def take(self, row: NDArray[np.float64]) -> tuple[float, int]:
+        """The joint score and the place of its cause; 0 unless all tags of the group are known."""
+        deviations = row[self._places]
+        if np.isnan(deviations).any():
+            return 0.0, int(self._places[0])
+        score, cause = 0.0, 0
+        if self._learned >= LEARNED_BEFORE_JOINT:
+            distance = self._correlation.distance(deviations)
+            score, cause = _score(self._calibrator.take(distance.squared)), distance.cause
+        self._correlation.learn(deviations)
+        self._learned += 1
+        return score, int(self._places[cause])
+
+
+class _Window:
+    """The last readings of all tags, and where a new row lies among them."""
+
+    def __init__(self, configuration: OutlierConfiguration, tags: int) -> None:
+        self._rows = np.full((configuration.window, tags), math.nan)
+        self._known = np.zeros(tags, dtype=np.int64)
+        self._next = np.zeros(tags, dtype=np.int64)
+        self._least = configuration.least_readings
+        self._carry_over = np.zeros(tags)  # running product of neighbouring deviations
+        self._variance = np.ones(tags)
+        self._before = np.zeros(tags)
+
+    def take(self, row: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Normal-equivalent deviations of a row (NaN: unknown), which then joins the window."""
+        deviations = np.full(len(row), math.nan)
+        for tag, value in enumerate(row):
+            if not math.isnan(value):
+                if self._known[tag] >= self._least:
+                    deviations[tag] = self._deviation(tag, float(value))
+                self._append(tag, float(value))
+        return deviations
+
+    def _deviation(self, tag: int, value: float) -> float:
+        known = int(self._known[tag])
+        raw = robust_deviation(value, self._rows[:known, tag])
+        clipped = min(max(raw, -4.0), 4.0)
+        self._carry_over[tag] += 0.01 * (clipped * self._before[tag] - self._carry_over[tag])
+        self._variance[tag] += 0.01 * (clipped * clipped - self._variance[tag])
+        self._before[tag] = clipped
+        follows = self._carry_over[tag] / max(self._variance[tag], 1e-3)
+        squared = min(max(follows, 0.0), 0.99) ** 2
+        independent = (known - 1) * (1 - squared) / (1 + squared)
+        return normal_equivalent(raw, MAD_EFFICIENCY * independent)
+
+    def _append(self, tag: int, value: float) -> None:
+        self._rows[self._next[tag], tag] = value
+        self._next[tag] = (self._next[tag] + 1) % len(self._rows)
+        self._known[tag] = min(self._known[tag] + 1, len(self._rows))
+
+
+def robust_deviation(value: float, window: NDArray[np.float64]) -> float:
+    """Signed robust deviations between a value and a window of at least one."""
+    median = float(np.median(window))
+    spread = float(np.median(np.abs(window - median))) * MAD_TO_DEVIATION
+    deviation = (value - median) / max(spread, LEAST_DEVIATION, LEAST_SHARE * abs(median))
+    return float(min(max(deviation, -1e6), 1e6))
+
+
+def _score(ratio: float) -> float:
+    return min(math.sqrt(ratio), GREATEST_SCORE)

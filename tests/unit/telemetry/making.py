@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from sightline.messages import MachineSamples, MachineState, Quality, Sample
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.lambda_function import TelemetryFunction
+from telemetry.machine import TelemetryFunction
 
 S = 1_000_000_000
 START = 1_700_000_000 * S

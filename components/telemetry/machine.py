@@ -1,0 +1,95 @@
+"""One machine's way from batches of readings to enriched, scored states."""
+
+import msgspec
+
+from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
+from sightline.messages import MachineSamples, MachineState
+from telemetry.configuration import TelemetryConfiguration
+from telemetry.consolidate import Consolidator, Interval
+from telemetry.enrich import enriched, status_of
+from telemetry.outliers import OutlierScorer
+
+
+class Machine:
+    """Takes each batch once, and makes a state of each interval."""
+
+    def __init__(self, configuration: TelemetryConfiguration) -> None:
+        self._configuration = configuration
+        self._profiles = {profile.tag: profile for profile in configuration.profiles}
+        self._consolidator = Consolidator(configuration.interval_s)
+        self._scorer = OutlierScorer(configuration.outliers, configuration.profiles)
+        self._last: MachineSamples | None = None
+        self._sequence = 0
+        self.batches_lost = 0
+        self.values_omitted = 0
+
+    def take(self, batch: MachineSamples) -> MachineState | None:
+        """Take a batch once; returns the state that it completes."""
+        if self._is_repeated(batch):
+            return None
+        interval = self._consolidator.add(batch)
+        return None if interval is None else self._state(batch, interval)
+
+    def _is_repeated(self, batch: MachineSamples) -> bool:
+        last = self._last
+        if last is not None and batch.sequence <= last.sequence:
+            if batch.sampled_utc_ns <= last.sampled_utc_ns:
+                return True
+        elif last is not None:
+            self.batches_lost += batch.sequence - last.sequence - 1
+        self._last = batch  # a lower number with a later time: the sender was started again
+        return False
+
+    def _state(self, batch: MachineSamples, interval: Interval) -> MachineState:
+        status = status_of(interval.readings, self._configuration)
+        numbers = {r.tag: r.value for r in interval.readings if isinstance(r.value, float)}
+        scores = self._scorer.score(status, numbers)
+        self._sequence += 1
+        state = MachineState(
+            station_id=batch.station_id,
+            equipment_id=batch.equipment_id,
+            line_id=batch.line_id,
+            state_utc_ns=interval.ended_utc_ns,
+            status=status,
+            values=tuple(
+                enriched(reading, self._profiles, scores.by_tag.get(reading.tag, 0.0))
+                for reading in interval.readings
+            ),
+            outlier_score=round(scores.score, 3),
+            outlier_cause=scores.cause,
+            sequence=self._sequence,
+        )
+        return self._fitted(state)
+
+    def _fitted(self, state: MachineState) -> MachineState:
+        """The state without its most usual values, as far as it is too large for a message."""
+        while state.values and len(encode_of_any_size(state)) > GREATEST_MESSAGE_BYTES:
+            least = min(reversed(state.values), key=lambda value: value.outlier_score)
+            kept = tuple(value for value in state.values if value is not least)
+            state = msgspec.structs.replace(state, values=kept)
+            self.values_omitted += 1
+        return state
+
+
+class TelemetryFunction:
+    """All machines of a station."""
+
+    def __init__(self, configuration: TelemetryConfiguration) -> None:
+        self._configuration = configuration
+        self._machines: dict[str, Machine] = {}
+
+    @property
+    def batches_lost(self) -> int:
+        """Batches that the numbering says were sent and never came."""
+        return sum(machine.batches_lost for machine in self._machines.values())
+
+    @property
+    def values_omitted(self) -> int:
+        """Values that found no room in their state."""
+        return sum(machine.values_omitted for machine in self._machines.values())
+
+    def take(self, batch: MachineSamples) -> MachineState | None:
+        """Take a machine's batch; returns the state that it completes."""
+        if batch.equipment_id not in self._machines:
+            self._machines[batch.equipment_id] = Machine(self._configuration)
+        return self._machines[batch.equipment_id].take(batch)

@@ -1,0 +1,167 @@
+"""The rate of false alarms is the one that was asked for, and correlated tags are judged together."""
+
+import itertools
+import math
+import random
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.calibration import TailCalibrator, chi_squared_quantile, normal_equivalent
+from telemetry.configuration import OutlierConfiguration, TagProfile
+from telemetry.correlation import RunningCorrelation, groups_of
+from telemetry.outliers import OutlierScorer, Scores
+
+PAIR = (
+    TagProfile(tag="current", related=("vibration",)),
+    TagProfile(tag="vibration", related=("current",)),
+    TagProfile(tag="pressure"),
+)
+
+
+def readings(
+    intervals: int, seed: int, carried_over: float = 0.0, together: float = 0.95
+) -> list[dict[str, float]]:
+    """Stable readings: current and vibration move together, and each follows its last value."""
+    chance = np.random.default_rng(seed)
+    mixed = np.linalg.cholesky(np.array([[1, together, 0], [together, 1, 0], [0, 0, 1]]))
+    row, rows = np.zeros(3), []
+    for fresh in chance.standard_normal((intervals, 3)) @ mixed.T:
+        row = carried_over * row + math.sqrt(1 - carried_over**2) * fresh
+        current, vibration, pressure = (float(number) for number in row)
+        rows.append({"current": current, "vibration": vibration, "pressure": pressure})
+    return rows
+
+
+def scored(rows: list[dict[str, float]], wanted: int = 86_400) -> list[Scores]:
+    configuration = OutlierConfiguration(intervals_between_false_alarms=wanted)
+    scorer = OutlierScorer(configuration, PAIR)
+    return [scorer.score("running", row) for row in rows]
+
+
+def alarms(scores: list[Scores]) -> int:
+    """How often an alarm began."""
+    causes = [bool(score.cause) for score in scores]
+    return sum(now and not before for before, now in itertools.pairwise([False, *causes]))
+
+
+@pytest.mark.parametrize("carried_over", [0.0, 0.5, 0.9])
+def test_on_stable_readings_alarms_are_about_as_rare_as_wanted(carried_over: float) -> None:
+    wanted, intervals = 500, 12_000
+    found = alarms(scored(readings(intervals, 5, carried_over), wanted))
+    assert intervals / wanted / 4 <= found + 5 * (carried_over > 0.8)
+    assert found <= intervals / wanted * 2
+
+
+def test_the_longer_the_wanted_run_length_the_fewer_the_alarms() -> None:
+    rows = readings(8_000, 7)
+    found = [alarms(scored(rows, wanted)) for wanted in (100, 1_000, 100_000)]
+    assert found[0] > found[1] > found[2]
+    assert found[2] <= 1
+
+
+@pytest.mark.parametrize("cause", ["current", "vibration"])
+def test_a_value_usual_in_itself_but_not_beside_the_others_is_an_alarm(cause: str) -> None:
+    rows = readings(2_000, 11)
+    other = "vibration" if cause == "current" else "current"
+    alone = {**rows[-1], "current": 0.0, "vibration": 0.0, cause: 2.4}
+    *before, last = scored([*rows, alone])
+    assert not any(score.cause for score in before)
+    assert last.score >= 1
+    assert last.cause in (cause, other)  # of two tags, neither is known to be the odd one
+    unrelated = [TagProfile(tag=profile.tag) for profile in PAIR]
+    scorer = OutlierScorer(OutlierConfiguration(), unrelated)
+    assert all(scorer.score("running", row).cause == "" for row in [*rows, alone])
+
+
+def test_of_three_tags_that_move_together_the_odd_one_is_named() -> None:
+    names = ("a", "b", "c")
+    profiles = [TagProfile(tag=name, related=names) for name in names]
+    scorer = OutlierScorer(OutlierConfiguration(), profiles)
+    chance = random.Random(3)
+    for _ in range(1_500):
+        level = chance.gauss(0, 1)
+        scorer.score("running", {name: level + chance.gauss(0, 0.2) for name in names})
+    found = scorer.score("running", {"a": 1.5, "b": -1.5, "c": 1.5})
+    assert (found.cause, found.score >= 1) == ("b", True)
+    assert found.by_tag["b"] == found.score > max(found.by_tag["a"], found.by_tag["c"])
+
+
+def test_a_fault_that_lasts_does_not_become_the_usual_at_once_and_a_lacking_tag_hides_nothing() -> (
+    None
+):
+    rows = readings(1_000, 13)
+    faulty = [{**row, "pressure": row["pressure"] + 30} for row in readings(20, 17)]
+    assert all(score.cause == "pressure" for score in scored([*rows, *faulty])[-20:])
+    lacking = [{**row, "vibration": math.nan} for row in faulty]
+    assert all(score.cause == "pressure" for score in scored([*rows, *lacking])[-20:])
+
+
+@pytest.mark.parametrize(
+    ("share", "dimensions", "known"),
+    [
+        (0.05, 1, 3.8415),
+        (0.001, 1, 10.8276),
+        (0.05, 2, 5.9915),
+        (1e-5, 2, 23.0259),
+        (1e-4, 4, 23.5127),
+    ],
+)
+def test_the_threshold_of_theory_is_the_chi_squared_quantile(
+    share: float, dimensions: int, known: float
+) -> None:
+    assert chi_squared_quantile(share, dimensions) == pytest.approx(known, rel=0.01)
+
+
+def test_few_degrees_of_freedom_make_a_deviation_less_surprising() -> None:
+    assert normal_equivalent(3.0, 10_000) == pytest.approx(3.0, rel=1e-3)
+    assert normal_equivalent(4.5869, 10) == pytest.approx(  # t with 10 of them: one in 2,000
+        NormalDist().inv_cdf(1 - 0.0005), rel=0.01
+    )
+    assert normal_equivalent(-8.0, 5) == -normal_equivalent(8.0, 5)
+
+
+def test_heavy_tails_raise_the_threshold_and_one_wild_value_does_not() -> None:
+    calibrator = TailCalibrator(1e-4, 1)
+    theory = calibrator.threshold
+    for _ in range(100):
+        calibrator.take(1e6)  # one row of alarms
+    assert calibrator.threshold < 1.1 * theory
+    chance = np.random.default_rng(1)
+    for value in chance.standard_t(4, 20_000):
+        calibrator.take(float(value * value))
+    assert calibrator.threshold > 1.5 * theory
+
+
+def test_the_running_correlation_comes_to_know_the_true_one() -> None:
+    known = RunningCorrelation(2)
+    chance = np.random.default_rng(2)
+    mixed = np.linalg.cholesky(np.array([[1, 0.8], [0.8, 1]]))
+    for row in chance.standard_normal((4_000, 2)) @ mixed.T:
+        known.learn(row)
+    assert known.correlation()[0, 1] == pytest.approx(0.8, abs=0.06)
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=40))
+def test_any_deviations_give_a_distance_and_a_cause(rows: list[list[float]]) -> None:
+    correlation = RunningCorrelation(3)
+    for row in rows:
+        found = correlation.distance(np.array(row))
+        assert 0 <= found.squared < math.inf
+        assert found.cause in (0, 1, 2)
+        correlation.learn(np.array(row))
+
+
+def test_groups_are_the_tags_that_are_related_also_by_way_of_others() -> None:
+    related = [
+        ("a", ("b", "unknown")),
+        ("b", ()),
+        ("c", ("b",)),
+        ("d", ()),
+        ("e", ("f",)),
+        ("f", ()),
+    ]
+    assert sorted(groups_of(related)) == [("a", "b", "c"), ("e", "f")]
