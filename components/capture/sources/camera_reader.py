@@ -174,6 +174,7 @@ class CameraReader:
             self._why_none = None
             self._parts_without = 0
         self._last_sequence = None
+        self._health.gauge(f"camera_streams_{self.camera}", 1.0)
         self._health.clear_fault(f"camera-{self.camera}")
         log.info("camera streams", extra={"camera": self.camera})
 
@@ -182,6 +183,7 @@ class CameraReader:
             self._frames.clear()
             self._why_none = why
             self._arrived.notify_all()
+        self._health.gauge(f"camera_streams_{self.camera}", 0.0)
         self._health.count(f"camera_lost_{self.camera}")
         if self._health.raise_fault(f"camera-{self.camera}", why):
             log.error("camera lost", extra={"camera": self.camera, "reason": why})

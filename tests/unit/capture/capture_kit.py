@@ -1,5 +1,6 @@
 """A capture component as its nucleus would run it, with a clock held by hand and real pictures."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,14 @@ class HeldClock:
 
     def go_on(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
+
+
+def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Until a condition holds; the test fails with its name if it never does."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, f"waited {timeout_s:.0f} s in vain: {what}"
+        time.sleep(0.005)
 
 
 def plain_picture(
