@@ -1,80 +1,102 @@
 """The configuration of the equipment component; the defaults are the recipe's."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-import msgspec
+from msgspec import Meta
 
+from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister
+from equipment.links.opcua_configuration import PLC, NodeText, OpcuaConfiguration
 from sightline.configuration import Configuration
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Milliseconds = Annotated[float, msgspec.Meta(ge=1, le=10_000)]
-Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=600)]
-NodeText = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^(ns=\d+;|nsu=[^;]+;)?[isgb]=.+$",
-        description="an OPC UA node id: ns=INDEX;s=NAME, or nsu=NAMESPACE URI;s=NAME",
-    ),
-]
-PLC = "nsu=urn:sightline:plc;s="
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
+Seconds = Annotated[float, Meta(ge=0.05, le=600)]
+LinkKind = Literal["opcua", "modbus"]
 
 
-class PlcNodes(Configuration, frozen=True, kw_only=True):
-    """Where the PLC keeps the handshake's registers."""
+class LinkConfiguration(Configuration, frozen=True, kw_only=True):
+    """Which protocol the PLC speaks; only that one's part is used.
 
-    part_counter: NodeText = PLC + "Line.PartCounter"
-    belt_speed: NodeText = PLC + "Line.BeltSpeed"
-    heartbeat: NodeText = PLC + "Station.Heartbeat"
-    verdict_part_number: NodeText = PLC + "Verdict.PartNumber"
-    verdict_code: NodeText = PLC + "Verdict.Code"
-    verdict_strobe: NodeText = PLC + "Verdict.Strobe"
-    verdict_echo: NodeText = PLC + "Verdict.Echo"
-    outcome_numbers: NodeText = PLC + "Outcome.Numbers"
-    outcome_actions: NodeText = PLC + "Outcome.Actions"
-    outcome_times: NodeText = PLC + "Outcome.Times"
-    outcome_causes: NodeText = PLC + "Outcome.Causes"
-    outcome_counter: NodeText = PLC + "Outcome.Counter"
+    Each protocol has a part of its own, since a deployment merges keys and can take none away.
+    """
+
+    kind: LinkKind = "opcua"
+    opcua: OpcuaConfiguration = OpcuaConfiguration()
+    modbus: ModbusConfiguration = ModbusConfiguration()
+
+    @property
+    def chosen(self) -> OpcuaConfiguration | ModbusConfiguration:
+        """The part of the chosen protocol."""
+        return self.opcua if self.kind == "opcua" else self.modbus
+
+    @property
+    def endpoint(self) -> str:
+        """Where the PLC is."""
+        return self.chosen.endpoint
 
 
 class TagConfiguration(Configuration, frozen=True, kw_only=True):
-    """One reading to take each interval."""
+    """One reading to take each interval: a node over OPC UA, a register over Modbus.
+
+    A number below `lowest` or above `highest` is none that the sensor can give: it is told as bad.
+    (What is normal, and what is not, the telemetry component knows.)
+    """
 
     tag: Name
-    node_id: NodeText
-    unit: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    node_id: NodeText | None = None
+    register: ModbusRegister | None = None
+    unit: Annotated[str, Meta(max_length=16)] = ""
+    lowest: float = -1e12
+    highest: float = 1e12
+
+    def __post_init__(self) -> None:
+        if self.lowest > self.highest:
+            raise ValueError(f"lowest {self.lowest} is above highest {self.highest}")
 
 
-class OpcuaConfiguration(Configuration, frozen=True, kw_only=True, tag_field="kind", tag="opcua"):
-    """A PLC that speaks OPC UA."""
-
-    endpoint: Annotated[str, msgspec.Meta(pattern=r"^opc\.tcp://[^/]+")] = (
-        "opc.tcp://127.0.0.1:4840"
+def _tag(
+    tag: str, node: str, register: ModbusRegister, unit: str, lowest: float, highest: float
+) -> TagConfiguration:
+    return TagConfiguration(
+        tag=tag, node_id=PLC + node, register=register, unit=unit, lowest=lowest, highest=highest
     )
-    nodes: PlcNodes = PlcNodes()
-    publishing_interval_ms: Milliseconds = 10.0
-    request_timeout_s: Seconds = 2.0
-    first_retry_s: Seconds = 0.2
-    longest_retry_s: Seconds = 3.0
 
 
 DEFAULT_TAGS = (
-    TagConfiguration(tag="line_running", node_id=PLC + "Line.Running"),
-    TagConfiguration(tag="belt_speed", node_id=PLC + "Line.BeltSpeed", unit="m/s"),
-    TagConfiguration(tag="motor_current", node_id=PLC + "Machine.MotorCurrent", unit="A"),
-    TagConfiguration(tag="motor_temperature", node_id=PLC + "Machine.MotorTemperature", unit="Cel"),
-    TagConfiguration(tag="vibration", node_id=PLC + "Machine.Vibration", unit="mm/s"),
-    TagConfiguration(tag="air_pressure", node_id=PLC + "Machine.AirPressure", unit="bar"),
+    _tag("line_running", "Line.Running", ModbusRegister(address=12, type="bool"), "", 0, 1),
+    _tag("belt_speed", "Line.BeltSpeed", ModbusRegister(address=6, type="float32"), "m/s", -10, 10),
+    _tag("motor_current", "Machine.MotorCurrent", ModbusRegister(address=700), "A", -100, 100),
+    _tag(
+        "motor_temperature",
+        "Machine.MotorTemperature",
+        ModbusRegister(address=706, type="int16", scale=0.1),
+        "Cel",
+        -60,
+        300,
+    ),
+    _tag("vibration", "Machine.Vibration", ModbusRegister(address=702), "mm/s", 0, 1000),
+    _tag("air_pressure", "Machine.AirPressure", ModbusRegister(address=704), "bar", -1, 50),
 )
 
 
 class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
-    """What the component talks to, and how often."""
+    """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop."""
 
     equipment_id: Name = "conveyor-1"
     line_id: Name = "line-1"
-    link: OpcuaConfiguration = OpcuaConfiguration()
-    tags: Annotated[tuple[TagConfiguration, ...], msgspec.Meta(max_length=200)] = DEFAULT_TAGS
+    link: LinkConfiguration = LinkConfiguration()
+    tags: Annotated[tuple[TagConfiguration, ...], Meta(max_length=200)] = DEFAULT_TAGS
     sample_interval_s: Seconds = 0.5
     heartbeat_interval_ms: Milliseconds = 100.0
     counter_announce_interval_s: Seconds = 1.0
-    verdict_margin_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 20.0
+    verdict_margin_ms: Annotated[float, Meta(ge=0, le=10_000)] = 20.0
+    line_stop_after_missed: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+    def __post_init__(self) -> None:
+        field = "node_id" if self.link.kind == "opcua" else "register"
+        for tag in self.tags:
+            if getattr(tag, field) is None:
+                raise ValueError(
+                    f"tag {tag.tag} has no {'nodeId' if field == 'node_id' else field}, "
+                    f"which a link of kind {self.link.kind} needs"
+                )

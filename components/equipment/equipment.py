@@ -7,16 +7,18 @@ from typing import Any
 
 from equipment.configuration import EquipmentConfiguration
 from equipment.counting import Counting
-from equipment.gate import new_outcomes, order_of
+from equipment.gate import MissedInARow, new_outcomes, order_of
 from equipment.links.link import (
     Beat,
     CounterSeen,
+    LineStopSeen,
     LinkDown,
     LinkUp,
     MachineLink,
     OutcomesRead,
     ReadOutcomes,
     ReadTags,
+    StopLine,
     TagsRead,
     VerdictEchoed,
     VerdictOrder,
@@ -68,6 +70,7 @@ class Equipment:
             OutcomesRead: self._take_outcomes,
             VerdictEchoed: lambda event: self._health.count("verdicts_taken_by_plc"),
             VerdictTooLate: lambda event: self._refuse(event.order.part_number, event.reason),
+            LineStopSeen: self._see_line_stop,
             LinkUp: self._link_up,
             LinkDown: self._link_down,
             NewConfiguration: self._reconfigure,
@@ -108,6 +111,7 @@ class Equipment:
         now_ns = self._context.clock.monotonic_ns()
         self._configuration = configuration
         self._poller = Poller(self._context.station_id, configuration)
+        self._missed = MissedInARow(configuration.line_stop_after_missed)
         self._heartbeat = Every(configuration.heartbeat_interval_ms / 1000, now_ns)
         self._sampling = Every(configuration.sample_interval_s, now_ns)
         self._announcing = Every(configuration.counter_announce_interval_s, now_ns)
@@ -125,6 +129,7 @@ class Equipment:
     def _deliver(self, delivery: Delivery) -> None:
         if isinstance(delivery.message, PartJudged):
             self._forward(delivery.message)
+            self._count_missed(delivery.message)
         elif isinstance(delivery.message, PartSettled) and delivery.message.begins:
             self._repeat_outcomes = True  # the publisher may lack some
             self._link.request(ReadOutcomes())
@@ -142,6 +147,23 @@ class Equipment:
             self._health.count("verdicts_forwarded")
         else:
             self._refuse(judged.part.part_number, order)
+
+    def _count_missed(self, judged: PartJudged) -> None:
+        if self._missed.see(judged):
+            log.error("too many parts missed in a row; asking for a line-stop")
+            self._health.count("line_stops_asked_for")
+            self._link.request(StopLine())
+
+    def _see_line_stop(self, seen: LineStopSeen) -> None:
+        if seen.stopped:
+            limit = self._configuration.line_stop_after_missed
+            self._health.raise_fault(
+                "line-stop",
+                f"the line is to stand until an operator acknowledges it at the PLC; "
+                f"this station asks for it after {limit} parts missed in a row (0: never)",
+            )
+        else:
+            self._health.clear_fault("line-stop")
 
     def _refuse(self, part_number: int, reason: str) -> None:
         self._health.count("verdicts_not_forwarded")

@@ -20,6 +20,24 @@ def order_of(
     return VerdictOrder(judged.part.part_number, judged.verdict, not_after_ns)
 
 
+class MissedInARow:
+    """Counts parts missed one after the other; any other verdict ends the row."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._row = 0
+
+    def see(self, judged: PartJudged) -> bool:
+        """Whether this verdict fills the row (a new one begins then); a limit of 0 is never reached."""
+        if judged.replayed:
+            return False  # it was seen when it was fresh
+        self._row = self._row + 1 if judged.verdict == "missed" else 0
+        if self._limit == 0 or self._row < self._limit:
+            return False
+        self._row = 0
+        return True
+
+
 def new_outcomes(
     station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
 ) -> tuple[tuple[GateActed, ...], int]:

@@ -18,6 +18,7 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     """Run until the input ends or SIGTERM comes; the belt waits for `start`."""
     plc = Plc(
         PlcSettings(
+            protocol=arguments.protocol,
             port=arguments.port,
             belt_speed_mps=arguments.speed,
             first_number=arguments.first_number,
@@ -55,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hil.plant", description=__doc__)
     parser.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
     parser.add_argument("--parts", type=int, help="feed so many parts (default: until stopped)")
+    parser.add_argument(
+        "--protocol", choices=("opcua", "modbus"), default="opcua", help="the PLC's (opcua)"
+    )
     parser.add_argument("--port", type=int, default=0, help="the PLC's port; 0 takes any (0)")
     parser.add_argument("--status", type=Path, help="JSON file that tells what happened so far")
     parser.add_argument("--speed", type=float, default=0.5, help="belt speed in m/s (0.5)")

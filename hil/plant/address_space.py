@@ -33,6 +33,7 @@ NODES: tuple[PlcNode, ...] = (
     PlcNode("Line.BeltSpeed", DOUBLE, 0.0),
     PlcNode("Line.Running", BOOLEAN, False),
     PlcNode("Station.Heartbeat", UINT32, 0, written_by_station=True),
+    PlcNode("Station.LineStop", UINT16, 0, written_by_station=True),
     PlcNode("Verdict.PartNumber", UINT32, 0, written_by_station=True),
     PlcNode("Verdict.Code", UINT16, 0, written_by_station=True),
     PlcNode("Verdict.Strobe", UINT32, 0, written_by_station=True),

@@ -24,9 +24,9 @@ FaultKind = Literal[
 
 
 class Command(msgspec.Struct, forbid_unknown_fields=True):
-    """`start`, `stop`, or `fault` with its kind and what that kind needs."""
+    """`start`, `stop`, `acknowledge` (a line-stop), or `fault` with its kind and what that needs."""
 
-    command: Literal["start", "stop", "fault"]
+    command: Literal["start", "stop", "acknowledge", "fault"]
     kind: FaultKind | None = None
     tag: str = ""
     seconds: float = 0.0
@@ -69,6 +69,8 @@ class Operator:
             self._conveyor.start()
         elif command.command == "stop":
             self._conveyor.stop()
+        elif command.command == "acknowledge":
+            await self._plc.acknowledge()
         else:
             inject = self._faults[command.kind or ""]
             self._status.fault_injected(kind=command.kind, tag=command.tag, seconds=command.seconds)

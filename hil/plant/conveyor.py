@@ -14,6 +14,9 @@ class Line(Protocol):
     @property
     def parts_under_way(self) -> bool: ...
 
+    @property
+    def held(self) -> bool: ...
+
     async def count_part(self) -> tuple[int, int]: ...
 
     async def set_line(self, running: bool) -> None: ...
@@ -59,6 +62,9 @@ class Conveyor:
         started_s, fed = time.monotonic(), 0
         while True:
             await asyncio.sleep(max(0.0, started_s + fed * self._period_s - time.monotonic()))
+            if self._line.held:  # parts wait with the belt; what was not fed is not made up for
+                await _until(lambda: not (self._line.held and self._feeding.is_set()))
+                started_s, fed = time.monotonic(), 0
             if not self._feeding.is_set():
                 return
             self._on_counted(*await self._line.count_part())

@@ -73,9 +73,30 @@ class Gate:
         self._flights: list[_Flight] = []
         self._beat: int | None = None
         self._beat_changed_ns: int | None = None
+        self._stands_since_ns: int | None = None
+
+    @property
+    def parts_under_way(self) -> bool:
+        """Whether parts are between the trigger and the gate."""
+        return bool(self._flights)
+
+    def stand(self, now_ns: int) -> None:
+        """The belt stands still, and the parts on it."""
+        if self._stands_since_ns is None:
+            self._stands_since_ns = now_ns
+
+    def go_on(self, now_ns: int) -> None:
+        """The belt moves again: each part arrives later by as long as it stood."""
+        if self._stands_since_ns is not None:
+            stood_ns = now_ns - self._stands_since_ns
+            self._stands_since_ns = None
+            for flight in self._flights:
+                flight.arrives_ns += stood_ns
 
     def count(self, number: int, counted_ns: int, delay_ns: int) -> None:
         """A part was counted at the trigger; it reaches the gate after the delay."""
+        if self._stands_since_ns is not None:
+            counted_ns = min(counted_ns, self._stands_since_ns)
         self._flights.append(_Flight(number, counted_ns + delay_ns))
         self._flights.sort(key=lambda flight: flight.arrives_ns)
 
@@ -93,6 +114,8 @@ class Gate:
                 flight.strangers = True
             return False
         flight = named[0]
+        if self._stands_since_ns is not None:
+            now_ns = min(now_ns, self._stands_since_ns)  # the way left to the gate is what it was
         if now_ns > flight.arrives_ns - round(self._settings.actuation_s * NS_PER_S):
             flight.late = True
             return False
@@ -102,13 +125,17 @@ class Gate:
 
     def act(self, now_ns: int) -> list[Outcome]:
         """What the gate did with the parts that have reached it by now, in order."""
+        if self._stands_since_ns is not None:
+            now_ns = min(now_ns, self._stands_since_ns)
         arrived = [flight for flight in self._flights if flight.arrives_ns <= now_ns]
         self._flights = [flight for flight in self._flights if flight.arrives_ns > now_ns]
         return [self._outcome(flight) for flight in arrived]
 
     def next_arrival_ns(self) -> int | None:
-        """When the next part reaches the gate, or None if none is under way."""
-        return self._flights[0].arrives_ns if self._flights else None
+        """When the next part reaches the gate, or None if none is under way or the belt stands."""
+        if self._stands_since_ns is not None or not self._flights:
+            return None
+        return self._flights[0].arrives_ns
 
     def _outcome(self, flight: _Flight) -> Outcome:
         cause = self._cause(flight)

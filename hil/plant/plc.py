@@ -1,26 +1,22 @@
-"""The PLC: an OPC UA server that counts parts, owns the reject gate, and rejects by default."""
+"""The PLC: counts parts, owns the reject gate, and rejects by default, over OPC UA or Modbus."""
 
 import asyncio
 import contextlib
-import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from asyncua import Server, ua
-
-from hil.plant.address_space import AddressSpace
-from hil.plant.gate import CAUSES, Gate, GateSettings, Outcome
+from hil.plant.face import PlcFace, ProtocolName
+from hil.plant.gate import Gate, GateSettings
 from hil.plant.machine import MACHINE_TAGS, MachineModel
+from hil.plant.modbus_face import ModbusFace
+from hil.plant.opcua_face import OpcuaFace
+from hil.plant.outcomes import KEPT_OUTCOMES, ActedOutcome
+from hil.plant.register_map import WordOrder
 
-logging.getLogger("asyncua").setLevel(logging.ERROR)  # each start warns that there is no encryption
-
-KEPT_OUTCOMES = 64
-ACTION_CODES = {"passed": 1, "rejected": 2}
-CAUSE_CODES = {cause: code for code, cause in enumerate(CAUSES)}
 MACHINE_INTERVAL_S = 0.1
 UINT32 = 2**32
 
@@ -29,20 +25,14 @@ UINT32 = 2**32
 class PlcSettings:
     """How the PLC is set up; `first_number` is the number of the first part it will count."""
 
+    protocol: ProtocolName = "opcua"
     host: str = "127.0.0.1"
     port: int = 0
     belt_speed_mps: float = 0.5
     first_number: int = 1
     seed: int = 1
+    word_order: WordOrder = "high-first"
     gate: GateSettings = field(default_factory=GateSettings)
-
-
-@dataclass(frozen=True)
-class ActedOutcome:
-    """An outcome with the time of day at which the gate acted."""
-
-    outcome: Outcome
-    acted_utc_ns: int
 
 
 class Plc:
@@ -56,12 +46,12 @@ class Plc:
         self._outcomes: deque[ActedOutcome] = deque(maxlen=KEPT_OUTCOMES)
         self._outcome_counter = 0
         self._machine = MachineModel(settings.seed)
-        self._server = Server()
-        self._nodes = AddressSpace(self._server)
+        self._face = _face(settings)
         self._arrival = asyncio.Event()
         self._strobe = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._line_running = False
+        self._held = False
         self._invalid_tags: set[str] = set()
         self.heartbeat_frozen = False
         self.ignored_verdicts = 0
@@ -69,20 +59,19 @@ class Plc:
     @property
     def endpoint(self) -> str:
         """Where stations find this PLC."""
-        return f"opc.tcp://{self._settings.host}:{self._server.bserver.port}/sightline/plc"
+        return self._face.endpoint
 
     async def start(self) -> None:
         """Make the nodes and listen; the endpoint is known when this returns."""
-        await self._server.init()
-        self._server.set_endpoint(
-            f"opc.tcp://{self._settings.host}:{self._settings.port}/sightline/plc"
+        await self._face.prepare(
+            {
+                "Verdict.Strobe": self._take_verdict,
+                "Station.Heartbeat": self._take_heartbeat,
+                "Station.LineStop": self._take_line_stop,
+            }
         )
-        self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        await self._nodes.create()
-        await self._nodes.write("Line.PartCounter", self._counter, time.time_ns())
-        self._hook("Verdict.Strobe", self._take_verdict)
-        self._hook("Station.Heartbeat", self._take_heartbeat)
-        await self._server.start()
+        await self._face.write("Line.PartCounter", self._counter, time.time_ns())
+        await self._face.start()
         self._tasks = [
             asyncio.create_task(self._run_gate()),
             asyncio.create_task(self._run_machine()),
@@ -93,7 +82,7 @@ class Plc:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.stop()
+        await self._face.stop()
 
     async def count_part(self) -> tuple[int, int]:
         """A part passes the trigger now; returns its number and the time of day in nanoseconds."""
@@ -102,21 +91,31 @@ class Plc:
         delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
         self._gate.count(self._counter, time.monotonic_ns(), delay_ns)
         self._arrival.set()
-        await self._nodes.write("Line.PartCounter", self._counter, counted_utc_ns)
+        await self._face.write("Line.PartCounter", self._counter, counted_utc_ns)
         return self._counter, counted_utc_ns
 
     async def set_line(self, running: bool) -> None:
-        """Start or stop the belt."""
+        """Start or stop the belt; one that is held for a line-stop stands all the same."""
         self._line_running = running
-        now = time.time_ns()
-        speed = self._settings.belt_speed_mps if running else 0.0
-        await self._nodes.write("Line.BeltSpeed", speed, now)
-        await self._nodes.write("Line.Running", running, now)
+        await self._tell_line()
+
+    async def acknowledge(self) -> None:
+        """An operator has seen the line-stop: the belt goes on."""
+        self._held = False
+        self._gate.go_on(time.monotonic_ns())
+        self._arrival.set()
+        await self._face.write("Station.LineStop", 0, time.time_ns())
+        await self._tell_line()
+
+    @property
+    def held(self) -> bool:
+        """Whether the belt stands for a line-stop that nobody has acknowledged."""
+        return self._held
 
     @property
     def parts_under_way(self) -> bool:
         """Whether parts are between the trigger and the gate."""
-        return self._gate.next_arrival_ns() is not None
+        return self._gate.parts_under_way
 
     def jump_counter(self, by: int) -> None:
         """Fault: the counter's next value is off by so many."""
@@ -126,38 +125,43 @@ class Plc:
         """Fault: a machine tag reads `nan`, is `missing`, or (None) is well again; KeyError if unknown."""
         node = {machine_tag.name: machine_tag.node for machine_tag in MACHINE_TAGS}[tag]
         self._invalid_tags.discard(tag)
-        await self._nodes.put_back(node)
+        await self._face.put_back(node)
         if kind == "nan":
             self._invalid_tags.add(tag)
-            await self._nodes.write(node, math.nan, time.time_ns())
+            await self._face.write(node, math.nan, time.time_ns())
         elif kind == "missing":
-            await self._nodes.take_away(node)
+            await self._face.take_away(node)
 
     async def go_away(self, seconds: float, next_number: int | None = None) -> None:
         """Fault: all connections close, and the server listens again later on the same port.
 
         With `next_number` the PLC lost its power: it forgets counter, outcomes and parts under way.
         """
-        await self._server.bserver.stop()
+        await self._face.leave()
         if next_number is not None:
             await self._forget(next_number)
         await asyncio.sleep(seconds)
-        await self._server.bserver.start()
+        await self._face.come_back()
 
     async def _forget(self, next_number: int) -> None:
         self._gate = Gate(self._settings.gate)
         self._counter = next_number - 1
         self._outcomes.clear()
         self._outcome_counter = 0
-        await self._nodes.write("Line.PartCounter", self._counter, time.time_ns())
-        await self._write_outcomes()
+        await self._face.write("Line.PartCounter", self._counter, time.time_ns())
+        await self._face.write_outcomes(tuple(self._outcomes), self._outcome_counter)
 
-    def _hook(self, name: str, take: Callable[[int], None]) -> None:
-        def setter(node: Any, attribute: Any, value: Any) -> None:
-            node.attributes[attribute].value = value
-            take(int(value.Value.Value))
+    async def _tell_line(self) -> None:
+        now, moves = time.time_ns(), self._line_running and not self._held
+        speed = self._settings.belt_speed_mps if moves else 0.0
+        await self._face.write("Line.BeltSpeed", speed, now)
+        await self._face.write("Line.Running", moves, now)
 
-        self._server.set_attribute_value_setter(self._nodes.node_id(name), setter)
+    def _take_line_stop(self, value: int) -> None:
+        if value and not self._held:
+            self._held = True
+            self._gate.stand(time.monotonic_ns())
+            self._do(self._tell_line())
 
     def _take_heartbeat(self, value: int) -> None:
         if not self.heartbeat_frozen:
@@ -167,14 +171,17 @@ class Plc:
         if strobe == self._strobe:
             return
         self._strobe = strobe
-        number = int(self._nodes.read("Verdict.PartNumber"))
-        code = int(self._nodes.read("Verdict.Code"))
+        number = self._face.read("Verdict.PartNumber")
+        code = self._face.read("Verdict.Code")
         if self._gate.take(number, code, time.monotonic_ns()):
-            echo = asyncio.ensure_future(self._nodes.write("Verdict.Echo", number, time.time_ns()))
-            self._tasks.append(echo)
-            echo.add_done_callback(self._tasks.remove)
+            self._do(self._face.write("Verdict.Echo", number, time.time_ns()))
         else:
             self.ignored_verdicts += 1
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
 
     async def _run_gate(self) -> None:
         while True:
@@ -196,30 +203,24 @@ class Plc:
             return
         self._outcomes.extend(acted)
         self._outcome_counter += len(acted)
-        await self._write_outcomes()
+        await self._face.write_outcomes(tuple(self._outcomes), self._outcome_counter)
         for outcome in acted:
             self.on_outcome(outcome)
-
-    async def _write_outcomes(self) -> None:
-        kept, now = list(self._outcomes), time.time_ns()
-        columns = {
-            "Outcome.Numbers": [entry.outcome.number for entry in kept],
-            "Outcome.Actions": [ACTION_CODES[entry.outcome.action] for entry in kept],
-            "Outcome.Times": [entry.acted_utc_ns for entry in kept],
-            "Outcome.Causes": [CAUSE_CODES[entry.outcome.cause] for entry in kept],
-            "Outcome.Counter": self._outcome_counter,  # last: who sees it change finds all the rest
-        }
-        for name, value in columns.items():
-            await self._nodes.write(name, value, now)
 
     async def _run_machine(self) -> None:
         nodes = {tag.name: tag.node for tag in MACHINE_TAGS}
         while True:
-            readings = self._machine.step(MACHINE_INTERVAL_S, self._line_running)
+            readings = self._machine.step(MACHINE_INTERVAL_S, self._line_running and not self._held)
             for name, value in readings.items():
                 shown = math.nan if name in self._invalid_tags else value
-                await self._nodes.write(nodes[name], shown, time.time_ns())
+                await self._face.write(nodes[name], shown, time.time_ns())
             await asyncio.sleep(MACHINE_INTERVAL_S)
+
+
+def _face(settings: PlcSettings) -> PlcFace:
+    if settings.protocol == "modbus":
+        return ModbusFace(settings.host, settings.port, settings.word_order)
+    return OpcuaFace(settings.host, settings.port)
 
 
 def _nobody_listens(_outcome: ActedOutcome) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, TextIO
 
-from hil.plant.plc import ActedOutcome
+from hil.plant.outcomes import ActedOutcome
 
 GREATEST_OUTCOMES = 20_000
 WRITE_INTERVAL_S = 0.1

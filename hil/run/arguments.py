@@ -23,6 +23,7 @@ class RunArguments:
     deployment: Path
     port: int
     nucleus: str = "classic"
+    plc: str = "opcua"
     ready_timeout_s: float = 60.0
 
 
@@ -46,6 +47,7 @@ def parse(arguments: list[str] | None = None) -> RunArguments:
         station=given.station,
         deployment=given.deployment.resolve(),
         port=given.port,
+        plc=given.plc,
         nucleus=given.nucleus,
     )
 
@@ -76,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
         help="components and their configuration (default: recipes/deployments/laptop.yaml)",
+    )
+    parser.add_argument(
+        "--plc", choices=("opcua", "modbus"), default="opcua", help="what the PLC speaks (opcua)"
     )
     parser.add_argument("--port", type=int, default=8080, help="the page's port; 0 takes any")
     parser.add_argument(

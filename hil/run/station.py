@@ -42,6 +42,7 @@ class OneMachine:
         broker = self.start_broker(port=0)
         plant = self._spawn(
             *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", "0"),
+            *("--protocol", arguments.plc),
             *("--status", str(self.folder / "plant.json")),
             *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
         )
@@ -136,7 +137,12 @@ class OneMachine:
             "com.sightline.Capture": {
                 "source": {"kind": "images", "folder": str(self._pictures)},
             },
-            "com.sightline.Equipment": {"link": {"kind": "opcua", "endpoint": plc_endpoint}},
+            "com.sightline.Equipment": {
+                "link": {
+                    "kind": self._arguments.plc,
+                    self._arguments.plc: {"endpoint": plc_endpoint},
+                }
+            },
         }
         merge_file = self.folder / "nucleus-merge.json"
         merge_file.write_text(json.dumps(merges, indent=2))

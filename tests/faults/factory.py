@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from equipment.configuration import EquipmentConfiguration, OpcuaConfiguration
+from equipment.configuration import EquipmentConfiguration, LinkConfiguration
 from equipment.equipment import Equipment, build_equipment
+from equipment.links.modbus_configuration import ModbusConfiguration
+from equipment.links.opcua_configuration import OpcuaConfiguration
 from hil.plant.gate import GateSettings
-from hil.plant.plc import ActedOutcome, Plc, PlcSettings
+from hil.plant.outcomes import ActedOutcome
+from hil.plant.plc import Plc, PlcSettings
 from sightline import messages
 from sightline.bus import Inbox
 from sightline.clock import SystemClock, boot_id
@@ -50,6 +53,15 @@ async def cancel_the_rest() -> None:
     for task in rest:
         task.cancel()
     await asyncio.gather(*rest, return_exceptions=True)
+
+
+def link_to(endpoint: str, **values: Any) -> LinkConfiguration:
+    """The configuration of a link; the endpoint says which protocol."""
+    if endpoint.startswith("modbus-tcp:"):
+        return LinkConfiguration(
+            kind="modbus", modbus=ModbusConfiguration(endpoint=endpoint, **values)
+        )
+    return LinkConfiguration(opcua=OpcuaConfiguration(endpoint=endpoint, **values))
 
 
 class RunningPlc:
@@ -112,10 +124,9 @@ class RunningEquipment:
         bus = MemoryBus(self.exchange, self._inbox)
         for stream in streams_read_by(EQUIPMENT):
             bus.subscribe(stream)
-        link_configuration = OpcuaConfiguration(
-            endpoint=endpoint, **{"longest_retry_s": 0.5, **(link or {})}
+        values = EquipmentConfiguration(
+            link=link_to(endpoint, **{"longest_retry_s": 0.5, **(link or {})}), **configuration
         )
-        values = EquipmentConfiguration(link=link_configuration, **configuration)
         self._context = Context(
             values, bus, self._inbox, clock, self.health, STATION, Path("unused")
         )

@@ -1,4 +1,5 @@
-"""The gate stays shut unless a fresh OK of this very part came in time: real PLC, real equipment code."""
+"""The gate stays shut unless a fresh OK of this very part came in time: real PLC (over OPC UA and
+Modbus), real equipment code."""
 
 import time
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ from tests.faults.factory import (
 )
 
 
-@pytest.fixture(scope="module")
-def plc() -> Iterator[RunningPlc]:
-    with running_plc(gate_delay_s=0.8) as plc:
+@pytest.fixture(scope="module", params=["opcua", "modbus"])
+def plc(request: pytest.FixtureRequest) -> Iterator[RunningPlc]:
+    with running_plc(gate_delay_s=0.65, protocol=request.param) as plc:
         yield plc
 
 

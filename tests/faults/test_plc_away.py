@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from equipment.links.opcua_configuration import PlcNodes
 from sightline.messages import CounterAnnounced, MachineSamples
 from sightline.topics import COUNTER_ANNOUNCED
 from tests.faults.factory import (
@@ -194,8 +195,6 @@ def test_a_machine_without_tags_still_sends_empty_batches(plc: RunningPlc) -> No
 
 
 def test_a_wrong_node_id_is_a_fault_that_names_it(plc: RunningPlc) -> None:
-    from equipment.configuration import PlcNodes
-
     nodes = PlcNodes(part_counter="nsu=urn:sightline:plc;s=No.Such")
     with running_equipment(plc.plc.endpoint, link={"nodes": nodes}) as equipment:
         wait_for("the fault", lambda: "No.Such" in equipment.faults().get("plc-away", ""))

@@ -30,11 +30,14 @@ def station_starter(folder: Path, bottles: Path) -> Iterator[StartStation]:
     """Starts stations, each under a name of its own; they are taken down at the end."""
     started: list[RunningStation] = []
 
-    def start(parts: int, rate_hz: float = 4.0, images: Path | None = None) -> RunningStation:
+    def start(
+        parts: int, rate_hz: float = 4.0, images: Path | None = None, plc: str = "opcua"
+    ) -> RunningStation:
         name = f"test-{uuid.uuid4().hex[:8]}"
         arguments = parse(
             [
                 *("--parts", str(parts), "--rate", str(rate_hz), "--port", "0"),
+                *("--plc", plc),
                 *("--folder", str(folder / "run"), "--station", name),
                 *(("--images", str(images)) if images else ()),
             ]

@@ -34,7 +34,12 @@ class ReadOutcomes:
     """Request: read the outcomes that the machine remembers; answered by `OutcomesRead`."""
 
 
-Request = VerdictOrder | Beat | ReadTags | ReadOutcomes
+@dataclass(frozen=True)
+class StopLine:
+    """Request: ask the machine to stop the belt until an operator acknowledges it."""
+
+
+Request = VerdictOrder | Beat | ReadTags | ReadOutcomes | StopLine
 
 
 class MachineLink(Protocol):
@@ -114,3 +119,10 @@ class VerdictTooLate:
 
     order: VerdictOrder
     reason: str
+
+
+@dataclass(frozen=True)
+class LineStopSeen:
+    """Event: whether the machine's register asks for a line-stop; the first tells where it stood."""
+
+    stopped: bool

@@ -2,29 +2,30 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from asyncua import Client, ua
 
-from equipment.configuration import OpcuaConfiguration, PlcNodes, TagConfiguration
+from equipment.configuration import TagConfiguration
+from equipment.links.asked import Asked, run_until_one_ends
+from equipment.links.codes import UINT32 as UINT32_VALUES
+from equipment.links.codes import VERDICT_CODES, records_of, whole_number_of
 from equipment.links.link import (
+    Beat,
     CounterSeen,
+    LineStopSeen,
     LinkUp,
     OutcomesRead,
+    ReadOutcomes,
+    ReadTags,
+    StopLine,
     TagsRead,
     VerdictEchoed,
     VerdictOrder,
-    VerdictTooLate,
 )
-from equipment.links.opcua_values import (
-    VERDICT_CODES,
-    node_id_of,
-    records_of,
-    sample_of,
-    utc_ns_of,
-    whole_number_of,
-)
+from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
+from equipment.links.opcua_values import node_id_of, sample_of, utc_ns_of
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
@@ -32,7 +33,7 @@ UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
 QUEUE_SIZE = 10_000  # changes that the server keeps for one publishing interval
 KEEP_ALIVE_S = 3.0
 LIFETIME_S = 30.0
-SUBSCRIBED = ("part_counter", "belt_speed", "verdict_echo", "outcome_counter")
+SUBSCRIBED = ("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter")
 OUTCOMES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
 
 
@@ -49,7 +50,7 @@ class OpcuaSession:
     ) -> None:
         self._client = client
         self._configuration = configuration
-        self._tags = tags
+        self._tags = [(tag, tag.node_id) for tag in tags if tag.node_id is not None]
         self._post = post
         self._clock = clock
         self._nodes: dict[str, Any] = {}
@@ -58,10 +59,7 @@ class OpcuaSession:
         self._strobe = 0
         self._beat = 0
         self._echo_seen = False
-        self.verdicts: asyncio.Queue[VerdictOrder] = asyncio.Queue()
-        self.beat_wanted = asyncio.Event()
-        self.tags_wanted = asyncio.Event()
-        self.outcomes_wanted = asyncio.Event()
+        self.asked = Asked(post, clock)
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -73,7 +71,7 @@ class OpcuaSession:
             for name in PlcNodes.__struct_fields__
         }
         self._tag_nodes = [
-            self._client.get_node(node_id_of(tag.node_id, namespaces)) for tag in self._tags
+            self._client.get_node(node_id_of(node_id, namespaces)) for _, node_id in self._tags
         ]
         strobe, beat = await self._read("verdict_strobe", "heartbeat")
         self._strobe = whole_number_of(self._where("verdict_strobe"), strobe)
@@ -83,29 +81,15 @@ class OpcuaSession:
 
     async def run(self) -> None:
         """Work until something fails; the error says what."""
-        self.outcomes_wanted.set()
-        workers = [
-            asyncio.create_task(worker)
-            for worker in (
-                self._write_verdicts(),
-                self._each_time(self.beat_wanted, self._write_beat),
-                self._each_time(self.tags_wanted, self._read_tags),
-                self._each_time(self.outcomes_wanted, self._read_outcomes),
-                self._wait_for_loss(),
-            )
-        ]
-        try:
-            done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if (
-                    not task.cancelled()
-                ):  # the client cancels requests that a lost connection leaves
-                    await task
-            raise MachineLinkError("the connection to the PLC was lost")
-        finally:
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        self.asked.want_outcomes()
+        await run_until_one_ends(
+            self.asked.write_verdicts(self._write_registers, self._write_strobe),
+            self.asked.carry_out(Beat, self._write_beat),
+            self.asked.carry_out(ReadTags, self._read_tags),
+            self.asked.carry_out(ReadOutcomes, self._read_outcomes),
+            self.asked.carry_out(StopLine, self._stop_line),
+            self._wait_for_loss(),
+        )
 
     def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
         """The client calls this for each change, in order."""
@@ -122,8 +106,10 @@ class OpcuaSession:
             if self._echo_seen:  # the first is where the register stood
                 self._post(VerdictEchoed(int(value)))
             self._echo_seen = True
+        elif node == self._nodes["line_stop"]:
+            self._post(LineStopSeen(bool(value)))
         else:
-            self.outcomes_wanted.set()
+            self.asked.want_outcomes()
 
     def status_change_notification(self, notification: Any) -> None:
         """The client calls this when the subscription ended on the server, or with the connection."""
@@ -147,37 +133,21 @@ class OpcuaSession:
             if isinstance(result, ua.StatusCode):
                 raise MachineLinkError(f"the PLC refuses {self._where(name)}: {result.name}")
 
-    async def _each_time(
-        self, wanted: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
-        while True:
-            await wanted.wait()
-            wanted.clear()
-            await work()
+    async def _write_registers(self, order: VerdictOrder) -> None:
+        await self._write(
+            verdict_part_number=ua.Variant(order.part_number, UINT32),
+            verdict_code=ua.Variant(VERDICT_CODES[order.verdict], UINT16),
+        )
 
-    async def _write_verdicts(self) -> None:
-        while True:
-            order = await self.verdicts.get()
-            if self._too_late(order):
-                continue
-            code = VERDICT_CODES[order.verdict]
-            await self._write(
-                verdict_part_number=ua.Variant(order.part_number, UINT32),
-                verdict_code=ua.Variant(code, UINT16),
-            )
-            if self._too_late(order):
-                continue
-            self._strobe = (self._strobe + 1) % 2**32
-            await self._write(verdict_strobe=ua.Variant(self._strobe, UINT32))
+    async def _write_strobe(self) -> None:
+        self._strobe = (self._strobe + 1) % UINT32_VALUES
+        await self._write(verdict_strobe=ua.Variant(self._strobe, UINT32))
 
-    def _too_late(self, order: VerdictOrder) -> bool:
-        late = self._clock.monotonic_ns() > order.not_after_monotonic_ns
-        if late:
-            self._post(VerdictTooLate(order, "its time was over before it could be written"))
-        return late
+    async def _stop_line(self) -> None:
+        await self._write(line_stop=ua.Variant(1, UINT16))
 
     async def _write_beat(self) -> None:
-        self._beat = (self._beat + 1) % 2**32
+        self._beat = (self._beat + 1) % UINT32_VALUES
         await self._write(heartbeat=ua.Variant(self._beat, UINT32))
 
     async def _read_tags(self) -> None:
@@ -185,7 +155,7 @@ class OpcuaSession:
         counter, *readings = await self._client.read_attributes(nodes)
         now = self._clock.utc_ns()
         samples = tuple(
-            sample_of(tag, data, now) for tag, data in zip(self._tags, readings, strict=True)
+            sample_of(tag, data, now) for (tag, _), data in zip(self._tags, readings, strict=True)
         )
         counted = None
         if _is_good(counter) and counter.Value.Value is not None:
@@ -195,7 +165,7 @@ class OpcuaSession:
     async def _read_outcomes(self) -> None:
         before, *columns, after = await self._read("outcome_counter", *OUTCOMES, "outcome_counter")
         if before != after:  # the PLC wrote meanwhile; look again
-            self.outcomes_wanted.set()
+            self.asked.want_outcomes()
             return
         numbers, actions, times, causes = (list(column or ()) for column in columns)
         told = whole_number_of(self._where("outcome_counter"), after)

@@ -1,22 +1,30 @@
 """The kinds of links: configuration type to class."""
 
 from collections.abc import Callable
+from typing import Any
 
-from equipment.configuration import OpcuaConfiguration, TagConfiguration
+from equipment.configuration import LinkConfiguration, TagConfiguration
 from equipment.links.link import MachineLink
+from equipment.links.modbus import ModbusLink
+from equipment.links.modbus_configuration import ModbusConfiguration
 from equipment.links.opcua import OpcuaLink
+from equipment.links.opcua_configuration import OpcuaConfiguration
 from sightline.bus import Inbox
 from sightline.clock import Clock
 
-OpenLink = Callable[[OpcuaConfiguration, tuple[TagConfiguration, ...], Inbox, Clock], MachineLink]
-LINKS: dict[type[OpcuaConfiguration], OpenLink] = {OpcuaConfiguration: OpcuaLink}
+OpenLink = Callable[[Any, tuple[TagConfiguration, ...], Inbox, Clock], MachineLink]
+LINKS: dict[type[Any], OpenLink] = {
+    OpcuaConfiguration: OpcuaLink,
+    ModbusConfiguration: ModbusLink,
+}
 
 
 def open_link(
-    configuration: OpcuaConfiguration,
+    configuration: LinkConfiguration,
     tags: tuple[TagConfiguration, ...],
     inbox: Inbox,
     clock: Clock,
 ) -> MachineLink:
     """The link of the configured kind, not yet started."""
-    return LINKS[type(configuration)](configuration, tags, inbox, clock)
+    chosen = configuration.chosen
+    return LINKS[type(chosen)](chosen, tags, inbox, clock)

@@ -17,9 +17,9 @@ def test_the_defaults_written_into_a_recipe_load_as_the_defaults() -> None:
 def test_numbers_written_as_text_are_taken() -> None:
     loaded = load_configuration(
         EquipmentConfiguration,
-        {"sampleIntervalS": "0.25", "link": {"kind": "opcua", "requestTimeoutS": "3"}},
+        {"sampleIntervalS": "0.25", "link": {"opcua": {"requestTimeoutS": "3"}}},
     )
-    assert (loaded.sample_interval_s, loaded.link.request_timeout_s) == (0.25, 3.0)
+    assert (loaded.sample_interval_s, loaded.link.opcua.request_timeout_s) == (0.25, 3.0)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,29 @@ def test_numbers_written_as_text_are_taken() -> None:
         ({"sampleIntervalS": 0}, "/sampleIntervalS", "0"),
         ({"heartbeatIntervalMs": "often"}, "/heartbeatIntervalMs", "'often'"),
         ({"verdictMarginMs": -1}, "/verdictMarginMs", "-1"),
-        ({"link": {"kind": "opcua", "endpoint": "http://plc"}}, "/link/endpoint", "'http://plc'"),
-        ({"link": {"kind": "modbus"}}, "/link/kind", "'modbus'"),
+        ({"link": {"opcua": {"endpoint": "http://plc"}}}, "/link/opcua/endpoint", "'http://plc'"),
+        ({"link": {"modbus": {"endpoint": "plc:502"}}}, "/link/modbus/endpoint", "'plc:502'"),
+        ({"link": {"kind": "profinet"}}, "/link/kind", "'profinet'"),
+        ({"link": {"modbus": {"wordOrder": "middle"}}}, "/link/modbus/wordOrder", "'middle'"),
         (
-            {"link": {"kind": "opcua", "nodes": {"partCounter": "Counter"}}},
-            "/link/nodes/partCounter",
+            {"link": {"modbus": {"registers": {"outcomes": 70_000}}}},
+            "/link/modbus/registers/outcomes",
+            "70000",
+        ),
+        (
+            {"link": {"opcua": {"nodes": {"partCounter": "Counter"}}}},
+            "/link/opcua/nodes/partCounter",
             "'Counter'",
         ),
-        ({"tags": [{"tag": "a", "nodeId": "ns=1;s=A"}, {"tag": "b"}]}, "/tags/1", "'b'"),
+        ({"lineStopAfterMissed": -1}, "/lineStopAfterMissed", "-1"),
+        (
+            {"link": {"kind": "modbus"}, "tags": [{"tag": "speed", "nodeId": "ns=1;s=A"}]},
+            "/",
+            "tag speed has no register, which a link of kind modbus needs",
+        ),
+        ({"tags": [{"tag": "speed", "register": {"address": 1}}]}, "/", "speed has no nodeId"),
+        ({"tags": [{"tag": "a", "nodeId": "A"}]}, "/tags/0/nodeId", "'A'"),
+        ({"tags": [{"tag": "a", "lowest": 2, "highest": 1}]}, "/tags/0", "lowest 2.0 is above"),
         ({"tags": [{"tag": "", "nodeId": "ns=1;s=A"}]}, "/tags/0/tag", "''"),
         ({"colour": "red"}, "/", "colour"),
     ],
@@ -47,3 +62,12 @@ def test_a_wrong_value_is_refused_with_its_place(
         load_configuration(EquipmentConfiguration, values)
     assert f" at {pointer}: " in str(refusal.value)
     assert found in str(refusal.value)
+
+
+def test_a_deployment_that_names_the_kind_and_its_endpoint_is_enough_for_modbus() -> None:
+    merged = default_configuration(EquipmentConfiguration)
+    merged["link"]["kind"] = "modbus"
+    merged["link"]["modbus"]["endpoint"] = "modbus-tcp://plc.line-1:502"
+    loaded = load_configuration(EquipmentConfiguration, merged)
+    assert loaded.link.endpoint == "modbus-tcp://plc.line-1:502"
+    assert loaded.link.chosen is loaded.link.modbus

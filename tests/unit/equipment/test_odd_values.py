@@ -35,8 +35,8 @@ def test_a_source_time_of_1601_or_9999_is_taken_as_none(
     plc: OddPlc, equipment: RunningEquipment
 ) -> None:
     for year in (1601, 9999):
-        plc.put("Machine.Vibration", float(year), DOUBLE, year=year)
-        reads(equipment, "vibration", float(year), "good")
+        plc.put("Machine.Vibration", year / 100, DOUBLE, year=year)
+        reads(equipment, "vibration", year / 100, "good")
         found = sample(equipment, "vibration")
         assert found is not None
         assert abs(found.source_utc_ns - time.time_ns()) < 60 * S
@@ -49,6 +49,13 @@ def test_a_number_that_is_none_is_bad(
     plc.put("Machine.Vibration", value, DOUBLE)
     reads(equipment, "vibration", None, "bad")
     assert not any(b"NaN" in payload for _, payload in equipment.exchange.published)
+
+
+def test_a_number_that_the_sensor_cannot_give_is_bad(
+    plc: OddPlc, equipment: RunningEquipment
+) -> None:
+    plc.put("Machine.Vibration", -0.5, DOUBLE)
+    reads(equipment, "vibration", None, "bad")
 
 
 def test_a_value_of_bad_status_is_bad_and_one_of_a_good_kind_is_good(

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 from asyncua import ua
 
-from equipment.configuration import EquipmentConfiguration, OpcuaConfiguration
+from equipment.configuration import EquipmentConfiguration
 from equipment.links.link import Beat, LinkDown, VerdictOrder, VerdictTooLate
 from equipment.links.opcua import OpcuaLink
+from equipment.links.opcua_configuration import OpcuaConfiguration
 from sightline.bus import Inbox
 from sightline.clock import SystemClock
-from tests.faults.factory import RunningEquipment, running_equipment, wait_for
+from tests.faults.factory import RunningEquipment, link_to, running_equipment, wait_for
 from tests.unit.equipment.odd_plc import OddPlc, odd_plc
 
 S = 1_000_000_000
@@ -79,7 +80,7 @@ def test_a_new_configuration_leaves_the_old_plc_for_the_new(
     plc: OddPlc, equipment: RunningEquipment
 ) -> None:
     with odd_plc() as other:
-        link = OpcuaConfiguration(endpoint=other.endpoint)
+        link = link_to(other.endpoint)
         equipment.reconfigure(EquipmentConfiguration(link=link, equipment_id="conveyor-2"))
         wait_for("beats there", lambda: bool(other.writes("Station.Heartbeat")))
         equipment.wait_until_ready()

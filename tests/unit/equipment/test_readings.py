@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipment.configuration import EquipmentConfiguration, TagConfiguration
+from equipment.links.codes import cause_name, records_of, whole_number_of
 from equipment.links.link import GateRecord, TagsRead
-from equipment.links.opcua_values import (
-    cause_name,
-    node_id_of,
-    records_of,
-    sample_of,
-    utc_ns_of,
-    whole_number_of,
-)
+from equipment.links.opcua_values import node_id_of, sample_of, utc_ns_of
 from equipment.poller import Poller, in_batches
 from equipment.schedule import Every
 from sightline.codec import encode

@@ -1,6 +1,7 @@
 """The conveyor keeps its rate and brings the last part home; the drive's readings are plausible."""
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ class NotedLine:
         self.counted_at_s: list[float] = []
         self.running: list[bool] = []
         self.parts_under_way = False
+        self.held = False
 
     async def count_part(self) -> tuple[int, int]:
         """Note a part."""
@@ -91,6 +93,23 @@ def test_a_line_that_was_stopped_goes_on_where_it_was() -> None:
         conveyor.start()
         await until(lambda: len(told) >= fed + 3)
         assert told == list(range(1, len(told) + 1))
+
+    with_conveyor(100, None, work)
+
+
+def test_a_line_that_is_held_feeds_nothing_and_makes_up_for_nothing() -> None:
+    async def work(line: NotedLine, conveyor: Conveyor, told: list[int]) -> None:
+        conveyor.start()
+        await until(lambda: len(told) >= 3)
+        line.held = True
+        await asyncio.sleep(0.02)
+        fed = len(told)
+        await asyncio.sleep(0.2)
+        assert len(told) == fed
+        line.held = False
+        await until(lambda: len(told) >= fed + 5)
+        pauses = [b - a for a, b in itertools.pairwise(line.counted_at_s[fed:])]
+        assert sum(pauses[:4]) >= 4 * 0.01 - 0.005
 
     with_conveyor(100, None, work)
 

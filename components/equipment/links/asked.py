@@ -1,0 +1,86 @@
+"""What the component asks of a connected session, and the session's workers that carry it out."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from equipment.links.link import (
+    Beat,
+    ReadOutcomes,
+    ReadTags,
+    Request,
+    StopLine,
+    VerdictOrder,
+    VerdictTooLate,
+)
+from sightline.clock import Clock
+from sightline.errors import MachineLinkError
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Asked:
+    """Verdicts in order; of all else, that it is wanted: a wish is one wish however often it comes."""
+
+    def __init__(self, post: Callable[[object], None], clock: Clock) -> None:
+        self._post = post
+        self._clock = clock
+        self._verdicts: asyncio.Queue[VerdictOrder] = asyncio.Queue()
+        self._wishes = {kind: asyncio.Event() for kind in (Beat, ReadTags, ReadOutcomes, StopLine)}
+
+    def accept(self, request: Request) -> None:
+        """Note a request."""
+        if isinstance(request, VerdictOrder):
+            self._verdicts.put_nowait(request)
+        else:
+            self._wishes[type(request)].set()
+
+    def want_outcomes(self) -> None:
+        """The session itself noticed that there are new ones."""
+        self._wishes[ReadOutcomes].set()
+
+    async def carry_out(
+        self, kind: type[Beat] | type[ReadTags] | type[ReadOutcomes] | type[StopLine], work: Work
+    ) -> None:
+        """Work each time that a kind of request is wanted; ends with the work's error."""
+        wanted = self._wishes[kind]
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            await work()
+
+    async def write_verdicts(
+        self,
+        registers: Callable[[VerdictOrder], Coroutine[Any, Any, None]],
+        strobe: Work,
+    ) -> None:
+        """Write each verdict: registers first, strobe last, and neither past its time."""
+        while True:
+            order = await self._verdicts.get()
+            if self._too_late(order):
+                continue
+            await registers(order)
+            if self._too_late(order):
+                continue
+            await strobe()
+
+    def _too_late(self, order: VerdictOrder) -> bool:
+        late = self._clock.monotonic_ns() > order.not_after_monotonic_ns
+        if late:
+            self._post(VerdictTooLate(order, "its time was over before it could be written"))
+        return late
+
+
+async def run_until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run all until one fails, and raise its error."""
+    workers = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if not task.cancelled():  # clients cancel requests that a lost connection leaves
+                await task
+        raise MachineLinkError("the connection to the PLC was lost")
+    finally:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

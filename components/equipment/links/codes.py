@@ -1,0 +1,56 @@
+"""What the numbers in the PLC's registers mean, whichever protocol brings them."""
+
+import math
+from collections.abc import Sequence
+
+from equipment.configuration import TagConfiguration
+from equipment.links.link import GateRecord
+from sightline.errors import MachineLinkError
+from sightline.messages import GateAction, Quality, Verdict
+
+VERDICT_CODES: dict[Verdict, int] = {"ok": 1, "defect": 2, "review": 3, "missed": 4, "empty": 5}
+ACTIONS: dict[int, GateAction] = {1: "passed", 2: "rejected"}
+CAUSES = ("ok", "no_verdict", "late_verdict", "wrong_part", "heartbeat", "not_ok")
+UINT32 = 2**32
+GREATEST_UTC_NS = 2**63
+
+
+def number_reading(tag: TagConfiguration, value: float) -> tuple[float | None, Quality]:
+    """A number as a reading: `bad` if it is none, or none that the tag's sensor can give."""
+    if math.isfinite(value) and tag.lowest <= value <= tag.highest:
+        return float(value), "good"
+    return None, "bad"
+
+
+def whole_number_of(where: str, value: object) -> int:
+    """A register's value; MachineLinkError if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise MachineLinkError(f"{where} holds {value!r}; a whole number from 0 is expected")
+    return value
+
+
+def records_of(
+    numbers: Sequence[int], actions: Sequence[int], times: Sequence[int], causes: Sequence[int]
+) -> tuple[GateRecord, ...]:
+    """The outcome columns as records; MachineLinkError if they do not fit each other."""
+    if not len(numbers) == len(actions) == len(times) == len(causes):
+        raise MachineLinkError(
+            f"the PLC's outcome columns have {len(numbers)} numbers, {len(actions)} actions, "
+            f"{len(times)} times, {len(causes)} causes; all must have as many"
+        )
+    rows = zip(numbers, actions, times, causes, strict=True)
+    return tuple(
+        GateRecord(number, _action_of(action), acted_utc_ns, cause_name(cause))
+        for number, action, acted_utc_ns, cause in rows
+    )
+
+
+def _action_of(code: int) -> GateAction:
+    if code not in ACTIONS:
+        raise MachineLinkError(f"the PLC's outcomes hold gate action {code}; known are {ACTIONS}")
+    return ACTIONS[code]
+
+
+def cause_name(code: int) -> str:
+    """A cause code in words."""
+    return CAUSES[code] if 0 <= code < len(CAUSES) else f"cause {code}"

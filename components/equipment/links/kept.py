@@ -1,0 +1,111 @@
+"""A link that keeps itself up: a thread with its own loop that connects again and again."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from equipment.links.asked import Asked
+from equipment.links.link import LinkDown, Request, VerdictOrder, VerdictTooLate
+from sightline.backoff import Backoff
+from sightline.bus import Inbox
+from sightline.clock import Clock
+
+CLOSE_TIMEOUT_S = 3.0
+
+
+class KeptConfiguration(Protocol):
+    """What every link's configuration has."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def request_timeout_s(self) -> float: ...
+
+    @property
+    def first_retry_s(self) -> float: ...
+
+    @property
+    def longest_retry_s(self) -> float: ...
+
+
+class KeptLink:
+    """A `MachineLink` without its protocol: `_connect_and_work` has that."""
+
+    def __init__(self, configuration: KeptConfiguration, inbox: Inbox, clock: Clock) -> None:
+        self._kept = configuration
+        self._inbox = inbox
+        self._clock = clock
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._asked: Asked | None = None
+        self._thread = threading.Thread(target=self._run, name="machine-link", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect, and keep at it."""
+        self._thread.start()
+
+    def request(self, request: Request) -> None:
+        """Hand over a request; returns at once."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._accept, request)
+
+    def close(self) -> None:
+        """Leave the PLC and end the thread."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(CLOSE_TIMEOUT_S)
+
+    async def _connect_and_work(self) -> None:
+        """Connect, set `_asked`, work until an error; it is told as `LinkDown`."""
+        raise NotImplementedError
+
+    async def _leave(self) -> None:
+        """Give back what is left of the connection."""
+        raise NotImplementedError
+
+    def _in_words(self, error: Exception) -> str:
+        """What went wrong, for the fault."""
+        if isinstance(error, asyncio.TimeoutError):
+            return f"no answer; allowed are {self._kept.request_timeout_s:g} s (requestTimeoutS)"
+        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+    def _accept(self, request: Request) -> None:
+        if self._asked is not None:
+            self._asked.accept(request)
+        elif isinstance(request, VerdictOrder):
+            self._inbox.post(VerdictTooLate(request, "the PLC is away"))
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._connect_again_and_again())
+        finally:
+            self._loop.close()
+
+    async def _connect_again_and_again(self) -> None:
+        backoff = Backoff(self._kept.first_retry_s, self._kept.longest_retry_s)
+        while not self._closing.is_set():
+            started_ns = self._clock.monotonic_ns()
+            await self._until_closing(self._work_once())
+            if self._clock.monotonic_ns() - started_ns > self._kept.longest_retry_s * 1e9:
+                backoff.succeeded()
+            await self._until_closing(asyncio.sleep(backoff.failed()))
+
+    async def _work_once(self) -> None:
+        try:
+            await self._connect_and_work()
+        except Exception as error:  # noqa: BLE001 a broken server makes the clients raise anything
+            self._inbox.post(LinkDown(f"{self._kept.endpoint}: {self._in_words(error)}"))
+        finally:
+            self._asked = None
+            await self._leave()
+
+    async def _until_closing(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        closing = asyncio.ensure_future(self._closing.wait())
+        await asyncio.wait([task, closing], return_when=asyncio.FIRST_COMPLETED)
+        for each in (task, closing):
+            each.cancel()
+        await asyncio.gather(task, closing, return_exceptions=True)

@@ -1,0 +1,47 @@
+"""The link to a PLC over Modbus TCP."""
+
+import logging
+
+from equipment.configuration import TagConfiguration
+from equipment.links.kept import KeptLink
+from equipment.links.modbus_client import ModbusConnection
+from equipment.links.modbus_configuration import ModbusConfiguration
+from equipment.links.modbus_session import ModbusSession
+from sightline.bus import Inbox
+from sightline.clock import Clock
+from sightline.errors import MachineLinkError
+
+
+class ModbusLink(KeptLink):
+    """A `MachineLink` on pymodbus's client."""
+
+    def __init__(
+        self,
+        configuration: ModbusConfiguration,
+        tags: tuple[TagConfiguration, ...],
+        inbox: Inbox,
+        clock: Clock,
+    ) -> None:
+        super().__init__(configuration, inbox, clock)
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the link reports its faults
+        self._configuration = configuration
+        self._tags = tags
+        self._connection: ModbusConnection | None = None
+
+    async def _connect_and_work(self) -> None:
+        self._connection = ModbusConnection(self._configuration)
+        await self._connection.connect()
+        session = ModbusSession(
+            self._connection, self._configuration, self._tags, self._inbox.post, self._clock
+        )
+        self._asked = session.asked  # what is asked for while it opens waits in it
+        await session.open()
+        await session.run()
+
+    async def _leave(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _in_words(self, error: Exception) -> str:
+        return str(error) if isinstance(error, MachineLinkError) else super()._in_words(error)

@@ -1,0 +1,107 @@
+"""pymodbus's client, so that a lost connection stays lost and each refusal is an error in words."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ModbusPDU
+
+from equipment.links.modbus_configuration import ModbusConfiguration
+from equipment.links.modbus_requests import Span, in_few_requests
+from sightline.errors import MachineLinkError
+
+ILLEGAL_ADDRESS = 2
+REFUSALS = {
+    1: "it does not know this kind of request",
+    2: "it has no such register",
+    3: "it does not allow this value",
+    4: "it has failed",
+    5: "it needs more time",
+    6: "it is busy",
+    10: "the gateway finds no way to it",
+    11: "the gateway gets no answer from it",
+}
+
+
+class Refused(MachineLinkError):
+    """The PLC answered, with a refusal."""
+
+    def __init__(self, what: str, code: int) -> None:
+        self.code = code
+        reason = REFUSALS.get(code, "it does not say why")
+        super().__init__(f"the PLC refuses {what}: {reason} (Modbus exception {code})")
+
+
+class ModbusConnection:
+    """One connection; it never connects again by itself."""
+
+    def __init__(self, configuration: ModbusConfiguration) -> None:
+        host, _, port = configuration.endpoint.removeprefix("modbus-tcp://").rpartition(":")
+        self._unit = configuration.unit_id
+        self._timeout_s = configuration.request_timeout_s
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._client = AsyncModbusTcpClient(
+            host,
+            port=int(port.rstrip("/")),
+            timeout=configuration.request_timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_connect=self._note,
+        )
+
+    async def connect(self) -> None:
+        """Connect; MachineLinkError if nobody answers."""
+        if not await self._client.connect():
+            raise MachineLinkError("nobody answers there")
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.close()
+
+    async def wait_for_loss(self) -> None:
+        """MachineLinkError once the connection is lost."""
+        await self._lost
+        raise MachineLinkError("the PLC closed the connection")
+
+    async def read(self, span: Span) -> list[int]:
+        """The registers of a span, in one request."""
+        read = (
+            self._client.read_holding_registers
+            if span.table == "holding"
+            else self._client.read_input_registers
+        )
+        what = f"to read {span.words} {span.table} registers from {span.address}"
+        answer = await self._answered(
+            what, read(span.address, count=span.words, device_id=self._unit)
+        )
+        if len(answer.registers) != span.words:
+            raise MachineLinkError(f"asked {what}, the PLC gave {len(answer.registers)}")
+        return list(answer.registers)
+
+    async def read_all(self, spans: Sequence[Span]) -> dict[Span, Sequence[int]]:
+        """The registers of many spans, in few requests."""
+        return {request: await self.read(request) for request in in_few_requests(spans)}
+
+    async def write(self, address: int, words: list[int]) -> None:
+        """Write holding registers that lie together, in one request."""
+        what = f"to write {len(words)} holding registers from {address}"
+        await self._answered(
+            what, self._client.write_registers(address, words, device_id=self._unit)
+        )
+
+    async def _answered(self, what: str, request: Awaitable[ModbusPDU]) -> ModbusPDU:
+        try:
+            answer = await request
+        except ModbusException as error:
+            raise MachineLinkError(
+                f"no answer when asked {what}; allowed are {self._timeout_s:g} s "
+                f"(requestTimeoutS): {error}"
+            ) from error
+        if answer.isError():
+            raise Refused(what, answer.exception_code)
+        return answer
+
+    def _note(self, connected: bool) -> None:
+        if not connected and not self._lost.done():
+            self._lost.set_result(None)

@@ -1,0 +1,55 @@
+"""The configuration of a link over Modbus TCP; docs/plc-handshake.md has the registers as a table."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from sightline.configuration import Configuration
+
+Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
+Seconds = Annotated[float, Meta(ge=0.05, le=600)]
+Address = Annotated[int, Meta(ge=0, le=65_535)]
+Table = Literal["holding", "input"]
+RegisterType = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "float32", "float64"]
+WordOrder = Literal["high-first", "low-first"]
+
+
+class ModbusRegister(Configuration, frozen=True, kw_only=True):
+    """Where a reading is: its value is what the register holds, times `scale`, plus `offset`."""
+
+    address: Address
+    table: Table = "holding"
+    type: RegisterType = "float32"
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class PlcRegisters(Configuration, frozen=True, kw_only=True):
+    """Where the PLC keeps the handshake's registers: holding registers, counted from 0."""
+
+    part_counter: Address = 0
+    counted_at: Address = 2
+    belt_speed: Address = 6
+    verdict_echo: Address = 8
+    outcome_counter: Address = 10
+    line_stop: Address = 13
+    heartbeat: Address = 20
+    verdict_part_number: Address = 22
+    verdict_code: Address = 24
+    verdict_strobe: Address = 26
+    outcomes: Address = 100
+
+
+class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
+    """A PLC that speaks Modbus TCP."""
+
+    endpoint: Annotated[str, Meta(pattern=r"^modbus-tcp://[^/:]+:\d{1,5}/?$")] = (
+        "modbus-tcp://127.0.0.1:502"
+    )
+    unit_id: Annotated[int, Meta(ge=0, le=255)] = 1
+    word_order: WordOrder = "high-first"
+    registers: PlcRegisters = PlcRegisters()
+    polling_interval_ms: Milliseconds = 10.0
+    request_timeout_s: Seconds = 1.0
+    first_retry_s: Seconds = 0.2
+    longest_retry_s: Seconds = 3.0

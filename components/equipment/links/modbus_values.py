@@ -1,0 +1,83 @@
+"""Modbus registers (16 bits each) to values and back: types, word order, scaling."""
+
+import struct
+from collections.abc import Sequence
+
+from equipment.configuration import TagConfiguration
+from equipment.links.codes import number_reading, records_of
+from equipment.links.link import GateRecord
+from equipment.links.modbus_configuration import ModbusRegister, RegisterType, WordOrder
+from sightline.errors import MachineLinkError
+from sightline.messages import Quality, Sample
+
+FORMATS: dict[RegisterType, str] = {
+    "bool": "H",
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "int32": "i",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+}
+OUTCOME_WORDS = 8  # number (2), time (4), action, cause
+KEPT_OUTCOMES = 64
+
+
+def words_of(kind: RegisterType) -> int:
+    """How many registers a value of a type takes."""
+    return struct.calcsize(">" + FORMATS[kind]) // 2
+
+
+def decode(kind: RegisterType, words: Sequence[int], order: WordOrder) -> float | int | bool:
+    """The value in so many registers; each register has its high byte first, always."""
+    in_order = words if order == "high-first" else tuple(reversed(words))
+    (value,) = struct.unpack(">" + FORMATS[kind], struct.pack(f">{len(words)}H", *in_order))
+    return bool(value) if kind == "bool" else value
+
+
+def encode(kind: RegisterType, value: float, order: WordOrder) -> list[int]:
+    """The registers that hold a value."""
+    packed = struct.pack(">" + FORMATS[kind], value)
+    words = list(struct.unpack(f">{len(packed) // 2}H", packed))
+    return words if order == "high-first" else words[::-1]
+
+
+def sample_of(
+    tag: TagConfiguration,
+    register: ModbusRegister,
+    words: Sequence[int] | Quality,
+    order: WordOrder,
+    read_utc_ns: int,
+) -> Sample:
+    """A tag's reading, scaled; `words` is a quality where there was nothing to read."""
+    value: float | bool | None = None
+    if isinstance(words, str):
+        quality: Quality = words
+    else:
+        raw = decode(register.type, words, order)
+        if isinstance(raw, bool):
+            value, quality = raw, "good"
+        else:
+            value, quality = number_reading(tag, raw * register.scale + register.offset)
+    return Sample(
+        tag=tag.tag, value=value, unit=tag.unit, quality=quality, source_utc_ns=read_utc_ns
+    )
+
+
+def outcome_slots(known: int, counter: int) -> list[int]:
+    """The ring's slots, oldest first, that hold the outcomes after the `known`th up to the `counter`th."""
+    first = max(known, counter - KEPT_OUTCOMES)
+    return [number % KEPT_OUTCOMES for number in range(first, counter)]
+
+
+def outcomes_of(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[GateRecord, ...]:
+    """The slots' registers as records; MachineLinkError if an action is unknown."""
+    if any(len(slot) != OUTCOME_WORDS for slot in slots):
+        raise MachineLinkError(f"an outcome has {OUTCOME_WORDS} registers; the PLC gave others")
+    return records_of(
+        [int(decode("uint32", slot[0:2], order)) for slot in slots],
+        [slot[6] for slot in slots],
+        [int(decode("uint64", slot[2:6], order)) for slot in slots],
+        [slot[7] for slot in slots],
+    )

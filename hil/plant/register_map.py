@@ -1,0 +1,78 @@
+"""The PLC's Modbus holding registers: one row each; docs/plc-handshake.md says what they mean."""
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from hil.plant.outcomes import KEPT_OUTCOMES
+
+WordOrder = Literal["high-first", "low-first"]
+FORMATS = {"bool": "H", "uint16": "H", "int16": "h", "uint32": "I", "uint64": "Q", "float32": "f"}
+NO_READING_INT16 = -32_768  # what a sensor of whole numbers says when it is broken
+
+
+@dataclass(frozen=True)
+class Register:
+    """One value: its address (from 0), type, the scale that it is divided by, who may write it."""
+
+    name: str
+    address: int
+    kind: str
+    scale: float = 1.0
+    written_by_station: bool = False
+
+    @property
+    def words(self) -> int:
+        """How many registers it takes."""
+        return struct.calcsize(">" + FORMATS[self.kind]) // 2
+
+    def encode(self, value: float, order: WordOrder) -> list[int]:
+        """The value as words."""
+        if self.kind == "int16":
+            value = NO_READING_INT16 if math.isnan(value) else round(value / self.scale)
+        return words_of(self.kind, value, order)
+
+    def decode(self, words: list[int], order: WordOrder) -> int:
+        """The whole number that words hold."""
+        in_order = words if order == "high-first" else words[::-1]
+        packed = struct.pack(f">{len(in_order)}H", *in_order)
+        return int(struct.unpack(">" + FORMATS[self.kind], packed)[0])
+
+
+def words_of(kind: str, value: float, order: WordOrder) -> list[int]:
+    """A value as words, high byte first in each; the order says which word comes first."""
+    packed = struct.pack(">" + FORMATS[kind], value)
+    words = list(struct.unpack(f">{len(packed) // 2}H", packed))
+    return words if order == "high-first" else words[::-1]
+
+
+REGISTERS: tuple[Register, ...] = (
+    Register("Line.PartCounter", 0, "uint32"),
+    Register("Line.CountedAt", 2, "uint64"),
+    Register("Line.BeltSpeed", 6, "float32"),
+    Register("Verdict.Echo", 8, "uint32"),
+    Register("Outcome.Counter", 10, "uint32"),
+    Register("Line.Running", 12, "bool"),
+    Register("Station.LineStop", 13, "uint16", written_by_station=True),
+    Register("Station.Heartbeat", 20, "uint32", written_by_station=True),
+    Register("Verdict.PartNumber", 22, "uint32", written_by_station=True),
+    Register("Verdict.Code", 24, "uint16", written_by_station=True),
+    Register("Verdict.Strobe", 26, "uint32", written_by_station=True),
+    Register("Machine.MotorCurrent", 700, "float32"),
+    Register("Machine.Vibration", 702, "float32"),
+    Register("Machine.AirPressure", 704, "float32"),
+    Register("Machine.MotorTemperature", 706, "int16", scale=0.1),
+)
+OUTCOMES_ADDRESS = 100
+OUTCOME_WORDS = 8  # number (2), time (4), action, cause
+END = 720
+OUTCOMES_END = OUTCOMES_ADDRESS + KEPT_OUTCOMES * OUTCOME_WORDS
+
+
+def readable() -> list[bool]:
+    """For each address below `END`, whether there is a register (spare ones within a block count)."""
+    return [
+        address < 28 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
+        for address in range(END)
+    ]
