@@ -131,6 +131,7 @@ class CameraReader:
                 if raw is not None:
                     self._keep(raw)
         finally:
+            self._health.gauge(f"camera_streams_{self.camera}", 0.0)
             device.close()
 
     def _drop(self, device: CameraDevice, count: int) -> None:
@@ -183,7 +184,6 @@ class CameraReader:
             self._frames.clear()
             self._why_none = why
             self._arrived.notify_all()
-        self._health.gauge(f"camera_streams_{self.camera}", 0.0)
         self._health.count(f"camera_lost_{self.camera}")
         if self._health.raise_fault(f"camera-{self.camera}", why):
             log.error("camera lost", extra={"camera": self.camera, "reason": why})
