@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import hashlib
 import json
 import logging
 import signal
@@ -9,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hil.nucleus.deployment_records import load_in_force
 from hil.nucleus.deployments import load_deployment, select
 from hil.nucleus.dialect import DIALECTS
 from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES
-from hil.nucleus.nucleus import Nucleus, Plan
+from hil.nucleus.nucleus import Nucleus
+from hil.nucleus.plan import DeploymentTimes, Plan
 from hil.nucleus.recipes import load_recipes
 from sightline.errors import RecipeError
 
@@ -48,12 +51,25 @@ async def _serve(plan: Plan) -> None:
 def _plan(given: argparse.Namespace) -> Plan:
     dialect = DIALECTS[given.dialect]
     deployment = load_deployment(given.deployment)
+    digest = hashlib.sha256(given.deployment.read_bytes()).hexdigest()
+    recipes, sources = load_recipes(given.recipes, dialect.typed_yaml), {}
+    in_force = load_in_force(given.root)
+    if in_force is not None and in_force.given_digest == digest:
+        deployment = in_force.deployment  # made while the nucleus ran, from the one that is given
+        sources = {name: Path(path) for name, path in in_force.sources.items()}
+        recipes |= load_recipes(given.root / "recipes", dialect.typed_yaml)
     return Plan(
         root=given.root,
+        recipes_folder=given.recipes,
         source=given.source,
         deployment=deployment,
-        recipes=select(deployment, load_recipes(given.recipes, dialect.typed_yaml)),
-        merges=_merges(given.merge, deployment.components),
+        recipes=select(deployment, recipes),
+        sources=sources,
+        given_digest=digest,
+        times=DeploymentTimes(
+            come_up_s=given.deployment_timeout_s, steady_s=given.deployment_steady_s
+        ),
+        merges=_merges(given.merge, load_deployment(given.deployment).components),
         broker=given.broker,
         thing_name=given.thing_name or deployment.thing_name or "station-1",
         dialect=dialect,
@@ -117,6 +133,19 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=DEFAULT_LIMIT_BYTES // 1024,
         help="size at which a component's log is turned over (default: %(default)s)",
+    )
+    times = DeploymentTimes()
+    parser.add_argument(
+        "--deployment-timeout-s",
+        type=float,
+        default=times.come_up_s,
+        help="until what a local deployment starts must run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--deployment-steady-s",
+        type=float,
+        default=times.steady_s,
+        help="how long it must run without an error to be kept (default: %(default)s)",
     )
     return parser
 

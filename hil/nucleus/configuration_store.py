@@ -4,7 +4,7 @@ import copy
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hil.nucleus.configuration_tree import (
     KeyPath,
     check_kind,
     covers,
+    differences,
     fill,
     leaves,
     overlay,
@@ -63,27 +64,38 @@ class ConfigurationStore:
         What the component changed itself since stays, unless the deployment changed too. `reset`
         holds JSON pointers of what goes back to its default before the merge; "" is everything.
         """
-        stored = self._load(component)
-        deployed = {"merge": merge, "reset": list(reset)}
-        if deployed != stored.deployed:
-            for pointer in reset:
-                remove(stored.values, pointer.split("/")[1:])
-        fill(stored.values, default)
-        if deployed != stored.deployed:
-            overlay(stored.values, merge)
-            stored.deployed = copy.deepcopy(deployed)
-            stored.changed_at_s = {
-                key: changed
-                for key, changed in stored.changed_at_s.items()
-                if not covers(merge, msgspec.json.decode(key))
-            }
-            stored.changed_at_s[_key(())] = at_s
-        policies = copy.deepcopy(default.get(ACCESS_CONTROL) or {})
-        overlay(policies, merge.get(ACCESS_CONTROL) or {})
-        if policies or ACCESS_CONTROL in stored.values:
-            stored.values[ACCESS_CONTROL] = policies
+        before = self._components.get(component)
+        stored = _deployed(self._load(component), default, merge, at_s, reset)
         self._components[component] = stored
         self._save(component)
+        if before is not None:
+            self._notify(component, differences(before.values, stored.values))
+
+    def proposed(
+        self, component: str, default: Json, merge: Json, reset: Sequence[str] = ()
+    ) -> Json:
+        """What `deploy` would make of the component's configuration."""
+        return _deployed(self._load(component), default, merge, OLDEST_S, reset).values
+
+    def remove(self, component: str) -> None:
+        """Forget a component's configuration."""
+        self._components.pop(component, None)
+        self._path(component).unlink(missing_ok=True)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """All configurations as they are, for `restore`."""
+        return {name: msgspec.json.encode(stored) for name, stored in self._components.items()}
+
+    def restore(self, snapshot: Mapping[str, bytes]) -> None:
+        """Bring back what a snapshot has, and nothing else."""
+        for component in set(self._components) - set(snapshot):
+            self.remove(component)
+        for component, content in snapshot.items():
+            before = self._components.get(component, _Stored())
+            stored = msgspec.json.decode(content, type=_Stored)
+            self._components[component] = stored
+            self._save(component)
+            self._notify(component, differences(before.values, stored.values))
 
     def access_control(self, component: str) -> Json:
         """The component's policies."""
@@ -171,6 +183,31 @@ class ConfigurationStore:
 
     def _path(self, component: str) -> Path:
         return self._folder / f"{component}.json"
+
+
+def _deployed(
+    stored: _Stored, default: Json, merge: Json, at_s: float, reset: Sequence[str]
+) -> _Stored:
+    """What a recipe and a deployment make of what is stored, which is changed itself."""
+    deployed = {"merge": merge, "reset": list(reset)}
+    if deployed != stored.deployed:
+        for pointer in reset:
+            remove(stored.values, pointer.split("/")[1:])
+    fill(stored.values, default)
+    if deployed != stored.deployed:
+        overlay(stored.values, merge)
+        stored.deployed = copy.deepcopy(deployed)
+        stored.changed_at_s = {
+            key: changed
+            for key, changed in stored.changed_at_s.items()
+            if not covers(merge, msgspec.json.decode(key))
+        }
+        stored.changed_at_s[_key(())] = at_s
+    policies = copy.deepcopy(default.get(ACCESS_CONTROL) or {})
+    overlay(policies, merge.get(ACCESS_CONTROL) or {})
+    if policies or ACCESS_CONTROL in stored.values:
+        stored.values[ACCESS_CONTROL] = policies
+    return stored
 
 
 def _key(path: KeyPath) -> str:

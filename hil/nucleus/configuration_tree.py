@@ -15,6 +15,16 @@ def leaves(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
     return [leaf for key in sorted(value) for leaf in leaves((*path, key), value[key])]
 
 
+def differences(before: Json, after: Json) -> list[KeyPath]:
+    """The key path of each leaf that one has and the other has not or has otherwise, in order."""
+    old, new = dict(leaves((), before)), dict(leaves((), after))
+    return [
+        path
+        for path in sorted({*old, *new})
+        if path and (path not in old or path not in new or not same(old[path], new[path]))
+    ]
+
+
 def check_kind(values: Json, leaf: KeyPath, value: Any) -> None:
     """ValueError where a map would take a leaf's place or the other way round."""
     found: Any = values

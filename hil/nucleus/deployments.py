@@ -1,6 +1,7 @@
 """Deployments: which components run, in which versions, and in which order they start."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,34 @@ class Deployment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     components: dict[str, DeployedComponent]
     thing_name: str = ""
     thing_group: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a local deployment asks for; what it does not name stays as it is."""
+
+    versions: Mapping[str, str]
+    removed: Collection[str] = ()
+    updates: Mapping[str, ConfigurationUpdate] = field(default_factory=dict)
+    recipes_folder: Path | None = None
+    source: Path | None = None
+    rolls_back: bool = True
+
+
+def changed(deployment: Deployment, change: Change) -> Deployment:
+    """The deployment with a change made; RecipeError if it names what is not there."""
+    components = dict(deployment.components)
+    for name in change.removed:
+        if components.pop(name, None) is None:
+            raise RecipeError(f"{name}: to be removed, but it is not deployed")
+    for name, version in change.versions.items():
+        before = components.get(name, DeployedComponent(version))
+        components[name] = msgspec.structs.replace(before, version=version)
+    for name, update in change.updates.items():
+        if name not in components:
+            raise RecipeError(f"{name}: to be configured, but it is not deployed")
+        components[name] = msgspec.structs.replace(components[name], configuration_update=update)
+    return msgspec.structs.replace(deployment, components=components)
 
 
 def load_deployment(path: Path) -> Deployment:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hil.nucleus.json_limits import JsonLimits
+from hil.nucleus.recipes import StepName
 
 JSON_TYPE = "application/json"
 
@@ -26,6 +27,8 @@ class Dialect:
     json: JsonLimits
     most_unacknowledged_publishes: int
     longest_topic_bytes: int = 256
+    ignored_steps: tuple[StepName, ...] = ()  # steps of a lifecycle that it passes over
+    tells_of_deployments: bool = True  # has the operations that ask for a deployment's state
 
 
 CLASSIC = Dialect(
@@ -66,6 +69,8 @@ LITE = Dialect(
         most_elements_accepted=194,
     ),
     most_unacknowledged_publishes=10,
+    ignored_steps=("shutdown", "recover"),
+    tells_of_deployments=False,
 )
 
 DIALECTS = {dialect.name: dialect for dialect in (CLASSIC, LITE)}

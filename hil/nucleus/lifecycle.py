@@ -8,11 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from hil.nucleus.child import Child
 from hil.nucleus.error_count import ErrorCount
-from hil.nucleus.recipes import Recipe, Step, filled_in
+from hil.nucleus.recipes import Recipe, Step, StepName, filled_in
 
 log = logging.getLogger(__name__)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
@@ -66,6 +66,12 @@ class ComponentLifecycle:
     def has_process(self) -> bool:
         """Whether the component has a step that runs."""
         return self._steps.run is not None or self._steps.startup is not None
+
+    def scripts(self) -> list[str]:
+        """All steps' scripts as the configuration fills them in now."""
+        steps = [self._steps.step(name) for name in get_args(StepName)]
+        variables = self._surroundings.variables
+        return [filled_in(step.script, variables) for step in steps if step is not None]
 
     def start(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
         """Begin: wait for the dependencies, install, run, and run again."""

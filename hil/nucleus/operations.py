@@ -1,6 +1,6 @@
 """The operations of the local IPC: what each one checks, does and answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -60,6 +60,10 @@ class OperationTable:
             "UpdateState": self._update_state,
             "RestartComponent": self._restart_component,
         }
+
+    def add(self, operations: Mapping[str, Callable[[Call], Answer]]) -> None:
+        """Know more operations."""
+        self._operations.update(operations)
 
     def component_of(self, token: str) -> str | None:
         """The component that was given this token."""

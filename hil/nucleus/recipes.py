@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -147,6 +147,16 @@ def load_recipes(folder: Path, typed_scalars: bool = True) -> dict[tuple[str, st
             raise RecipeError(f"{path} at /ComponentVersion: {key[0]} {key[1]} is there already")
         recipes[key] = recipe
     return recipes
+
+
+def without_steps(recipe: Recipe, names: Collection[StepName]) -> Recipe:
+    """The recipe without the steps that a nucleus passes over."""
+    nothing = dict.fromkeys(names)
+    manifests = [
+        msgspec.structs.replace(m, lifecycle=msgspec.structs.replace(m.lifecycle, **nothing))
+        for m in recipe.manifests
+    ]
+    return msgspec.structs.replace(recipe, manifests=manifests)
 
 
 def filled_in(text: str, variables: Callable[[str], str | None]) -> str:

@@ -50,7 +50,13 @@ class StatusFile:
             for component in self._components
             if component.has_process
         }
-        content = msgspec.json.encode({"pid": os.getpid(), "components": components})
+        content = msgspec.json.encode(
+            {
+                "pid": os.getpid(),
+                "deployed": [component.name for component in self._components],
+                "components": components,
+            }
+        )
         temporary = self._path.with_name(f".{self._path.name}")
         try:
             temporary.write_bytes(content)

@@ -1,0 +1,57 @@
+"""What a command on this machine needs to speak with the nucleus: its socket and a token, in a file.
+
+As with Greengrass's own command line tool, who may read the file may deploy.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from hil.nucleus.authorization import CLI
+from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.surroundings import new_token
+
+
+class Access(msgspec.Struct, frozen=True):
+    """The content of the file."""
+
+    cli_auth_token: str
+    domain_socket_path: str
+
+
+class CommandLineAccess:
+    """Gives the token and takes it back."""
+
+    def __init__(self, root: Path, tokens: dict[str, str], store: ConfigurationStore) -> None:
+        self._path = access_file(root)
+        self._tokens = tokens
+        self._store = store
+        self._token = ""
+
+    def open(self, socket: Path) -> None:
+        """Write the file, for this user only."""
+        self._token = new_token()
+        self._tokens[self._token] = CLI
+        policy = {"operations": ["*"], "resources": ["*"]}
+        self._store.deploy(CLI, {"accessControl": {CLI: {"1": policy}}}, {}, 0.0)
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(Access(self._token, str(socket))))
+
+    def close(self) -> None:
+        """Take the file away."""
+        self._tokens.pop(self._token, None)
+        self._path.unlink(missing_ok=True)
+
+
+def access_file(root: Path) -> Path:
+    """Where the access lies under a nucleus's root."""
+    return root / "cli_ipc_info" / f"user-{os.getuid()}"
+
+
+def load_access(root: Path) -> Access:
+    """The access to the nucleus that runs there; FileNotFoundError if none does."""
+    return msgspec.json.decode(access_file(root).read_bytes(), type=Access)

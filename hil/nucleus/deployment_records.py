@@ -1,0 +1,151 @@
+"""What the nucleus keeps of deployments on disk: the one in force, how each ended, a way back."""
+
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import yaml
+
+from hil.nucleus.deployments import Deployment
+from hil.nucleus.recipes import Recipe
+from sightline.errors import RecipeError
+
+Progress = Literal[
+    "QUEUED",
+    "IN_PROGRESS",
+    "SUCCESSFUL",
+    "FAILED_NO_STATE_CHANGE",
+    "FAILED_ROLLBACK_NOT_REQUESTED",
+    "FAILED_ROLLBACK_COMPLETE",
+]
+MOST_RECORDS = 50
+
+
+class Record(msgspec.Struct, rename="camel"):
+    """How a deployment stands; `causes` in words."""
+
+    deployment_id: str
+    created_on: str
+    progress: Progress = "QUEUED"
+    causes: list[str] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.progress not in ("QUEUED", "IN_PROGRESS")
+
+
+class InForce(msgspec.Struct, rename="camel"):
+    """The deployment that was made last, and which given one it came after."""
+
+    given_digest: str
+    deployment: Deployment
+    sources: dict[str, str] = {}
+
+
+class DeploymentRecords:
+    """The files under the nucleus's root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.recipes_folder = root / "recipes"
+        self.recipes_folder.mkdir(parents=True, exist_ok=True)
+        self._records: dict[str, Record] = {}
+
+    def new(self) -> Record:
+        """A record of a deployment that begins now."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        record = Record(str(uuid.uuid4()), now)
+        self._records[record.deployment_id] = record
+        while len(self._records) > MOST_RECORDS:
+            del self._records[next(iter(self._records))]
+        self._write()
+        return record
+
+    def note(self, record: Record, progress: Progress, causes: Sequence[str] = ()) -> None:
+        """Write down how it stands."""
+        record.progress, record.causes = progress, list(causes)
+        self._write()
+
+    def all(self) -> list[Record]:
+        """All that are known, oldest first."""
+        return list(self._records.values())
+
+    def keep_deployment(
+        self, deployment: Deployment, sources: Mapping[str, Path], given_digest: str
+    ) -> None:
+        """Let a nucleus that is started again go on with this deployment."""
+        paths = {name: str(path) for name, path in sources.items()}
+        content = msgspec.json.encode(InForce(given_digest, deployment, paths))
+        _replace(_in_force_file(self._root), content)
+
+    def keep_recipes(self, folder: Path, recipes: Iterable[Recipe]) -> None:
+        """Copy those of the recipes that lie in a folder."""
+        wanted = {(recipe.component_name, recipe.component_version) for recipe in recipes}
+        for path in folder.glob("*.yaml"):
+            content = yaml.safe_load(path.read_text())
+            name, version = content["ComponentName"], str(content["ComponentVersion"])
+            if (name, version) in wanted:
+                shutil.copyfile(path, self.recipes_folder / f"{name}-{version}.yaml")
+
+    def begin_rollback_copy(self) -> None:
+        """Keep the configurations as they are, until the copy is ended."""
+        copy, unfinished = self._copy, self._root / "configuration-before.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(self._configuration, unfinished)
+        shutil.rmtree(copy, ignore_errors=True)
+        unfinished.replace(copy)
+
+    def end_rollback_copy(self, restore: bool) -> None:
+        """Drop the copy, or put it back in place of the configurations; nothing without a copy."""
+        if not self._copy.exists():
+            return
+        if restore:
+            shutil.copytree(self._copy, self._configuration, dirs_exist_ok=True)
+        shutil.rmtree(self._copy)
+
+    @property
+    def _copy(self) -> Path:
+        return self._root / "configuration-before"
+
+    @property
+    def _configuration(self) -> Path:
+        return self._root / "configuration"
+
+    def _write(self) -> None:
+        _replace(records_file(self._root), msgspec.json.encode(self._records))
+
+
+def records_file(root: Path) -> Path:
+    """Where the records are: `{deploymentId: record}`."""
+    return root / "deployments.json"
+
+
+def load_records(root: Path) -> dict[str, Record]:
+    """What a nucleus has written down, by the deployment's id; FileNotFoundError if nothing."""
+    return msgspec.json.decode(records_file(root).read_bytes(), type=dict[str, Record])
+
+
+def load_in_force(root: Path) -> InForce | None:
+    """The deployment that was made last, if any; RecipeError if it cannot be read."""
+    path = _in_force_file(root)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=InForce)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
+
+
+def _in_force_file(root: Path) -> Path:
+    return root / "deployed.json"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
