@@ -76,7 +76,7 @@ class Outbox:
 
     def settled(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with _translated():
+        with translated():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
         return Part(*row) if row else None
 
@@ -87,7 +87,7 @@ class Outbox:
         """
         rows = [(encode(record),) for record in records]
         verdicts = [(record.epoch, record.partNumber, record.verdict) for record in records]
-        with _translated(), _transaction(self._writer) as connection:
+        with translated(), transaction(self._writer) as connection:
             connection.executemany("INSERT INTO records (payload) VALUES (?)", rows)
             connection.execute(
                 "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
@@ -105,7 +105,7 @@ class Outbox:
     def verdicts_of(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with _translated():
+        with translated():
             for part in parts:
                 row = self._verdicts.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
@@ -117,7 +117,7 @@ class Outbox:
 
     def oldest(self) -> Stored | None:
         """The record to send next, or None; OutboxError."""
-        with _translated():
+        with translated():
             row = self._reader.execute(
                 "SELECT sequence, payload FROM records ORDER BY sequence LIMIT 1"
             ).fetchone()
@@ -125,13 +125,13 @@ class Outbox:
 
     def remove(self, stored: Stored) -> None:
         """Forget a record that the cloud accepted; OutboxError."""
-        with _translated():
+        with translated():
             self._reader.execute("DELETE FROM records WHERE sequence = ?", (stored.sequence,))
         self._deepen(-1)
 
     def set_aside(self, stored: Stored) -> None:
         """Keep a record that cannot be read, but let the others pass; OutboxError."""
-        with _translated(), _transaction(self._reader) as connection:
+        with translated(), transaction(self._reader) as connection:
             connection.execute(
                 "INSERT INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )
@@ -150,7 +150,8 @@ class Outbox:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """SQLite's errors as OutboxError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -158,7 +159,8 @@ def _translated() -> Iterator[None]:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of the block's changes, on disk at its end, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection

@@ -14,6 +14,7 @@ from sightline.messages import (
     InspectionRecord,
     MachineSnapshot,
     MachineState,
+    Mode,
     Part,
     PartJudged,
     RecordBox,
@@ -40,6 +41,7 @@ def record_of(
     machine: MachineState | None,
     place: Place,
     joined_utc_ns: int,
+    mode: Mode = "production",
 ) -> InspectionRecord:
     """The record of one part, small enough for a message."""
     defects = [found for found in judged.detections if found.label not in place.product_labels]
@@ -76,6 +78,7 @@ def record_of(
         machine=_snapshot(machine, joined_utc_ns) if machine else None,
         missingCameras=judged.missing_cameras,
         boxesOmitted=judged.detections_omitted + len(defects) - shown,
+        mode=mode,
     )
     return cut_to_size(record)
 

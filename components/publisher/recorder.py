@@ -5,18 +5,21 @@ import logging
 from msgspec.structs import replace
 
 from publisher.acceptance import Acceptance, Arrival, Decision
+from publisher.audit import Audit
+from publisher.commands import Commands
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
 from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
 from publisher.selection import is_wanted, rules_of
-from publisher.sender import RecordSender
+from publisher.sender import Sender
 from publisher.uploader import Uploader
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import TransportError
 from sightline.messages import (
+    Command,
     GateActed,
     InspectionRecord,
     MachineState,
@@ -42,11 +45,14 @@ MIB = 1024 * 1024
 class Recorder:
     """Commits one record a part, in the ledger's order, and tells how far it came."""
 
-    def __init__(self, context: Context[PublisherConfiguration], outbox: Outbox) -> None:
+    def __init__(
+        self, context: Context[PublisherConfiguration], outbox: Outbox, commands: Commands
+    ) -> None:
         self._context = context
         self._configuration = context.configuration
         self._health = context.health
         self._outbox = outbox
+        self._commands = commands
         self._settled: Part | None = outbox.settled()
         self._acceptance = Acceptance(self._settled)
         self._joining = Joining()
@@ -56,7 +62,7 @@ class Recorder:
         self._disk_closed_until_ns = 0
         self._begins = True
         rate_hz = self._configuration.records.rate_hz
-        self._sender = RecordSender(context.bus, outbox, context.health, rate_hz)
+        self._sender = Sender(context.bus, outbox, context.health, rate_hz)
         self._uploader = self._new_uploader()
         self._sender.start()
         self._uploader.start()
@@ -74,6 +80,8 @@ class Recorder:
                 self._joining.add_outcome(event.message)
             elif isinstance(event.message, MachineState):
                 self._machine.add(event.message)
+            elif isinstance(event.message, Command):
+                self._commands.take(event.message)
 
     def tick(self) -> float:
         """Commit what is ready, settle when due; returns the seconds until the next of these."""
@@ -83,16 +91,17 @@ class Recorder:
             self._next_settle_ns = now_ns + SETTLE_INTERVAL_NS
             self._tell_settled()
             self._report_depths()
+        next_ns = min(self._next_settle_ns, self._commands.tick(now_ns))
         due_ns = self._joining.due_ns()
-        if due_ns is None:
-            return (self._next_settle_ns - now_ns) / 1e9
-        due_ns = min(self._next_settle_ns, max(due_ns, self._disk_closed_until_ns))
-        return max(0.0, (due_ns - now_ns) / 1e9)
+        if due_ns is not None:
+            next_ns = min(next_ns, max(due_ns, self._disk_closed_until_ns))
+        return max(0.0, (next_ns - now_ns) / 1e9)
 
     def close(self) -> None:
         """Commit what is ready and leave; inference tells the rest again."""
         self._commit_ready()
         self._uploader.close()
+        self._commands.close()
         if self._sender.close():
             self._outbox.close()
         self._context.bus.close()
@@ -160,7 +169,9 @@ class Recorder:
         )
         machine = self._machine.at(joined.judged.triggered_utc_ns)
         now_utc_ns = self._context.clock.utc_ns()
-        return record_of(self._with_kept(joined.judged), joined.gate, machine, place, now_utc_ns)
+        mode = self._commands.mode_at(joined.judged.judged_utc_ns)
+        judged = self._with_kept(joined.judged)
+        return record_of(judged, joined.gate, machine, place, now_utc_ns, mode)
 
     def _with_kept(self, judged: PartJudged) -> PartJudged:
         """The record names no picture that is known not to reach the store."""
@@ -212,6 +223,7 @@ class Recorder:
         assert isinstance(configuration, PublisherConfiguration)
         before, self._configuration = self._configuration, configuration
         self._sender.set_rate(configuration.records.rate_hz)
+        self._commands.allow(configuration.commands)
         if _evidence_of(before) != _evidence_of(configuration):
             self._uploader.close()
             self._uploader = self._new_uploader()
@@ -245,5 +257,6 @@ def _evidence_of(configuration: PublisherConfiguration) -> tuple[object, ...]:
 
 
 def build_recorder(context: Context[PublisherConfiguration]) -> Recorder:
-    """The component with its outbox in the work folder; FatalError if that is no usable journal."""
-    return Recorder(context, Outbox(context.work_folder / "outbox.sqlite"))
+    """The component with its journals in the work folder; FatalError if they are no usable ones."""
+    commands = Commands(context, Audit(context.work_folder / "commands.sqlite"))
+    return Recorder(context, Outbox(context.work_folder / "outbox.sqlite"), commands)

@@ -1,17 +1,18 @@
-"""Sends records to IoT Core from a thread of its own: first in, first out, at a set rate."""
+"""Sends what waits on disk to IoT Core from a thread of its own: first in, first out, at a set rate."""
 
 import logging
 import threading
 import time
+from dataclasses import dataclass
+from typing import Protocol
 
-from publisher.outbox import Outbox, OutboxError, Stored
+from publisher.outbox import OutboxError, Stored
 from sightline.backoff import Backoff
 from sightline.bus import Bus
 from sightline.codec import decode
 from sightline.errors import MessageError, NucleusGoneError, TransportError
 from sightline.health import Health
-from sightline.messages import InspectionRecord
-from sightline.topics import INSPECTION_RECORD
+from sightline.topics import INSPECTION_RECORD, Stream
 
 log = logging.getLogger(__name__)
 AWAY = "cloud-unreachable-records"
@@ -20,20 +21,50 @@ DISK = "outbox-not-readable"
 LONGEST_IDLE_S = 1.0
 
 
-class RecordSender(threading.Thread):
-    """A record leaves the outbox only when IoT Core accepted it; until then none passes it."""
+class Queue(Protocol):
+    """What waits on disk; each method raises OutboxError."""
+
+    def oldest(self) -> Stored | None:
+        """What to send next, or None."""
+
+    def remove(self, stored: Stored) -> None:
+        """The cloud accepted it."""
+
+    def set_aside(self, stored: Stored) -> None:
+        """It cannot be sent; let the others pass."""
+
+
+@dataclass(frozen=True)
+class Freight:
+    """What a sender sends, and the names under which it is counted and its faults are told."""
+
+    stream: Stream
+    sent: str
+    unreadable: str
+    away_fault: str
+    unreadable_fault: str
+    disk_fault: str
+
+
+RECORDS = Freight(INSPECTION_RECORD, "records_sent", "records_unreadable", AWAY, UNREADABLE, DISK)
+
+
+class Sender(threading.Thread):
+    """A message leaves the queue only when IoT Core accepted it; until then none passes it."""
 
     def __init__(
         self,
         bus: Bus,
-        outbox: Outbox,
+        queue: Queue,
         health: Health,
         rate_hz: float,
         backoff: Backoff | None = None,
+        freight: Freight = RECORDS,
     ) -> None:
-        super().__init__(name="record-sender", daemon=True)
+        super().__init__(name=f"sender-{freight.stream.name}", daemon=True)
+        self._freight = freight
         self._bus = bus
-        self._outbox = outbox
+        self._queue = queue
         self._health = health
         self._rate_hz = rate_hz
         self._backoff = backoff or Backoff()
@@ -41,11 +72,11 @@ class RecordSender(threading.Thread):
         self._stopping = threading.Event()
 
     def set_rate(self, rate_hz: float) -> None:
-        """The most records a second from now on."""
+        """The most messages a second from now on."""
         self._rate_hz = rate_hz
 
     def wake(self) -> None:
-        """There is a new record in the outbox."""
+        """There is something new in the queue."""
         self._wanted.set()
 
     def run(self) -> None:
@@ -73,30 +104,36 @@ class RecordSender(threading.Thread):
 
     def _send_oldest(self) -> bool:
         self._wanted.clear()
-        stored = self._outbox.oldest()
+        stored = self._queue.oldest()
         if stored is None:
             return False
+        freight = self._freight
         try:
-            self._bus.publish(INSPECTION_RECORD, decode(InspectionRecord, stored.payload))
+            self._bus.publish(freight.stream, decode(freight.stream.message, stored.payload))
         except MessageError as error:
             self._set_aside(stored, error)
             return True
-        self._outbox.remove(stored)
-        self._health.count("records_sent")
+        self._queue.remove(stored)
+        self._health.count(freight.sent)
         self._backoff.succeeded()
-        self._health.clear_fault(DISK)
-        if self._health.clear_fault(AWAY):
-            log.info("IoT Core takes records again", extra={"waiting": self._outbox.depth})
+        self._health.clear_fault(freight.disk_fault)
+        if self._health.clear_fault(freight.away_fault):
+            log.info("IoT Core takes messages again", extra={"stream": freight.stream.name})
         return True
 
     def _set_aside(self, stored: Stored, error: MessageError) -> None:
-        self._outbox.set_aside(stored)
-        self._health.count("records_unreadable")
-        self._health.raise_fault(UNREADABLE, f"record {stored.sequence} is kept aside: {error}")
-        log.error("record kept aside", extra={"sequence": stored.sequence, "error": str(error)})
+        name, number = self._freight.stream.name, stored.sequence
+        self._queue.set_aside(stored)
+        self._health.count(self._freight.unreadable)
+        self._health.raise_fault(
+            self._freight.unreadable_fault, f"{name} {number} is kept aside: {error}"
+        )
+        log.error("kept aside", extra={"stream": name, "sequence": number, "error": str(error)})
 
     def _wait_after(self, error: TransportError | OutboxError) -> None:
         away = isinstance(error, TransportError)
-        if self._health.raise_fault(AWAY if away else DISK, str(error), "warning"):
-            log.warning("records wait", extra={"error": str(error), "waiting": self._outbox.depth})
+        fault = self._freight.away_fault if away else self._freight.disk_fault
+        if self._health.raise_fault(fault, str(error), "warning"):
+            name = self._freight.stream.name
+            log.warning("messages wait", extra={"stream": name, "error": str(error)})
         self._stopping.wait(self._backoff.failed())

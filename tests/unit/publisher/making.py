@@ -145,6 +145,7 @@ class Desk:
     def kill(self) -> None:
         """End without a last commit, as a kill does; what is in memory is gone."""
         self.recorder._uploader.close()
+        self.recorder._commands.close()
         if self.recorder._sender.close(10.0):
             self.recorder._outbox.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
-from publisher.sender import AWAY, UNREADABLE, RecordSender
+from publisher.sender import AWAY, UNREADABLE, Sender
 from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.errors import CloudUnreachableError, FatalError, NucleusGoneError
@@ -70,9 +70,7 @@ class Sending:
         self.cloud = FlakyCloud(self.exchange, Inbox())
         self.outbox = Outbox(path)
         self.health = Health(PUBLISHER, "0", STATION, StandingClock())
-        self.sender = RecordSender(
-            self.cloud, self.outbox, self.health, rate_hz, Backoff(0.005, 0.02)
-        )
+        self.sender = Sender(self.cloud, self.outbox, self.health, rate_hz, Backoff(0.005, 0.02))
 
     def commit(self, *part_numbers: int) -> None:
         records = [a_record(number) for number in part_numbers]

@@ -1,0 +1,175 @@
+"""The audit trail: each command once by its id, with what became of it, and the station's mode."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from publisher.authorisation import Decision
+from publisher.outbox import Stored, transaction, translated
+from sightline.codec import encode_of_any_size
+from sightline.journal import open_journal
+from sightline.messages import Command, CommandAccepted, CommandOutcome, Mode
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS commands (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    command_id TEXT NOT NULL UNIQUE,
+    received_utc_ns INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    result TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    repeats INTEGER NOT NULL DEFAULT 0,
+    announced INTEGER NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS untold ON commands (sequence) WHERE told = 0;
+CREATE INDEX IF NOT EXISTS unannounced ON commands (sequence) WHERE announced = 0;
+CREATE TABLE IF NOT EXISTS modes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    mode TEXT NOT NULL,
+    since_utc_ns INTEGER NOT NULL,
+    command_id TEXT NOT NULL
+);
+"""
+COLUMNS = "sequence, received_utc_ns, command, result, reason"
+GREATEST_KEPT_COMMANDS = 100_000
+GREATEST_READ_MODES = 100
+
+
+@dataclass(frozen=True)
+class ModeChange:
+    """A mode, from when on it holds, and the command that brought it."""
+
+    mode: Mode
+    since_utc_ns: int
+    command_id: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command of the trail with its outcome."""
+
+    sequence: int
+    received_utc_ns: int
+    command: Command
+    decision: Decision
+
+    def outcome(self) -> CommandOutcome:
+        """The answer to the cloud."""
+        return CommandOutcome(
+            station_id=self.command.station_id,
+            command_id=self.command.command_id,
+            kind=self.command.kind,
+            issued_by=self.command.issued_by,
+            result=self.decision.result,
+            decided_utc_ns=self.received_utc_ns,
+            reason=self.decision.reason,
+        )
+
+    def accepted(self) -> CommandAccepted:
+        """The word to the station's components; for a command that was allowed only."""
+        known = msgspec.structs.asdict(self.command)
+        wanted = {name: known[name] for name in CommandAccepted.__struct_fields__ if name in known}
+        extra = {"sequence": self.sequence, "accepted_utc_ns": self.received_utc_ns}
+        return msgspec.convert({**wanted, **extra}, CommandAccepted)
+
+
+class Audit:
+    """The main thread writes; the answers' sender has a connection of its own. All: OutboxError."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = open_journal(path, SCHEMA)
+        self._sender = open_journal(path, SCHEMA)
+
+    def repeat(self, command_id: str) -> bool:
+        """Whether the command is known; if so, the repeat is noted and its answer is due again."""
+        with translated():
+            changed = self._writer.execute(
+                "UPDATE commands SET repeats = repeats + 1, told = 0 WHERE command_id = ?",
+                (command_id,),
+            )
+        return changed.rowcount > 0
+
+    def add(
+        self, command: Command, decision: Decision, received_utc_ns: int, mode: ModeChange | None
+    ) -> None:
+        """Note a command, its outcome and the mode it brings, as one; on disk on return."""
+        announced = decision.result not in ("done", "accepted")
+        text = encode_of_any_size(command).decode()
+        with translated(), transaction(self._writer) as connection:
+            connection.execute(
+                "INSERT INTO commands"
+                " (command_id, received_utc_ns, command, result, reason, announced)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    *(command.command_id, received_utc_ns, text),
+                    *(decision.result, decision.reason, announced),
+                ),
+            )
+            if mode is not None:
+                connection.execute(
+                    "INSERT INTO modes (mode, since_utc_ns, command_id) VALUES (?, ?, ?)",
+                    (mode.mode, mode.since_utc_ns, mode.command_id),
+                )
+            connection.execute(
+                "DELETE FROM commands WHERE told AND announced"
+                " AND sequence <= (SELECT MAX(sequence) FROM commands) - ?",
+                (GREATEST_KEPT_COMMANDS,),
+            )
+
+    def modes(self) -> list[ModeChange]:
+        """The last changes of the mode, the oldest first."""
+        with translated():
+            rows = self._writer.execute(
+                "SELECT mode, since_utc_ns, command_id FROM modes ORDER BY sequence DESC LIMIT ?",
+                (GREATEST_READ_MODES,),
+            ).fetchall()
+        return [ModeChange(*row) for row in reversed(rows)]
+
+    def unannounced(self) -> list[Entry]:
+        """The allowed commands that the station's components have not been told."""
+        with translated():
+            rows = self._writer.execute(
+                f"SELECT {COLUMNS} FROM commands WHERE announced = 0 ORDER BY sequence LIMIT 16"
+            ).fetchall()
+        return [_entry(row) for row in rows]
+
+    def announced(self, entry: Entry) -> None:
+        """They were told."""
+        with translated():
+            self._writer.execute(
+                "UPDATE commands SET announced = 1 WHERE sequence = ?", (entry.sequence,)
+            )
+
+    def oldest(self) -> Stored | None:
+        """The answer to send next, or None."""
+        with translated():
+            row = self._sender.execute(
+                f"SELECT {COLUMNS} FROM commands WHERE told = 0 ORDER BY sequence LIMIT 1"
+            ).fetchone()
+        if row is None:
+            return None
+        entry = _entry(row)
+        return Stored(entry.sequence, encode_of_any_size(entry.outcome()))
+
+    def remove(self, stored: Stored) -> None:
+        """The cloud has the answer."""
+        with translated():
+            self._sender.execute(
+                "UPDATE commands SET told = 1 WHERE sequence = ?", (stored.sequence,)
+            )
+
+    set_aside = remove  # an answer that cannot be sent stays in the trail, as all do
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._sender.close()
+        self._writer.close()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    sequence, received_utc_ns, text, result, reason = row
+    command = msgspec.json.decode(text, type=Command)
+    return Entry(sequence, received_utc_ns, command, Decision(result, reason))

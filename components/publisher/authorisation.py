@@ -1,0 +1,81 @@
+"""Which command may be carried out: pure. What is not allowed in so many words is refused.
+
+Who may publish commands at all is the IoT policy's matter; `issued_by` is what such a sender says.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import get_args
+
+from publisher.configuration import CommandsConfiguration
+from sightline.messages import Command, CommandKind, CommandResult
+
+KINDS: frozenset[str] = frozenset(get_args(CommandKind))
+MODE_KINDS: dict[str, str] = {"pause": "paused", "resume": "production"}
+NAME = re.compile(r"[\w.:@/+-]{1,64}")
+GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
+LATEST_UTC_NS = 2**63 - 1
+LONGEST_REMARK = 200
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a command, and why if it is not carried out."""
+
+    result: CommandResult
+    reason: str = ""
+
+
+def decide(command: Command, allowed: CommandsConfiguration, now_utc_ns: int) -> Decision:
+    """Whether the command is carried out: done here for modes, accepted for the other kinds."""
+    reason = _wrong_form(command) or _not_allowed(command, allowed) or _wrong_arguments(command)
+    reason = reason or _wrong_times(command, allowed, now_utc_ns)
+    if reason:
+        return Decision("refused", reason)
+    if command.expires_utc_ns <= now_utc_ns:
+        late_s = (now_utc_ns - command.expires_utc_ns) / 1e9
+        return Decision("expired", f"it came {late_s:.1f} s after its end")
+    return Decision("done" if command.kind in MODE_KINDS else "accepted")
+
+
+def _wrong_form(command: Command) -> str:
+    for name, text in (("command_id", command.command_id), ("issued_by", command.issued_by)):
+        if not NAME.fullmatch(text):
+            return f"{name} must match {NAME.pattern}"
+    if command.kind not in KINDS:
+        return f"no kind of command is called {command.kind[:64]!r}"
+    if not all(0 <= ns <= LATEST_UTC_NS for ns in (command.issued_utc_ns, command.expires_utc_ns)):
+        return f"its times must be from 0 to {LATEST_UTC_NS} ns"
+    return ""
+
+
+def _not_allowed(command: Command, allowed: CommandsConfiguration) -> str:
+    for rule in allowed.allowed:
+        if rule.kind == command.kind and command.issued_by in rule.issuers:
+            return ""
+    return f"{command.kind!r} is not allowed to {command.issued_by!r}"
+
+
+def _wrong_arguments(command: Command) -> str:
+    if command.kind not in MODE_KINDS:
+        return ""  # the component that carries it out knows them
+    others = sorted(command.arguments.keys() - {"remark"})
+    if others:
+        return f"{command.kind!r} takes no argument but 'remark'; found {others[0][:64]!r}"
+    remark = command.arguments.get("remark", "")
+    if not isinstance(remark, str) or len(remark) > LONGEST_REMARK:
+        return f"'remark' must be a text of at most {LONGEST_REMARK} characters"
+    return ""
+
+
+def _wrong_times(command: Command, allowed: CommandsConfiguration, now_utc_ns: int) -> str:
+    ahead_ns = command.issued_utc_ns - now_utc_ns
+    if ahead_ns > GREATEST_CLOCK_DIFFERENCE_NS:
+        return f"it is issued {ahead_ns / 1e9:.0f} s ahead of the station's clock"
+    lifetime_s = (command.expires_utc_ns - command.issued_utc_ns) / 1e9
+    if not 0 < lifetime_s <= allowed.greatest_lifetime_s:
+        return (
+            f"it ends {lifetime_s:.0f} s after it was issued; "
+            f"more than 0 and at most {allowed.greatest_lifetime_s:.0f} s are allowed"
+        )
+    return ""
