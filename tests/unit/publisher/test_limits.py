@@ -91,10 +91,13 @@ def test_a_spool_over_its_limit_gives_up_ok_pictures_then_others_and_says_so(
         records=QUICK,
         evidence=EvidenceConfiguration(folder="away"),
         spool=SpoolConfiguration(greatest_mib=1),
+        pressure_share=0.5,
     )
     desk = make_desk(configuration=configuration)
     kinds: list[Verdict] = ["ok", "review", "defect", "defect"]
-    tell(desk, *(judged_with_picture(desk, n, k, 400_000) for n, k in enumerate(kinds, start=1)))
+    tell(desk, *(a_verdict(number, verdict=kind) for number, kind in enumerate(kinds, start=1)))
+    for number, kind in enumerate(kinds, start=1):
+        judged_with_picture(desk, number, kind, 400_000)
     wait_until(lambda: desk.counter("evidence_dropped_size") == 1)
     wait_until(lambda: desk.counter("evidence_dropped_ok") == 1)
     assert numbers_in(desk.folder / "station") == {3, 4}
