@@ -25,6 +25,7 @@ from equipment.links.link import (
     VerdictTooLate,
 )
 from equipment.links.registry import open_link
+from equipment.pausing import Pausing
 from equipment.poller import Poller
 from equipment.schedule import Every
 from sightline.bus import Delivery
@@ -37,6 +38,7 @@ from sightline.messages import (
     PartJudged,
     PartSettled,
     PartTriggered,
+    StationMode,
 )
 from sightline.runtime import Context, NewConfiguration
 from sightline.topics import (
@@ -58,6 +60,7 @@ class Equipment:
         self._health = context.health
         self._link = link
         self._counting = Counting()
+        self._pausing = Pausing(context.work_folder / "mode.txt", context.health)
         self._link_is_up = False
         self._outcome_counter: int | None = None
         self._repeat_outcomes = True
@@ -133,6 +136,8 @@ class Equipment:
         elif isinstance(delivery.message, PartSettled) and delivery.message.begins:
             self._repeat_outcomes = True  # the publisher may lack some
             self._link.request(ReadOutcomes())
+        elif isinstance(delivery.message, StationMode):
+            self._pausing.hear(delivery.message)
 
     def _forward(self, judged: PartJudged) -> None:
         order = order_of(
@@ -141,6 +146,7 @@ class Equipment:
             now_ns=self._context.clock.monotonic_ns(),
             margin_ns=round(self._configuration.verdict_margin_ms * 1e6),
             counting_since_ns=self._counting.since_monotonic_ns,
+            paused=self._pausing.paused,
         )
         if isinstance(order, VerdictOrder):
             self._link.request(order)

@@ -5,7 +5,13 @@ from sightline.messages import GateActed, PartJudged
 
 
 def order_of(
-    judged: PartJudged, *, boot_id: str, now_ns: int, margin_ns: int, counting_since_ns: int
+    judged: PartJudged,
+    *,
+    boot_id: str,
+    now_ns: int,
+    margin_ns: int,
+    counting_since_ns: int,
+    paused: bool = False,
 ) -> VerdictOrder | str:
     """The order for the gate, or why there must be none: a verdict goes out fresh, in its time, or never."""
     if judged.replayed:
@@ -17,6 +23,8 @@ def order_of(
     not_after_ns = judged.deadline_monotonic_ns - margin_ns
     if now_ns > not_after_ns:
         return "its deadline is over"
+    if paused and judged.verdict == "ok":
+        return "the station is paused"
     return VerdictOrder(judged.part.part_number, judged.verdict, not_after_ns)
 
 

@@ -26,7 +26,6 @@ class DurableText:
     """One short text on disk, replaced as a whole; `store` returns when it is synced."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._draft = path.with_suffix(".new")
 
@@ -39,6 +38,7 @@ class DurableText:
 
     def store(self, text: str) -> None:
         """Replace the text; on disk when this returns."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o640)
         try:
             os.write(descriptor, text.encode())

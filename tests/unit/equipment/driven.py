@@ -129,7 +129,7 @@ class FailingBus(MemoryBus):
 class Driven:
     """An equipment component between a noted link and a bus in memory."""
 
-    def __init__(self, **configuration: Any) -> None:
+    def __init__(self, work_folder: Path = Path("unused"), **configuration: Any) -> None:
         self.clock = HeldClock()
         self.link = NotedLink()
         self.exchange = MemoryExchange()
@@ -137,7 +137,7 @@ class Driven:
         self.bus = FailingBus(self.exchange, inbox)
         self.health = Health(EQUIPMENT, "0", STATION, self.clock)
         values = EquipmentConfiguration(**configuration)
-        context = Context(values, self.bus, inbox, self.clock, self.health, STATION, Path("unused"))
+        context = Context(values, self.bus, inbox, self.clock, self.health, STATION, work_folder)
         self.component = Equipment(context, self.link)
 
     def connect(self, counter: int = 0) -> None:
