@@ -13,8 +13,8 @@ from hil.plant.outcomes import KEPT_OUTCOMES, ActedOutcome
 from hil.plant.register_map import (
     END,
     OUTCOME_WORDS,
-    OUTCOMES_ADDRESS,
     REGISTERS,
+    ROWS_OF_OUTCOMES,
     Register,
     WordOrder,
     readable,
@@ -80,7 +80,7 @@ class ModbusFace:
     async def write_outcomes(self, kept: Sequence[ActedOutcome], total: int) -> None:
         """Fill the ring's slots, and last the counter: who sees it change finds all the rest."""
         for place, entry in enumerate(kept, start=total - len(kept)):
-            address = OUTCOMES_ADDRESS + place % KEPT_OUTCOMES * OUTCOME_WORDS
+            address = ROWS_OF_OUTCOMES[place % KEPT_OUTCOMES]
             self._words[address : address + OUTCOME_WORDS] = [
                 *words_of("uint32", entry.outcome.number, self._order),
                 *words_of("uint64", entry.acted_utc_ns, self._order),

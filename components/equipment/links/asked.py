@@ -16,6 +16,7 @@ from equipment.links.link import (
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
+CANCEL_AGAIN_S = 0.05
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -81,6 +82,16 @@ async def run_until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
                 await task
         raise MachineLinkError("the connection to the PLC was lost")
     finally:
-        for task in workers:
+        await end_all(*workers)
+
+
+async def end_all(*tasks: asyncio.Future[None], again_s: float = CANCEL_AGAIN_S) -> None:
+    """Cancel tasks until they have ended: `wait_for` before Python 3.12 loses a cancellation that
+    comes together with its answer, and a task that lost it would go on for ever.
+    """
+    pending: set[asyncio.Future[None]] = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=again_s)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,13 +5,14 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from equipment.links.asked import Asked
+from equipment.links.asked import Asked, end_all
 from equipment.links.link import LinkDown, Request, VerdictOrder, VerdictTooLate
 from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.clock import Clock
 
 CLOSE_TIMEOUT_S = 3.0
+LEAVE_TIMEOUT_S = 1.2  # longer than any link takes to say goodbye
 
 
 class KeptConfiguration(Protocol):
@@ -104,8 +105,9 @@ class KeptLink:
 
     async def _until_closing(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        closing = asyncio.ensure_future(self._closing.wait())
+        closing = asyncio.ensure_future(self._wait_for_closing())
         await asyncio.wait([task, closing], return_when=asyncio.FIRST_COMPLETED)
-        for each in (task, closing):
-            each.cancel()
-        await asyncio.gather(task, closing, return_exceptions=True)
+        await end_all(task, closing, again_s=LEAVE_TIMEOUT_S)
+
+    async def _wait_for_closing(self) -> None:
+        await self._closing.wait()

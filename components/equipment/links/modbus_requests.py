@@ -1,6 +1,6 @@
 """Which requests read many registers: few and large, none larger than Modbus allows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from equipment.links.modbus_configuration import Table
@@ -44,7 +44,7 @@ def _fits(last: Span, span: Span, greatest_gap: int) -> bool:
     )
 
 
-def part_of(answers: dict[Span, Sequence[int]], span: Span) -> Sequence[int] | None:
+def part_of(answers: Mapping[Span, Sequence[int]], span: Span) -> Sequence[int] | None:
     """A span's words out of the answers to larger requests; None if no answer has them."""
     for request, words in answers.items():
         if (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipment.gate import new_outcomes, order_of
-from equipment.links.link import OutcomesRead, VerdictOrder
+from equipment.gate import MissedInARow, new_outcomes, order_of
+from equipment.links.link import LineStopSeen, OutcomesRead, StopLine, VerdictOrder
 from sightline.clock import boot_id
 from sightline.messages import PartJudged, Verdict
 from tests.unit.equipment.driven import MS, NOW, STATION, Driven, a_record, a_verdict
@@ -133,3 +133,33 @@ def test_over_any_readings_each_outcome_is_told_once_in_order_or_counted_as_lost
         known = counter
     assert seen == sorted(set(seen))
     assert len(seen) + lost_in_all == counter
+
+
+def asks(limit: int, *verdicts: Verdict, replayed: bool = False) -> list[bool]:
+    missed = MissedInARow(limit)
+    return [missed.see(a_verdict(verdict=verdict, replayed=replayed)) for verdict in verdicts]
+
+
+def test_a_line_stop_is_asked_for_when_so_many_in_a_row_are_missed_and_then_counted_anew() -> None:
+    assert asks(2, "missed", "missed", "missed", "missed") == [False, True, False, True]
+    others: tuple[Verdict, ...] = ("ok", "defect", "review", "empty")
+    for other in others:
+        assert not any(asks(2, "missed", other, "missed", other))
+
+
+def test_no_line_stop_is_asked_for_without_a_limit_or_for_what_is_only_told_again() -> None:
+    row: list[Verdict] = ["missed"] * 100
+    assert not any(asks(0, *row))
+    assert not any(asks(1, *row, replayed=True))
+
+
+def test_the_component_asks_the_link_once_and_tells_of_the_stop_until_it_is_acknowledged() -> None:
+    driven = Driven(line_stop_after_missed=2)
+    driven.connect()
+    for number in (1, 2):
+        driven.judge(a_verdict(number, verdict="missed"))
+    assert driven.link.asked(StopLine) == 1
+    driven.component.handle(LineStopSeen(True))
+    assert "until an operator acknowledges" in driven.faults()["line-stop"]
+    driven.component.handle(LineStopSeen(False))
+    assert "line-stop" not in driven.faults()

@@ -1,23 +1,14 @@
-"""The link against a real OPC UA server: order of writes, restart, a stalled loop, absence, back-off."""
+"""The link against a real OPC UA server: order of writes, restart, a stalled loop."""
 
-import itertools
-import socket
-import threading
 import time
 from collections.abc import Callable
 
 from asyncua import ua
 
 from equipment.configuration import EquipmentConfiguration
-from equipment.links.link import Beat, LinkDown, VerdictOrder, VerdictTooLate
-from equipment.links.opcua import OpcuaLink
-from equipment.links.opcua_configuration import OpcuaConfiguration
-from sightline.bus import Inbox
-from sightline.clock import SystemClock
 from tests.faults.factory import RunningEquipment, link_to, running_equipment, wait_for
 from tests.unit.equipment.odd_plc import OddPlc, odd_plc
 
-S = 1_000_000_000
 UINT32 = ua.VariantType.UInt32
 
 
@@ -90,73 +81,6 @@ def test_a_new_configuration_leaves_the_old_plc_for_the_new(
         wait_for("its trigger", lambda: [t.counter for t in equipment.triggered()] == [3])
         assert len(plc.writes("Station.Heartbeat")) == beats
         assert equipment.faults() == {}
-
-
-class DeafServer:
-    """Accepts connections and closes them at once; notes when."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self.called_at_s: list[float] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.called_at_s.append(time.monotonic())
-            connection.close()
-
-    def stop(self) -> None:
-        """Listen no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(10)
-
-
-def test_a_server_that_hangs_up_is_called_again_ever_more_seldom() -> None:
-    server, inbox = DeafServer(), Inbox()
-    endpoint = f"opc.tcp://127.0.0.1:{server.port}/"
-    configuration = OpcuaConfiguration(
-        endpoint=endpoint, first_retry_s=0.05, longest_retry_s=0.8, request_timeout_s=0.3
-    )
-    link = OpcuaLink(configuration, (), inbox, SystemClock())
-    link.start()
-    try:
-        wait_for("six calls", lambda: len(server.called_at_s) >= 6)
-    finally:
-        link.close()
-        server.stop()
-    pauses = [b - a for a, b in itertools.pairwise(server.called_at_s)]
-    assert pauses[4] >= 0.4  # at least half of 0.8 s
-    reasons = [e.reason for e in iter(lambda: inbox.take(0), None) if isinstance(e, LinkDown)]
-    assert len(reasons) >= 5
-    assert all(reason.startswith(endpoint) for reason in reasons)
-
-
-def test_a_verdict_for_a_plc_that_is_away_comes_back_as_too_late() -> None:
-    inbox, nobody = Inbox(), socket.socket()
-    nobody.bind(("127.0.0.1", 0))  # taken, but nobody listens
-    configuration = OpcuaConfiguration(endpoint=f"opc.tcp://127.0.0.1:{nobody.getsockname()[1]}/")
-    link = OpcuaLink(configuration, (), inbox, SystemClock())
-    link.start()
-    order = VerdictOrder(7, "ok", time.monotonic_ns() + S)
-    link.request(Beat())
-    link.request(order)
-    events: list[object] = []
-
-    def came() -> bool:
-        events.append(inbox.take(0))
-        return any(isinstance(event, VerdictTooLate) and event.order == order for event in events)
-
-    wait_for("the verdict comes back", came)
-    link.close()
-    nobody.close()
-    link.request(order)  # after the end it is dropped without a word
 
 
 def test_a_verdict_whose_time_is_over_when_its_turn_comes_is_not_written(

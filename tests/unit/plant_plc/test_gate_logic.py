@@ -101,6 +101,28 @@ def test_a_verdict_for_a_part_that_has_gone_by_is_ignored() -> None:
     assert not gate.take(7, VerdictCode.OK, DELAY + 1)
 
 
+def test_parts_on_a_belt_that_stands_arrive_later_by_as_long_as_it_stood() -> None:
+    gate = gate_with_part(7, beat_ns=DELAY + 900 * MS)
+    gate.stand(100 * MS)
+    gate.stand(300 * MS)  # it stands already
+    assert gate.next_arrival_ns() is None
+    assert gate.act(DELAY + 500 * MS) == []
+    assert gate.take(7, VerdictCode.OK, DELAY + 500 * MS)  # its way to the gate is still before it
+    gate.count(8, 600 * MS, DELAY)  # counted while the belt stood
+    gate.go_on(1_100 * MS)
+    assert gate.next_arrival_ns() == DELAY + 1_000 * MS
+    assert gate.act(DELAY + 1_000 * MS - 1) == []
+    (outcome,) = gate.act(DELAY + 1_000 * MS)
+    assert (outcome.number, outcome.action) == (7, "passed")
+    assert gate.next_arrival_ns() == DELAY + 1_100 * MS
+
+
+def test_a_belt_that_stands_keeps_a_late_verdict_late() -> None:
+    gate = gate_with_part()
+    gate.stand(CUTOFF + 1)
+    assert not gate.take(7, VerdictCode.OK, CUTOFF + 1_000 * MS)
+
+
 @given(
     verdicts=st.lists(
         st.tuples(st.integers(1, 4), st.integers(0, 6), st.integers(0, 2 * DELAY)), max_size=6

@@ -1,0 +1,111 @@
+"""A Modbus server that the test may fill as it likes; it notes each request."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from hil.plant.register_map import END, REGISTERS, WordOrder, words_of
+from tests.faults.factory import cancel_the_rest
+
+T = TypeVar("T")
+ROWS = {row.name: row for row in REGISTERS}
+
+
+class OddModbusPlc:
+    """A server in a thread with its own loop, on any free port."""
+
+    def __init__(self, order: WordOrder = "high-first") -> None:
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+        self.order: WordOrder = order
+        self.words = [0] * END
+        self.requests: list[tuple[int, int, int]] = []
+        self.written: list[tuple[int, list[int]]] = []
+        self.refused: dict[int, ExcCodes] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server: Any = None
+        self._do(self._start())
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return f"modbus-tcp://127.0.0.1:{self._server.transport.sockets[0].getsockname()[1]}"
+
+    def put(self, name: str, value: float) -> None:
+        """Set a register by the name that the handshake's table gives it."""
+        row = ROWS[name]
+        self.put_words(row.address, words_of(row.kind, value, self.order))
+
+    def put_words(self, address: int, words: list[int]) -> None:
+        """Set registers."""
+        self.words[address : address + len(words)] = words
+
+    def writes_to(self, name: str) -> list[list[int]]:
+        """What the station wrote at a register's address, in order."""
+        return [words for address, words in self.written if address == ROWS[name].address]
+
+    def reads(self) -> list[tuple[int, int]]:
+        """Address and number of registers of each request to read."""
+        return [(address, count) for function, address, count in self.requests if function == 3]
+
+    def hang_up(self) -> None:
+        """Close all connections, and go on listening."""
+        self._loop.call_soon_threadsafe(self._close_connections)
+
+    def _close_connections(self) -> None:
+        for connection in list(self._server.active_connections.values()):
+            connection.close()
+
+    async def _start(self) -> None:
+        blank = SimData(0, count=END, values=0, datatype=DataType.REGISTERS)
+        device = SimDevice(0, simdata=[blank], action=self._serve)
+        self._server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+        await self._server.serve_forever(background=True)
+
+    async def _serve(
+        self,
+        function: int,
+        _start: int,
+        address: int,
+        count: int,
+        registers: list[int],
+        written: list[int] | list[bool] | None,
+    ) -> ExcCodes | None:
+        self.requests.append((function, address, count))
+        for refused, code in self.refused.items():
+            if address <= refused < address + count:
+                return code
+        if written is not None:
+            self.put_words(address, [int(word) for word in written])
+            self.written.append((address, [int(word) for word in written]))
+        registers[address : address + count] = self.words[address : address + count]
+        return None
+
+    def stop(self) -> None:
+        """End the server and its thread."""
+        self._do(self._server.shutdown())
+        self._do(cancel_the_rest())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+
+@contextlib.contextmanager
+def odd_modbus_plc(order: WordOrder = "high-first") -> Iterator[OddModbusPlc]:
+    """The server while the block runs."""
+    plc = OddModbusPlc(order)
+    try:
+        yield plc
+    finally:
+        plc.stop()
