@@ -41,6 +41,17 @@ def test_the_other_order_of_luma_and_chroma_is_read_as_such() -> None:
     np.testing.assert_array_equal(to_rgb(yuyv, "YUYV"), to_rgb(uyvy, "UYVY"))
 
 
+def test_luma_and_chroma_in_planes_of_their_own_are_read_as_such() -> None:
+    picture = smooth_picture(32, 8)
+    uyvy = bgr_to_uyvy(picture)
+    chroma = np.ascontiguousarray(uyvy[::2, :, 0])  # U and V in turn, of every second row
+    read = to_rgb(np.vstack([uyvy[:, :, 1], chroma]), "NV12")
+    assert read.shape == (8, 32, 3)
+    difference = np.abs(read.astype(int) - to_rgb(uyvy, "UYVY"))
+    assert difference[::2].max() <= 2  # rows whose own chroma it is
+    assert difference.mean() < 12
+
+
 @pytest.mark.parametrize(("pixel_format", "shape"), [("GREY", (4, 6)), ("RGB24", (4, 6, 3))])
 def test_grey_and_rgb_keep_their_values(pixel_format: PixelFormat, shape: tuple[int, ...]) -> None:
     frame = np.full(shape, 77, np.uint8)
@@ -48,5 +59,5 @@ def test_grey_and_rgb_keep_their_values(pixel_format: PixelFormat, shape: tuple[
 
 
 def test_a_format_that_is_not_read_is_named_with_those_that_are() -> None:
-    with pytest.raises(PictureError, match="pixel format NV12: allowed are RGB24, UYVY"):
-        to_rgb(np.zeros((6, 4), np.uint8), "NV12")
+    with pytest.raises(PictureError, match="pixel format MJPG: allowed are RGB24, UYVY"):
+        to_rgb(np.zeros((6, 4), np.uint8), "MJPG")  # type: ignore[arg-type]
