@@ -58,6 +58,9 @@ def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
             for s in sources
             if s.path.startswith("recipes/com.")
         }
+        for source in sources:
+            if source.path.startswith("recipes/lambda/"):
+                defaults |= deployments.defaults_of_lambda(recipes.parsed(source.path, source.text))
         structs = {component: configuration_of(component) for component in COMPONENTS}
         for source in sources:
             if source.path.startswith("recipes/deployments/"):

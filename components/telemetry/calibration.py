@@ -2,14 +2,15 @@
 
 A statistic with chi-squared tails (a squared deviation, a squared Mahalanobis distance) begins with the
 threshold of theory. Real readings have heavier or lighter tails and follow one another, so the tail
-beyond the 98th percentile is learned: an exponential of the excesses seen, blended with the theory's
-as if that had been seen for 2,500 intervals.
+beyond the 98th percentile is learned: a generalized Pareto distribution with the mean and the spread of
+the excesses seen, blended with the theory's exponential as if that had been seen for 2,500 intervals.
 """
 
 import math
 
 TAIL_SHARE = 0.02  # the share of intervals that lie beyond the point where the tail begins
 PRIOR_INTERVALS = 2_500
+HEAVIEST_SHAPE = 0.4
 MEMORY_INTERVALS = 200_000  # what is older counts half, again and again
 
 
@@ -54,6 +55,7 @@ class TailCalibrator:
         self._in_tail = PRIOR_INTERVALS * TAIL_SHARE
         mean_excess = (theory - self._begin) / math.log(TAIL_SHARE / alarm_share)
         self._excess = self._in_tail * mean_excess
+        self._squares = 2 * self._in_tail * mean_excess**2
         self._was_alarm = False
         self.threshold = theory
 
@@ -74,9 +76,18 @@ class TailCalibrator:
         self._intervals += 1
         if self._intervals > MEMORY_INTERVALS:
             self._intervals, self._in_tail = self._intervals / 2, self._in_tail / 2
-            self._excess /= 2
-        if statistic > self._begin:
+            self._excess, self._squares = self._excess / 2, self._squares / 2
+        excess = statistic - self._begin
+        if excess > 0:
             self._in_tail += 1
-            self._excess += statistic - self._begin
-        decades = math.log(self._in_tail / self._intervals / self._alarm_share)
-        self.threshold = self._begin + self._excess / self._in_tail * max(decades, 1.0)
+            self._excess += excess
+            self._squares += excess * excess
+        self.threshold = self._begin + self._excess_of_alarms()
+
+    def _excess_of_alarms(self) -> float:
+        mean = self._excess / self._in_tail
+        variance = self._squares / self._in_tail - mean * mean
+        shape = min(max((1 - mean * mean / variance) / 2, 0.0), HEAVIEST_SHAPE)
+        scale = mean * (1 - shape)
+        steps = max(math.log(self._in_tail / self._intervals / self._alarm_share), 1.0)
+        return scale * (math.expm1(shape * steps) / shape if shape > 1e-6 else steps)

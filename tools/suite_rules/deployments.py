@@ -14,6 +14,15 @@ def merged(base: Any, change: Any) -> Any:
     return change
 
 
+def defaults_of_lambda(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a deployment may change of a Lambda component and of the router that it needs."""
+    function = description["createComponentVersion"]["lambdaFunction"]
+    return {
+        function["componentName"]: {"parameters": function["componentLambdaParameters"]},
+        "aws.greengrass.LegacySubscriptionRouter": {"subscriptions": {}},
+    }
+
+
 def refused_merges(
     name: str,
     deployment: Mapping[str, Any],

@@ -129,11 +129,11 @@ def test_heavy_tails_raise_the_threshold_and_one_wild_value_does_not() -> None:
     theory = calibrator.threshold
     for _ in range(100):
         calibrator.take(1e6)  # one row of alarms
-    assert calibrator.threshold < 1.1 * theory
+    assert calibrator.threshold < 1.2 * theory
     chance = np.random.default_rng(1)
     for value in chance.standard_t(4, 20_000):
         calibrator.take(float(value * value))
-    assert calibrator.threshold > 1.5 * theory
+    assert calibrator.threshold > 4 * theory
 
 
 def test_the_running_correlation_comes_to_know_the_true_one() -> None:
