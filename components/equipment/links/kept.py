@@ -10,6 +10,7 @@ from equipment.links.link import LinkDown, Request, VerdictOrder, VerdictTooLate
 from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.clock import Clock
+from sightline.errors import MachineLinkError
 
 CLOSE_TIMEOUT_S = 3.0
 LEAVE_TIMEOUT_S = 1.2  # longer than any link takes to say goodbye
@@ -70,6 +71,8 @@ class KeptLink:
         """What went wrong, for the fault."""
         if isinstance(error, asyncio.TimeoutError):
             return f"no answer; allowed are {self._kept.request_timeout_s:g} s (requestTimeoutS)"
+        if isinstance(error, MachineLinkError):
+            return str(error)
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
     def _accept(self, request: Request) -> None:

@@ -9,7 +9,6 @@ from equipment.links.modbus_configuration import ModbusConfiguration
 from equipment.links.modbus_session import ModbusSession
 from sightline.bus import Inbox
 from sightline.clock import Clock
-from sightline.errors import MachineLinkError
 
 
 class ModbusLink(KeptLink):
@@ -42,6 +41,3 @@ class ModbusLink(KeptLink):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _in_words(self, error: Exception) -> str:
-        return str(error) if isinstance(error, MachineLinkError) else super()._in_words(error)

@@ -60,6 +60,7 @@ class OpcuaLink(KeptLink):
 async def _as_task(work: Coroutine[Any, Any, None]) -> None:
     """Await work; the client cancels requests of a lost connection, which must not look like ours."""
     task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # if nobody waits
     try:
         await asyncio.wait([task])
     finally:

@@ -11,18 +11,33 @@ from asyncua.crypto.cert_gen import (
     setup_self_signed_certificate,
 )
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from equipment.links.opcua_configuration import OpcuaSecurity
 from sightline.errors import MachineLinkError
 
-REFUSALS = (
-    ua.uaerrors.BadSecurityChecksFailed,
-    ua.uaerrors.BadCertificateUntrusted,
-    ua.uaerrors.BadCertificateInvalid,
-    ua.uaerrors.BadCertificateUriInvalid,
-    ua.uaerrors.BadCertificateTimeInvalid,
-)
+NOT_TRUSTED = "the PLC refuses this station's certificate {certificate}: have it trusted there"
+REFUSALS: dict[type[Exception], str] = {
+    ua.uaerrors.BadCertificateUntrusted: NOT_TRUSTED,
+    ua.uaerrors.BadSecurityChecksFailed: NOT_TRUSTED,
+    ua.uaerrors.BadCertificateUriInvalid: (
+        "the PLC refuses this station's certificate {certificate}: "
+        "it is not for security/applicationUri {uri}"
+    ),
+    ua.uaerrors.BadCertificateTimeInvalid: (
+        "the PLC refuses this station's certificate {certificate}: by the PLC's clock it is not "
+        "yet or no longer valid"
+    ),
+    ua.uaerrors.BadCertificateUseNotAllowed: (
+        "the PLC refuses this station's certificate {certificate}: it is not one for clients"
+    ),
+    ua.uaerrors.BadCertificateInvalid: (
+        "the PLC refuses this station's certificate {certificate}: it cannot be read there"
+    ),
+}
+NO_SUCH_ENDPOINT = "No matching endpoints"
 
 
 async def secure(client: Client, security: OpcuaSecurity) -> None:
@@ -43,9 +58,24 @@ async def secure(client: Client, security: OpcuaSecurity) -> None:
         SecurityPolicyBasic256Sha256,
         certificate=str(certificate),
         private_key=str(key),
-        server_certificate=security.server_certificate or None,
         mode=getattr(ua.MessageSecurityMode, security.mode),
     )
+    if security.server_certificate:
+        _expect(Path(security.server_certificate), client.security_policy.peer_certificate)
+
+
+def _expect(expected: Path, shown: bytes) -> None:
+    if not expected.is_file():
+        raise MachineLinkError(
+            f"security/serverCertificate: found no file at {expected.absolute()}"
+        )
+    content = expected.read_bytes()
+    if content.startswith(b"-----BEGIN"):
+        content = load_pem_x509_certificate(content).public_bytes(Encoding.DER)
+    if content != shown:
+        raise MachineLinkError(
+            f"the server shows another certificate than {expected} (security/serverCertificate)"
+        )
 
 
 async def make_certificate(certificate: Path, key: Path, application_uri: str) -> None:
@@ -66,4 +96,10 @@ async def make_certificate(certificate: Path, key: Path, application_uri: str) -
 
 def in_words(error: Exception, security: OpcuaSecurity) -> str | None:
     """A refusal for security's sake in words; None for any other error."""
-    return None
+    if str(error).startswith(NO_SUCH_ENDPOINT):
+        return (
+            f"the PLC offers no connection with policy {security.policy} "
+            f"and mode {security.mode}; see security/policy and security/mode"
+        )
+    words = REFUSALS.get(type(error))
+    return words and words.format(certificate=security.certificate, uri=security.application_uri)

@@ -70,12 +70,15 @@ class OddPlc:
     async def _start(self) -> None:
         await self._server.init()
         self._server.set_endpoint("opc.tcp://127.0.0.1:0/")
-        self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        await self._secure(self._server)
         await self._nodes.create()
         for row in NODES:
             if row.written_by_station:
                 self._note_writes(row.name)
         await self._server.start()
+
+    async def _secure(self, server: Any) -> None:
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
 
     def _note_writes(self, name: str) -> None:
         def setter(node: Any, attribute: Any, value: Any) -> None:

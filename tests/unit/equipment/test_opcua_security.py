@@ -1,0 +1,101 @@
+"""A protected connection against a real server: trusted, untrusted, unknown and missing certificates."""
+
+import shutil
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from equipment.links.opcua_configuration import OpcuaSecurity
+from tests.faults.factory import RunningEquipment, running_equipment, wait_for
+from tests.unit.equipment.secure_plc import SecurePlc, make_station_pair, secure_plc
+
+
+@pytest.fixture(scope="module")
+def plc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecurePlc]:
+    folder = tmp_path_factory.mktemp("secure")
+    make_station_pair(folder, "station")
+    make_station_pair(folder, "stranger")
+    make_station_pair(folder, "namesake", uri="urn:another:application")
+    with secure_plc(folder) as plc:
+        for name in ("station", "namesake"):
+            shutil.copy(folder / f"{name}.der", plc.trusted)
+        yield plc
+
+
+def of(plc: SecurePlc, name: str, **more: object) -> dict[str, object]:
+    security = OpcuaSecurity(
+        policy="Basic256Sha256",
+        certificate=str(plc.folder / f"{name}.der"),
+        private_key=str(plc.folder / f"{name}.pem"),
+        **more,  # type: ignore[arg-type]
+    )
+    return {"security": security}
+
+
+def fault_of(equipment: RunningEquipment) -> str:
+    return equipment.faults().get("plc-away", "")
+
+
+@pytest.mark.parametrize("mode", ["SignAndEncrypt", "Sign"])
+def test_a_station_that_the_plc_trusts_connects_and_its_verdict_arrives(
+    plc: SecurePlc, mode: str
+) -> None:
+    plc.begin_anew()
+    pinned = str(plc.folder / "plc.der")
+    link = of(plc, "station", mode=mode, server_certificate=pinned)
+    with running_equipment(plc.endpoint, link=link) as equipment:
+        equipment.wait_until_ready()
+        equipment.judge(7, "ok")
+        wait_for("the verdict", lambda: bool(plc.writes("Verdict.Strobe")))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("stranger", ["refuses this station's certificate", "stranger.der", "have it trusted"]),
+        ("namesake", ["refuses this station's certificate", "urn:sightline:station"]),
+    ],
+)
+def test_a_station_that_the_plc_does_not_trust_is_refused_in_words(
+    plc: SecurePlc, name: str, words: list[str]
+) -> None:
+    with running_equipment(plc.endpoint, link=of(plc, name)) as equipment:
+        wait_for(
+            f"a fault with {words}", lambda: all(word in fault_of(equipment) for word in words)
+        )
+        assert not equipment.ready
+
+
+def test_a_station_without_protection_is_refused_in_words(plc: SecurePlc) -> None:
+    with running_equipment(plc.endpoint) as equipment:
+        wait_for("the fault", lambda: "security/policy" in fault_of(equipment))
+
+
+def test_a_server_that_is_not_the_expected_one_is_refused_in_words(plc: SecurePlc) -> None:
+    link = of(plc, "station", server_certificate=str(plc.folder / "stranger.der"))
+    with running_equipment(plc.endpoint, link=link) as equipment:
+        wait_for("the fault", lambda: "security/serverCertificate" in fault_of(equipment))
+
+
+def test_a_certificate_that_is_not_there_is_a_fault_that_says_what_to_do(plc: SecurePlc) -> None:
+    with running_equipment(plc.endpoint, link=of(plc, "nobody")) as equipment:
+        wait_for("the fault", lambda: "makeCertificate" in fault_of(equipment))
+        assert "security/certificate: found no file at " in fault_of(equipment)
+        assert "nobody.der" in fault_of(equipment)
+
+
+def test_a_certificate_is_made_once_if_configured_and_its_key_is_the_stations_alone(
+    plc: SecurePlc,
+) -> None:
+    link = of(plc, "made", make_certificate=True)
+    certificate, key = plc.folder / "made.der", plc.folder / "made.pem"
+    with running_equipment(plc.endpoint, link=link) as equipment:
+        wait_for("the refusal", lambda: "made.der" in fault_of(equipment))
+        made = certificate.read_bytes()
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        shutil.copy(certificate, plc.trusted)  # as an engineer does at the PLC
+        equipment.wait_until_ready()
+    with running_equipment(plc.endpoint, link=link) as equipment:
+        equipment.wait_until_ready()
+    assert certificate.read_bytes() == made
