@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from awscrt import io, mqtt
@@ -11,7 +13,7 @@ from awscrt.exceptions import AwsCrtError
 
 from hil.nucleus.iot_operations import Receive
 from hil.nucleus.topics import filter_matches
-from sightline.errors import CloudUnreachableError
+from sightline.errors import CloudUnreachableError, RecipeError
 
 log = logging.getLogger(__name__)
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1, 5
@@ -22,10 +24,31 @@ DISCONNECT_TIMEOUT_S = 2.0
 _AWSCRT_ERRORS = (AwsCrtError, RuntimeError)  # the second at once, such as for a topic that is none
 
 
+@dataclass(frozen=True)
+class MutualTls:
+    """PEM files: who we are, and whom we trust (None: whom the system trusts)."""
+
+    certificate: Path
+    private_key: Path
+    root_ca: Path | None = None
+
+    def context(self) -> io.ClientTlsContext:
+        """The client's TLS; RecipeError if the files are none of the kind."""
+        try:
+            options = io.TlsContextOptions.create_client_with_mtls_from_path(
+                str(self.certificate), str(self.private_key)
+            )
+            if self.root_ca is not None:
+                options.override_default_trust_store_from_path(None, str(self.root_ca))
+            return io.ClientTlsContext(options)
+        except (OSError, ValueError, *_AWSCRT_ERRORS) as error:
+            raise RecipeError(f"{self.certificate}: cannot be used for TLS: {error}") from error
+
+
 class IotCore:
     """Publishes and subscribes at HOST:PORT; comes back by itself when the broker does."""
 
-    def __init__(self, host: str, port: int, client_id: str) -> None:
+    def __init__(self, host: str, port: int, client_id: str, tls: MutualTls | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._receivers: dict[str, list[Receive]] = {}
         self._connecting: asyncio.Task[None] | None = None
@@ -33,7 +56,7 @@ class IotCore:
         group = io.EventLoopGroup(1)
         bootstrap = io.ClientBootstrap(group, io.DefaultHostResolver(group))
         self._connection = mqtt.Connection(
-            client=mqtt.Client(bootstrap),
+            client=mqtt.Client(bootstrap, None if tls is None else tls.context()),
             host_name=host,
             port=port,
             client_id=client_id,

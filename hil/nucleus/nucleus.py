@@ -17,6 +17,7 @@ from hil.nucleus.operations import NUCLEUS_NAMES, OperationTable
 from hil.nucleus.plan import Plan
 from hil.nucleus.status import StatusFile
 from hil.nucleus.surroundings import REGION, Folders
+from hil.nucleus.token_exchange import TokenExchange
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,14 @@ class Nucleus:
         self._components = Components(plan, tokens, self._store, self._changed)
         self._deployer = Deployer(plan, self._components, self._store)
         host, port = plan.broker
-        self._iot_core = IotCore(host, port, plan.thing_name)
+        self._iot_core = IotCore(host, port, plan.thing_name, plan.tls)
         table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
         table.add(deployment_operations(self._deployer, self._store, plan.dialect))
         self._server = IpcServer(self._folders.root, table, plan.dialect)
         self._command_line = CommandLineAccess(self._folders.root, tokens, self._store)
+        self._token_exchange = (
+            None if plan.credentials is None else TokenExchange(plan.credentials, tokens)
+        )
         self._status: StatusFile | None = None
         self._keeping: list[asyncio.Task[None]] = []
 
@@ -51,6 +55,9 @@ class Nucleus:
         await self._server.start()
         self._iot_core.start()
         self._components.socket = self._server.path
+        if self._token_exchange is not None:
+            await self._token_exchange.start()
+            self._components.more_environment = self._token_exchange.environment
         for recipe in self._plan.recipes:
             self._components.add(recipe)
         lifecycles = self._components.lifecycles
@@ -71,6 +78,8 @@ class Nucleus:
                 await task
         if self._status is not None:
             self._status.write()
+        if self._token_exchange is not None:
+            await self._token_exchange.stop()
         await self._server.stop()
         await self._iot_core.stop()
 

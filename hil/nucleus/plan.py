@@ -7,8 +7,10 @@ from typing import Any
 
 from hil.nucleus.deployments import Deployment
 from hil.nucleus.dialect import Dialect
+from hil.nucleus.iot_core import MutualTls
 from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES
 from hil.nucleus.recipes import Recipe
+from hil.nucleus.token_exchange import Credentials
 
 Json = dict[str, Any]
 
@@ -39,4 +41,6 @@ class Plan:
     log_limit_bytes: int = DEFAULT_LIMIT_BYTES
     times: DeploymentTimes = field(default_factory=DeploymentTimes)
     given_digest: str = ""
+    tls: MutualTls | None = None
+    credentials: Credentials | None = None
     sources: Mapping[str, Path] = field(default_factory=dict)  # of components deployed later

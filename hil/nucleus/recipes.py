@@ -49,20 +49,23 @@ class Step(_Pascal, frozen=True):
     requires_privilege: bool = False
 
 
-class Lifecycle(_Pascal, frozen=True):
-    """The steps, each a script or a step in full; `error_reset_time` in seconds."""
+class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The steps, each a script or a step in full; `error_reset_time` in seconds.
+
+    Their names are lower case, as Nucleus Lite wants them; the Java nucleus takes any.
+    """
 
     install: Step | str | None = None
     startup: Step | str | None = None
     run: Step | str | None = None
     shutdown: Step | str | None = None
     recover: Step | str | None = None
-    setenv: dict[str, str] = {}
+    setenv: dict[str, str] = msgspec.field(default_factory=dict, name="Setenv")
     error_reset_time: float = msgspec.field(default=DEFAULT_RESET_S, name="errorResetTime")
 
     def __post_init__(self) -> None:
         if self.startup is not None and self.run is not None:
-            raise ValueError("found Startup and Run; one of the two is allowed")
+            raise ValueError("found startup and run; one of the two is allowed")
 
     def step(self, name: StepName) -> Step | None:
         """A step in full, with the lifecycle's environment, or None if it has none."""

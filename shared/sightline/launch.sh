@@ -3,6 +3,7 @@
 #
 #   launch.sh install               make the component's Python environment in its work folder
 #   launch.sh run MODULE [ARG ...]  run a module of the artifact with that environment
+#   launch.sh settle                ask what runs to settle the part in hand, and wait until it has ended
 #
 # Where SIGHTLINE_PYTHON names an interpreter that has all packages (a development machine), it is used
 # as it is. Elsewhere the environment is made from the wheels that came with the artifact, without a
@@ -11,6 +12,8 @@ set -eu
 
 artifact=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 environment="$PWD/environment"
+running="$PWD/running.pid"
+settle_seconds=6
 
 fail() {
     echo "launch.sh: $1" >&2
@@ -43,6 +46,24 @@ python_of_component() {
     fi
 }
 
+is_running() {
+    # its folder tells it from another process that was given its number since
+    [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$(pwd -P)" ]
+}
+
+settle() {
+    [ -f "$running" ] || return 0
+    process=$(cat "$running")
+    is_running "$process" || return 0
+    kill -TERM "$process"
+    tenths=$((settle_seconds * 10))
+    while is_running "$process"; do
+        [ "$tenths" -gt 0 ] || fail "process $process has not ended within $settle_seconds s"
+        tenths=$((tenths - 1))
+        sleep 0.1
+    done
+}
+
 case "${1:-}" in
 install)
     install_environment
@@ -52,9 +73,13 @@ run)
     shift
     python=$(python_of_component)
     [ -x "$python" ] || fail "no interpreter at $python; the install step makes it"
+    echo $$ >"$running"
     PYTHONPATH="$artifact" PYTHONUNBUFFERED=1 exec "$python" -m "$@"
     ;;
+settle)
+    settle
+    ;;
 *)
-    fail "usage: launch.sh install | run MODULE [ARG ...]"
+    fail "usage: launch.sh install | run MODULE [ARG ...] | settle"
     ;;
 esac

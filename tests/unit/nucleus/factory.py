@@ -70,9 +70,9 @@ class Component:
         self.name = name
         self.lifecycle: Json = {}
         if install is not None:
-            self.lifecycle["Install"] = install
+            self.lifecycle["install"] = install
         if run is not None:
-            self.lifecycle["Run"] = run
+            self.lifecycle["run"] = run
         self.dependencies: Json = {}
         self.configuration: Json = {}
         self.version = VERSION

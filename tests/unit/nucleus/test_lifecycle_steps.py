@@ -16,7 +16,7 @@ def started(running: RunningNucleus) -> int:
 
 def test_a_startup_step_makes_a_component_run_once_it_ended_well(tmp_path: Path) -> None:
     component = Component(NAME)
-    component.lifecycle["Startup"] = f"sh -c 'echo $$; {FOREVER}' & sleep 0.2; echo up > ready"
+    component.lifecycle["startup"] = f"sh -c 'echo $$; {FOREVER}' & sleep 0.2; echo up > ready"
     above = Component("com.example.Above", run=f"cat ../{NAME}/ready; {FOREVER}")
     above.dependencies = {NAME: {"DependencyType": "HARD"}}
     with nucleus(tmp_path, [component, above]) as running:
@@ -30,7 +30,7 @@ def test_a_startup_step_makes_a_component_run_once_it_ended_well(tmp_path: Path)
 
 def test_a_startup_step_that_fails_three_times_is_broken(tmp_path: Path) -> None:
     component = Component(NAME)
-    component.lifecycle["Startup"] = "echo try; exit 1"
+    component.lifecycle["startup"] = "echo try; exit 1"
     with nucleus(tmp_path, [component]) as running:
         running.wait_for_state(NAME, "BROKEN")
     assert running.log(NAME).count("try") == 3
@@ -39,7 +39,7 @@ def test_a_startup_step_that_fails_three_times_is_broken(tmp_path: Path) -> None
 def test_a_startup_step_that_takes_too_long_is_an_error(tmp_path: Path) -> None:
     component = Component(NAME)
     script = f"echo try; trap 'exit 0' TERM; {FOREVER}"
-    component.lifecycle["Startup"] = {"Script": script, "Timeout": 0.2}
+    component.lifecycle["startup"] = {"Script": script, "Timeout": 0.2}
     with nucleus(tmp_path, [component]) as running:
         running.wait_for_state(NAME, "BROKEN")
     assert running.log(NAME).count("try") == 3
@@ -47,7 +47,7 @@ def test_a_startup_step_that_takes_too_long_is_an_error(tmp_path: Path) -> None:
 
 def test_recover_runs_after_each_error_but_the_one_that_breaks(tmp_path: Path) -> None:
     component = Component(NAME, run="echo run; exit 1")
-    component.lifecycle["Recover"] = "echo recover"
+    component.lifecycle["recover"] = "echo recover"
     with nucleus(tmp_path, [component]) as running:
         running.wait_for_state(NAME, "BROKEN")
     assert running.log(NAME).split() == ["run", "recover", "run", "recover", "run"]
@@ -55,7 +55,7 @@ def test_recover_runs_after_each_error_but_the_one_that_breaks(tmp_path: Path) -
 
 def test_recover_may_mend_what_the_component_stumbles_over(tmp_path: Path) -> None:
     component = Component(NAME, run=f"[ -f mended ] || exit 1; echo mended; {FOREVER}")
-    component.lifecycle["Recover"] = "touch mended"
+    component.lifecycle["recover"] = "touch mended"
     with nucleus(tmp_path, [component]) as running:
         wait_until(lambda: "mended" in running.log(NAME))
         assert running.wait_for_state(NAME, "RUNNING")["restarts"] == 1
@@ -63,7 +63,7 @@ def test_recover_may_mend_what_the_component_stumbles_over(tmp_path: Path) -> No
 
 def test_shutdown_runs_while_the_process_is_still_there(tmp_path: Path) -> None:
     component = Component(NAME, run=f"trap 'echo ended; exit 0' TERM; echo $$ > pid; {FOREVER}")
-    component.lifecycle["Shutdown"] = "kill -0 $(cat pid) && echo still there"
+    component.lifecycle["shutdown"] = "kill -0 $(cat pid) && echo still there"
     with nucleus(tmp_path, [component]) as running:
         wait_until((running.root / "work" / NAME / "pid").exists)
         running.stop()
@@ -79,10 +79,10 @@ def test_a_process_whose_start_is_refused_by_the_kernel_is_an_error(tmp_path: Pa
 
 def test_startup_and_run_together_are_refused_with_their_place(tmp_path: Path) -> None:
     component = Component(NAME, run="true")
-    component.lifecycle["Startup"] = "true"
+    component.lifecycle["startup"] = "true"
     with nucleus(tmp_path, [component]) as running:
         assert running.process.wait(30) == 1
         assert running.process.stderr is not None
         words = running.process.stderr.read().decode()
-    assert "found Startup and Run" in words
+    assert "found startup and run" in words
     assert "/Manifests/0/Lifecycle" in words

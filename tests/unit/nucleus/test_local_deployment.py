@@ -100,7 +100,7 @@ def test_a_nucleus_killed_in_a_deployment_starts_with_what_it_had_before(tmp_pat
     before = component(A)
     before.configuration = {"limit": 1}
     slow = component(A, "2.0.0", does=FOREVER)
-    slow.lifecycle["Install"] = "sleep 30"
+    slow.lifecycle["install"] = "sleep 30"
     with running_with(tmp_path, before) as running:
         stored = running.root / "configuration" / f"{A}.json"
         with begun_deployment(tmp_path, [slow], {A: {"limit": 9}}):

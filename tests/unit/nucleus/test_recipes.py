@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from hil.nucleus.deployments import Deployment, load_deployment, select
+from hil.nucleus.dialect import DIALECTS
+from hil.nucleus.lambda_description import load_lambdas
 from hil.nucleus.recipes import as_text, filled_in, load_recipe, load_recipes
 from hil.nucleus.versions import satisfies
 from sightline.errors import RecipeError
@@ -22,12 +24,12 @@ ComponentDependencies:
   com.example.B: {VersionRequirement: ">=1.0.0 <2.0.0", DependencyType: HARD}
 Manifests:
   - Platform: {os: windows}
-    Lifecycle: {Run: never}
+    Lifecycle: {run: never}
   - Platform: {os: linux, runtime: "*"}
     Lifecycle:
       Setenv: {ALL: "1", OWN: "0"}
-      Install: first
-      Run: {Script: second, Timeout: 7, Setenv: {OWN: "2"}}
+      install: first
+      run: {Script: second, Timeout: 7, Setenv: {OWN: "2"}}
     Artifacts:
       - {Uri: "s3://BUCKET/A/1.0.0/a.zip", Unarchive: ZIP}
 """
@@ -43,7 +45,7 @@ def recipe_of(name: str, dependencies: str = "{}", version: str = "1.0.0") -> st
     return (
         f'RecipeFormatVersion: "2020-01-25"\nComponentName: {name}\n'
         f'ComponentVersion: "{version}"\nComponentDependencies: {dependencies}\n'
-        "Manifests: [{Lifecycle: {Run: x}}]\n"
+        "Manifests: [{Lifecycle: {run: x}}]\n"
     )
 
 
@@ -75,9 +77,9 @@ def test_scalars_keep_their_types_or_are_texts_as_the_nucleus_has_them(tmp_path:
     [
         ('ComponentVersion: "1.0.0"', "ComponentVersion: 1.0", "/ComponentVersion", "1.0"),
         ("2020-01-25", "2019-01-01", "/RecipeFormatVersion", "2019-01-01"),
-        ("Timeout: 7", "Timeout: soon", "/Manifests/1/Lifecycle/Run/Timeout", "soon"),
+        ("Timeout: 7", "Timeout: soon", "/Manifests/1/Lifecycle/run/Timeout", "soon"),
         ("Unarchive: ZIP", "Unarchive: RAR", "/Manifests/1/Artifacts/0/Unarchive", "RAR"),
-        ("{Script: second", "{script: second", "/Manifests/1/Lifecycle/Run", "second"),
+        ("{Script: second", "{script: second", "/Manifests/1/Lifecycle/run", "second"),
         (
             "DependencyType: HARD",
             "DependencyType: FIRM",
@@ -183,5 +185,9 @@ def test_a_requirement_that_is_none_is_refused() -> None:
 def test_the_suites_own_recipes_and_deployments_are_right() -> None:
     recipes = load_recipes(REPOSITORY / "recipes")
     for path in (REPOSITORY / "recipes" / "deployments").glob("*.yaml"):
-        assert select(load_deployment(path), recipes)
+        deployment = load_deployment(path)
+        lambdas = load_lambdas(
+            REPOSITORY / "recipes" / "lambda", deployment.components, DIALECTS["classic"]
+        )
+        assert select(deployment, {**recipes, **lambdas})
     assert all(yaml.safe_load(path.read_text()) for path in (REPOSITORY / "recipes").glob("*.yaml"))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -148,3 +149,41 @@ def test_an_artifact_without_requirements_is_said(artifact: Path, work: Path) ->
     ended = launch(artifact, work, "install", python=None)
     assert ended.returncode == 1
     assert "the artifact has no requirements.txt" in ended.stderr
+
+
+SETTLING = """
+import pathlib, signal, sys, time
+def settle(*_):
+    time.sleep(0.3)
+    pathlib.Path("settled").touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, settle)
+pathlib.Path("up").touch()
+time.sleep(60)
+"""
+
+
+def test_settle_waits_until_what_runs_has_settled(artifact: Path, work: Path) -> None:
+    (artifact / "settling.py").write_text(SETTLING)
+    command = ["sh", str(artifact / "sightline" / "launch.sh"), "run", "settling"]
+    environment = {**os.environ, "SIGHTLINE_PYTHON": sys.executable}
+    with subprocess.Popen(command, cwd=work, env=environment) as running:
+        while not (work / "up").exists():
+            assert running.poll() is None
+        # reaped as soon as it ends, as a nucleus does
+        threading.Thread(target=running.wait, daemon=True).start()
+        settled = launch(artifact, work, "settle")
+        assert settled.returncode == 0, settled.stderr
+        assert (work / "settled").exists()
+        assert running.wait(10) == 0
+
+
+def test_settle_leaves_alone_who_has_the_number_of_a_process_that_ended(
+    artifact: Path, work: Path
+) -> None:
+    (work / "running.pid").write_text(f"{os.getpid()}\n")
+    assert launch(artifact, work, "settle").returncode == 0
+
+
+def test_settle_has_nothing_to_do_where_nothing_ran(artifact: Path, work: Path) -> None:
+    assert launch(artifact, work, "settle").returncode == 0

@@ -25,7 +25,7 @@ Manifests:
       os: linux
       runtime: "*"
     Lifecycle:
-      Run:
+      run:
         Script: exec sh launch.sh run capture
 """
 
