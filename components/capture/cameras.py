@@ -4,9 +4,9 @@ import logging
 
 from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
+from capture.references import References
 from capture.sources.registry import open_source
 from capture.sources.source import FrameSource
-from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
 from sightline.frames import RingWriter, frame_bytes, ring_path
@@ -32,6 +32,7 @@ class Cameras:
         self._ring: RingWriter | None = None
         self._answers = True
         self._expected = 1
+        self._references = References(configuration, health)
         self._why_no_source = "not opened yet"
         self._why_no_ring = "not made yet"
 
@@ -42,12 +43,14 @@ class Cameras:
             self._close_source()
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
+        self._references = References(configuration, self._health)
         if _ring_values(before) != _ring_values(configuration):
             self._close_ring()
         self.open()
 
     def open(self) -> None:
         """Make the ring and open the cameras, where they are not; faults say what cannot be had."""
+        self._references.load()
         if self._ring is None:
             self._make_ring()
         if not self._answers and self._source is not None and not self._source.opens_again:
@@ -91,8 +94,7 @@ class Cameras:
             seen = self._source.frames(part_number, triggered_monotonic_ns)
         except CameraError as error:
             return nothing_seen(cameras, str(error))
-        limits = self._configuration.conditions
-        return write_frames(self._ring, seen, part_number, limits, self._clock)
+        return write_frames(self._ring, seen, part_number, self._references.measure, self._clock)
 
     def _make_ring(self) -> None:
         configuration = self._configuration
@@ -148,6 +150,5 @@ def _ring_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
 
 
 def _slot_bytes(configuration: CaptureConfiguration) -> int:
-    frame, source = configuration.frame, configuration.source
-    pixel_format = source.pixel_format if isinstance(source, V4l2Configuration) else "UYVY"
-    return frame_bytes(frame.width, frame.height, pixel_format)
+    frame = configuration.frame
+    return frame_bytes(frame.width, frame.height, configuration.pixel_format)

@@ -1,25 +1,36 @@
-"""How a camera saw: brightness and sharpness of a frame, and whether they are within the limits."""
+"""How a camera saw: brightness and sharpness of a frame, and what a reference picture adds to it."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.configuration import ConditionLimits
+from capture.configuration import ConditionLimits, ReferenceConfiguration
 from capture.sources.source import Frame
-from sightline.messages import CaptureConditions
+from sightline.messages import CaptureConditions, PixelFormat
 
 STEP = (
     8  # every eighth pixel of every eighth row is enough, and takes 0.04 ms of a 1280 x 720 frame
 )
-_LUMA_CHANNEL = {"UYVY": 1, "YUYV": 0}
+_LUMA_CHANNEL: dict[PixelFormat, int] = {"UYVY": 1, "YUYV": 0}
+Thinned = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A picture in numbers: thinned-out luma, its mean and variance of the Laplacian, colourfulness."""
+
+    luma: Thinned
+    brightness: float
+    sharpness: float
+    saturation: float
 
 
 def measure(frame: Frame, limits: ConditionLimits) -> CaptureConditions:
     """Mean luma (0..255) and variance of the Laplacian, both of the thinned-out luma."""
     luma = thinned_luma(frame)
-    brightness = float(luma.mean())
-    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
-    sharpness = float(deviation[0, 0]) ** 2
+    brightness, sharpness = float(luma.mean()), sharpness_of(luma)
     return CaptureConditions(
         camera=frame.camera,
         brightness=round(brightness, 1),
@@ -28,11 +39,77 @@ def measure(frame: Frame, limits: ConditionLimits) -> CaptureConditions:
     )
 
 
-def thinned_luma(frame: Frame) -> NDArray[np.uint8]:
+def measure_against(
+    reference: Look, frame: Frame, limits: ConditionLimits, allowed: ReferenceConfiguration
+) -> CaptureConditions:
+    """The same, and the distance from the reference in brightness, sharpness, saturation, position."""
+    look = look_at(frame)
+    shift_px, likeness = shift_between(reference.luma, look.luma)
+    is_like = likeness >= allowed.lowest_likeness
+    names = dict.fromkeys(
+        (
+            *out_of_range(look.brightness, look.sharpness, limits),
+            *far_from(reference, look, allowed),
+            *(("position",) if not is_like or shift_px > allowed.greatest_shift_px else ()),
+        )
+    )
+    return CaptureConditions(
+        camera=frame.camera,
+        brightness=round(look.brightness, 1),
+        sharpness=round(look.sharpness, 1),
+        saturation=round(look.saturation, 1),
+        shift_px=round(shift_px, 1) if is_like else None,
+        out_of_range=tuple(names),
+    )
+
+
+def look_at(frame: Frame) -> Look:
+    """All that is measured of a frame, of every eighth pixel."""
+    luma = thinned_luma(frame)
+    return Look(luma, float(luma.mean()), sharpness_of(luma), saturation_of(frame))
+
+
+def thinned_luma(frame: Frame) -> Thinned:
     """Every eighth luma value of every eighth row; of RGB the green one stands for it."""
     rows = frame.pixels[: frame.height : STEP, ::STEP]
     luma = rows if rows.ndim == 2 else rows[..., _LUMA_CHANNEL.get(frame.pixel_format, 1)]
     return np.ascontiguousarray(luma)
+
+
+def sharpness_of(luma: Thinned) -> float:
+    """Variance of the Laplacian."""
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    return float(deviation[0, 0]) ** 2
+
+
+def saturation_of(frame: Frame) -> float:
+    """Mean distance of the colours from grey, in levels of U and V; 0 for a camera without colour."""
+    pixels = frame.pixels
+    if frame.pixel_format == "GREY":
+        return 0.0
+    if frame.pixel_format == "RGB24":
+        chroma = cv2.cvtColor(np.ascontiguousarray(pixels[::STEP, ::STEP]), cv2.COLOR_RGB2YUV)
+        u, v = chroma[..., 1], chroma[..., 2]
+    elif frame.pixel_format == "NV12":
+        rows = pixels[frame.height :: STEP // 2]
+        u, v = rows[:, ::STEP], rows[:, 1::STEP]
+    else:
+        rows = pixels[::STEP, :, 1 - _LUMA_CHANNEL[frame.pixel_format]]
+        u, v = rows[:, ::STEP], rows[:, 1::STEP]
+    return float(np.hypot(u.astype(np.float32) - 128, v.astype(np.float32) - 128).mean())
+
+
+def shift_between(reference: Thinned, luma: Thinned) -> tuple[float, float]:
+    """How far a picture is moved against another, in pixels of the full frame, and how sure that is."""
+    if reference.shape != luma.shape:
+        return 0.0, 0.0
+    height, width = luma.shape
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    # phaseCorrelate writes its window into what it is given: these arrays are of this call only
+    (right, down), likeness = cv2.phaseCorrelate(
+        reference.astype(np.float32), luma.astype(np.float32), window
+    )
+    return STEP * float(np.hypot(right, down)), float(np.clip(likeness, 0.0, 1.0))
 
 
 def out_of_range(brightness: float, sharpness: float, limits: ConditionLimits) -> tuple[str, ...]:
@@ -42,4 +119,16 @@ def out_of_range(brightness: float, sharpness: float, limits: ConditionLimits) -
         names.append("brightness")
     if sharpness < limits.lowest_sharpness:
         names.append("sharpness")
+    return tuple(names)
+
+
+def far_from(reference: Look, look: Look, allowed: ReferenceConfiguration) -> tuple[str, ...]:
+    """The names of the conditions that are too far from the reference's."""
+    names = []
+    if abs(look.brightness - reference.brightness) > allowed.greatest_brightness_change:
+        names.append("brightness")
+    if look.sharpness < allowed.lowest_sharpness_share * reference.sharpness:
+        names.append("sharpness")
+    if abs(look.saturation - reference.saturation) > allowed.greatest_saturation_change:
+        names.append("saturation")
     return tuple(names)

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import Configuration
+from sightline.messages import PixelFormat
 
 CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 Cameras = Annotated[tuple[CameraName, ...], Meta(min_length=1, max_length=8)]
@@ -57,12 +58,28 @@ class FrameConfiguration(Configuration, frozen=True, kw_only=True):
     height: Pixels = 720
 
 
+class ReferenceConfiguration(Configuration, frozen=True, kw_only=True):
+    """How far a frame may be from a good part's picture, `<camera>.png` or `.jpg` in `folder`.
+
+    Brightness in levels of luma, saturation in levels of distance from grey, sharpness as a share of
+    the reference's, shift in pixels of the full frame; likeness is how sure the shift is, 0 to 1.
+    """
+
+    folder: Annotated[str, Meta(min_length=1)]
+    greatest_brightness_change: Luma = 25.0
+    greatest_saturation_change: Luma = 12.0
+    lowest_sharpness_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    greatest_shift_px: Annotated[float, Meta(ge=0, le=8192)] = 60.0
+    lowest_likeness: Annotated[float, Meta(ge=0, le=1)] = 0.3
+
+
 class ConditionLimits(Configuration, frozen=True, kw_only=True):
     """Outside of these a frame is no ground for an ok: mean luma, and variance of the Laplacian."""
 
     lowest_brightness: Luma = 8.0
     highest_brightness: Luma = 247.0
     lowest_sharpness: Annotated[float, Meta(ge=0)] = 2.0
+    reference: ReferenceConfiguration | None = None
 
     def __post_init__(self) -> None:
         if self.lowest_brightness > self.highest_brightness:
@@ -99,3 +116,8 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
                 )
             if isinstance(self.source, V4l2Configuration) and camera not in self.source.cameras:
                 raise ValueError(f"source.cameras has no node for {camera}")
+
+    @property
+    def pixel_format(self) -> PixelFormat:
+        """The format in which all cameras give their frames."""
+        return self.source.pixel_format if isinstance(self.source, V4l2Configuration) else "UYVY"

@@ -1,10 +1,8 @@
 """The frames of one part: into the ring, measured, with the cameras that are missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from capture.conditions import measure
-from capture.configuration import ConditionLimits
 from capture.sources.source import CameraFault, Frame
 from sightline.clock import Clock
 from sightline.errors import CameraError
@@ -35,7 +33,7 @@ def write_frames(
     ring: RingWriter,
     seen: Sequence[Frame | CameraFault],
     part_number: int,
-    limits: ConditionLimits,
+    measure: Callable[[Frame], CaptureConditions],
     clock: Clock,
 ) -> FrameSet:
     """Copy a part's frames into the ring; a frame that does not fit makes its camera missing."""
@@ -51,7 +49,7 @@ def write_frames(
         except CameraError as error:
             faults.append(CameraFault(frame.camera, str(error)))
         else:
-            conditions.append(measure(frame, limits))
+            conditions.append(measure(frame))
     return FrameSet(tuple(frames), tuple(conditions), tuple(faults))
 
 

@@ -51,13 +51,19 @@ class FrameRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureConditions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a camera saw: mean luma 0..255, sharpness as variance of the Laplacian, exposure if known."""
+    """How a camera saw: mean luma 0..255, sharpness as variance of the Laplacian, exposure if known.
+
+    Where there is a reference picture: the colours' mean distance from grey, and how far the picture
+    is moved against the reference, in pixels of the full frame (None: it is not like the reference).
+    """
 
     camera: str
     brightness: float
     sharpness: float
     exposure_us: int | None = None
     out_of_range: tuple[str, ...] = ()
+    saturation: float | None = None
+    shift_px: float | None = None
 
 
 class PartTriggered(Message, frozen=True, kw_only=True):

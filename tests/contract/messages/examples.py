@@ -120,6 +120,8 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
                 sharpness=88.25,
                 exposure_us=2000,
                 out_of_range=("brightness",),
+                saturation=31.5,
+                shift_px=4.2,
             ),
         ),
         calibration_version="2026-09-01",
