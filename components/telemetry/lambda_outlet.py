@@ -51,11 +51,11 @@ def core_publish() -> Publish:
         raise ConfigurationError(NO_ARN)
     try:
         import greengrasssdk  # late: only under a Lambda runtime can it be imported
-        from greengrass_common import env_vars
+        from greengrass_common.env_vars import MY_FUNCTION_ARN
         from greengrasssdk.Lambda import InvocationException
     except ImportError as error:
         raise ConfigurationError(NO_RUNTIME.format(error)) from error
-    if not env_vars.MY_FUNCTION_ARN:
+    if not MY_FUNCTION_ARN:
         raise ConfigurationError(NO_ARN)
     client = greengrasssdk.client("iot-data")
 
