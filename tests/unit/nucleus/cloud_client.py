@@ -1,0 +1,65 @@
+"""The cloud's end of the commands: a client of the broker that sends them and takes the answers."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hil.nucleus.iot_core import IotCore
+from sightline.codec import decode, encode
+from sightline.messages import Command, CommandOutcome
+from sightline.topics import COMMAND, COMMAND_OUTCOME
+from tests.unit.nucleus.test_iot_core import until_connected
+
+MINUTE_NS = 60_000_000_000
+
+
+class Cloud:
+    """Commands to the thing and answers from it, over the broker."""
+
+    def __init__(self, bridge: IotCore, thing: str) -> None:
+        self._bridge = bridge
+        self._thing = thing
+        self.outcomes: list[CommandOutcome] = []
+
+    async def listen(self) -> None:
+        """Take the answers."""
+
+        def take(_: str, payload: bytes) -> None:
+            self.outcomes.append(decode(CommandOutcome, payload))
+
+        await self._bridge.subscribe(COMMAND_OUTCOME.topic_of(self._thing), 1, take)
+
+    async def ask(self, command_id: str, kind: str, issued_by: str) -> CommandOutcome:
+        """Send a command, again and again by the same id, until its answer comes."""
+        known = len(self.outcomes)
+        now_ns = time.time_ns()
+        command = Command(
+            station_id=self._thing,
+            command_id=command_id,
+            kind=kind,
+            issued_by=issued_by,
+            issued_utc_ns=now_ns,
+            expires_utc_ns=now_ns + 2 * MINUTE_NS,
+        )
+        while True:
+            await self._bridge.publish(COMMAND.topic_of(self._thing), encode(command), 1)
+            for _ in range(20):
+                for outcome in self.outcomes[known:]:
+                    if outcome.command_id == command_id:
+                        return outcome
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def cloud_at(port: int, thing: str) -> AsyncIterator[Cloud]:
+    """The cloud's own connection to the broker; the nucleus has the thing's name."""
+    bridge = IotCore("127.0.0.1", port, "cloud")
+    bridge.start()
+    try:
+        await until_connected(bridge)
+        cloud = Cloud(bridge, thing)
+        await cloud.listen()
+        yield cloud
+    finally:
+        await bridge.stop()
