@@ -103,13 +103,22 @@ def shift_between(reference: Thinned, luma: Thinned) -> tuple[float, float]:
     """How far a picture is moved against another, in pixels of the full frame, and how sure that is."""
     if reference.shape != luma.shape:
         return 0.0, 0.0
-    height, width = luma.shape
+    height, width = (_unpadded(side) for side in luma.shape)
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     # phaseCorrelate writes its window into what it is given: these arrays are of this call only
     (right, down), likeness = cv2.phaseCorrelate(
-        reference.astype(np.float32), luma.astype(np.float32), window
+        reference[:height, :width].astype(np.float32),
+        luma[:height, :width].astype(np.float32),
+        window,
     )
     return STEP * float(np.hypot(right, down)), float(np.clip(likeness, 0.0, 1.0))
+
+
+def _unpadded(side: int) -> int:
+    """The greatest even length up to this that needs no padding; an odd one adds half a pixel."""
+    while side > 2 and (side % 2 or cv2.getOptimalDFTSize(side) != side):
+        side -= 1
+    return side
 
 
 def out_of_range(brightness: float, sharpness: float, limits: ConditionLimits) -> tuple[str, ...]:
