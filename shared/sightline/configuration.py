@@ -45,7 +45,7 @@ def default_configuration(struct_type: type[Configuration]) -> dict[str, Any]:
 
 def json_pointer(validation_message: str) -> str:
     """`... - at `$.cameras[0].rate`` as a JSON pointer: `/cameras/0/rate`."""
-    match = re.search(r"at `(?:key in )?\$([^`]*)`", validation_message)
+    match = re.search(r"at (?:`key` in )?`\$([^`]*)`", validation_message)
     if match is None:
         return ""
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", match.group(1))

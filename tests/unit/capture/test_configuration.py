@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from capture.configuration import CaptureConfiguration
+from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError
 from sightline.frames import ring_path
@@ -30,6 +31,17 @@ from tests.unit.capture.conftest import StartStation
         ({"deadlineMs": 0}, "/deadlineMs"),
         ({"conditions": {"lowestBrightness": 300}}, "/conditions/lowestBrightness"),
         ({"lot": "x" * 65}, "/lot"),
+        ({"source": {"kind": "v4l2"}}, "/source"),
+        ({"source": {"kind": "v4l2", "cameras": {"cam1": {}}}}, "/source/cameras/"),
+        ({"source": {"kind": "v4l2", "cameras": {}, "pixelFormat": "MJPG"}}, "/source/pixelFormat"),
+        (
+            {"source": {"kind": "v4l2", "cameras": {}, "controls": {"Frame Sync": 1}}},
+            "/source/cont",
+        ),
+        ({"source": {"kind": "v4l2", "cameras": {}, "matching": {"beforeMs": -1}}}, "/beforeMs"),
+        ({"trigger": {"kind": "gpio", "debounceMs": -1}}, "/trigger/debounceMs"),
+        ({"trigger": {"kind": "gpio", "bias": "up"}}, "/trigger/bias"),
+        ({"conditions": {"reference": {"folder": ""}}}, "/conditions/reference/folder"),
         ({"camera": "cam1"}, "camera"),
     ],
 )
@@ -42,6 +54,38 @@ def test_a_wrong_value_is_refused_where_it_stands(values: dict[str, Any], pointe
 def test_two_cameras_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="names cam1 twice"):
         load_configuration(CaptureConfiguration, {"cameras": ["cam1", "cam2", "cam1"]})
+
+
+def test_a_camera_without_a_node_and_two_on_one_node_are_refused() -> None:
+    cameras = {"cam1": {"node": "/dev/video0"}}
+    source = {"kind": "v4l2", "cameras": cameras}
+    with pytest.raises(ConfigurationError, match="no node for cam2"):
+        load_configuration(CaptureConfiguration, {"cameras": ["cam1", "cam2"], "source": source})
+    cameras["cam2"] = {"node": "/dev/video0"}
+    with pytest.raises(ConfigurationError, match="cam1 and cam2 both have the node"):
+        load_configuration(CaptureConfiguration, {"cameras": ["cam1", "cam2"], "source": source})
+
+
+def test_controls_are_taken_by_name_and_by_number_and_written_as_text() -> None:
+    cameras = {"cam1": {"node": "/dev/video0", "controls": {"frame_sync": "1"}}}
+    source = {"kind": "v4l2", "cameras": cameras, "controls": {"0x9a092a": "0", "frame_sync": 0}}
+    taken = load_configuration(CaptureConfiguration, {"cameras": ["cam1"], "source": source})
+    assert isinstance(taken.source, V4l2Configuration)
+    assert taken.source.controls_of("cam1") == {"0x9a092a": 0, "frame_sync": 1}
+
+
+def test_a_ring_slot_holds_a_frame_of_every_format(start_station: StartStation) -> None:
+    source = {"kind": "v4l2", "cameras": {"cam1": {"node": "/dev/no-such-camera"}}}
+    for pixel_format, frame_bytes in (("RGB24", 3072), ("GREY", 1024), ("NV12", 1536)):
+        station = start_station(
+            cameras=["cam1"],
+            frame={"width": 32, "height": 32},
+            source={**source, "pixelFormat": pixel_format},
+        )
+        ring = ring_path(station.name).stat().st_size
+        slots = 2 * (4096 + -(-frame_bytes // 4096) * 4096)
+        assert ring == 4096 + slots
+        station.capture.close()
 
 
 def test_limits_that_no_frame_could_meet_are_refused() -> None:

@@ -118,6 +118,7 @@ def test_what_greengrass_adds_for_itself_is_passed_over() -> None:
         ("Expected `float` - at `$.cameras[3].frameRateHz`", "/cameras/3/frameRateHz"),
         ("Expected `float` - at `$.limits[...]`", "/limits/..."),
         ("Object contains unknown field `x`", ""),
+        ("Expected `str` matching - at `key` in `$.source.controls`", "/source/controls"),
     ],
 )
 def test_a_place_in_a_validation_text_becomes_a_json_pointer(message: str, pointer: str) -> None:
