@@ -1,5 +1,6 @@
 """A whole station with real processes, for tests that follow parts through it."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from tests.pipeline.running import RunningStation
 REPOSITORY = Path(__file__).resolve().parents[2]
 POOL = REPOSITORY / ".station" / "pool"
 POOL_PARTS = 240
+NUCLEUS = os.environ.get("SIGHTLINE_NUCLEUS", "classic")  # of all stations that name no other
+BOTH_NUCLEI = pytest.mark.parametrize("nucleus", ["classic", "lite"])
 
 StartStation = Callable[..., RunningStation]
 
@@ -31,13 +34,17 @@ def station_starter(folder: Path, bottles: Path) -> Iterator[StartStation]:
     started: list[RunningStation] = []
 
     def start(
-        parts: int, rate_hz: float = 4.0, images: Path | None = None, plc: str = "opcua"
+        parts: int,
+        rate_hz: float = 4.0,
+        images: Path | None = None,
+        plc: str = "opcua",
+        nucleus: str = NUCLEUS,
     ) -> RunningStation:
         name = f"test-{uuid.uuid4().hex[:8]}"
         arguments = parse(
             [
                 *("--parts", str(parts), "--rate", str(rate_hz), "--port", "0"),
-                *("--plc", plc),
+                *("--plc", plc, "--nucleus", nucleus),
                 *("--folder", str(folder / "run"), "--station", name),
                 *(("--images", str(images)) if images else ()),
             ]

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from hil.plant.bottles import read_part_number
-from tests.pipeline.conftest import StartStation
+from tests.pipeline.conftest import BOTH_NUCLEI, StartStation
 
 pytestmark = pytest.mark.station
 PARTS = 200
@@ -37,10 +37,11 @@ def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(
     assert read >= 0.95 * 4 * PARTS
 
 
+@BOTH_NUCLEI
 def test_a_stopped_station_leaves_no_process_and_no_shared_memory(
-    start_station: StartStation,
+    start_station: StartStation, nucleus: str
 ) -> None:
-    station = start_station(4)
+    station = start_station(4, nucleus=nucleus)
     station.wait_until_settled()
     processes = station.processes()
     assert len(processes) >= 9

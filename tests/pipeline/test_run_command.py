@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from pathlib import Path
 
 import pytest
 
+from tests.pipeline.conftest import BOTH_NUCLEI, NUCLEUS
+
+CAPTURE = "com.sightline.Capture"
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.station
 
@@ -19,7 +21,7 @@ def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "hil.run", "--folder", str(folder), "--port", "0"),
-            *("--station", f"test-{uuid.uuid4().hex[:8]}", *arguments),
+            *("--station", f"test-{folder.name[-16:]}-{os.getpid()}", "--nucleus", NUCLEUS, *arguments),
         ],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
@@ -28,8 +30,11 @@ def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_run_of_some_parts_ends_by_itself_with_a_summary(tmp_path: Path, bottles: Path) -> None:
-    run = _start(tmp_path, "--parts", "6", "--rate", "3")
+@BOTH_NUCLEI
+def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
+    tmp_path: Path, bottles: Path, nucleus: str
+) -> None:
+    run = _start(tmp_path, "--parts", "6", "--rate", "3", "--nucleus", nucleus)
     output, _ = run.communicate(timeout=120)
     assert run.returncode == 0, output
     assert "The page: http://" in output
@@ -49,14 +54,48 @@ def test_a_run_of_some_parts_ends_by_itself_with_a_summary(tmp_path: Path, bottl
     )
 
 
+def test_a_second_run_goes_on_where_the_first_ended_and_counts_its_own_parts(
+    tmp_path: Path, bottles: Path
+) -> None:
+    for last_number in (3, 6):
+        run = _start(tmp_path, "--parts", "3", "--rate", "3")
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, output
+        assert "new epoch" not in (tmp_path / "nucleus" / "logs" / f"{CAPTURE}.log").read_text()
+        summary = json.loads((tmp_path / "summary.json").read_text())
+        assert summary["parts"]["triggered"] == 3
+        assert summary["records"] == {"sent": 3, "received": 3, "duplicates": 0}
+        assert json.loads((tmp_path / "plant.json").read_text())["last_number"] == last_number
+
+
+def test_a_run_beside_a_running_one_is_refused_and_does_it_no_harm(
+    tmp_path: Path, bottles: Path
+) -> None:
+    first = _start(tmp_path, "--rate", "3")
+    _wait_for_counted(first, tmp_path, 2)
+    second = _start(tmp_path, "--parts", "1")
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 2, output
+    assert f"a station runs already (process {first.pid}" in output
+    status = subprocess.run(
+        [sys.executable, "-m", "hil.run.status", "--folder", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert status.returncode == 0, status.stdout
+    assert "com.sightline.Inference" in status.stdout
+    _wait_for_counted(first, tmp_path, 6)
+    os.kill(first.pid, signal.SIGINT)
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 0, output
+    assert "Every part is accounted for" in output
+
+
 def test_control_c_ends_everything_cleanly(tmp_path: Path, bottles: Path) -> None:
     run = _start(tmp_path, "--rate", "3")
-    plant_status = tmp_path / "plant.json"
-    deadline = time.monotonic() + 60
-    while not plant_status.exists() or json.loads(plant_status.read_text())["counted"] < 3:
-        assert run.poll() is None, run.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    _wait_for_counted(run, tmp_path, 3)
     os.kill(run.pid, signal.SIGINT)
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 0, output
@@ -80,6 +119,15 @@ def test_wrong_arguments_are_refused_with_a_clear_word(
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 2
     assert message in output
+
+
+def _wait_for_counted(run: "subprocess.Popen[str]", folder: Path, count: int) -> None:
+    plant_status = folder / "plant.json"
+    deadline = time.monotonic() + 60
+    while not plant_status.exists() or json.loads(plant_status.read_text())["counted"] < count:
+        assert run.poll() is None, run.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _processes_that_mention(text: str) -> list[str]:
