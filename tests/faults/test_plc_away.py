@@ -1,7 +1,9 @@
 """A PLC that is away, comes back, forgets or runs fast: the component stays, tells, and goes on."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -17,15 +19,23 @@ from tests.faults.factory import (
 )
 
 
-@pytest.fixture
-def plc() -> Iterator[RunningPlc]:
-    with running_plc(gate_delay_s=0.4) as plc:
+@pytest.fixture(params=["opcua", "modbus"])
+def plc(request: pytest.FixtureRequest) -> Iterator[RunningPlc]:
+    with running_plc(gate_delay_s=0.4, protocol=request.param) as plc:
         yield plc
+
+
+only_opcua = pytest.mark.parametrize("plc", ["opcua"], indirect=True)
+only_modbus = pytest.mark.parametrize("plc", ["modbus"], indirect=True)
 
 
 def announced(equipment: RunningEquipment) -> list[int]:
     found = equipment.told(COUNTER_ANNOUNCED, CounterAnnounced)
     return [announcement.counter for announcement in found]
+
+
+def last_trigger_is(equipment: RunningEquipment, number: int) -> bool:
+    return [trigger.counter for trigger in equipment.triggered()][-1:] == [number]
 
 
 def qualities(batch: MachineSamples) -> dict[str, str]:
@@ -42,9 +52,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_plc_away_at_the_start_is_a_fault_and_its_coming_ends_it() -> None:
+@pytest.mark.parametrize(
+    ("protocol", "address"),
+    [("opcua", "opc.tcp://127.0.0.1:{}/sightline/plc"), ("modbus", "modbus-tcp://127.0.0.1:{}")],
+)
+def test_a_plc_away_at_the_start_is_a_fault_and_its_coming_ends_it(
+    protocol: str, address: str
+) -> None:
     port = free_port()
-    endpoint = f"opc.tcp://127.0.0.1:{port}/sightline/plc"
+    endpoint = address.format(port)
     with running_equipment(endpoint, sample_interval_s=0.1) as equipment:
         wait_for(
             "the fault names the endpoint",
@@ -53,7 +69,7 @@ def test_a_plc_away_at_the_start_is_a_fault_and_its_coming_ends_it() -> None:
         wait_for("batches come all the same", lambda: len(equipment.samples()) >= 3)
         assert not equipment.ready
         assert set(qualities(equipment.samples()[-1]).values()) == {"stale"}
-        with running_plc(port=port) as plc:
+        with running_plc(port=port, protocol=protocol) as plc:
             equipment.wait_until_ready()
             assert "plc-away" not in equipment.faults()
             number = plc.count_part()
@@ -102,14 +118,15 @@ def test_a_plc_that_lost_its_memory_counts_anew_and_an_old_verdict_opens_for_no_
 def test_a_counter_that_jumps_is_told_as_it_is(plc: RunningPlc) -> None:
     with running_equipment(plc.plc.endpoint) as equipment:
         equipment.wait_until_ready()
-        for by in (0, 2000, -1500):
+        for by, number in ((0, 1), (2000, 2002), (-1500, 503)):
             plc.plc.jump_counter(by)
-            plc.count_part()
-        wait_for("three triggers", lambda: len(equipment.triggered()) == 3)
+            assert plc.count_part() == number
+            wait_for(f"the trigger of part {number}", partial(last_trigger_is, equipment, number))
         assert [t.counter for t in equipment.triggered()] == [1, 2002, 503]
         assert equipment.health.report().counters["counter_restarts"] == 1
 
 
+@only_opcua
 def test_two_thousand_fast_counts_are_all_told_in_order(plc: RunningPlc) -> None:
     async def count_fast() -> None:
         for _ in range(2000):
@@ -122,6 +139,23 @@ def test_two_thousand_fast_counts_are_all_told_in_order(plc: RunningPlc) -> None
         assert [t.counter for t in equipment.triggered()] == list(range(1, 2001))
         times = [t.counted_utc_ns for t in equipment.triggered()]
         assert times == sorted(times)
+
+
+@only_modbus
+def test_of_counts_between_two_polls_the_last_is_told_and_none_is_told_twice(
+    plc: RunningPlc,
+) -> None:
+    async def count_fast() -> None:
+        for _ in range(500):
+            await plc.plc.count_part()
+            await asyncio.sleep(0)
+
+    with running_equipment(plc.plc.endpoint) as equipment:
+        equipment.wait_until_ready()
+        plc.do(count_fast(), timeout_s=60)
+        wait_for("the last", lambda: [t.counter for t in equipment.triggered()][-1:] == [500])
+        told = [t.counter for t in equipment.triggered()]
+        assert told == sorted(set(told))
 
 
 def test_the_outcomes_that_the_plc_keeps_are_told_again_after_a_restart(plc: RunningPlc) -> None:
@@ -194,6 +228,7 @@ def test_a_machine_without_tags_still_sends_empty_batches(plc: RunningPlc) -> No
         assert all(batch.samples == () for batch in equipment.samples())
 
 
+@only_opcua
 def test_a_wrong_node_id_is_a_fault_that_names_it(plc: RunningPlc) -> None:
     nodes = PlcNodes(part_counter="nsu=urn:sightline:plc;s=No.Such")
     with running_equipment(plc.plc.endpoint, link={"nodes": nodes}) as equipment:

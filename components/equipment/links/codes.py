@@ -32,7 +32,10 @@ def whole_number_of(where: str, value: object) -> int:
 def records_of(
     numbers: Sequence[int], actions: Sequence[int], times: Sequence[int], causes: Sequence[int]
 ) -> tuple[GateRecord, ...]:
-    """The outcome columns as records; MachineLinkError if they do not fit each other."""
+    """The outcome columns as records; MachineLinkError if they do not fit each other.
+
+    An action of 0 is a place not filled yet: many PLCs have no arrays but those of fixed length.
+    """
     if not len(numbers) == len(actions) == len(times) == len(causes):
         raise MachineLinkError(
             f"the PLC's outcome columns have {len(numbers)} numbers, {len(actions)} actions, "
@@ -42,6 +45,7 @@ def records_of(
     return tuple(
         GateRecord(number, _action_of(action), acted_utc_ns, cause_name(cause))
         for number, action, acted_utc_ns, cause in rows
+        if action != 0
     )
 
 

@@ -79,6 +79,11 @@ def test_outcome_columns_are_read_as_rows_and_refused_if_they_do_not_fit() -> No
         records_of([7], [3], [NOW], [0])
 
 
+def test_places_not_filled_yet_in_arrays_of_fixed_length_are_no_outcomes() -> None:
+    found = records_of([7, 0, 0], [1, 0, 0], [NOW, 0, 0], [0, 0, 0])
+    assert found == (GateRecord(7, "passed", NOW, "ok"),)
+
+
 def test_every_cause_has_its_word() -> None:
     words = ["ok", "no_verdict", "late_verdict", "wrong_part", "heartbeat", "not_ok"]
     assert [cause_name(code) for code in range(6)] == words
