@@ -1,11 +1,15 @@
 """Cameras that stream: one frame a part from each, of the trigger's time, settings that hold."""
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from capture.sources.camera_device import StreamFormat
 from capture.sources.source import CameraFault, Frame
 from sightline.errors import CameraError
 from tests.unit.capture.capture_kit import wait_until
+from tests.unit.capture.conftest import StartStation
 from tests.unit.capture.scripted_camera import MILLISECOND_NS, Rig, rig_of, shade_of
 
 FREE = {"freeRunning": True, "beforeMs": 20, "afterMs": 20, "arrivalMs": 2000}
@@ -188,3 +192,14 @@ def test_the_library_is_imported_where_it_is_chosen_and_nowhere_else() -> None:
         if line.startswith(("import linuxpy", "from linuxpy"))
     ]
     assert at_import == []
+
+
+def test_without_the_library_the_fault_names_the_extra_that_has_it(
+    start_station: StartStation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "linuxpy.video.device", None)
+    source = {"kind": "v4l2", "cameras": {"cam1": {"node": "/dev/video0"}}}
+    station = start_station(cameras=["cam1"], source=source)
+    assert "the extra `cameras`" in station.faults["cameras"]
+    station.trigger(1)
+    assert station.captured[0].missing_cameras == ("cam1",)
