@@ -13,13 +13,16 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format environment training-environment lock clean
+.PHONY: help run status test bench check format environment training-environment lock clean clean-station
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
 
 run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second, NUCLEUS=lite as on Nucleus Lite
 	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
+
+status: $(READY)  ## how the station on this machine fares
+	@$(BIN)/python -m hil.run.status
 
 test: $(READY)  ## the whole suite; needs no GPU, camera, account or network
 	$(BIN)/python -m pytest tests
@@ -60,6 +63,9 @@ lock:  ## renew the locks (needs uv)
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
 	done
+
+clean-station:  ## forget the parts, records and pictures of earlier runs; the rendered bottles stay
+	rm -rf .station/nucleus .station/cloud .station/station .station/evidence .station/logs .station/*.json .station/*.address
 
 clean:  ## remove what runs left behind, the rendered pictures too
 	rm -rf .station build

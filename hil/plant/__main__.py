@@ -27,7 +27,7 @@ async def run_plant(arguments: argparse.Namespace) -> None:
         )
     )
     await plc.start()
-    status = PlantStatus(arguments.status, plc.endpoint)
+    status = PlantStatus(arguments.status, plc.endpoint, last_number=arguments.first_number - 1)
     plc.on_outcome = status.gate_acted
     conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted)
     status.write()

@@ -16,11 +16,18 @@ WRITE_INTERVAL_S = 0.1
 class PlantStatus:
     """Counts, outcomes and causes; written to the file soon after each change."""
 
-    def __init__(self, path: Path | None, endpoint: str, events: TextIO = sys.stdout) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        endpoint: str,
+        events: TextIO = sys.stdout,
+        last_number: int = 0,
+    ) -> None:
         self._path = path
         self._endpoint = endpoint
         self._events = events
         self._counted = 0
+        self._last_number = last_number
         self._actions: Counter[str] = Counter()
         self._causes: Counter[str] = Counter()
         self._outcomes: dict[int, str] = {}
@@ -29,6 +36,7 @@ class PlantStatus:
     def part_counted(self, number: int, counted_utc_ns: int) -> None:
         """The PLC counted a part."""
         self._counted += 1
+        self._last_number = number
         self._tell(event="part_counted", number=number, counted_utc_ns=counted_utc_ns)
 
     def gate_acted(self, acted: ActedOutcome) -> None:
@@ -61,6 +69,7 @@ class PlantStatus:
         return {
             "endpoint": self._endpoint,
             "counted": self._counted,
+            "last_number": self._last_number,
             "passed": self._actions["passed"],
             "rejected": self._actions["rejected"],
             "rejected_by_cause": dict(self._causes),

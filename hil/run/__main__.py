@@ -6,7 +6,8 @@ import time
 
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
-from hil.run.evidence import component_figures, verdicts_by_number
+from hil.run.components import component_figures
+from hil.run.kept_state import AlreadyRunning
 from hil.run.pictures import Truth, prepare_pictures
 from hil.run.progress import Progress, state_line, summary_text
 from hil.run.station import POLL_S, OneMachine, StationFailed
@@ -23,6 +24,9 @@ def main() -> int:
     machine = OneMachine(arguments, pictures)
     try:
         return _run(machine, arguments, truth, progress)
+    except AlreadyRunning as error:
+        progress.say(f"Refused: {error}")
+        return 2
     except StationFailed as error:
         progress.say(f"The station failed: {error}")
         return 1
@@ -83,7 +87,7 @@ def _conclude(machine: OneMachine, truth: Truth | None, progress: Progress) -> i
         machine.cloud_summary(),
         component_figures(machine.nucleus_status()),
         truth,
-        verdicts_by_number(machine) if truth is not None else {},
+        machine.records(),
     )
     summary.write(result, machine.folder / "summary.json")
     progress.say(summary_text(result))

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 import urllib.error
@@ -12,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from hil.run.arguments import REPOSITORY, RunArguments
+from hil.run.kept_state import StationLock, begin_run, next_part_number
 from hil.run.processes import Process, wait_for_file
+from hil.run.this_run import Baseline
 
 COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")
 POLL_S = 0.1
 UP_TIMEOUT_S = 30.0
+PAGE_PARTS = 500
 Json = dict[str, Any]
 
 
@@ -32,18 +34,27 @@ class OneMachine:
         self._pictures = pictures
         self.folder = arguments.folder
         self._processes: list[Process] = []
+        self._lock = StationLock(arguments.folder, arguments.station)
+        self._baseline: Baseline | None = None
         self.page = ""
         self.broker = ""
 
     def start(self) -> None:
-        """Start all processes; returns when each has told its address."""
-        self._fresh_folders()
+        """Start all processes; returns when each has told its address.
+
+        AlreadyRunning if another run has the folder or the station's name.
+        """
+        self._lock.take()
+        began_utc_ns = time.time_ns()
         arguments = self._arguments
+        begin_run(self.folder, (REPOSITORY / "recipes", arguments.deployment))
+        first_number = next_part_number(self.folder)
+        (self.folder / "plant.json").unlink(missing_ok=True)
         broker = self.start_broker(port=0)
         plant = self._spawn(
             *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", "0"),
             *("--protocol", arguments.plc),
-            *("--status", str(self.folder / "plant.json")),
+            *("--status", str(self.folder / "plant.json"), "--first-number", f"{first_number}"),
             *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
         )
         address = wait_for_file(self.folder / "broker.address", broker, UP_TIMEOUT_S)
@@ -58,6 +69,7 @@ class OneMachine:
         self._start_nucleus(self.plant_status()["endpoint"])
         address = wait_for_file(self.folder / "cloud.address", cloud, UP_TIMEOUT_S)
         self.page = address if "://" in address else f"http://{address}"
+        self._baseline = Baseline.of(self.cloud("/api/summary"), began_utc_ns)
 
     def start_broker(self, port: int) -> Process:
         """Start the MQTT broker; port 0 takes any free one."""
@@ -99,8 +111,22 @@ class OneMachine:
         return _read_json(self.folder / "nucleus" / "status.json")
 
     def cloud_summary(self) -> Json:
-        """The cloud side's summary."""
-        return self.cloud("/api/summary")
+        """The cloud side's summary, with the counts of this run."""
+        summary = self.cloud("/api/summary")
+        return self._baseline.since(summary) if self._baseline is not None else summary
+
+    def records(self) -> list[Json]:
+        """All records that this run brought to the cloud side, newest first."""
+        wanted = int(self.cloud_summary()["records"]["received"])
+        records: list[Json] = []
+        query = f"/api/parts?limit={PAGE_PARTS}"
+        while len(records) < wanted:
+            answer = self.cloud(query)
+            records.extend(answer["parts"])
+            if answer.get("next") is None:
+                break
+            query = f"/api/parts?limit={PAGE_PARTS}&before={answer['next']}"
+        return records[:wanted]
 
     def cloud(self, path: str) -> Json:
         """What the cloud side answers on a path."""
@@ -121,16 +147,11 @@ class OneMachine:
         order = {"nucleus": 0, "plant": 1, "cloud": 2, "broker": 3}
         for process in sorted(self._processes, key=lambda p: order[p.name]):
             process.stop()
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"/dev/shm/sightline-{self._arguments.station}.ring").unlink()
-
-    def _fresh_folders(self) -> None:
-        for name in ("nucleus", "cloud", "station", "evidence", "logs"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("logs", "cloud", "evidence", "station"):
-            (self.folder / name).mkdir(parents=True)
-        for name in ("plant.json", "broker.address", "cloud.address", "summary.json"):
-            (self.folder / name).unlink(missing_ok=True)
+        if self._processes:  # else the ring is another run's
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"/dev/shm/sightline-{self._arguments.station}.ring").unlink()
+        self._processes = []
+        self._lock.release()
 
     def _start_nucleus(self, plc_endpoint: str) -> None:
         merges = {

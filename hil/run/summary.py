@@ -1,12 +1,13 @@
 """What a run came to: every part accounted for, or not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hil.run.pictures import Truth
+from hil.run.this_run import latencies
 
 VERDICTS = ("ok", "defect", "review", "missed", "empty")
 Json = dict[str, Any]
@@ -17,9 +18,10 @@ def summarize(
     cloud: Mapping[str, Any],
     components: Mapping[str, Any],
     truth: Truth | None,
-    verdicts: Mapping[int, str],
+    records: Sequence[Json],
 ) -> Json:
     """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown."""
+    verdicts = {int(record["partNumber"]): str(record["verdict"]) for record in records}
     judged = {verdict: int(cloud["parts"].get(verdict, 0)) for verdict in VERDICTS}
     triggered = int(plant["counted"])
     gate = cloud["gate"]
@@ -39,7 +41,7 @@ def summarize(
             "received": int(cloud["records"]["received"]),
             "duplicates": int(cloud["records"]["duplicates"]),
         },
-        "latency_ms": cloud["latency_ms"],
+        "latency_ms": latencies(records),
         "defects": None if truth is None else compare(truth, verdicts),
         "components": dict(components),
         "versions": cloud["versions"],

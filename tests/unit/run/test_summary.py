@@ -33,7 +33,7 @@ PLANT = {"counted": 4, "passed": 3, "rejected": 1}
 
 
 def test_a_run_whose_parts_all_have_records_has_no_complaints() -> None:
-    summary = summarize(PLANT, cloud(ok=3, defect=1), {"A": component()}, None, {})
+    summary = summarize(PLANT, cloud(ok=3, defect=1), {"A": component()}, None, [])
     assert complaints(summary) == []
     assert summary["parts"] == {
         "triggered": 4,
@@ -61,7 +61,7 @@ def test_a_run_whose_parts_all_have_records_has_no_complaints() -> None:
 def test_whatever_is_not_accounted_for_is_named(
     plant: dict[str, Any], records: dict[str, Any], a_component: dict[str, Any], word: str
 ) -> None:
-    summary = summarize(plant, records, {"A": a_component}, None, {})
+    summary = summarize(plant, records, {"A": a_component}, None, [])
     assert any(word in complaint for complaint in complaints(summary))
 
 

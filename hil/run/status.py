@@ -1,0 +1,53 @@
+"""`make status`: how the station on this machine fares, in a few lines."""
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hil.run.arguments import REPOSITORY
+from hil.run.summary import VERDICTS
+
+Json = dict[str, Any]
+
+
+def status_text(nucleus: Json, cloud: Json, page: str) -> str:
+    """Components, faults and parts for people."""
+    lines = [f"The page: {page}", ""]
+    for name, component in nucleus["components"].items():
+        health = cloud["health"].get(name, {})
+        ready = "ready" if health.get("ready") else "not ready"
+        lines.append(
+            f"  {name:26} {component['state']:9} {ready:10} process {component['pid']}  "
+            f"restarts {component['restarts']}  cpu {component['cpu_seconds']:.1f} s  "
+            f"memory {component['max_rss_mib']:.0f} MiB"
+        )
+        lines += [f"      {fault['level']}: {fault['text']}" for fault in health.get("faults", ())]
+    parts = "  ".join(f"{name} {cloud['parts'].get(name, 0)}" for name in VERDICTS)
+    gate = "  ".join(f"{name} {count}" for name, count in cloud["gate"].items())
+    return "\n".join([*lines, "", f"  parts of all runs: {parts}", f"  gate of all runs:  {gate}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 if a station runs, 3 if none does."""
+    parser = argparse.ArgumentParser(prog="python -m hil.run.status", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station")
+    folder: Path = parser.parse_args(arguments).folder
+    try:
+        page = (folder / "cloud.address").read_text().strip()
+        with urllib.request.urlopen(f"{page}/api/summary", timeout=5) as response:
+            cloud: Json = json.load(response)
+        nucleus: Json = json.loads((folder / "nucleus" / "status.json").read_text())
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        sys.stdout.write(f"No station runs from {folder} ({type(error).__name__}).\n")
+        return 3
+    sys.stdout.write(status_text(nucleus, cloud, page) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
