@@ -13,6 +13,9 @@ from hil.nucleus.yaml_files import load_yaml
 from sightline.errors import RecipeError
 
 Json = dict[str, Any]
+PROVIDED = {
+    "aws.greengrass.TokenExchangeService": "2.0.3"
+}  # by the nucleus itself, here as in Lite
 
 
 class ConfigurationUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,12 +93,14 @@ def select(deployment: Deployment, recipes: Mapping[tuple[str, str], Recipe]) ->
 def _check_dependencies(recipe: Recipe, chosen: Mapping[str, Recipe]) -> None:
     for name, dependency in recipe.component_dependencies.items():
         pointer = f"{recipe.component_name} at /ComponentDependencies/{name}"
-        if name not in chosen:
+        deployed = chosen.get(name)
+        version = deployed.component_version if deployed else PROVIDED.get(name)
+        if version is None:
             if dependency.dependency_type == "HARD":
                 raise RecipeError(f"{pointer}: found nothing of that name in the deployment")
-        elif not satisfies(chosen[name].component_version, dependency.version_requirement):
+        elif not satisfies(version, dependency.version_requirement):
             raise RecipeError(
-                f"{pointer}/VersionRequirement: found {chosen[name].component_version} deployed; "
+                f"{pointer}/VersionRequirement: found {version} deployed; "
                 f"{dependency.version_requirement} is allowed"
             )
 

@@ -48,6 +48,7 @@ class V4l2Configuration(Configuration, frozen=True, kw_only=True, tag_field="kin
     kept_frames: Annotated[int, Meta(ge=1, le=64)] = 4
     dropped_first: Annotated[int, Meta(ge=0, le=1000)] = 4
     silence_ms: Annotated[float, Meta(ge=100, le=60_000)] = 2000.0
+    folder: str | None = None  # not looked at: a deployment cannot take away what images had there
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
