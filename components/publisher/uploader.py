@@ -21,6 +21,9 @@ FAULT = "evidence-not-stored"
 GIVEN_UP = "evidence-given-up"
 PRESSED = "evidence-under-pressure"
 SCAN_INTERVAL_S = 0.2
+LONGEST_SWEEP_S = (
+    5.0  # then the spool is looked at anew: its limits hold while a slow store is busy
+)
 DEFAULT_RULES = rules_of(PublisherConfiguration())
 COUNTERS: dict[Cause, str] = {
     "unwanted": "evidence_not_wanted",
@@ -86,10 +89,13 @@ class Uploader(threading.Thread):
         self._report(pictures, choice)
         for picture, cause in choice.give_up:
             self._give_up(picture, cause)
+        until_s = time.monotonic() + LONGEST_SWEEP_S
         for picture in sorted(choice.store, key=lambda picture: picture.path in self._refused):
             if self._stopping.is_set():
                 return
             self._move(picture)
+            if time.monotonic() > until_s:
+                return
         for folder in empty_folders:
             remove_if_old(folder)
 

@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from publisher.configuration import (
     EvidenceConfiguration,
     KeepConfiguration,
@@ -12,12 +14,21 @@ from publisher.configuration import (
     SpoolConfiguration,
 )
 from publisher.evidence.folder import FolderStore
-from publisher.uploader import GIVEN_UP, PRESSED
+from publisher.uploader import GIVEN_UP, PRESSED, Uploader
+from sightline.health import Health
 from sightline.messages import EvidencePicture, InspectionRecord, Part, PartJudged, Verdict
 from sightline.station_folder import evidence_key
-from sightline.topics import GATE_ACTED, PART_JUDGED
+from sightline.topics import GATE_ACTED, PART_JUDGED, PUBLISHER
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import EPOCH, STATION, Desk, a_verdict, an_outcome, wait_until
+from tests.unit.publisher.making import (
+    EPOCH,
+    STATION,
+    Desk,
+    StandingClock,
+    a_verdict,
+    an_outcome,
+    wait_until,
+)
 
 QUICK = RecordsConfiguration(rate_hz=1000.0)
 
@@ -111,6 +122,33 @@ def test_the_spool_keeps_no_picture_longer_than_configured(make_desk: MakeDesk) 
     wait_until(lambda: desk.counter("evidence_dropped_age") == 1)
     assert spool_of(desk) == []
     assert numbers_in(desk.folder / "evidence") == set()
+
+
+def test_the_limits_hold_while_a_slow_store_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = tmp_path / "spool"
+    stored: list[tuple[str, bool]] = []
+    late = spool / "late.jpg"
+
+    class Slow(FolderStore):
+        def put(self, key: str, path: Path) -> None:
+            if not stored:
+                late.write_bytes(b"x")
+                os.utime(late, (1_000_000, 1_000_000))
+            stored.append((key, late.exists()))
+            super().put(key, path)
+
+    spool.mkdir()
+    for number in range(3):
+        (spool / f"{number}.jpg").write_bytes(b"x")
+    monkeypatch.setattr("publisher.uploader.LONGEST_SWEEP_S", 0.0)
+    health = Health(PUBLISHER, "0", STATION, StandingClock())
+    uploader = Uploader(spool, Slow(tmp_path / "store", 1 << 20), health)
+    uploader.start()
+    wait_until(lambda: not list(spool.iterdir()))
+    assert uploader.close()
+    assert stored == [("0.jpg", True), ("1.jpg", False), ("2.jpg", False)]
 
 
 def test_the_folder_keeps_no_picture_longer_than_configured(tmp_path: Path) -> None:
