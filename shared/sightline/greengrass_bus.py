@@ -18,6 +18,7 @@ from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from sightline.bus import ConfigurationChanged, Inbox, NucleusGone
 from sightline.cloud_subscription import CloudSubscription
 from sightline.codec import encode
+from sightline.configuration_validity import Refusal, answer_for
 from sightline.errors import CloudUnreachableError, NucleusGoneError, TransportError
 from sightline.topics import Stream
 
@@ -120,6 +121,12 @@ class GreengrassBus:
             on_stream_closed=lambda: None,
         )
         self._operations.append(operation)
+
+    def answer_for_configuration(self, refusal: Refusal) -> None:
+        """Let the nucleus ask whether a new configuration can be, where it asks."""
+        operation = answer_for(self._client, refusal)
+        if operation is not None:
+            self._operations.append(operation)
 
     def close(self) -> None:
         """Close the connection; the client's own threads end with the process."""

@@ -89,6 +89,7 @@ def run_component(
         for stream in streams_read_by(name):
             bus.subscribe(stream)
         bus.watch_configuration()
+        bus.answer_for_configuration(values.refusal)
         log.info("component runs", extra={"component": name, "version": __version__})
         return _Loop(context, component, values, bus.configuration).run()
     except NucleusGoneError as error:
@@ -118,6 +119,14 @@ class ConfigurationKeeper(Generic[C]):
                 "the configuration is refused and no earlier good one is known"
             )
         return load_configuration(self._type, msgspec.json.decode(stored))
+
+    def refusal(self, values: dict[str, Any]) -> str:
+        """Why a configuration cannot be, in words; nothing if it can. It is not put into force."""
+        try:
+            load_configuration(self._type, values)
+        except ConfigurationError as error:
+            return str(error)
+        return ""
 
     def changed(self, values: dict[str, Any]) -> C | None:
         """The new configuration, or None if it is refused: the one in force then stays."""
