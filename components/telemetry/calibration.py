@@ -10,7 +10,7 @@ import math
 
 TAIL_SHARE = 0.02  # the share of intervals that lie beyond the point where the tail begins
 PRIOR_INTERVALS = 2_500
-HEAVIEST_SHAPE = 0.4
+LIGHTEST_SHAPE, HEAVIEST_SHAPE = 0.0, 0.4  # a lighter tail than the exponential is not believed
 MEMORY_INTERVALS = 200_000  # what is older counts half, again and again
 
 
@@ -87,7 +87,7 @@ class TailCalibrator:
     def _excess_of_alarms(self) -> float:
         mean = self._excess / self._in_tail
         variance = self._squares / self._in_tail - mean * mean
-        shape = min(max((1 - mean * mean / variance) / 2, 0.0), HEAVIEST_SHAPE)
+        shape = min(max((1 - mean * mean / variance) / 2, LIGHTEST_SHAPE), HEAVIEST_SHAPE)
         scale = mean * (1 - shape)
         steps = max(math.log(self._in_tail / self._intervals / self._alarm_share), 1.0)
-        return scale * (math.expm1(shape * steps) / shape if shape > 1e-6 else steps)
+        return scale * (math.expm1(shape * steps) / shape if abs(shape) > 1e-6 else steps)

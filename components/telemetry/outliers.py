@@ -159,10 +159,16 @@ class _Window:
 
 def robust_deviation(value: float, window: NDArray[np.float64]) -> float:
     """Signed robust deviations between a value and a window of at least one."""
-    median = float(np.median(window))
-    spread = float(np.median(np.abs(window - median))) * MAD_TO_DEVIATION
+    median = _median(window)
+    spread = _median(np.abs(window - median)) * MAD_TO_DEVIATION
     deviation = (value - median) / max(spread, LEAST_DEVIATION, LEAST_SHARE * abs(median))
     return float(min(max(deviation, -1e6), 1e6))
+
+
+def _median(numbers: NDArray[np.float64]) -> float:
+    ordered = np.sort(numbers)  # a tenth of the time of np.median for so few
+    half = len(ordered) // 2
+    return float(ordered[half] if len(ordered) % 2 else ordered[half - 1] / 2 + ordered[half] / 2)
 
 
 def _score(ratio: float) -> float:
