@@ -180,7 +180,13 @@ def test_a_triggered_camera_that_misses_three_parts_in_a_row_is_opened_again(lin
 
 def test_parts_that_no_camera_sees_do_not_make_all_be_opened_anew(line: Line) -> None:
     assert line.part().missing_cameras == NAMES
-    line.station.capture.tick()
+    looked_after_ns = line.station.clock.monotonic_ns() + 1100 * MILLISECOND_NS
+    wait_until(
+        "the cameras were looked after",
+        lambda: (
+            line.station.capture.tick() > 0 and line.station.clock.monotonic_ns() > looked_after_ns
+        ),
+    )
     assert [camera.opened for camera in line.cameras.values()] == [1, 1]
 
 
