@@ -75,6 +75,7 @@ def _of_recipe(path: str, text: str) -> Iterator[str]:
     yield from recipes.too_large(path, text)
     yield from recipes.wrong_platform(path, recipe)
     yield from recipes.long_scripts(path, recipe)
+    yield from recipes.strange_steps(path, recipe)
     component = Path(path).stem
     if recipe.get("ComponentName") != component:
         yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"

@@ -12,6 +12,9 @@ GREATEST_SCRIPT_BYTES = 10 * 1024
 GREATEST_SERVICE_BYTES = 4 * 1024
 PLATFORM = {"os": "linux", "runtime": "*"}  # without `runtime` Nucleus Lite finds no manifest
 
+STEPS = ("install", "startup", "run", "shutdown", "recover")
+OTHER_LIFECYCLE_KEYS = ("Setenv", "errorResetTime")
+
 Recipe = Mapping[str, Any]
 
 
@@ -52,6 +55,27 @@ def long_scripts(name: str, recipe: Recipe) -> list[str]:
         for pointer, script in _scripts(recipe)
         if len(script.encode()) > GREATEST_SCRIPT_BYTES
     ]
+
+
+def strange_steps(name: str, recipe: Recipe) -> list[str]:
+    """One line for each step that Nucleus Lite would not find, or that asks for root or does not say."""
+    found = []
+    for index, manifest in enumerate(recipe.get("Manifests", [])):
+        for step, body in (manifest.get("Lifecycle") or {}).items():
+            pointer = f"{name} at /Manifests/{index}/Lifecycle/{step}"
+            if step not in (*STEPS, *OTHER_LIFECYCLE_KEYS):
+                found.append(f"{pointer}: not known; {', '.join(STEPS)} are, in lower case")
+            elif step in STEPS and not _is_for_anyone(body):
+                found.append(f"{pointer}: expected a Script and RequiresPrivilege: false")
+    return found
+
+
+def _is_for_anyone(body: Any) -> bool:
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("Script"), str)
+        and body.get("RequiresPrivilege") is False
+    )
 
 
 def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:

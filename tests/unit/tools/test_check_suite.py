@@ -239,3 +239,21 @@ def test_the_sources_looked_at_are_what_git_tracks() -> None:
     paths = {source.path for source in tracked_sources(ROOT)}
     assert "shared/sightline/topics.py" in paths
     assert not any(path.startswith(".venv/") for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("step", "body", "words"),
+    [
+        ("Run", {"Script": "x", "RequiresPrivilege": False}, "not known"),
+        ("run", {"script": "x", "RequiresPrivilege": False}, "expected a Script"),
+        ("run", {"Script": "x", "RequiresPrivilege": True}, "RequiresPrivilege: false"),
+        ("run", {"Script": "x"}, "RequiresPrivilege: false"),
+    ],
+)
+def test_a_step_that_nucleus_lite_would_not_find_or_that_wants_root_is_caught(
+    step: str, body: dict[str, Any], words: str
+) -> None:
+    recipe = {"Manifests": [{"Lifecycle": {step: body}}]}
+    assert words in recipes.strange_steps("recipe", recipe)[0]
+    good = {"run": {"Script": "x", "RequiresPrivilege": False}, "errorResetTime": 3600}
+    assert not recipes.strange_steps("recipe", {"Manifests": [{"Lifecycle": good}]})
