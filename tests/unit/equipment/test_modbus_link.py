@@ -91,6 +91,17 @@ def test_a_trigger_carries_the_time_that_the_plc_counted_and_the_speed_of_the_be
     assert (trigger.counted_utc_ns, trigger.belt_speed_mps) == (1_700_000_000_123_456_789, 0.25)
 
 
+def test_an_echo_is_counted_when_it_changes_but_not_where_it_stood(plc: OddModbusPlc) -> None:
+    plc.put("Verdict.Echo", 41)
+    with running_equipment(plc.endpoint) as equipment:
+        equipment.wait_until_ready()
+        plc.put("Line.PartCounter", 42)
+        wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
+        plc.put("Verdict.Echo", 42)
+        wait_for("the echo", lambda: "verdicts_taken_by_plc" in equipment.health.report().counters)
+        assert equipment.health.report().counters["verdicts_taken_by_plc"] == 1
+
+
 def test_a_whole_number_is_scaled_and_what_no_sensor_gives_is_bad(
     plc: OddModbusPlc, equipment: RunningEquipment
 ) -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hil.plant.gate import CAUSES, Gate, GateSettings
@@ -87,8 +87,8 @@ EVENTS = st.lists(
         st.just(("part", 0, 0)),
         st.just(("beat", 0, 0)),
         st.just(("beat", 0, 0)),
-        st.tuples(st.just("verdict"), st.integers(1, 6), st.integers(0, 5)),
-        st.tuples(st.just("verdict"), st.integers(1, 6), st.just(1)),
+        st.tuples(st.just("verdict"), st.integers(1, 3), st.integers(0, 5)),
+        st.tuples(st.just("verdict"), st.integers(1, 3), st.just(1)),
         st.just(("stop", 0, 0)),
         st.just(("acknowledge", 0, 0)),
     ),
@@ -97,14 +97,18 @@ EVENTS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(events=EVENTS)
-def test_it_decides_as_the_plants_gate_does(events: list[tuple[str, int, int]]) -> None:
+@given(events=EVENTS, lives=st.booleans())
+@example(events=[("part", 0, 0), ("verdict", 1, 2), ("verdict", 1, 1)], lives=True)
+@example(events=[("part", 0, 0), ("verdict", 1, 1), ("verdict", 1, 3)], lives=True)
+def test_it_decides_as_the_plants_gate_does(
+    events: list[tuple[str, int, int]], lives: bool
+) -> None:
     pair = Pair()
     for event in events:
         pair.cycle(*event)
     pair.cycle("acknowledge")
     for _ in range(WAY_MS // CYCLE_MS + 2):
-        pair.cycle()
+        pair.cycle("beat" if lives else "")
     assert pair.told() == pair.outcomes
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from asyncua import Client, ua
+from pymodbus.client import ModbusTcpClient
 
 ROOT = Path(__file__).parents[3]
 
@@ -145,6 +146,40 @@ def read_vibration(plant: Plant) -> str:
             return str(data.StatusCode.name)
 
     return asyncio.run(read())
+
+
+def test_over_modbus_it_does_the_same_and_a_line_stop_holds_the_belt_until_acknowledged(
+    tmp_path: Path,
+) -> None:
+    arguments = ("--rate", "20", "--parts", "6", "--gate-distance", "0.2", "--protocol", "modbus")
+    plant = Plant(tmp_path / "status.json", *arguments)
+    try:
+        wait_for("the endpoint", lambda: "endpoint" in plant.status())
+        scheme, _, address = plant.status()["endpoint"].partition("://")
+        assert scheme == "modbus-tcp"
+        host, _, port = address.partition(":")
+        with ModbusTcpClient(host, port=int(port)) as client:
+            client.write_registers(13, [1])  # Station.LineStop
+            plant.tell(command="start")
+            wait_for("the belt is wanted", lambda: belt_wanted(client))
+            assert plant.status()["counted"] == 0
+            assert client.read_holding_registers(12).registers == [0]  # Line.Running
+            plant.tell(command="acknowledge")
+            wait_for("six outcomes", lambda: plant.status()["rejected"] == 6)
+            assert client.read_holding_registers(0, count=2).registers == [0, 6]
+            assert client.read_holding_registers(10, count=4).registers == [0, 6, 0, 0]
+            assert client.read_holding_registers(100, count=8).registers[:2] == [0, 1]
+            assert client.write_registers(0, [0, 9]).exception_code == 2  # the counter is the PLC's
+            assert client.read_coils(0).exception_code == 1
+    finally:
+        plant.kill()
+
+
+def belt_wanted(client: ModbusTcpClient) -> bool:
+    """Whether the plant has had time to feed parts: the motor's readings move on."""
+    before = client.read_holding_registers(700, count=2).registers
+    time.sleep(0.25)
+    return bool(client.read_holding_registers(700, count=2).registers != before)
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
