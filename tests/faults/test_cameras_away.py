@@ -13,25 +13,15 @@ from capture.configuration import FrameConfiguration
 from capture.sources import registry
 from capture.sources.live import LiveSource
 from capture.sources.v4l2_configuration import V4l2Configuration
-from sightline.clock import Clock, SystemClock
+from sightline.clock import Clock
 from sightline.health import Health
 from sightline.messages import PartCaptured
-from tests.unit.capture.capture_kit import HeldClock, Station, wait_until
+from tests.unit.capture.capture_kit import RunningClock, Station, wait_until
 from tests.unit.capture.conftest import StartStation, start_station
 from tests.unit.capture.scripted_camera import MILLISECOND_NS, SIZE, ScriptedCamera
 
 __all__ = ["start_station"]
 NAMES = ("cam1", "cam2")
-
-
-class RunningClock(HeldClock):
-    """The machine's own clocks: threads wait by them."""
-
-    def monotonic_ns(self) -> int:
-        return SystemClock().monotonic_ns()
-
-    def utc_ns(self) -> int:
-        return SystemClock().utc_ns()
 
 
 class Line:

@@ -25,7 +25,10 @@ from tests.faults.v4l2_nodes import (
     vivid_nodes,
     why_skipped,
 )
-from tests.unit.capture.capture_kit import wait_until
+from tests.unit.capture.capture_kit import RunningClock, wait_until
+from tests.unit.capture.conftest import StartStation, start_station
+
+__all__ = ["start_station"]
 
 pytestmark = [
     pytest.mark.skipif(bool(why_skipped()), reason=why_skipped()),
@@ -167,6 +170,34 @@ def test_a_node_that_is_unplugged_is_had_again_when_it_returns() -> None:
         nodes.wait_until_streaming()
         assert all(isinstance(frame, Frame) for frame in nodes.frames())
         assert nodes.faults == {}
+
+
+def test_the_component_gives_a_part_the_frames_of_its_trigger(
+    start_station: StartStation,
+) -> None:
+    nodes = Nodes()
+    station = start_station(
+        clock=RunningClock(),
+        cameras=list(nodes.names),
+        frame={"width": 640, "height": 360},
+        source={"kind": "v4l2", **nodes.values},
+    )
+    for name in nodes.names:
+        gauge = f"camera_streams_{name}"
+        wait_until(
+            f"{name} streams",
+            lambda gauge=gauge: station.health.report().gauges.get(gauge) == 1.0,  # type: ignore[misc]
+            timeout_s=60,
+        )
+    station.trigger(1)
+    station.trigger(2)
+    for part in station.captured:
+        assert part.missing_cameras == ()
+        for ref in part.frames:
+            off_ns = ref.captured_monotonic_ns - part.triggered_monotonic_ns
+            assert abs(off_ns) <= 1_000_000_000
+    first, second = station.captured
+    assert second.frames[0].captured_monotonic_ns > first.frames[0].captured_monotonic_ns
 
 
 def test_a_node_that_is_not_there_is_told_by_its_path() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from capture.configuration import CaptureConfiguration
 from capture.station import Capture, build_capture
 from sightline.bus import Bus, Delivery, Inbox
-from sightline.clock import boot_id
+from sightline.clock import SystemClock, boot_id
 from sightline.configuration import load_configuration
 from sightline.frames import RingReader, ring_path
 from sightline.health import Health
@@ -48,6 +48,16 @@ class HeldClock:
 
     def go_on(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
+
+
+class RunningClock(HeldClock):
+    """The machine's own clocks: threads wait by them."""
+
+    def monotonic_ns(self) -> int:
+        return SystemClock().monotonic_ns()
+
+    def utc_ns(self) -> int:
+        return SystemClock().utc_ns()
 
 
 def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
