@@ -97,6 +97,7 @@ def test_an_echo_is_counted_when_it_changes_but_not_where_it_stood(plc: OddModbu
         equipment.wait_until_ready()
         plc.put("Line.PartCounter", 42)
         wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
+        assert "verdicts_taken_by_plc" not in equipment.health.report().counters
         plc.put("Verdict.Echo", 42)
         wait_for("the echo", lambda: "verdicts_taken_by_plc" in equipment.health.report().counters)
         assert equipment.health.report().counters["verdicts_taken_by_plc"] == 1
