@@ -88,7 +88,7 @@ class Commands:
         self._health.count(f"commands_{decision.result}")
         extra = {"command": command.command_id, "kind": command.kind, "by": command.issued_by}
         log.info("command", extra={**extra, "result": decision.result, "reason": decision.reason})
-        self._next_announcement_ns = 0
+        self._announce()  # before the answer, which says that it is in force
 
     def _mode_change(self, command: Command, now_utc_ns: int) -> ModeChange | None:
         mode: Mode = "paused" if MODE_KINDS[command.kind] == "paused" else "production"
