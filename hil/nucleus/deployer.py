@@ -13,7 +13,7 @@ from hil.nucleus.differences import Differences, differences
 from hil.nucleus.plan import Plan
 from hil.nucleus.recipes import Recipe, load_recipes
 from hil.nucleus.update_policy import UpdatePolicy
-from sightline.errors import RecipeError
+from sightline.errors import RecipeError, SightlineError
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -74,8 +74,14 @@ class Deployer:
         self.records.begin_rollback_copy()
         if change.source is not None:
             self._components.sources.update(dict.fromkeys(change.versions, change.source))
-        started = await self._exchange(wanted, recipes, found)
-        causes = await self._watch(started | (found.configured & set(recipes)))
+        lifecycles_before = dict(self._components.lifecycles)
+        try:
+            await self._exchange(wanted, recipes, found)
+            causes = await self._watch(found.started | found.configured)
+        except (OSError, SightlineError) as error:
+            causes = [str(error)]
+        now = self._components.lifecycles
+        started = {name for name, one in now.items() if lifecycles_before.get(name) is not one}
         if not causes or not change.rolls_back:
             self._deployment = wanted
             self._keep(wanted, recipes, change)
@@ -95,8 +101,8 @@ class Deployer:
 
     async def _exchange(
         self, wanted: Deployment, recipes: Mapping[str, Recipe], found: Differences
-    ) -> set[str]:
-        """Stop what goes, change the configurations, start what comes; returns what was started."""
+    ) -> None:
+        """Stop what goes, change the configurations, start what comes."""
         scripts = {n: self._components.scripts(n) for n in found.configured - found.started}
         await self._components.stop(found.stopped)
         self._components.drop(found.stopped)
@@ -108,9 +114,7 @@ class Deployer:
         differ = {n for n, before in scripts.items() if self._components.scripts(n) != before}
         await self._components.stop(differ)
         self._components.drop(differ)
-        started = found.started | differ
-        self._begin(recipes, started)
-        return started
+        self._begin(recipes, found.started | differ)
 
     def _begin(self, recipes: Mapping[str, Recipe], names: set[str]) -> None:
         for name in recipes:

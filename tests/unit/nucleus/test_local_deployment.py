@@ -128,3 +128,16 @@ def test_the_command_says_so_where_no_nucleus_runs(tmp_path: Path) -> None:
     assert code == 2
     assert "no nucleus to be reached" in words
     assert "Traceback" not in words
+
+
+def test_a_deployment_that_the_disk_does_not_take_is_rolled_back(tmp_path: Path) -> None:
+    with running_with(tmp_path, component(A)) as running:
+        obstacle = running.root / "artifacts-unarchived" / B
+        obstacle.parent.mkdir(exist_ok=True)
+        obstacle.write_text("no folder")
+        code, words = deploy(tmp_path, [component(B)])
+        assert code == 3
+        assert "FAILED_ROLLBACK_COMPLETE" in words
+        running.wait_for_state(A, "RUNNING")
+        obstacle.unlink()
+        assert deploy(tmp_path, [component(B)])[0] == 0
