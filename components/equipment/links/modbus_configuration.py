@@ -41,7 +41,7 @@ class PlcRegisters(Configuration, frozen=True, kw_only=True):
 
 
 class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
-    """A PLC that speaks Modbus TCP."""
+    """A PLC that speaks Modbus TCP; a belt at rest (speed 0) is looked at less often."""
 
     endpoint: Annotated[str, Meta(pattern=r"^modbus-tcp://[^/:]+:\d{1,5}/?$")] = (
         "modbus-tcp://127.0.0.1:502"
@@ -50,6 +50,7 @@ class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
     word_order: WordOrder = "high-first"
     registers: PlcRegisters = PlcRegisters()
     polling_interval_ms: Milliseconds = 10.0
+    resting_interval_ms: Milliseconds = 50.0
     request_timeout_s: Seconds = 1.0
     first_retry_s: Seconds = 0.2
     longest_retry_s: Seconds = 3.0

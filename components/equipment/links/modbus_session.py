@@ -104,12 +104,19 @@ class ModbusSession:
         )
 
     async def _poll(self) -> None:
-        interval_ns = round(self._configuration.polling_interval_ms * 1e6)
         due_ns = self._clock.monotonic_ns()
         while True:
-            self._tell_changes(await self._read(*POLLED))
-            due_ns = max(due_ns + interval_ns, self._clock.monotonic_ns())
+            found = await self._read(*POLLED)
+            self._tell_changes(found)
+            due_ns = max(due_ns + self._interval_ns(found), self._clock.monotonic_ns())
             await asyncio.sleep((due_ns - self._clock.monotonic_ns()) / 1e9)
+
+    def _interval_ns(self, found: dict[str, float]) -> int:
+        configuration, at_rest = self._configuration, found["belt_speed"] == 0
+        interval_ms = (
+            configuration.resting_interval_ms if at_rest else configuration.polling_interval_ms
+        )
+        return round(interval_ms * 1e6)
 
     def _tell_changes(self, found: dict[str, float]) -> None:
         received_ns = self._clock.monotonic_ns()

@@ -1,6 +1,7 @@
 """The link against a real Modbus server: order of writes, few requests, refusals and silence in words."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -139,6 +140,22 @@ def test_one_request_polls_one_reads_the_machine_and_five_read_all_outcomes(
     ring = [read for read in plc.reads() if 100 <= read[0] < 612]
     assert len(ring) == 5
     assert {read for read in plc.reads() if read[0] >= 612} == {(700, 7)}
+
+
+def polls_in(plc: OddModbusPlc, seconds: float) -> int:
+    """How often the counter is read in so many seconds."""
+    before, until_s = plc.reads().count((0, 14)), time.monotonic() + seconds
+    wait_for("the time to pass", lambda: time.monotonic() > until_s)
+    return plc.reads().count((0, 14)) - before
+
+
+def test_a_belt_at_rest_is_looked_at_less_often(plc: OddModbusPlc) -> None:
+    link = {"polling_interval_ms": 5.0, "resting_interval_ms": 250.0}
+    with running_equipment(plc.endpoint, link=link) as equipment:
+        equipment.wait_until_ready()
+        assert polls_in(plc, 0.4) <= 3
+        plc.put("Line.BeltSpeed", 0.5)
+        wait_for("faster polls", lambda: polls_in(plc, 0.2) >= 6)
 
 
 def fill_outcomes(plc: OddModbusPlc, total: int, action: int = 2) -> None:
