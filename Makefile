@@ -18,8 +18,8 @@ NUCLEUS ?= classic
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
 
-run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second, NUCLEUS=lite as on Nucleus Lite
-	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
+run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second, NUCLEUS=lite as on Nucleus Lite, PLC=modbus another protocol
+	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PLC),--plc $(PLC)) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
 
 status: $(READY)  ## how the station on this machine fares
 	@$(BIN)/python -m hil.run.status
