@@ -1,6 +1,7 @@
 """The Lambda host, with the real nucleus, the real SDKs and functions that a test writes."""
 
 import json
+import time
 from pathlib import Path
 
 from tests.unit.nucleus.factory import broker, wait_until
@@ -10,18 +11,22 @@ from tests.unit.nucleus.lambda_kit import ECHO, FUNCTION, function_running, proc
 def test_messages_become_events_and_what_the_function_publishes_becomes_messages(
     tmp_path: Path,
 ) -> None:
-    with function_running(tmp_path) as function:
+    with function_running(tmp_path, maxIdleTimeInSeconds=0) as function:
         function.send({"number": 1}, {"number": 2}, {"number": 3})
         function.wait_for_answer({"number": 3})
+        idle_until_s = time.monotonic() + 0.3
+        wait_until(lambda: time.monotonic() > idle_until_s)
+        function.send({"number": 4})
+        function.wait_for_answer({"number": 4})
         answers = [
             line
             for line in function.running.log("com.example.Peer").splitlines()
             if "answer" in line
         ]
-        assert answers == [f'answer {{"number": {n}}}' for n in (1, 2, 3)]
+        assert answers == [f'answer {{"number": {n}}}' for n in (1, 2, 3, 4)]
         assert 'event {"number": 1} on questions of example' in function.log()
         assert "loaded, greeting hello token None" in function.log()
-        assert function.log().count("loaded") == 1  # pinned: one process for all events
+        assert function.log().count("loaded") == 1  # pinned: one process, however idle
 
 
 def test_a_subject_without_a_subscription_is_refused_to_the_function_in_words(

@@ -63,6 +63,11 @@ def test_the_longer_the_wanted_run_length_the_fewer_the_alarms() -> None:
     assert found[2] <= 1
 
 
+def test_a_machine_of_which_little_is_known_yet_alarms_no_oftener() -> None:
+    found = sum(alarms(scored(readings(50, seed), wanted=2_000)) for seed in range(100))
+    assert found <= 8  # 5,000 intervals, of which 3,000 are scored
+
+
 @pytest.mark.parametrize("cause", ["current", "vibration"])
 def test_a_value_usual_in_itself_but_not_beside_the_others_is_an_alarm(cause: str) -> None:
     rows = readings(2_000, 11)
