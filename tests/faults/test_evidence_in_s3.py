@@ -2,16 +2,13 @@
 
 import json
 import os
-import threading
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from publisher.configuration import EvidenceConfiguration, S3Configuration
 from publisher.evidence.registry import open_store
@@ -21,82 +18,15 @@ from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health
 from sightline.messages import Part
-from sightline.station_folder import evidence_key
+from sightline.station_folder import StationFolder, evidence_key
 from sightline.topics import PUBLISHER
+from tests.faults.s3_server import BUCKET, PREFIX, Denying, Server, TokenExchange, serving
+from tests.unit.nucleus.factory import Component, nucleus
 from tests.unit.publisher.making import STATION, StandingClock, wait_until
+from tools.access_control import access_control_of
 
-BUCKET, PREFIX = "line-1-pictures", "site/line-1/"
 EXCHANGE_PATH = "/2016-11-01/credentialprovider/"
 KEYS = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 4)]
-
-
-class Server:
-    """An S3 server in this process, on a port of its own, that can go away and come back."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.start()
-        self.client = client_of(self.address)
-        self.client.create_bucket(Bucket=BUCKET)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
-        self._server.start()
-        _, self.port = self._server.get_host_and_port()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def content(self, key: str) -> bytes:
-        content: bytes = self.client.get_object(Bucket=BUCKET, Key=PREFIX + key)["Body"].read()
-        return content
-
-
-def client_of(address: str) -> Any:
-    return boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=address)
-
-
-class TokenExchange(BaseHTTPRequestHandler):
-    """What the nucleus serves at AWS_CONTAINER_CREDENTIALS_FULL_URI."""
-
-    asked: ClassVar[list[tuple[str, str | None]]] = []
-
-    def do_GET(self) -> None:
-        self.asked.append((self.path, self.headers.get("Authorization")))
-        body = json.dumps(
-            {
-                "AccessKeyId": "ASIAEXAMPLE",
-                "SecretAccessKey": "of the role",
-                "Token": "session",
-                "Expiration": "2099-01-01T00:00:00Z",
-            }
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Keep quiet."""
-
-
-@contextmanager
-def serving(server: HTTPServer) -> Iterator[HTTPServer]:
-    """Answer requests while the block runs."""
-    server.server_activate()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -117,13 +47,21 @@ def credentials(own_environment: pytest.MonkeyPatch) -> None:
     own_environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
 
-@pytest.fixture
-def server(credentials: None) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
     """A server with the bucket."""
     server = Server()
     yield server
     server.client.close()
     server.stop()
+
+
+@pytest.fixture
+def server(running: Server, credentials: None) -> Server:
+    """The server with an empty bucket."""
+    for key in running.names():
+        running.client.delete_object(Bucket=BUCKET, Key=key)
+    return running
 
 
 def store_at(address: str, folder: Path, **changes: Any) -> EvidenceStore:
@@ -187,6 +125,14 @@ def test_pictures_wait_while_the_server_is_away_and_all_are_stored_when_it_is_ba
     assert uploader.close(10.0)
 
 
+def test_a_server_that_never_answers_is_given_up_in_time(credentials: None, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        store = store_at(address, tmp_path, read_timeout_s=0.2)
+        with pytest.raises(EvidenceError, match="Read timeout"):
+            store.put(KEYS[0], a_picture(tmp_path, KEYS[0], b"x"))
+
+
 def test_a_bucket_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
     store = store_at(server.address, tmp_path, bucket="another-bucket")
     with pytest.raises(EvidenceError, match="there is no such bucket: s3://another-bucket/"):
@@ -235,30 +181,6 @@ def test_a_station_without_credentials_looks_for_them_again(
     assert server.content(KEYS[0]) == b"x"
 
 
-class Denying(BaseHTTPRequestHandler):
-    """An S3 server that fails `failures` times, then denies access."""
-
-    failures = 0
-    requests = 0
-
-    def do_PUT(self) -> None:
-        cls = type(self)
-        cls.requests += 1
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        code, status = ("AccessDenied", 403)
-        if cls.requests <= cls.failures:
-            code, status = ("InternalError", 500)
-        body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Keep quiet."""
-
-
 def test_errors_of_the_server_are_tried_again_and_denied_access_is_said_in_words(
     credentials: None, tmp_path: Path
 ) -> None:
@@ -269,3 +191,26 @@ def test_errors_of_the_server_are_tried_again_and_denied_access_is_said_in_words
             store.put(KEYS[0], a_picture(tmp_path, KEYS[0], b"x"))
     assert Denying.requests == 2
     assert "access is denied: the station's role needs s3:PutObject on s3://" in str(caught.value)
+
+
+@pytest.mark.parametrize("dialect", ["classic", "lite"])
+def test_a_publisher_under_its_nucleus_stores_with_the_credentials_that_it_is_handed(
+    server: Server, tmp_path: Path, own_environment: pytest.MonkeyPatch, dialect: str
+) -> None:
+    own_environment.delenv("AWS_ACCESS_KEY_ID")
+    own_environment.delenv("AWS_SECRET_ACCESS_KEY")
+    role = tmp_path / "role.json"
+    role.write_text(json.dumps({"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "of the role"}))
+    publisher = Component(PUBLISHER, run='exec "$SIGHTLINE_PYTHON" -m publisher')
+    s3 = {"bucket": BUCKET, "prefix": PREFIX, "endpointUrl": server.address}
+    publisher.configuration = {
+        "stationFolder": str(tmp_path / "station"),
+        "evidence": {"kind": "s3", "s3": s3},
+        "accessControl": access_control_of(PUBLISHER),
+    }
+    a_picture(tmp_path, KEYS[0], b"picture")
+    (tmp_path / "station").mkdir()
+    (tmp_path / "spool").rename(StationFolder(tmp_path / "station").evidence_spool)
+    with nucleus(tmp_path, [publisher], dialect=dialect, more=("--credentials", str(role))):
+        wait_until(lambda: server.names() == [PREFIX + KEYS[0]])
+    assert server.content(KEYS[0]) == b"picture"
