@@ -1,5 +1,6 @@
 """The Lambda host's connection to its nucleus, through the unmodified client of the Device SDK."""
 
+import concurrent.futures
 import json
 import threading
 from collections.abc import Callable
@@ -77,7 +78,11 @@ class NucleusLink:
                 message = model.PublishMessage(binary_message=model.BinaryMessage(message=payload))
                 future = self._client.publish_to_topic_async(topic=topic, publish_message=message)
             future.result(TIMEOUT_S)
-        except (model.GreengrassCoreIPCError, RuntimeError, TimeoutError) as error:
+        except (
+            model.GreengrassCoreIPCError,
+            RuntimeError,
+            concurrent.futures.TimeoutError,
+        ) as error:
             raise TransportError(f"{topic}: {type(error).__name__}: {error}") from error
 
 
