@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run status test bench check format environment training-environment lock clean clean-station
+.PHONY: help run status test bench check format environment training-environment rig lock clean clean-station
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ status: $(READY)  ## how the station on this machine fares
 	@$(BIN)/python -m hil.run.status
 
 test: $(READY)  ## the whole suite; needs no GPU, camera, account or network
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadgroup -p no:benchmark
 
 bench: $(READY)  ## the benchmarks: a table, and .station/bench.json
 	@mkdir -p .station
@@ -54,6 +54,10 @@ $(READY): $(LOCK)
 
 training-environment: $(READY)  ## adds PyTorch, for training only
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+
+rig: $(READY)  ## V4L2 cameras against the kernel's test driver in a virtual machine (Debian 12, root)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/cameras-python$(VERSION).txt
+	bash hil/rig/run.sh
 
 lock:  ## renew the locks (needs uv)
 	for version in 3.10 3.11 3.12 3.13; do \

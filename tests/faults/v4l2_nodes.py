@@ -35,7 +35,7 @@ def why_skipped() -> str:
     if importlib.util.find_spec("linuxpy") is None:
         return "linuxpy is not installed (the extra `cameras`)"
     if not CLASS.is_dir():
-        return "the kernel here has no V4L2 nodes (modprobe vivid n_devs=2 makes some)"
+        return "the kernel here has no V4L2 nodes (hil/rig/run.sh starts one that has)"
     if len(vivid_nodes()) < 2:
         return "fewer than two capture nodes of vivid (modprobe vivid n_devs=2 makes them)"
     return ""
