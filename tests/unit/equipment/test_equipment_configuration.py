@@ -71,3 +71,17 @@ def test_a_deployment_that_names_the_kind_and_its_endpoint_is_enough_for_modbus(
     loaded = load_configuration(EquipmentConfiguration, merged)
     assert loaded.link.endpoint == "modbus-tcp://plc.line-1:502"
     assert loaded.link.chosen is loaded.link.modbus
+
+
+def as_text(value: Any) -> Any:
+    """Every scalar as text, as Nucleus Lite hands it over."""
+    if isinstance(value, dict):
+        return {key: as_text(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_text(entry) for entry in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_whole_configuration_may_be_text() -> None:
+    written = as_text(default_configuration(EquipmentConfiguration))
+    assert load_configuration(EquipmentConfiguration, written) == EquipmentConfiguration()
