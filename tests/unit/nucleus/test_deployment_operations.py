@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awsiot.eventstreamrpc import AccessDeniedError
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from hil.nucleus.command_line import access_file, load_access
-from tests.unit.nucleus.deploying import QUICK, running_with
+from tests.unit.nucleus.deploying import QUICK, deploy, running_with
 from tests.unit.nucleus.factory import Component, RunningNucleus, nucleus, wait_until
 
 NAME = "com.example.A"
@@ -80,3 +81,27 @@ def test_nucleus_lite_passes_over_shutdown(tmp_path: Path, dialect: str, said: b
         wait_until(lambda: "up" in running.log(NAME))
         running.stop()
     assert ("shutting down" in running.log(NAME)) == said
+
+
+def test_the_token_of_a_component_that_was_taken_away_is_void(tmp_path: Path) -> None:
+    with running_with(tmp_path, Component(NAME, run=f"echo $SVCUID; {FOREVER}")) as running:
+        token = wait_until(lambda: running.log(NAME)).strip()
+        client_of(running, token).close()
+        assert deploy(tmp_path, [Component("com.example.B", run=FOREVER)])[0] == 0
+        with pytest.raises(AccessDeniedError):
+            client_of(running, token)
+
+
+def test_errors_of_a_start_are_forgotten_once_it_went_well(tmp_path: Path) -> None:
+    component = Component(NAME)
+    component.lifecycle["startup"] = (
+        "n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n; echo $SVCUID; "
+        "[ $((n % 3)) = 0 ]"  # each third try goes well
+    )
+    with nucleus(tmp_path, [component], more=QUICK) as running:
+        running.wait_for_state(NAME, "RUNNING")
+        client = client_of(running, running.log(NAME).split()[0])
+        client.update_state(state="ERRORED")
+        client.close()
+        wait_until(lambda: running.component(NAME)["restarts"] == 5)
+        running.wait_for_state(NAME, "RUNNING")

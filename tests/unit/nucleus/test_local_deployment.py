@@ -141,3 +141,14 @@ def test_a_deployment_that_the_disk_does_not_take_is_rolled_back(tmp_path: Path)
         running.wait_for_state(A, "RUNNING")
         obstacle.unlink()
         assert deploy(tmp_path, [component(B)])[0] == 0
+
+
+def test_what_cannot_do_without_a_new_version_is_started_again_with_it(tmp_path: Path) -> None:
+    needs, may = component(B), component("com.example.C")
+    needs.dependencies = {A: {"DependencyType": "HARD"}}
+    may.dependencies = {A: {"DependencyType": "SOFT"}}
+    with running_with(tmp_path, component(A), needs, may) as running:
+        untouched = running.component("com.example.C")["pid"]
+        assert deploy(tmp_path, [component(A, "1.1.0"), needs, may])[0] == 0
+        assert running.log(B).split() == ["1.0.0", "1.0.0"]
+        assert running.component("com.example.C")["pid"] == untouched
