@@ -3,10 +3,17 @@
 from dataclasses import dataclass
 
 from cloud.routes import Route, route_of
-from cloud.store.store import Batch, StoredHealth, StoredRecord, StoredRefusal, StoredState
+from cloud.store.store import (
+    Batch,
+    StoredHealth,
+    StoredOutcome,
+    StoredRecord,
+    StoredRefusal,
+    StoredState,
+)
 from sightline.codec import decode
 from sightline.errors import MessageError
-from sightline.messages import InspectionRecord, MachineState, StationHealth
+from sightline.messages import CommandOutcome, InspectionRecord, MachineState, StationHealth
 
 GREATEST_NUMBER = 2**63 - 1
 GREATEST_REFUSED_BYTES = 1024
@@ -44,6 +51,8 @@ def _sort_in(arrival: Arrival, batch: Batch) -> None:
         batch.states.append(StoredState(route.thing, message, body))
     elif isinstance(message, StationHealth):
         batch.health.append(StoredHealth(route.thing, message, body))
+    elif isinstance(message, CommandOutcome):
+        batch.outcomes.append(StoredOutcome(route.thing, message, body))
 
 
 def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str) -> StoredRecord:

@@ -39,6 +39,13 @@ CREATE TABLE IF NOT EXISTS health (
     body TEXT NOT NULL,
     PRIMARY KEY (thing, component)
 );
+CREATE TABLE IF NOT EXISTS command_outcomes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    thing TEXT NOT NULL,
+    command_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (thing, command_id, body)
+);
 CREATE TABLE IF NOT EXISTS refused (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL,

@@ -17,6 +17,7 @@ from cloud.store.store import (
     PartsPage,
     PartsQuery,
     StoredHealth,
+    StoredOutcome,
     StoredRecord,
     StoredRefusal,
     StoredState,
@@ -29,6 +30,7 @@ from sightline.messages import InspectionRecord, MachineState, StationHealth
 M = TypeVar("M", bound=msgspec.Struct)
 HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
+OUTCOMES_KEPT = 10_000
 BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
 INSERT_RECORD = """
 INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
@@ -47,6 +49,9 @@ WHERE excluded.at_utc_ns >= at_utc_ns
 """
 INSERT_HISTORY = """
 INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?, ?, ?, ?)
+"""
+INSERT_OUTCOME = """
+INSERT INTO command_outcomes (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
 INSERT_REFUSAL = """
 INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
@@ -71,6 +76,7 @@ class SqliteStore:
                 duplicates = len(batch.records) - len(new)
                 _insert_states(connection, batch.states)
                 _insert_health(connection, batch.health)
+                _insert_outcomes(connection, batch.outcomes)
                 _insert_refusals(connection, batch.refusals)
                 _add_to_tally(connection, "duplicates", duplicates)
         except sqlite3.OperationalError as error:
@@ -92,6 +98,13 @@ class SqliteStore:
         """One record's JSON, or None."""
         rows = self._read("SELECT body FROM records WHERE record_id = ?", (record_id,))
         return str(rows[0][0]) if rows else None
+
+    def outcomes(self, limit: int) -> tuple[str, ...]:
+        """The last outcomes of commands as JSON, newest first."""
+        rows = self._read(
+            "SELECT body FROM command_outcomes ORDER BY sequence DESC LIMIT ?", (limit,)
+        )
+        return tuple(str(body) for (body,) in rows)
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""
@@ -176,6 +189,13 @@ def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) ->
 def _insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
     rows = [(h.thing, h.health.component, h.health.at_utc_ns, h.body) for h in health]
     connection.executemany(UPSERT_HEALTH, rows)
+
+
+def _insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome]) -> None:
+    rows = [(stored.thing, stored.outcome.command_id, stored.body) for stored in outcomes]
+    connection.executemany(INSERT_OUTCOME, rows)
+    if rows:
+        connection.execute(TRIM.format(table="command_outcomes", kept=OUTCOMES_KEPT))
 
 
 def _insert_refusals(connection: sqlite3.Connection, refusals: list[StoredRefusal]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sightline.messages import InspectionRecord, MachineState, StationHealth
+from sightline.messages import CommandOutcome, InspectionRecord, MachineState, StationHealth
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,15 @@ class StoredHealth:
 
 
 @dataclass(frozen=True)
+class StoredOutcome:
+    """What became of a command, with its JSON as received."""
+
+    thing: str
+    outcome: CommandOutcome
+    body: str
+
+
+@dataclass(frozen=True)
 class StoredRefusal:
     """A message that was not understood: its reason and the first bytes of it."""
 
@@ -52,6 +61,7 @@ class Batch:
     records: list[StoredRecord] = field(default_factory=list)
     states: list[StoredState] = field(default_factory=list)
     health: list[StoredHealth] = field(default_factory=list)
+    outcomes: list[StoredOutcome] = field(default_factory=list)
     refusals: list[StoredRefusal] = field(default_factory=list)
 
 
@@ -106,10 +116,13 @@ class RecordStore(Protocol):
 
 
 class PastStore(Protocol):
-    """What a site asks of its store beside the records: what was before, and what was refused."""
+    """What a site asks of its store beside the records: what was before, commands, and what was refused."""
 
     def history(self) -> History:
         """Everything that the running counts are made of."""
+
+    def outcomes(self, limit: int) -> tuple[str, ...]:
+        """The last outcomes of commands as JSON, newest first."""
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""

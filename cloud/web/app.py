@@ -23,6 +23,7 @@ from sightline.messages import Verdict
 
 STATIC = Path(__file__).parent / "static"
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+OUTCOMES_SHOWN = 200
 REFUSALS_SHOWN = 50
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; frame-ancestors 'none'; "
@@ -54,6 +55,7 @@ def build_app(sources: Sources) -> Starlette:
             Route("/api/summary", handlers.summary),
             Route("/api/parts", handlers.parts),
             Route("/api/parts/{record_id:path}", handlers.part),
+            Route("/api/commands", handlers.commands),
             Route("/api/refused", handlers.refused),
             Route("/evidence/{key:path}", handlers.evidence),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -93,6 +95,14 @@ class _Handlers:
         if body is None:
             return _json({"error": "no record has this id"}, 404)
         return _json(msgspec.Raw(body.encode()))
+
+    def commands(self, request: Request) -> Response:
+        try:
+            limit = whole_number(request.query_params, "limit", OUTCOMES_SHOWN, 1, OUTCOMES_SHOWN)
+        except QueryError as error:
+            return _json({"error": str(error)}, 400)
+        bodies = [msgspec.Raw(body.encode()) for body in self._sources.past.outcomes(limit)]
+        return _json({"commands": bodies})
 
     def refused(self, request: Request) -> Response:
         try:

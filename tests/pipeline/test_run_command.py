@@ -21,7 +21,13 @@ def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "hil.run", "--folder", str(folder), "--port", "0"),
-            *("--station", f"test-{folder.name[-16:]}-{os.getpid()}", "--nucleus", NUCLEUS, *arguments),
+            *(
+                "--station",
+                f"test-{folder.name[-16:]}-{os.getpid()}",
+                "--nucleus",
+                NUCLEUS,
+                *arguments,
+            ),
         ],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,

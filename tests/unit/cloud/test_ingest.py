@@ -99,6 +99,7 @@ def test_a_record_damaged_anywhere_becomes_a_record_or_a_refusal(at: int, damage
 def test_every_cloud_stream_of_the_catalogue_is_subscribed_for_every_thing() -> None:
     assert set(subscriptions()) == {
         "sightline/+/records",
+        "sightline/+/command-outcomes",
         "sightline/+/machine-state",
         "sightline/+/health",
     }

@@ -12,7 +12,13 @@ from cloud.store.sqlite import SqliteStore
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from sightline.codec import encode
 from sightline.errors import FatalError
-from sightline.topics import INSPECTION_RECORD, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from sightline.messages import CommandOutcome
+from sightline.topics import (
+    COMMAND_OUTCOME,
+    INSPECTION_RECORD,
+    MACHINE_STATE_TO_CLOUD,
+    STATION_HEALTH,
+)
 from tests.cloud.records import THING, defect, health, machine_state, record
 
 
@@ -24,7 +30,11 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 def batch(*messages: msgspec.Struct) -> Batch:
-    topics = {"MachineState": MACHINE_STATE_TO_CLOUD, "StationHealth": STATION_HEALTH}
+    topics = {
+        "MachineState": MACHINE_STATE_TO_CLOUD,
+        "StationHealth": STATION_HEALTH,
+        "CommandOutcome": COMMAND_OUTCOME,
+    }
     return batch_of(
         [
             Arrival(
@@ -114,3 +124,24 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
     path.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
     with pytest.raises(FatalError, match=r"records\.sqlite"):
         SqliteStore(path)
+
+
+def test_what_became_of_a_command_is_kept_once_however_often_it_is_told(
+    store: SqliteStore,
+) -> None:
+    first, second = (
+        CommandOutcome(
+            station_id=THING,
+            command_id=f"c{number}",
+            kind="pause",
+            issued_by="operator",
+            result="done",
+            decided_utc_ns=number,
+        )
+        for number in (1, 2)
+    )
+    commit(store, first, second, first)
+    commit(store, first)
+    told = [msgspec.json.decode(body)["command_id"] for body in store.outcomes(10)]
+    assert told == ["c2", "c1"]
+    assert len(store.outcomes(1)) == 1
