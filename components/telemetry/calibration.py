@@ -11,6 +11,8 @@ import math
 TAIL_SHARE = 0.02  # the share of intervals that lie beyond the point where the tail begins
 PRIOR_INTERVALS = 2_500
 LIGHTEST_SHAPE, HEAVIEST_SHAPE = 0.0, 0.4  # a lighter tail than the exponential is not believed
+LEAST_VARIANCE = 1e-9
+MOST_ALARMS_OF_EXPECTED = 3
 MEMORY_INTERVALS = 200_000  # what is older counts half, again and again
 
 
@@ -57,22 +59,33 @@ class TailCalibrator:
         self._excess = self._in_tail * mean_excess
         self._squares = 2 * self._in_tail * mean_excess**2
         self._was_alarm = False
+        self._seen = 0
+        self._alarms_learned = 0
         self.threshold = theory
 
     def take(self, statistic: float) -> float:
         """The statistic in units of the threshold before it (1 and more: an alarm); learns from it.
 
-        Of a row of alarms only the first teaches, and no more than the threshold: a fault that lasts
-        does not become what is usual.
+        Of a row of alarms only the first teaches, no more than the threshold, and only as often as
+        false alarms are to be expected: faults that last or come back do not become what is usual.
         """
         ratio = statistic / self.threshold
         is_alarm = ratio >= 1
-        if not (is_alarm and self._was_alarm):
-            self._learn(min(statistic, self.threshold))
+        if not is_alarm:
+            self._learn(statistic)
+        elif not self._was_alarm and self._may_be_false():
+            self._alarms_learned += 1
+            self._learn(self.threshold)
         self._was_alarm = is_alarm
         return ratio
 
+    def _may_be_false(self) -> bool:
+        """Whether so many false alarms as have taught are to be expected; more of them are faults."""
+        expected = (self._seen + PRIOR_INTERVALS) * self._alarm_share
+        return self._alarms_learned + 1 <= MOST_ALARMS_OF_EXPECTED * expected
+
     def _learn(self, statistic: float) -> None:
+        self._seen += 1
         self._intervals += 1
         if self._intervals > MEMORY_INTERVALS:
             self._intervals, self._in_tail = self._intervals / 2, self._in_tail / 2
@@ -87,7 +100,10 @@ class TailCalibrator:
     def _excess_of_alarms(self) -> float:
         mean = self._excess / self._in_tail
         variance = self._squares / self._in_tail - mean * mean
-        shape = min(max((1 - mean * mean / variance) / 2, LIGHTEST_SHAPE), HEAVIEST_SHAPE)
+        shape = min(
+            max((1 - mean * mean / max(variance, LEAST_VARIANCE)) / 2, LIGHTEST_SHAPE),
+            HEAVIEST_SHAPE,
+        )
         scale = mean * (1 - shape)
         steps = max(math.log(self._in_tail / self._intervals / self._alarm_share), 1.0)
         return scale * (math.expm1(shape * steps) / shape if abs(shape) > 1e-6 else steps)

@@ -105,6 +105,15 @@ def test_a_fault_that_lasts_does_not_become_the_usual_at_once_and_a_lacking_tag_
     assert all(score.cause == "pressure" for score in scored([*rows, *lacking])[-20:])
 
 
+def test_a_fault_that_comes_back_is_found_each_time() -> None:
+    rows = readings(4_000, 19)
+    faulty = range(1_000, 4_000, 100)
+    for number in faulty:
+        rows[number]["pressure"] += 12
+    scores = scored(rows)
+    assert [scores[number].cause for number in faulty] == ["pressure"] * len(faulty)
+
+
 @pytest.mark.parametrize(
     ("share", "dimensions", "known"),
     [
