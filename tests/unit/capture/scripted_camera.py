@@ -144,7 +144,7 @@ class Rig:
         self.values: dict[str, Any] = {
             "cameras": {name: {"node": f"/dev/{name}"} for name in names},
             "droppedFirst": 0,
-            "matching": {"freeRunning": False, "arrivalMs": 2000},
+            "matching": {"freeRunning": False, "arrivalMs": 10_000},
             **values,
         }
         self._source: LiveSource | None = None
