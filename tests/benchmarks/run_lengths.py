@@ -61,6 +61,10 @@ def main() -> None:
         for wanted, intervals in lengths.items()
         for name, kind in KINDS.items()
     ]
+    cases += [
+        Case(name, 86_400, 800_000 // share, **KINDS[name])  # type: ignore[arg-type]
+        for name in ("independent, normal", "carried over 0.5")
+    ]
     with multiprocessing.Pool(given.processes) as pool:
         print("| readings | wanted | intervals | false alarms | measured run length (95 %) |")
         print("| --- | --- | --- | --- | --- |")
