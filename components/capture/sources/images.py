@@ -1,8 +1,13 @@
-"""Cameras that play a folder of pictures, chosen by the part's number; decoded ahead of the trigger."""
+"""Cameras that play a folder of pictures, chosen by the part's number; decoded ahead of the trigger.
+
+Decoding stands in for a camera's own work: it begins half-way between two parts, when the part in hand
+is judged, for a camera would not disturb that either.
+"""
 
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +18,7 @@ from capture.sources.source import CameraFault, Frame
 from sightline.errors import CameraError, PictureError
 
 DECODER_NICENESS = 10
+GREATEST_PAUSE_S = 0.2
 Frames = tuple[Frame | CameraFault, ...]
 
 
@@ -31,18 +37,24 @@ class ImagesSource:
         self._frame = frame
         self._decoder = ThreadPoolExecutor(1, "decode-ahead", initializer=_step_back)
         self._ahead: tuple[int, Future[Frames]] | None = None
+        self._asked_for = threading.Event()
+        self._last_asked_s: float | None = None
+        self._pause_s = 0.0
 
     def expect(self, part_number: int) -> None:
-        """Decode the part's pictures in the background, unless that is under way."""
+        """Decode the part's pictures in the background, soon, unless that is under way."""
         if self._ahead is not None:
             number, future = self._ahead
             if number == part_number:
                 return
             future.cancel()
-        self._ahead = (part_number, self._decoder.submit(self._decode, part_number))
+        self._asked_for.clear()
+        self._ahead = (part_number, self._decoder.submit(self._decode_soon, part_number))
 
     def frames(self, part_number: int, triggered_monotonic_ns: int) -> Frames:
         """The part's frames: at once if it was expected, else decoded now; the number decides."""
+        self._observe_rate(time.monotonic())
+        self._asked_for.set()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == part_number:
             return ahead[1].result()
@@ -50,7 +62,17 @@ class ImagesSource:
 
     def close(self) -> None:
         """End the decoder's thread."""
+        self._asked_for.set()
         self._decoder.shutdown(wait=True, cancel_futures=True)
+
+    def _observe_rate(self, now_s: float) -> None:
+        if self._last_asked_s is not None:
+            self._pause_s = min(GREATEST_PAUSE_S, (now_s - self._last_asked_s) / 2)
+        self._last_asked_s = now_s
+
+    def _decode_soon(self, part_number: int) -> Frames:
+        self._asked_for.wait(self._pause_s)
+        return self._decode(part_number)
 
     def _decode(self, part_number: int) -> Frames:
         return tuple(
@@ -68,6 +90,6 @@ class ImagesSource:
 
 
 def _step_back() -> None:
-    """Decoding ahead stands in for a camera's own work: it must not slow the part in hand."""
+    """Let the part in hand go first."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODER_NICENESS)
