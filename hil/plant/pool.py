@@ -7,6 +7,7 @@ pool.json               what the pool was made from; the same request finds it a
 """
 
 import argparse
+import fcntl
 import json
 import shutil
 import sys
@@ -30,6 +31,13 @@ Json = dict[str, Any]
 
 def ensure_pool(directory: Path, parts: int, seed: int, mix: Mix = "line") -> Path:
     """The folder with the pool asked for; rendered now, with progress, unless it is there already."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_name(directory.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds the pool made
+        return _ensure(directory, parts, seed, mix)
+
+
+def _ensure(directory: Path, parts: int, seed: int, mix: Mix) -> Path:
     request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed, "mix": mix}
     description = directory / "pool.json"
     if description.is_file() and json.loads(description.read_text()) == request:

@@ -1,6 +1,8 @@
 """Rendered bottles: what is planted is really there, and what the truth says of it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -94,3 +96,11 @@ def test_a_pool_has_pictures_and_their_truth_as_coco_and_is_made_once(tmp_path: 
     before = (pool / "cam1" / "000001.jpg").stat().st_mtime_ns
     ensure_pool(tmp_path / "pool", 6, 11)
     assert (pool / "cam1" / "000001.jpg").stat().st_mtime_ns == before
+
+
+def test_two_who_ask_for_the_same_pool_at_once_get_one_whole_pool(tmp_path: Path) -> None:
+    folder = tmp_path / "pool"
+    command = [sys.executable, "-m", "hil.plant.pool", "--parts", "5", "--out", str(folder)]
+    both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert len(list(folder.glob("cam*/*.jpg"))) == 20
