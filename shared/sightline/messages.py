@@ -16,9 +16,21 @@ PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
 Mode = Literal["production", "paused"]
 CommandKind = Literal[
-    "change_product", "load_model", "set_threshold", "challenge_part", "pause", "resume", "bypass"
+    "change_product",
+    "load_model",
+    "set_threshold",
+    "challenge_part",
+    "pause",
+    "resume",
+    "bypass",
+    "live_view",
+    "map_cameras",
+    "calibrate",
+    "take_reference",
+    "gate_dry_run",
 ]
 CommandResult = Literal["done", "accepted", "refused", "expired"]
+StepResult = Literal["done", "failed"]
 Argument = str | float | bool | None
 
 
@@ -142,7 +154,10 @@ class EvidencePicture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StageTimings(msgspec.Struct, frozen=True, kw_only=True):
-    """What each stage of a part took, in milliseconds; `per_image_ms` has one entry a frame."""
+    """What each stage of a part took, in milliseconds; `per_image_ms` has one entry a frame.
+
+    `trigger_to_gate_ms` is by the PLC's clock where the PLC gives the trigger.
+    """
 
     capture_ms: float = 0.0
     queue_ms: float = 0.0
@@ -152,6 +167,8 @@ class StageTimings(msgspec.Struct, frozen=True, kw_only=True):
     commit_ms: float = 0.0
     per_image_ms: tuple[float, ...] = ()
     trigger_to_verdict_ms: float | None = None
+    trigger_to_gate_ms: float | None = None
+    trigger_to_deadline_ms: float | None = None
 
 
 class PartJudged(Message, frozen=True, kw_only=True):
@@ -323,6 +340,68 @@ class StationMode(Message, frozen=True, kw_only=True):
     mode: Mode
     since_utc_ns: int
     command_id: str = ""
+
+
+class CameraView(Message, frozen=True, kw_only=True):
+    """How a camera sees now, twice a second while somebody looks: capture -> IoT Core.
+
+    `focus` is the variance of the Laplacian over all pixels of the luma, `brightness` its mean; the
+    picture lies under its key in the evidence store, renewed with each view.
+    """
+
+    camera: str
+    device: str
+    sequence: int
+    seen_utc_ns: int
+    width: int
+    height: int
+    focus: float
+    brightness: float
+    picture_key: str
+    out_of_range: tuple[str, ...] = ()
+    shift_px: float | None = None
+    mm_per_pixel: float | None = None
+    reprojection_px: float | None = None
+    calibration_version: str = ""
+    reference_version: str = ""
+
+
+class CameraCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a printed target showed of a camera: its scale, and how well the target's points fit."""
+
+    camera: str
+    mm_per_pixel: float
+    reprojection_px: float
+    tilt_deg: float
+    points: int
+    calibrated_utc_ns: int
+
+
+class GateTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """One dry-run part: what was ordered, what the PLC echoed and did, and how long each took."""
+
+    number: int
+    ordered: Literal["ok", "reject"]
+    echoed: int | None
+    acted: GateAction | None
+    order_to_echo_ms: float | None
+    order_to_act_ms: float | None
+    cause: str = ""
+
+
+class CommissioningStep(Message, frozen=True, kw_only=True):
+    """What a component made of a command of the commissioning: capture, equipment -> IoT Core."""
+
+    command_id: str
+    kind: str
+    component: str
+    result: StepResult
+    at_utc_ns: int
+    text: str
+    version: str = ""
+    calibrations: tuple[CameraCalibration, ...] = ()
+    trials: tuple[GateTrial, ...] = ()
+    positions: dict[str, str] = {}
 
 
 class RecordBox(msgspec.Struct, frozen=True, kw_only=True):

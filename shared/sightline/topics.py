@@ -144,6 +144,24 @@ COMMAND_OUTCOME = Stream(
     2,
     "cloud",
 )
+CAMERA_VIEW = Stream(
+    "CameraView",
+    messages.CameraView,
+    "sightline/{thing}/camera-views",
+    (CAPTURE,),
+    (CLOUD,),
+    16,
+    "cloud",
+)
+COMMISSIONING_STEP = Stream(
+    "CommissioningStep",
+    messages.CommissioningStep,
+    "sightline/{thing}/commissioning",
+    (CAPTURE, EQUIPMENT),
+    (CLOUD,),
+    2,
+    "cloud",
+)
 
 CATALOGUE: tuple[Stream, ...] = (
     PART_TRIGGERED,
@@ -162,6 +180,8 @@ CATALOGUE: tuple[Stream, ...] = (
     COMMAND_ACCEPTED,
     COMMAND,
     COMMAND_OUTCOME,
+    CAMERA_VIEW,
+    COMMISSIONING_STEP,
 )
 
 

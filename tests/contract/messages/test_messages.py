@@ -46,13 +46,24 @@ def not_additive(before: Schema, after: Schema) -> list[str]:
         found += [
             f"{name}.{field}: was {kind}; is {now['properties'].get(field)}"
             for field, kind in struct["properties"].items()
-            if now["properties"].get(field) != kind
+            if not takes_all_of(kind, now["properties"].get(field))
         ]
         found += [
             f"{name}.{field}: required in one of the two only"
             for field in sorted(set(struct["required"]) ^ set(now["required"]))
         ]
     return found
+
+
+def takes_all_of(before: Any, after: Any) -> bool:
+    """Whether a field is as it was; allowed words, and fields of a default, may have become more."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return bool(before == after)
+    words = set(before.get("enum", ())) <= set(after.get("enum", ()))
+    old, new = before.get("default"), after.get("default")
+    grown = isinstance(old, dict) and isinstance(new, dict) and old.items() <= new.items()
+    compared = {"enum": 0, "default": 0} if grown else {"enum": 0}
+    return words and {**before, **compared} == {**after, **compared}
 
 
 def test_every_message_of_the_catalogue_has_its_example() -> None:
@@ -113,6 +124,7 @@ OLD: Schema = {"Part": {"properties": {"epoch": {"type": "integer"}}, "required"
         ({"epoch": {"type": "string"}}, ["epoch"], False),
         ({"epoch": {"type": "integer"}}, [], False),
         ({}, [], False),
+        ({"epoch": {"enum": ["a"]}}, ["epoch"], False),
     ],
 )
 def test_what_counts_as_an_addition(
@@ -121,3 +133,15 @@ def test_what_counts_as_an_addition(
     after: Schema = {"Part": {"properties": properties, "required": required}}
     assert (not_additive(OLD, after) == []) is accepted
     assert not_additive(OLD, {}) != []
+
+
+@pytest.mark.parametrize(
+    ("words", "accepted"),
+    [(["ok", "defect"], True), (["ok", "new", "defect"], True), (["ok"], False)],
+)
+def test_allowed_words_are_only_added(words: list[str], accepted: bool) -> None:
+    before, after = (
+        {"Part": {"properties": {"verdict": {"enum": enum}}, "required": []}}
+        for enum in (["defect", "ok"], words)
+    )
+    assert (not_additive(before, after) == []) is accepted
