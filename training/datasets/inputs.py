@@ -1,14 +1,12 @@
-"""Pictures and their true boxes, read from COCO JSON, and the pictures as a model sees them."""
+"""Pictures as the station and as a model sees them."""
 
 import json
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,67 +15,9 @@ from numpy.typing import NDArray
 from inference.preprocess import PREPROCESSINGS, FramePyramid
 from sightline.errors import PictureError
 from sightline.pixels import bgr_to_uyvy
+from training.datasets.dataset import Picture
 
 Images = NDArray[np.uint8]
-COCO_FILE = "ground_truth.json"
-
-
-@dataclass(frozen=True)
-class TrueBox:
-    """One labelled box: x, y, width, height in pixels of the picture; `severity` where it is known."""
-
-    label: str
-    box: tuple[float, float, float, float]
-    severity: str = ""
-    visible: bool = True
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture and what is on it."""
-
-    file: Path
-    width: int
-    height: int
-    boxes: tuple[TrueBox, ...]
-    camera: str = ""
-    part_number: int = 0
-
-
-def read_coco(folder: Path) -> list[Picture]:
-    """The pictures of a folder with a COCO file; PictureError names what is wrong and where."""
-    file = folder / COCO_FILE
-    try:
-        coco = json.loads(file.read_text(encoding="utf-8"))
-        return _pictures_of(folder, coco)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PictureError(f"{file} is no COCO file: {type(error).__name__}: {error}") from error
-
-
-def _pictures_of(folder: Path, coco: dict[str, Any]) -> list[Picture]:
-    names = {category["id"]: str(category["name"]) for category in coco["categories"]}
-    boxes: dict[int, list[TrueBox]] = {image["id"]: [] for image in coco["images"]}
-    for annotation in coco["annotations"]:
-        x, y, width, height = (float(value) for value in annotation["bbox"])
-        boxes[annotation["image_id"]].append(
-            TrueBox(
-                names[annotation["category_id"]],
-                (x, y, width, height),
-                str(annotation.get("severity", "")),
-                bool(annotation.get("visible", True)),
-            )
-        )
-    return [
-        Picture(
-            folder / image["file_name"],
-            int(image["width"]),
-            int(image["height"]),
-            tuple(boxes[image["id"]]),
-            str(image.get("camera", "")),
-            int(image.get("part_number", 0)),
-        )
-        for image in coco["images"]
-    ]
 
 
 def load_frame(file: Path) -> FramePyramid:

@@ -1,0 +1,151 @@
+"""COCO JSON: one file or several (`..train...json`, `..test...json`), paths relative to the file."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import PictureError
+from training.datasets.dataset import (
+    DataSet,
+    Picture,
+    Problem,
+    Source,
+    Split,
+    TrueBox,
+    label_of,
+)
+from training.datasets.json_places import Row, read_lists
+
+COCO_FILE = "ground_truth.json"
+GROUP_KEYS = ("group", "series")
+NEEDED = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "name")}
+
+
+def read_coco(folder: Path) -> list[Picture]:
+    """The pictures of a folder with `ground_truth.json`; PictureError names what is wrong and where."""
+    found = read_coco_files(folder, [folder / COCO_FILE])
+    if found.problems:
+        raise PictureError(f"{folder / COCO_FILE} is no COCO file: {found.problems[0]}")
+    return list(found.pictures)
+
+
+def coco_files(folder: Path) -> list[Path]:
+    """The folder's COCO files: JSON files with images, annotations and categories."""
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            lists = read_lists(file.read_text(encoding="utf-8"))
+        except ValueError:
+            continue
+        if {"images", "annotations", "categories"} <= lists.keys():
+            found.append(file)
+    return found
+
+
+def read_coco_files(folder: Path, files: Sequence[Path]) -> DataSet:
+    """One data set of all these files; PictureError if one is no COCO file at all."""
+    parts = [_read_file(folder, file) for file in files]
+    return DataSet(
+        name=folder.name,
+        format="coco",
+        pictures=tuple(picture for part in parts for picture in part.pictures),
+        labels=tuple(dict.fromkeys(label for part in parts for label in part.labels)),
+        problems=tuple(problem for part in parts for problem in part.problems),
+    )
+
+
+def split_named(text: str) -> Split:
+    """The split that a file's or folder's name tells of, or none."""
+    found = re.search(r"(train|val|test)", text.lower())
+    if found is None:
+        return ""
+    names: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
+    return names[found.group(1)]
+
+
+def _read_file(folder: Path, file: Path) -> DataSet:
+    try:
+        lists = read_lists(file.read_text(encoding="utf-8"))
+        _check_rows(file, lists)
+        return _data_set_of(folder, file, lists)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PictureError(f"{file} is no COCO file: {type(error).__name__}: {error}") from error
+
+
+def _check_rows(file: Path, lists: dict[str, list[Row]]) -> None:
+    for name in ("images", "annotations", "categories"):
+        if name not in lists:
+            raise PictureError(f"{file} is no COCO file: the list {name!r} is missing")
+    for name, keys in NEEDED.items():
+        for row in lists[name]:
+            missing = [key for key in keys if key not in row.value]
+            if missing:
+                place = Source(str(file), row.line, row.column)
+                raise PictureError(f"{place}: {name} need {', '.join(missing)}; found {row.value}")
+
+
+def _data_set_of(folder: Path, file: Path, lists: dict[str, list[Row]]) -> DataSet:
+    names = {row.value["id"]: str(row.value["name"]) for row in lists["categories"]}
+    known = {row.value["id"] for row in lists["images"]}
+    boxes: dict[Any, list[TrueBox]] = defaultdict(list)
+    problems = []
+    for row in lists["annotations"]:
+        place = Source(str(file), row.line, row.column)
+        text = _wrong_annotation(row.value, known, names)
+        if text:
+            problems.append(Problem(place, text))
+        else:
+            boxes[row.value["image_id"]].append(_box_of(row.value, names, place))
+    pictures = tuple(
+        _picture_of(folder, file, row, boxes[row.value["id"]]) for row in lists["images"]
+    )
+    return DataSet(folder.name, "coco", pictures, tuple(names.values()), tuple(problems))
+
+
+def _wrong_annotation(value: dict[str, Any], images: set[Any], names: dict[Any, str]) -> str:
+    shown = f"annotation {value.get('id')}"
+    if value.get("image_id") not in images:
+        return f"{shown} is of image {value.get('image_id')}, which is not listed"
+    if value.get("category_id") not in names:
+        allowed = ", ".join(f"{number} ({name})" for number, name in names.items())
+        return f"{shown} has the unknown class {value.get('category_id')}; known are {allowed}"
+    box = value.get("bbox")
+    if (
+        not isinstance(box, list)
+        or len(box) != 4
+        or not all(isinstance(v, int | float) for v in box)
+    ):
+        return f"{shown} has no bbox of four numbers; found {box}"
+    return ""
+
+
+def _box_of(value: dict[str, Any], names: dict[Any, str], place: Source) -> TrueBox:
+    x, y, width, height = (float(number) for number in value["bbox"])
+    return TrueBox(
+        names[value["category_id"]],
+        (x, y, width, height),
+        str(value.get("severity", "")),
+        bool(value.get("visible", not value.get("iscrowd", 0))),
+        place,
+    )
+
+
+def _picture_of(folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox]) -> Picture:
+    value = row.value
+    group = next((str(value[key]) for key in GROUP_KEYS if value.get(key) not in (None, "")), "")
+    part_number = int(value.get("part_number", 0))
+    return Picture(
+        file.parent / str(value["file_name"]),
+        int(value["width"]),
+        int(value["height"]),
+        tuple(boxes),
+        str(value.get("camera", "")),
+        part_number,
+        group or (f"part {part_number}" if part_number else ""),
+        value.get("split") or split_named(file.stem),
+        label_of(boxes),
+        Source(str(file), row.line, row.column),
+        (file.parent / str(value["file_name"])).relative_to(folder).as_posix(),
+    )
