@@ -1,13 +1,14 @@
 """A JSON document with the place of each row of its lists, so that a bad label can be named by line."""
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from json.decoder import WHITESPACE
 from typing import Any
 
 DECODER = json.JSONDecoder()
+WHITESPACE = re.compile(r"[ \t\n\r]*")
 
 
 @dataclass(frozen=True)

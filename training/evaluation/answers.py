@@ -1,0 +1,62 @@
+"""A model's answer to a picture, and what gives such answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from training.datasets import DataSet
+
+
+@dataclass(frozen=True)
+class FoundBox:
+    """One box that was found: x, y, width, height in pixels of the picture; score in 0..1."""
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The boxes found in a picture, best first, and how anomalous the picture is, in 0..1."""
+
+    boxes: tuple[FoundBox, ...]
+    anomaly_score: float
+
+    def from_score(self, least: float) -> "Answer":
+        """With the boxes of at least this score."""
+        return replace(self, boxes=tuple(box for box in self.boxes if box.score >= least))
+
+
+def answer_of_boxes(boxes: Sequence[FoundBox]) -> Answer:
+    """For what finds boxes only: a picture is as anomalous as its best box."""
+    ranked = sorted(boxes, key=lambda box: -box.score)
+    return Answer(tuple(ranked), ranked[0].score if ranked else 0.0)
+
+
+class Predictor(Protocol):
+    """A model with the thresholds that were chosen without the test part."""
+
+    name: str
+    digest: str
+    box_threshold: float  # boxes from this score count; all below it serve curves only
+    image_threshold: float  # a picture from this anomaly score on is an anomaly
+
+    def answer(self, file: Path) -> Answer:
+        """The answer to one picture; PictureError if it cannot be decoded."""
+
+
+def on_common_labels(found: DataSet, answers: Sequence[Answer]) -> tuple[DataSet, list[Answer]]:
+    """Both with one label for all boxes, if the answers use labels that the data set does not have."""
+    if {box.label for answer in answers for box in answer.boxes} <= set(found.labels):
+        return found, list(answers)
+    pictures = tuple(
+        replace(picture, boxes=tuple(replace(box, label="defect") for box in picture.boxes))
+        for picture in found.pictures
+    )
+    renamed = [
+        replace(answer, boxes=tuple(replace(box, label="defect") for box in answer.boxes))
+        for answer in answers
+    ]
+    return replace(found, pictures=pictures, labels=("defect",)), renamed

@@ -1,0 +1,103 @@
+"""Normal or anomaly, picture by picture: F1, accuracy balanced by group, escapes and overkill: pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.datasets import ANOMALY, UNKNOWN, Picture
+from training.evaluation.answers import Answer
+from training.evaluation.bootstrap import Table, interval, ratio
+
+Flags = NDArray[np.bool_]
+
+
+def known(
+    pictures: Sequence[Picture], answers: Sequence[Answer]
+) -> tuple[list[Picture], NDArray[np.float64]]:
+    """The pictures that are known to be normal or anomalous, and their anomaly scores."""
+    pairs = [(p, a) for p, a in zip(pictures, answers, strict=True) if p.label != UNKNOWN]
+    return [p for p, _ in pairs], np.array([a.anomaly_score for _, a in pairs], np.float64)
+
+
+def image_figures(
+    pictures: Sequence[Picture], scores: NDArray[np.float64], threshold: float
+) -> dict[str, Any]:
+    """Figures with 95 % bounds, anomaly being the positive class; all pictures' labels are known."""
+    truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
+    called = scores >= threshold
+    units = [picture.unit for picture in pictures]
+    table = confusion(truth, called)
+    result: dict[str, Any] = {
+        "threshold": threshold,
+        "pictures": len(pictures),
+        "anomalies": int(truth.sum()),
+        "escapes": int((truth & ~called).sum()),
+        "overkill": int((~truth & called).sum()),
+    }
+    if not len(pictures):
+        return result
+    for name, statistic in STATISTICS.items():
+        result[name] = with_bounds(units, table, statistic)
+    weights = _weights(units)
+    balanced = np.stack([weights * (truth == called), weights], axis=1)
+    result["group_balanced_accuracy"] = with_bounds(units, balanced, accuracy_of_sums)
+    result["groups"] = len(set(units))
+    result["area_under_roc"] = area_under_roc(truth, scores)
+    return result
+
+
+def confusion(truth: Flags, called: Flags) -> Table:
+    """(pictures, 4): right alarm, false alarm, escape, rightly passed."""
+    return np.stack(
+        [truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1
+    ).astype(np.float64)
+
+
+def f1_of_sums(sums: Table) -> Table:
+    """F1 of summed rows that begin with hits, false alarms, misses; NaN where there is none of them."""
+    return ratio(2 * sums[:, 0], 2 * sums[:, 0] + sums[:, 1] + sums[:, 2])
+
+
+def accuracy_of_sums(sums: Table) -> Table:
+    """The first column by the second."""
+    return ratio(sums[:, 0], sums[:, 1])
+
+
+STATISTICS = {
+    "f1": f1_of_sums,
+    "precision": lambda sums: ratio(sums[:, 0], sums[:, 0] + sums[:, 1]),
+    "recall": lambda sums: ratio(sums[:, 0], sums[:, 0] + sums[:, 2]),
+    "accuracy": lambda sums: ratio(sums[:, 0] + sums[:, 3], sums.sum(axis=1)),
+    "escape_rate": lambda sums: ratio(sums[:, 2], sums[:, 0] + sums[:, 2]),
+    "overkill_rate": lambda sums: ratio(sums[:, 1], sums[:, 1] + sums[:, 3]),
+}
+
+
+def with_bounds(units: Sequence[str], table: Table, statistic: Any) -> dict[str, float | None]:
+    """A figure of sums with its bootstrap bounds; None where it is not defined."""
+    value = float(statistic(table.sum(axis=0, keepdims=True))[0])
+    low, high = interval(units, table, statistic)
+    return {
+        "value": None if np.isnan(value) else round(value, 4),
+        "low_95": round(low, 4),
+        "high_95": round(high, 4),
+    }
+
+
+def area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
+    """How often an anomaly scores above a normal picture, a tie being half; None without both."""
+    positive, negative = np.sort(scores[truth]), np.sort(scores[~truth])
+    if not len(positive) or not len(negative):
+        return None
+    below = np.searchsorted(negative, positive, "left") + np.searchsorted(
+        negative, positive, "right"
+    )
+    return round(float(below.sum() / 2 / (len(positive) * len(negative))), 4)
+
+
+def _weights(units: Sequence[str]) -> NDArray[np.float64]:
+    sizes = Counter(units)
+    return np.array([1 / sizes[unit] for unit in units], np.float64)

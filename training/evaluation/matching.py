@@ -1,0 +1,77 @@
+"""Which found box stands for which true one, as COCO matches them: pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.datasets import TrueBox
+from training.evaluation.answers import FoundBox
+from training.evaluation.union import Box
+
+IOU_LIMITS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
+ROUNDING = 1e-9
+GREATEST_COUNT = 100  # boxes of a label and picture that count, the best ones
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Of one label in one picture, best score first: scores (D,); for each of the IoU limits whether a
+    box hits a true one, and whether it is to be ignored, (T, D); how many true boxes there are."""
+
+    scores: NDArray[np.float64]
+    hits: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+    truths: int
+
+    def counts(self, least_score: float, limit: int = 0) -> tuple[int, int, int]:
+        """Hits, false alarms and misses of the boxes from this score on, at an IoU limit's index."""
+        counted = (self.scores >= least_score) & ~self.ignored[limit]
+        hits = int((self.hits[limit] & counted).sum())
+        return hits, int(counted.sum()) - hits, self.truths - hits
+
+
+def match(
+    truth: Sequence[TrueBox], found: Sequence[FoundBox], limits: Sequence[float] = IOU_LIMITS
+) -> Matches:
+    """Match the boxes of one label: the best first, each to the free true box that it overlaps most."""
+    ranked = sorted(found, key=lambda box: -box.score)[:GREATEST_COUNT]
+    ordered = sorted(truth, key=lambda box: not box.visible)  # what is to be ignored comes last
+    visible = np.array([box.visible for box in ordered], bool)
+    shares = shares_of([box.box for box in ranked], [box.box for box in ordered])
+    results = [_match_at(shares, visible, limit) for limit in limits]
+    return Matches(
+        np.array([box.score for box in ranked], np.float64),
+        np.array([hits for hits, _ in results], bool).reshape(len(limits), len(ranked)),
+        np.array([ignored for _, ignored in results], bool).reshape(len(limits), len(ranked)),
+        int(visible.sum()),
+    )
+
+
+def _match_at(
+    shares: NDArray[np.float64], visible: NDArray[np.bool_], limit: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    hits, ignored = (np.zeros(len(shares), bool) for _ in range(2))
+    free = np.ones(len(visible), bool)
+    for row, share in enumerate(shares):
+        for candidates, marks in ((free & visible, hits), (free & ~visible, ignored)):
+            fitting = np.where(candidates & (share >= limit - ROUNDING), share, -1.0)
+            if len(fitting) and fitting.max() >= 0:
+                free[len(fitting) - 1 - int(np.argmax(fitting[::-1]))] = False  # the last of equals
+                marks[row] = True
+                break
+    return hits, ignored
+
+
+def shares_of(first: Sequence[Box], second: Sequence[Box]) -> NDArray[np.float64]:
+    """Intersection over union of each box with each: (A, B)."""
+    one, two = (np.array(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
+    ends = np.minimum((one[:, :2] + one[:, 2:])[:, None], (two[:, :2] + two[:, 2:])[None])
+    sides = np.clip(ends - np.maximum(one[:, None, :2], two[None, :, :2]), 0, None)
+    common = sides[:, :, 0] * sides[:, :, 1]
+    areas = [array[:, 2] * array[:, 3] for array in (one, two)]
+    union = areas[0][:, None] + areas[1][None, :] - common
+    shares: NDArray[np.float64] = np.zeros_like(common)
+    np.divide(common, union, out=shares, where=union > 0)
+    return shares
