@@ -14,7 +14,7 @@ GateOutcome = Literal["passed", "rejected", "unconfirmed"]
 Quality = Literal["good", "bad", "missing", "stale"]
 PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
-Mode = Literal["production", "paused"]
+Mode = Literal["production", "paused", "bypass", "maintenance"]
 CommandKind = Literal[
     "change_product",
     "load_model",
@@ -23,6 +23,10 @@ CommandKind = Literal[
     "pause",
     "resume",
     "bypass",
+    "maintenance",
+    "lot_start",
+    "lot_end",
+    "acknowledge_hold",
     "live_view",
     "map_cameras",
     "calibrate",
@@ -31,6 +35,7 @@ CommandKind = Literal[
 ]
 CommandResult = Literal["done", "accepted", "refused", "expired"]
 StepResult = Literal["done", "failed"]
+ChallengeResult = Literal["", "found", "passed", "undecided"]
 Argument = str | float | bool | None
 
 
@@ -79,13 +84,18 @@ class CaptureConditions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartTriggered(Message, frozen=True, kw_only=True):
-    """The PLC counted a part at the trigger position: equipment -> capture."""
+    """The PLC counted a part at the trigger position: equipment -> capture.
+
+    `product` and `lot` are what the PLC says of it, where it says anything.
+    """
 
     counter: int
     counted_utc_ns: int
     received_monotonic_ns: int
     boot_id: str
     belt_speed_mps: float | None = None
+    product: str = ""
+    lot: str = ""
 
 
 class CounterAnnounced(Message, frozen=True, kw_only=True):
@@ -96,7 +106,10 @@ class CounterAnnounced(Message, frozen=True, kw_only=True):
 
 
 class PartCaptured(Message, frozen=True, kw_only=True):
-    """One part and where its pixels lie: capture -> inference; `first_number` began the epoch."""
+    """One part and where its pixels lie: capture -> inference; `first_number` began the epoch.
+
+    `challenge`: the part is known to be bad, and this label is to be found on it.
+    """
 
     part: Part
     triggered_utc_ns: int
@@ -111,6 +124,8 @@ class PartCaptured(Message, frozen=True, kw_only=True):
     product: str = ""
     lot: str = ""
     first_number: int = 1
+    product_version: str = ""
+    challenge: str = ""
 
 
 class PartsAnnounced(Message, frozen=True, kw_only=True):
@@ -123,6 +138,9 @@ class PartsAnnounced(Message, frozen=True, kw_only=True):
     deadline_monotonic_ns: int
     boot_id: str
     first_number: int = 1
+    product: str = ""
+    product_version: str = ""
+    lot: str = ""
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,8 +189,21 @@ class StageTimings(msgspec.Struct, frozen=True, kw_only=True):
     trigger_to_deadline_ms: float | None = None
 
 
+class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What a challenge part that passed holds back: from the part after the last challenge that was
+    found (None: since ever) up to the challenge; the parts after it carry the hold's name.
+    """
+
+    hold: str
+    first: Part | None
+    last: Part
+
+
 class PartJudged(Message, frozen=True, kw_only=True):
     """The one verdict of a part: inference -> equipment, publisher.
+
+    `challenge` and what came of it: `found`, `passed` (judged ok), or `undecided` (all else). `hold`:
+    the part is held back by a challenge that passed, `held_back` stands at that challenge itself.
 
     `follows` is the part before it in the ledger (None: the ledger began here), so that a reader
     sees over the end of an epoch, too, whether one is lacking.
@@ -199,6 +230,10 @@ class PartJudged(Message, frozen=True, kw_only=True):
     evidence: tuple[EvidencePicture, ...] = ()
     replayed: bool = False
     follows: Part | None = None
+    challenge: str = ""
+    challenge_result: ChallengeResult = ""
+    hold: str = ""
+    held_back: HeldBack | None = None
 
 
 class GateActed(Message, frozen=True, kw_only=True):
@@ -286,6 +321,7 @@ class StationHealth(Message, frozen=True, kw_only=True):
     counters: dict[str, int] = {}
     gauges: dict[str, float] = {}
     faults: tuple[Fault, ...] = ()
+    facts: dict[str, str] = {}
 
 
 class Command(Message, frozen=True, kw_only=True):
@@ -331,10 +367,25 @@ class CommandAccepted(Message, frozen=True, kw_only=True):
     arguments: dict[str, Argument] = {}
 
 
+class CommandCarriedOut(Message, frozen=True, kw_only=True):
+    """What a component made of an accepted command: capture, inference -> publisher.
+
+    It is told each time the command is. `from_part`: the first part for which it is in force.
+    """
+
+    command_id: str
+    component: str
+    result: CommandResult
+    decided_utc_ns: int
+    reason: str = ""
+    from_part: Part | None = None
+
+
 class StationMode(Message, frozen=True, kw_only=True):
     """What the station may do, each second and at each change: publisher -> equipment.
 
-    `paused`: parts are judged and recorded, but none is let through.
+    `paused`: parts are judged and recorded, but none is let through. `maintenance`: the same, and they
+    are no production. `bypass`: each part is let through, whatever is found on it, where allowed.
     """
 
     mode: Mode
@@ -462,3 +513,7 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     boxesOmitted: int = 0
     schemaVersion: int = 1
     mode: Mode = "production"
+    challenge: str = ""
+    challengeResult: ChallengeResult = ""
+    hold: str = ""
+    heldBack: HeldBack | None = None

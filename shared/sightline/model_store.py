@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sightline.errors import ModelError, SightlineError
@@ -32,13 +33,18 @@ def digest_of(model_file: Path) -> str:
 
 def put_model(folder: Path, name: str, store: Path) -> str:
     """Copy a model's files into the store and let the name point to them; returns the digest."""
-    digest = digest_of(folder / "model.onnx")
+    return put_files(folder, MODEL_FILES, name, store)
+
+
+def put_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str:
+    """Copy the files into a folder named by the digest of the first, which the name then points to."""
+    digest = digest_of(folder / files[0])
     target = store / digest
     if not target.is_dir():
         draft = store / f".{digest}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        for file in MODEL_FILES:
+        for file in files:
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, draft / file)
         draft.rename(target)

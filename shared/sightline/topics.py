@@ -132,6 +132,14 @@ COMMAND_ACCEPTED = Stream(
     (CAPTURE, INFERENCE, EQUIPMENT),
     2,
 )
+COMMAND_CARRIED_OUT = Stream(
+    "CommandCarriedOut",
+    messages.CommandCarriedOut,
+    "sightline/command/carried-out",
+    (CAPTURE, INFERENCE),
+    (PUBLISHER,),
+    4,
+)
 COMMAND = Stream(
     "Command", messages.Command, "sightline/{thing}/commands", (CLOUD,), (PUBLISHER,), 2, "cloud"
 )
@@ -178,6 +186,7 @@ CATALOGUE: tuple[Stream, ...] = (
     INSPECTION_RECORD,
     STATION_MODE,
     COMMAND_ACCEPTED,
+    COMMAND_CARRIED_OUT,
     COMMAND,
     COMMAND_OUTCOME,
     CAMERA_VIEW,

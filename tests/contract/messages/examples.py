@@ -3,6 +3,7 @@
 import msgspec
 
 from sightline import messages as m
+from tests.contract.messages.command_examples import COMMANDS
 from tests.contract.messages.commissioning_examples import COMMISSIONING
 
 BOOT = "6f1c2a9e-5a53-4c0e-9a6e-0d8f0a3b7c11"
@@ -60,6 +61,7 @@ MODELS = (
 EVIDENCE = tuple(
     m.EvidencePicture(camera=camera, key=f"station-1/3/1207/{camera}.jpg") for camera in CAMERAS
 )
+HELD_BACK = m.HeldBack(hold="3-1207", first=m.Part(3, 801), last=PART)
 PART_JUDGED = m.PartJudged(
     station_id="station-1",
     part=PART,
@@ -87,6 +89,10 @@ PART_JUDGED = m.PartJudged(
     evidence=EVIDENCE,
     replayed=True,
     follows=m.Part(3, 1206),
+    challenge="scratch",
+    challenge_result="passed",
+    hold="3-1207",
+    held_back=HELD_BACK,
 )
 _BOX = m.RecordBox(label="scratch", score=0.91, x=412, y=96, width=58, height=21, sizeMm=7.25)
 _FAULT = m.Fault(
@@ -104,6 +110,8 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         received_monotonic_ns=TRIGGERED_NS,
         boot_id=BOOT,
         belt_speed_mps=0.5,
+        product="bottle-500",
+        lot="L-0042",
     ),
     m.CounterAnnounced(station_id="station-1", counter=1207, counted_utc_ns=TRIGGERED_UTC_NS),
     m.PartCaptured(
@@ -131,6 +139,8 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         product="bottle-500",
         lot="L-0042",
         first_number=1001,
+        product_version="7",
+        challenge="scratch",
     ),
     m.PartsAnnounced(
         station_id="station-1",
@@ -138,6 +148,9 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         deadline_monotonic_ns=DEADLINE_NS,
         boot_id=BOOT,
         first_number=1001,
+        product="bottle-500",
+        product_version="7",
+        lot="L-0042",
     ),
     PART_JUDGED,
     m.GateActed(
@@ -210,6 +223,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         counters={"parts": 1207},
         gauges={"inbox_depth": 2.0},
         faults=(_FAULT,),
+        facts={"product": "bottle-500", "lot": "L-0042"},
     ),
     m.InspectionRecord(
         siteId="site-1",
@@ -250,40 +264,11 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         missingCameras=("cam4",),
         boxesOmitted=2,
         mode="paused",
+        challenge="scratch",
+        challengeResult="passed",
+        hold="3-1207",
+        heldBack=HELD_BACK,
     ),
-    m.StationMode(
-        station_id="station-1",
-        mode="paused",
-        since_utc_ns=TRIGGERED_UTC_NS,
-        command_id="c-0001",
-    ),
-    m.CommandAccepted(
-        station_id="station-1",
-        command_id="c-0002",
-        kind="set_threshold",
-        issued_by="quality",
-        sequence=17,
-        accepted_utc_ns=TRIGGERED_UTC_NS + 250_000_000,
-        expires_utc_ns=TRIGGERED_UTC_NS + 60_000_000_000,
-        arguments={"label": "scratch", "reject": 0.5, "at_once": True},
-    ),
-    m.Command(
-        station_id="station-1",
-        command_id="c-0002",
-        kind="set_threshold",
-        issued_by="quality",
-        issued_utc_ns=TRIGGERED_UTC_NS,
-        expires_utc_ns=TRIGGERED_UTC_NS + 60_000_000_000,
-        arguments={"label": "scratch", "reject": 0.5, "at_once": True},
-    ),
-    m.CommandOutcome(
-        station_id="station-1",
-        command_id="c-0003",
-        kind="bypass",
-        issued_by="guest",
-        result="refused",
-        decided_utc_ns=TRIGGERED_UTC_NS + 250_000_000,
-        reason="'bypass' is not allowed to 'guest'",
-    ),
+    *COMMANDS,
     *COMMISSIONING,
 )

@@ -1,0 +1,149 @@
+"""The station's product store, laid out as the model store: contents by digest, names that point to them.
+
+    products/<sha256>/product.yaml
+    products/names/<name>     holds the digest of the version in use
+
+`python -m sightline.product_store put FILE --store DIR` is what a product component's install step
+runs; `check FILE` says whether a file would be taken. A file that is refused changes nothing.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from sightline.errors import ConfigurationError, SightlineError
+from sightline.model_store import digest_of, named_digest, put_files
+from sightline.products import Product, read_product
+
+log = logging.getLogger(__name__)
+PRODUCT_FILE = "product.yaml"
+
+
+def put_product(file: Path, store: Path) -> Product:
+    """Take a product into the store, in force from the next part on; ConfigurationError if wrong."""
+    if file.name != PRODUCT_FILE:
+        raise ConfigurationError(f"{file}: a product's file is called {PRODUCT_FILE}")
+    product = read_product(file)
+    for known in _contents(store):
+        same_version = (known.name, known.version) == (product.name, product.version)
+        if same_version and known != product:
+            raise ConfigurationError(
+                f"{file}: version {product.version} of {product.name} is in the store with other "
+                "content; a changed product needs another version"
+            )
+    put_files(file.parent, (PRODUCT_FILE,), product.name, store)
+    return product
+
+
+def _contents(store: Path) -> list[Product]:
+    return [read_product(file) for file in sorted(store.glob(f"*/{PRODUCT_FILE}"))]
+
+
+class Products:
+    """The store as a component sees it: read again where it changed, the last good kept."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._digests: dict[str, str] = {}
+        self._by_digest: dict[str, Product] = {}
+        self._current: dict[str, Product] = {}
+        self._problems: dict[str, str] = {}
+
+    @property
+    def current(self) -> dict[str, Product]:
+        """The version in use of each product, by name."""
+        return self._current
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with a product's newest file, by name."""
+        return self._problems
+
+    def look(self) -> bool:
+        """Take what changed; whether anything did."""
+        digests = {
+            file.name: named_digest(self._store, file.name)
+            for file in sorted(self._store.glob("names/*"))
+            if file.suffix != ".new"
+        }
+        if digests == self._digests:
+            return False
+        for name, digest in digests.items():
+            if self._digests.get(name) != digest:
+                self._take(name, digest)
+        self._digests = digests
+        self._current = {name: p for name, p in self._current.items() if name in digests}
+        self._problems = {name: p for name, p in self._problems.items() if name in digests}
+        return True
+
+    def find(self, name: str, version: str) -> Product | None:
+        """A version of a product, also one that is no longer in use; None if the store has none."""
+        found = self._find(name, version)
+        if found is None:
+            self.look()
+            found = self._find(name, version) or self._find_older(name, version)
+        return found
+
+    def _find(self, name: str, version: str) -> Product | None:
+        for product in self._by_digest.values():
+            if (product.name, product.version) == (name, version):
+                return product
+        return None
+
+    def _find_older(self, name: str, version: str) -> Product | None:
+        for file in self._store.glob(f"*/{PRODUCT_FILE}"):
+            digest = file.parent.name
+            if digest not in self._by_digest:
+                self._read(digest)
+        return self._find(name, version)
+
+    def _take(self, name: str, digest: str) -> None:
+        problem = self._read(digest)
+        product = self._by_digest.get(digest)
+        if product is not None and product.name != name:
+            problem = f"the name {name} points to the product {product.name}"
+        if problem or product is None:
+            log.error("product refused", extra={"product": name, "problem": problem})
+            self._problems[name] = problem
+            return
+        self._problems.pop(name, None)
+        self._current[name] = product
+
+    def _read(self, digest: str) -> str:
+        """Why the product of a digest cannot be had; nothing if it can."""
+        file = self._store / digest / PRODUCT_FILE
+        try:
+            if digest_of(file) != digest:
+                return f"{file} is damaged: it is not what its folder's name says"
+            self._by_digest[digest] = read_product(file)
+        except SightlineError as error:
+            return str(error)
+        return ""
+
+
+def main() -> int:
+    """The command line of the install step."""
+    parser = argparse.ArgumentParser(
+        description="Check a product's recipe, or put it into the store"
+    )
+    parser.add_argument("action", choices=["check", "put"])
+    parser.add_argument("file", type=Path, help=f"the product's file, {PRODUCT_FILE}")
+    parser.add_argument("--store", type=Path, help="the product store's folder (put)")
+    arguments = parser.parse_args()
+    if arguments.action == "put" and arguments.store is None:
+        parser.error("put needs --store")
+    try:
+        if arguments.action == "put":
+            product = put_product(arguments.file, arguments.store)
+        else:
+            product = read_product(arguments.file)
+    except SightlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{product.name} {product.version}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

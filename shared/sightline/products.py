@@ -1,0 +1,142 @@
+"""A product's recipe: what a good part is, which models look at it, how the cameras see it.
+
+One file for each product, refused at the door with the JSON pointer of what is wrong.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, field
+
+from sightline.configuration import Configuration, load_configuration
+from sightline.errors import ConfigurationError
+
+ProductName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+ProductVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ControlName = Annotated[str, Meta(pattern=r"^(0x[0-9a-fA-F]{1,8}|[a-z0-9_]{1,64})$")]
+Score = Annotated[float, Meta(gt=0, le=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Millimetres = Annotated[float, Meta(ge=0, le=100_000)]
+Milliseconds = Annotated[float, Meta(ge=1, le=60_000)]
+Luma = Annotated[float, Meta(ge=0, le=255)]
+Measure = Literal["diagonal", "longerSide"]
+
+
+class Zone(Configuration, frozen=True, kw_only=True):
+    """A rectangle of a camera's picture, in shares of its width and height."""
+
+    left: Share = 0.0
+    top: Share = 0.0
+    right: Share = 1.0
+    bottom: Share = 1.0
+
+    def __post_init__(self) -> None:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("a zone needs left below right and top below bottom")
+
+
+Zones = Annotated[tuple[Zone, ...], Meta(min_length=1, max_length=16)]
+
+
+class LabelTiers(Configuration, frozen=True, kw_only=True):
+    """What a score means: `reject` closes the gate, `review` asks a person, `keep` keeps the picture.
+
+    What is accepted all the same: boxes of a known size up to `largestOkMm` (by their diagonal, which
+    is never less than the mark in them, or their longer side), boxes outside of a camera's `zones`,
+    and as many as `stillOk` on all cameras together.
+    """
+
+    reject: Score = 0.5
+    review: Score = 0.35
+    keep: Score = 0.2
+    largest_ok_mm: Millimetres = 0.0
+    measured_by: Measure = "diagonal"
+    zones: dict[CameraName, Zones] = field(default_factory=dict)
+    still_ok: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
+def _tiers_of_demo_models() -> dict[Label, LabelTiers]:
+    return {"scratch": LabelTiers(), "dent": LabelTiers(), "cap_missing": LabelTiers()}
+
+
+class Policy(Configuration, frozen=True, kw_only=True):
+    """How detections become a verdict: tiers per defect, and the labels that show a product."""
+
+    version: Annotated[str, Meta(max_length=64)] = "1"
+    defects: dict[Label, LabelTiers] = field(default_factory=_tiers_of_demo_models)
+    product_labels: tuple[Label, ...] = ("cap_present", "cap_missing")
+    product_score: Score = 0.5
+    mm_per_pixel: dict[CameraName, Annotated[float, Meta(gt=0, le=1000)]] = field(
+        default_factory=dict
+    )
+
+    def lowest_score(self) -> float:
+        """Detections below are of no use to anyone."""
+        return min([self.product_score, *(tiers.keep for tiers in self.defects.values())])
+
+
+class ConditionChanges(Configuration, frozen=True, kw_only=True):
+    """Limits of the capture conditions where this product's differ from the station's."""
+
+    lowest_brightness: Luma | None = None
+    highest_brightness: Luma | None = None
+    lowest_sharpness: Annotated[float, Meta(ge=0)] | None = None
+
+
+class CameraSettings(Configuration, frozen=True, kw_only=True):
+    """How a camera is set for this product: controls over those of the station."""
+
+    controls: dict[ControlName, int] = field(default_factory=dict)
+
+
+class Product(Policy, frozen=True, kw_only=True):
+    """One product: its policy, the models that judge it, and what the cameras need for it.
+
+    `reference` names a folder within that of the reference pictures. `deadlineMs` holds where it is
+    shorter than the station's. A version stands for one content only.
+    """
+
+    name: ProductName
+    version: ProductVersion
+    description: Annotated[str, Meta(max_length=200)] = ""
+    models: Annotated[tuple[ProductName, ...], Meta(min_length=1, max_length=8)] = (
+        "surface",
+        "cap",
+    )
+    cameras: dict[CameraName, CameraSettings] = field(default_factory=dict)
+    conditions: ConditionChanges = ConditionChanges()
+    reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
+    deadline_ms: Milliseconds | None = None
+
+    def __post_init__(self) -> None:
+        for label, tiers in self.defects.items():
+            if not tiers.reject >= tiers.review >= tiers.keep:
+                raise ValueError(
+                    f"defects of {label}: reject {tiers.reject}, review {tiers.review} and keep "
+                    f"{tiers.keep} must not rise"
+                )
+
+
+def read_product(file: Path) -> Product:
+    """The product in a file; ConfigurationError says where it is wrong, and what is allowed."""
+    try:
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{file}: no product can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{file}: found {type(content).__name__}; a mapping is expected")
+    try:
+        return load_configuration(Product, content)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file.name}: {error}") from error
+
+
+def tuned(product: Product, tiers: dict[str, LabelTiers], suffix: str) -> Product:
+    """The product with other tiers for some labels, under a version that tells so."""
+    return msgspec.structs.replace(
+        product, defects={**product.defects, **tiers}, version=product.version + suffix
+    )
