@@ -2,15 +2,18 @@
 
 import logging
 
+from capture.commissioning.positions import Positions
 from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
 from capture.references import References
 from capture.sources.registry import open_source
-from capture.sources.source import FrameSource
+from capture.sources.source import CameraFault, Frame, FrameSource, LooksAnyTime
+from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
 from sightline.frames import RingWriter, frame_bytes, ring_path
 from sightline.health import Health
+from sightline.messages import CaptureConditions
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class Cameras:
         self._answers = True
         self._expected = 1
         self._references = References(configuration, health)
+        self._positions = Positions({})
         self._why_no_source = "not opened yet"
         self._why_no_ring = "not made yet"
 
@@ -79,6 +83,25 @@ class Cameras:
         self._answers = bool(seen.frames)
         return seen
 
+    def latest(self) -> tuple[Frame | CameraFault, ...]:
+        """What each position's camera sees now, part or not; nothing of a source that cannot."""
+        source = self._source
+        return self._positions.placed(source.latest()) if isinstance(source, LooksAnyTime) else ()
+
+    def measure(self, frame: Frame) -> CaptureConditions:
+        """How a camera saw, within the limits and against its reference."""
+        return self._references.measure(frame)
+
+    def device_at(self, position: str) -> str:
+        """The camera's node, or the source's own name of it."""
+        device, source = self._positions.device_of(position), self._configuration.source
+        return source.cameras[device].node if isinstance(source, V4l2Configuration) else device
+
+    @property
+    def configuration(self) -> CaptureConfiguration:
+        """The values in force."""
+        return self._configuration
+
     def close(self) -> None:
         """Let the cameras go and remove the ring."""
         self._close_source()
@@ -91,7 +114,7 @@ class Cameras:
         if self._source is None:
             return nothing_seen(cameras, self._why_no_source)
         try:
-            seen = self._source.frames(part_number, triggered_monotonic_ns)
+            seen = self._positions.placed(self._source.frames(part_number, triggered_monotonic_ns))
         except CameraError as error:
             return nothing_seen(cameras, str(error))
         return write_frames(self._ring, seen, part_number, self._references.measure, self._clock)

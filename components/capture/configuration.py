@@ -7,6 +7,7 @@ from msgspec import Meta
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import Configuration
 from sightline.messages import PixelFormat
+from sightline.station_folder import DEFAULT_STATION_FOLDER
 
 CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 Cameras = Annotated[tuple[CameraName, ...], Meta(min_length=1, max_length=8)]
@@ -96,6 +97,7 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`."""
 
     cameras: Cameras = ("cam1", "cam2", "cam3", "cam4")
+    station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
     frame: FrameConfiguration = FrameConfiguration()
     ring_slots: Annotated[int, Meta(ge=2, le=256)] = 8
     source: SourceConfiguration = ImagesConfiguration()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 
 from capture.cameras import Cameras
+from capture.commissioning.bench import Bench
 from capture.configuration import CaptureConfiguration, MessageTriggerConfiguration
 from capture.deadline import travel_ns
 from capture.numbering import Numbering
@@ -15,7 +16,13 @@ from capture.triggers.trigger import Triggered
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import TransportError
-from sightline.messages import CounterAnnounced, Message, PartCaptured, PartsAnnounced
+from sightline.messages import (
+    CommandAccepted,
+    CounterAnnounced,
+    Message,
+    PartCaptured,
+    PartsAnnounced,
+)
 from sightline.runtime import Context, NewConfiguration
 from sightline.topics import PART_CAPTURED, PARTS_ANNOUNCED, Stream
 
@@ -55,6 +62,8 @@ class Capture:
             context.configuration.trigger, context.inbox, context.clock, context.health
         )
         self._trigger.start()
+        self._bench = Bench(context, self._cameras)
+        self._bench.start()
 
     def handle(self, event: object) -> None:
         """Take a trigger, the PLC's announced counter, or a new configuration."""
@@ -63,6 +72,8 @@ class Capture:
             self._capture(triggered)
         elif isinstance(event, Delivery) and isinstance(event.message, CounterAnnounced):
             self._hear(event.message, event.received_monotonic_ns)
+        elif isinstance(event, Delivery) and isinstance(event.message, CommandAccepted):
+            self._bench.take(event.message)
         elif isinstance(event, NewConfiguration):
             self._reconfigure(event)
 
@@ -80,12 +91,14 @@ class Capture:
 
     def close(self) -> None:
         """End the trigger, let the cameras go, remove the ring, leave the bus."""
+        self._bench.close()
         self._trigger.close()
         self._cameras.close()
         self._counter.close()
         self._context.bus.close()
 
     def _capture(self, triggered: Triggered) -> None:
+        self._bench.part_came()
         way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
         numbering = self._counter.take(triggered, way_ns)
         if numbering is None:

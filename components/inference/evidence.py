@@ -14,7 +14,7 @@ from inference.configuration import EvidenceConfiguration
 from inference.preprocess import FramePyramid
 from sightline.health import Health
 from sightline.messages import EvidencePicture, Part
-from sightline.station_folder import evidence_key
+from sightline.station_folder import evidence_key, put_into_spool
 
 log = logging.getLogger(__name__)
 WRITER_NICENESS = 10
@@ -77,11 +77,7 @@ class EvidenceWriter:
         encoded, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         if not encoded:
             raise OSError("the picture cannot be encoded")
-        target = self._spool / work.key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(target.name + ".new")
-        draft.write_bytes(content.tobytes())
-        draft.replace(target)
+        put_into_spool(self._spool, work.key, content.tobytes())
 
 
 def keys_of(station_id: str, part: Part, cameras: list[str]) -> tuple[EvidencePicture, ...]:

@@ -48,6 +48,7 @@ class CameraReader:
         self._health = health
         self._backoff = Backoff()
         self._frames: deque[RawFrame] = deque(maxlen=configuration.kept_frames)
+        self._newest: RawFrame | None = None
         self._format = wanted
         self._why_none: str | None = "the camera is being opened"
         self._parts_without = 0
@@ -84,6 +85,12 @@ class CameraReader:
         while self._frames and self._frames[0].timestamp_ns <= chosen.timestamp_ns:
             self._frames.popleft()
         return self._frame_of(chosen)
+
+    def newest(self) -> Frame | CameraFault:
+        """The frame that came last; it stays. With `arrived` held."""
+        if self._why_none is not None or self._newest is None:
+            return CameraFault(self.camera, self._why_none or "no frame came yet")
+        return self._frame_of(self._newest)
 
     def _frame_of(self, chosen: RawFrame) -> Frame | CameraFault:
         if chosen.is_damaged:
@@ -166,6 +173,7 @@ class CameraReader:
         self._last_sequence = raw.sequence
         with self._arrived:
             self._frames.append(raw)
+            self._newest = raw
             self._arrived.notify_all()
 
     def _gain(self, stream_format: StreamFormat) -> None:
@@ -182,6 +190,7 @@ class CameraReader:
     def _lose(self, why: str) -> None:
         with self._arrived:
             self._frames.clear()
+            self._newest = None
             self._why_none = why
             self._arrived.notify_all()
         self._health.count(f"camera_lost_{self.camera}")

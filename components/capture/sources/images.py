@@ -40,6 +40,7 @@ class ImagesSource:
         self._asked_for = threading.Event()
         self._last_asked_s: float | None = None
         self._pause_s = 0.0
+        self._given: Frames | None = None
 
     def expect(self, part_number: int) -> None:
         """Decode the part's pictures in the background, soon, unless that is under way."""
@@ -57,8 +58,19 @@ class ImagesSource:
         self._asked_for.set()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == part_number:
+            self._given = ahead[1].result()
+        else:
+            self._given = self._decode(part_number)
+        return self._given
+
+    def latest(self) -> Frames:
+        """The last part's frames; before the first part, those of the part that is expected."""
+        given, ahead = self._given, self._ahead
+        if given is not None:
+            return given
+        if ahead is not None and ahead[1].done() and not ahead[1].cancelled():
             return ahead[1].result()
-        return self._decode(part_number)
+        return tuple(CameraFault(camera, "no picture is decoded yet") for camera in self._pictures)
 
     def close(self) -> None:
         """End the decoder's thread."""

@@ -54,6 +54,11 @@ class LiveSource:
                 self._arrived.wait(left_ns / 1e9)
             return tuple(reader.take(window) for reader in self._readers)
 
+    def latest(self) -> tuple[Frame | CameraFault, ...]:
+        """Each camera's newest frame, whether a part took it or not."""
+        with self._arrived:
+            return tuple(reader.newest() for reader in self._readers)
+
     def close(self) -> None:
         """Stop reading and give all nodes back."""
         for reader in self._readers:

@@ -1,7 +1,7 @@
 """What every source of frames does: it is told what comes next, and gives a part's frames."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +52,11 @@ class FrameSource(Protocol):
 
     def close(self) -> None:
         """Let the cameras go."""
+
+
+@runtime_checkable
+class LooksAnyTime(Protocol):
+    """A source that shows what its cameras see also where no part is; used by other threads."""
+
+    def latest(self) -> tuple[Frame | CameraFault, ...]:
+        """Each camera's newest frame, in the cameras' order; takes nothing away from a part."""

@@ -1,0 +1,1 @@
+"""What a station engineer asks of the cameras: to look, to measure, to be set right."""

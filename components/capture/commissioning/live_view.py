@@ -1,0 +1,53 @@
+"""The live view: pictures and scores of the cameras for whoever looks, between the parts."""
+
+import itertools
+
+from capture.commissioning.sight import focus_of, luma_of
+from capture.sources.source import Frame
+from sightline.clock import Clock
+from sightline.messages import CameraView, CaptureConditions
+from sightline.station_folder import live_key
+
+INTERVAL_S = 0.5
+
+
+class LiveView:
+    """Who looks, until when; and the views' count, so that a page sees a new one."""
+
+    def __init__(self, station_id: str, clock: Clock) -> None:
+        self._station_id = station_id
+        self._clock = clock
+        self._until_utc_ns = 0
+        self._sequence = itertools.count(1)
+
+    def allow(self, until_utc_ns: int) -> None:
+        """Somebody looks, until then at least."""
+        self._until_utc_ns = max(self._until_utc_ns, until_utc_ns)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody looks now."""
+        return self._clock.utc_ns() < self._until_utc_ns
+
+    def view(self, frame: Frame, device: str, conditions: CaptureConditions) -> CameraView:
+        """What is said of a frame."""
+        luma = luma_of(frame)
+        return CameraView(
+            station_id=self._station_id,
+            camera=frame.camera,
+            device=device,
+            sequence=next(self._sequence),
+            seen_utc_ns=self._clock.utc_ns(),
+            width=frame.width,
+            height=frame.height,
+            focus=round(focus_of(luma), 2),
+            brightness=round(float(luma.mean()), 1),
+            picture_key=live_key(self._station_id, frame.camera),
+            out_of_range=conditions.out_of_range,
+            shift_px=conditions.shift_px,
+        )
+
+
+def next_round_s(began_s: float, now_s: float) -> float:
+    """How long to wait until the next round of pictures."""
+    return max(0.0, began_s + INTERVAL_S - now_s)

@@ -1,0 +1,36 @@
+"""When there is time between two parts: the second half of the way from one to the next."""
+
+import threading
+import time
+from collections.abc import Callable
+
+GREATEST_PAUSE_S = 0.2
+LONGEST_STEP_S = 0.05
+
+
+class Pause:
+    """Told of each part by the main thread; others wait here until the part in hand is through."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._last_s: float | None = None
+        self._pause_s = GREATEST_PAUSE_S
+
+    def part_came(self) -> None:
+        """A part was triggered now."""
+        now_s = self._now_s()
+        if self._last_s is not None:
+            self._pause_s = min(GREATEST_PAUSE_S, (now_s - self._last_s) / 2)
+        self._last_s = now_s
+
+    def left_s(self) -> float:
+        """How long the part in hand still wants to be left alone; 0: not any more."""
+        last_s = self._last_s
+        return 0.0 if last_s is None else max(0.0, last_s + self._pause_s - self._now_s())
+
+    def wait(self, ended: threading.Event) -> bool:
+        """Wait until there is time; False when told to end."""
+        while (left_s := self.left_s()) > 0:
+            if ended.wait(min(left_s, LONGEST_STEP_S)):
+                return False
+        return not ended.is_set()

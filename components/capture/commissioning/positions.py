@@ -1,0 +1,68 @@
+"""Which camera of the source stands at which position of the station: pure, and kept on disk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from capture.sources.source import CameraFault, Frame
+from sightline.errors import SightlineError
+from sightline.journal import DurableText
+
+
+class PositionsError(SightlineError, ValueError):
+    """An assignment that is none: says what was found and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The camera of the source for each position; a position that is not named has its own."""
+
+    device_at: Mapping[str, str]
+
+    def device_of(self, position: str) -> str:
+        """The source's camera that stands at a position."""
+        return self.device_at.get(position, position)
+
+    def placed(self, seen: Sequence[Frame | CameraFault]) -> tuple[Frame | CameraFault, ...]:
+        """What the source's cameras gave, by the names and in the order of the positions."""
+        if not self.device_at:
+            return tuple(seen)
+        by_device = {found.camera: found for found in seen}
+        return tuple(
+            replace(by_device[self.device_of(found.camera)], camera=found.camera) for found in seen
+        )
+
+
+def checked(assignment: Mapping[str, object], cameras: Sequence[str]) -> Positions:
+    """Positions in which each camera stands once; PositionsError if they are others."""
+    full = {camera: assignment.get(camera, camera) for camera in cameras}
+    strangers = [name for name in assignment if name not in cameras]
+    if strangers:
+        raise PositionsError(f"no position is called {strangers[0]!r}; there are {_words(cameras)}")
+    if sorted(map(str, full.values())) != sorted(cameras):
+        raise PositionsError(
+            f"each of {_words(cameras)} must stand at one position; "
+            f"found {_words([str(value) for value in full.values()])}"
+        )
+    return Positions({at: str(device) for at, device in full.items() if device != at})
+
+
+def load(kept: DurableText, cameras: Sequence[str]) -> Positions:
+    """The positions as kept; PositionsError if they are not for these cameras, or no JSON."""
+    text = kept.load()
+    if text is None:
+        return Positions({})
+    try:
+        return checked(msgspec.json.decode(text, type=dict[str, str]), cameras)
+    except msgspec.DecodeError as error:
+        raise PositionsError(f"the kept positions are not readable: {error}") from error
+
+
+def store(kept: DurableText, positions: Positions) -> None:
+    """Keep the positions; on disk when this returns. OSError."""
+    kept.store(msgspec.json.encode(dict(positions.device_at)).decode())
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(names)

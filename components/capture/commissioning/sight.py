@@ -1,0 +1,43 @@
+"""What a person turns a lens by: focus and brightness of a whole frame, and a small picture of it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from capture.sources.source import Frame
+from sightline.errors import PictureError
+from sightline.messages import PixelFormat
+from sightline.pixels import to_rgb
+
+LARGEST_PICTURE_WIDTH = 1000
+JPEG_QUALITY = 80
+_LUMA_CHANNEL: dict[PixelFormat, int] = {"UYVY": 1, "YUYV": 0, "RGB24": 1}
+Luma = NDArray[np.uint8]
+
+
+def luma_of(frame: Frame) -> Luma:
+    """The luma of every pixel, (height, width); of RGB the green one stands for it."""
+    rows = frame.pixels[: frame.height]
+    luma = rows if rows.ndim == 2 else rows[..., _LUMA_CHANNEL[frame.pixel_format]]
+    return np.ascontiguousarray(luma)
+
+
+def focus_of(luma: Luma) -> float:
+    """Variance of the Laplacian of all pixels: fine detail counts, so it peaks where the lens is sharp."""
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
+    return float(deviation[0, 0]) ** 2
+
+
+def small_picture(frame: Frame) -> bytes:
+    """The frame as JPEG, halved at least once and until it is at most 1,000 pixels wide."""
+    picture = to_rgb(frame.pixels, frame.pixel_format)
+    while True:
+        size = (picture.shape[1] // 2, picture.shape[0] // 2)
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        if size[0] <= LARGEST_PICTURE_WIDTH:
+            break
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    encoded, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not encoded:
+        raise PictureError(f"{frame.camera}: the live picture cannot be encoded")
+    return bytes(content.tobytes())
