@@ -19,7 +19,9 @@ def main() -> int:
     """Exit code 0 only if every part is accounted for and no component failed."""
     arguments = parse()
     progress = Progress()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT, too: as a shell's background job this process begins with it ignored
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     pictures, truth = prepare_pictures(arguments, progress)
     machine = OneMachine(arguments, pictures)
     try:
