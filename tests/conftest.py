@@ -1,6 +1,11 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and how its tests are shared out between two workers."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+PIPELINE = Path("tests/pipeline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,12 +15,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers' own hook reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole stations run one after the other, in one of the suite's workers."""
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whole stations run one after the other in one worker; other tests file by file.
+
+    Told by the path, because pytest-xdist 3.8 loses the groups of marked tests under pytest 9.
+    """
+    from xdist.scheduler.loadscope import LoadScopeScheduling  # only there where -n is
+
+    class StationsInOneWorker(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.split("::", 1)[0]
+            return "stations" if Path(path).is_relative_to(PIPELINE) else path
+
+    return StationsInOneWorker(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of a whole station that lies elsewhere would run beside another one."""
     for item in items:
-        if item.get_closest_marker("station") is not None:
-            item.add_marker(pytest.mark.xdist_group("station"))
+        place = item.path.relative_to(config.rootpath)
+        if item.get_closest_marker("station") and not place.is_relative_to(PIPELINE):
+            raise pytest.UsageError(f"{item.nodeid}: tests of whole stations belong in {PIPELINE}")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ SERVICE = "aws.greengrass#GreengrassCoreIPC"
 MOST_UNREAD_BYTES = (
     16 * 2**20
 )  # a component that does not read loses its connection, not our memory
+REFUSED_CLOSES_WITHIN_S = 1.0
 
 
 class Connection(asyncio.Protocol):
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._open: dict[int, list[Callable[[], None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket."""
@@ -44,7 +46,7 @@ class Connection(asyncio.Protocol):
         """Handle every whole frame that has come; bytes that are none close the connection."""
         self._unread += data
         try:
-            while self._transport is not None and (frame := self._next_frame()) is not None:
+            while self._listens() and (frame := self._next_frame()) is not None:
                 message = wire.read(decode(frame), self._dialect.common_headers_only)
                 self._handle(message)
         except ProtocolError as error:
@@ -54,6 +56,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End all streams."""
         self._transport = None
+        if self._refused is not None:
+            self._refused.cancel()
         for stream in list(self._open):
             self._end_stream(stream)
         for task in self._tasks:
@@ -81,6 +85,9 @@ class Connection(asyncio.Protocol):
     def keep_open(self, stream: int, close: Callable[[], None]) -> None:
         """Keep a stream for events until either side ends it."""
         self._open.setdefault(stream, []).append(close)
+
+    def _listens(self) -> bool:
+        return self._transport is not None and self._refused is None
 
     def _next_frame(self) -> bytes | None:
         unread = self._unread
@@ -113,11 +120,19 @@ class Connection(asyncio.Protocol):
             raise ProtocolError(f"version {message.version}; {wire.VERSION} is allowed")
         component = self._named_by(message.payload)
         if component is None:
-            if self._dialect.acknowledges_refusal:
-                self.send(wire.bare(wire.CONNECT_ACK, 0, 0))
-            raise ProtocolError("the token is not known")
+            self._turn_away()
+            return
         self.component = component
         self.send(wire.bare(wire.CONNECT_ACK, wire.ACCEPTED, 0))
+
+    def _turn_away(self) -> None:
+        """Refuse; the client is to close, for one that sees answer and end at once reads no answer."""
+        if not self._dialect.acknowledges_refusal:
+            raise ProtocolError("the token is not known")
+        log.warning("connection refused: the token is not known")
+        self.send(wire.bare(wire.CONNECT_ACK, 0, 0))
+        loop = asyncio.get_running_loop()
+        self._refused = loop.call_later(REFUSED_CLOSES_WITHIN_S, self.close)
 
     def _named_by(self, payload: bytes) -> str | None:
         try:

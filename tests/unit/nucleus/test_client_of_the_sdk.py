@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awsiot.eventstreamrpc import AccessDeniedError
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
@@ -204,6 +205,13 @@ def test_an_error_of_the_classic_nucleus_has_its_text(tmp_path: Path) -> None:
     ):
         client.publish_to_topic(topic="elsewhere", publish_message=binary(b"x"))
     assert refused.value.message
+
+
+def test_an_unknown_token_is_refused_with_a_word_and_never_just_hung_up_on(tmp_path: Path) -> None:
+    with served(tmp_path, CLASSIC) as serving:
+        for _ in range(20):
+            with pytest.raises(AccessDeniedError), client_of(serving, "BBBBBBBBBBBBBBBB"):
+                pass
 
 
 def test_a_component_reports_its_state(serving: Serving) -> None:
