@@ -10,10 +10,19 @@ from cloud.store.store import (
     StoredRecord,
     StoredRefusal,
     StoredState,
+    StoredStep,
+    StoredView,
 )
 from sightline.codec import decode
 from sightline.errors import MessageError
-from sightline.messages import CommandOutcome, InspectionRecord, MachineState, StationHealth
+from sightline.messages import (
+    CameraView,
+    CommandOutcome,
+    CommissioningStep,
+    InspectionRecord,
+    MachineState,
+    StationHealth,
+)
 
 GREATEST_NUMBER = 2**63 - 1
 GREATEST_REFUSED_BYTES = 1024
@@ -53,6 +62,10 @@ def _sort_in(arrival: Arrival, batch: Batch) -> None:
         batch.health.append(StoredHealth(route.thing, message, body))
     elif isinstance(message, CommandOutcome):
         batch.outcomes.append(StoredOutcome(route.thing, message, body))
+    elif isinstance(message, CommissioningStep):
+        batch.steps.append(StoredStep(route.thing, message, body))
+    elif isinstance(message, CameraView):
+        batch.views.append(StoredView(route.thing, message))
 
 
 def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str) -> StoredRecord:

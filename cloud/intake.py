@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from cloud.bench import CameraViews
 from cloud.ingest import Arrival, batch_of
 from cloud.store.store import Batch, RecordStore
 from cloud.summary import Summary
@@ -31,10 +32,12 @@ class Intake(threading.Thread):
         summary: Summary,
         utc_ns: Callable[[], int] = time.time_ns,
         retry_s: float = RETRY_S,
+        views: CameraViews | None = None,
     ) -> None:
         super().__init__(name="intake", daemon=True)
         self._store = store
         self._summary = summary
+        self._views = views or CameraViews()
         self._utc_ns = utc_ns
         self._retry_s = retry_s
         self._arrivals: queue.Queue[Arrival | None] = queue.Queue(GREATEST_WAITING)
@@ -80,6 +83,7 @@ class Intake(threading.Thread):
     def _commit(self, batch: Batch) -> None:
         for refusal in batch.refusals:
             log.warning("refused", extra={"topic": refusal.topic, "reason": refusal.reason})
+        self._views.add(batch.views)
         while True:
             try:
                 committed = self._store.commit(batch)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from cloud.bench import CameraViews
 from cloud.intake import Intake
+from cloud.orders import Orders
 from cloud.routes import subscriptions
 from cloud.store.sqlite import SqliteStore
 from cloud.subscriber import Broker, Subscriber
@@ -32,7 +34,8 @@ def open_site(options: SiteOptions) -> Iterator[Starlette]:
     store = SqliteStore(options.database)
     summary = Summary()
     summary.restore(store.history())
-    intake = Intake(store, summary)
+    views = CameraViews()
+    intake = Intake(store, summary, views=views)
     subscriber = Subscriber(options.broker, subscriptions(), intake.deliver)
     intake.start()
     subscriber.start()
@@ -43,6 +46,8 @@ def open_site(options: SiteOptions) -> Iterator[Starlette]:
                 past=store,
                 summary=summary,
                 evidence=options.evidence,
+                views=views,
+                orders=Orders(subscriber.publish),
                 connected=lambda: subscriber.connected,
                 fault=lambda: intake.fault,
             )

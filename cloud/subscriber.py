@@ -10,6 +10,7 @@ from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 
 from cloud.routes import CLIENT_ID
+from sightline.errors import TransportError
 
 log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 5.0
@@ -52,6 +53,16 @@ class Subscriber:
     def start(self) -> None:
         """Begin to connect; returns at once, the broker may be away."""
         self._thread.start()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1; TransportError if the broker does not take it in time."""
+        if not self.connected:
+            raise TransportError("the broker is away")
+        try:
+            future, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
+            future.result(ANSWER_TIMEOUT_S)
+        except CLIENT_ERRORS as error:
+            raise TransportError(f"the broker did not take it: {error}") from error
 
     def close(self, timeout_s: float) -> None:
         """Leave the broker, which keeps the session."""

@@ -46,6 +46,13 @@ CREATE TABLE IF NOT EXISTS command_outcomes (
     body TEXT NOT NULL,
     UNIQUE (thing, command_id, body)
 );
+CREATE TABLE IF NOT EXISTS commissioning_steps (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    thing TEXT NOT NULL,
+    command_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (thing, command_id, body)
+);
 CREATE TABLE IF NOT EXISTS refused (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     topic TEXT NOT NULL,

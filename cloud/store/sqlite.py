@@ -21,6 +21,7 @@ from cloud.store.store import (
     StoredRecord,
     StoredRefusal,
     StoredState,
+    StoredStep,
 )
 from sightline.codec import decode_of_any_size
 from sightline.errors import RetryableError
@@ -31,6 +32,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
 OUTCOMES_KEPT = 10_000
+STEPS_KEPT = 10_000
 BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
 INSERT_RECORD = """
 INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
@@ -52,6 +54,9 @@ INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?,
 """
 INSERT_OUTCOME = """
 INSERT INTO command_outcomes (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+"""
+INSERT_STEP = """
+INSERT INTO commissioning_steps (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
 INSERT_REFUSAL = """
 INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
@@ -77,6 +82,7 @@ class SqliteStore:
                 _insert_states(connection, batch.states)
                 _insert_health(connection, batch.health)
                 _insert_outcomes(connection, batch.outcomes)
+                _insert_steps(connection, batch.steps)
                 _insert_refusals(connection, batch.refusals)
                 _add_to_tally(connection, "duplicates", duplicates)
         except sqlite3.OperationalError as error:
@@ -103,6 +109,14 @@ class SqliteStore:
         """The last outcomes of commands as JSON, newest first."""
         rows = self._read(
             "SELECT body FROM command_outcomes ORDER BY sequence DESC LIMIT ?", (limit,)
+        )
+        return tuple(str(body) for (body,) in rows)
+
+    def steps(self, thing: str, limit: int) -> tuple[str, ...]:
+        """The last steps of a station's commissioning as JSON, newest first."""
+        rows = self._read(
+            "SELECT body FROM commissioning_steps WHERE thing = ? ORDER BY sequence DESC LIMIT ?",
+            (thing, limit),
         )
         return tuple(str(body) for (body,) in rows)
 
@@ -196,6 +210,13 @@ def _insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcom
     connection.executemany(INSERT_OUTCOME, rows)
     if rows:
         connection.execute(TRIM.format(table="command_outcomes", kept=OUTCOMES_KEPT))
+
+
+def _insert_steps(connection: sqlite3.Connection, steps: list[StoredStep]) -> None:
+    rows = [(stored.thing, stored.step.command_id, stored.body) for stored in steps]
+    connection.executemany(INSERT_STEP, rows)
+    if rows:
+        connection.execute(TRIM.format(table="commissioning_steps", kept=STEPS_KEPT))
 
 
 def _insert_refusals(connection: sqlite3.Connection, refusals: list[StoredRefusal]) -> None:

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sightline.messages import CommandOutcome, InspectionRecord, MachineState, StationHealth
+from sightline.messages import (
+    CameraView,
+    CommandOutcome,
+    CommissioningStep,
+    InspectionRecord,
+    MachineState,
+    StationHealth,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,23 @@ class StoredOutcome:
 
 
 @dataclass(frozen=True)
+class StoredStep:
+    """What a component made of a command of the commissioning, with its JSON as received."""
+
+    thing: str
+    step: CommissioningStep
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredView:
+    """How a camera saw; kept in memory only."""
+
+    thing: str
+    view: CameraView
+
+
+@dataclass(frozen=True)
 class StoredRefusal:
     """A message that was not understood: its reason and the first bytes of it."""
 
@@ -62,6 +86,8 @@ class Batch:
     states: list[StoredState] = field(default_factory=list)
     health: list[StoredHealth] = field(default_factory=list)
     outcomes: list[StoredOutcome] = field(default_factory=list)
+    steps: list[StoredStep] = field(default_factory=list)
+    views: list[StoredView] = field(default_factory=list)
     refusals: list[StoredRefusal] = field(default_factory=list)
 
 
@@ -123,6 +149,9 @@ class PastStore(Protocol):
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
+
+    def steps(self, thing: str, limit: int) -> tuple[str, ...]:
+        """The last steps of a station's commissioning as JSON, newest first."""
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""

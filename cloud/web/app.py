@@ -15,13 +15,16 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from cloud.bench import CameraViews
+from cloud.orders import Orders
 from cloud.store.store import PartsQuery, PastStore, RecordStore
 from cloud.summary import Summary
+from cloud.web.answers import STATIC, json_answer
+from cloud.web.commissioning import commissioning_routes
 from cloud.web.evidence import picture_path
 from cloud.web.query import QueryError, parts_query, whole_number
 from sightline.messages import Verdict
 
-STATIC = Path(__file__).parent / "static"
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 OUTCOMES_SHOWN = 200
 REFUSALS_SHOWN = 50
@@ -41,6 +44,8 @@ class Sources:
     past: PastStore
     summary: Summary
     evidence: Path
+    views: CameraViews
+    orders: Orders
     connected: Callable[[], bool]
     fault: Callable[[], str]
     utc_ns: Callable[[], int] = time.time_ns
@@ -58,6 +63,7 @@ def build_app(sources: Sources) -> Starlette:
             Route("/api/commands", handlers.commands),
             Route("/api/refused", handlers.refused),
             Route("/evidence/{key:path}", handlers.evidence),
+            *commissioning_routes(sources.past, sources.views, sources.orders, sources.utc_ns),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
@@ -79,36 +85,36 @@ class _Handlers:
     def summary(self, _: Request) -> Response:
         snapshot = self._sources.summary.snapshot(self._sources.utc_ns())
         broker = {"connected": self._sources.connected(), "fault": self._sources.fault()}
-        return _json({**snapshot, "broker": broker})
+        return json_answer({**snapshot, "broker": broker})
 
     def parts(self, request: Request) -> Response:
         try:
             query: PartsQuery = parts_query(request.query_params, get_args(Verdict))
         except QueryError as error:
-            return _json({"error": str(error)}, 400)
+            return json_answer({"error": str(error)}, 400)
         page = self._sources.store.parts(query)
         bodies = [msgspec.Raw(body.encode()) for body in page.bodies]
-        return _json({"parts": bodies, "next": page.next_cursor})
+        return json_answer({"parts": bodies, "next": page.next_cursor})
 
     def part(self, request: Request) -> Response:
         body = self._sources.store.part(request.path_params["record_id"])
         if body is None:
-            return _json({"error": "no record has this id"}, 404)
-        return _json(msgspec.Raw(body.encode()))
+            return json_answer({"error": "no record has this id"}, 404)
+        return json_answer(msgspec.Raw(body.encode()))
 
     def commands(self, request: Request) -> Response:
         try:
             limit = whole_number(request.query_params, "limit", OUTCOMES_SHOWN, 1, OUTCOMES_SHOWN)
         except QueryError as error:
-            return _json({"error": str(error)}, 400)
+            return json_answer({"error": str(error)}, 400)
         bodies = [msgspec.Raw(body.encode()) for body in self._sources.past.outcomes(limit)]
-        return _json({"commands": bodies})
+        return json_answer({"commands": bodies})
 
     def refused(self, request: Request) -> Response:
         try:
             limit = whole_number(request.query_params, "limit", REFUSALS_SHOWN, 1, REFUSALS_SHOWN)
         except QueryError as error:
-            return _json({"error": str(error)}, 400)
+            return json_answer({"error": str(error)}, 400)
         shown = [
             {
                 "topic": refusal.topic,
@@ -118,12 +124,12 @@ class _Handlers:
             }
             for refusal in self._sources.past.refusals(limit)
         ]
-        return _json({"refused": shown})
+        return json_answer({"refused": shown})
 
     def evidence(self, request: Request) -> Response:
         path = picture_path(self._sources.evidence, request.path_params["key"])
         if path is None:
-            return _json({"error": "no picture has this key"}, 404)
+            return json_answer({"error": "no picture has this key"}, 404)
         return FileResponse(
             path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"}
         )
@@ -153,12 +159,3 @@ class _SafeHeaders:
 
 def _as_list(headers: object) -> list[object]:
     return list(headers) if isinstance(headers, list | tuple) else []
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(content),
-        status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

@@ -1,0 +1,89 @@
+"""The paths of the commissioning: what the cameras see, what was asked for, and what became of it."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cloud.bench import CameraViews
+from cloud.orders import Orders, facts_of, read_order
+from cloud.store.store import PastStore
+from cloud.web.answers import json_answer, page_answer
+from sightline.errors import MessageError, TransportError
+
+log = logging.getLogger(__name__)
+STEPS_SHOWN = 50
+GREATEST_BODY_BYTES = 4096
+
+
+class CommissioningHandlers:
+    """Handlers that ask are plain functions on the server's threads; an order needs the body first."""
+
+    def __init__(
+        self, past: PastStore, views: CameraViews, orders: Orders, utc_ns: Callable[[], int]
+    ) -> None:
+        self._past = past
+        self._views = views
+        self._orders = orders
+        self._utc_ns = utc_ns
+
+    def page(self, _: Request) -> Response:
+        """The page itself."""
+        return page_answer("commissioning.html")
+
+    def bench(self, request: Request) -> Response:
+        """A station's cameras as last seen, and the last steps of its commissioning."""
+        station = request.path_params["station"]
+        steps = [msgspec.Raw(body.encode()) for body in self._past.steps(station, STEPS_SHOWN)]
+        views: list[dict[str, Any]] = self._views.of(station)
+        return json_answer({"views": views, "steps": steps, "now_utc_ns": self._utc_ns()})
+
+    async def order(self, request: Request) -> Response:
+        """Send a command to a station; its id comes back, its outcome later."""
+        refused = foreign(request)
+        if refused:
+            return json_answer({"error": refused}, 403)
+        body = await request.body()
+        if len(body) > GREATEST_BODY_BYTES:
+            return json_answer({"error": "an order is at most 4096 bytes"}, 413)
+        return await run_in_threadpool(self._send, body)
+
+    def _send(self, body: bytes) -> Response:
+        try:
+            order = read_order(body)
+            command_id = self._orders.send(order)
+        except MessageError as error:
+            return json_answer({"error": str(error)}, 400)
+        except TransportError as error:
+            return json_answer({"error": str(error)}, 503)
+        if order.kind != "live_view":  # of which there are many
+            log.info("order", extra={"command": command_id, **facts_of(order)})
+        return json_answer({"command_id": command_id}, 202)
+
+
+def foreign(request: Request) -> str:
+    """Why a request is not of one of our pages, or nothing: no other site may order for a person."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return "an order is sent as application/json"
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        return "an order comes from a page of this site"
+    return ""
+
+
+def commissioning_routes(
+    past: PastStore, views: CameraViews, orders: Orders, utc_ns: Callable[[], int]
+) -> list[Route]:
+    """The rows for the application."""
+    handlers = CommissioningHandlers(past, views, orders, utc_ns)
+    return [
+        Route("/commissioning", handlers.page),
+        Route("/api/bench/{station}", handlers.bench),
+        Route("/api/orders", handlers.order, methods=["POST"]),
+    ]
