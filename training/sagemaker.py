@@ -1,0 +1,44 @@
+"""What a SageMaker job says by its environment, so that the same commands run there unchanged.
+
+A training job names its channels (`SM_CHANNEL_TRAIN=...`) and `SM_MODEL_DIR`; a processing job has its
+inputs and outputs under one folder, /opt/ml/processing unless SIGHTLINE_PROCESSING says otherwise:
+`input/data`, `input/model`, `output`. Arguments on the command line come before all of these.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+PROCESSING_VARIABLE = "SIGHTLINE_PROCESSING"
+PROCESSING_FOLDER = "/opt/ml/processing"
+CHANNELS = ("DATA", "TRAINING", "TRAIN", "TEST", "EVALUATION")
+SPLIT_CHANNELS = ("TRAIN", "TEST")
+
+
+def data_by_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """The pictures' folder that the job names, or nothing.
+
+    Channels `train` and `test` that lie side by side are one data set: the folder that holds both.
+    """
+    channels = {name: environment.get(f"SM_CHANNEL_{name}", "") for name in CHANNELS}
+    parents = {Path(channels[name]).parent for name in SPLIT_CHANNELS if channels[name]}
+    if all(channels[name] for name in SPLIT_CHANNELS) and len(parents) == 1:
+        return str(parents.pop())
+    found = next((folder for folder in channels.values() if folder), "")
+    return found or _processing("input/data", environment)
+
+
+def model_by_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """The model's folder that the job names, or nothing."""
+    return environment.get("SM_CHANNEL_MODEL", "") or _processing("input/model", environment)
+
+
+def out_by_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Where the job wants its results: of a processing job, else the model folder of a training job."""
+    model_folder = environment.get("SM_MODEL_DIR", "")
+    return model_folder or _processing("output", environment)
+
+
+def _processing(below: str, environment: Mapping[str, str]) -> str:
+    folder = Path(environment.get(PROCESSING_VARIABLE, PROCESSING_FOLDER)) / below
+    return str(folder) if folder.is_dir() else ""
