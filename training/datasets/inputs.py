@@ -25,6 +25,8 @@ def load_frame(file: Path) -> FramePyramid:
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if picture is None:
         raise PictureError(f"{file} cannot be decoded as a picture")
+    if picture.shape[1] % 2:  # no camera packs an odd width
+        return FramePyramid(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
     return FramePyramid.of_frame(bgr_to_uyvy(picture), "UYVY")
 
 
