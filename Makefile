@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run status test bench check format environment training-environment rig lock clean clean-station
+.PHONY: help run status test bench check format environment training-environment rig lock clean clean-station stage
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: $(READY)  ## put all sources into the one style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+stage: $(READY)  ## every component as the Greengrass Development Kit wants it, in build/ and greengrass-build/: WHEELS=none|x86_64|aarch64|all
+	$(BIN)/python -m tools.stage --all --suite $(if $(WHEELS),--wheels $(WHEELS))
+
 environment: $(READY)
 
 $(READY): $(LOCK)
@@ -67,9 +70,17 @@ lock:  ## renew the locks (needs uv)
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
 	done
+	for name in capture inference equipment telemetry telemetry-lambda publisher; do \
+	    uv pip compile --quiet requirements/components/$$name.in --universal --python-version 3.10 \
+	        --constraints requirements/python3.10.txt \
+	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/$$name.txt; \
+	done
+	uv pip compile --quiet requirements/components/capture-cameras.in --universal --python-version 3.10 \
+	    --constraints requirements/cameras-python3.10.txt \
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/capture-cameras.txt
 
 clean-station:  ## forget the parts, records and pictures of earlier runs; the rendered bottles stay
 	rm -rf .station/nucleus .station/cloud .station/station .station/evidence .station/logs .station/*.json .station/*.address
 
 clean:  ## remove what runs left behind, the rendered pictures too
-	rm -rf .station build
+	rm -rf .station build greengrass-build

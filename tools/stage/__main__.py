@@ -1,0 +1,115 @@
+"""Stage components for the Greengrass Development Kit: `python -m tools.stage --all`.
+
+`build/NAME/` has gdk-config.json, recipe.yaml, the sources with the shared package beside them, and the
+wheels that a station needs. `gdk component build` and `gdk component publish` work in there.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from sightline.errors import SightlineError
+from tools.stage import archive
+from tools.stage.layout import BUCKET, REGION, Choice, collect, stage
+from tools.stage.parts import ROOT, Part, find_parts, parts_of
+from tools.stage.versions import checked, read_suite_version
+from tools.stage.wheels import ARCHITECTURES
+
+PYTHONS = ("3.10", "3.11", "3.12")  # JetPack 6 and Ubuntu 22.04, Debian 12, Ubuntu 24.04
+WHEELS = {"none": (), "x86_64": ("x86_64",), "aarch64": ("aarch64",), "all": ARCHITECTURES}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Stage what is asked for; 1 if that cannot be."""
+    given = _arguments().parse_args(words)
+    try:
+        return _run(given)
+    except (SightlineError, OSError) as error:
+        print(f"stage: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    parts = parts_of() if given.all else find_parts(given.components)
+    if not parts:
+        print("stage: name components, or --all", file=sys.stderr)
+        return 1
+    choice = _choice(given)
+    folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
+    if given.suite:
+        _fill_suite(folders)
+    return 0
+
+
+def _choice(given: argparse.Namespace) -> Choice:
+    suite = read_suite_version(ROOT)
+    return Choice(
+        suite=suite,
+        version=checked(given.version or suite),
+        architectures=WHEELS[given.wheels],
+        pythons=tuple(given.python or PYTHONS),
+        with_cameras=given.cameras,
+        target=given.target,
+        cache=given.cache,
+        bucket=given.bucket,
+        region=given.region,
+    )
+
+
+def _stage_one(part: Part, choice: Choice, number: int, count: int) -> Path:
+    began = time.monotonic()
+    print(f"[{number}/{count}] {part.name} {choice.version} ...", end=" ", flush=True)
+    folder = stage(part, choice)
+    artifact = archive.build(folder)
+    wheels = sum(1 for _ in (folder / "wheels").iterdir())
+    size = artifact.stat().st_size / 2**20
+    print(f"{wheels} wheels, {artifact.name} {size:.1f} MiB, {time.monotonic() - began:.1f} s")
+    return folder
+
+
+def _fill_suite(folders: list[Path]) -> None:
+    output = ROOT / archive.OUTPUT
+    collect(folders, output)
+    shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
+    print(f"the whole suite is in {output.relative_to(ROOT)}/")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.stage", description=__doc__)
+    parser.add_argument(
+        "components", nargs="*", help="capture, model.Cap, com.sightline.Capture ..."
+    )
+    parser.add_argument("--all", action="store_true", help="every component that has a recipe")
+    parser.add_argument(
+        "--wheels", choices=WHEELS, default="all", help="for which machines (default: all)"
+    )
+    parser.add_argument(
+        "--python",
+        action="append",
+        metavar="3.10",
+        help=f"which Pythons (default: {', '.join(PYTHONS)})",
+    )
+    parser.add_argument(
+        "--cameras",
+        action="store_true",
+        help="capture with linuxpy (GPL) and gpiod (LGPL) for V4L2",
+    )
+    parser.add_argument("--version", help="other than pyproject.toml's; NEXT_PATCH lets gdk count")
+    parser.add_argument(
+        "--suite", action="store_true", help="also fill greengrass-build/, as gdk does"
+    )
+    parser.add_argument(
+        "--bucket", default=BUCKET, help="prefix of the bucket (default: %(default)s)"
+    )
+    parser.add_argument("--region", default=REGION, help="where to publish (default: %(default)s)")
+    parser.add_argument("--target", type=Path, default=ROOT / "build", help="default: build/")
+    parser.add_argument(
+        "--cache", type=Path, default=ROOT / ".cache" / "wheels", help="default: .cache/wheels/"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""One component's staged folder, and the build of the whole suite."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.stage import archive
+from tools.stage.parts import ROOT, SHARED, Part, parts_of
+from tools.stage.versions import with_version
+from tools.stage.wheels import fetch
+
+AUTHOR = "Sightline"
+BUCKET = "sightline-components"
+REGION = "eu-central-1"
+GDK_VERSION = "1.6.0"
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is staged and how; `version` may be NEXT_PATCH, `suite` is the version of the sources."""
+
+    suite: str
+    version: str
+    architectures: tuple[str, ...]
+    pythons: tuple[str, ...]
+    with_cameras: bool
+    target: Path
+    cache: Path
+    bucket: str = BUCKET
+    region: str = REGION
+
+
+def stage(part: Part, choice: Choice, root: Path = ROOT) -> Path:
+    """Lay a component out under `target`; returns its folder."""
+    folder = choice.target / part.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
+    shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
+    lock = _lock_of(part, choice.with_cameras)
+    shutil.copyfile(lock, folder / "requirements.txt")
+    _add_wheels(lock.read_text(encoding="utf-8"), choice, folder / "wheels")
+    _write_control_files(part, choice, folder, root)
+    return folder
+
+
+def gdk_configuration(name: str, command: list[str], choice: Choice) -> dict[str, Any]:
+    """gdk-config.json of one component, as gdk 1.6 wants it: exactly one, and a custom build."""
+    component = {
+        "author": AUTHOR,
+        "version": choice.version,
+        "build": {"build_system": "custom", "custom_build_command": command},
+        "publish": {"bucket": choice.bucket, "region": choice.region},
+    }
+    return {"component": {name: component}, "gdk_version": GDK_VERSION}
+
+
+def collect(folders: list[Path], output: Path) -> None:
+    """Bring what the components' builds made together: artifacts by name and version, recipes by name.
+
+    It lies under `output` as gdk's publish and `greengrass-cli deployment create` look for it.
+    """
+    for folder in folders:
+        built = folder / archive.OUTPUT
+        shutil.copytree(built / "artifacts", output / "artifacts", dirs_exist_ok=True)
+        (output / "recipes").mkdir(parents=True, exist_ok=True)
+        recipe = output / "recipes" / f"{folder.name}.yaml"
+        shutil.copyfile(built / "recipes" / archive.RECIPE, recipe)
+
+
+def _lock_of(part: Part, with_cameras: bool) -> Path:
+    cameras = part.lock.with_name(f"{part.lock.stem}-cameras.txt")
+    return cameras if with_cameras and cameras.is_file() else part.lock
+
+
+def _add_wheels(lock: str, choice: Choice, target: Path) -> None:
+    target.mkdir()
+    for architecture in choice.architectures:
+        for wheel in fetch(lock, choice.pythons, architecture, choice.cache):
+            shutil.copyfile(wheel, target / wheel.name)
+
+
+def _write_control_files(part: Part, choice: Choice, folder: Path, root: Path) -> None:
+    recipe = part.recipe.read_text(encoding="utf-8")
+    ours = [other.name for other in parts_of(root)]
+    text = with_version(recipe, choice.version, choice.suite, ours)
+    (folder / archive.RECIPE).write_text(text, encoding="utf-8")
+    configuration = gdk_configuration(part.name, ["python3", archive.SCRIPT], choice)
+    content = json.dumps(configuration, indent=2) + "\n"
+    (folder / archive.CONFIGURATION).write_text(content, encoding="utf-8")
+    shutil.copyfile(archive.__file__, folder / archive.SCRIPT)

@@ -1,0 +1,59 @@
+"""What can be staged: each recipe with the folder that its artifact packs, and what it needs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.errors import RecipeError
+from tools.stage.archive import artifact_name
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL_SUFFIX = "_model"
+SHARED = Path("shared") / "sightline"
+REQUIREMENTS = Path("requirements") / "components"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component: its recipe, the folder of its sources, the lock of what it needs."""
+
+    name: str
+    recipe: Path
+    sources: Path
+    lock: Path
+
+    @property
+    def package(self) -> str:
+        """The name of its folder inside the artifact."""
+        return self.sources.name
+
+
+def parts_of(root: Path = ROOT) -> tuple[Part, ...]:
+    """All components that have a recipe, in the order of their names."""
+    return tuple(_part(root, path) for path in sorted((root / "recipes").glob("com.*.yaml")))
+
+
+def find_parts(names: list[str], root: Path = ROOT) -> tuple[Part, ...]:
+    """The named ones, as `com.sightline.Capture`, `Capture` or `capture`; RecipeError if unknown."""
+    known = parts_of(root)
+    by_name = {key: part for part in known for key in (part.name.lower(), _short(part).lower())}
+    unknown = [name for name in names if name.lower() not in by_name]
+    if unknown:
+        listed = ", ".join(_short(part) for part in known)
+        raise RecipeError(f"no component {', '.join(unknown)}; there are {listed}")
+    return tuple(by_name[name.lower()] for name in names)
+
+
+def _short(part: Part) -> str:
+    return part.name.removeprefix("com.sightline.")
+
+
+def _part(root: Path, recipe: Path) -> Part:
+    try:
+        stem = artifact_name(recipe.read_text(encoding="utf-8")).removesuffix(".zip")
+    except ValueError as error:
+        raise RecipeError(f"{recipe.name}: {error}") from error
+    is_model = stem.endswith(MODEL_SUFFIX)
+    package = stem.removesuffix(MODEL_SUFFIX)
+    sources = root / "components" / ("models" if is_model else "") / package
+    lock = root / REQUIREMENTS / ("model.txt" if is_model else f"{package}.txt")
+    return Part(recipe.stem, recipe, sources, lock)

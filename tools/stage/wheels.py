@@ -1,0 +1,96 @@
+"""Wheels for stations, from a lock with hashes: for another machine and Python than this one.
+
+pip judges the markers of a lock by the Python that runs it, not by the one it downloads for. So they
+are judged here, and pip gets exact versions with their hashes, and nothing to decide.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from sightline.errors import RecipeError
+
+ARCHITECTURES = ("x86_64", "aarch64")
+NEWEST_GLIBC = 35  # 2.35: Ubuntu 22.04, and so JetPack 6; Debian 12 has 2.36
+OLDEST_GLIBC = 17
+_ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\\n")
+
+
+def lines_for(lock: str, python: str, architecture: str) -> list[str]:
+    """The lock's entries that a Linux machine with that Python needs, with hashes, without markers.
+
+    `python` is `3.10`, `architecture` as `uname -m` says it.
+    """
+    return [
+        f"{found['name']}=={found['version']} \\\n{entry[found.end() :].rstrip()}"
+        for entry in _entries(lock)
+        if (found := _ENTRY.match(entry)) and _applies(found["marker"], python, architecture)
+    ]
+
+
+def fetch(lock: str, pythons: tuple[str, ...], architecture: str, cache: Path) -> tuple[Path, ...]:
+    """The wheels for these Pythons, from the cache or by pip; RecipeError says what pip said."""
+    return tuple(
+        wheel
+        for python in pythons
+        for wheel in _fetch_for_one(
+            lines_for(lock, python, architecture), python, architecture, cache
+        )
+    )
+
+
+def _fetch_for_one(lines: list[str], python: str, architecture: str, cache: Path) -> Iterator[Path]:
+    digest = hashlib.sha256("\n".join([*lines, python, architecture]).encode()).hexdigest()[:16]
+    folder = cache / f"{architecture}-python{python}-{digest}"
+    if lines and not folder.is_dir():
+        draft = folder.with_suffix(".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        requirements = draft / "requirements.txt"
+        requirements.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        _download(requirements, python, architecture, draft)
+        requirements.unlink()
+        draft.rename(folder)  # a folder under its own name is whole
+    yield from sorted(folder.glob("*.whl"))
+
+
+def _download(requirements: Path, python: str, architecture: str, target: Path) -> None:
+    platforms = [f"manylinux_2_{minor}_{architecture}" for minor in _glibc_minors()]
+    platforms.append(f"manylinux2014_{architecture}")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--only-binary", ":all:", "--dest", str(target), "--implementation", "cp"]
+    command += ["--python-version", python, "--abi", f"cp{python.replace('.', '')}"]
+    command += ["--abi", "abi3", "--abi", "none", "--requirement", str(requirements)]
+    command += [word for platform in platforms for word in ("--platform", platform)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        what = f"wheels for Python {python} on {architecture}"
+        raise RecipeError(f"{what}: pip says: {done.stderr.strip()[-800:]}")
+
+
+def _glibc_minors() -> range:
+    return range(NEWEST_GLIBC, OLDEST_GLIBC - 1, -1)
+
+
+def _entries(lock: str) -> list[str]:
+    return re.findall(r"^[A-Za-z0-9].*?\\\n(?:[ \t]+--hash.*\n?)+", lock, re.MULTILINE)
+
+
+def _applies(marker: str | None, python: str, architecture: str) -> bool:
+    environment = {
+        "implementation_name": "cpython",
+        "os_name": "posix",
+        "platform_machine": architecture,
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+    return marker is None or Marker(marker).evaluate(environment)
