@@ -14,10 +14,25 @@ Score = Annotated[float, Meta(gt=0, le=1)]
 
 
 class ModelConfiguration(Configuration, frozen=True, kw_only=True):
-    """A model by its name in the model store, and the runtime that serves it."""
+    """A model by its name in the model store, and the runtime that serves it.
+
+    `digest`: only this file will do; empty: the one that the name points to.
+    """
 
     name: Name = "surface"
     runtime: Runtime = "onnx"
+    digest: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
+class ShadowConfiguration(Configuration, frozen=True, kw_only=True):
+    """The trial of a new model beside the one in force: on how many parts, and how long it waits for one.
+
+    A model that judges more than `greatest_differing_share` of them otherwise is refused; 1: none is.
+    """
+
+    parts: Annotated[int, Meta(ge=0, le=10_000)] = 20
+    waits_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    greatest_differing_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
 class LabelTiers(Configuration, frozen=True, kw_only=True):
@@ -74,6 +89,7 @@ class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
         ModelConfiguration(name="cap"),
     )
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    shadow: ShadowConfiguration = ShadowConfiguration()
     policy: Policy = Policy()
     evidence: EvidenceConfiguration = EvidenceConfiguration()
     ledger_keeps_parts: Annotated[int, Meta(ge=1000)] = 100_000

@@ -1,8 +1,6 @@
 """The pictures of parts, written off the critical path into the spool that the publisher empties."""
 
-import contextlib
 import logging
-import os
 import queue
 import threading
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from inference.background import lower_priority
 from inference.configuration import EvidenceConfiguration
 from inference.preprocess import FramePyramid
 from sightline.health import Health
@@ -17,7 +16,6 @@ from sightline.messages import EvidencePicture, Part
 from sightline.station_folder import evidence_key, put_into_spool
 
 log = logging.getLogger(__name__)
-WRITER_NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,7 @@ class EvidenceWriter:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WRITER_NICENESS)
+        lower_priority()
         while (work := self._work.get()) is not None:
             try:
                 self._write(work)

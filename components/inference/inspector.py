@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -9,18 +10,27 @@ import msgspec
 
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
-from inference.examiner import Examined, ServingModel, examine
+from inference.examiner import Examined, examine
 from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
-from inference.models import ModelLoaded, ModelLoader, ModelRefused
+from inference.model_switch import ModelSwitch
+from inference.models import ModelLoaded, ModelRefused
 from inference.policy import Judgement, judge
 from inference.replay import Replay
+from inference.shadow import sample_of
 from inference.verdicts import judged, missed_captured, missed_unseen, sight_of
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
 from sightline.frames import RingReader, ring_path
-from sightline.messages import Part, PartCaptured, PartJudged, PartsAnnounced, PartSettled
+from sightline.messages import (
+    CommandAccepted,
+    Part,
+    PartCaptured,
+    PartJudged,
+    PartsAnnounced,
+    PartSettled,
+)
 from sightline.runtime import Context, NewConfiguration
 from sightline.station_folder import StationFolder
 from sightline.topics import PART_JUDGED
@@ -37,8 +47,7 @@ class Inspector:
         self._health = context.health
         self._clock = context.clock
         self._boot_id = boot_id()
-        self._models: dict[str, ServingModel] = {}
-        self._model_errors: dict[str, str] = {}
+        self._models = ModelSwitch(context)
         self._announced: PartsAnnounced | None = None
         self._usual_judging_ns = 0.0
         self._ok_parts = 0
@@ -51,8 +60,9 @@ class Inspector:
             PartCaptured: self._take_captured,
             PartsAnnounced: self._take_announced,
             PartSettled: lambda message: self._ledger.settle(message.up_to),
-            ModelLoaded: self._take_model,
-            ModelRefused: self._refuse_model,
+            ModelLoaded: self._models.take,
+            ModelRefused: self._models.refuse,
+            CommandAccepted: self._take_command,
             NewConfiguration: self._reconfigure,
         }
 
@@ -74,7 +84,7 @@ class Inspector:
 
     def close(self) -> None:
         """Write the pictures in hand, then leave."""
-        self._loader.end()
+        self._models.close()
         self._evidence.close()
         self._ledger.close()
         self._context.bus.close()
@@ -84,36 +94,16 @@ class Inspector:
         self._configuration = configuration
         self._ring = RingReader(ring_path(self._context.station_id), configuration.cameras)
         self._evidence = EvidenceWriter(folder.evidence_spool, configuration.evidence, self._health)
-        self._loader = ModelLoader(
-            folder.models, configuration.models, configuration.threads, self._context.inbox
-        )
-        self._loader.start()
+        self._models.configure(configuration)
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         assert isinstance(event.configuration, InferenceConfiguration)
-        self._loader.end()
         self._evidence.close()
-        wanted = {model.name for model in event.configuration.models}
-        self._models = {name: m for name, m in self._models.items() if name in wanted}
         self._configure(event.configuration)
 
-    def _take_model(self, event: ModelLoaded) -> None:
-        self._models[event.name] = event.model
-        self._model_errors.pop(event.name, None)
-        self._health.clear_fault(f"model-{event.name}")
-        if not self._lacking():
-            self._health.set_ready(True)
-
-    def _refuse_model(self, event: ModelRefused) -> None:
-        log.error("model refused", extra={"model": event.name, "error": event.error})
-        self._model_errors[event.name] = event.error
-        self._health.raise_fault(f"model-{event.name}", event.error)
-
-    def _lacking(self) -> list[str]:
-        return [m.name for m in self._configuration.models if m.name not in self._models]
-
-    def _serving(self) -> list[ServingModel]:
-        return [self._models[model.name] for model in self._configuration.models]
+    def _take_command(self, command: CommandAccepted) -> None:
+        if command.kind == "load_model":
+            self._models.load(command)
 
     def _take_captured(self, captured: PartCaptured) -> None:
         if not is_new(self._ledger.last, captured.part):
@@ -133,14 +123,14 @@ class Inspector:
             return "captured before the last start of the machine"
         if now_ns + self._usual_judging_ns > captured.deadline_monotonic_ns:
             return "too late to be judged before the gate"
-        if self._lacking():
-            return "no model " + ", ".join(self._lacking())
+        if self._models.lacking():
+            return "no model " + ", ".join(self._models.lacking())
         if not captured.frames:
             return "no camera delivered a picture"
         return None
 
     def _judge(self, captured: PartCaptured, started_ns: int) -> None:
-        models = self._serving()
+        models = self._models.serving()
         policy = self._configuration.policy
         try:
             examined = examine(self._ring, captured.frames, models, policy.lowest_score())
@@ -178,6 +168,10 @@ class Inspector:
         self._usual_judging_ns += 0.1 * (taken_ns - self._usual_judging_ns)
         if keeps:
             self._keep_pictures(captured, judgement, examined)
+        if self._models.wants_sample():
+            rejudge = partial(judge, sight=sight, policy=policy)
+            sample = sample_of(captured, examined, verdict, rejudge, policy.lowest_score())
+            self._models.offer(sample)
 
     def _keep_pictures(
         self, captured: PartCaptured, judgement: Judgement, examined: Examined

@@ -1,33 +1,52 @@
-"""The models that serve: loaded beside those in force, checked on their golden frames, then taken over.
+"""The models that serve: loaded beside those in force, checked, tried in the shadow, then taken over.
 
-Loading runs in a thread; the component's loop takes a loaded model between two parts. What cannot be
-loaded is told once and tried again when the model store changes, or after a while.
+All that runs in a thread of its own; the component's loop takes a proven model between two parts.
+What cannot serve is told once and tried again when the model store changes, or after a while.
 """
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from inference.configuration import ModelConfiguration
-from inference.detectors.registry import open_detector
+from inference.background import at_low_priority
+from inference.configuration import ModelConfiguration, ShadowConfiguration
+from inference.detectors.registry import Runtime, open_detector
 from inference.examiner import ServingModel
 from inference.golden import check_golden
+from inference.shadow import Sample, Trial, TrialReport
+from inference.stock import Stock
 from sightline.bus import Inbox
 from sightline.errors import ModelError
-from sightline.model_store import find_model, named_digest
 
 log = logging.getLogger(__name__)
 LOOK_INTERVAL_S = 1.0
+AGAIN_AFTER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A model that may serve, and how it was loaded."""
+
+    name: str
+    model: ServingModel
+    runtime: Runtime
+    threads: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its file."""
+        return self.model.detector.digest
 
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """Event: a model is ready to serve."""
+    """Event: a model is ready to serve; `report` tells of its trial, if it had one."""
 
-    name: str
-    model: ServingModel
+    proven: Proven
+    report: TrialReport | None = None
+    command_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,52 +55,178 @@ class ModelRefused:
 
     name: str
     error: str
+    command_id: str = ""
+
+
+@dataclass(frozen=True)
+class LoadOrder:
+    """A command: let this model of the store serve under a name. The digest may be its first digits."""
+
+    name: str
+    digest: str
+    command_id: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the configuration asks for, and what is in force, by name."""
+
+    models: tuple[ModelConfiguration, ...]
+    threads: int
+    shadow: ShadowConfiguration
+    in_force: Mapping[str, Proven]
 
 
 class ModelLoader(threading.Thread):
     """Looks at the model store each second; posts each new model, or why it cannot serve."""
 
-    def __init__(
-        self, store: Path, wanted: Sequence[ModelConfiguration], threads: int, inbox: Inbox
-    ) -> None:
+    def __init__(self, stock: Stock, wish: Wish, inbox: Inbox) -> None:
         super().__init__(name="model-loader", daemon=True)
-        self._store = store
-        self._wanted = tuple(wanted)
-        self._threads = threads
+        self._stock = stock
+        self._wish = wish
         self._inbox = inbox
-        self._serving: dict[str, str] = {}
-        self._refused: dict[str, str] = {}
-        self._ended = threading.Event()
+        self._serving: dict[str, Proven] = dict(wish.in_force)
+        self._refused: dict[str, tuple[str, str, float]] = {}  # digest, error, told at
+        self._orders: list[LoadOrder] = []
+        self._trial: Trial | None = None
+        self._woken = threading.Event()
+        self._ended = False
 
     def run(self) -> None:
         """Look until ended."""
-        while True:
-            for model in self._wanted:
+        while not self._ended:
+            for model in self._wish.models:
                 self._look(model)
-            if self._ended.wait(LOOK_INTERVAL_S):
-                return
+            while self._orders and not self._ended:
+                self._carry_out(self._orders.pop(0))
+            self._woken.wait(LOOK_INTERVAL_S)
+            self._woken.clear()
 
     def end(self) -> None:
-        """Stop looking."""
-        self._ended.set()
+        """Stop looking; a trial under way is given up."""
+        self._ended = True
+        self._woken.set()
 
-    def _look(self, wanted: ModelConfiguration) -> None:
-        name = wanted.name
+    def order(self, order: LoadOrder) -> None:
+        """Carry out a command; `ModelLoaded` or `ModelRefused` follows."""
+        self._orders.append(order)
+        self._woken.set()
+
+    def wants_sample(self) -> bool:
+        """Whether a trial is under way that has time for a part."""
+        trial = self._trial
+        return trial is not None and trial.wants()
+
+    def offer(self, sample: Sample) -> None:
+        """Hand a part that was judged to the trial under way."""
+        trial = self._trial
+        if trial is not None:
+            trial.offer(sample)
+
+    def _look(self, model: ModelConfiguration) -> None:
+        digest = ""
         try:
-            if self._serving.get(name, "") == named_digest(self._store, name) != "":
-                return
-            folder = find_model(self._store, name)
-            detector = open_detector(wanted.runtime, folder, self._threads)
-            check_golden(detector, folder / "golden.npz")
+            digest = self._stock.wanted_digest(model)
+            if self._serves(model, digest):
+                self._withdraw_refusal(model.name)
+            elif not self._refused_lately(model.name, digest):
+                self._bring_up(model, digest)
         except ModelError as error:
-            self._refuse(name, str(error))
-            return
-        self._serving[name] = folder.name
-        self._refused.pop(name, None)
-        log.info("model loaded", extra={"model": name, "digest": detector.digest})
-        self._inbox.post(ModelLoaded(name, ServingModel(detector)))
+            self._refuse(model.name, digest, str(error))
+            self._fall_back(model, digest)
 
-    def _refuse(self, name: str, error: str) -> None:
-        if self._refused.get(name) != error:
-            self._refused[name] = error
+    def _bring_up(self, model: ModelConfiguration, digest: str, command_id: str = "") -> None:
+        """Load, prove and hand over one model; ModelError if it cannot serve."""
+        folder = self._stock.folder(digest)
+        started = time.monotonic()
+        detector = open_detector(model.runtime, folder, self._wish.threads)
+        candidate = ServingModel(detector)
+        at_low_priority(lambda: check_golden(detector, folder / "golden.npz"))
+        took_s = round(time.monotonic() - started, 3)
+        log.info("model loaded", extra={"model": model.name, "digest": digest, "took_s": took_s})
+        report = self._try_in_the_shadow(model, candidate)
+        if self._ended:
+            return
+        proven = Proven(model.name, candidate, model.runtime, self._wish.threads)
+        self._serving[model.name] = proven
+        self._refused.pop(model.name, None)
+        self._stock.served(model.name, digest)
+        self._inbox.post(ModelLoaded(proven, report, command_id))
+
+    def _try_in_the_shadow(
+        self, model: ModelConfiguration, candidate: ServingModel
+    ) -> TrialReport | None:
+        replaced = self._replaced_by(model, candidate)
+        if replaced is None or self._wish.shadow.parts == 0:
+            return None
+        trial = Trial(candidate, replaced.contract.name, self._wish.shadow)
+        self._trial = trial
+        try:
+            return at_low_priority(lambda: trial.run(lambda: self._ended))
+        finally:
+            self._trial = None
+
+    def _replaced_by(
+        self, model: ModelConfiguration, candidate: ServingModel
+    ) -> ServingModel | None:
+        """The model in force that this one is to replace: of its name, else one that calls itself alike."""
+        if model.name in self._serving:
+            return self._serving[model.name].model
+        known = [proven.model for proven in self._serving.values()]
+        return next((m for m in known if m.contract.name == candidate.contract.name), None)
+
+    def _carry_out(self, order: LoadOrder) -> None:
+        try:
+            model = self._ordered(order)
+            digest = self._stock.find(order.digest)
+            if not self._serves(model, digest):
+                self._bring_up(model, digest, order.command_id)
+            else:
+                proven = self._serving[model.name]
+                self._inbox.post(ModelLoaded(proven, command_id=order.command_id))
+            if not self._ended:
+                self._stock.choose(model.name, digest)
+        except ModelError as error:
+            self._inbox.post(ModelRefused(order.name, str(error), order.command_id))
+
+    def _ordered(self, order: LoadOrder) -> ModelConfiguration:
+        models = {model.name: model for model in self._wish.models}
+        if order.name not in models:
+            raise ModelError(f"model: found {order.name!r}; configured are {', '.join(models)}")
+        if models[order.name].digest:
+            raise ModelError(f"model {order.name!r} is pinned to a digest by the configuration")
+        return models[order.name]
+
+    def _serves(self, model: ModelConfiguration, digest: str) -> bool:
+        serving = self._serving.get(model.name)
+        wanted = (model.runtime, self._wish.threads, digest)
+        return serving is not None and wanted == (serving.runtime, serving.threads, serving.digest)
+
+    def _refused_lately(self, name: str, digest: str) -> bool:
+        refused, _, at = self._refused.get(name, ("", "", 0.0))
+        return refused == digest and time.monotonic() - at < AGAIN_AFTER_S
+
+    def _refuse(self, name: str, digest: str, error: str) -> None:
+        known = self._refused.get(name)
+        self._refused[name] = (digest, error, time.monotonic())
+        if known is None or known[1] != error:
             self._inbox.post(ModelRefused(name, error))
+
+    def _withdraw_refusal(self, name: str) -> None:
+        """The store names again what serves."""
+        if self._refused.pop(name, None) is not None:
+            self._inbox.post(ModelLoaded(self._serving[name]))
+
+    def _fall_back(self, model: ModelConfiguration, refused: str) -> None:
+        """Where nothing serves, let that serve which did before the last start; the fault stays."""
+        digest = self._stock.last_good(model.name)
+        if model.name in self._serving or digest in ("", refused):
+            return
+        refusal = self._refused[model.name]
+        try:
+            self._bring_up(model, digest)
+        except ModelError as error:
+            log.error("the last good model", extra={"model": model.name, "error": str(error)})
+            return
+        self._refused[model.name] = refusal
+        self._inbox.post(ModelRefused(model.name, refusal[1]))

@@ -48,8 +48,13 @@ def put_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str
             if (folder / file).is_file():
                 shutil.copyfile(folder / file, draft / file)
         draft.rename(target)
-    DurableText(store / "names" / name).store(digest)
+    point_name_to(store, name, digest)
     return digest
+
+
+def point_name_to(store: Path, name: str, digest: str) -> None:
+    """Let the name point to a model; on disk on return."""
+    DurableText(store / "names" / name).store(digest)
 
 
 def named_digest(store: Path, name: str) -> str:
@@ -62,8 +67,13 @@ def find_model(store: Path, name: str) -> Path:
     digest = named_digest(store, name)
     if not digest:
         raise ModelError(f"no model named {name!r} in {store}; its model component puts it there")
+    return checked_folder(store, digest)
+
+
+def checked_folder(store: Path, digest: str) -> Path:
+    """The folder of the model with this digest; ModelError if there is none or its file is damaged."""
     if not _DIGEST.fullmatch(digest):
-        raise ModelError(f"{store / 'names' / name} holds {digest!r}; a SHA-256 is expected")
+        raise ModelError(f"a model of {store}: found {digest!r}; a SHA-256 is expected")
     folder = store / digest
     found = digest_of(folder / "model.onnx")
     if found != digest:

@@ -1,0 +1,147 @@
+"""Which models judge: all that are wanted, from the part on when the last of them was proven.
+
+Until then those before judge on, whatever becomes of the new ones.
+"""
+
+import logging
+
+from inference.configuration import InferenceConfiguration
+from inference.examiner import ServingModel
+from inference.models import LoadOrder, ModelLoaded, ModelLoader, ModelRefused, Proven, Wish
+from inference.shadow import Sample
+from inference.stock import Stock
+from sightline.errors import ModelError, TransportError
+from sightline.messages import CommandAccepted, CommandCarriedOut, CommandResult
+from sightline.runtime import Context
+from sightline.station_folder import StationFolder
+from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE
+
+log = logging.getLogger(__name__)
+
+
+class ModelSwitch:
+    """Used by the component's main thread, so that models change between two parts only."""
+
+    def __init__(self, context: Context[InferenceConfiguration]) -> None:
+        self._context = context
+        self._health = context.health
+        self._models: dict[str, Proven] = {}
+        self._in_force: tuple[str, ...] = ()
+        self._loader: ModelLoader | None = None
+
+    def configure(self, configuration: InferenceConfiguration) -> None:
+        """What is wanted from now on; the models in force stay until it is there."""
+        self.close()
+        self._wanted = configuration.models
+        folder = StationFolder(self._context.work_folder / configuration.station_folder)
+        stock = Stock(folder.models, self._context.work_folder / "models-in-force")
+        wish = Wish(
+            configuration.models, configuration.threads, configuration.shadow, dict(self._models)
+        )
+        self._loader = ModelLoader(stock, wish, self._context.inbox)
+        self._loader.start()
+        self._put_into_force()
+
+    def close(self) -> None:
+        """Look for models no longer."""
+        if self._loader is not None:
+            self._loader.end()
+
+    def lacking(self) -> list[str]:
+        """The models without which no part can be judged."""
+        wanted = [model.name for model in self._wanted]
+        return [] if self._in_force else [name for name in wanted if name not in self._models]
+
+    def serving(self) -> list[ServingModel]:
+        """The models that judge."""
+        return [self._models[name].model for name in self._in_force]
+
+    def wants_sample(self) -> bool:
+        """Whether a model on trial has time for a part."""
+        return self._loader is not None and self._loader.wants_sample()
+
+    def offer(self, sample: Sample) -> None:
+        """Show the model on trial a part that was judged."""
+        if self._loader is not None:
+            self._loader.offer(sample)
+
+    def take(self, event: ModelLoaded) -> None:
+        """A model was proven."""
+        proven = event.proven
+        if (proven.name, proven.runtime) not in [(m.name, m.runtime) for m in self._wanted]:
+            return  # of the configuration before
+        before = self._models.get(proven.name)
+        self._models[proven.name] = proven
+        self._health.clear_fault(f"model-{proven.name}")
+        self._put_into_force()
+        if before is not None and before.digest != proven.digest:
+            self._health.count("models_swapped")
+        words = self._tell_of_trial(event)
+        log.info(
+            "model serves",
+            extra={"model": proven.name, "digest": proven.digest, "trial": words},
+        )
+        if event.command_id:
+            self._answer(event.command_id, "done", words)
+
+    def refuse(self, event: ModelRefused) -> None:
+        """A model cannot serve: say why."""
+        log.error("model refused", extra={"model": event.name, "error": event.error})
+        self._health.count("models_refused")
+        if event.command_id:
+            self._answer(event.command_id, "refused", event.error)
+        else:
+            self._health.raise_fault(f"model-{event.name}", event.error)
+
+    def load(self, command: CommandAccepted) -> None:
+        """Carry out `load_model`; the answer follows when the model serves or is refused."""
+        try:
+            order = order_of(command)
+        except ModelError as error:
+            self._answer(command.command_id, "refused", str(error))
+            return
+        if self._loader is not None:
+            self._loader.order(order)
+
+    def _put_into_force(self) -> None:
+        wanted = tuple(model.name for model in self._wanted)
+        if all(name in self._models for name in wanted):
+            self._in_force = wanted
+            self._models = {name: self._models[name] for name in wanted}
+            self._health.set_ready(True)
+
+    def _tell_of_trial(self, event: ModelLoaded) -> str:
+        report = event.report
+        if report is None:
+            return ""
+        self._health.count("shadow_parts", report.parts)
+        self._health.count("shadow_verdicts_differ", report.verdicts_differ)
+        if report.greatest is not None:
+            self._health.gauge("shadow_greatest_score_difference", report.greatest.score)
+        return report.words()
+
+    def _answer(self, command_id: str, result: CommandResult, reason: str) -> None:
+        message = CommandCarriedOut(
+            station_id=self._context.station_id,
+            command_id=command_id,
+            component=INFERENCE,
+            result=result,
+            decided_utc_ns=self._context.clock.utc_ns(),
+            reason=reason,
+        )
+        try:
+            self._context.bus.publish(COMMAND_CARRIED_OUT, message)
+        except TransportError as error:
+            log.error("answer not told", extra={"command": command_id, "error": str(error)})
+
+
+def order_of(command: CommandAccepted) -> LoadOrder:
+    """What `load_model` asks for: `model`, a configured name, and `digest`, or its first digits."""
+    known = {"model", "digest", "remark"}
+    others = sorted(command.arguments.keys() - known)
+    if others:
+        raise ModelError(f"'load_model' takes {', '.join(sorted(known))}; found {others[0][:64]!r}")
+    name, digest = command.arguments.get("model"), command.arguments.get("digest")
+    if not isinstance(name, str) or not isinstance(digest, str):
+        raise ModelError("'load_model' needs 'model', a configured name, and 'digest', both texts")
+    return LoadOrder(name, digest, command.command_id)
