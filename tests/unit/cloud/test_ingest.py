@@ -100,6 +100,8 @@ def test_every_cloud_stream_of_the_catalogue_is_subscribed_for_every_thing() -> 
     assert set(subscriptions()) == {
         "sightline/+/records",
         "sightline/+/command-outcomes",
+        "sightline/+/camera-views",
+        "sightline/+/commissioning",
         "sightline/+/machine-state",
         "sightline/+/health",
     }

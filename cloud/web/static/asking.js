@@ -1,0 +1,27 @@
+// Asks the site, and orders from a station.
+
+const TIMEOUT_MS = 6000;
+export const ISSUER = "engineer";
+
+export async function ask(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  return answer.json();
+}
+
+// Sends a command; its id comes back, or an error in the site's words.
+export async function order(station, kind, args = {}, lifetimeS = 60) {
+  const answer = await fetch("/api/orders", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ station, kind, issued_by: ISSUER, lifetime_s: lifetimeS, arguments: args }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  const content = await answer.json();
+  if (!answer.ok) throw new Error(content.error ?? `${answer.status}`);
+  return content.command_id;
+}
+
+export async function stationsKnown(summary) {
+  return [...new Set(Object.values(summary.health).map((entry) => entry.station_id))].sort();
+}

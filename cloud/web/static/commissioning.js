@@ -1,0 +1,64 @@
+// The bench of a station: keeps the live view alive while somebody looks, and shows what comes.
+
+import { ask, order, stationsKnown } from "./asking.js";
+import { forgetPeaks, showCameras } from "./camera-cards.js";
+import { byId, make, show } from "./dom.js";
+import { stepsTable } from "./steps.js";
+
+const INTERVAL_MS = 400;
+const SUMMARY_EACH = 12;
+const LOOK_S = 20;
+const RENEW_MS = 8000;
+const state = { station: null, turns: 0, renewedAt: 0, refusal: "" };
+
+async function poll() {
+  try {
+    if (state.turns % SUMMARY_EACH === 0) await takeSummary();
+    state.turns += 1;
+    if (state.station && !document.hidden) {
+      await keepLooking();
+      await takeBench();
+    }
+    showLink("good", "Live", state.refusal);
+  } catch (error) {
+    showLink("bad", "Trouble", `${error.message}. Trying on.`);
+  }
+  setTimeout(poll, INTERVAL_MS);
+}
+
+async function takeSummary() {
+  const summary = await ask("/api/summary");
+  const stations = await stationsKnown(summary);
+  const asked = new URLSearchParams(location.search).get("station");
+  state.station ??= stations.includes(asked) ? asked : (stations[0] ?? null);
+  show(byId("station"), [stations, state.station], () =>
+    stations.map((name) => make("option", { value: name, selected: name === state.station }, name)));
+}
+
+async function keepLooking() {
+  if (Date.now() - state.renewedAt < RENEW_MS) return;
+  state.renewedAt = Date.now();
+  await order(state.station, "live_view", {}, LOOK_S);
+}
+
+async function takeBench() {
+  const bench = await ask(`/api/bench/${encodeURIComponent(state.station)}`);
+  byId("no-cameras").hidden = bench.views.length > 0;
+  showCameras(byId("cameras"), bench.views, bench.now_utc_ns, () => null);
+  show(byId("steps"), bench.steps, stepsTable);
+}
+
+function showLink(kind, word, banner) {
+  const link = byId("link");
+  link.className = `pill ${kind}`;
+  if (link.textContent !== word) link.textContent = word;
+  byId("banner").hidden = !banner;
+  byId("banner").textContent = banner;
+}
+
+byId("station").addEventListener("change", (event) => {
+  Object.assign(state, { station: event.target.value, renewedAt: 0 });
+  forgetPeaks();
+});
+byId("peaks").addEventListener("click", forgetPeaks);
+poll();
