@@ -1,16 +1,20 @@
 """Where pictures lie and results go: a folder, or a bucket by its `s3://BUCKET/PREFIX` address."""
 
+import atexit
 import hashlib
 import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sightline.errors import ConfigurationError, EvidenceError
 
 S3 = "s3://"
+FETCHERS = 8  # requests at a time; most of each is waiting
+Answer = TypeVar("Answer")
 CACHE_VARIABLE = "SIGHTLINE_CACHE"
 
 
@@ -129,7 +133,7 @@ class S3Place:
             )
         return self._client
 
-    def _asked(self, address: str, ask: Callable[[], Any]) -> Any:
+    def _asked(self, address: str, ask: Callable[[], Answer]) -> Answer:
         import boto3.exceptions
         import botocore.exceptions
 
@@ -178,12 +182,14 @@ def local_folder(address: str, cache: Path | None = None) -> Path:
         / place.address.split("/")[-1]
     )
     shutil.rmtree(view.parent, ignore_errors=True)
-    for done, name in enumerate(names, start=1):
-        link = _within(view, name)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        os.link(place.fetch(name), link)
-        if done % 200 == 0 or done == len(names):
-            sys.stderr.write(f"  fetched {done} of {len(names)} objects of {address}\n")
+    atexit.register(shutil.rmtree, view.parent, ignore_errors=True)
+    with ThreadPoolExecutor(FETCHERS) as fetchers:
+        for done, (name, file) in enumerate(zip(names, fetchers.map(place.fetch, names), strict=True)):
+            link = _within(view, name)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, link)
+            if (done + 1) % 200 == 0 or done + 1 == len(names):
+                sys.stderr.write(f"  fetched {done + 1} of {len(names)} objects of {address}\n")
     return view
 
 
