@@ -24,7 +24,7 @@ Hashes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Twin:
-    """A picture, the one in the training part that is most like it, and in how many of 256 bits they differ."""
+    """A picture, the most similar one of the training part, and in how many of 256 bits they differ."""
 
     picture: Picture
     like: Picture
@@ -32,11 +32,11 @@ class Twin:
 
 
 def hash_of(grey: NDArray[np.uint8]) -> Hashes:
-    """(32,) bytes: which of 256 low frequencies of the picture lie above their median."""
-    small = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
-    frequencies = cv2.dct(small.astype(np.float32))[:KEPT, :KEPT].ravel()
+    """(32,) bytes: which of 256 low frequencies of the small picture lie above their median."""
+    frequencies = cv2.dct(grey.astype(np.float32))[:KEPT, :KEPT].ravel()
     bits = frequencies > np.median(frequencies[1:])  # the first one is the brightness
-    return np.packbits(bits)
+    packed: Hashes = np.packbits(bits)
+    return packed
 
 
 def hashes_of(pictures: Sequence[Picture], views: int = 1) -> Hashes:
@@ -46,7 +46,8 @@ def hashes_of(pictures: Sequence[Picture], views: int = 1) -> Hashes:
         grey = cv2.imread(str(picture.file), cv2.IMREAD_GRAYSCALE)
         if grey is None:
             raise PictureError(f"{picture.file} cannot be decoded as a picture")
-        found.append([hash_of(view_of(np.asarray(grey), view)) for view in range(views)])
+        small = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
+        found.append([hash_of(view_of(small, view)) for view in range(views)])
     return np.array(found, np.uint8).reshape(-1, views, BITS // 8).transpose(1, 0, 2)
 
 
@@ -61,7 +62,8 @@ def differing_bits(one: Hashes, other: Hashes) -> NDArray[np.int64]:
     ones = np.unpackbits(one, axis=1).astype(np.float32)
     others = np.unpackbits(other, axis=1).astype(np.float32)
     counts = ones @ (1 - others.T) + (1 - ones) @ others.T  # exact: small whole numbers
-    return np.rint(counts).astype(np.int64)
+    whole: NDArray[np.int64] = np.rint(counts).astype(np.int64)
+    return whole
 
 
 def twins_across(pictures: Sequence[Picture], training: Sequence[Picture]) -> list[Twin]:
