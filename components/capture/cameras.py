@@ -93,9 +93,17 @@ class Cameras:
         return self._references.measure(frame)
 
     def device_at(self, position: str) -> str:
-        """The camera's node, or the source's own name of it."""
-        device, source = self._positions.device_of(position), self._configuration.source
+        """The node of the camera that stands at a position, or the source's own name of it."""
+        return self.name_of(self._positions.device_of(position))
+
+    def name_of(self, device: str) -> str:
+        """What a camera of the source is called outside: its node, where it has one."""
+        source = self._configuration.source
         return source.cameras[device].node if isinstance(source, V4l2Configuration) else device
+
+    def place(self, positions: Positions) -> None:
+        """Let other cameras stand at the positions, from the next part on."""
+        self._positions = positions
 
     @property
     def configuration(self) -> CaptureConfiguration:

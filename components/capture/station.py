@@ -9,12 +9,14 @@ from capture.cameras import Cameras
 from capture.commissioning.bench import Bench
 from capture.configuration import CaptureConfiguration, MessageTriggerConfiguration
 from capture.deadline import travel_ns
+from capture.line import Line
 from capture.numbering import Numbering
 from capture.part_counter import PartCounter
 from capture.triggers.registry import open_trigger
 from capture.triggers.trigger import Triggered
 from sightline.bus import Delivery
 from sightline.clock import boot_id
+from sightline.commands import is_for
 from sightline.errors import TransportError
 from sightline.messages import (
     CommandAccepted,
@@ -24,7 +26,13 @@ from sightline.messages import (
     PartsAnnounced,
 )
 from sightline.runtime import Context, NewConfiguration
-from sightline.topics import PART_CAPTURED, PARTS_ANNOUNCED, Stream
+from sightline.topics import (
+    CAPTURE,
+    COMMAND_CARRIED_OUT,
+    PART_CAPTURED,
+    PARTS_ANNOUNCED,
+    Stream,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +56,14 @@ class Capture:
         self._context = context
         self._health = context.health
         self._clock = context.clock
-        self._configuration = context.configuration
+        self._line = Line(context)
+        self._configuration = self._line.fitted()
         self._unseen: Unseen | None = None
         self._next_second_ns = self._clock.monotonic_ns()
         path = context.work_folder / NUMBERING_FILE
         self._counter = PartCounter(path, context.health, context.clock)
         self._cameras = Cameras(
-            context.configuration, context.station_id, context.health, context.clock
+            self._configuration, context.station_id, context.health, context.clock
         )
         self._cameras.expect(self._counter.last_number + 1)
         self._cameras.open()
@@ -73,7 +82,7 @@ class Capture:
         elif isinstance(event, Delivery) and isinstance(event.message, CounterAnnounced):
             self._hear(event.message, event.received_monotonic_ns)
         elif isinstance(event, Delivery) and isinstance(event.message, CommandAccepted):
-            self._bench.take(event.message)
+            self._carry_out(event.message)
         elif isinstance(event, NewConfiguration):
             self._reconfigure(event)
 
@@ -86,6 +95,8 @@ class Capture:
             self._next_second_ns += SECOND_NS * (1 + late_ns // SECOND_NS)
             self._cameras.open()
             self._counter.tick()
+            self._line.look()
+            self._fit()
             self._announce()
         return max(0.0, (self._next_second_ns - now_ns) / 1e9)
 
@@ -99,6 +110,7 @@ class Capture:
 
     def _capture(self, triggered: Triggered) -> None:
         self._bench.part_came()
+        self._fit(triggered)
         way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
         numbering = self._counter.take(triggered, way_ns)
         if numbering is None:
@@ -113,6 +125,7 @@ class Capture:
     def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
         """The part's message, while its number is being stored."""
         seen = self._cameras.capture(numbering.last_number, triggered.monotonic_ns)
+        stamp = self._line.stamp(triggered, numbering.last)
         captured_ns = self._clock.monotonic_ns()
         self._health.gauge("capture_ms", (captured_ns - triggered.monotonic_ns) / 1e6)
         return PartCaptured(
@@ -127,10 +140,28 @@ class Capture:
             missing_cameras=seen.missing_cameras,
             conditions=seen.conditions,
             calibration_version=self._configuration.calibration_version,
-            product=self._configuration.product,
-            lot=self._configuration.lot,
+            product=stamp.product,
+            lot=stamp.lot,
             first_number=numbering.first_number,
+            product_version=stamp.version,
+            challenge=stamp.challenge,
         )
+
+    def _fit(self, triggered: Triggered | None = None) -> None:
+        """Let cameras, limits and deadline be those of the product that this part, or the last, is."""
+        fitted = self._line.fitted(triggered)
+        if fitted != self._configuration:
+            self._configuration = fitted
+            self._cameras.configure(fitted)
+
+    def _carry_out(self, command: CommandAccepted) -> None:
+        """Between two parts, for here no part is in hand."""
+        self._bench.take(command)
+        if is_for(command, CAPTURE):
+            state = self._counter.state
+            answer = self._line.carry_out(command, None if state is None else state.last)
+            self._fit()
+            self._publish(COMMAND_CARRIED_OUT, answer)
 
     def _hear(self, announced: CounterAnnounced, received_ns: int) -> None:
         if not isinstance(self._configuration.trigger, MessageTriggerConfiguration):
@@ -167,20 +198,26 @@ class Capture:
     def _announce(self) -> None:
         stored = self._counter.stored
         if stored is not None:
+            stamp = self._line.now()
             message = PartsAnnounced(
                 station_id=self._context.station_id,
                 last=stored.last,
                 deadline_monotonic_ns=stored.deadline_monotonic_ns,
                 boot_id=stored.boot_id,
                 first_number=stored.first_number,
+                product=stamp.product,
+                product_version=stamp.version,
+                lot=stamp.lot,
             )
             self._publish(PARTS_ANNOUNCED, message)
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         configuration = event.configuration
         assert isinstance(configuration, CaptureConfiguration)
-        before, self._configuration = self._configuration, configuration
-        self._cameras.configure(configuration)
+        before = self._configuration
+        self._line.configure(configuration)
+        self._configuration = self._line.fitted()
+        self._cameras.configure(self._configuration)
         if configuration.trigger != before.trigger:
             self._unseen = None
             self._trigger.close()

@@ -10,8 +10,9 @@ const cards = new Map();
 
 export const forgetPeaks = () => peaks.clear();
 
-export function showCameras(container, views, now, positions) {
+export function showCameras(container, views, now, assign) {
   const devices = views.map((view) => view.device);
+  const positions = (view) => chooser(view, views, assign);
   for (const view of views) {
     peaks.set(view.camera, Math.max(peaks.get(view.camera) ?? 0, view.focus));
     if (!cards.has(view.camera)) cards.set(view.camera, build(view.camera, container));
@@ -48,11 +49,25 @@ function bringUpToDate(card, view, now, devices, positions) {
   }
   show(card.head, [view.camera, view.device, stale && Math.round((now - view.seen_utc_ns) / 1e9), devices], () => [
     make("strong", {}, view.camera),
-    make("span", { class: "device" }, view.device),
     stale ? make("span", { class: "pill bad" }, `No picture for ${age(now - view.seen_utc_ns)}`) : make("span", { class: "pill good" }, "Live"),
-    positions(view, devices),
+    positions(view),
   ]);
   show(card.scores, [view, peaks.get(view.camera)], () => scoresOf(view, peaks.get(view.camera)));
+}
+
+// Another camera for this position; the one that stood there takes the other's place.
+function chooser(view, views, assign) {
+  if (views.length < 2) return [];
+  return make(
+    "label",
+    { class: "chooser" },
+    "camera ",
+    make(
+      "select",
+      { "aria-label": `camera at ${view.camera}`, onchange: ({ target }) => assign(view.camera, target.value) },
+      views.map((other) => make("option", { value: other.camera, selected: other === view }, other.device)),
+    ),
+  );
 }
 
 function scoresOf(view, peak) {

@@ -9,7 +9,7 @@ const INTERVAL_MS = 400;
 const SUMMARY_EACH = 12;
 const LOOK_S = 20;
 const RENEW_MS = 8000;
-const state = { station: null, turns: 0, renewedAt: 0, refusal: "" };
+const state = { station: null, turns: 0, renewedAt: 0, refusal: "", views: [] };
 
 async function poll() {
   try {
@@ -44,8 +44,17 @@ async function keepLooking() {
 async function takeBench() {
   const bench = await ask(`/api/bench/${encodeURIComponent(state.station)}`);
   byId("no-cameras").hidden = bench.views.length > 0;
-  showCameras(byId("cameras"), bench.views, bench.now_utc_ns, () => null);
+  showCameras(byId("cameras"), bench.views, bench.now_utc_ns, assign);
+  state.views = bench.views;
   show(byId("steps"), bench.steps, stepsTable);
+}
+
+// The two positions change their cameras.
+async function assign(position, other) {
+  const now = Object.fromEntries(state.views.map((view) => [view.camera, view.device]));
+  const swapped = { ...now, [position]: now[other], [other]: now[position] };
+  forgetPeaks();
+  await order(state.station, "map_cameras", swapped).catch((error) => { state.refusal = error.message; });
 }
 
 function showLink(kind, word, banner) {

@@ -7,17 +7,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
+from msgspec.structs import replace
 
 from capture.cameras import Cameras
 from capture.commissioning.live_view import LiveView, next_round_s
 from capture.commissioning.pause import Pause
+from capture.commissioning.positions import PositionsError, checked, load, store
 from capture.commissioning.sight import small_picture
 from capture.configuration import CaptureConfiguration
 from capture.sources.source import Frame
 from sightline.errors import SightlineError, TransportError
+from sightline.journal import DurableText
 from sightline.messages import CommandAccepted, CommissioningStep
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder, put_into_spool
@@ -26,6 +28,7 @@ from sightline.topics import CAMERA_VIEW, CAPTURE, COMMISSIONING_STEP
 log = logging.getLogger(__name__)
 NICENESS = 10
 NOT_SHOWN = "live-view"
+WRONG_POSITIONS = "camera-positions"
 KINDS = frozenset({"live_view", "map_cameras", "calibrate", "take_reference"})
 
 
@@ -42,7 +45,10 @@ class Bench(threading.Thread):
         self._commands: queue.SimpleQueue[CommandAccepted | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._last_sequence = 0
-        self._steps: dict[str, Callable[[CommandAccepted], CommissioningStep]] = {}
+        self._steps: dict[str, Callable[[CommandAccepted], CommissioningStep]] = {
+            "map_cameras": self._map_cameras,
+        }
+        self._take_kept_positions()
 
     def take(self, command: CommandAccepted) -> None:
         """Take a command that is for this component; a repeat of it changes nothing."""
@@ -100,6 +106,29 @@ class Bench(threading.Thread):
             text=text,
         )
 
+    def _map_cameras(self, command: CommandAccepted) -> CommissioningStep:
+        cameras = self._cameras.configuration.cameras
+        names = {self._cameras.name_of(camera): camera for camera in cameras}
+        wanted = {at: names.get(str(name), name) for at, name in command.arguments.items()}
+        assignment = checked(wanted, cameras)
+        store(self._kept_positions(), assignment)
+        self._cameras.place(assignment)
+        full = {position: assignment.device_of(position) for position in cameras}
+        told = ", ".join(f"{at}: {self._cameras.device_at(at)}" for at in cameras)
+        return replace(self.step(command, "done", f"From the next part on {told}"), positions=full)
+
+    def _take_kept_positions(self) -> None:
+        try:
+            kept = load(self._kept_positions(), self._cameras.configuration.cameras)
+        except (PositionsError, OSError) as error:
+            self._health.raise_fault(WRONG_POSITIONS, str(error))
+            log.error("the cameras stand as configured", extra={"error": str(error)})
+        else:
+            self._cameras.place(kept)
+
+    def _kept_positions(self) -> DurableText:
+        return DurableText(self._folder().positions)
+
     def _look(self) -> None:
         """One picture of each camera, if somebody wants it."""
         if not self._view.is_wanted:
@@ -115,7 +144,7 @@ class Bench(threading.Thread):
             frame, self._cameras.device_at(frame.camera), self._cameras.measure(frame)
         )
         try:
-            put_into_spool(self._spool(), view.picture_key, small_picture(frame))
+            put_into_spool(self._folder().evidence_spool, view.picture_key, small_picture(frame))
             self._context.bus.publish(CAMERA_VIEW, view)
         except (OSError, SightlineError) as error:
             self._health.count("views_not_shown")
@@ -125,7 +154,6 @@ class Bench(threading.Thread):
             self._health.count("views_shown")
             self._health.clear_fault(NOT_SHOWN)
 
-    def _spool(self) -> Path:
+    def _folder(self) -> StationFolder:
         configuration = self._cameras.configuration
-        root = self._context.work_folder / configuration.station_folder
-        return StationFolder(root).evidence_spool
+        return StationFolder(self._context.work_folder / configuration.station_folder)

@@ -1,8 +1,10 @@
 """The configuration of cameras that the kernel knows as V4L2 nodes."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from sightline.configuration import Configuration
 from sightline.messages import PixelFormat
@@ -60,3 +62,11 @@ class V4l2Configuration(Configuration, frozen=True, kw_only=True, tag_field="kin
     def controls_of(self, camera: str) -> dict[str, int]:
         """What to set on a camera: everyone's, then its own."""
         return {**self.controls, **self.cameras[camera].controls}
+
+    def with_controls(self, changes: Mapping[str, Controls]) -> "V4l2Configuration":
+        """The same with other values for some controls of some cameras."""
+        cameras = {
+            name: replace(camera, controls={**camera.controls, **changes.get(name, {})})
+            for name, camera in self.cameras.items()
+        }
+        return replace(self, cameras=cameras)

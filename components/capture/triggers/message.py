@@ -31,6 +31,8 @@ class MessageTrigger:
                 message.received_monotonic_ns if same_boot else event.received_monotonic_ns
             ),
             belt_speed_mps=message.belt_speed_mps,
+            product=message.product,
+            lot=message.lot,
         )
 
     def close(self) -> None:

@@ -6,12 +6,17 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Triggered:
-    """A part is there; `counter` is the PLC's number of it, where there is a PLC."""
+    """A part is there; `counter` is the PLC's number of it, where there is a PLC.
+
+    `product` and `lot` are the PLC's word, where it has one.
+    """
 
     counter: int | None
     utc_ns: int
     monotonic_ns: int
     belt_speed_mps: float | None = None
+    product: str = ""
+    lot: str = ""
 
 
 class Trigger(Protocol):

@@ -108,6 +108,7 @@ class Station:
         self.values = {
             "frame": {"width": WIDTH, "height": HEIGHT},
             "ringSlots": 2,
+            "stationFolder": str(folder / "station"),
             "source": {"kind": "images", "folder": str(folder / "pictures")},
             **values,
         }

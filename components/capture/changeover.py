@@ -1,0 +1,130 @@
+"""What the line makes: product, lot and planned challenge, changed between two parts and kept on disk.
+
+Who chooses: the PLC, where its trigger names a product or a lot; else the last command; else the
+configuration, which also holds again when a deployment changes it.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from capture.configuration import CaptureConfiguration
+from capture.sources.v4l2_configuration import V4l2Configuration
+from capture.triggers.trigger import Triggered
+from sightline.codec import decode_of_any_size, encode_of_any_size
+from sightline.commands import ANSWERS_KEPT
+from sightline.journal import DurableText
+from sightline.messages import CommandCarriedOut, Part
+from sightline.products import Product
+
+replace = msgspec.structs.replace
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge to come: the part of this number in this epoch; with neither, the first part at all."""
+
+    label: str
+    epoch: int | None = None
+    number: int | None = None
+
+    def is_part(self, part: Part) -> bool:
+        """Whether this part is the challenge."""
+        return self.number is None or (part.epoch, part.part_number) == (self.epoch, self.number)
+
+    def is_over(self, last: Part) -> bool:
+        """Whether no part after this one can be the challenge."""
+        return self.number is None or last >= Part(self.epoch or 0, self.number)
+
+
+class Chosen(msgspec.Struct, frozen=True, kw_only=True):
+    """What commands chose, and the answers they got; `configured` is what they chose it over."""
+
+    product: str
+    lot: str
+    configured: tuple[str, str]
+    challenge: Planned | None = None
+    answers: tuple[CommandCarriedOut, ...] = ()
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part is: `version` is empty for a product that the station does not know."""
+
+    product: str = ""
+    version: str = ""
+    lot: str = ""
+    challenge: str = ""
+
+
+def begin(configuration: CaptureConfiguration, kept: Chosen | None) -> Chosen:
+    """What holds at a start: what was kept, unless the configuration says otherwise since."""
+    configured = (configuration.product, configuration.lot)
+    if kept is not None and kept.configured == configured:
+        return kept
+    answers = kept.answers if kept is not None else ()
+    product, lot = configured
+    return Chosen(product=product, lot=lot, configured=configured, answers=answers)
+
+
+def stamp_of(
+    chosen: Chosen, triggered: Triggered, products: dict[str, Product], part: Part | None = None
+) -> Stamp:
+    """What the part is by PLC, command and configuration; a challenge only if its number is known."""
+    name = triggered.product or chosen.product
+    planned = chosen.challenge
+    is_challenge = planned is not None and part is not None and planned.is_part(part)
+    return Stamp(
+        product=name,
+        version=products[name].version if name in products else "",
+        lot=triggered.lot or chosen.lot,
+        challenge=planned.label if planned is not None and is_challenge else "",
+    )
+
+
+def with_answer(chosen: Chosen, answer: CommandCarriedOut) -> Chosen:
+    """The same, and the answer to the command that brought it about."""
+    return replace(chosen, answers=(*chosen.answers, answer)[-ANSWERS_KEPT:])
+
+
+def answer_of(chosen: Chosen, command_id: str) -> CommandCarriedOut | None:
+    """The answer that a command got, or None if it is new."""
+    return next((given for given in chosen.answers if given.command_id == command_id), None)
+
+
+def fitted(configuration: CaptureConfiguration, product: Product | None) -> CaptureConfiguration:
+    """The station's configuration as this product needs it."""
+    if product is None:
+        return configuration
+    limits, source = configuration.conditions, configuration.source
+    changes = {
+        name: value
+        for name in product.conditions.__struct_fields__
+        if (value := getattr(product.conditions, name)) is not None
+    }
+    if limits.reference is not None and product.reference:
+        folder = str(Path(limits.reference.folder) / product.reference)
+        changes["reference"] = replace(limits.reference, folder=folder)
+    if product.cameras and isinstance(source, V4l2Configuration):
+        source = source.with_controls({n: c.controls for n, c in product.cameras.items()})
+    deadline_ms = min(configuration.deadline_ms, product.deadline_ms or configuration.deadline_ms)
+    return replace(
+        configuration,
+        conditions=replace(limits, **changes),
+        source=source,
+        deadline_ms=deadline_ms,
+    )
+
+
+class ChosenFile:
+    """Keeps the choice; on disk before any part is stamped with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._text = DurableText(path)
+
+    def load(self) -> Chosen | None:
+        """What was kept, or None; MessageError if that is not readable."""
+        text = self._text.load()
+        return None if text is None else decode_of_any_size(Chosen, text.encode())
+
+    def store(self, chosen: Chosen) -> None:
+        """On disk when this returns; OSError."""
+        self._text.store(encode_of_any_size(chosen).decode())

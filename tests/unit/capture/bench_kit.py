@@ -1,0 +1,54 @@
+"""Commands of the commissioning to a capture component, and what comes back."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from sightline.messages import CameraView, CommandAccepted, CommandKind, CommissioningStep
+from sightline.topics import CAMERA_VIEW, COMMAND_ACCEPTED, COMMISSIONING_STEP
+from tests.unit.capture.capture_kit import Station, wait_until
+
+_numbers = itertools.count(1)
+
+
+def tell(station: Station, kind: CommandKind, lifetime_s: float = 60.0, **arguments: Any) -> str:
+    """A command as the publisher tells it; returns its id."""
+    number = next(_numbers)
+    now_ns = station.clock.utc_ns()
+    command = CommandAccepted(
+        station_id=station.name,
+        command_id=f"c-{number}",
+        kind=kind,
+        issued_by="engineer",
+        sequence=number,
+        accepted_utc_ns=now_ns,
+        expires_utc_ns=now_ns + round(lifetime_s * 1e9),
+        arguments=arguments,
+    )
+    station.deliver(COMMAND_ACCEPTED, command)
+    return command.command_id
+
+
+def step_of(station: Station, command_id: str) -> CommissioningStep:
+    """What became of a command, once it is told."""
+
+    def found() -> list[CommissioningStep]:
+        told = station.exchange.messages_on(COMMISSIONING_STEP)
+        return [m for m in told if isinstance(m, CommissioningStep) and m.command_id == command_id]
+
+    wait_until(f"an answer to {command_id}", lambda: bool(found()))
+    return found()[0]
+
+
+def views(station: Station) -> list[CameraView]:
+    """All views so far."""
+    told = station.exchange.messages_on(CAMERA_VIEW)
+    return [message for message in told if isinstance(message, CameraView)]
+
+
+def await_views(
+    station: Station, count: int, of: Callable[[CameraView], bool] = lambda _: True
+) -> list[CameraView]:
+    """Wait for so many views of a kind."""
+    wait_until(f"{count} views", lambda: sum(map(of, views(station))) >= count)
+    return [view for view in views(station) if of(view)]
