@@ -48,13 +48,15 @@ def hashes_of(pictures: Sequence[Picture], views: int = 1) -> Hashes:
             raise PictureError(f"{picture.file} cannot be decoded as a picture")
         small = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
         found.append([hash_of(view_of(small, view)) for view in range(views)])
-    return np.array(found, np.uint8).reshape(-1, views, BITS // 8).transpose(1, 0, 2)
+    packed: Hashes = np.array(found, np.uint8).reshape(-1, views, BITS // 8)
+    return packed.transpose(1, 0, 2)
 
 
 def view_of(grey: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
     """The picture turned by `view` % 4 quarters, from 4 on mirrored."""
     turned = np.rot90(grey, view % 4)
-    return np.ascontiguousarray(turned[:, ::-1] if view >= 4 else turned)
+    chosen: NDArray[np.uint8] = np.ascontiguousarray(turned[:, ::-1] if view >= 4 else turned)
+    return chosen
 
 
 def differing_bits(one: Hashes, other: Hashes) -> NDArray[np.int64]:

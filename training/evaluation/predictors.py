@@ -1,0 +1,157 @@
+"""Exported models as they answer to pictures: through the file that is served, not the checkpoint.
+
+`model.onnx` says by its metadata what it is. With anchors it is a detector of boxes. With `kind: map` it
+has the outputs `score` (1,), how anomalous the picture is in 0..1, and `map` (1, height, width), where:
+the regions of the map from `map_threshold` on become boxes.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from inference.detectors.detector import CONTRACT_KEY
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import ServingModel, Timings, ask, read_answer
+from inference.preprocess import AREA_HALVES
+from sightline.errors import ModelError
+from sightline.model_store import digest_of
+from training.datasets import load_frame, load_input
+from training.evaluation.answers import Answer, FoundBox, Predictor, answer_of_boxes
+
+LOWEST_SCORE = 0.05  # what curves and sweeps can reach
+DEFAULT_THRESHOLD = 0.5
+MODEL_FILE, CARD_FILE = "model.onnx", "card.json"
+
+
+class MapContract(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model that scores pictures, and perhaps places, says of itself."""
+
+    kind: str = "map"
+    name: str
+    width: int
+    height: int
+    label: str = "anomaly"
+    preprocessing: str = AREA_HALVES
+    image_threshold: float = DEFAULT_THRESHOLD
+    map_threshold: float | None = None  # no boxes without it
+    least_area: float = 0.0  # of a region, as a share of the picture
+
+
+class BoxPredictor:
+    """A detector with anchors; its thresholds are those on its card."""
+
+    def __init__(self, folder: Path) -> None:
+        detector = OnnxDetector(folder, threads=1)
+        self._model = ServingModel(detector)
+        self.name, self.digest = detector.contract.name, detector.digest
+        self.labels = detector.contract.labels
+        thresholds = _card(folder).get("thresholds", {})
+        self.box_threshold = float(thresholds.get("box", DEFAULT_THRESHOLD))
+        self.image_threshold = float(thresholds.get("image", self.box_threshold))
+
+    def answer(self, file: Path) -> Answer:
+        """The boxes as the station would see them."""
+        found = read_answer(ask(self._model, load_frame(file), "", Timings()), LOWEST_SCORE)
+        boxes = [
+            FoundBox(one.label, one.score, (one.x, one.y, one.width, one.height)) for one in found
+        ]
+        return answer_of_boxes(boxes)
+
+
+class MapPredictor:
+    """A model with a score, and perhaps a map whose regions are its boxes."""
+
+    def __init__(self, folder: Path) -> None:
+        file = folder / MODEL_FILE
+        self._session = _session(file)
+        try:
+            self.contract = msgspec.convert(_contract(file), MapContract)
+        except msgspec.ValidationError as error:
+            raise ModelError(f"{file}: metadata {CONTRACT_KEY!r}: {error}") from error
+        self.name, self.digest = self.contract.name, digest_of(file)
+        self.labels = (self.contract.label,)
+        self._outputs = [node.name for node in self._session.get_outputs()]
+        self.image_threshold = self.contract.image_threshold
+        self.box_threshold = self.contract.map_threshold or DEFAULT_THRESHOLD
+
+    def answer(self, file: Path) -> Answer:
+        """The score, and the boxes about regions of the map."""
+        contract = self.contract
+        frame = load_frame(file)
+        image = load_input(file, contract.preprocessing, (contract.width, contract.height))
+        found = dict(
+            zip(self._outputs, self._session.run(None, {"image": image[None]}), strict=True)
+        )
+        score = float(np.ravel(found["score"])[0])
+        if contract.map_threshold is None or "map" not in found:
+            return Answer((), score)
+        boxes = boxes_of_map(
+            found["map"][0], contract.map_threshold, contract.least_area, frame.size, contract.label
+        )
+        return Answer(tuple(boxes), score)
+
+
+def boxes_of_map(
+    heat: NDArray[np.float32],
+    threshold: float,
+    least_area: float,
+    size: tuple[int, int],
+    label: str,
+) -> list[FoundBox]:
+    """A box about each connected region of the map, in pixels of a picture of this size, best first."""
+    above = (heat >= threshold).astype(np.uint8)
+    count, regions, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    across, down = size[0] / heat.shape[1], size[1] / heat.shape[0]
+    found = []
+    for number in range(1, count):
+        x, y, width, height, area = (int(value) for value in stats[number])
+        if area >= least_area * heat.size:
+            score = float(heat[regions == number].max())
+            found.append(
+                FoundBox(label, score, (x * across, y * down, width * across, height * down))
+            )
+    return sorted(found, key=lambda box: -box.score)
+
+
+KINDS: dict[str, Callable[[Path], Predictor]] = {"boxes": BoxPredictor, "map": MapPredictor}
+
+
+def open_predictor(folder: Path) -> Predictor:
+    """The model of a folder; ModelError if there is none, or of a kind that is not known."""
+    kind = str(_contract(folder / MODEL_FILE).get("kind", "boxes"))
+    if kind not in KINDS:
+        raise ModelError(f"{folder}: found kind {kind!r}; known are {', '.join(KINDS)}")
+    return KINDS[kind](folder)
+
+
+def _session(file: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            str(file), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ModelError(f"{file} is no model that can be loaded: {error}") from error
+
+
+def _contract(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise ModelError(f"{file} is missing")
+    text = _session(file).get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+    if text is None:
+        raise ModelError(f"{file} has no metadata {CONTRACT_KEY!r}; export it with training.export")
+    return dict(json.loads(text))
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    file = folder / CARD_FILE
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
