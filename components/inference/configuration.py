@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from inference.detectors.registry import Runtime
 from sightline.configuration import Configuration
+from sightline.products import LabelTiers as LabelTiers  # a station's own policy has them, too
+from sightline.products import Policy as Policy
 from sightline.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-Score = Annotated[float, Meta(gt=0, le=1)]
 
 
 class ModelConfiguration(Configuration, frozen=True, kw_only=True):
@@ -35,31 +35,6 @@ class ShadowConfiguration(Configuration, frozen=True, kw_only=True):
     greatest_differing_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
-class LabelTiers(Configuration, frozen=True, kw_only=True):
-    """What a score means: `reject` closes the gate, `review` asks a person, `keep` keeps the picture."""
-
-    reject: Score = 0.5
-    review: Score = 0.35
-    keep: Score = 0.2
-
-
-def _tiers_of_demo_models() -> dict[str, LabelTiers]:
-    return {"scratch": LabelTiers(), "dent": LabelTiers(), "cap_missing": LabelTiers()}
-
-
-class Policy(Configuration, frozen=True, kw_only=True):
-    """How detections become a verdict: tiers per defect, and the labels that show a product."""
-
-    version: Annotated[str, Meta(max_length=64)] = "1"
-    defects: dict[str, LabelTiers] = msgspec.field(default_factory=_tiers_of_demo_models)
-    product_labels: tuple[str, ...] = ("cap_present", "cap_missing")
-    product_score: Score = 0.5
-
-    def lowest_score(self) -> float:
-        """Detections below are of no use to anyone."""
-        return min([self.product_score, *(tiers.keep for tiers in self.defects.values())])
-
-
 class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
     """Which pictures are kept, and how: of each n-th ok part (0: none), of all others always.
 
@@ -69,6 +44,16 @@ class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
     keep_each_ok: Annotated[int, Meta(ge=0)] = 1
     jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 85
     greatest_backlog: Annotated[int, Meta(ge=1, le=256)] = 16
+
+
+class ChallengeConfiguration(Configuration, frozen=True, kw_only=True):
+    """Parts known to be bad that prove the station: one is due each `eachH` hours (0: never).
+
+    `closesGate`: after one that passed, no part is ok until that is acknowledged.
+    """
+
+    each_h: Annotated[float, Meta(ge=0, le=8760)] = 0.0
+    closes_gate: bool = True
 
 
 class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
@@ -91,5 +76,6 @@ class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     shadow: ShadowConfiguration = ShadowConfiguration()
     policy: Policy = Policy()
+    challenge: ChallengeConfiguration = ChallengeConfiguration()
     evidence: EvidenceConfiguration = EvidenceConfiguration()
     ledger_keeps_parts: Annotated[int, Meta(ge=1000)] = 100_000

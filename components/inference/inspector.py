@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import msgspec
 
+from inference.acceptance import sized
+from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
 from inference.examiner import Examined, examine
@@ -15,28 +17,34 @@ from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch
 from inference.models import ModelLoaded, ModelRefused
+from inference.orders import Orders
 from inference.policy import Judgement, judge
 from inference.replay import Replay
+from inference.rules import RuleBook, Rules
 from inference.shadow import sample_of
 from inference.verdicts import judged, missed_captured, missed_unseen, sight_of
 from sightline.bus import Delivery
 from sightline.clock import boot_id
+from sightline.commands import is_for
 from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
 from sightline.frames import RingReader, ring_path
 from sightline.messages import (
     CommandAccepted,
+    Message,
     Part,
     PartCaptured,
     PartJudged,
     PartsAnnounced,
     PartSettled,
 )
+from sightline.product_store import Products
 from sightline.runtime import Context, NewConfiguration
 from sightline.station_folder import StationFolder
-from sightline.topics import PART_JUDGED
+from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE, PART_JUDGED, Stream
 
 log = logging.getLogger(__name__)
 TICK_S = 0.1
+LOOK_INTERVAL_NS = 1_000_000_000
 
 
 class Inspector:
@@ -55,6 +63,12 @@ class Inspector:
             context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
         )
         self._replay = Replay(self._ledger)
+        notebook = self._ledger.notebook
+        self._challenges = Challenges(
+            notebook, context.configuration.challenge, self._health, self._clock
+        )
+        self._orders = Orders(notebook, self._challenges, self._clock)
+        self._next_look_ns = 0
         self._configure(context.configuration)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             PartCaptured: self._take_captured,
@@ -78,6 +92,12 @@ class Inspector:
     def tick(self) -> float:
         """Close what was announced and never came; tell again what was not settled."""
         self._close_announced()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._next_look_ns:
+            self._next_look_ns = now_ns + LOOK_INTERVAL_NS
+            self._challenges.watch()
+            if self._rules.look():
+                self._models.configure(self._configuration, self._rules.wanted())
         for verdict in self._replay.due(self._clock.monotonic_ns()):
             self._publish(msgspec.structs.replace(verdict, replayed=True))
         return TICK_S
@@ -94,7 +114,11 @@ class Inspector:
         self._configuration = configuration
         self._ring = RingReader(ring_path(self._context.station_id), configuration.cameras)
         self._evidence = EvidenceWriter(folder.evidence_spool, configuration.evidence, self._health)
-        self._models.configure(configuration)
+        products = Products(folder.products)
+        self._rules = RuleBook(configuration, products, self._orders.thresholds, self._health)
+        self._rules.look()
+        self._challenges.configuration = configuration.challenge
+        self._models.configure(configuration, self._rules.wanted())
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         assert isinstance(event.configuration, InferenceConfiguration)
@@ -104,6 +128,11 @@ class Inspector:
     def _take_command(self, command: CommandAccepted) -> None:
         if command.kind == "load_model":
             self._models.load(command)
+        elif is_for(command, INFERENCE):
+            last = self._ledger.last
+            next_part = None if last is None else Part(last.epoch, last.part_number + 1)
+            answer = self._orders.carry_out(command, self._rules.products, next_part)
+            self._send(COMMAND_CARRIED_OUT, answer)
 
     def _take_captured(self, captured: PartCaptured) -> None:
         if not is_new(self._ledger.last, captured.part):
@@ -111,27 +140,28 @@ class Inspector:
             return
         self._fill_up_to(captured.part, captured, "no pictures of this part came")
         started_ns = self._clock.monotonic_ns()
-        reason = self._why_not_judged(captured, started_ns)
+        rules = self._rules.rules_of(captured)
+        reason = self._why_not_judged(captured, rules, started_ns)
         if reason is None:
-            self._judge(captured, started_ns)
+            self._judge(captured, rules, started_ns)
         else:
             self._miss(captured, reason)
 
-    def _why_not_judged(self, captured: PartCaptured, now_ns: int) -> str | None:
+    def _why_not_judged(self, captured: PartCaptured, rules: Rules, now_ns: int) -> str | None:
         """Why this part cannot be judged in its time, or None if it can."""
         if captured.boot_id != self._boot_id:
             return "captured before the last start of the machine"
         if now_ns + self._usual_judging_ns > captured.deadline_monotonic_ns:
             return "too late to be judged before the gate"
-        if self._models.lacking():
-            return "no model " + ", ".join(self._models.lacking())
+        lacking = self._models.lacking(rules.models)
+        if lacking:
+            return "no model " + ", ".join(lacking)
         if not captured.frames:
             return "no camera delivered a picture"
         return None
 
-    def _judge(self, captured: PartCaptured, started_ns: int) -> None:
-        models = self._models.serving()
-        policy = self._configuration.policy
+    def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> None:
+        models, policy = self._models.serving(rules.models), rules.policy
         try:
             examined = examine(self._ring, captured.frames, models, policy.lowest_score())
         except FrameOverwrittenError as error:
@@ -142,8 +172,8 @@ class Inspector:
             self._miss(captured, f"models failed: {error}")
             return
         self._health.clear_fault("model-run")
-        sight = sight_of(captured, self._configuration.cameras)
-        judgement = judge(examined.detections, sight, policy)
+        sight = sight_of(captured, self._configuration.cameras, rules.doubts)
+        judgement = judge(sized(examined.detections, policy, {}), sight, policy)
         now_ns = self._clock.monotonic_ns()
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(
@@ -220,22 +250,29 @@ class Inspector:
         """Commit, then publish: a verdict that anyone hears of is on disk."""
         follows, chained = self._ledger.last, []
         for verdict in verdicts:
-            chained.append(msgspec.structs.replace(verdict, follows=follows))
+            settled = self._challenges.settle(verdict)
+            chained.append(msgspec.structs.replace(settled, follows=follows))
             follows = verdict.part
         started_ns = self._clock.monotonic_ns()
         self._ledger.commit(chained)
         committed_ns = self._clock.monotonic_ns()
         for verdict in chained:
+            self._challenges.committed(verdict)
             self._health.count(f"parts_{verdict.verdict}")
             self._publish(_with_commit_time(verdict, (committed_ns - started_ns) / 1e6))
             self._replay.told(verdict.part, committed_ns)
 
     def _publish(self, verdict: PartJudged) -> None:
-        try:
-            self._context.bus.publish(PART_JUDGED, verdict)
-        except (TransportError, MessageError) as error:
+        if not self._send(PART_JUDGED, verdict):
             self._health.count("verdicts_not_told")
-            log.error("verdict not told", extra={"part": str(verdict.part), "error": str(error)})
+
+    def _send(self, stream: Stream, message: Message) -> bool:
+        try:
+            self._context.bus.publish(stream, message)
+        except (TransportError, MessageError) as error:
+            log.error("not told", extra={"stream": stream.name, "error": str(error)})
+            return False
+        return True
 
 
 def _with_commit_time(verdict: PartJudged, commit_ms: float) -> PartJudged:

@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference.notebook import SCHEMA as NOTEBOOK_SCHEMA
+from inference.notebook import Notebook, note_challenges
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.journal import open_journal
 from sightline.messages import Part, PartJudged
@@ -21,7 +23,8 @@ class Ledger:
     """Verdicts in the order of their parts; used by one thread."""
 
     def __init__(self, path: Path, keeps_parts: int) -> None:
-        self._connection: sqlite3.Connection = open_journal(path, _SCHEMA)
+        self._connection: sqlite3.Connection = open_journal(path, _SCHEMA + NOTEBOOK_SCHEMA)
+        self.notebook = Notebook(self._connection)
         self._keeps_parts = keeps_parts
         self._settled_since_prune = 0
         self.last = self._find_last()
@@ -36,6 +39,7 @@ class Ledger:
         self._connection.executemany(
             "INSERT INTO verdicts (epoch, part_number, message) VALUES (?, ?, ?)", rows
         )
+        note_challenges(self._connection, verdicts)
         self._connection.execute("COMMIT")
         self.last = verdicts[-1].part
 

@@ -4,8 +4,9 @@ Until then those before judge on, whatever becomes of the new ones.
 """
 
 import logging
+from collections.abc import Sequence
 
-from inference.configuration import InferenceConfiguration
+from inference.configuration import InferenceConfiguration, ModelConfiguration
 from inference.examiner import ServingModel
 from inference.models import LoadOrder, ModelLoaded, ModelLoader, ModelRefused, Proven, Wish
 from inference.shadow import Sample
@@ -29,15 +30,22 @@ class ModelSwitch:
         self._in_force: tuple[str, ...] = ()
         self._loader: ModelLoader | None = None
 
-    def configure(self, configuration: InferenceConfiguration) -> None:
-        """What is wanted from now on; the models in force stay until it is there."""
+    def configure(
+        self,
+        configuration: InferenceConfiguration,
+        of_products: Sequence[ModelConfiguration] = (),
+    ) -> None:
+        """What is wanted from now on; the models in force stay until it is there.
+
+        Those of products are looked for beside; only the parts of these products wait for them.
+        """
         self.close()
         self._wanted = configuration.models
+        names = {model.name for model in self._wanted}
+        self._all = (*self._wanted, *(m for m in of_products if m.name not in names))
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
         stock = Stock(folder.models, self._context.work_folder / "models-in-force")
-        wish = Wish(
-            configuration.models, configuration.threads, configuration.shadow, dict(self._models)
-        )
+        wish = Wish(self._all, configuration.threads, configuration.shadow, dict(self._models))
         self._loader = ModelLoader(stock, wish, self._context.inbox)
         self._loader.start()
         self._put_into_force()
@@ -47,14 +55,16 @@ class ModelSwitch:
         if self._loader is not None:
             self._loader.end()
 
-    def lacking(self) -> list[str]:
-        """The models without which no part can be judged."""
-        wanted = [model.name for model in self._wanted]
-        return [] if self._in_force else [name for name in wanted if name not in self._models]
+    def lacking(self, of_product: Sequence[str] = ()) -> list[str]:
+        """The models without which no part can be judged, or none of a product."""
+        if not of_product and self._in_force:
+            return []
+        wanted = of_product or [model.name for model in self._wanted]
+        return [name for name in wanted if name not in self._models]
 
-    def serving(self) -> list[ServingModel]:
-        """The models that judge."""
-        return [self._models[name].model for name in self._in_force]
+    def serving(self, of_product: Sequence[str] = ()) -> list[ServingModel]:
+        """The models that judge, or those of a product."""
+        return [self._models[name].model for name in of_product or self._in_force]
 
     def wants_sample(self) -> bool:
         """Whether a model on trial has time for a part."""
@@ -68,7 +78,7 @@ class ModelSwitch:
     def take(self, event: ModelLoaded) -> None:
         """A model was proven."""
         proven = event.proven
-        if (proven.name, proven.runtime) not in [(m.name, m.runtime) for m in self._wanted]:
+        if (proven.name, proven.runtime) not in [(m.name, m.runtime) for m in self._all]:
             return  # of the configuration before
         before = self._models.get(proven.name)
         self._models[proven.name] = proven
@@ -107,7 +117,8 @@ class ModelSwitch:
         wanted = tuple(model.name for model in self._wanted)
         if all(name in self._models for name in wanted):
             self._in_force = wanted
-            self._models = {name: self._models[name] for name in wanted}
+            names = [model.name for model in self._all]
+            self._models = {name: m for name, m in self._models.items() if name in names}
             self._health.set_ready(True)
 
     def _tell_of_trial(self, event: ModelLoaded) -> str:

@@ -1,19 +1,25 @@
 """From detections to a verdict: pure, and the same wherever it runs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from inference.configuration import Policy
+from inference.acceptance import is_accepted, too_many
 from sightline.messages import Detection, Verdict
+from sightline.products import Policy
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What the station saw of a part: the cameras that should see, those missing, those seeing badly."""
+    """What the station saw of a part: the cameras that should see, those missing, those seeing badly.
+
+    `doubts` are reasons for which the part cannot be ok; `sizes` of the frames in pixels, by camera.
+    """
 
     cameras: tuple[str, ...]
     missing_cameras: tuple[str, ...] = ()
     bad_conditions: tuple[str, ...] = ()  # such as "cam2 brightness"
+    doubts: tuple[str, ...] = ()
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,41 +39,43 @@ class Judgement:
 def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judgement:
     """A defect is a defect whatever else is wrong; an ok needs every camera, good conditions, a product."""
     seeing = _cameras_with_product(detections, policy)
-    defects = _reaching(detections, policy, "reject")
-    doubts = _doubts(detections, sight, policy, seeing)
+    faulty = [found for found in detections if _is_fault(found, sight, policy)]
+    defects = _too_many_reaching(faulty, policy, "reject")
+    perhaps = _too_many_reaching(faulty, policy, "review")
+    doubts = _doubts(perhaps, sight, seeing)
     product = bool(seeing) or bool(defects)
-    grounds = tuple(found for found in detections if _counts(found, policy))
+    grounds = tuple(f for f in detections if f in perhaps or _shows_product(f, policy))
     if defects:
         return Judgement("defect", _named(defects), True, True, grounds)
     if doubts:
         return Judgement("review", "; ".join(doubts), product, True, grounds)
     if not seeing:
         return Judgement("empty", "no camera sees a product", False, False, grounds)
+    accepted = [f for f in _reaching(detections, policy, "review") if f not in perhaps]
     keep = bool(_reaching(detections, policy, "keep"))
-    return Judgement("ok", f"no defect on {len(sight.cameras)} pictures", True, keep, grounds)
+    reason = f"no defect on {len(sight.cameras)} pictures"
+    if accepted:
+        reason += f"; accepted {_named(accepted)}"
+    return Judgement("ok", reason, True, keep, grounds)
 
 
-def _counts(found: Detection, policy: Policy) -> bool:
+def _is_fault(found: Detection, sight: Sight, policy: Policy) -> bool:
     tiers = policy.defects.get(found.label)
-    if tiers is not None and found.score >= tiers.review:
-        return True
+    return tiers is not None and not is_accepted(found, tiers, sight.sizes)
+
+
+def _shows_product(found: Detection, policy: Policy) -> bool:
     return found.label in policy.product_labels and found.score >= policy.product_score
 
 
 def _cameras_with_product(detections: Sequence[Detection], policy: Policy) -> set[str]:
-    return {
-        detection.camera
-        for detection in detections
-        if detection.label in policy.product_labels and detection.score >= policy.product_score
-    }
+    return {found.camera for found in detections if _shows_product(found, policy)}
 
 
-def _doubts(
-    detections: Sequence[Detection], sight: Sight, policy: Policy, seeing: set[str]
-) -> list[str]:
-    doubts = [f"{camera} delivered no picture" for camera in sight.missing_cameras]
+def _doubts(perhaps: Sequence[Detection], sight: Sight, seeing: set[str]) -> list[str]:
+    doubts = [*sight.doubts]
+    doubts += [f"{camera} delivered no picture" for camera in sight.missing_cameras]
     doubts += [f"{condition} out of range" for condition in sight.bad_conditions]
-    perhaps = _reaching(detections, policy, "review")
     if perhaps:
         doubts.append("perhaps " + _named(perhaps))
     watching = [camera for camera in sight.cameras if camera not in sight.missing_cameras]
@@ -75,6 +83,10 @@ def _doubts(
     if seeing and blind:
         doubts.append(f"no product seen by {', '.join(blind)}")
     return doubts
+
+
+def _too_many_reaching(faulty: Sequence[Detection], policy: Policy, tier: str) -> list[Detection]:
+    return too_many(_reaching(faulty, policy, tier), policy)
 
 
 def _reaching(detections: Sequence[Detection], policy: Policy, tier: str) -> list[Detection]:
@@ -92,6 +104,10 @@ def _named(detections: Sequence[Detection]) -> str:
     best = {(found.label, found.camera): found for found in reversed(detections)}
     ranked = sorted(best.values(), key=lambda detection: -detection.score)
     return ", ".join(
-        f"{found.label.replace('_', ' ')} {found.score:.2f} on {found.camera}"
+        f"{found.label.replace('_', ' ')} {found.score:.2f}{_size(found)} on {found.camera}"
         for found in ranked[:4]
     )
+
+
+def _size(found: Detection) -> str:
+    return "" if found.size_mm is None else f" ({found.size_mm:g} mm)"

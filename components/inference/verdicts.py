@@ -38,6 +38,9 @@ def missed_unseen(
         deadline_monotonic_ns=before.deadline_monotonic_ns,
         boot_id=before.boot_id,
         judged_utc_ns=now_utc_ns,
+        product=before.product,
+        policy_version=before.product_version,
+        lot=before.lot,
     )
 
 
@@ -90,7 +93,9 @@ def fitted(message: PartJudged) -> PartJudged:
     return message
 
 
-def sight_of(captured: PartCaptured, cameras: tuple[str, ...]) -> Sight:
+def sight_of(
+    captured: PartCaptured, cameras: tuple[str, ...], doubts: tuple[str, ...] = ()
+) -> Sight:
     """What the station could see of the part; a camera that nobody speaks of is missing."""
     delivered = {ref.camera for ref in captured.frames}
     bad = [
@@ -99,7 +104,8 @@ def sight_of(captured: PartCaptured, cameras: tuple[str, ...]) -> Sight:
         for name in conditions.out_of_range
     ]
     absent = [camera for camera in cameras if camera not in delivered]
-    return Sight(cameras, tuple(absent), tuple(bad))
+    sizes = {ref.camera: (ref.width, ref.height) for ref in captured.frames}
+    return Sight(cameras, tuple(absent), tuple(bad), doubts, sizes)
 
 
 def _of(
@@ -120,6 +126,8 @@ def _of(
         product=captured.product,
         lot=captured.lot,
         missing_cameras=captured.missing_cameras,
+        policy_version=captured.product_version,
+        challenge=captured.challenge,
     )
 
 

@@ -10,6 +10,7 @@ SightlineError
 │   └── EvidenceError          a picture could not be stored
 └── FatalError                 what we were given is wrong; trying again changes nothing
     ├── ConfigurationError     a configuration value is refused
+    ├── CommandError           a command cannot be carried out: says why, and what is allowed
     ├── MessageError           a message cannot be decoded, is too large, or of an unknown version
     ├── PictureError           a picture cannot be decoded
     ├── ModelError             a model file is missing, broken or of the wrong shape
@@ -56,6 +57,10 @@ class EvidenceError(RetryableError):
 
 class ConfigurationError(FatalError):
     """A configuration value is refused: says where (JSON pointer), what was found, what is allowed."""
+
+
+class CommandError(FatalError):
+    """A command cannot be carried out: says why, and what is allowed."""
 
 
 class MessageError(FatalError):

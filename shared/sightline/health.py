@@ -1,4 +1,4 @@
-"""How a component fares: counters, gauges and faults, published each interval to IoT Core."""
+"""How a component fares: counters, gauges, faults and facts, published each interval to IoT Core."""
 
 import logging
 import threading
@@ -26,6 +26,7 @@ class Health:
         self._counters: dict[str, int] = {}
         self._gauges: dict[str, float] = {}
         self._faults: dict[str, Fault] = {}
+        self._facts: dict[str, str] = {}
         self._ready = False
 
     def count(self, name: str, more: int = 1) -> None:
@@ -37,6 +38,14 @@ class Health:
         """Set a gauge."""
         with self._lock:
             self._gauges[name] = value
+
+    def fact(self, name: str, text: str) -> None:
+        """State something that holds now, in a word or a few; an empty text takes it back."""
+        with self._lock:
+            if text:
+                self._facts[name] = text
+            else:
+                self._facts.pop(name, None)
 
     def raise_fault(self, code: str, text: str, level: FaultLevel = "fault") -> bool:
         """State that something is wrong; True if it was not known yet."""
@@ -68,6 +77,7 @@ class Health:
                 counters=dict(self._counters),
                 gauges=dict(self._gauges),
                 faults=tuple(self._faults.values()),
+                facts=dict(self._facts),
             )
 
 

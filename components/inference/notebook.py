@@ -1,0 +1,117 @@
+"""What inference keeps beside its verdicts, in the ledger's database: thresholds, challenges, holds.
+
+A verdict and what it means for challenges are committed as one; so are a command's effect and its
+answer.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from sightline.codec import decode_of_any_size, encode_of_any_size
+from sightline.commands import ANSWERS_KEPT
+from sightline.messages import CommandCarriedOut, HeldBack, Part, PartJudged
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS challenges (
+    epoch INTEGER NOT NULL, part_number INTEGER NOT NULL, label TEXT NOT NULL,
+    result TEXT NOT NULL, judged_utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (epoch, part_number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holds (
+    hold TEXT PRIMARY KEY, message BLOB NOT NULL, acknowledged_by TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS thresholds (product TEXT PRIMARY KEY, message BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE,
+    message BLOB NOT NULL);
+"""
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """What was set for a version of a product: label to tier to score; `changes` counts up."""
+
+    version: str
+    changes: int = 0
+    labels: dict[str, dict[str, float]] = {}
+
+
+def note_challenges(connection: sqlite3.Connection, verdicts: Sequence[PartJudged]) -> None:
+    """Within the transaction that commits the verdicts."""
+    for verdict in verdicts:
+        if verdict.challenge:
+            connection.execute(
+                "INSERT INTO challenges VALUES (?, ?, ?, ?, ?)",
+                (
+                    *(verdict.part.epoch, verdict.part.part_number, verdict.challenge),
+                    *(verdict.challenge_result, verdict.judged_utc_ns),
+                ),
+            )
+        if verdict.held_back is not None:
+            connection.execute(
+                "INSERT INTO holds (hold, message) VALUES (?, ?)",
+                (verdict.held_back.hold, encode_of_any_size(verdict.held_back)),
+            )
+
+
+class Notebook:
+    """Reads and writes the notes; used by the ledger's thread, on its connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def last_found(self) -> tuple[Part, int] | None:
+        """The last challenge that was found, and when (UTC)."""
+        row = self._connection.execute(
+            "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
+            " ORDER BY epoch DESC, part_number DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else (Part(row[0], row[1]), row[2])
+
+    def open_holds(self) -> list[HeldBack]:
+        """The holds that nobody acknowledged, oldest first."""
+        rows = self._connection.execute(
+            "SELECT message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
+        )
+        return [decode_of_any_size(HeldBack, message) for (message,) in rows]
+
+    def thresholds(self) -> dict[str, Thresholds]:
+        """What was set, by product."""
+        rows = self._connection.execute("SELECT product, message FROM thresholds")
+        return {product: decode_of_any_size(Thresholds, message) for product, message in rows}
+
+    def answer(self, command_id: str) -> CommandCarriedOut | None:
+        """The answer that a command got, or None if it is new."""
+        row = self._connection.execute(
+            "SELECT message FROM answers WHERE command_id = ?", (command_id,)
+        ).fetchone()
+        return None if row is None else decode_of_any_size(CommandCarriedOut, row[0])
+
+    def keep(
+        self,
+        answer: CommandCarriedOut,
+        *,
+        thresholds: tuple[str, Thresholds] | None = None,
+        acknowledges: bool = False,
+    ) -> None:
+        """Keep an answer and what the command changed, as one; on disk on return."""
+        connection = self._connection
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if thresholds is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO thresholds VALUES (?, ?)",
+                    (thresholds[0], encode_of_any_size(thresholds[1])),
+                )
+            if acknowledges:
+                connection.execute(
+                    "UPDATE holds SET acknowledged_by = ? WHERE acknowledged_by = ''",
+                    (answer.command_id,),
+                )
+            connection.execute(
+                "INSERT INTO answers (command_id, message) VALUES (?, ?)",
+                (answer.command_id, encode_of_any_size(answer)),
+            )
+            connection.execute(
+                "DELETE FROM answers WHERE sequence <= (SELECT MAX(sequence) FROM answers) - ?",
+                (ANSWERS_KEPT,),
+            )

@@ -1,0 +1,87 @@
+"""What a part is judged by: the product that its message names, with the thresholds set for it since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from inference.configuration import InferenceConfiguration, ModelConfiguration
+from inference.notebook import Thresholds
+from sightline.health import Health
+from sightline.messages import PartCaptured
+from sightline.product_store import Products
+from sightline.products import LabelTiers, Policy, Product, tuned
+
+BAD_PRODUCT = "product-refused"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A policy and its models (none named: the station's); `doubts`: why nothing by it can be ok."""
+
+    policy: Policy
+    models: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+
+class RuleBook:
+    """The station's products and what was set for them; a part without a product has the station's own."""
+
+    def __init__(
+        self,
+        configuration: InferenceConfiguration,
+        products: Products,
+        thresholds: dict[str, Thresholds],
+        health: Health,
+    ) -> None:
+        self.products = products
+        self._configuration = configuration
+        self._thresholds = thresholds
+        self._health = health
+
+    def look(self) -> bool:
+        """Take products that were deployed, and say what is wrong with others; whether any changed."""
+        changed = self.products.look()
+        problems = "; ".join(self.products.problems.values())
+        if problems:
+            self._health.raise_fault(BAD_PRODUCT, problems)
+        else:
+            self._health.clear_fault(BAD_PRODUCT)
+        return changed
+
+    def rules_of(self, captured: PartCaptured) -> Rules:
+        """The rules for a part; of a product that is not known here, nothing is ok."""
+        if not captured.product:
+            return Rules(self._configuration.policy, ())
+        product = self.products.find(captured.product, captured.product_version)
+        if product is None:
+            version = f" version {captured.product_version}" if captured.product_version else ""
+            nobodys = msgspec.structs.replace(self._configuration.policy, version="")
+            doubt = f"the product {captured.product}{version} is not known to this station"
+            return Rules(nobodys, (), (doubt,))
+        return Rules(self.tuned(product), product.models)
+
+    def tuned(self, product: Product) -> Product:
+        """The product with the thresholds set for this version of it."""
+        return tuned_by(product, self._thresholds.get(product.name))
+
+    def wanted(self) -> tuple[ModelConfiguration, ...]:
+        """The models of the configuration, and those that the products want beside them."""
+        configured = {model.name: model for model in self._configuration.models}
+        runtime = self._configuration.models[0].runtime
+        products: Sequence[Product] = list(self.products.current.values())
+        for name in (name for product in products for name in product.models):
+            configured.setdefault(name, ModelConfiguration(name=name, runtime=runtime))
+        return tuple(configured.values())
+
+
+def tuned_by(product: Product, thresholds: Thresholds | None) -> Product:
+    """A product with what was set for it, if it was for this version."""
+    if thresholds is None or thresholds.version != product.version or not thresholds.changes:
+        return product
+    tiers: dict[str, LabelTiers] = {
+        label: msgspec.structs.replace(product.defects[label], **changes)
+        for label, changes in thresholds.labels.items()
+        if label in product.defects
+    }
+    return tuned(product, tiers, f"+{thresholds.changes}")
