@@ -49,7 +49,8 @@ def hashes_of(pictures: Sequence[Picture], views: int = 1) -> Hashes:
         small = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
         found.append([hash_of(view_of(small, view)) for view in range(views)])
     packed: Hashes = np.array(found, np.uint8).reshape(-1, views, BITS // 8)
-    return packed.transpose(1, 0, 2)
+    by_view: Hashes = packed.transpose(1, 0, 2)
+    return by_view
 
 
 def view_of(grey: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:

@@ -1,8 +1,8 @@
 """Exported models as they answer to pictures: through the file that is served, not the checkpoint.
 
-`model.onnx` says by its metadata what it is. With anchors it is a detector of boxes. With `kind: map` it
-has the outputs `score` (1,), how anomalous the picture is in 0..1, and `map` (1, height, width), where:
-the regions of the map from `map_threshold` on become boxes.
+`model.onnx` says by its metadata what it is. With anchors it is a detector of boxes. With `kind: heat` it
+has the outputs `score` (1,), how anomalous the picture is in 0..1, and `heat` (1, height, width), where:
+regions of the heat from `heat_threshold` on become boxes.
 """
 
 import json
@@ -30,17 +30,17 @@ DEFAULT_THRESHOLD = 0.5
 MODEL_FILE, CARD_FILE = "model.onnx", "card.json"
 
 
-class MapContract(msgspec.Struct, frozen=True, kw_only=True):
+class HeatContract(msgspec.Struct, frozen=True, kw_only=True):
     """What a model that scores pictures, and perhaps places, says of itself."""
 
-    kind: str = "map"
+    kind: str = "heat"
     name: str
     width: int
     height: int
     label: str = "anomaly"
     preprocessing: str = AREA_HALVES
     image_threshold: float = DEFAULT_THRESHOLD
-    map_threshold: float | None = None  # no boxes without it
+    heat_threshold: float | None = None  # no boxes without it
     least_area: float = 0.0  # of a region, as a share of the picture
 
 
@@ -65,24 +65,24 @@ class BoxPredictor:
         return answer_of_boxes(boxes)
 
 
-class MapPredictor:
-    """A model with a score, and perhaps a map whose regions are its boxes."""
+class HeatPredictor:
+    """A model with a score, and perhaps a heat map whose regions are its boxes."""
 
     def __init__(self, folder: Path) -> None:
         file = folder / MODEL_FILE
         self._session = _session(file)
         try:
-            self.contract = msgspec.convert(_contract(file), MapContract)
+            self.contract = msgspec.convert(_contract(file), HeatContract)
         except msgspec.ValidationError as error:
             raise ModelError(f"{file}: metadata {CONTRACT_KEY!r}: {error}") from error
         self.name, self.digest = self.contract.name, digest_of(file)
         self.labels = (self.contract.label,)
         self._outputs = [node.name for node in self._session.get_outputs()]
         self.image_threshold = self.contract.image_threshold
-        self.box_threshold = self.contract.map_threshold or DEFAULT_THRESHOLD
+        self.box_threshold = self.contract.heat_threshold or DEFAULT_THRESHOLD
 
     def answer(self, file: Path) -> Answer:
-        """The score, and the boxes about regions of the map."""
+        """The score, and the boxes about regions of the heat."""
         contract = self.contract
         frame = load_frame(file)
         image = load_input(file, contract.preprocessing, (contract.width, contract.height))
@@ -90,22 +90,26 @@ class MapPredictor:
             zip(self._outputs, self._session.run(None, {"image": image[None]}), strict=True)
         )
         score = float(np.ravel(found["score"])[0])
-        if contract.map_threshold is None or "map" not in found:
+        if contract.heat_threshold is None or "heat" not in found:
             return Answer((), score)
-        boxes = boxes_of_map(
-            found["map"][0], contract.map_threshold, contract.least_area, frame.size, contract.label
+        boxes = boxes_of_heat(
+            found["heat"][0],
+            contract.heat_threshold,
+            contract.least_area,
+            frame.size,
+            contract.label,
         )
         return Answer(tuple(boxes), score)
 
 
-def boxes_of_map(
+def boxes_of_heat(
     heat: NDArray[np.float32],
     threshold: float,
     least_area: float,
     size: tuple[int, int],
     label: str,
 ) -> list[FoundBox]:
-    """A box about each connected region of the map, in pixels of a picture of this size, best first."""
+    """A box about each connected region of the heat, in pixels of a picture of this size, best first."""
     above = (heat >= threshold).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     across, down = size[0] / heat.shape[1], size[1] / heat.shape[0]
@@ -120,7 +124,7 @@ def boxes_of_map(
     return sorted(found, key=lambda box: -box.score)
 
 
-KINDS: dict[str, Callable[[Path], Predictor]] = {"boxes": BoxPredictor, "map": MapPredictor}
+KINDS: dict[str, Callable[[Path], Predictor]] = {"boxes": BoxPredictor, "heat": HeatPredictor}
 
 
 def open_predictor(folder: Path) -> Predictor:
