@@ -18,14 +18,16 @@ class WaitingPart:
     judged: PartJudged
     until_monotonic_ns: int
     gate: GateOutcome | None = None
+    acted_utc_ns: int | None = None
 
 
 @dataclass(frozen=True)
 class JoinedPart:
-    """A verdict and what is known of the gate by now."""
+    """A verdict and what is known of the gate by now; when it acted is by the PLC's clock."""
 
     judged: PartJudged
     gate: GateOutcome
+    acted_utc_ns: int | None = None
 
 
 class Joining:
@@ -66,7 +68,7 @@ class Joining:
         for part in self._parts:
             if part.gate is None and now_ns < part.until_monotonic_ns:
                 break
-            joined.append(JoinedPart(part.judged, part.gate or "unconfirmed"))
+            joined.append(JoinedPart(part.judged, part.gate or "unconfirmed", part.acted_utc_ns))
         return joined
 
     def done(self, count: int) -> None:
@@ -84,6 +86,7 @@ class Joining:
     def _give(self, part: WaitingPart, outcome: GateActed) -> None:
         """An outcome serves one part: numbers repeat when the PLC counts anew."""
         part.gate = outcome.action
+        part.acted_utc_ns = outcome.acted_utc_ns
         self._outcomes.remove(outcome)
         self._given.append(_name_of(outcome))
 

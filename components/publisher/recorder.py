@@ -15,6 +15,7 @@ from publisher.record import Place, record_of
 from publisher.selection import is_wanted, rules_of
 from publisher.sender import Sender
 from publisher.uploader import Uploader
+from publisher.way import with_way_to_gate
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import TransportError
@@ -170,7 +171,7 @@ class Recorder:
         machine = self._machine.at(joined.judged.triggered_utc_ns)
         now_utc_ns = self._context.clock.utc_ns()
         mode = self._commands.mode_at(joined.judged.judged_utc_ns)
-        judged = self._with_kept(joined.judged)
+        judged = self._with_kept(with_way_to_gate(joined))
         return record_of(judged, joined.gate, machine, place, now_utc_ns, mode)
 
     def _with_kept(self, judged: PartJudged) -> PartJudged:

@@ -30,6 +30,20 @@ def test_a_gate_that_acted_before_the_verdict_came_is_found(desk: Desk) -> None:
     assert record.gate == "rejected"
 
 
+def test_a_record_says_how_long_the_way_to_the_gate_was_and_how_long_it_might_be(
+    desk: Desk,
+) -> None:
+    desk.say(PART_JUDGED, a_verdict(1), a_verdict(2), a_verdict(3, triggered_monotonic_ns=0))
+    acted = TRIGGERED_UTC_NS + 640_500_000
+    desk.say(GATE_ACTED, an_outcome(1, acted_utc_ns=acted), an_outcome(3))
+    desk.say(GATE_ACTED, an_outcome(2, acted_utc_ns=TRIGGERED_UTC_NS - SECOND_NS))
+    ways = [
+        (record.timings.trigger_to_gate_ms, record.timings.trigger_to_deadline_ms)
+        for record in desk.records(3)
+    ]
+    assert ways == [(640.5, 1000.0), (None, 1000.0), (None, None)]
+
+
 def test_a_part_without_a_gate_is_unconfirmed_after_its_deadline_and_a_second(desk: Desk) -> None:
     desk.say(PART_JUDGED, a_verdict(1))
     desk.pass_seconds(1.9)
