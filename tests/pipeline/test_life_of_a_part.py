@@ -1,5 +1,8 @@
 """A part's whole life over real processes and sockets."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -8,18 +11,38 @@ import psutil
 import pytest
 
 from hil.plant.bottles import read_part_number
-from tests.pipeline.conftest import BOTH_NUCLEI, StartStation
+from tests.pipeline.conftest import BOTH_NUCLEI, StartStation, station_starter
+from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.swaps import Swaps, counter, swap_three_models
 
 pytestmark = pytest.mark.station
 PARTS = 200
+DEADLINE_MS = 2000
 
 
-def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(
-    start_station: StartStation,
-) -> None:
-    station = start_station(PARTS, rate_hz=5)
-    station.wait_until_settled()
-    records = station.records()
+@dataclass(frozen=True)
+class Run:
+    """A run of 200 parts during which three new models came, and its records."""
+
+    station: RunningStation
+    swaps: Swaps
+    records: list[Json]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, bottles: Path) -> Iterator[Run]:
+    """Two tests look at it."""
+    folder = tmp_path_factory.mktemp("life")
+    with station_starter(folder, bottles) as start:
+        station = start(PARTS, rate_hz=5)
+        station.wait_for_parts(20)
+        swaps = swap_three_models(station, folder)
+        station.wait_until_settled()
+        yield Run(station, swaps, station.records())
+
+
+def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(run: Run) -> None:
+    station, records = run.station, run.records
     assert [record["partNumber"] for record in records] == list(range(1, PARTS + 1))
     gate = station.gate_actions()
     station.wait_for("all pictures stored", lambda: _pictures(station.folder) >= 4 * PARTS - 8)
@@ -35,6 +58,21 @@ def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(
                 assert read_part_number(np.asarray(whole)) == number, picture["key"]
                 read += 1
     assert read >= 0.95 * 4 * PARTS
+
+
+def test_of_three_models_that_come_the_good_one_takes_over_and_each_part_is_judged_in_time(
+    run: Run,
+) -> None:
+    assert "no model that can be loaded" in run.swaps.broken
+    assert "wrong shape" in run.swaps.wrong_shape
+    assert "missed" not in {record["verdict"] for record in run.records}
+    assert all(r["timings"]["trigger_to_verdict_ms"] < DEADLINE_MS for r in run.records)
+    digests = [{m["name"]: m["digest"] for m in r["models"]}["surface"] for r in run.records]
+    one_after_the_other = [digest for digest, _ in groupby(digests)]
+    assert one_after_the_other == [run.swaps.before, run.swaps.after]
+    assert counter(run.station, "models_swapped") == 1
+    assert counter(run.station, "shadow_parts") == 20
+    assert counter(run.station, "shadow_verdicts_differ") == 0
 
 
 @BOTH_NUCLEI

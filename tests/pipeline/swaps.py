@@ -1,0 +1,82 @@
+"""New models for a running station, as their components bring them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from sightline.model_store import digest_of
+from tests.pipeline.conftest import REPOSITORY
+from tests.pipeline.running import RunningStation
+from tests.unit.inference.small_models import CELLS, RED, write_model
+
+SURFACE = REPOSITORY / "components" / "models" / "surface"
+
+
+@dataclass(frozen=True)
+class Swaps:
+    """What was said of each new model, and the digests before and after."""
+
+    broken: str
+    wrong_shape: str
+    before: str
+    after: str
+
+
+def swap_three_models(station: RunningStation, folder: Path) -> Swaps:
+    """While parts pass: a broken model, one of wrong shape, a good one, each when the last is decided."""
+    install(station, broken_model(folder / "broken"))
+    station.wait_for("the broken one refused", lambda: counter(station, "models_refused") == 1)
+    broken = faults(station)
+    install(station, write_model(folder / "wrong", "surface", "scratch", RED, anchors=CELLS - 1))
+    station.wait_for("the wrong one refused", lambda: counter(station, "models_refused") == 2)
+    wrong_shape = faults(station)
+    after = install(station, good_model(folder / "good"))
+    return Swaps(broken, wrong_shape, digest_of(SURFACE / "model.onnx"), after)
+
+
+def install(station: RunningStation, model: Path) -> str:
+    """As the install step of a model component does; the digest."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "sightline.model_store", "put", str(model)),
+            *("--name", "surface", "--store", str(station.folder / "station" / "models")),
+        ],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")},
+        capture_output=True,
+    )
+    return digest_of(model / "model.onnx")
+
+
+def counter(station: RunningStation, name: str) -> int:
+    """A counter of inference's health, as the cloud knows it."""
+    health = station.machine.cloud("/api/summary")["health"]["com.sightline.Inference"]
+    return int(health["counters"].get(name, 0))
+
+
+def faults(station: RunningStation) -> str:
+    """What is wrong with inference, in words."""
+    health = station.machine.cloud("/api/summary")["health"]["com.sightline.Inference"]
+    return "; ".join(fault["text"] for fault in health["faults"])
+
+
+def broken_model(folder: Path) -> Path:
+    """The surface model, cut off in the middle."""
+    shutil.copytree(SURFACE, folder)
+    content = (SURFACE / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(content[: len(content) // 2])
+    return folder
+
+
+def good_model(folder: Path) -> Path:
+    """The surface model again as another file: other bytes, hence another digest, and the same answers."""
+    shutil.copytree(SURFACE, folder)
+    model = onnx.load(folder / "model.onnx")
+    model.doc_string = "the same once more"
+    onnx.save(model, folder / "model.onnx")
+    return folder

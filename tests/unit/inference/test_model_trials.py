@@ -1,0 +1,236 @@
+"""A new model is tried beside the one in force, on parts that pass, before it judges any."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from inference.configuration import ModelConfiguration, ShadowConfiguration
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import ServingModel
+from inference.policy import Judgement
+from inference.preprocess import FramePyramid
+from inference.shadow import Sample, Trial
+from sightline.errors import ModelError
+from sightline.messages import CommandAccepted, CommandCarriedOut, Part, PartJudged
+from sightline.model_store import named_digest
+from sightline.runtime import NewConfiguration
+from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT
+from tests.unit.inference.conftest import Bench, frame_with
+from tests.unit.inference.small_models import RED, put, write_model
+
+BLUE = 2
+
+
+@pytest.fixture
+def judging(running: Bench) -> "Line":
+    return Line(running)
+
+
+class Line:
+    """Parts that pass one after the other, each with a scratch on cam2."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.numbers: Iterator[int] = iter(range(1, 100_000))
+
+    def judge(self) -> PartJudged:
+        return self.bench.judge(next(self.numbers), scratches=("cam2",))
+
+    def run_until_digest(self, digest: str) -> list[PartJudged]:
+        """Let parts pass until this surface model judges; all verdicts."""
+        self.bench.run_until("the new model", lambda: self.judge().models[0].digest == digest)
+        return self.bench.verdicts()
+
+
+def blind_model(bench: Bench) -> Path:
+    """A surface model that sees scratches where blue is: it misses the red ones."""
+    return write_model(bench.folder / "blind", "surface", "scratch", BLUE, sharpness=0.3)
+
+
+def try_on(bench: Bench, **shadow: float) -> None:
+    """Configure the trial."""
+    bench.configuration = msgspec.structs.replace(
+        bench.configuration,
+        shadow=ShadowConfiguration(**shadow),  # type: ignore[arg-type]
+    )
+    if bench.inspector is not None:
+        bench.inspector.handle(NewConfiguration(bench.configuration))
+
+
+def test_a_new_model_sees_as_many_parts_in_the_shadow_as_configured_before_it_judges(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=7)
+    before = judging.judge()
+    sharper = write_model(bench.folder / "sharper", "surface", "scratch", RED, sharpness=0.3)
+    verdicts = judging.run_until_digest(put(bench.store, sharper, "surface"))
+    old = [v for v in verdicts if v.models[0].digest == before.models[0].digest]
+    assert len(old) >= 7
+    assert {v.verdict for v in verdicts} == {"defect"}
+    counters = bench.health.report().counters
+    assert (counters["shadow_parts"], counters["shadow_verdicts_differ"]) == (7, 0)
+    assert counters["models_swapped"] == 1
+
+
+def test_where_the_two_models_differ_is_reported_and_the_old_one_judges_meanwhile(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=3)
+    judging.judge()
+    digest = put(bench.store, blind_model(bench), "surface")
+    verdicts = judging.run_until_digest(digest)
+    assert [v.verdict for v in verdicts if v.models[0].digest != digest] == ["defect"] * (
+        len(verdicts) - 1
+    )
+    report = bench.health.report()
+    assert report.counters["shadow_verdicts_differ"] == 3
+    assert report.gauges["shadow_greatest_score_difference"] > 0.5
+
+
+def test_a_model_that_judges_too_many_parts_otherwise_is_refused(judging: Line) -> None:
+    bench = judging.bench
+    try_on(bench, parts=3, greatest_differing_share=0.5)
+    before = judging.judge()
+    put(bench.store, blind_model(bench), "surface")
+
+    def refused() -> bool:
+        judging.judge()
+        return bool(bench.health.report().faults)
+
+    bench.run_until("the refusal", refused)
+    [fault] = bench.health.report().faults
+    assert "differs too much" in fault.text
+    assert "defect becomes" in fault.text
+    assert judging.judge().models == before.models
+
+
+def test_a_model_too_slow_for_the_gate_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path, "surface", "scratch", RED)
+    trial = Trial(ServingModel(OnnxDetector(folder, 1)), "surface", ShadowConfiguration(parts=1))
+    frames = {"cam1": FramePyramid(frame_with(True, True))}
+    ok = Judgement("ok", "", True, False)
+    trial.offer(Sample(Part(1, 1), frames, (), "ok", lambda _: ok, 0.2, available_ms=0.001))
+    with pytest.raises(ModelError, match="too slow"):
+        trial.run(lambda: False)
+
+
+def test_at_a_line_that_rests_the_new_model_serves_after_a_while(judging: Line) -> None:
+    bench = judging.bench
+    try_on(bench, parts=5, waits_s=0.3)
+    judging.judge()
+    digest = put(bench.store, blind_model(bench), "surface")
+    bench.run_until("the swap", lambda: "models_swapped" in bench.health.report().counters)
+    assert judging.judge().models[0].digest == digest
+    assert bench.health.report().counters["shadow_parts"] == 0
+
+
+def test_a_configuration_that_names_another_model_leaves_the_old_one_until_that_is_proven(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    before = judging.judge()
+    second = ModelConfiguration(name="surface-2")
+    bench.configuration = msgspec.structs.replace(
+        bench.configuration, models=(second, bench.configuration.models[1])
+    )
+    try_on(bench, parts=2)
+    bench.run_until("the fault", lambda: bool(bench.health.report().faults))
+    assert judging.judge().models == before.models
+    digest = put(bench.store, blind_model(bench), "surface-2")
+    judging.run_until_digest(digest)
+    assert bench.health.report().counters["shadow_parts"] == 2
+    assert bench.health.report().faults == ()
+
+
+def load_model(bench: Bench, command_id: str, **arguments: str) -> None:
+    """The command as the publisher tells it."""
+    command = CommandAccepted(
+        station_id=bench.station,
+        command_id=command_id,
+        kind="load_model",
+        issued_by="engineer",
+        sequence=1,
+        accepted_utc_ns=1,
+        expires_utc_ns=2,
+        arguments=dict(arguments),
+    )
+    bench.give(COMMAND_ACCEPTED, command)
+
+
+def answers(bench: Bench) -> list[CommandCarriedOut]:
+    """What the component made of commands so far."""
+    return bench.exchange.messages_on(COMMAND_CARRIED_OUT)  # type: ignore[return-value]
+
+
+def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=2)
+    old = judging.judge().models[0].digest
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-1", model="surface", digest=blind[:12])
+    judging.run_until_digest(blind)
+    [answer] = answers(bench)
+    assert (answer.command_id, answer.result) == ("c-1", "done")
+    assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
+    bench.run_until("the choice", lambda: named_digest(bench.store, "surface") == blind)
+    bench.stop()
+    bench.start()
+    assert judging.judge().models[0].digest == blind != old
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "surface", "digest": "0123456789"}, "0 models in the store"),
+        ({"model": "surface", "digest": "../../names"}, "hexadecimal"),
+        ({"model": "other", "digest": "0123456789"}, "configured are surface, cap"),
+        ({"model": "surface"}, "needs 'model'"),
+        ({"model": "surface", "digest": "0123456789", "force": "yes"}, "found 'force'"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(
+    judging: Line, arguments: dict[str, str], words: str
+) -> None:
+    bench = judging.bench
+    before = judging.judge()
+    load_model(bench, "c-2", **arguments)
+    bench.run_until("the answer", lambda: bool(answers(bench)))
+    [answer] = answers(bench)
+    assert answer.result == "refused"
+    assert words in answer.reason
+    assert judging.judge().models == before.models
+
+
+def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: Line) -> None:
+    bench = judging.bench
+    old = judging.judge().models[0].digest
+    broken = blind_model(bench)
+    (broken / "golden.npz").unlink()
+    digest = put(bench.store, broken, "spare")
+    load_model(bench, "c-3", model="surface", digest=digest)
+    bench.run_until("the answer", lambda: bool(answers(bench)))
+    assert "no golden frames" in answers(bench)[0].reason
+    assert named_digest(bench.store, "surface") == old
+
+
+def test_after_a_restart_the_last_good_model_serves_while_the_store_names_a_broken_one(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    old = judging.judge().models[0].digest
+    bench.stop()
+    broken = blind_model(bench)
+    (broken / "model.onnx").write_bytes(b"this is no model")
+    put(bench.store, broken, "surface")
+    bench.start()
+    assert judging.judge().models[0].digest == old
+    bench.run_until("the fault", lambda: bool(bench.health.report().faults))
+    assert "no model that can be loaded" in bench.health.report().faults[0].text
+    shutil.rmtree(bench.store / old)
