@@ -10,7 +10,13 @@ from publisher.authorisation import Decision
 from publisher.outbox import Stored, transaction, translated
 from sightline.codec import encode_of_any_size
 from sightline.journal import open_journal
-from sightline.messages import Command, CommandAccepted, CommandOutcome, Mode
+from sightline.messages import (
+    Command,
+    CommandAccepted,
+    CommandCarriedOut,
+    CommandOutcome,
+    Mode,
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -26,6 +32,7 @@ CREATE TABLE IF NOT EXISTS commands (
 );
 CREATE INDEX IF NOT EXISTS untold ON commands (sequence) WHERE told = 0;
 CREATE INDEX IF NOT EXISTS unannounced ON commands (sequence) WHERE announced = 0;
+CREATE TABLE IF NOT EXISTS carried_out (command_id TEXT PRIMARY KEY, message TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS modes (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     mode TEXT NOT NULL,
@@ -33,7 +40,10 @@ CREATE TABLE IF NOT EXISTS modes (
     command_id TEXT NOT NULL
 );
 """
-COLUMNS = "sequence, received_utc_ns, command, result, reason"
+COLUMNS = (
+    "sequence, received_utc_ns, command, result, reason,"
+    " (SELECT message FROM carried_out WHERE carried_out.command_id = commands.command_id)"
+)
 GREATEST_KEPT_COMMANDS = 100_000
 GREATEST_READ_MODES = 100
 
@@ -55,17 +65,20 @@ class Entry:
     received_utc_ns: int
     command: Command
     decision: Decision
+    answer: CommandCarriedOut | None = None
 
     def outcome(self) -> CommandOutcome:
-        """The answer to the cloud."""
+        """The answer to the cloud: the component's, where there is one."""
+        answer = self.answer
         return CommandOutcome(
             station_id=self.command.station_id,
             command_id=self.command.command_id,
             kind=self.command.kind,
             issued_by=self.command.issued_by,
             result=self.decision.result,
-            decided_utc_ns=self.received_utc_ns,
+            decided_utc_ns=self.received_utc_ns if answer is None else answer.decided_utc_ns,
             reason=self.decision.reason,
+            from_part=None if answer is None else answer.from_part,
         )
 
     def accepted(self) -> CommandAccepted:
@@ -119,6 +132,25 @@ class Audit:
                 (GREATEST_KEPT_COMMANDS,),
             )
 
+    def carried_out(self, answer: CommandCarriedOut) -> bool:
+        """Note what a component made of a command; False if that is known, or the command is not."""
+        text = encode_of_any_size(answer).decode()
+        with translated(), transaction(self._writer) as connection:
+            changed = connection.execute(
+                "UPDATE commands SET result = ?, reason = ?, announced = 1, told = 0"
+                " WHERE command_id = ? AND result = 'accepted'",
+                (answer.result, answer.reason, answer.command_id),
+            ).rowcount
+            if changed:
+                connection.execute(
+                    "INSERT INTO carried_out VALUES (?, ?)", (answer.command_id, text)
+                )
+                connection.execute(
+                    "DELETE FROM carried_out WHERE rowid <= (SELECT MAX(rowid) FROM carried_out) - ?",
+                    (GREATEST_KEPT_COMMANDS,),
+                )
+        return changed > 0
+
     def modes(self) -> list[ModeChange]:
         """The last changes of the mode, the oldest first."""
         with translated():
@@ -155,10 +187,12 @@ class Audit:
         return Stored(entry.sequence, encode_of_any_size(entry.outcome()))
 
     def remove(self, stored: Stored) -> None:
-        """The cloud has the answer."""
+        """The cloud has the answer; one that was carried out meanwhile has another to be told."""
+        sent = msgspec.json.decode(stored.payload, type=CommandOutcome)
         with translated():
             self._sender.execute(
-                "UPDATE commands SET told = 1 WHERE sequence = ?", (stored.sequence,)
+                "UPDATE commands SET told = 1 WHERE sequence = ? AND result = ?",
+                (stored.sequence, sent.result),
             )
 
     set_aside = remove  # an answer that cannot be sent stays in the trail, as all do
@@ -170,6 +204,7 @@ class Audit:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    sequence, received_utc_ns, text, result, reason = row
+    sequence, received_utc_ns, text, result, reason, answer = row
     command = msgspec.json.decode(text, type=Command)
-    return Entry(sequence, received_utc_ns, command, Decision(result, reason))
+    told = None if answer is None else msgspec.json.decode(answer, type=CommandCarriedOut)
+    return Entry(sequence, received_utc_ns, command, Decision(result, reason), told)

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import get_args
 
 from publisher.configuration import CommandsConfiguration
-from sightline.messages import Command, CommandKind, CommandResult
+from sightline.messages import Command, CommandKind, CommandResult, Mode
 
 KINDS: frozenset[str] = frozenset(get_args(CommandKind))
-MODE_KINDS: dict[str, str] = {"pause": "paused", "resume": "production"}
+MODE_KINDS: dict[str, Mode] = {
+    "pause": "paused",
+    "resume": "production",
+    "bypass": "bypass",
+    "maintenance": "maintenance",
+}
 NAME = re.compile(r"[\w.:@/+-]{1,64}")
 GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
 LATEST_UTC_NS = 2**63 - 1

@@ -7,8 +7,9 @@ from publisher.authorisation import MODE_KINDS, decide
 from publisher.configuration import CommandsConfiguration, PublisherConfiguration
 from publisher.outbox import OutboxError
 from publisher.sender import Freight, Sender
+from sightline.commands import CARRIED_OUT_BY
 from sightline.errors import TransportError
-from sightline.messages import Command, Mode, StationMode
+from sightline.messages import Command, CommandCarriedOut, Mode, StationMode
 from sightline.runtime import Context
 from sightline.topics import COMMAND_ACCEPTED, COMMAND_OUTCOME, STATION_MODE
 
@@ -66,6 +67,20 @@ class Commands:
         self._health.clear_fault(DISK)
         self._sender.wake()
 
+    def take_answer(self, answer: CommandCarriedOut) -> None:
+        """A component carried a command out, or could not: note it and tell it, once."""
+        try:
+            is_news = self._audit.carried_out(answer)
+        except OutboxError as error:  # the component answers again when it is told again
+            if self._health.raise_fault(DISK, str(error)):
+                log.error("an answer is not taken", extra={"error": str(error)})
+            return
+        if is_news:
+            self._health.count(f"commands_{answer.result}")
+            extra = {"command": answer.command_id, "result": answer.result}
+            log.info("command carried out", extra={**extra, "reason": answer.reason})
+            self._sender.wake()
+
     def tick(self, now_ns: int) -> int:
         """Announce the mode and what was allowed when due; returns when that is due next (monotonic)."""
         if now_ns >= self._next_announcement_ns:
@@ -91,7 +106,7 @@ class Commands:
         self._announce()  # before the answer, which says that it is in force
 
     def _mode_change(self, command: Command, now_utc_ns: int) -> ModeChange | None:
-        mode: Mode = "paused" if MODE_KINDS[command.kind] == "paused" else "production"
+        mode = MODE_KINDS[command.kind]
         if mode == self._modes[-1].mode:
             return None
         return ModeChange(mode, now_utc_ns, command.command_id)
@@ -99,6 +114,7 @@ class Commands:
     def _announce(self) -> None:
         change, station_id = self._modes[-1], self._context.station_id
         self._health.gauge("paused", float(change.mode == "paused"))
+        self._health.fact("mode", change.mode)
         mode = StationMode(
             station_id=station_id,
             mode=change.mode,
@@ -109,7 +125,8 @@ class Commands:
             self._context.bus.publish(STATION_MODE, mode)
             for entry in self._audit.unannounced():
                 self._context.bus.publish(COMMAND_ACCEPTED, entry.accepted())
-                self._audit.announced(entry)
+                if entry.command.kind not in CARRIED_OUT_BY:
+                    self._audit.announced(entry)  # else again until the answer comes
         except (TransportError, OutboxError) as error:
             self._health.count("messages_not_published")
             log.warning("not announced; again in a second", extra={"error": str(error)})

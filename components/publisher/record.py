@@ -79,6 +79,10 @@ def record_of(
         missingCameras=judged.missing_cameras,
         boxesOmitted=judged.detections_omitted + len(defects) - shown,
         mode=mode,
+        challenge=judged.challenge,
+        challengeResult=judged.challenge_result,
+        hold=judged.hold,
+        heldBack=judged.held_back,
     )
     return cut_to_size(record)
 

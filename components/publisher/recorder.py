@@ -21,6 +21,7 @@ from sightline.clock import boot_id
 from sightline.errors import TransportError
 from sightline.messages import (
     Command,
+    CommandCarriedOut,
     GateActed,
     InspectionRecord,
     MachineState,
@@ -83,6 +84,8 @@ class Recorder:
                 self._machine.add(event.message)
             elif isinstance(event.message, Command):
                 self._commands.take(event.message)
+            elif isinstance(event.message, CommandCarriedOut):
+                self._commands.take_answer(event.message)
 
     def tick(self) -> float:
         """Commit what is ready, settle when due; returns the seconds until the next of these."""

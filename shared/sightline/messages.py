@@ -341,7 +341,8 @@ class Command(Message, frozen=True, kw_only=True):
 class CommandOutcome(Message, frozen=True, kw_only=True):
     """What became of a command, once by its id, repeats with the same words: publisher -> IoT Core.
 
-    `done`: in force; `accepted`: allowed and told to the components that carry it out.
+    `done`: in force; `accepted`: allowed and told to the component that carries it out, whose answer
+    follows. `from_part`: the first part for which it is in force.
     """
 
     command_id: str
@@ -350,6 +351,7 @@ class CommandOutcome(Message, frozen=True, kw_only=True):
     result: CommandResult
     decided_utc_ns: int
     reason: str = ""
+    from_part: Part | None = None
 
 
 class CommandAccepted(Message, frozen=True, kw_only=True):

@@ -46,5 +46,6 @@ COMMANDS = (
         result="refused",
         decided_utc_ns=TRIGGERED_UTC_NS + 250_000_000,
         reason="'bypass' is not allowed to 'guest'",
+        from_part=m.Part(3, 1207),
     ),
 )
