@@ -1,16 +1,17 @@
 """`make run`: the whole station on this machine, with progress, until all parts are through."""
 
-import signal
 import sys
 import time
 
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
 from hil.run.components import component_figures
+from hil.run.interrupts import Interrupts
 from hil.run.kept_state import AlreadyRunning
 from hil.run.pictures import Truth, prepare_pictures
+from hil.run.processes import StationFailed
 from hil.run.progress import Progress, state_line, summary_text
-from hil.run.station import POLL_S, OneMachine, StationFailed
+from hil.run.station import POLL_S, OneMachine
 
 SETTLE_TIMEOUT_S = 30.0
 
@@ -19,13 +20,15 @@ def main() -> int:
     """Exit code 0 only if every part is accounted for and no component failed."""
     arguments = parse()
     progress = Progress()
-    # SIGINT, too: as a shell's background job this process begins with it ignored
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    pictures, truth = prepare_pictures(arguments, progress)
-    machine = OneMachine(arguments, pictures)
+    interrupts = Interrupts()
     try:
-        return _run(machine, arguments, truth, progress)
+        pictures, truth = prepare_pictures(arguments, progress)
+        machine = OneMachine(arguments, pictures)
+        try:
+            return _run(machine, arguments, truth, progress, interrupts)
+        finally:
+            interrupts.ignore()  # a second Ctrl-C must not leave processes behind
+            machine.stop()
     except AlreadyRunning as error:
         progress.say(f"Refused: {error}")
         return 2
@@ -35,15 +38,14 @@ def main() -> int:
     except KeyboardInterrupt:
         progress.say("Stopped at once; what was under way is not in the summary.")
         return 130
-    finally:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # a second Ctrl-C must not leave processes behind
-        machine.stop()
 
 
 def _run(
-    machine: OneMachine, arguments: RunArguments, truth: Truth | None, progress: Progress
+    machine: OneMachine,
+    arguments: RunArguments,
+    truth: Truth | None,
+    progress: Progress,
+    interrupts: Interrupts,
 ) -> int:
     progress.say("Starting broker, cloud side, plant and nucleus ...")
     machine.start()
@@ -52,17 +54,21 @@ def _run(
     progress.say("All five components are ready; the conveyor starts. Ctrl-C ends the run.")
     machine.tell_plant("start")
     try:
-        _watch(machine, arguments, progress)
+        _watch(machine, arguments, progress, interrupts)
     except KeyboardInterrupt:
+        interrupts.settled()
         progress.say("Stopping the conveyor and settling the parts under way ...")
         machine.tell_plant("stop")
     _settle(machine, progress)
     return _conclude(machine, truth, progress)
 
 
-def _watch(machine: OneMachine, arguments: RunArguments, progress: Progress) -> None:
+def _watch(
+    machine: OneMachine, arguments: RunArguments, progress: Progress, interrupts: Interrupts
+) -> None:
     started = time.monotonic()
     while True:
+        interrupts.check()
         machine.check_processes()
         plant, now = machine.plant_status(), time.monotonic()
         progress.show(state_line(plant, machine.cloud_summary(), now - started), now)

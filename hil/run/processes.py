@@ -15,6 +15,10 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class StationFailed(RuntimeError):
+    """The station did not come up, or one of its processes ended or does not answer."""
+
+
 class Process:
     """A child process that ends when its parent does, whatever ends the parent."""
 
@@ -79,7 +83,7 @@ class Process:
 
 
 def wait_for_file(path: Path, process: Process, timeout_s: float) -> str:
-    """What a process wrote into a file once it is up; RuntimeError if it ended or took too long."""
+    """What a process wrote into a file once it is up; StationFailed if it ended or took too long."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):
@@ -89,7 +93,7 @@ def wait_for_file(path: Path, process: Process, timeout_s: float) -> str:
         if process.exit_code() is not None:
             break
         time.sleep(0.02)
-    raise RuntimeError(f"{process.name} did not come up:\n{process.last_words()}")
+    raise StationFailed(f"{process.name} did not come up:\n{process.last_words()}")
 
 
 def _end_with_parent() -> None:

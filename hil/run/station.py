@@ -5,25 +5,21 @@ import json
 import os
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 from hil.run.arguments import REPOSITORY, RunArguments
 from hil.run.kept_state import StationLock, begin_run, next_part_number
-from hil.run.processes import Process, wait_for_file
+from hil.run.processes import Process, StationFailed, wait_for_file
 from hil.run.this_run import Baseline
 
 COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")
 POLL_S = 0.1
 UP_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 20.0
 PAGE_PARTS = 500
 Json = dict[str, Any]
-
-
-class StationFailed(RuntimeError):
-    """The station did not come up, or one of its processes ended."""
 
 
 class OneMachine:
@@ -129,9 +125,12 @@ class OneMachine:
         return records[:wanted]
 
     def cloud(self, path: str) -> Json:
-        """What the cloud side answers on a path."""
-        with urllib.request.urlopen(self.page + path, timeout=5) as response:
-            answer: Json = json.load(response)
+        """What the cloud side answers on a path; StationFailed if it does not answer."""
+        try:
+            with urllib.request.urlopen(self.page + path, timeout=ANSWER_TIMEOUT_S) as response:
+                answer: Json = json.load(response)
+        except OSError as error:
+            raise StationFailed(f"{self.page}{path} does not answer: {error}") from error
         return answer
 
     def check_processes(self) -> None:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,31 +18,53 @@ CAPTURE = "com.sightline.Capture"
 REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.station
 
+AS_BACKGROUND_JOB = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # SIGINT ignored, as a shell does
+Run = subprocess.Popen[str]
+StartRun = Callable[..., Run]
 
-def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+
+@pytest.fixture
+def start_run(tmp_path: Path) -> Iterator[StartRun]:
+    """Start the command; whatever becomes of the test, nothing of it is left running."""
+    with ExitStack() as ends:
+
+        def start(*arguments: str, through: Sequence[str] = ()) -> Run:
+            run = _start(tmp_path, through, arguments)
+            ends.callback(_end, run)
+            return run
+
+        yield start
+
+
+def _start(folder: Path, through: Sequence[str], arguments: Sequence[str]) -> Run:
     return subprocess.Popen(
         [
+            *through,
             *(sys.executable, "-m", "hil.run", "--folder", str(folder), "--port", "0"),
-            *(
-                "--station",
-                f"test-{folder.name[-16:]}-{os.getpid()}",
-                "--nucleus",
-                NUCLEUS,
-                *arguments,
-            ),
+            *("--station", f"test-{folder.name[-16:]}-{os.getpid()}"),
+            *("--nucleus", NUCLEUS, *arguments),
         ],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
+
+
+def _end(run: Run) -> None:
+    if run.poll() is None:
+        os.killpg(run.pid, signal.SIGKILL)  # its children end when it does
+    run.wait()
+    if run.stdout is not None:
+        run.stdout.close()
 
 
 @BOTH_NUCLEI
 def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
-    tmp_path: Path, bottles: Path, nucleus: str
+    tmp_path: Path, bottles: Path, start_run: StartRun, nucleus: str
 ) -> None:
-    run = _start(tmp_path, "--parts", "6", "--rate", "3", "--nucleus", nucleus)
+    run = start_run("--parts", "6", "--rate", "3", "--nucleus", nucleus)
     output, _ = run.communicate(timeout=120)
     assert run.returncode == 0, output
     assert "The page: http://" in output
@@ -61,10 +85,10 @@ def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
 
 
 def test_a_second_run_goes_on_where_the_first_ended_and_counts_its_own_parts(
-    tmp_path: Path, bottles: Path
+    tmp_path: Path, bottles: Path, start_run: StartRun
 ) -> None:
     for last_number in (3, 6):
-        run = _start(tmp_path, "--parts", "3", "--rate", "3")
+        run = start_run("--parts", "3", "--rate", "3")
         output, _ = run.communicate(timeout=120)
         assert run.returncode == 0, output
         assert "new epoch" not in (tmp_path / "nucleus" / "logs" / f"{CAPTURE}.log").read_text()
@@ -75,11 +99,11 @@ def test_a_second_run_goes_on_where_the_first_ended_and_counts_its_own_parts(
 
 
 def test_a_run_beside_a_running_one_is_refused_and_does_it_no_harm(
-    tmp_path: Path, bottles: Path
+    tmp_path: Path, bottles: Path, start_run: StartRun
 ) -> None:
-    first = _start(tmp_path, "--rate", "3")
+    first = start_run("--rate", "3")
     _wait_for_counted(first, tmp_path, 2)
-    second = _start(tmp_path, "--parts", "1")
+    second = start_run("--parts", "1")
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 2, output
     assert f"a station runs already (process {first.pid}" in output
@@ -99,8 +123,10 @@ def test_a_run_beside_a_running_one_is_refused_and_does_it_no_harm(
     assert "Every part is accounted for" in output
 
 
-def test_control_c_ends_everything_cleanly(tmp_path: Path, bottles: Path) -> None:
-    run = _start(tmp_path, "--rate", "3")
+def test_control_c_ends_everything_cleanly_also_in_the_background(
+    tmp_path: Path, bottles: Path, start_run: StartRun
+) -> None:
+    run = start_run("--rate", "3", through=AS_BACKGROUND_JOB)
     _wait_for_counted(run, tmp_path, 3)
     os.kill(run.pid, signal.SIGINT)
     output, _ = run.communicate(timeout=60)
@@ -119,15 +145,15 @@ def test_control_c_ends_everything_cleanly(tmp_path: Path, bottles: Path) -> Non
     ],
 )
 def test_wrong_arguments_are_refused_with_a_clear_word(
-    tmp_path: Path, arguments: tuple[str, ...], message: str
+    start_run: StartRun, arguments: tuple[str, ...], message: str
 ) -> None:
-    run = _start(tmp_path, *arguments)
+    run = start_run(*arguments)
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 2
     assert message in output
 
 
-def _wait_for_counted(run: "subprocess.Popen[str]", folder: Path, count: int) -> None:
+def _wait_for_counted(run: Run, folder: Path, count: int) -> None:
     plant_status = folder / "plant.json"
     deadline = time.monotonic() + 60
     while not plant_status.exists() or json.loads(plant_status.read_text())["counted"] < count:
