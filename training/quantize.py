@@ -1,0 +1,88 @@
+"""A model file in 8 bits: QDQ nodes, ranges from pictures, chosen parts left in fp32."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from sightline.errors import ModelError
+
+# Relu and Resize too: what stands between two int8 convolutions in fp32 costs more than it computes.
+QUANTIZED = ["Conv", "Relu", "Add", "Resize"]
+PIXEL_SCALE, PIXEL_ZERO = np.float32(1 / 58.0), np.uint8(116)  # (x - 116) / 58 = x / 58 - 2
+
+
+class Reader:
+    """The pictures one by one, as onnxruntime asks for them."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = iter(images)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next input, or nothing."""
+        image = next(self._images, None)
+        return None if image is None else {"image": image[None]}
+
+
+def quantize(file: Path, images: NDArray[np.uint8], fp32_parts: Sequence[str]) -> None:
+    """Turn the file's convolutions to int8 in place, but for the named modules.
+
+    `images` (K, height, width, 3) uint8 RGB tell the ranges. ModelError without onnxruntime's quantizer.
+    """
+    try:
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise ModelError(f"int8 needs onnxruntime.quantization: {error}") from error
+    draft = file.with_suffix(".int8")
+    quant_pre_process(str(file), str(draft), skip_symbolic_shape=True)  # folds what is constant
+    nodes = onnx.load(draft).graph.node
+    quantize_static(
+        str(draft),
+        str(draft),
+        Reader(images),
+        quant_format=QuantFormat.QDQ,
+        op_types_to_quantize=QUANTIZED,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=[node.name for node in nodes if _is_of(node.name, fp32_parts)],
+    )
+    model = onnx.load(draft)
+    take_pixels_as_they_are(model)
+    onnx.save(model, draft)
+    draft.replace(file)
+
+
+def take_pixels_as_they_are(model: onnx.ModelProto) -> None:
+    """Pixels are 8-bit already: drop the way to fp32, the normalisation and back, where there is one."""
+    graph = model.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    for rounding in [node for node in graph.node if node.op_type == "QuantizeLinear"]:
+        path = _path_up(rounding, makers)
+        if [node.op_type for node in path] != ["Sub", "Mul", "Cast"]:
+            continue
+        for name, value in (("pixel_scale", PIXEL_SCALE), ("pixel_zero", PIXEL_ZERO)):
+            graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+        for reader in [node for node in graph.node if rounding.output[0] in node.input]:
+            reader.input[:] = [path[-1].input[0], "pixel_scale", "pixel_zero"]
+        for node in [rounding, *path]:
+            graph.node.remove(node)
+        return
+
+
+def _path_up(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """The three nodes before this one."""
+    path: list[onnx.NodeProto] = []
+    while node.input[0] in makers and len(path) < 3:
+        node = makers[node.input[0]]
+        path.append(node)
+    return path
+
+
+def _is_of(node: str, parts: Sequence[str]) -> bool:
+    return any(f"/{part}" in node for part in parts)
