@@ -1,135 +1,155 @@
-"""`python -m training.evaluate MODEL ... --data DIR`: verdicts on parts of known truth, in figures."""
+"""`python -m training.evaluate MODEL ... --data DIR`: what models are worth on pictures of known truth.
+
+Pictures of parts (COCO with `part_number`) are judged part by part as the station does it; others picture
+by picture, one model at a time. The figures go to standard output as JSON; with --out also into a file,
+with a report for people beside it.
+"""
 
 import argparse
 import json
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import numpy as np
+from inference.configuration import Policy
+from sightline import __version__
+from sightline.errors import ConfigurationError, PictureError, SightlineError
+from training.datasets import FORMATS, DataSet, read_dataset
+from training.evaluation.answers import Predictor
+from training.evaluation.parts import evaluate_parts, note_on_card
+from training.evaluation.pictures import evaluate_pictures, with_labels
+from training.evaluation.predictors import open_predictor
+from training.evaluation.report import report_html
+from training.evaluation.thresholds import Prices
+from training.model_files import model_folder
+from training.places import local_folder
+from training.sagemaker import data_by_environment, model_by_environment, out_by_environment
 
-from inference.configuration import LabelTiers, Policy
-from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, ask, read_answer
-from sightline.errors import SightlineError
-from training.datasets import Picture, load_frame, read_coco
-from training.examination import ExaminedPart, figures, planted_on
-from training.model_card import write_card
-
-LOWEST_SCORE = 0.05  # what a sweep of thresholds can reach
-SWEEP = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
-
-
-def examine_parts(
-    models: Sequence[ServingModel], pictures: Sequence[Picture]
-) -> list[ExaminedPart]:
-    """Run the models on all pictures of each part, as the station does."""
-    by_part: dict[int, list[Picture]] = defaultdict(list)
-    for picture in pictures:
-        by_part[picture.part_number].append(picture)
-    examined, started = [], time.monotonic()
-    for number, views in sorted(by_part.items()):
-        detections = [
-            found
-            for view in views
-            for frame in [load_frame(view.file)]
-            for model in models
-            for found in read_answer(ask(model, frame, view.camera, Timings()), LOWEST_SCORE)
-        ]
-        examined.append(
-            ExaminedPart(
-                number,
-                tuple(view.camera for view in views),
-                planted_on(views, Policy()),
-                tuple(detections),
-            )
-        )
-        if len(examined) % 100 == 0:
-            left_s = (time.monotonic() - started) / len(examined) * (len(by_part) - len(examined))
-            sys.stderr.write(f"  {len(examined)} of {len(by_part)} parts, {left_s:.0f} s left\n")
-    return examined
+FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
 
-def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, Any]]:
-    """The figures for pairs of reject and review scores of scratches and dents."""
-    for reject in SWEEP:
-        for review in (score for score in SWEEP if score <= reject):
-            tiers = LabelTiers(reject=reject, review=review, keep=min(0.2, review))
-            changed = {**policy.defects, "scratch": tiers, "dent": tiers}
-            found = figures(parts, msgspec.structs.replace(policy, defects=changed))
-            yield {
-                "reject_from": reject,
-                "review_from": review,
-                **{
-                    name: found[name]["share"]
-                    for name in ("escapes", "overkill", "review", "good_parts_reviewed")
-                },
-            }
-
-
-def evaluate(folders: Sequence[Path], data: Path, with_sweep: bool) -> dict[str, Any]:
-    """All figures of these models on these parts, by the default policy."""
-    models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
-    pictures = read_coco(data)
-    parts = examine_parts(models, pictures)
-    result: dict[str, Any] = {
-        "models": {model.contract.name: model.detector.digest for model in models},
-        "parts": {
-            "good": sum(part.is_good for part in parts),
-            "bad": sum(not part.is_good for part in parts),
-            "visibly_bad": sum(part.is_visibly_bad for part in parts),
-        },
-        "policy": msgspec.to_builtins(Policy()),
-        **figures(parts, Policy()),
-        "model_ms": {model.contract.name: _median_ms(model, pictures) for model in models},
-    }
-    if with_sweep:
-        result["sweep"] = list(sweep(parts, Policy()))
+def evaluate(given: argparse.Namespace) -> dict[str, Any]:
+    """All figures of these models on this data, written to --out if that is given."""
+    folders = [model_folder(Path(model)) for model in given.models]
+    found = read_dataset(local_folder(given.data), given.format, given.drop_bad_labels)
+    found = found.without_groups(*given.without_group)
+    chosen = _chosen(found, given.split)
+    if any(picture.part_number for picture in chosen.pictures):
+        result = evaluate_parts(folders, chosen.pictures, given.sweep)
+        if given.cards:
+            for folder in folders:
+                note_on_card(folder, result)
+        _write(given.out, FIGURES_FILE, json.dumps(result, indent=2) + "\n")
+    elif len(folders) == 1:
+        result = {}
+    else:
+        raise ConfigurationError(f"found {len(folders)} models; pictures take one at a time")
+    training = _training(given, found)
+    for folder in folders if given.out or not result else []:
+        predictor = open_predictor(folder)
+        by_picture = _by_picture(predictor, given, chosen, training)
+        result = result or by_picture
     return result
 
 
-def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
-    size = model.contract.anchors
-    image = model.prepare(load_frame(pictures[0].file), size.width, size.height)
-    times = []
-    for _ in range(50):
-        started = time.perf_counter()
-        model.detector.infer(image)
-        times.append((time.perf_counter() - started) * 1000)
-    return round(float(np.median(times)), 2)
+def _by_picture(
+    predictor: Predictor, given: argparse.Namespace, chosen: DataSet, training: DataSet
+) -> dict[str, Any]:
+    labels = given.labels or _defects(predictor.labels, chosen)
+    prices = Prices(given.price_of_escape, given.price_of_scrap)
+    started = time.monotonic()
+    evaluation = evaluate_pictures(
+        predictor, with_labels(chosen, labels), with_labels(training, labels), prices
+    )
+    facts = {
+        "model": predictor.name,
+        "model digest": predictor.digest,
+        "data": chosen.name,
+        "data digest": chosen.digest(),
+        "split": given.split or "test",
+        "left out": ", ".join(given.without_group) or "nothing",
+        "bad labels dropped": len(chosen.problems),
+        "training pictures compared with": len(training.pictures),
+        "run time, s": round(time.monotonic() - started, 1),
+        "version": __version__,
+    }
+    result = {**facts, **evaluation.figures}
+    several = any(picture.part_number for picture in chosen.pictures)
+    mark = f"{predictor.name}-" if several else ""
+    _write(given.out, mark + FIGURES_FILE, json.dumps(result, indent=2) + "\n")
+    if given.out:
+        _write(given.out, mark + REPORT_FILE, report_html(evaluation, facts))
+    return result
 
 
-def _note_on_card(folder: Path, result: dict[str, Any]) -> None:
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms")
-    card["evaluation"] = {name: result[name] for name in kept}
-    card["recommended_tiers"] = result["policy"]["defects"]
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    write_card(folder)
+def _chosen(found: DataSet, split: str) -> DataSet:
+    """The test part, or all if nothing says what that is; PictureError if it is empty."""
+    chosen = found.of_split(split or "test")  # type: ignore[arg-type]
+    if not chosen.pictures and not split:
+        chosen = found
+    if not chosen.pictures:
+        raise PictureError(f"{found.name} has no pictures of the split {split!r}")
+    return chosen
+
+
+def _training(given: argparse.Namespace, found: DataSet) -> DataSet:
+    if not given.training:
+        return found.of_split("train")
+    other = read_dataset(local_folder(given.training), given.format, given.drop_bad_labels)
+    part = other.of_split("train")
+    return part if part.pictures else other
+
+
+def _defects(labels: Sequence[str], found: DataSet) -> Sequence[str]:
+    """Of a model of parts its defects; the data set's own labels if the model uses none of them."""
+    common = [label for label in labels if label in found.labels]
+    return [label for label in common if label in Policy().defects] or common
+
+
+def _write(out: str, name: str, text: str) -> None:
+    if out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        (Path(out) / name).write_text(text, encoding="utf-8")
+        sys.stderr.write(f"{Path(out) / name}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("models", nargs="*", default=[], help="folders with model.onnx, or a model.tar.gz")
+    add("--data", default=data_by_environment(), help="folder or s3:// of pictures")
+    add("--out", default=out_by_environment(), help=f"folder for {FIGURES_FILE} and {REPORT_FILE}")
+    add("--format", default="", choices=["", *FORMATS], help="of the labels (by their looks)")
+    add("--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing")
+    add("--split", default="", choices=["train", "validation", "test"], help="the part (test)")
+    add("--training", default="", help="where the training pictures are, if not beside")
+    add("--without-group", action="append", default=[], help="leave a group or series out")
+    add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")
+    add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
+    add("--price-of-scrap", type=float, default=1.0, help="of a good part that is scrapped (1)")
+    add("--sweep", action="store_true", help="parts: figures for many thresholds, too")
+    add("--cards", action="store_true", help="parts: write the figures on the models' cards")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+", help="folders with model.onnx")
-    parser.add_argument("--data", type=Path, required=True, help="parts of known truth")
-    parser.add_argument("--sweep", action="store_true", help="figures for many thresholds, too")
-    parser.add_argument(
-        "--cards", action="store_true", help="write the figures on the models' cards"
-    )
+    parser = _parser()
     given = parser.parse_args(arguments)
+    given.models = given.models or [name for name in [model_by_environment()] if name]
+    if not given.models or not given.data:
+        parser.error("MODEL and --data are needed, unless a SageMaker job's environment names them")
     try:
-        result = evaluate(given.models, given.data, given.sweep)
+        result = evaluate(given)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if given.cards:
-        for folder in given.models:
-            _note_on_card(folder, result)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return 0
 

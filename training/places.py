@@ -184,7 +184,9 @@ def local_folder(address: str, cache: Path | None = None) -> Path:
     shutil.rmtree(view.parent, ignore_errors=True)
     atexit.register(shutil.rmtree, view.parent, ignore_errors=True)
     with ThreadPoolExecutor(FETCHERS) as fetchers:
-        for done, (name, file) in enumerate(zip(names, fetchers.map(place.fetch, names), strict=True)):
+        for done, (name, file) in enumerate(
+            zip(names, fetchers.map(place.fetch, names), strict=True)
+        ):
             link = _within(view, name)
             link.parent.mkdir(parents=True, exist_ok=True)
             os.link(file, link)

@@ -40,6 +40,7 @@ class Predictor(Protocol):
 
     name: str
     digest: str
+    labels: tuple[str, ...]
     box_threshold: float  # boxes from this score count; all below it serve curves only
     image_threshold: float  # a picture from this anomaly score on is an anomaly
 

@@ -76,7 +76,7 @@ class HeatPredictor:
         except msgspec.ValidationError as error:
             raise ModelError(f"{file}: metadata {CONTRACT_KEY!r}: {error}") from error
         self.name, self.digest = self.contract.name, digest_of(file)
-        self.labels = (self.contract.label,)
+        self.labels: tuple[str, ...] = (self.contract.label,)
         self._outputs = [node.name for node in self._session.get_outputs()]
         self.image_threshold = self.contract.image_threshold
         self.box_threshold = self.contract.heat_threshold or DEFAULT_THRESHOLD

@@ -1,0 +1,81 @@
+"""Curves as SVG, without any library: pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float]
+WIDTH, HEIGHT = 460, 300
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 44
+COLOURS = ("#0b62a4", "#c0392b", "#7a5195", "#2e8b57")
+GREATEST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: its name and its points, from left to right."""
+
+    name: str
+    points: Sequence[Point]
+
+
+def chart(
+    title: str, across: str, down: str, lines: Sequence[Line], mark: Point | None = None
+) -> str:
+    """An SVG picture of the lines; the axes begin at 0, and `mark` is a dot with a ring."""
+    everything = [point for line in lines for point in line.points]
+    greatest_x = max([1e-9, *(x for x, _ in everything)])
+    greatest_y = max([1e-9, *(y for _, y in everything)])
+
+    def place(point: Point) -> Point:
+        return (
+            LEFT + point[0] / greatest_x * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - point[1] / greatest_y * (HEIGHT - TOP - BOTTOM),
+        )
+
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
+        f"<title>{escape(title)}</title>",
+        *_axes(across, down, greatest_x, greatest_y),
+    ]
+    for number, line in enumerate(lines):
+        colour = COLOURS[number % len(COLOURS)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, _thinned(line.points)))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        y = TOP + 14 + 15 * number
+        parts.append(
+            f'<text x="{WIDTH - RIGHT - 4}" y="{y}" text-anchor="end" fill="{colour}">'
+            f"{escape(line.name)}</text>"
+        )
+    if mark is not None:
+        x, y_mark = place(mark)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y_mark:.1f}" r="5" fill="none" stroke="#111"/>')
+    return "\n".join([*parts, "</svg>"])
+
+
+def _axes(across: str, down: str, greatest_x: float, greatest_y: float) -> list[str]:
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = [
+        f'<path d="M{LEFT},{TOP}V{bottom}H{right}" fill="none" stroke="#888"/>',
+        f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(across)}</text>',
+        f'<text transform="translate(14,{(TOP + bottom) / 2}) rotate(-90)" '
+        f'text-anchor="middle">{escape(down)}</text>',
+    ]
+    for step in range(5):
+        share = step / 4
+        x, y = LEFT + share * (right - LEFT), bottom - share * (bottom - TOP)
+        parts += [
+            f'<path d="M{x:.1f},{bottom}v4M{LEFT},{y:.1f}h-4" stroke="#888"/>',
+            f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{_short(share * greatest_x)}</text>',
+            f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{_short(share * greatest_y)}</text>',
+        ]
+    return parts
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _thinned(points: Sequence[Point]) -> Sequence[Point]:
+    step = max(1, len(points) // GREATEST_POINTS)
+    return [*points[::step], *([points[-1]] if points else [])]

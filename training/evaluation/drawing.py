@@ -1,0 +1,80 @@
+"""Boxes drawn into pictures: true ones dashed green, found ones red with their score."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import PictureError
+from training.datasets import Picture, TrueBox
+from training.evaluation.answers import FoundBox
+
+Image = NDArray[np.uint8]
+TRUE_COLOUR, FOUND_COLOUR = (60, 170, 40), (40, 40, 220)  # blue, green, red
+IGNORED_COLOUR = (160, 160, 160)
+QUALITY = 85
+
+
+def load_picture(picture: Picture) -> Image:
+    """The picture's pixels, (height, width, 3); PictureError if it cannot be decoded."""
+    image = cv2.imread(str(picture.file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise PictureError(f"{picture.file} cannot be decoded as a picture")
+    return np.asarray(image)
+
+
+def drawn(
+    image: Image, truth: tuple[TrueBox, ...], found: tuple[FoundBox, ...], greatest_px: int = 0
+) -> Image:
+    """A copy with the boxes, made smaller if its longer side is beyond `greatest_px`."""
+    scale = min(1.0, greatest_px / max(image.shape[:2])) if greatest_px else 1.0
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
+    thickness = max(1, round(max(size) / 500))
+    for true in truth:
+        colour = TRUE_COLOUR if true.visible else IGNORED_COLOUR
+        _dashed(copy, _corners(true.box, scale), colour, thickness)
+    for box in found:
+        start, end = _corners(box.box, scale)
+        cv2.rectangle(copy, start, end, FOUND_COLOUR, thickness)
+        _write(copy, f"{box.label} {box.score:.2f}", (start[0], start[1] - 3), size)
+    return np.asarray(copy)
+
+
+def as_jpeg(image: Image) -> bytes:
+    """The picture as JPEG."""
+    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise PictureError(f"a picture of shape {image.shape} cannot be encoded")
+    return bytes(encoded.tobytes())
+
+
+def _corners(
+    box: tuple[float, float, float, float], scale: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    x, y, width, height = (value * scale for value in box)
+    return (round(x), round(y)), (round(x + width), round(y + height))
+
+
+def _dashed(
+    image: Image,
+    corners: tuple[tuple[int, int], tuple[int, int]],
+    colour: tuple[int, int, int],
+    thickness: int,
+) -> None:
+    (left, top), (right, bottom) = corners
+    dash = 4 * thickness
+    for x in range(left, right, 2 * dash):
+        for y in (top, bottom):
+            cv2.line(image, (x, y), (min(x + dash, right), y), colour, thickness)
+    for y in range(top, bottom, 2 * dash):
+        for x in (left, right):
+            cv2.line(image, (x, y), (x, min(y + dash, bottom)), colour, thickness)
+
+
+def _write(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
+    scale = max(0.35, max(size) / 1600)
+    at = (max(0, place[0]), max(round(12 * scale / 0.35), place[1]))
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(
+            image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
+        )

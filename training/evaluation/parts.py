@@ -1,0 +1,112 @@
+"""Verdicts on parts of known truth, as the station gives them: all views of a part, by the policy."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from inference.configuration import LabelTiers, Policy
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import ServingModel, Timings, ask, read_answer
+from training.datasets import Picture, load_frame
+from training.examination import ExaminedPart, figures, planted_on
+from training.model_card import write_card
+
+LOWEST_SCORE = 0.05  # what a sweep of thresholds can reach
+SWEEP = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+
+
+def examine_parts(
+    models: Sequence[ServingModel], pictures: Sequence[Picture]
+) -> list[ExaminedPart]:
+    """Run the models on all pictures of each part, as the station does."""
+    by_part: dict[int, list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        by_part[picture.part_number].append(picture)
+    examined, started = [], time.monotonic()
+    for number, views in sorted(by_part.items()):
+        detections = [
+            found
+            for view in views
+            for frame in [load_frame(view.file)]
+            for model in models
+            for found in read_answer(ask(model, frame, view.camera, Timings()), LOWEST_SCORE)
+        ]
+        examined.append(
+            ExaminedPart(
+                number,
+                tuple(view.camera for view in views),
+                planted_on(views, Policy()),
+                tuple(detections),
+            )
+        )
+        if len(examined) % 100 == 0:
+            left_s = (time.monotonic() - started) / len(examined) * (len(by_part) - len(examined))
+            sys.stderr.write(f"  {len(examined)} of {len(by_part)} parts, {left_s:.0f} s left\n")
+    return examined
+
+
+def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, Any]]:
+    """The figures for pairs of reject and review scores of scratches and dents."""
+    for reject in SWEEP:
+        for review in (score for score in SWEEP if score <= reject):
+            tiers = LabelTiers(reject=reject, review=review, keep=min(0.2, review))
+            changed = {**policy.defects, "scratch": tiers, "dent": tiers}
+            found = figures(parts, msgspec.structs.replace(policy, defects=changed))
+            yield {
+                "reject_from": reject,
+                "review_from": review,
+                **{
+                    name: found[name]["share"]
+                    for name in ("escapes", "overkill", "review", "good_parts_reviewed")
+                },
+            }
+
+
+def evaluate_parts(
+    folders: Sequence[Path], pictures: Sequence[Picture], with_sweep: bool
+) -> dict[str, Any]:
+    """All figures of these models on the parts of these pictures, by the default policy."""
+    models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
+    parts = examine_parts(models, pictures)
+    result: dict[str, Any] = {
+        "models": {model.contract.name: model.detector.digest for model in models},
+        "parts": {
+            "good": sum(part.is_good for part in parts),
+            "bad": sum(not part.is_good for part in parts),
+            "visibly_bad": sum(part.is_visibly_bad for part in parts),
+        },
+        "policy": msgspec.to_builtins(Policy()),
+        **figures(parts, Policy()),
+        "model_ms": {model.contract.name: _median_ms(model, pictures) for model in models},
+    }
+    if with_sweep:
+        result["sweep"] = list(sweep(parts, Policy()))
+    return result
+
+
+def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
+    size = model.contract.anchors
+    image = model.prepare(load_frame(pictures[0].file), size.width, size.height)
+    times = []
+    for _ in range(50):
+        started = time.perf_counter()
+        model.detector.infer(image)
+        times.append((time.perf_counter() - started) * 1000)
+    return round(float(np.median(times)), 2)
+
+
+def note_on_card(folder: Path, result: dict[str, Any]) -> None:
+    """Write the figures on the model's card."""
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms")
+    card["evaluation"] = {name: result[name] for name in kept}
+    card["recommended_tiers"] = result["policy"]["defects"]
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_card(folder)
