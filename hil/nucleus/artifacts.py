@@ -7,15 +7,15 @@ from hil.nucleus.recipes import Artifact, Recipe
 
 SHARED = Path("shared") / "sightline"
 COMPONENTS = Path("components")
-MODELS = COMPONENTS / "models"
-MODEL_SUFFIX = "_model"
+KINDS = {"_model": COMPONENTS / "models", "_product": COMPONENTS / "products"}
 
 
 def unpack(recipe: Recipe, source: Path, unarchived: Path) -> None:
     """Make `unarchived/STEM/` for each zip of the recipe: what it packs, and sightline beside it.
 
-    `capture.zip` packs components/capture, `surface_model.zip` components/models/surface. The folders
-    are links into `source`; one that is not there is left out, and the install step tells so.
+    `capture.zip` packs components/capture, `surface_model.zip` components/models/surface, and
+    `bottle_product.zip` components/products/bottle. The folders are links into `source`; one that is
+    not there is left out, and the install step tells so.
     """
     if unarchived.exists():
         shutil.rmtree(unarchived)
@@ -30,9 +30,11 @@ def _link(artifact: Artifact, source: Path, unarchived: Path) -> None:
         return
     folder = unarchived / file.stem
     folder.mkdir()
-    is_model = file.stem.endswith(MODEL_SUFFIX)
-    name = file.stem.removesuffix(MODEL_SUFFIX)
-    packed = source / (MODELS if is_model else COMPONENTS) / name
+    name, place = file.stem, COMPONENTS
+    for suffix, of_kind in KINDS.items():
+        if name.endswith(suffix):
+            name, place = name.removesuffix(suffix), of_kind
+    packed = source / place / name
     if packed.is_dir():
         (folder / name).symlink_to(packed, target_is_directory=True)
     (folder / "sightline").symlink_to(source / SHARED, target_is_directory=True)

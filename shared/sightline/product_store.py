@@ -1,6 +1,6 @@
 """The station's product store, laid out as the model store: contents by digest, names that point to them.
 
-    products/<sha256>/product.yaml
+    products/<sha256>/product.json
     products/names/<name>     holds the digest of the version in use
 
 `python -m sightline.product_store put FILE --store DIR` is what a product component's install step
@@ -17,7 +17,7 @@ from sightline.model_store import digest_of, named_digest, put_files
 from sightline.products import Product, read_product
 
 log = logging.getLogger(__name__)
-PRODUCT_FILE = "product.yaml"
+PRODUCT_FILE = "product.json"
 
 
 def put_product(file: Path, store: Path) -> Product:

@@ -1,13 +1,12 @@
 """A product's recipe: what a good part is, which models look at it, how the cameras see it.
 
-One file for each product, refused at the door with the JSON pointer of what is wrong.
+One JSON file for each product, refused at the door with the JSON pointer of what is wrong.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, field
 
 from sightline.configuration import Configuration, load_configuration
@@ -124,11 +123,9 @@ class Product(Policy, frozen=True, kw_only=True):
 def read_product(file: Path) -> Product:
     """The product in a file; ConfigurationError says where it is wrong, and what is allowed."""
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise ConfigurationError(f"{file}: no product can be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{file}: found {type(content).__name__}; a mapping is expected")
     try:
         return load_configuration(Product, content)
     except ConfigurationError as error:

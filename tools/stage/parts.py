@@ -7,7 +7,7 @@ from sightline.errors import RecipeError
 from tools.stage.archive import artifact_name
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL_SUFFIX = "_model"
+KINDS = {"_model": ("models", "model"), "_product": ("products", "product")}  # folder, lock
 SHARED = Path("shared") / "sightline"
 REQUIREMENTS = Path("requirements") / "components"
 
@@ -52,8 +52,9 @@ def _part(root: Path, recipe: Path) -> Part:
         stem = artifact_name(recipe.read_text(encoding="utf-8")).removesuffix(".zip")
     except ValueError as error:
         raise RecipeError(f"{recipe.name}: {error}") from error
-    is_model = stem.endswith(MODEL_SUFFIX)
-    package = stem.removesuffix(MODEL_SUFFIX)
-    sources = root / "components" / ("models" if is_model else "") / package
-    lock = root / REQUIREMENTS / ("model.txt" if is_model else f"{package}.txt")
-    return Part(recipe.stem, recipe, sources, lock)
+    folder, package, lock = "", stem, stem
+    for suffix, (of_kind, name_of_lock) in KINDS.items():
+        if stem.endswith(suffix):
+            folder, package, lock = of_kind, stem.removesuffix(suffix), name_of_lock
+    sources = root / "components" / folder / package
+    return Part(recipe.stem, recipe, sources, root / REQUIREMENTS / f"{lock}.txt")
