@@ -98,6 +98,7 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
 
     cameras: Cameras = ("cam1", "cam2", "cam3", "cam4")
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
+    evidence_folder: str = ""  # the publisher's, where it is on this machine
     frame: FrameConfiguration = FrameConfiguration()
     ring_slots: Annotated[int, Meta(ge=2, le=256)] = 8
     source: SourceConfiguration = ImagesConfiguration()

@@ -72,6 +72,7 @@ class Capture:
         )
         self._trigger.start()
         self._bench = Bench(context, self._cameras)
+        self._fit()
         self._bench.start()
 
     def handle(self, event: object) -> None:
@@ -109,7 +110,7 @@ class Capture:
         self._context.bus.close()
 
     def _capture(self, triggered: Triggered) -> None:
-        self._bench.part_came()
+        self._bench.part_comes()
         self._fit(triggered)
         way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
         numbering = self._counter.take(triggered, way_ns)
@@ -120,6 +121,7 @@ class Capture:
         captured = self._captured(triggered, numbering)
         if self._counter.settle() and self._publish(PART_CAPTURED, captured):
             self._health.count("parts_captured")
+        self._bench.part_captured(captured)
         self._cameras.expect(numbering.last_number + 1)
 
     def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
@@ -149,7 +151,7 @@ class Capture:
 
     def _fit(self, triggered: Triggered | None = None) -> None:
         """Let cameras, limits and deadline be those of the product that this part, or the last, is."""
-        fitted = self._line.fitted(triggered)
+        fitted = self._bench.fitted(self._line.fitted(triggered), self._line.now().product)
         if fitted != self._configuration:
             self._configuration = fitted
             self._cameras.configure(fitted)
@@ -216,7 +218,7 @@ class Capture:
         assert isinstance(configuration, CaptureConfiguration)
         before = self._configuration
         self._line.configure(configuration)
-        self._configuration = self._line.fitted()
+        self._configuration = self._bench.fitted(self._line.fitted(), self._line.now().product)
         self._cameras.configure(self._configuration)
         if configuration.trigger != before.trigger:
             self._unseen = None

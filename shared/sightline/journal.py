@@ -46,7 +46,7 @@ class DurableText:
         finally:
             os.close(descriptor)
         self._draft.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
 
 class DurableRecord:
@@ -104,7 +104,7 @@ class DurableRecord:
                 os.truncate(descriptor, 0)
                 os.pwrite(descriptor, bytes(2 * self.PLACE_BYTES), 0)
                 os.fsync(descriptor)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
             self._descriptor = descriptor
         return self._descriptor
 
@@ -123,7 +123,8 @@ def _checksum(sequence: int, content: bytes) -> int:
     return zlib.crc32(content, sequence & 0xFFFFFFFF)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder be on disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

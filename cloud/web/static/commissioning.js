@@ -3,10 +3,13 @@
 import { ask, order, stationsKnown } from "./asking.js";
 import { forgetPeaks, showCameras } from "./camera-cards.js";
 import { byId, make, show } from "./dom.js";
+import { latencyPlot, waysOf } from "./latency-plot.js";
 import { stepsTable } from "./steps.js";
 
 const INTERVAL_MS = 400;
 const SUMMARY_EACH = 12;
+const WAYS_EACH = 5;
+const WAYS_SHOWN = 200;
 const LOOK_S = 20;
 const RENEW_MS = 8000;
 const state = { station: null, turns: 0, renewedAt: 0, refusal: "", views: [] };
@@ -14,6 +17,7 @@ const state = { station: null, turns: 0, renewedAt: 0, refusal: "", views: [] };
 async function poll() {
   try {
     if (state.turns % SUMMARY_EACH === 0) await takeSummary();
+    if (state.turns % WAYS_EACH === 0) await takeWays();
     state.turns += 1;
     if (state.station && !document.hidden) {
       await keepLooking();
@@ -39,6 +43,12 @@ async function keepLooking() {
   if (Date.now() - state.renewedAt < RENEW_MS) return;
   state.renewedAt = Date.now();
   await order(state.station, "live_view", {}, LOOK_S);
+}
+
+async function takeWays() {
+  const { parts } = await ask(`/api/parts?limit=${WAYS_SHOWN}`);
+  const ours = parts.filter((record) => record.stationId === state.station);
+  show(byId("ways"), waysOf(ours), latencyPlot);
 }
 
 async function takeBench() {

@@ -3,6 +3,7 @@
 import { make } from "./dom.js";
 import { verdictIcon } from "./icons.js";
 import { cameraPicture } from "./pictures.js";
+import { referenceButton } from "./reference-button.js";
 import {
   boxesOf, CAMERAS, capital, dateAndTime, GATES, milliseconds, plain, reasonInWords, valueWithUnit, VERDICTS, why,
 } from "./words.js";
@@ -23,6 +24,7 @@ export function showDetail(dialog, record, onClose) {
     ),
     make("p", { class: "why" }, why(record)),
     make("div", { class: "pictures large" }, CAMERAS.map((c) => cameraPicture(record, c, true))),
+    make("div", { class: "detail-acts" }, referenceButton(record)),
     make("div", { class: "fact-columns" }, make("div", {}, found(record), judges(record)), facts(record), times(record), machine(record)),
   );
   dialog.onclose = onClose;

@@ -6,34 +6,33 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
 
 import cv2
-from msgspec.structs import replace
 
 from capture.cameras import Cameras
 from capture.commissioning.live_view import LiveView, next_round_s
+from capture.commissioning.map_cameras import MapCameras
+from capture.commissioning.past_parts import PastPart, PastParts
 from capture.commissioning.pause import Pause
-from capture.commissioning.positions import PositionsError, checked, load, store
 from capture.commissioning.sight import small_picture
+from capture.commissioning.step import Step, StepDone, Workbench
+from capture.commissioning.take_reference import TakeReference
+from capture.commissioning.taken_references import TakenReferences
 from capture.configuration import CaptureConfiguration
 from capture.sources.source import Frame
 from sightline.errors import SightlineError, TransportError
-from sightline.journal import DurableText
-from sightline.messages import CommandAccepted, CommissioningStep
+from sightline.messages import CommandAccepted, CommissioningStep, PartCaptured, StepResult
 from sightline.runtime import Context
-from sightline.station_folder import StationFolder, put_into_spool
+from sightline.station_folder import put_into_spool
 from sightline.topics import CAMERA_VIEW, CAPTURE, COMMISSIONING_STEP
 
 log = logging.getLogger(__name__)
 NICENESS = 10
 NOT_SHOWN = "live-view"
-WRONG_POSITIONS = "camera-positions"
-KINDS = frozenset({"live_view", "map_cameras", "calibrate", "take_reference"})
 
 
 class Bench(threading.Thread):
-    """`take` and `part_came` are the main thread's; all else happens here, at a low priority."""
+    """What is public is the main thread's; all else happens here, at a low priority."""
 
     def __init__(self, context: Context[CaptureConfiguration], cameras: Cameras) -> None:
         super().__init__(name="commissioning", daemon=True)
@@ -45,20 +44,37 @@ class Bench(threading.Thread):
         self._commands: queue.SimpleQueue[CommandAccepted | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._last_sequence = 0
-        self._steps: dict[str, Callable[[CommandAccepted], CommissioningStep]] = {
-            "map_cameras": self._map_cameras,
+        self._product = ""
+        bench = Workbench(cameras, context.clock, context.station_id, context.work_folder)
+        self._bench = bench
+        self._past = PastParts(context.station_id, context.configuration.ring_slots)
+        self._taken = TakenReferences(bench.folder.references)
+        map_cameras = MapCameras(bench)
+        map_cameras.take_kept(context.health)
+        self._steps: dict[str, Step] = {
+            "map_cameras": map_cameras,
+            "take_reference": TakeReference(bench, self._past, self._taken),
         }
-        self._take_kept_positions()
 
     def take(self, command: CommandAccepted) -> None:
         """Take a command that is for this component; a repeat of it changes nothing."""
-        if command.kind in KINDS and command.sequence > self._last_sequence:
+        is_ours = command.kind == "live_view" or command.kind in self._steps
+        if is_ours and command.sequence > self._last_sequence:
             self._last_sequence = command.sequence
             self._commands.put(command)
 
-    def part_came(self) -> None:
+    def part_comes(self) -> None:
         """A part was triggered: let it go first."""
         self._pause.part_came()
+
+    def part_captured(self, captured: PartCaptured) -> None:
+        """A part's frames lie in the ring."""
+        self._past.add(PastPart(captured.part, captured.product, captured.frames))
+
+    def fitted(self, configuration: CaptureConfiguration, product: str) -> CaptureConfiguration:
+        """The configuration with what was taken as the product's reference."""
+        self._product = product
+        return self._taken.applied(configuration, product)
 
     def close(self) -> None:
         """End the thread after the picture in hand."""
@@ -88,46 +104,28 @@ class Bench(threading.Thread):
             self._view.allow(command.expires_utc_ns)
             return
         try:
-            step = self._steps[command.kind](command)
+            done, result = self._steps[command.kind](command.arguments), "done"
         except (SightlineError, OSError, cv2.error) as error:
-            step = self.step(command, "failed", str(error))
+            done, result = StepDone(str(error)), "failed"
+        log.info("commissioning", extra={"kind": command.kind, "result": result, "text": done.text})
+        self._health.count(f"steps_{result}")
         with contextlib.suppress(TransportError):
-            self._context.bus.publish(COMMISSIONING_STEP, step)
+            self._context.bus.publish(COMMISSIONING_STEP, self._step(command, done, result))
 
-    def step(self, command: CommandAccepted, result: str, text: str) -> CommissioningStep:
-        """The answer to a command."""
+    def _step(self, command: CommandAccepted, done: StepDone, result: str) -> CommissioningStep:
+        stated: StepResult = "done" if result == "done" else "failed"
         return CommissioningStep(
             station_id=self._context.station_id,
             command_id=command.command_id,
             kind=command.kind,
             component=CAPTURE,
-            result="done" if result == "done" else "failed",
+            result=stated,
             at_utc_ns=self._context.clock.utc_ns(),
-            text=text,
+            text=done.text,
+            version=done.version,
+            calibrations=done.calibrations,
+            positions=done.positions,
         )
-
-    def _map_cameras(self, command: CommandAccepted) -> CommissioningStep:
-        cameras = self._cameras.configuration.cameras
-        names = {self._cameras.name_of(camera): camera for camera in cameras}
-        wanted = {at: names.get(str(name), name) for at, name in command.arguments.items()}
-        assignment = checked(wanted, cameras)
-        store(self._kept_positions(), assignment)
-        self._cameras.place(assignment)
-        full = {position: assignment.device_of(position) for position in cameras}
-        told = ", ".join(f"{at}: {self._cameras.device_at(at)}" for at in cameras)
-        return replace(self.step(command, "done", f"From the next part on {told}"), positions=full)
-
-    def _take_kept_positions(self) -> None:
-        try:
-            kept = load(self._kept_positions(), self._cameras.configuration.cameras)
-        except (PositionsError, OSError) as error:
-            self._health.raise_fault(WRONG_POSITIONS, str(error))
-            log.error("the cameras stand as configured", extra={"error": str(error)})
-        else:
-            self._cameras.place(kept)
-
-    def _kept_positions(self) -> DurableText:
-        return DurableText(self._folder().positions)
 
     def _look(self) -> None:
         """One picture of each camera, if somebody wants it."""
@@ -140,11 +138,13 @@ class Bench(threading.Thread):
                 self._show(frame)
 
     def _show(self, frame: Frame) -> None:
-        view = self._view.view(
-            frame, self._cameras.device_at(frame.camera), self._cameras.measure(frame)
-        )
+        device, conditions = self._cameras.device_at(frame.camera), self._cameras.measure(frame)
+        reference = self._taken.version(self._product)
+        view = self._view.view(frame, device, conditions, reference)
         try:
-            put_into_spool(self._folder().evidence_spool, view.picture_key, small_picture(frame))
+            put_into_spool(
+                self._bench.folder.evidence_spool, view.picture_key, small_picture(frame)
+            )
             self._context.bus.publish(CAMERA_VIEW, view)
         except (OSError, SightlineError) as error:
             self._health.count("views_not_shown")
@@ -153,7 +153,3 @@ class Bench(threading.Thread):
         else:
             self._health.count("views_shown")
             self._health.clear_fault(NOT_SHOWN)
-
-    def _folder(self) -> StationFolder:
-        configuration = self._cameras.configuration
-        return StationFolder(self._context.work_folder / configuration.station_folder)

@@ -29,7 +29,9 @@ class LiveView:
         """Whether somebody looks now."""
         return self._clock.utc_ns() < self._until_utc_ns
 
-    def view(self, frame: Frame, device: str, conditions: CaptureConditions) -> CameraView:
+    def view(
+        self, frame: Frame, device: str, conditions: CaptureConditions, reference_version: str
+    ) -> CameraView:
         """What is said of a frame."""
         luma = luma_of(frame)
         return CameraView(
@@ -45,6 +47,7 @@ class LiveView:
             picture_key=live_key(self._station_id, frame.camera),
             out_of_range=conditions.out_of_range,
             shift_px=conditions.shift_px,
+            reference_version=reference_version,
         )
 
 

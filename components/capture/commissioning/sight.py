@@ -28,6 +28,12 @@ def focus_of(luma: Luma) -> float:
     return float(deviation[0, 0]) ** 2
 
 
+def bgr_of(frame: Frame) -> Luma:
+    """The whole frame as files have it, (height, width, 3) BGR."""
+    rgb = to_rgb(frame.pixels, frame.pixel_format)
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+
+
 def small_picture(frame: Frame) -> bytes:
     """The frame as JPEG, halved at least once and until it is at most 1,000 pixels wide."""
     picture = to_rgb(frame.pixels, frame.pixel_format)

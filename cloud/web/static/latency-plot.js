@@ -1,0 +1,124 @@
+// The way of the last parts: trigger, verdict, gate, and the deadline that each had.
+
+import { draw, make } from "./dom.js";
+import { count, number } from "./words.js";
+
+const WIDTH = 960;
+const HEIGHT = 300;
+const LEFT = 62;
+const BOTTOM = 34;
+const TOP = 12;
+const RIGHT = 12;
+const TICKS = [1, 2, 5];
+
+export function waysOf(records) {
+  return records
+    .map((record) => ({
+      part: record.partNumber,
+      verdict: record.timings?.trigger_to_verdict_ms ?? null,
+      gate: record.timings?.trigger_to_gate_ms ?? null,
+      deadline: record.timings?.trigger_to_deadline_ms ?? null,
+    }))
+    .filter((way) => way.verdict !== null || way.gate !== null)
+    .reverse();
+}
+
+export function latencyPlot(ways) {
+  if (!ways.length) return [make("p", { class: "note" }, "No part with times yet")];
+  return [legend(), plot(ways), summary(ways)];
+}
+
+function plot(ways) {
+  const all = ways.flatMap((way) => [way.verdict, way.gate, way.deadline]).filter((value) => value !== null);
+  const top = Math.max(...all) * 1.08;
+  const x = (place) => LEFT + ((place + 0.5) * (WIDTH - LEFT - RIGHT)) / ways.length;
+  const y = (ms) => HEIGHT - BOTTOM - (ms * (HEIGHT - BOTTOM - TOP)) / top;
+  return draw(
+    "svg",
+    { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words(ways) },
+    axis(top, y),
+    ways.map((way, place) => wayOf(way, x(place), y)),
+    draw("path", { class: "deadline", d: deadlineLine(ways, x, y) }),
+    draw("text", { x: LEFT, y: HEIGHT - 10 }, `part ${ways[0].part}`),
+    draw("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `part ${ways.at(-1).part}`),
+  );
+}
+
+function axis(top, y) {
+  const step = stepOf(top);
+  const values = Array.from({ length: Math.floor(top / step) + 1 }, (_, place) => place * step);
+  return values.flatMap((ms) => [
+    draw("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: y(ms), y2: y(ms) }),
+    draw("text", { x: LEFT - 8, y: y(ms) + 4, "text-anchor": "end" }, `${count(ms)} ms`),
+  ]);
+}
+
+function stepOf(top) {
+  const power = 10 ** Math.floor(Math.log10(top / 6));
+  return power * (TICKS.find((tick) => top / (tick * power) <= 6) ?? 10);
+}
+
+function wayOf(way, x, y) {
+  const dots = [];
+  if (way.verdict !== null && way.gate !== null) {
+    dots.push(draw("line", { class: "way", x1: x, x2: x, y1: y(way.verdict), y2: y(way.gate) }));
+  }
+  if (way.verdict !== null) dots.push(dot("verdict-dot", x, y(way.verdict), `part ${way.part}: verdict after ${number(way.verdict)} ms`));
+  if (way.gate !== null) {
+    const late = way.verdict !== null && way.deadline !== null && way.verdict > way.deadline;
+    dots.push(dot(late ? "gate-dot late" : "gate-dot", x, y(way.gate), `part ${way.part}: gate after ${number(way.gate)} ms`));
+  }
+  return dots;
+}
+
+const dot = (name, cx, cy, title) => draw("circle", { class: name, cx, cy, r: 2.6 }, draw("title", {}, title));
+
+function deadlineLine(ways, x, y) {
+  let open = false;
+  return ways
+    .map((way, place) => {
+      if (way.deadline === null) {
+        open = false;
+        return "";
+      }
+      const step = `${open ? "L" : "M"}${x(place).toFixed(1)} ${y(way.deadline).toFixed(1)}`;
+      open = true;
+      return step;
+    })
+    .join("");
+}
+
+function legend() {
+  return make(
+    "p",
+    { class: "note" },
+    make("i", { class: "key key-verdict" }), "trigger to verdict",
+    make("i", { class: "key key-gate" }), "trigger to gate",
+    make("i", { class: "key key-deadline" }), "deadline",
+  );
+}
+
+const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+
+export function figuresOf(ways, name) {
+  const sorted = ways.map((way) => way[name]).filter((value) => value !== null).sort((a, b) => a - b);
+  if (!sorted.length) return null;
+  return { median: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), greatest: sorted.at(-1), parts: sorted.length };
+}
+
+export function leastReserve(ways) {
+  const left = ways.filter((way) => way.verdict !== null && way.deadline !== null).map((way) => way.deadline - way.verdict);
+  return left.length ? Math.min(...left) : null;
+}
+
+function words(ways) {
+  const told = [["verdict", "Verdict"], ["gate", "gate"]].map(([name, word]) => {
+    const figures = figuresOf(ways, name);
+    return figures && `${word}: median ${number(figures.median, 0)}, p95 ${number(figures.p95, 0)}, greatest ${number(figures.greatest, 0)} ms`;
+  });
+  const reserve = leastReserve(ways);
+  const rest = reserve === null ? "" : ` · least reserve to the deadline ${number(reserve, 0)} ms`;
+  return `${told.filter(Boolean).join(" · ")} · ${ways.length} parts${rest}`;
+}
+
+const summary = (ways) => make("p", { class: "note" }, words(ways));

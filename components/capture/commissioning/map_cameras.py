@@ -1,0 +1,48 @@
+"""The step `map_cameras`: which camera stands at which position, kept on disk."""
+
+import logging
+
+from capture.commissioning.positions import PositionsError, checked, load, store
+from capture.commissioning.step import StepDone, Workbench
+from sightline.health import Health
+from sightline.journal import DurableText
+from sightline.messages import Argument
+
+log = logging.getLogger(__name__)
+WRONG_POSITIONS = "camera-positions"
+
+
+class MapCameras:
+    """The arguments name a camera for each position: by its node, or by the source's name of it."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+        """From the next part on."""
+        cameras = self._bench.cameras
+        positions = cameras.configuration.cameras
+        names = {cameras.name_of(camera): camera for camera in positions}
+        wanted = {at: names.get(str(name), name) for at, name in arguments.items()}
+        assignment = checked(wanted, positions)
+        store(self._kept(), assignment)
+        cameras.place(assignment)
+        told = ", ".join(f"{at}: {cameras.device_at(at)}" for at in positions)
+        return StepDone(
+            f"From the next part on {told}",
+            positions={at: assignment.device_of(at) for at in positions},
+        )
+
+    def take_kept(self, health: Health) -> None:
+        """Let the cameras stand as they stood before; a fault, and as configured, if that cannot be."""
+        cameras = self._bench.cameras
+        try:
+            kept = load(self._kept(), cameras.configuration.cameras)
+        except (PositionsError, OSError) as error:
+            health.raise_fault(WRONG_POSITIONS, str(error))
+            log.error("the cameras stand as configured", extra={"error": str(error)})
+        else:
+            cameras.place(kept)
+
+    def _kept(self) -> DurableText:
+        return DurableText(self._bench.folder.positions)

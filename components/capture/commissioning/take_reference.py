@@ -1,0 +1,90 @@
+"""The step `take_reference`: a part that went by becomes what all parts of its product are held against."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from capture.commissioning.past_parts import Found, PastParts
+from capture.commissioning.step import StepDone, Workbench
+from capture.commissioning.taken_references import SET_OF_NO_PRODUCT, TakenReferences
+from capture.conditions import measure
+from sightline.configuration import Configuration, load_configuration
+from sightline.errors import CameraError, FrameOverwrittenError
+from sightline.messages import Argument, Part
+
+HALF_SIZE = "its kept pictures, at half size: sharpness is held against a softer picture"
+
+
+class TakeReferenceArguments(Configuration, frozen=True, kw_only=True):
+    """The part (0: the last one); or `forget`: no taken reference from now on.
+
+    `product` is needed where the component has started since the part.
+    """
+
+    epoch: Annotated[int, Meta(ge=0)] = 0
+    part_number: Annotated[int, Meta(ge=0)] = 0
+    product: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
+    forget: bool = False
+
+
+class TakeReference:
+    """Nothing changes unless all cameras' pictures are there and good."""
+
+    def __init__(self, bench: Workbench, past: PastParts, taken: TakenReferences) -> None:
+        self._bench = bench
+        self._past = past
+        self._taken = taken
+
+    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+        """In force from the next part on, or from the next second."""
+        asked = load_configuration(TakeReferenceArguments, arguments)
+        if asked.forget:
+            self._taken.forget(asked.product)
+            return StepDone(f"No reference for {_named(asked.product)} any more")
+        part = Part(asked.epoch, asked.part_number) if asked.part_number else self._past.last().part
+        found = self._find(part, asked.product)
+        self._refuse_bad(found)
+        version = self._bench.new_version("ref")
+        self._taken.take(found.product, version, found.frames)
+        return StepDone(
+            f"Part {part.part_number} is the reference for {_named(found.product)}: {found.where}",
+            version=version,
+        )
+
+    def _find(self, part: Part, product: str) -> Found:
+        configuration = self._bench.cameras.configuration
+        remembered = self._past.product_of(part)
+        product = product if remembered is None else remembered
+        try:
+            frames = self._past.in_ring(part, configuration.cameras)
+            where = "as the cameras took it"
+        except FrameOverwrittenError as gone:
+            size = (configuration.frame.width, configuration.frame.height)
+            folders = [self._bench.folder.evidence_spool]
+            if configuration.evidence_folder:
+                folders.append(self._bench.work_folder / configuration.evidence_folder)
+            frames, smaller = self._past.kept(part, configuration.cameras, size, folders)
+            if not frames:
+                raise CameraError(
+                    f"{gone}, and no picture of it is kept on this machine; take one of the last "
+                    f"{configuration.ring_slots} parts"
+                ) from gone
+            where = HALF_SIZE if smaller else "its kept pictures"
+        lacking = [camera for camera in configuration.cameras if camera not in frames]
+        if lacking:
+            raise CameraError(f"part {part.part_number} has no picture of {', '.join(lacking)}")
+        return Found(frames, product, where)
+
+    def _refuse_bad(self, found: Found) -> None:
+        limits = self._bench.cameras.configuration.conditions
+        bad = [
+            f"{camera} {name}"
+            for camera, frame in found.frames.items()
+            for name in measure(frame, limits).out_of_range
+        ]
+        if bad:
+            raise CameraError(f"no reference can be out of range itself: {', '.join(bad)}")
+
+
+def _named(product: str) -> str:
+    return "parts of no product" if product in ("", SET_OF_NO_PRODUCT) else product

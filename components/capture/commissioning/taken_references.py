@@ -1,0 +1,83 @@
+"""Parts that were taken as the reference: their pictures by version, and which version is in force.
+
+    references/<set>/<version>/<camera>.png
+    references/<set>/current                 names the version in force
+
+A set belongs to a product; parts of no product have the set `station`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+from msgspec.structs import replace
+
+from capture.commissioning.sight import bgr_of
+from capture.configuration import CaptureConfiguration, ReferenceConfiguration
+from capture.sources.source import Frame
+from sightline.errors import PictureError
+from sightline.journal import DurableText, sync_folder
+
+SET_OF_NO_PRODUCT = "station"
+CURRENT = "current"
+
+
+class TakenReferences:
+    """The versions in force by set; the main thread reads, the thread of the commissioning writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._in_force = _found(folder)
+
+    def version(self, product: str) -> str:
+        """The version in force for a product, or nothing."""
+        return self._in_force.get(product or SET_OF_NO_PRODUCT, "")
+
+    def applied(self, configuration: CaptureConfiguration, product: str) -> CaptureConfiguration:
+        """The configuration with the product's taken reference, if there is one; limits as they are."""
+        version = self.version(product)
+        if not version:
+            return configuration
+        folder = str(self._folder / (product or SET_OF_NO_PRODUCT) / version)
+        limits = configuration.conditions
+        reference = replace(
+            limits.reference or ReferenceConfiguration(folder=folder), folder=folder
+        )
+        return replace(configuration, conditions=replace(limits, reference=reference))
+
+    def take(self, product: str, version: str, frames: Mapping[str, Frame]) -> None:
+        """Keep the frames as the product's reference, in force at once; OSError, PictureError."""
+        name = product or SET_OF_NO_PRODUCT
+        target = self._folder / name / version
+        target.mkdir(parents=True)
+        for camera, frame in frames.items():
+            _store_picture(target / f"{camera}.png", frame)
+        sync_folder(target)
+        self._current(name).store(version)
+        self._in_force = {**self._in_force, name: version}
+
+    def forget(self, product: str) -> None:
+        """No taken reference from now on; the pictures stay. OSError."""
+        name = product or SET_OF_NO_PRODUCT
+        self._current(name).store("")
+        self._in_force = {**self._in_force, name: ""}
+
+    def _current(self, name: str) -> DurableText:
+        return DurableText(self._folder / name / CURRENT)
+
+
+def _store_picture(file: Path, frame: Frame) -> None:
+    encoded, content = cv2.imencode(".png", bgr_of(frame))
+    if not encoded:
+        raise PictureError(f"{frame.camera}: the reference cannot be encoded")
+    with file.open("wb") as out:
+        out.write(content.tobytes())
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _found(folder: Path) -> dict[str, str]:
+    """What is in force on disk; a set whose pictures are gone counts as none."""
+    found = {file.parent.name: file.read_text().strip() for file in folder.glob(f"*/{CURRENT}")}
+    return {name: v for name, v in found.items() if v and (folder / name / v).is_dir()}
