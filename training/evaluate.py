@@ -16,7 +16,7 @@ from typing import Any
 from inference.configuration import Policy
 from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
-from training.datasets import FORMATS, DataSet, read_dataset
+from training.datasets import FORMATS, DataSet, Split, read_dataset
 from training.evaluation.answers import Predictor
 from training.evaluation.parts import evaluate_parts, note_on_card
 from training.evaluation.pictures import evaluate_pictures, with_labels
@@ -27,6 +27,12 @@ from training.model_files import model_folder
 from training.places import local_folder
 from training.sagemaker import data_by_environment, model_by_environment, out_by_environment
 
+SPLITS: dict[str, Split] = {
+    "train": "train",
+    "validation": "validation",
+    "test": "test",
+    "none": "",
+}
 FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
 
@@ -68,7 +74,7 @@ def _by_picture(
         "model digest": predictor.digest,
         "data": chosen.name,
         "data digest": chosen.digest(),
-        "split": given.split or "test",
+        "split": " and ".join(given.split) or "test",
         "left out": ", ".join(given.without_group) or "nothing",
         "bad labels dropped": len(chosen.problems),
         "training pictures compared with": len(training.pictures),
@@ -84,13 +90,13 @@ def _by_picture(
     return result
 
 
-def _chosen(found: DataSet, split: str) -> DataSet:
+def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
     """The test part, or all if nothing says what that is; PictureError if it is empty."""
-    chosen = found.of_split(split or "test")  # type: ignore[arg-type]
-    if not chosen.pictures and not split:
+    chosen = found.of_split(*(SPLITS[split] for split in splits or ["test"]))
+    if not chosen.pictures and not splits:
         chosen = found
     if not chosen.pictures:
-        raise PictureError(f"{found.name} has no pictures of the split {split!r}")
+        raise PictureError(f"{found.name} has no pictures of the split {' or '.join(splits)}")
     return chosen
 
 
@@ -127,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", default=out_by_environment(), help=f"folder for {FIGURES_FILE} and {REPORT_FILE}")
     add("--format", default="", choices=["", *FORMATS], help="of the labels (by their looks)")
     add("--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing")
-    add("--split", default="", choices=["train", "validation", "test"], help="the part (test)")
+    add("--split", nargs="+", default=[], choices=[*SPLITS], help="the parts (test)")
     add("--training", default="", help="where the training pictures are, if not beside")
     add("--without-group", action="append", default=[], help="leave a group or series out")
     add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")

@@ -45,14 +45,20 @@ def box_figures(found: DataSet, answers: Sequence[Answer], threshold: float) -> 
 
 
 def union_figures(units: Sequence[str], overlaps: Sequence[Overlap]) -> dict[str, Any]:
-    """F1 and IoU of the union: the mean over pictures, and the best picture."""
+    """F1 and IoU of the union: the mean over all pictures, and over those with a true box; the best."""
+    marked = np.array([overlap.truth > 0 for overlap in overlaps], np.float64)
     result: dict[str, Any] = {}
     for name, values in (
-        ("union_f1", [overlap.f1 for overlap in overlaps]),
-        ("union_iou", [overlap.iou for overlap in overlaps]),
+        ("union_f1", np.array([overlap.f1 for overlap in overlaps])),
+        ("union_iou", np.array([overlap.iou for overlap in overlaps])),
     ):
-        table = np.stack([np.array(values), np.ones(len(values))], axis=1)
-        result[name] = with_bounds(units, table, accuracy_of_sums) | {"best": round(max(values), 4)}
+        everywhere = np.stack([values, np.ones(len(values))], axis=1)
+        on_marked = np.stack([values * marked, marked], axis=1)
+        best = round(float((values * marked).max()), 4)
+        result[name] = with_bounds(units, everywhere, accuracy_of_sums)
+        result[f"{name}_of_marked"] = with_bounds(units, on_marked, accuracy_of_sums) | {
+            "best": best
+        }
     return result
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html import escape
 
 Point = tuple[float, float]
-WIDTH, HEIGHT = 460, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 44
+WIDTH, HEIGHT = 460, 320
+LEFT, RIGHT, TOP, BOTTOM = 70, 14, 34, 44
 COLOURS = ("#0b62a4", "#c0392b", "#7a5195", "#2e8b57")
 GREATEST_POINTS = 400
 
@@ -20,12 +20,17 @@ class Line:
 
 
 def chart(
-    title: str, across: str, down: str, lines: Sequence[Line], mark: Point | None = None
+    title: str,
+    across: str,
+    down: str,
+    lines: Sequence[Line],
+    mark: Point | None = None,
+    greatest: Point = (0.0, 0.0),
 ) -> str:
-    """An SVG picture of the lines; the axes begin at 0, and `mark` is a dot with a ring."""
+    """An SVG picture of the lines; the axes go from 0 to `greatest` or beyond, `mark` is a ring."""
     everything = [point for line in lines for point in line.points]
-    greatest_x = max([1e-9, *(x for x, _ in everything)])
-    greatest_y = max([1e-9, *(y for _, y in everything)])
+    greatest_x = max([1e-9, greatest[0], *(x for x, _ in everything)])
+    greatest_y = max([1e-9, greatest[1], *(y for _, y in everything)])
 
     def place(point: Point) -> Point:
         return (
@@ -42,14 +47,11 @@ def chart(
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, _thinned(line.points)))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        y = TOP + 14 + 15 * number
-        parts.append(
-            f'<text x="{WIDTH - RIGHT - 4}" y="{y}" text-anchor="end" fill="{colour}">'
-            f"{escape(line.name)}</text>"
-        )
+        x = LEFT + 10 + number * (WIDTH - LEFT - RIGHT) / max(3, len(lines))
+        parts.append(f'<text x="{x:.0f}" y="18" fill="{colour}">{escape(line.name)}</text>')
     if mark is not None:
-        x, y_mark = place(mark)
-        parts.append(f'<circle cx="{x:.1f}" cy="{y_mark:.1f}" r="5" fill="none" stroke="#111"/>')
+        x, y = place(mark)
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="#111"/>')
     return "\n".join([*parts, "</svg>"])
 
 

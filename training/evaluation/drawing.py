@@ -36,7 +36,7 @@ def drawn(
     for box in found:
         start, end = _corners(box.box, scale)
         cv2.rectangle(copy, start, end, FOUND_COLOUR, thickness)
-        _write(copy, f"{box.label} {box.score:.2f}", (start[0], start[1] - 3), size)
+        _write(copy, _caption(box, found), (start[0], start[1] - 3), size)
     return np.asarray(copy)
 
 
@@ -46,6 +46,12 @@ def as_jpeg(image: Image) -> bytes:
     if not done:
         raise PictureError(f"a picture of shape {image.shape} cannot be encoded")
     return bytes(encoded.tobytes())
+
+
+def _caption(box: FoundBox, among: tuple[FoundBox, ...]) -> str:
+    """The score, and the label where there are several."""
+    several = len({one.label for one in among}) > 1
+    return f"{box.label} {box.score:.2f}" if several else f"{box.score:.2f}"
 
 
 def _corners(
@@ -72,8 +78,8 @@ def _dashed(
 
 
 def _write(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
-    scale = max(0.35, max(size) / 1600)
-    at = (max(0, place[0]), max(round(12 * scale / 0.35), place[1]))
+    scale = max(0.3, max(size) / 1600)
+    at = (max(0, place[0]), max(round(11 * scale / 0.3), place[1]))
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(
             image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA

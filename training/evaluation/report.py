@@ -18,6 +18,7 @@ body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-widt
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}
 table{border-collapse:collapse;margin:.6rem 0}th,td{padding:.25rem .8rem .25rem 0;text-align:left;
 border-bottom:1px solid #dde1e6}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.facts td.n{text-align:left}
 .charts,.shown{display:flex;flex-wrap:wrap;gap:1rem}.charts svg{width:30rem;font-size:11px}
 figure{margin:0;width:16rem}figure img{width:100%;background:#eef0f2}
 figcaption{font-size:.82rem;overflow-wrap:anywhere}
@@ -33,7 +34,7 @@ def report_html(evaluation: Evaluation, facts: dict[str, Any]) -> str:
         "<meta name='viewport' content='width=device-width'>",
         f"<title>{escape(facts['model'])} on {escape(facts['data'])}</title><style>{STYLE}</style>",
         f"<h1>{escape(facts['model'])} on {escape(facts['data'])}</h1>",
-        _table(("", ""), [(name, str(value)) for name, value in facts.items()]),
+        f"<div class='facts'>{_table(('', ''), [(n, str(value)) for n, value in facts.items()])}</div>",
         "<h2>Figures</h2>",
         _figures_table(figures),
         _baselines(figures),
@@ -113,7 +114,7 @@ def _curves(evaluation: Evaluation) -> str:
     charts = []
     lines = precision_recall(evaluation.found, evaluation.answers)
     if lines:
-        charts.append(chart("Precision and recall", "recall", "precision", lines))
+        charts.append(chart("Precision and recall", "recall", "precision", lines, greatest=(1, 1)))
     rows = evaluation.sweep
     if len(rows) > 1:
         charts.append(chart("Escapes and overkill", "threshold", "pictures", threshold_lines(rows)))
