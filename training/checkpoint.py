@@ -1,39 +1,25 @@
-"""A trained network on disk: its plan, its weights, and what they were trained on."""
+"""A trained network on disk: its method, its plan, its weights, and facts of its training."""
 
-from dataclasses import dataclass
+import pickle
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
 
-from sightline.errors import ModelError
-from training.models.ssd import SsdLite, Widths
-from training.plans import DetectorPlan
+from sightline.errors import ModelError, SightlineError
+from training.methods.method import Checkpoint
+from training.methods.registry import decode_plan, find_method
+
+CHECKPOINT_FILE = "checkpoint.pt"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A network in evaluation mode, with its plan and facts of its training."""
-
-    plan: DetectorPlan
-    network: SsdLite
-    facts: dict[str, Any]
-
-
-def new_network(plan: DetectorPlan) -> SsdLite:
-    """The plan's network with fresh weights."""
-    return SsdLite(len(plan.labels), plan.anchors, Widths(*plan.channels))
-
-
-def save_checkpoint(
-    file: Path, plan: DetectorPlan, network: SsdLite, facts: dict[str, Any]
-) -> None:
-    """Write plan, weights and facts into one file."""
+def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
+    """Write method, plan, weights and facts into one file."""
     content = {
-        "plan": msgspec.json.encode(plan).decode(),
-        "weights": network.state_dict(),
-        "facts": facts,
+        "method": checkpoint.method,
+        "plan": msgspec.json.encode(checkpoint.plan).decode(),
+        "weights": checkpoint.network.state_dict(),
+        "facts": checkpoint.facts,
     }
     draft = file.with_suffix(".new")
     torch.save(content, draft)
@@ -43,10 +29,18 @@ def save_checkpoint(
 def load_checkpoint(file: Path) -> Checkpoint:
     """Read what `save_checkpoint` wrote; ModelError if it is none."""
     try:
-        content = torch.load(file, weights_only=True)
-        plan = msgspec.json.decode(content["plan"], type=DetectorPlan)
-        network = new_network(plan)
+        content = torch.load(file, weights_only=True, map_location="cpu")
+        method = find_method(content["method"])
+        plan = decode_plan(method, content["plan"])
+        network = method.new_network(plan)
         network.load_state_dict(content["weights"])
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ModelError(f"{file} is no checkpoint of a detector: {error}") from error
-    return Checkpoint(plan, network.eval(), content["facts"])
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        SightlineError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise ModelError(f"{file} is no checkpoint of a model: {error}") from error
+    return Checkpoint(content["method"], plan, network.eval(), content["facts"])

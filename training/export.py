@@ -1,4 +1,9 @@
-"""`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as a model component."""
+"""`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as a model component.
+
+Writes model.onnx in one precision, golden.npz and the card. `--precision int8`: weights and activations
+in 8 bits (QDQ), calibrated on training pictures; the heads stay in fp32. Needs `onnx`, and for int8
+`onnxruntime.quantization`.
+"""
 
 import argparse
 import json
@@ -8,59 +13,62 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import onnx
 import torch
-from torch import Tensor, nn
 
 from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract
 from inference.detectors.onnx import OnnxDetector
 from inference.golden import check_golden, write_golden
 from sightline import __version__
 from sightline.errors import ModelError, SightlineError
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.datasets import load_input, read_coco
+from sightline.model_store import digest_of
+from training.checkpoint import load_checkpoint
+from training.datasets import NORMAL, DataSet, Images, Picture, load_input, read_dataset
+from training.evaluation.predictors import HeatContract
+from training.heat_golden import check_heat_golden, heat_of, write_heat_golden
+from training.holdout import training_part
+from training.methods.method import HEAT, Checkpoint
+from training.methods.registry import find_method
 from training.model_card import write_card
+from training.quantize import quantize
 
 OPSET = 17
 GOLDEN_FRAMES = 3
+CALIBRATION_PICTURES = 64
 GREATEST_BYTES = 4 * 1024 * 1024
+PRECISIONS = ("fp32", "int8")
 
 
-class Serving(nn.Module):  # type: ignore[misc]
-    """The network as it is served: scores in 0..1 instead of logits."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to raw offsets (1, N, 4) and scores (1, N, labels)."""
-        boxes, logits = self.network(image)
-        return boxes, torch.sigmoid(logits)
-
-
-def export(checkpoint: Checkpoint, data: Path, out: Path) -> None:
+def export(checkpoint: Checkpoint, found: DataSet, out: Path, precision: str = "fp32") -> None:
     """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "model.onnx"
-    _write_onnx(checkpoint, file)
+    draft = file.with_suffix(".new")
+    _write_onnx(checkpoint, draft)
+    pictures = training_part(found).pictures
+    if precision == "int8":
+        step = max(1, len(pictures) // CALIBRATION_PICTURES)
+        images = _inputs(checkpoint, pictures[::step][:CALIBRATION_PICTURES])
+        quantize(draft, images, find_method(checkpoint.method).fp32_parts)
+    _write_contract(checkpoint, draft)
+    shutil.move(draft, file)
     if file.stat().st_size > GREATEST_BYTES:
         raise ModelError(f"{file} has {file.stat().st_size} bytes; at most {GREATEST_BYTES} may be")
-    detector = OnnxDetector(out, threads=1)
-    images = _golden_images(checkpoint, data)
-    _check_against_network(checkpoint, detector, images)
-    write_golden(detector, images, out / "golden.npz")
-    check_golden(detector, out / "golden.npz")
+    telling = _telling(checkpoint, pictures)
+    digest = _write_golden(checkpoint, _inputs(checkpoint, telling), out, exact=precision == "fp32")
     facts = {
         **checkpoint.facts,
+        "method": checkpoint.method,
+        "precision": precision,
         "plan": msgspec.to_builtins(checkpoint.plan),
         "sightline_version": __version__,
-        "torch_version": torch.__version__,
+        "torch_version": str(torch.__version__),
         "exported_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "digest": detector.digest,
+        "digest": digest,
         "bytes": file.stat().st_size,
     }
     (out / "card.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -68,68 +76,121 @@ def export(checkpoint: Checkpoint, data: Path, out: Path) -> None:
 
 
 def _write_onnx(checkpoint: Checkpoint, file: Path) -> None:
-    plan = checkpoint.plan
-    image = torch.zeros((1, plan.anchors.height, plan.anchors.width, 3), dtype=torch.uint8)
-    draft = file.with_suffix(".new")
+    method = find_method(checkpoint.method)
+    width, height = size_of(checkpoint)
+    image = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, and needs only onnx
         torch.onnx.export(
-            Serving(checkpoint.network).eval(),
+            method.served(checkpoint),
             (image,),
-            str(draft),
+            str(file),
             dynamo=False,
             opset_version=OPSET,
             input_names=["image"],
-            output_names=["boxes", "scores"],
+            output_names=list(method.outputs),
         )
-    model = onnx.load(draft)
-    contract = ModelContract(
-        contract_version=CONTRACT_VERSION,
-        name=plan.name,
-        labels=plan.labels,
-        anchors=plan.anchors,
-        preprocessing=plan.preprocessing,
-        model_version=__version__,
-    )
+
+
+def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
+    """Width and height of the model's input."""
+    size = getattr(checkpoint.plan, "anchors", checkpoint.plan)
+    return size.width, size.height
+
+
+def _write_contract(checkpoint: Checkpoint, file: Path) -> None:
+    model = onnx.load(file)
     entry = model.metadata_props.add()
-    entry.key, entry.value = CONTRACT_KEY, msgspec.json.encode(contract).decode()
-    onnx.save(model, draft)
-    shutil.move(draft, file)
+    entry.key = CONTRACT_KEY
+    entry.value = msgspec.json.encode(contract_of(checkpoint)).decode()
+    onnx.save(model, file)
 
 
-def _golden_images(checkpoint: Checkpoint, data: Path) -> np.ndarray:
-    """Pictures on which there is something to be found, at model size."""
+def contract_of(checkpoint: Checkpoint) -> ModelContract | HeatContract:
+    """What the file says of itself."""
     plan = checkpoint.plan
-    telling = [
-        picture
-        for picture in read_coco(data)
-        if any(box.label in plan.labels and box.visible for box in picture.boxes)
-    ]
-    size = (plan.anchors.width, plan.anchors.height)
-    return np.stack([load_input(p.file, plan.preprocessing, size) for p in telling[:GOLDEN_FRAMES]])
-
-
-def _check_against_network(
-    checkpoint: Checkpoint, detector: OnnxDetector, images: np.ndarray
-) -> None:
-    with torch.inference_mode():
-        _, logits = checkpoint.network(torch.from_numpy(images[:1]))
-    difference = float(
-        np.abs(torch.sigmoid(logits)[0].numpy() - detector.infer(images[0]).scores).max()
+    if HEAT not in find_method(checkpoint.method).outputs:
+        return ModelContract(
+            contract_version=CONTRACT_VERSION,
+            name=plan.name,
+            labels=plan.labels,
+            anchors=plan.anchors,
+            preprocessing=plan.preprocessing,
+            model_version=__version__,
+        )
+    thresholds = checkpoint.facts["thresholds"]
+    return HeatContract(
+        name=plan.name,
+        width=plan.width,
+        height=plan.height,
+        preprocessing=plan.preprocessing,
+        image_threshold=thresholds["image"],
+        heat_threshold=thresholds["box"],
+        least_area=checkpoint.facts.get("least_area", 0.0),
     )
+
+
+def _telling(checkpoint: Checkpoint, pictures: Sequence[Picture]) -> Sequence[Picture]:
+    """Pictures on which there is something to be found."""
+    labels = getattr(checkpoint.plan, "labels", None)
+    found = [
+        picture
+        for picture in pictures
+        if (labels is None and picture.label != NORMAL)
+        or any(box.label in (labels or ()) and box.visible for box in picture.boxes)
+    ]
+    return (found or pictures)[:GOLDEN_FRAMES]
+
+
+def _inputs(checkpoint: Checkpoint, pictures: Sequence[Picture]) -> Images:
+    size, preprocessing = size_of(checkpoint), checkpoint.plan.preprocessing
+    return np.stack([load_input(picture.file, preprocessing, size) for picture in pictures])
+
+
+def _write_golden(checkpoint: Checkpoint, images: Images, out: Path, *, exact: bool) -> str:
+    """Golden frames, after a check against the network if the precision is its own; the digest."""
+    served = find_method(checkpoint.method).served(checkpoint)
+    with torch.inference_mode():
+        wanted = [part[0].numpy() for part in served(torch.from_numpy(images[:1]))]
+    golden = out / "golden.npz"
+    if HEAT in find_method(checkpoint.method).outputs:
+        write_heat_golden(out / "model.onnx", images, golden)
+        check_heat_golden(out / "model.onnx", golden)
+        answers = [part[0] for part in heat_of(out / "model.onnx", images[:1])]
+    else:
+        detector = OnnxDetector(out, threads=1)
+        write_golden(detector, images, golden)
+        check_golden(detector, golden)
+        raw = detector.infer(images[0])
+        answers = [raw.boxes, raw.scores]
+    if exact:
+        _check_alike(answers, wanted)
+    return digest_of(out / "model.onnx")
+
+
+def _check_alike(answers: Sequence[Any], wanted: Sequence[Any]) -> None:
+    difference = float(np.abs(answers[-1] - wanted[-1]).max())
     if difference > 1e-3:
-        raise ModelError(f"the exported model's scores differ from the network's by {difference}")
+        raise ModelError(f"the exported model's answers differ from the network's by {difference}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("checkpoint", type=Path, help="what training.train wrote")
-    parser.add_argument("--data", type=Path, required=True, help="pictures for the golden frames")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="training pictures, for golden frames and int8"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the model component")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(fp32)")
     given = parser.parse_args(arguments)
     try:
-        export(load_checkpoint(given.checkpoint), given.data, given.out)
+        found = read_dataset(given.data, drop_bad_labels=True)
+        export(load_checkpoint(given.checkpoint), found, given.out, given.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

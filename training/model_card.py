@@ -14,20 +14,31 @@ def write_card(folder: Path) -> None:
 def card_text(facts: dict[str, Any]) -> str:
     """The card as Markdown."""
     plan = facts["plan"]
-    size = plan["anchors"]
+    size = plan.get("anchors", plan)
+    finds = ", ".join(plan.get("labels") or ["anomalies"])
+    training = facts["training"]
+    thresholds = ", ".join(
+        f"{name} from {value:.3g}" for name, value in facts["thresholds"].items()
+    )
+    validation = ", ".join(f"{name} {value:.4g}" for name, value in facts["validation"].items())
     lines = [
         f"# Model card: {plan['name']}",
         "",
-        f"Finds {', '.join(plan['labels'])} on rendered aluminium bottles; it knows nothing of real parts.",
+        f"Finds {finds}; method `{facts['method']}`. It knows nothing of parts unlike those that it was "
+        f"trained on: the pictures of `{facts['data']}`.",
         "",
         "| | |",
         "| --- | --- |",
         f"| Input | {size['width']} x {size['height']} RGB, preprocessing `{plan['preprocessing']}` |",
-        f"| File | {facts['bytes'] / 1e6:.2f} MB, SHA-256 `{facts['digest'][:16]}...` |",
-        f"| Trained on | {facts['pictures']} rendered pictures (digest `{facts['data_digest'][:16]}...`), "
-        f"{facts['epochs']} epochs, seed {facts['seed']} |",
-        f"| Validation loss | {facts['validation_loss']} |",
-        f"| Exported | {facts['exported_utc']}, PyTorch {facts['torch_version']} |",
+        f"| File | {facts['precision']}, {facts['bytes'] / 1e6:.2f} MB, "
+        f"SHA-256 `{facts['digest'][:16]}...` |",
+        f"| Trained on | {facts['pictures']} pictures (digest `{facts['data_digest'][:16]}...`), "
+        f"best of {training['epochs']} epochs: {training['best_epoch']}, seed {facts['seed']} |",
+        f"| Training | {training['seconds'] / 60:.1f} min on {facts['device']} |",
+        f"| Thresholds, by held-out training pictures | {thresholds} |",
+        f"| On those pictures | {validation} |",
+        f"| Made with | Sightline {facts['sightline_version']}, PyTorch {facts['torch_version']}, "
+        f"exported {facts['exported_utc']} |",
     ]
     if "evaluation" in facts:
         lines += _evaluation_lines(facts)

@@ -1,10 +1,11 @@
 """What is to be trained: one plan a model; the demo models are two of them."""
 
+from typing import Literal
+
 import msgspec
 
 from inference.preprocess import AREA_HALVES
 from inference.ssd import AnchorLevel, AnchorSpec
-from sightline.errors import ConfigurationError
 
 
 class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,14 +15,18 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # none: those of the data set
     anchors: AnchorSpec
-    channels: tuple[int, int, int, int, int]
+    channels: tuple[int, ...]
+    network: Literal["two-levels", "pyramid", "dense"] = "two-levels"
     crop: tuple[int, int] | None = None
+    zoom: tuple[float, float] | None = None  # of the crops, least and greatest; none: as they are
     preprocessing: str = AREA_HALVES
     epochs: int = 20
     batch: int = 32
     greatest_rate: float = 4e-3
+    patience: int = 100
+    held_out: float = 0.1  # of the training pictures
 
     @property
     def training_size(self) -> tuple[int, int]:
@@ -44,7 +49,8 @@ SURFACE = DetectorPlan(
         360,
         (AnchorLevel(8, (20.0,), (0.4, 1.0, 2.5)), AnchorLevel(16, (38.0, 66.0), (0.4, 1.0, 2.5))),
     ),
-    channels=(12, 24, 40, 64, 48),
+    channels=(32, 32, 64, 96, 48),
+    network="dense",
     crop=(128, 160),
 )
 CAP = DetectorPlan(
@@ -53,15 +59,42 @@ CAP = DetectorPlan(
     anchors=AnchorSpec(
         320, 180, (AnchorLevel(8, (24.0,), (1.6,)), AnchorLevel(16, (32.0,), (1.6,)))
     ),
-    channels=(8, 16, 24, 32, 24),
+    channels=(16, 16, 32, 48, 32),
+    network="dense",
     crop=(128, 128),
     epochs=5,
 )
-PLANS = {plan.name: plan for plan in (SURFACE, CAP)}
 
 
-def find_plan(name: str) -> DetectorPlan:
-    """A plan by its name; ConfigurationError lists those there are."""
-    if name not in PLANS:
-        raise ConfigurationError(f"plan: found {name!r}; allowed are {', '.join(PLANS)}")
-    return PLANS[name]
+def castings(name: str, width: int, height: int) -> DetectorPlan:
+    """X-ray pictures with defects from a sixtieth to a half of the picture's width."""
+    scale = width / 768
+    sizes = ((15.0, 24.0), (38.0, 60.0), (96.0, 150.0), (240.0, 400.0))
+    levels = tuple(
+        AnchorLevel(stride, tuple(round(scale * s, 1) for s in pair), (0.5, 1.0, 2.0))
+        for stride, pair in zip((8, 16, 32, 64), sizes, strict=True)
+    )
+    return DetectorPlan(
+        name=name,
+        labels=(),
+        anchors=AnchorSpec(width, height, levels),
+        channels=(32, 64, 128, 192, 256, 64),
+        network="pyramid",
+        crop=(width // 2, height // 2),
+        zoom=(0.5, 1.3),
+        epochs=90,
+        batch=8,
+        greatest_rate=3e-3,
+        patience=30,
+    )
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        SURFACE,
+        CAP,
+        castings("castings-768", 768, 576),
+        castings("castings-512", 512, 384),
+    )
+}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.ssd import AnchorSpec
+from training.models.blocks import InvertedResidual, convolution, separable
 
 RARE = -4.6  # the logit of a score of 0.01: at the start nothing is found anywhere
 
@@ -21,47 +22,13 @@ class Widths:
     head: int
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    return nn.Sequential(
-        _convolution(inputs, inputs, 3, stride, groups=inputs), _convolution(inputs, outputs, 1, 1)
-    )
-
-
-class InvertedResidual(nn.Module):  # type: ignore[misc]
-    """MobileNetV2's block: widen, filter by channel, narrow; added to the input where shapes allow."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, widening: int = 3) -> None:
-        super().__init__()
-        hidden = inputs * widening
-        self.body = nn.Sequential(
-            _convolution(inputs, hidden, 1, 1),
-            _convolution(hidden, hidden, 3, stride, groups=hidden),
-            nn.Conv2d(hidden, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self.adds = stride == 1 and inputs == outputs
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        result: Tensor = self.body(features)
-        return features + result if self.adds else result
-
-
 class Head(nn.Module):  # type: ignore[misc]
     """Offsets and logits for each anchor of one level."""
 
     def __init__(self, inputs: int, width: int, anchors: int, labels: int) -> None:
         super().__init__()
         self.labels = labels
-        self.shared = _separable(inputs, width)
+        self.shared = separable(inputs, width)
         self.boxes = nn.Conv2d(width, anchors * 4, 1)
         self.scores = nn.Conv2d(width, anchors * labels, 1)
         nn.init.constant_(self.scores.bias, RARE)
@@ -80,9 +47,9 @@ class SsdLite(nn.Module):  # type: ignore[misc]
     def __init__(self, labels: int, anchors: AnchorSpec, widths: Widths) -> None:
         super().__init__()
         counts = [len(level.sizes) * len(level.ratios) for level in anchors.levels]
-        self.stem = _convolution(3, widths.stem, 3, 2)
+        self.stem = convolution(3, widths.stem, 3, 2)
         self.quarter = nn.Sequential(
-            _separable(widths.stem, widths.quarter, 2), _separable(widths.quarter, widths.quarter)
+            separable(widths.stem, widths.quarter, 2), separable(widths.quarter, widths.quarter)
         )
         self.eighth = nn.Sequential(
             InvertedResidual(widths.quarter, widths.eighth, 2),

@@ -1,0 +1,141 @@
+"""Each method from generated pictures to an exported model that answers, and a training that was killed."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
+
+import torch
+from torch import nn
+
+from sightline.errors import ConfigurationError
+from tests.unit.training.tiny_data import class_folders, coco_folder
+from training import export, train
+from training.datasets import read_dataset
+from training.evaluation.predictors import open_predictor
+from training.holdout import training_part
+from training.loop import Fit, Schedule
+
+LEVELS = [
+    {"stride": 8, "sizes": [14.0], "ratios": [1.0]},
+    {"stride": 16, "sizes": [30.0], "ratios": [1.0]},
+    {"stride": 32, "sizes": [50.0], "ratios": [1.0]},
+    {"stride": 64, "sizes": [60.0], "ratios": [1.0]},
+]
+TINY: dict[str, dict[str, Any]] = {
+    "ssd": {
+        "name": "tiny",
+        "labels": [],
+        "anchors": {"width": 64, "height": 64, "levels": LEVELS},
+        "channels": [8, 8, 8, 8, 8, 8],
+        "network": "pyramid",
+        "zoom": [0.9, 1.1],
+        "batch": 6,
+        "epochs": 2,
+    },
+    "classifier": {
+        "name": "tiny",
+        "width": 64,
+        "height": 64,
+        "channels": [8, 8, 8, 8, 16],
+        "batch": 6,
+        "schedule": {"epochs": 2, "patience": 2},
+    },
+}
+
+
+def data_for(method: str, folder: Path) -> Path:
+    """Generated pictures that fit the method."""
+    return class_folders(folder) if method == "classifier" else coco_folder(folder)
+
+
+def trained(method: str, folder: Path) -> tuple[Path, Path]:
+    """Data and checkpoint of a tiny training by the command."""
+    data, plan = data_for(method, folder / "data"), folder / "plan.json"
+    plan.write_text(json.dumps(TINY[method]))
+    out = folder / "work"
+    arguments = [method, "--data", str(data), "--out", str(out), "--plan", str(plan)]
+    assert train.main(arguments) == 0
+    return data, out / "checkpoint.pt"
+
+
+@pytest.mark.parametrize("method", list(TINY))
+def test_each_method_trains_exports_in_both_precisions_and_answers_as_the_network_does(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, checkpoint = trained(method, tmp_path)
+    assert "epoch 2: validation" in capsys.readouterr().err
+    picture = read_dataset(data).of_split("test").pictures[0]
+    scores = {}
+    for precision in ("fp32", "int8"):
+        model = tmp_path / precision
+        arguments = [str(checkpoint), "--data", str(data), "--out", str(model)]
+        assert export.main([*arguments, "--precision", precision]) == 0
+        card = json.loads((model / "card.json").read_text())
+        assert card["digest"] == open_predictor(model).digest
+        assert card["data_digest"] == training_part(read_dataset(data)).digest()
+        assert f"{precision}, " in (model / "card.md").read_text()
+        scores[precision] = open_predictor(model).answer(picture.file).anomaly_score
+    assert scores["int8"] == pytest.approx(scores["fp32"], abs=0.1)
+
+
+class Line:
+    """A line to be fitted, whose process dies in the third epoch if it is to."""
+
+    steps_per_epoch = 4
+
+    def __init__(self, dies: bool = False) -> None:
+        torch.manual_seed(5)
+        self.network: nn.Module = nn.Linear(2, 1)
+        self.dies = dies
+
+    def batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Points of the epoch's own."""
+        if self.dies and epoch == 2:
+            raise KeyboardInterrupt
+        random = np.random.default_rng(epoch)
+        for _ in range(self.steps_per_epoch):
+            points = torch.from_numpy(random.normal(size=(8, 2)).astype(np.float32))
+            yield points, points.sum(dim=1, keepdim=True) * 3 + 1
+
+    def loss(self, network: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Squares."""
+        return ((network(batch[0]) - batch[1]) ** 2).mean()
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of some other points."""
+        return float(self.loss(network, next(iter(Line().batches(99)))))
+
+
+SCHEDULE = Schedule(epochs=5, patience=5, greatest_rate=0.1)
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole, killed, resumed = Line(), Line(dies=True), Line()
+    Fit(whole, SCHEDULE, tmp_path / "whole", "points").run()
+    with pytest.raises(KeyboardInterrupt):
+        Fit(killed, SCHEDULE, tmp_path / "work", "points").run()
+    outcome = Fit(resumed, SCHEDULE, tmp_path / "work", "points").run()
+    assert outcome.epochs == 5
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name])
+
+
+def test_a_training_with_other_data_does_not_go_on_from_a_foreign_state(tmp_path: Path) -> None:
+    Fit(Line(), SCHEDULE, tmp_path, "points").run()
+    with pytest.raises(ConfigurationError, match="other data"):
+        Fit(Line(), SCHEDULE, tmp_path, "other points").run()
+
+
+def test_a_training_ends_when_nothing_gets_better_and_keeps_the_best(tmp_path: Path) -> None:
+    task = Line()
+    figures = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    task.validate = lambda network: next(figures)  # type: ignore[method-assign]
+    schedule = Schedule(epochs=50, patience=3, greatest_rate=0.1)
+    outcome = Fit(task, schedule, tmp_path, "points").run()
+    assert (outcome.epochs, outcome.best_epoch, outcome.validation) == (5, 2, 1.0)

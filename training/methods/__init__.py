@@ -1,0 +1,1 @@
+"""The methods of training, one file each: SSD, VAE, classifier and patch memory."""

@@ -1,0 +1,223 @@
+"""Classifier: normal or anomaly, with a calibrated score and a heat map that says where."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inference.preprocess import AREA_HALVES
+from sightline.errors import PictureError
+from training.augment import dimmed, turned
+from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_inputs
+from training.holdout import Rows, hold_out, identity_of, training_part
+from training.loop import Fit, Schedule
+from training.methods.method import HEAT, Checkpoint, Options
+from training.models.classifier import Classifier
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels of the network, and how it is trained."""
+
+    name: str
+    width: int = 192
+    height: int = 192
+    channels: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.15  # of the training pictures
+    batch: int = 32
+    schedule: Schedule = Schedule(epochs=36, patience=12, greatest_rate=4e-3)
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        ClassifierPlan(name="classifier-192"),
+        ClassifierPlan(name="classifier-128", width=128, height=128),
+    )
+}
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Platt's: probability = 1 / (1 + exp(-(slope * logit + offset))); anomaly from `threshold` on."""
+
+    slope: float
+    offset: float
+    threshold: float
+
+    def probability(self, logits: Floats) -> Floats:
+        """Probabilities of anomaly."""
+        return np.asarray(1 / (1 + np.exp(-(self.slope * logits + self.offset))))
+
+
+class ClassifierTask:
+    """Pictures with flags, of which some rows are held out."""
+
+    def __init__(
+        self,
+        plan: ClassifierPlan,
+        images: Images,
+        flags: Flags,
+        held_out: Rows,
+    ) -> None:
+        torch.manual_seed(plan.schedule.seed)
+        self.network: nn.Module = Classifier(plan.channels)
+        self._plan, self._images, self._flags = plan, images, flags
+        self._held_out = np.asarray(held_out)
+        self._rows = np.setdiff1d(np.arange(len(images)), self._held_out)
+        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Each picture once, turned and dimmed at random."""
+        random = np.random.default_rng([self._plan.schedule.seed, epoch])
+        order = random.permutation(self._rows)
+        for step in range(self.steps_per_epoch):
+            rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
+            images = [dimmed(turned(self._images[row], random), random) for row in rows]
+            yield (
+                torch.from_numpy(np.stack(images)),
+                torch.from_numpy(self._flags[rows].astype(np.float32)),
+            )
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Cross entropy, with labels that are not quite sure."""
+        logits, _ = network(batch[0])
+        return functional.binary_cross_entropy_with_logits(logits, 0.02 + 0.96 * batch[1])
+
+    def validate(self, network: nn.Module) -> float:
+        """Cross entropy of the held-out pictures."""
+        found = torch.from_numpy(logits_of(network, self._images[self._held_out]))
+        wanted = torch.from_numpy(self._flags[self._held_out].astype(np.float64))
+        return float(functional.binary_cross_entropy_with_logits(found, wanted))
+
+    def calibrate(self) -> Calibration:
+        """Slope, offset and threshold by the held-out pictures."""
+        return calibrated(
+            logits_of(self.network, self._images[self._held_out]), self._flags[self._held_out]
+        )
+
+
+def logits_of(network: nn.Module, images: Images, batch: int = 64) -> Floats:
+    """Logits of pictures, each seen in four quarter turns if they are square; (K,) float64."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        found = [
+            network(torch.from_numpy(np.ascontiguousarray(images[at : at + batch])).to(device))[0]
+            for at in range(0, len(images), batch)
+        ]
+    return np.asarray(torch.cat(found).double().cpu().numpy())
+
+
+def calibrated(logits: Floats, flags: Flags) -> Calibration:
+    """Platt's slope and offset by Newton's method, and the threshold of the greatest F1.
+
+    The wanted values are Platt's (N + 1) / (N + 2), so that pictures all told apart give no infinite slope.
+    """
+    positive, negative = int(flags.sum()), int((~flags).sum())
+    wanted = np.where(flags, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    slope_offset = np.array([1.0, 0.0])
+    inputs = np.stack([logits, np.ones_like(logits)], axis=1)
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-inputs @ slope_offset))
+        gradient = inputs.T @ (probability - wanted)
+        weight = probability * (1 - probability)
+        curvature = (inputs * weight[:, None]).T @ inputs + 1e-6 * np.eye(2)
+        slope_offset = slope_offset - np.clip(np.linalg.solve(curvature, gradient), -2, 2)
+    bare = Calibration(float(slope_offset[0]), float(slope_offset[1]), 0.5)
+    return msgspec.structs.replace(bare, threshold=best_threshold(bare.probability(logits), flags))
+
+
+def best_threshold(scores: Floats, flags: Flags) -> float:
+    """The middle of the thresholds that give the greatest F1."""
+    order = np.sort(np.unique(scores))
+    candidates = np.concatenate([[order[0] / 2], (order[1:] + order[:-1]) / 2])
+    found = np.array([f1_of(scores >= value, flags) for value in candidates])
+    best = candidates[found >= found.max() - 1e-12]
+    return float(best[len(best) // 2])
+
+
+def f1_of(found: Flags, truth: Flags) -> float:
+    """F1 of flags; 1 if there is neither a finding nor anything to find."""
+    hits = int((found & truth).sum())
+    of = int(found.sum()) + int(truth.sum())
+    return 2 * hits / of if of else 1.0
+
+
+class Served(nn.Module):  # type: ignore[misc]
+    """The network as it is served: a calibrated probability, and the same for each place."""
+
+    def __init__(self, network: nn.Module, calibration: Calibration) -> None:
+        super().__init__()
+        self.network, self.calibration = network, calibration
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 16, W / 16)."""
+        slope, offset = self.calibration.slope, self.calibration.offset
+        logits, cells = self.network(image)
+        return torch.sigmoid(slope * logits + offset), torch.sigmoid(slope * cells + offset)
+
+
+class ClassifierMethod:
+    """The classifier for `training.train`."""
+
+    name = "classifier"
+    plan_type: type = ClassifierPlan
+    plans: Mapping[str, Any] = PLANS
+    outputs: Sequence[str] = ("score", HEAT)
+    fp32_parts: Sequence[str] = ("cells",)
+
+    def new_network(self, plan: ClassifierPlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return Classifier(plan.channels)
+
+    def train(
+        self, plan: ClassifierPlan, found: DataSet, out: Path, options: Options
+    ) -> Checkpoint:
+        """Train on pictures that are known to be normal or anomalous."""
+        known = known_part(found)
+        part, held_out = training_part(known), hold_out(known, plan.held_out, options.seed)
+        size = (plan.width, plan.height)
+        cache = out / f"inputs-{size[0]}x{size[1]}.u8"
+        images = load_inputs(part.pictures, plan.preprocessing, size, cache)
+        flags = np.array([picture.label == ANOMALY for picture in part.pictures])
+        schedule = msgspec.structs.replace(
+            plan.schedule, seed=options.seed, epochs=options.epochs or plan.schedule.epochs
+        )
+        plan = msgspec.structs.replace(plan, schedule=schedule)
+        task = ClassifierTask(plan, images, flags, held_out)
+        outcome = Fit(task, schedule, out, identity_of(plan, part)).run()
+        calibration = task.calibrate()
+        facts = {
+            "thresholds": {"box": calibration.threshold, "image": calibration.threshold},
+            "calibration": msgspec.to_builtins(calibration),
+            "validation": {"cross_entropy": outcome.validation, "pictures": len(held_out)},
+            "training": msgspec.to_builtins(outcome),
+        }
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def served(self, checkpoint: Checkpoint) -> nn.Module:
+        """The calibrated score and the heat map."""
+        calibration = msgspec.convert(checkpoint.facts["calibration"], Calibration)
+        return Served(checkpoint.network, calibration).eval()
+
+
+def known_part(found: DataSet) -> DataSet:
+    """All pictures with a label; PictureError if those to learn from have only one of the two."""
+    kept = tuple(picture for picture in found.pictures if picture.label != UNKNOWN)
+    known = replace(found, pictures=kept)
+    labels = {picture.label for picture in training_part(known).pictures}
+    if labels != {NORMAL, ANOMALY}:
+        raise PictureError(
+            f"{found.name}: a classifier needs normal and anomalous pictures to learn from; "
+            f"found are {', '.join(sorted(labels)) or 'none'}"
+        )
+    return known

@@ -1,0 +1,46 @@
+"""The methods by name."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sightline.errors import ConfigurationError
+from training.methods.classifier import ClassifierMethod
+from training.methods.method import Method
+from training.methods.ssd import SsdMethod
+
+METHODS: dict[str, Method] = {method.name: method for method in (SsdMethod(), ClassifierMethod())}
+
+
+def find_method(name: str) -> Method:
+    """A method by its name; ConfigurationError lists those there are."""
+    if name not in METHODS:
+        raise ConfigurationError(f"method: found {name!r}; allowed are {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def find_plan(method: Method, name: str) -> Any:
+    """A plan by its name or from a JSON file, else the first; ConfigurationError if there is none."""
+    if name.endswith(".json"):
+        return _read_plan(method, Path(name))
+    chosen = name or next(iter(method.plans))
+    if chosen not in method.plans:
+        allowed = ", ".join(method.plans)
+        raise ConfigurationError(f"plan: found {name!r}; allowed are {allowed}, or a .json file")
+    return method.plans[chosen]
+
+
+def _read_plan(method: Method, file: Path) -> Any:
+    try:
+        return decode_plan(method, file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"plan: {file} cannot be read: {error.strerror}") from error
+
+
+def decode_plan(method: Method, text: str) -> Any:
+    """A plan from its JSON; ConfigurationError if it is none of this method."""
+    try:
+        return msgspec.json.decode(text, type=method.plan_type)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"no plan of method {method.name}: {error}") from error

@@ -1,0 +1,46 @@
+"""A slim MobileNet that says for each place how abnormal it is, and for the picture the worst of it."""
+
+import torch
+from torch import Tensor, nn
+
+from training.models.blocks import ResidualSeparable, convolution, separable
+
+STRIDE = 16  # pixels of the picture for each cell of the map
+SHARPNESS = 4.0  # between the mean of all cells (0) and the worst cell (infinite)
+
+
+class Classifier(nn.Module):  # type: ignore[misc]
+    """From (B, H, W, 3) uint8 RGB to logits (B,) and a map of logits (B, H / 16, W / 16)."""
+
+    def __init__(self, channels: tuple[int, int, int, int, int], dropout: float = 0.2) -> None:
+        super().__init__()
+        stem, quarter, eighth, sixteenth, head = channels
+        self.features = nn.Sequential(
+            convolution(3, stem, 3, 2),
+            separable(stem, quarter, 2),
+            ResidualSeparable(quarter),
+            separable(quarter, eighth, 2),
+            ResidualSeparable(eighth),
+            ResidualSeparable(eighth),
+            separable(eighth, sixteenth, 2),
+            ResidualSeparable(sixteenth),
+            ResidualSeparable(sixteenth),
+            convolution(sixteenth, head, 1, 1),
+        )
+        self.dropout = nn.Dropout2d(dropout)
+        self.cells = nn.Conv2d(head, 1, 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of pictures and of their cells."""
+        pixels = images.permute(0, 3, 1, 2).float() * (1 / 58.0) - 2.0
+        cells = self.cells(self.dropout(self.features(pixels)))[:, 0]
+        return pooled(cells), cells
+
+
+def pooled(cells: Tensor) -> Tensor:
+    """A soft maximum over the cells: (B, H, W) to (B,)."""
+    flat = cells.flatten(1).float()
+    mean = torch.logsumexp(SHARPNESS * flat, dim=1) - float(
+        torch.log(torch.tensor(float(flat.shape[1])))
+    )
+    return mean / SHARPNESS
