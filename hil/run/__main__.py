@@ -3,6 +3,7 @@
 import sys
 import time
 
+from hil import budgets
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
 from hil.run.components import component_figures
@@ -48,6 +49,7 @@ def _run(
     interrupts: Interrupts,
 ) -> int:
     progress.say("Starting broker, cloud side, plant and nucleus ...")
+    began_s = time.monotonic()
     machine.start()
     progress.say(f"The page: {machine.page}")
     machine.wait_until_ready(arguments.ready_timeout_s)
@@ -60,7 +62,7 @@ def _run(
         progress.say("Stopping the conveyor and settling the parts under way ...")
         machine.tell_plant("stop")
     _settle(machine, progress)
-    return _conclude(machine, truth, progress)
+    return _conclude(machine, arguments, truth, progress, time.monotonic() - began_s)
 
 
 def _watch(
@@ -89,22 +91,33 @@ def _settle(machine: OneMachine, progress: Progress) -> None:
     progress.say(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
 
 
-def _conclude(machine: OneMachine, truth: Truth | None, progress: Progress) -> int:
+def _conclude(
+    machine: OneMachine,
+    arguments: RunArguments,
+    truth: Truth | None,
+    progress: Progress,
+    seconds: float,
+) -> int:
+    cloud = machine.cloud_summary()
     result = summary.summarize(
         machine.plant_status(),
-        machine.cloud_summary(),
+        cloud,
         component_figures(machine.nucleus_status()),
         truth,
         machine.records(),
     )
+    overruns = budgets.overruns(result, budgets.run_of(cloud, seconds, arguments.rate_hz))
+    result["over_budget"] = budgets.as_json(overruns)
     summary.write(result, machine.folder / "summary.json")
     progress.say(summary_text(result))
     problems = summary.complaints(result)
     for problem in problems:
         progress.say(f"  ! {problem}")
+    for overrun in overruns:
+        progress.say(f"  over budget: {overrun}")
     if not problems:
         progress.say("Every part is accounted for.")
-    return 1 if problems else 0
+    return 1 if problems or (overruns and arguments.strict_budgets) else 0
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class RunArguments:
     nucleus: str = "classic"
     plc: str = "opcua"
     ready_timeout_s: float = 60.0
+    strict_budgets: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> RunArguments:
@@ -49,6 +50,7 @@ def parse(arguments: list[str] | None = None) -> RunArguments:
         port=given.port,
         plc=given.plc,
         nucleus=given.nucleus,
+        strict_budgets=given.strict_budgets,
     )
 
 
@@ -88,5 +90,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=sorted(DIALECTS),
         default="classic",
         help="be like Greengrass Nucleus 2.x (classic) or Nucleus Lite (default: classic)",
+    )
+    parser.add_argument(
+        "--strict-budgets",
+        action="store_true",
+        help="exit code 1 for a component over its budget, too (hil/budgets.py); else it is told",
     )
     return parser

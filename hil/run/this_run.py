@@ -39,13 +39,20 @@ class Baseline:
 
 def latencies(records: Iterable[Json]) -> dict[str, dict[str, float | None]]:
     """Percentiles in milliseconds over the parts that models judged, and over their images."""
-    names = ("trigger_to_verdict", "per_image", "model_only", "overhead")
+    names = (
+        *("trigger_to_verdict", "per_image", "model_only", "overhead"),
+        *("capture", "machine_state_age"),
+    )
     windows = {name: Window(GREATEST_VALUES) for name in names}
-    for timings in (record["timings"] for record in records):
+    for record in records:
+        timings = record["timings"]
+        if record.get("machine") is not None:
+            windows["machine_state_age"].add([1000.0 * record["machine"]["ageS"]])
         model_ms, whole_ms = timings["model_ms"], timings["trigger_to_verdict_ms"]
         if model_ms <= 0:
             continue
         windows["model_only"].add([model_ms])
+        windows["capture"].add([timings["capture_ms"]])
         windows["per_image"].add(timings["per_image_ms"])
         if whole_ms is not None:
             windows["trigger_to_verdict"].add([whole_ms])

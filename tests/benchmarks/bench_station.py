@@ -20,6 +20,7 @@ def _run(folder: Path, parts: int, rate_hz: float) -> dict[str, Any]:
         [
             *(sys.executable, "-m", "hil.run", "--parts", str(parts), "--rate", str(rate_hz)),
             *("--folder", str(folder), "--port", "0", "--station", f"bench-{os.getpid()}"),
+            "--strict-budgets",
         ],
         cwd=REPOSITORY,
         capture_output=True,

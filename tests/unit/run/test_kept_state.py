@@ -83,11 +83,21 @@ def test_only_what_came_since_the_run_began_counts() -> None:
 
 
 def test_latencies_are_of_the_parts_that_models_judged() -> None:
-    judged = {"model_ms": 10.0, "trigger_to_verdict_ms": 15.0, "per_image_ms": [2.0, 4.0]}
+    judged = {
+        "model_ms": 10.0,
+        "trigger_to_verdict_ms": 15.0,
+        "per_image_ms": [2.0, 4.0],
+        "capture_ms": 3.0,
+    }
     replayed = {**judged, "trigger_to_verdict_ms": None}
     missed = {"model_ms": 0.0, "trigger_to_verdict_ms": 99.0, "per_image_ms": []}
-    found = latencies({"timings": timings} for timings in (judged, replayed, missed))
+    machine = {"ageS": 0.5}
+    found = latencies(
+        {"timings": timings, "machine": machine} for timings in (judged, replayed, missed)
+    )
     assert found["trigger_to_verdict"]["max"] == 15.0
     assert found["overhead"]["p50"] == 5.0
     assert found["per_image"]["max"] == 4.0
+    assert found["capture"]["max"] == 3.0
+    assert found["machine_state_age"]["max"] == 500.0
     assert latencies([])["model_only"] == {"p50": None, "p95": None, "p99": None, "max": None}
