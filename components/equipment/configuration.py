@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister
 from equipment.links.opcua_configuration import PLC, NodeText, OpcuaConfiguration
 from sightline.configuration import Configuration
+from sightline.products import ProductName
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
@@ -80,7 +81,10 @@ DEFAULT_TAGS = (
 
 
 class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
-    """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop."""
+    """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop.
+
+    `products`: what the PLC calls a product, mostly a number, to the product's name.
+    """
 
     equipment_id: Name = "conveyor-1"
     line_id: Name = "line-1"
@@ -91,6 +95,8 @@ class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
     counter_announce_interval_s: Seconds = 1.0
     verdict_margin_ms: Annotated[float, Meta(ge=0, le=10_000)] = 20.0
     line_stop_after_missed: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    allow_bypass: bool = False
+    products: Annotated[dict[str, ProductName], Meta(max_length=1000)] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         field = "node_id" if self.link.kind == "opcua" else "register"

@@ -25,7 +25,7 @@ from equipment.links.link import (
     VerdictTooLate,
 )
 from equipment.links.registry import open_link
-from equipment.pausing import Pausing
+from equipment.modes import Modes
 from equipment.poller import Poller
 from equipment.schedule import Every
 from sightline.bus import Delivery
@@ -50,6 +50,8 @@ from sightline.topics import (
 )
 
 log = logging.getLogger(__name__)
+GREATEST_UNDER_WAY = 1000
+BYPASS_WITHIN_NS = 500_000_000
 
 
 class Equipment:
@@ -60,7 +62,8 @@ class Equipment:
         self._health = context.health
         self._link = link
         self._counting = Counting()
-        self._pausing = Pausing(context.work_folder / "mode.txt", context.health)
+        self._modes = Modes(context.work_folder / "mode.txt", context.health)
+        self._let_through: deque[int] = deque(maxlen=GREATEST_UNDER_WAY)
         self._link_is_up = False
         self._outcome_counter: int | None = None
         self._repeat_outcomes = True
@@ -113,6 +116,7 @@ class Equipment:
     def _configure(self, configuration: EquipmentConfiguration) -> None:
         now_ns = self._context.clock.monotonic_ns()
         self._configuration = configuration
+        self._modes.configure(configuration.allow_bypass)
         self._poller = Poller(self._context.station_id, configuration)
         self._missed = MissedInARow(configuration.line_stop_after_missed)
         self._heartbeat = Every(configuration.heartbeat_interval_ms / 1000, now_ns)
@@ -137,7 +141,7 @@ class Equipment:
             self._repeat_outcomes = True  # the publisher may lack some
             self._link.request(ReadOutcomes())
         elif isinstance(delivery.message, StationMode):
-            self._pausing.hear(delivery.message)
+            self._modes.hear(delivery.message)
 
     def _forward(self, judged: PartJudged) -> None:
         order = order_of(
@@ -146,8 +150,10 @@ class Equipment:
             now_ns=self._context.clock.monotonic_ns(),
             margin_ns=round(self._configuration.verdict_margin_ms * 1e6),
             counting_since_ns=self._counting.since_monotonic_ns,
-            paused=self._pausing.paused,
+            withheld=self._modes.withheld,
         )
+        if judged.part.part_number in self._let_through:
+            order = "the bypass let its part through when it was counted"
         if isinstance(order, VerdictOrder):
             self._link.request(order)
             self._health.count("verdicts_forwarded")
@@ -190,6 +196,8 @@ class Equipment:
 
     def _see_counter(self, seen: CounterSeen) -> None:
         what = self._counting.see(seen)
+        if what in ("start", "restart"):
+            self._let_through.clear()  # the numbers may come again
         if what == "start" or (what == "restart" and seen.counter == 0):
             self._announce()
             self._health.set_ready(True)
@@ -201,6 +209,8 @@ class Equipment:
 
     def _trigger(self, seen: CounterSeen) -> None:
         self._health.count("parts_triggered")
+        if self._modes.bypasses:
+            self._bypass(seen)
         self._publish(
             PART_TRIGGERED,
             PartTriggered(
@@ -210,8 +220,17 @@ class Equipment:
                 received_monotonic_ns=seen.received_monotonic_ns,
                 boot_id=boot_id(),
                 belt_speed_mps=seen.belt_speed_mps,
+                product=self._configuration.products.get(seen.product, seen.product),
+                lot=seen.lot,
             ),
         )
+
+    def _bypass(self, seen: CounterSeen) -> None:
+        """Let a part through at once, whatever is found on it, and be the station's rest alive or not."""
+        self._let_through.append(seen.counter)
+        not_after_ns = seen.received_monotonic_ns + BYPASS_WITHIN_NS
+        self._link.request(VerdictOrder(seen.counter, "ok", not_after_ns))
+        self._health.count("parts_bypassed")
 
     def _announce(self) -> None:
         count = self._counting.announce(self._poller.last_read) if self._link_is_up else None

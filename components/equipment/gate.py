@@ -11,9 +11,12 @@ def order_of(
     now_ns: int,
     margin_ns: int,
     counting_since_ns: int,
-    paused: bool = False,
+    withheld: str = "",
 ) -> VerdictOrder | str:
-    """The order for the gate, or why there must be none: a verdict goes out fresh, in its time, or never."""
+    """The order for the gate, or why there must be none: a verdict goes out fresh, in its time, or never.
+
+    `withheld` says why no ok goes out at present.
+    """
     if judged.replayed:
         return "it is replayed from the ledger; only a fresh verdict may move the gate"
     if judged.boot_id != boot_id:
@@ -23,8 +26,10 @@ def order_of(
     not_after_ns = judged.deadline_monotonic_ns - margin_ns
     if now_ns > not_after_ns:
         return "its deadline is over"
-    if paused and judged.verdict == "ok":
-        return "the station is paused"
+    if judged.verdict == "ok" and withheld:
+        return withheld
+    if judged.verdict == "ok" and judged.challenge:
+        return "it is a challenge part, which never passes"
     return VerdictOrder(judged.part.part_number, judged.verdict, not_after_ns)
 
 

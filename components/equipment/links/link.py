@@ -71,12 +71,17 @@ class LinkDown:
 
 @dataclass(frozen=True)
 class CounterSeen:
-    """Event: the part counter has this value; the first after `LinkUp` is where it stood."""
+    """Event: the part counter has this value; the first after `LinkUp` is where it stood.
+
+    `product` and `lot` are as the machine writes them, where it does.
+    """
 
     counter: int
     counted_utc_ns: int
     received_monotonic_ns: int
     belt_speed_mps: float | None
+    product: str = ""
+    lot: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ class ModbusRegister(Configuration, frozen=True, kw_only=True):
 
 
 class PlcRegisters(Configuration, frozen=True, kw_only=True):
-    """Where the PLC keeps the handshake's registers: holding registers, counted from 0."""
+    """Where the PLC keeps the handshake's registers: holding registers, counted from 0.
+
+    Only where it has them: the product as a number (uint16), the lot as text in `lot_words` registers.
+    """
 
     part_counter: Address = 0
     counted_at: Address = 2
@@ -38,6 +41,9 @@ class PlcRegisters(Configuration, frozen=True, kw_only=True):
     verdict_code: Address = 24
     verdict_strobe: Address = 26
     outcomes: Address = 100
+    product: Address | None = None
+    lot: Address | None = None
+    lot_words: Annotated[int, Meta(ge=1, le=32)] = 8
 
 
 class ModbusConfiguration(Configuration, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from equipment.configuration import TagConfiguration
 from equipment.links.asked import Asked, run_until_one_ends
@@ -33,8 +33,10 @@ from equipment.links.modbus_values import (
     outcome_slots,
     outcomes_of,
     sample_of,
+    text_in,
     words_of,
 )
+from equipment.links.told import text_of
 from sightline.clock import Clock
 from sightline.messages import Quality
 
@@ -49,6 +51,7 @@ TYPES: dict[str, RegisterType] = {
     "verdict_part_number": "uint32",
     "verdict_code": "uint16",
     "verdict_strobe": "uint32",
+    "product": "uint16",
 }
 POLLED = (
     "part_counter",
@@ -106,8 +109,8 @@ class ModbusSession:
     async def _poll(self) -> None:
         due_ns = self._clock.monotonic_ns()
         while True:
-            found = await self._read(*POLLED)
-            self._tell_changes(found)
+            found, lot = await self._poll_once()
+            self._tell_changes(found, lot)
             due_ns = max(due_ns + self._interval_ns(found), self._clock.monotonic_ns())
             await asyncio.sleep((due_ns - self._clock.monotonic_ns()) / 1e9)
 
@@ -118,7 +121,18 @@ class ModbusSession:
         )
         return round(interval_ms * 1e6)
 
-    def _tell_changes(self, found: dict[str, float]) -> None:
+    async def _poll_once(self) -> tuple[dict[str, float], str]:
+        """All that may have changed, in as few requests as that takes, and the lot as text."""
+        registers = self._configuration.registers
+        names = (*POLLED, *(("product",) if registers.product is not None else ()))
+        spans = {name: self._span(name) for name in names}
+        at = registers.lot
+        lots = [Span("holding", at, registers.lot_words)] if at is not None else []
+        answers = await self._connection.read_all([*spans.values(), *lots])
+        lot = "".join(text_in(part_of(answers, span) or ()) for span in lots)
+        return self._decoded(spans, answers), lot
+
+    def _tell_changes(self, found: dict[str, float], lot: str) -> None:
         received_ns = self._clock.monotonic_ns()
         last, self._last = self._last, found
         changed = {name for name in found if found[name] != last.get(name)}
@@ -130,6 +144,8 @@ class ModbusSession:
                     self._utc_ns(int(found["counted_at"])),
                     received_ns,
                     speed if math.isfinite(speed) else None,
+                    text_of(found.get("product", 0)),
+                    lot,
                 )
             )
         if "verdict_echo" in changed and last:  # the first is where the register stood
@@ -210,7 +226,11 @@ class ModbusSession:
 
     async def _read(self, *names: str) -> dict[str, float]:
         spans = {name: self._span(name) for name in names}
-        answers = await self._connection.read_all(list(spans.values()))
+        return self._decoded(spans, await self._connection.read_all(list(spans.values())))
+
+    def _decoded(
+        self, spans: Mapping[str, Span], answers: Mapping[Span, Sequence[int]]
+    ) -> dict[str, float]:
         return {
             name: decode(TYPES[name], part_of(answers, span) or (), self._order)
             for name, span in spans.items()

@@ -43,6 +43,12 @@ def encode(kind: RegisterType, value: float, order: WordOrder) -> list[int]:
     return words if order == "high-first" else words[::-1]
 
 
+def text_in(words: Sequence[int]) -> str:
+    """Text of two characters a register, the first in the high byte; it ends at the first 0."""
+    characters = b"".join(word.to_bytes(2, "big") for word in words).split(b"\0")[0]
+    return characters.decode("ascii", errors="replace").strip()
+
+
 def sample_of(
     tag: TagConfiguration,
     register: ModbusRegister,

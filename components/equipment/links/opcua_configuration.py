@@ -20,7 +20,7 @@ PLC = "nsu=urn:sightline:plc;s="
 
 
 class PlcNodes(Configuration, frozen=True, kw_only=True):
-    """Where the PLC keeps the handshake's registers."""
+    """Where the PLC keeps the handshake's registers; product and lot only where it has them."""
 
     part_counter: NodeText = PLC + "Line.PartCounter"
     belt_speed: NodeText = PLC + "Line.BeltSpeed"
@@ -35,6 +35,8 @@ class PlcNodes(Configuration, frozen=True, kw_only=True):
     outcome_times: NodeText = PLC + "Outcome.Times"
     outcome_causes: NodeText = PLC + "Outcome.Causes"
     outcome_counter: NodeText = PLC + "Outcome.Counter"
+    product: NodeText | None = None
+    lot: NodeText | None = None
 
 
 class OpcuaSecurity(Configuration, frozen=True, kw_only=True):

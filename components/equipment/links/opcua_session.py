@@ -26,6 +26,7 @@ from equipment.links.link import (
 )
 from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
 from equipment.links.opcua_values import node_id_of, sample_of, utc_ns_of
+from equipment.links.told import UNREADABLE, Told
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
@@ -34,6 +35,7 @@ QUEUE_SIZE = 10_000  # changes that the server keeps for one publishing interval
 KEEP_ALIVE_S = 3.0
 LIFETIME_S = 30.0
 SUBSCRIBED = ("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter")
+TOLD_OF_PARTS = ("product", "lot")
 OUTCOMES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
 
 
@@ -56,6 +58,8 @@ class OpcuaSession:
         self._nodes: dict[str, Any] = {}
         self._tag_nodes: list[Any] = []
         self._belt_speed_mps: float | None = None
+        self._told = {name: Told() for name in TOLD_OF_PARTS}
+        self._counted: list[tuple[int, int, int]] = []
         self._strobe = 0
         self._beat = 0
         self._echo_seen = False
@@ -69,6 +73,7 @@ class OpcuaSession:
         self._nodes = {
             name: self._client.get_node(node_id_of(getattr(nodes, name), namespaces))
             for name in PlcNodes.__struct_fields__
+            if getattr(nodes, name) is not None
         }
         self._tag_nodes = [
             self._client.get_node(node_id_of(node_id, namespaces)) for _, node_id in self._tags
@@ -95,11 +100,13 @@ class OpcuaSession:
         """The client calls this for each change, in order."""
         received_ns = self._clock.monotonic_ns()
         changed = data.monitored_item.Value
-        if value is None or not _is_good(changed):
+        if self._takes_told(node, value, changed) or value is None or not _is_good(changed):
             return
         if node == self._nodes["part_counter"]:
             counted_utc_ns = utc_ns_of(changed.SourceTimestamp) or self._clock.utc_ns()
-            self._post(CounterSeen(int(value), counted_utc_ns, received_ns, self._belt_speed_mps))
+            if not self._counted:  # told after all that came in the same answer of the server
+                asyncio.get_running_loop().call_soon(self._tell_counted)
+            self._counted.append((int(value), counted_utc_ns, received_ns))
         elif node == self._nodes["belt_speed"]:
             self._belt_speed_mps = float(value) if math.isfinite(value) else None
         elif node == self._nodes["verdict_echo"]:
@@ -110,6 +117,25 @@ class OpcuaSession:
             self._post(LineStopSeen(bool(value)))
         else:
             self.asked.want_outcomes()
+
+    def _takes_told(self, node: Any, value: Any, changed: Any) -> bool:
+        """Product or lot; one that cannot be read is told as such, and no product is called so."""
+        for name in TOLD_OF_PARTS:
+            if node == self._nodes.get(name):
+                known = value if value is not None and _is_good(changed) else UNREADABLE
+                self._told[name].put(known, utc_ns_of(changed.SourceTimestamp))
+                return True
+        return False
+
+    def _tell_counted(self) -> None:
+        counted, self._counted = self._counted, []
+        for counter, counted_utc_ns, received_ns in counted:
+            product, lot = (self._told[name].at(counted_utc_ns) for name in TOLD_OF_PARTS)
+            self._post(
+                CounterSeen(
+                    counter, counted_utc_ns, received_ns, self._belt_speed_mps, product, lot
+                )
+            )
 
     def status_change_notification(self, notification: Any) -> None:
         """The client calls this when the subscription ended on the server, or with the connection."""
@@ -126,10 +152,11 @@ class OpcuaSession:
             PublishingEnabled=True,
         )
         subscription = await self._client.create_subscription(parameters, self)
+        names = [name for name in (*TOLD_OF_PARTS, *SUBSCRIBED) if name in self._nodes]
         results = await subscription.subscribe_data_change(
-            [self._nodes[name] for name in SUBSCRIBED], queuesize=QUEUE_SIZE
+            [self._nodes[name] for name in names], queuesize=QUEUE_SIZE
         )
-        for name, result in zip(SUBSCRIBED, results, strict=True):
+        for name, result in zip(names, results, strict=True):
             if isinstance(result, ua.StatusCode):
                 raise MachineLinkError(f"the PLC refuses {self._where(name)}: {result.name}")
 

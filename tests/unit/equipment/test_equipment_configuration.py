@@ -74,9 +74,9 @@ def test_a_deployment_that_names_the_kind_and_its_endpoint_is_enough_for_modbus(
 
 
 def as_text(value: Any) -> Any:
-    """Every scalar as text, as Nucleus Lite hands it over."""
+    """Every scalar as text, as Nucleus Lite hands it over; a recipe has no nulls."""
     if isinstance(value, dict):
-        return {key: as_text(entry) for key, entry in value.items()}
+        return {key: as_text(entry) for key, entry in value.items() if entry is not None}
     if isinstance(value, list | tuple):
         return [as_text(entry) for entry in value]
     return str(value).lower() if isinstance(value, bool) else str(value)

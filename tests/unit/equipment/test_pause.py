@@ -1,14 +1,17 @@
 """A paused station lets no part through, whatever was restarted meanwhile."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from equipment.pausing import DISK, PAUSED_FAULT
+from equipment.modes import DISK, NOT_ALLOWED
 from sightline.bus import Delivery
 from sightline.messages import Mode, StationMode, Verdict
 from sightline.topics import STATION_MODE
 from tests.unit.equipment.driven import NOW, STATION, Driven, S, a_verdict
+
+PAUSED_FAULT = "station-paused"
 
 
 def tell(driven: Driven, mode: Mode) -> None:
@@ -16,8 +19,8 @@ def tell(driven: Driven, mode: Mode) -> None:
     driven.component.handle(Delivery(STATION_MODE, told, driven.clock.now_ns))
 
 
-def connected(folder: Path) -> Driven:
-    driven = Driven(folder)
+def connected(folder: Path, **configuration: Any) -> Driven:
+    driven = Driven(folder, **configuration)
     driven.clock.now_ns -= S
     driven.connect()
     driven.clock.now_ns += S
@@ -64,8 +67,67 @@ def test_a_pause_is_known_at_once_after_a_restart_and_so_is_its_end(tmp_path: Pa
 def test_a_pause_that_the_disk_does_not_keep_is_in_force_and_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     driven = connected(tmp_path)
-    driven.component._pausing._file._path = tmp_path / "file" / "mode.txt"
+    driven.component._modes._file._path = tmp_path / "file" / "mode.txt"
     tell(driven, "paused")
     driven.judge(a_verdict(1))
     assert driven.link.orders() == []
     assert DISK in driven.faults()
+
+
+def test_in_maintenance_no_part_passes_and_the_plc_is_told_what_is_rejected_anyway(
+    tmp_path: Path,
+) -> None:
+    driven = connected(tmp_path)
+    tell(driven, "maintenance")
+    driven.judge(a_verdict(1))
+    driven.judge(a_verdict(2, verdict="defect"))
+    assert [order.part_number for order in driven.link.orders()] == [2]
+    assert "station-maintenance" in driven.faults()
+
+
+def test_a_bypass_lets_each_part_through_when_it_is_counted_and_no_verdict_follows(
+    tmp_path: Path,
+) -> None:
+    driven = connected(tmp_path, allow_bypass=True)
+    tell(driven, "bypass")
+    driven.see(1)
+    driven.judge(a_verdict(1, verdict="defect"))
+    tell(driven, "production")
+    driven.see(2)
+    driven.judge(a_verdict(2, verdict="defect"))
+    orders = [(order.part_number, order.verdict) for order in driven.link.orders()]
+    assert orders == [(1, "ok"), (2, "defect")]
+    assert driven.counter("parts_bypassed") == 1
+
+
+def test_a_bypass_that_the_configuration_does_not_allow_changes_nothing_and_is_a_fault(
+    tmp_path: Path,
+) -> None:
+    driven = connected(tmp_path)
+    tell(driven, "bypass")
+    driven.see(1)
+    driven.judge(a_verdict(1, verdict="defect"))
+    assert [order.verdict for order in driven.link.orders()] == ["defect"]
+    assert NOT_ALLOWED in driven.faults()
+    tell(driven, "production")
+    assert NOT_ALLOWED not in driven.faults()
+
+
+def test_a_number_that_the_plc_counts_anew_is_not_taken_for_one_that_was_let_through(
+    tmp_path: Path,
+) -> None:
+    driven = connected(tmp_path, allow_bypass=True)
+    tell(driven, "bypass")
+    driven.see(7)
+    tell(driven, "production")
+    driven.see(1)  # the PLC began anew
+    driven.see(7)
+    driven.judge(a_verdict(7, triggered_monotonic_ns=driven.clock.now_ns))
+    assert [order.part_number for order in driven.link.orders()] == [7, 7]
+
+
+def test_a_challenge_part_never_passes_whatever_is_found_on_it(tmp_path: Path) -> None:
+    driven = connected(tmp_path)
+    driven.judge(a_verdict(1, challenge="scratch"))
+    driven.judge(a_verdict(2, challenge="scratch", verdict="defect"))
+    assert [order.part_number for order in driven.link.orders()] == [2]

@@ -1,0 +1,35 @@
+"""What the PLC says of its parts, product and lot: the value that held when a part was counted."""
+
+import math
+from collections import deque
+
+KEPT = 64
+LONGEST_TEXT = 64
+UNREADABLE = "(unreadable)"
+
+
+class Told:
+    """The last values of one register, each with the time since which it holds."""
+
+    def __init__(self) -> None:
+        self._values: deque[tuple[int, str]] = deque(maxlen=KEPT)
+
+    def put(self, value: object, since_utc_ns: int) -> None:
+        """A value that the register took."""
+        self._values.append((since_utc_ns, text_of(value)))
+
+    def at(self, utc_ns: int) -> str:
+        """The value that held at a time; before the first one known, that one."""
+        held = [text for since, text in self._values if since <= utc_ns]
+        if held:
+            return held[-1]
+        return self._values[0][1] if self._values else ""
+
+
+def text_of(value: object) -> str:
+    """A register's value as text; a number that is 0, or no number, says nothing."""
+    if isinstance(value, str):
+        return value.strip("\0 \t\r\n")[:LONGEST_TEXT]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    return str(round(value)) if math.isfinite(value) and round(value) != 0 else ""
