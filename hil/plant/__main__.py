@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     await plc.start()
     status = PlantStatus(arguments.status, plc.endpoint, last_number=arguments.first_number - 1)
     plc.on_outcome = status.gate_acted
-    conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted)
+    schedule = json.loads(arguments.schedule.read_text()) if arguments.schedule else ()
+    conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted, schedule)
     status.write()
     tasks = [asyncio.create_task(conveyor.run()), asyncio.create_task(status.run())]
     await _obey_until_end(Operator(plc, conveyor, status))
@@ -56,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hil.plant", description=__doc__)
     parser.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
     parser.add_argument("--parts", type=int, help="feed so many parts (default: until stopped)")
+    parser.add_argument(
+        "--schedule", type=Path, help="JSON list: seconds from the first part to each; not a rate"
+    )
     parser.add_argument(
         "--protocol", choices=("opcua", "modbus"), default="opcua", help="the PLC's (opcua)"
     )

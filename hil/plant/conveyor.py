@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 BELT_POLL_S = 0.05
@@ -31,13 +31,21 @@ class Conveyor:
         rate_hz: float,
         parts: int | None,
         on_counted: Callable[[int, int], None],
+        schedule: Sequence[float] = (),
     ) -> None:
         self._line = line
         self._period_s = 1.0 / rate_hz
-        self._parts = parts
+        self._parts = len(schedule) if schedule else parts
+        self._schedule = schedule
         self._on_counted = on_counted
         self._fed = 0
         self._feeding = asyncio.Event()
+
+    def _due_s(self, fed: int) -> float:
+        """When the next part is due, in seconds after the first of the `fed` since the belt started."""
+        if not self._schedule:
+            return fed * self._period_s
+        return self._schedule[self._fed] - self._schedule[self._fed - fed]
 
     def start(self) -> None:
         """Feed parts from now on."""
@@ -61,7 +69,7 @@ class Conveyor:
     async def _feed(self) -> None:
         started_s, fed = time.monotonic(), 0
         while True:
-            await asyncio.sleep(max(0.0, started_s + fed * self._period_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, started_s + self._due_s(fed) - time.monotonic()))
             if self._line.held:  # parts wait with the belt; what was not fed is not made up for
                 await _until(lambda: not (self._line.held and self._feeding.is_set()))
                 started_s, fed = time.monotonic(), 0

@@ -1,8 +1,10 @@
 """The PLC over OPC UA: a server with one node for each register."""
 
+import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from asyncua import Server, ua
@@ -12,6 +14,17 @@ from hil.plant.face import WrittenByStation
 from hil.plant.outcomes import ActedOutcome
 
 logging.getLogger("asyncua").setLevel(logging.ERROR)  # each start warns that there is no encryption
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Let the garbage collector rest, and never look again at what was made meanwhile."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class OpcuaFace:
@@ -34,7 +47,8 @@ class OpcuaFace:
 
     async def prepare(self, written: WrittenByStation) -> None:
         """Make the nodes; one that the station writes calls its function with the new value."""
-        await self._server.init()
+        with without_collection():  # twice as fast: 6,000 nodes that all stay
+            await self._server.init()
         self._server.set_endpoint(f"opc.tcp://{self._host}:{self._port}/sightline/plc")
         self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         await self._nodes.create()

@@ -12,8 +12,6 @@ from typing import Any
 from hil.plant.face import PlcFace, ProtocolName
 from hil.plant.gate import Gate, GateSettings
 from hil.plant.machine import MACHINE_TAGS, MachineModel
-from hil.plant.modbus_face import ModbusFace
-from hil.plant.opcua_face import OpcuaFace
 from hil.plant.outcomes import KEPT_OUTCOMES, ActedOutcome
 from hil.plant.register_map import WordOrder
 
@@ -218,8 +216,13 @@ class Plc:
 
 
 def _face(settings: PlcSettings) -> PlcFace:
+    # late: each of the two libraries takes its time to load
     if settings.protocol == "modbus":
+        from hil.plant.modbus_face import ModbusFace
+
         return ModbusFace(settings.host, settings.port, settings.word_order)
+    from hil.plant.opcua_face import OpcuaFace
+
     return OpcuaFace(settings.host, settings.port)
 
 

@@ -1,8 +1,10 @@
 """The command line of `python -m hil.run`."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hil.nucleus.dialect import DIALECTS
 
@@ -11,7 +13,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class RunArguments:
-    """What to run: `parts` None runs until Ctrl-C; `images` None plays rendered bottles."""
+    """What to run: `parts` None runs until Ctrl-C; `images` None plays rendered bottles.
+
+    The bench and replays give the rest: other recipes or sources of components, configuration by
+    component, the number of the first part, and arguments of the plant.
+    """
 
     parts: int | None
     rate_hz: float
@@ -26,6 +32,11 @@ class RunArguments:
     plc: str = "opcua"
     ready_timeout_s: float = 60.0
     strict_budgets: bool = False
+    recipes: Path = REPOSITORY / "recipes"
+    source: Path = REPOSITORY
+    merges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    first_number: int | None = None
+    plant: tuple[str, ...] = ()
 
 
 def parse(arguments: list[str] | None = None) -> RunArguments:

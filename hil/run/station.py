@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from hil.run.arguments import REPOSITORY, RunArguments
+from hil.run.arguments import RunArguments
 from hil.run.kept_state import StationLock, begin_run, next_part_number
 from hil.run.processes import Process, StationFailed, wait_for_file
 from hil.run.this_run import Baseline
@@ -43,8 +43,8 @@ class OneMachine:
         self._lock.take()
         began_utc_ns = time.time_ns()
         arguments = self._arguments
-        begin_run(self.folder, (REPOSITORY / "recipes", arguments.deployment))
-        first_number = next_part_number(self.folder)
+        begin_run(self.folder, (arguments.recipes, arguments.deployment))
+        first_number = arguments.first_number or next_part_number(self.folder)
         (self.folder / "plant.json").unlink(missing_ok=True)
         broker = self.start_broker(port=0)
         plant = self._spawn(
@@ -52,6 +52,7 @@ class OneMachine:
             *("--protocol", arguments.plc),
             *("--status", str(self.folder / "plant.json"), "--first-number", f"{first_number}"),
             *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
+            *arguments.plant,
         )
         address = wait_for_file(self.folder / "broker.address", broker, UP_TIMEOUT_S)
         self.broker = address if ":" in address else f"127.0.0.1:{address}"
@@ -143,8 +144,13 @@ class OneMachine:
 
     def stop(self) -> None:
         """End everything: the nucleus first, so that the components settle what they have in hand."""
-        order = {"nucleus": 0, "plant": 1, "cloud": 2, "broker": 3}
-        for process in sorted(self._processes, key=lambda p: order[p.name]):
+        others = [process for process in self._processes if process.name != "nucleus"]
+        for process in self._processes:
+            if process.name == "nucleus":
+                process.stop()
+        for process in others:
+            process.ask_to_stop()
+        for process in others:
             process.stop()
         if self._processes:  # else the ring is another run's
             with contextlib.suppress(FileNotFoundError):
@@ -153,7 +159,7 @@ class OneMachine:
         self._lock.release()
 
     def _start_nucleus(self, plc_endpoint: str) -> None:
-        merges = {
+        merges: dict[str, dict[str, Any]] = {
             "com.sightline.Capture": {
                 "source": {"kind": "images", "folder": str(self._pictures)},
             },
@@ -164,11 +170,13 @@ class OneMachine:
                 }
             },
         }
+        for component, values in self._arguments.merges.items():
+            merges[component] = {**merges.get(component, {}), **values}
         merge_file = self.folder / "nucleus-merge.json"
         merge_file.write_text(json.dumps(merges, indent=2))
         self._spawn(
             *("nucleus", "hil.nucleus", "--root", str(self.folder / "nucleus")),
-            *("--recipes", str(REPOSITORY / "recipes"), "--source", str(REPOSITORY)),
+            *("--recipes", str(self._arguments.recipes), "--source", str(self._arguments.source)),
             *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
             *("--broker", self.broker, "--thing-name", self._arguments.station),
             *("--dialect", self._arguments.nucleus),

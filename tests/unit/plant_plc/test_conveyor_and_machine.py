@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -42,10 +42,11 @@ def with_conveyor(
     rate_hz: float,
     parts: int | None,
     work: Callable[[NotedLine, Conveyor, list[int]], Awaitable[None]],
+    schedule: Sequence[float] = (),
 ) -> None:
     async def run() -> None:
         line, told = NotedLine(), list[int]()
-        conveyor = Conveyor(line, rate_hz, parts, lambda number, _: told.append(number))
+        conveyor = Conveyor(line, rate_hz, parts, lambda number, _: told.append(number), schedule)
         task = asyncio.create_task(conveyor.run())
         try:
             await work(line, conveyor, told)
@@ -81,6 +82,19 @@ def test_it_never_feeds_faster_than_its_rate() -> None:
             assert counted_at_s - started_s >= place / 200 - 0.001
 
     with_conveyor(200, None, work)
+
+
+def test_a_schedule_gives_each_part_its_own_time() -> None:
+    schedule = (0.0, 0.05, 0.3, 0.32)
+
+    async def work(line: NotedLine, conveyor: Conveyor, told: list[int]) -> None:
+        conveyor.start()
+        await until(lambda: len(told) == 4)
+        came = [at_s - line.counted_at_s[0] for at_s in line.counted_at_s]
+        assert all(at_s >= due_s - 0.01 for at_s, due_s in zip(came, schedule, strict=True))
+        await until(lambda: line.running == [True, False])
+
+    with_conveyor(100, None, work, schedule)
 
 
 def test_a_line_that_was_stopped_goes_on_where_it_was() -> None:
