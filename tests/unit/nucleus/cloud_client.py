@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from hil.nucleus.iot_core import IotCore
 from sightline.codec import decode, encode
-from sightline.messages import Command, CommandOutcome
+from sightline.messages import Argument, Command, CommandOutcome
 from sightline.topics import COMMAND, COMMAND_OUTCOME
 from tests.unit.nucleus.test_iot_core import until_connected
 
@@ -30,8 +30,19 @@ class Cloud:
 
         await self._bridge.subscribe(COMMAND_OUTCOME.topic_of(self._thing), 1, take)
 
-    async def ask(self, command_id: str, kind: str, issued_by: str) -> CommandOutcome:
-        """Send a command, again and again by the same id, until its answer comes."""
+    async def ask(
+        self,
+        command_id: str,
+        kind: str,
+        issued_by: str,
+        arguments: dict[str, Argument] | None = None,
+        *,
+        until_done: bool = False,
+    ) -> CommandOutcome:
+        """Send a command, again and again by the same id, until its answer comes.
+
+        With `until_done` that of the component which carries it out, not that it was accepted.
+        """
         known = len(self.outcomes)
         now_ns = time.time_ns()
         command = Command(
@@ -41,12 +52,14 @@ class Cloud:
             issued_by=issued_by,
             issued_utc_ns=now_ns,
             expires_utc_ns=now_ns + 2 * MINUTE_NS,
+            arguments=arguments or {},
         )
         while True:
             await self._bridge.publish(COMMAND.topic_of(self._thing), encode(command), 1)
             for _ in range(20):
                 for outcome in self.outcomes[known:]:
-                    if outcome.command_id == command_id:
+                    is_last = not until_done or outcome.result != "accepted"
+                    if outcome.command_id == command_id and is_last:
                         return outcome
                 await asyncio.sleep(0.05)
 
