@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sightline.errors import RecipeError
 from sightline.topics import COMPONENTS
+from tools.fleet.checks import Checker
 from tools.recipes import configuration_of, expected_configuration
-from tools.suite_rules import arrows, deployments, folders, recipes, sizes, streams, texts
+from tools.suite_rules import arrows, deployments, fleets, folders, recipes, sizes, streams, texts
 from tools.suite_rules.sources import Source, tracked_sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,10 +63,12 @@ def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
             if source.path.startswith("recipes/lambda/"):
                 defaults |= deployments.defaults_of_lambda(recipes.parsed(source.path, source.text))
         structs = {component: configuration_of(component) for component in COMPONENTS}
+        checker = Checker.of_checkout(ROOT)
         for source in sources:
             if source.path.startswith("recipes/deployments/"):
                 deployment = recipes.parsed(source.path, source.text)
                 yield from deployments.refused_merges(source.path, deployment, defaults, structs)
+                yield from fleets.refused_stations(source.path, source.text, checker)
     except RecipeError as error:
         yield str(error)
 

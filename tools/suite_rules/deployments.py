@@ -5,13 +5,7 @@ from typing import Any
 
 from sightline.configuration import Configuration, load_configuration
 from sightline.errors import ConfigurationError
-
-
-def merged(base: Any, change: Any) -> Any:
-    """What a nucleus makes of a `merge`: maps are merged key by key, all else is replaced."""
-    if isinstance(base, Mapping) and isinstance(change, Mapping):
-        return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
-    return change
+from tools.fleet.trees import merged
 
 
 def defaults_of_lambda(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -16,12 +16,13 @@ STEPS = ("install", "startup", "run", "shutdown", "recover")
 OTHER_LIFECYCLE_KEYS = ("Setenv", "errorResetTime")
 
 Recipe = Mapping[str, Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 
 
 def parsed(name: str, text: str) -> Recipe:
     """The recipe as a mapping; RecipeError if it is no YAML mapping."""
     try:
-        recipe = yaml.safe_load(text)
+        recipe = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name}: no YAML: {error}") from error
     if not isinstance(recipe, dict):

@@ -1,0 +1,115 @@
+"""A fleet of twelve stations in three sites, and a service that knows them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.fleet.endpoint import serving
+from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tools.fleet.__main__ import main
+from tools.stage.parts import ROOT
+from tools.stage.versions import read_suite_version
+
+VERSION = read_suite_version(ROOT)
+Json = dict[str, Any]
+Run = Callable[..., int]
+
+
+def fleet_file(sites: int = 3, stations: int = 4) -> Json:
+    """A deployment file; the first station of each site is a canary."""
+    pinned = {"version": VERSION}
+    merge = {"source": {"kind": "v4l2"}, "deadlineMs": 500.0}
+    return {
+        "thingGroup": "line",
+        "components": {
+            "com.sightline.model.Surface": pinned,
+            "com.sightline.model.Cap": pinned,
+            "com.sightline.Capture": {**pinned, "configurationUpdate": {"merge": merge}},
+            "com.sightline.Inference": pinned,
+            "com.sightline.Equipment": pinned,
+            "com.sightline.Telemetry": pinned,
+            "com.sightline.Publisher": pinned,
+        },
+        "rollout": {"canaryPauseMinutes": 0, "stationTimeoutMinutes": 5},
+        "sites": {
+            f"site-{site}": {
+                "cameras": {f"cam{n}": f"/dev/video{n}" for n in range(1, 5)},
+                "stations": {
+                    f"station-{site}-{number}": {
+                        "canary": number == 0,
+                        "line": f"line-{number}",
+                        "plc": f"opc.tcp://10.0.{site}.{number}:4840",
+                    }
+                    for number in range(stations)
+                },
+            }
+            for site in range(sites)
+        },
+    }
+
+
+class HurriedClock:
+    """A clock whose hours pass at once; `waits` has what was waited for."""
+
+    def __init__(self) -> None:
+        self.time_s = 0.0
+        self.waits: list[float] = []
+
+    def now_s(self) -> float:
+        """The sum of all waits."""
+        return self.time_s
+
+    def wait(self, seconds: float) -> None:
+        """Let that time have passed."""
+        self.waits.append(seconds)
+        self.time_s += seconds
+
+
+def names_of(content: Json) -> list[str]:
+    """Every station of a file."""
+    return [name for site in content["sites"].values() for name in site["stations"]]
+
+
+@pytest.fixture
+def content() -> Json:
+    """The file's content, to be changed."""
+    return fleet_file()
+
+
+@pytest.fixture
+def greengrass(content: Json) -> Greengrass:
+    """The service's state."""
+    return Greengrass(names_of(content))
+
+
+@pytest.fixture
+def address(greengrass: Greengrass, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the service is; boto3 has credentials, and nothing of this machine's own."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with serving(greengrass.service) as found:
+        yield found
+
+
+@pytest.fixture
+def clock() -> HurriedClock:
+    """The commands' clock."""
+    return HurriedClock()
+
+
+@pytest.fixture
+def run(address: str, content: Json, tmp_path: Path, clock: HurriedClock) -> Run:
+    """Runs a command on the file as it is by then: `run("plan", "--all")`."""
+
+    def command(name: str, *words: str) -> int:
+        path = tmp_path / "line.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        place = ("--region", REGION, "--account", ACCOUNT, "--endpoint-url", address)
+        return main([name, str(path), *words, *(() if name == "diff" else place)], clock)
+
+    return command

@@ -1,0 +1,171 @@
+"""What would change is told before, checked before, and sent as the service's own model wants it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.fleet.conftest import VERSION, Run, names_of
+from tests.unit.fleet.greengrass import Greengrass, thing
+
+Json = dict[str, Any]
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_plan_names_every_station_and_sends_nothing(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    assert run("plan") == 0
+    said = capsys.readouterr().out
+    assert all(f"{name}: new" in said for name in names_of(content))
+    assert "12 of 12 stations" in said
+    assert greengrass.service.asked["CreateDeployment"] == 0
+
+
+def test_deploy_is_a_dry_run_that_prints_exactly_what_send_sends(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    assert run("deploy") == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert greengrass.deployments == {}
+    assert run("deploy", "--send") == 0
+    sent = [r for name, r in greengrass.service.requests if name == "CreateDeployment"]
+    assert [entry["request"] for entry in printed] == sent
+    assert {entry["operation"] for entry in printed} == {"CreateDeployment"}
+
+
+def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
+    run: Run, greengrass: Greengrass
+) -> None:
+    assert run("deploy", "--send", "--station", "station-1-2") == 0
+    (deployment,) = greengrass.deployments.values()
+    assert deployment["targetArn"] == thing("station-1-2")
+    components = deployment["components"]
+    assert {c["componentVersion"] for c in components.values()} == {VERSION}
+    merges = {
+        n: json.loads(c["configurationUpdate"].get("merge", "{}")) for n, c in components.items()
+    }
+    assert merges["com.sightline.Publisher"] == {"siteId": "site-1", "lineId": "line-2"}
+    assert (
+        merges["com.sightline.Equipment"]["link"]["opcua"]["endpoint"] == "opc.tcp://10.0.1.2:4840"
+    )
+    assert merges["com.sightline.Capture"]["source"]["cameras"]["cam3"] == {"node": "/dev/video3"}
+    assert merges["com.sightline.Capture"]["deadlineMs"] == 500.0
+    assert deployment["deploymentPolicies"] == {
+        "failureHandlingPolicy": "ROLLBACK",
+        "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
+        "configurationValidationPolicy": {"timeoutInSeconds": 20},
+    }
+
+
+def test_what_a_component_would_refuse_is_refused_before_anything_is_sent(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    station = content["sites"]["site-2"]["stations"]["station-2-3"]
+    station["merge"] = {"com.sightline.Capture": {"ringSlots": 0}}
+    assert run("plan") == 1
+    said = capsys.readouterr().out
+    assert (
+        "station-2-3 at /components/com.sightline.Capture: CaptureConfiguration at /ringSlots"
+        in said
+    )
+    assert run("deploy", "--send") == 1
+    assert greengrass.deployments == {}
+
+
+def test_a_version_that_this_checkout_cannot_check_needs_a_word(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    content["components"]["com.sightline.Telemetry"] = {"version": "9.9.9"}
+    assert run("deploy", "--send") == 1
+    assert "pinned to 9.9.9" in capsys.readouterr().err
+    assert greengrass.deployments == {}
+    assert run("deploy", "--send", "--unchecked") == 0
+    assert len(greengrass.deployments) == 12
+
+
+def test_a_fleet_that_is_as_wanted_gets_nothing_and_is_hardly_asked(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    assert run("deploy", "--send") == 0
+    greengrass.service.asked.clear()
+    assert run("plan") == 0
+    assert "0 of 12 stations" in capsys.readouterr().out
+    assert dict(greengrass.service.asked) == {"ListDeployments": 1}
+
+
+def test_one_changed_station_is_the_only_one_that_gets_a_deployment(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    assert run("deploy", "--send") == 0
+    content["sites"]["site-0"]["stations"]["station-0-1"]["plc"] = "modbus-tcp://10.9.9.9:502"
+    capsys.readouterr()
+    assert run("plan") == 0
+    said = capsys.readouterr().out
+    assert "site-0/station-0-1: changed\n" in said
+    assert 'com.sightline.Equipment /link/kind: "opcua" -> "modbus"' in said
+    assert "com.sightline.Equipment /link/opcua/endpoint: " in said
+    assert "-> default" in said
+    assert "1 of 12 stations" in said
+    assert run("deploy", "--send") == 0
+    assert len(greengrass.deployments) == 13
+
+
+def test_what_a_station_had_before_does_not_linger(
+    run: Run, greengrass: Greengrass, content: Json
+) -> None:
+    run("deploy", "--send", "--station", "station-0-0")
+    (deployment,) = greengrass.deployments.values()
+    resets = {c["configurationUpdate"]["reset"][0] for c in deployment["components"].values()}
+    assert resets == {""}  # the whole configuration, before the merge
+
+
+def test_a_deployment_that_failed_is_sent_again(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-1-1" else "SUCCEEDED"
+    assert run("deploy", "--send") == 1
+    assert "station-1-1: FAILED: com.sightline.Capture is BROKEN" in capsys.readouterr().out
+    greengrass.fate = lambda *_: (
+        "FAILED" if _[1]["deploymentId"] < "deployment-00013" else "SUCCEEDED"
+    )
+    assert run("plan", "--station", "station-1-1") == 0
+    assert "station-1-1: again" in capsys.readouterr().out
+
+
+def test_an_unknown_site_or_a_broken_file_is_named(
+    run: Run, content: Json, capsys: Capture
+) -> None:
+    assert run("plan", "--site", "site-9") == 1
+    assert (
+        "no site 'site-9' in the file; there are site-0, site-1, site-2" in capsys.readouterr().err
+    )
+    content["rollout"]["stationsPerMinute"] = 0
+    assert run("plan") == 1
+    assert "line.yaml at /rollout/stationsPerMinute: Expected" in capsys.readouterr().err
+    content["rollout"] = {}
+    content["sites"]["site-1"]["stations"]["station-0-0"] = {}
+    assert run("plan") == 1
+    assert "site site-0 has a station of this name" in capsys.readouterr().err
+
+
+def test_what_the_service_answers_is_told(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    run("deploy", "--send", "--station", "station-0-0")
+    (deployment,) = greengrass.deployments.values()
+    deployment["deploymentName"] = "made by hand"
+    del greengrass.deployments[deployment["deploymentId"]]
+    greengrass.deployments["x"] = {**deployment, "deploymentId": "gone"}
+    assert run("plan", "--station", "station-0-0") == 1
+    assert "get_deployment: " in capsys.readouterr().err
+
+
+def test_two_sites_are_compared(run: Run, content: Json, capsys: Capture) -> None:
+    content["sites"]["site-1"]["models"] = ["surface"]
+    assert run("diff", "site-0", "site-1") == 0
+    said = capsys.readouterr().out
+    assert "com.sightline.Inference /models  " in said
+    assert '[{"name": "surface"}]' in said
+    assert '4 values: "line-0"' not in said  # the lines are the same at both
+    assert '"site-0"' in said

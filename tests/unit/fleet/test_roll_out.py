@@ -1,0 +1,108 @@
+"""Canaries first, then ever faster, and no further than the failures allow."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.fleet.conftest import HurriedClock, Run, fleet_file, names_of
+from tests.unit.fleet.greengrass import Greengrass
+from tools.fleet.files import Rollout
+from tools.fleet.rollout import Pace
+
+Json = dict[str, Any]
+Capture = pytest.CaptureFixture[str]
+
+
+def sent(greengrass: Greengrass) -> list[str]:
+    """The stations in the order in which they got a deployment."""
+    return [entry["targetArn"].split("/")[-1] for entry in greengrass.deployments.values()]
+
+
+def test_canaries_go_first_and_the_others_after_a_pause(
+    run: Run, greengrass: Greengrass, content: Json, clock: HurriedClock
+) -> None:
+    content["rollout"]["canaryPauseMinutes"] = 30
+    assert run("deploy", "--send") == 0
+    order = sent(greengrass)
+    assert order[:3] == ["station-0-0", "station-1-0", "station-2-0"]
+    assert sorted(order) == sorted(names_of(content))
+    assert 1800.0 in clock.waits
+
+
+def test_a_canary_that_fails_stops_everything(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-1-0" else "SUCCEEDED"
+    assert run("deploy", "--send") == 1
+    assert len(sent(greengrass)) <= 3
+    assert not [name for name in sent(greengrass) if not name.endswith("-0")]
+    assert "stopped: canaries: station-1-0" in capsys.readouterr().out
+
+
+def test_a_canary_that_is_ill_after_the_pause_stops_everything(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    greengrass.health["station-2-0"] = "UNHEALTHY"
+    assert run("deploy", "--send") == 1
+    assert len(sent(greengrass)) == 3
+    assert "canaries are not healthy: station-2-0 UNHEALTHY" in capsys.readouterr().out
+
+
+def test_a_canary_that_is_not_heard_of_stops_everything_in_the_end(
+    run: Run, greengrass: Greengrass, clock: HurriedClock, capsys: Capture
+) -> None:
+    greengrass.fate = lambda station, _: "QUEUED" if station == "station-0-0" else "SUCCEEDED"
+    assert run("deploy", "--send") == 1
+    assert "station-0-0: nothing heard" in capsys.readouterr().out
+    assert 300 <= clock.time_s <= 700  # its five minutes
+    assert len(sent(greengrass)) == 3
+
+
+def test_an_interrupted_roll_out_goes_on_and_waits_for_canaries_that_were_sent_before(
+    run: Run, greengrass: Greengrass, content: Json
+) -> None:
+    assert run("deploy", "--send", "--station", "station-0-0", "--station", "station-1-0") == 0
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-1-0" else "SUCCEEDED"
+    assert run("deploy", "--send", "--site", "site-0", "--site", "site-1") == 1
+    assert "station-0-1" not in sent(greengrass)
+    greengrass.fate = lambda *_: "SUCCEEDED"
+    assert run("deploy", "--send") == 0
+    assert set(sent(greengrass)) == set(names_of(content))
+
+
+def test_too_many_failures_stop_the_rest(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    content["sites"] = fleet_file(sites=1, stations=60)["sites"]
+    greengrass.health |= dict.fromkeys(names_of(content), "HEALTHY")
+    content["rollout"] |= {"stationsPerMinute": 6, "stopAtFailedShare": 0.2, "stopAfterStations": 5}
+    bad = {f"station-0-{number}" for number in range(5, 60, 2)}
+    greengrass.fate = lambda station, _: "FAILED" if station in bad else "SUCCEEDED"
+    assert run("deploy", "--send") == 1
+    said = capsys.readouterr().out
+    found = re.search(r"stopped: (\d+) of (\d+) stations failed", said)
+    assert found
+    assert int(found.group(1)) / int(found.group(2)) > 0.2
+    assert len(sent(greengrass)) < 20
+
+
+def test_the_pace_grows_while_all_goes_well_and_falls_back_after_a_failure() -> None:
+    rollout = Rollout(stations_per_minute=10, growth_factor=2, greatest_per_minute=30)
+    pace = Pace(rollout, 0.0)
+    rates = []
+    for minute in range(1, 5):
+        pace.look(minute * 60.0, failed_since=False)
+        rates.append(pace.rate)
+    assert rates == [20, 30, 30, 30]
+    assert pace.allowed == 1 + 10 + 20 + 30 + 30
+    pace.look(250.0, failed_since=True)
+    assert pace.rate == 10
+
+
+def test_a_roll_out_keeps_its_pace(run: Run, content: Json, clock: HurriedClock) -> None:
+    content["sites"] = fleet_file(sites=1, stations=31)["sites"]
+    content["rollout"] |= {"stationsPerMinute": 10, "growthFactor": 1}
+    content["sites"]["site-0"]["stations"]["station-0-0"]["canary"] = False
+    assert run("deploy", "--send") == 0
+    assert 170 <= clock.time_s <= 190  # thirty after the first one, ten a minute

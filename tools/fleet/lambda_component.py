@@ -1,0 +1,111 @@
+"""Imports the Lambda form of telemetry: the function's zip, and the two requests that make it a component."""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sightline.errors import RecipeError
+from tools.fleet.cloud import FleetError
+from tools.fleet.requests import Place
+from tools.stage.archive import pack
+from tools.stage.parts import REQUIREMENTS, ROOT, SHARED
+from tools.stage.wheels import fetch
+
+Json = dict[str, Any]
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+
+
+@dataclass(frozen=True)
+class LambdaImport:
+    """What is sent: CreateFunction (with role and code) and CreateComponentVersion.
+
+    The ARN in `component` ends in the version that PublishVersion answers; 1 until then.
+    """
+
+    function: Json
+    component: Json
+
+    def with_version(self, arn: str) -> Json:
+        """CreateComponentVersion for the function version that was published."""
+        given = self.component["lambdaFunction"]
+        return {**self.component, "lambdaFunction": {**given, "lambdaArn": arn}}
+
+
+def prepare(
+    description: Json, place: Place, role: str, configuration: Json, architecture: str
+) -> LambdaImport:
+    """The requests from `recipes/lambda/*.json`; `configuration` is merged into telemetry's defaults."""
+    try:
+        function, component = description["createFunction"], description["createComponentVersion"]
+        given = component["lambdaFunction"]
+        parameters = given["componentLambdaParameters"]
+    except KeyError as error:
+        raise RecipeError(f"the Lambda description has no {error}") from error
+    arn = given["lambdaArn"].replace(":REGION:", f":{place.region}:")
+    arn = arn.replace(":ACCOUNT_ID:", f":{place.account}:").replace(
+        "arn:aws:", f"arn:{place.partition}:"
+    )
+    variables = dict(parameters.get("environmentVariables") or {})
+    if configuration:
+        variables["TELEMETRY_CONFIGURATION"] = json.dumps(configuration, sort_keys=True)
+    changed = {**parameters, "environmentVariables": variables}
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[architecture]
+    return LambdaImport(
+        {**function, "Role": role, "Architectures": [machine], "Publish": False},
+        {"lambdaFunction": {**given, "lambdaArn": arn, "componentLambdaParameters": changed}},
+    )
+
+
+def write_zip(
+    target: Path,
+    runtime: str,
+    architecture: str,
+    cache: Path,
+    root: Path = ROOT,
+    wheels: bool = True,
+) -> Path:
+    """The function's code: telemetry, the shared package, and what they need, unpacked side by side."""
+    package = description_package(runtime)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        shutil.copytree(root / "components" / "telemetry", folder / "telemetry", ignore=_LEFT_OUT)
+        shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
+        lock = (root / REQUIREMENTS / "telemetry-lambda.txt").read_text(encoding="utf-8")
+        found: Sequence[Path] = fetch(lock, (package,), architecture, cache) if wheels else ()
+        for wheel in found:
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+        pack(folder, target)
+    return target
+
+
+def publish(client: Any, function: Json, code: Path) -> str:
+    """Create the function, or bring it up to date, and publish a version; returns that version's ARN."""
+    try:
+        return _published(client, function, code.read_bytes())
+    except (ClientError, BotoCoreError) as error:
+        raise FleetError(f"function {function['FunctionName']}: {error}") from error
+
+
+def _published(client: Any, function: Json, content: bytes) -> str:
+    name = function["FunctionName"]
+    try:
+        client.create_function(**function, Code={"ZipFile": content})
+    except client.exceptions.ResourceConflictException:
+        client.update_function_code(FunctionName=name, ZipFile=content)
+    client.get_waiter("function_active_v2").wait(FunctionName=name)
+    return str(client.publish_version(FunctionName=name)["FunctionArn"])
+
+
+def description_package(runtime: str) -> str:
+    """`python3.11` to `3.11`; RecipeError for another language."""
+    if not runtime.startswith("python3."):
+        raise RecipeError(f"at /createFunction/Runtime: found {runtime!r}; python3.MINOR expected")
+    return runtime.removeprefix("python")

@@ -1,0 +1,197 @@
+"""Brings a plan out: canaries first, then the others, ever faster while all goes well.
+
+It holds nothing that would be lost: what was sent is the service's, and a plan made anew goes on.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tools.fleet.cloud import Cloud, all_of
+from tools.fleet.files import Rollout
+from tools.fleet.planning import Plan, StationPlan, request_for
+
+ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETED"})
+ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
+LOOK_INTERVAL_S = 5.0
+MINUTE_S = 60.0
+Say = Callable[[str], None]
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def now_s(self) -> float:
+        """A monotonic time in seconds."""
+
+    def wait(self, seconds: float) -> None:
+        """Come back after that time."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_s(self) -> float:
+        """The monotonic clock."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+
+@dataclass
+class Outcome:
+    """What became of the stations; `silent` are those that have said nothing within their time."""
+
+    sent: int = 0
+    succeeded: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+    def add(self, other: "Outcome") -> None:
+        """Take another wave's outcome in."""
+        self.sent += other.sent
+        self.succeeded += other.succeeded
+        self.failed |= other.failed
+        self.silent += other.silent
+        self.stopped = self.stopped or other.stopped
+
+
+@dataclass
+class Pace:
+    """How many stations may have been sent by now; it grows each minute without a failure."""
+
+    rollout: Rollout
+    began_s: float
+    rate: float = field(init=False)
+    allowed: float = 1.0
+    looked_s: float = field(init=False)
+    grown_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rate = min(self.rollout.stations_per_minute, self.rollout.greatest_per_minute)
+        self.looked_s = self.grown_s = self.began_s
+
+    def look(self, now_s: float, failed_since: bool) -> None:
+        """Let time pass: more are allowed, and faster ones if none has failed."""
+        self.allowed += self.rate * (now_s - self.looked_s) / MINUTE_S
+        self.looked_s = now_s
+        if failed_since:
+            self.rate, self.grown_s = self.rollout.stations_per_minute, now_s
+        elif now_s - self.grown_s >= MINUTE_S:
+            faster = self.rate * self.rollout.growth_factor
+            self.rate, self.grown_s = min(faster, self.rollout.greatest_per_minute), now_s
+
+
+@dataclass(frozen=True)
+class OnItsWay:
+    """A station that has been sent a deployment and has not ended it."""
+
+    station: str
+    deployment: str
+    since_s: float
+
+
+class Wave:
+    """One wave of stations: sends at the pace, looks what became of them, and may stop."""
+
+    def __init__(self, plan: Plan, cloud: Cloud, clock: Clock, say: Say) -> None:
+        self._plan = plan
+        self._cloud = cloud
+        self._clock = clock
+        self._say = say
+        self._running: list[OnItsWay] = []
+
+    def run(self, entries: Sequence[StationPlan], rollout: Rollout, strict: bool) -> Outcome:
+        """Send and wait until each has ended or been silent too long; `strict`: one failure stops.
+
+        Stations whose last deployment is already the wanted one are only waited for.
+        """
+        outcome, pace = Outcome(), Pace(rollout, self._clock.now_s())
+        waiting = [entry for entry in entries if entry.state != "same"]
+        self._running = [self._since_now(e, e.current) for e in entries if e.state == "same"]
+        while (waiting and not outcome.stopped) or self._running:
+            failed_before = len(outcome.failed)
+            while waiting and not outcome.stopped and outcome.sent < pace.allowed:
+                entry = waiting.pop(0)
+                self._running.append(self._since_now(entry, self._send(entry)))
+                outcome.sent += 1
+            self._look(outcome, rollout.station_timeout_minutes * MINUTE_S)
+            outcome.stopped = outcome.stopped or _reason_to_stop(outcome, rollout, strict)
+            self._say(_words(outcome, len(self._running) + len(waiting)))
+            if self._running or (waiting and not outcome.stopped):
+                self._clock.wait(LOOK_INTERVAL_S)
+            pace.look(self._clock.now_s(), failed_since=len(outcome.failed) > failed_before)
+        return outcome
+
+    def _since_now(self, entry: StationPlan, deployment: str) -> OnItsWay:
+        return OnItsWay(entry.station.name, deployment, self._clock.now_s())
+
+    def _send(self, entry: StationPlan) -> str:
+        return self._cloud.create(request_for(entry, self._plan.thing_group, self._cloud.place))
+
+    def _look(self, outcome: Outcome, longest_s: float) -> None:
+        looked_at, self._running = self._running, []
+        said = all_of(lambda way: self._cloud.outcome(way.station, way.deployment), looked_at)
+        for way, answer in zip(looked_at, said, strict=True):
+            status = answer.get("coreDeviceExecutionStatus", "")
+            if status in ENDED_WELL:
+                outcome.succeeded.append(way.station)
+            elif status in ENDED_BADLY:
+                outcome.failed[way.station] = (
+                    f"{status}: {answer.get('reason') or 'no reason given'}"
+                )
+            elif self._clock.now_s() - way.since_s >= longest_s:
+                outcome.silent.append(way.station)
+            else:
+                self._running.append(way)
+
+
+def roll_out(
+    plan: Plan, cloud: Cloud, clock: Clock, say: Say, rollout: Rollout | None = None
+) -> Outcome:
+    """Canaries, a pause in which they must stay healthy, then all others."""
+    entries = plan.stations
+    given = rollout or entries[0].station.rollout
+    wave = Wave(plan, cloud, clock, say)
+    canaries = [entry for entry in entries if entry.station.canary]
+    others = [entry for entry in plan.to_do if not entry.station.canary]
+    outcome = Outcome()
+    if canaries:
+        outcome.add(wave.run(canaries, given, strict=True))
+        if outcome.sent and others and not outcome.stopped:
+            say(f"canaries went well; a pause of {given.canary_pause_minutes:g} min")
+            clock.wait(given.canary_pause_minutes * MINUTE_S)
+        if others and not outcome.stopped:
+            outcome.stopped = _unwell(canaries, cloud, plan.thing_group)
+    if not outcome.stopped:
+        outcome.add(wave.run(others, given, strict=False))
+    return outcome
+
+
+def _unwell(canaries: Sequence[StationPlan], cloud: Cloud, thing_group: str) -> str:
+    devices = cloud.devices(thing_group)
+    ill = [
+        f"{entry.station.name} {devices.get(entry.station.name, {}).get('status', 'unknown')}"
+        for entry in canaries
+        if devices.get(entry.station.name, {}).get("status") != "HEALTHY"
+    ]
+    return f"canaries are not healthy: {', '.join(ill)}" if ill else ""
+
+
+def _reason_to_stop(outcome: Outcome, rollout: Rollout, strict: bool) -> str:
+    if strict and (outcome.failed or outcome.silent):
+        return f"canaries: {', '.join([*outcome.failed, *outcome.silent])}"
+    ended = len(outcome.failed) + len(outcome.succeeded)
+    share = len(outcome.failed) / ended if ended else 0.0
+    if ended >= rollout.stop_after_stations and share > rollout.stop_at_failed_share:
+        return f"{len(outcome.failed)} of {ended} stations failed"
+    return ""
+
+
+def _words(outcome: Outcome, waiting: int) -> str:
+    ended = f"well {len(outcome.succeeded)}, failed {len(outcome.failed)}"
+    return f"sent {outcome.sent}, {ended}, silent {len(outcome.silent)}, waiting for {waiting}"
