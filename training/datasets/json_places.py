@@ -22,6 +22,8 @@ class Row:
 
 def read_lists(text: str) -> dict[str, list[Row]]:
     """The lists of a JSON object by their keys; other values are passed over. ValueError if it is none."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError(f"expected an object, found {text[:20]!r}")
     starts = [0, *(place + 1 for place, letter in enumerate(text) if letter == "\n")]
 
     def row(value: Any, place: int) -> Row:

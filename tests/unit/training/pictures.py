@@ -1,0 +1,47 @@
+"""Small data sets on disk for the tests of training."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+
+def write_picture(file: Path, seed: int = 0, size: tuple[int, int] = (40, 30)) -> Path:
+    """A picture of this width and height, of smooth noise that depends on the seed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 255, (4, 5, 3), np.uint8)
+    cv2.imwrite(str(file), cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC))
+    return file
+
+
+def write_coco(
+    folder: Path,
+    boxes: Iterable[tuple[int, tuple[float, float, float, float]]],
+    pictures: int = 3,
+    name: str = "ground_truth.json",
+    first: int = 1,
+    **more: Any,
+) -> Path:
+    """A COCO file of `pictures` pictures with these boxes (picture number from `first`, box)."""
+    images = []
+    for number in range(first, first + pictures):
+        write_picture(folder / f"{number}.png", number)
+        images.append(
+            {"id": number, "file_name": f"{number}.png", "width": 40, "height": 30, **more}
+        )
+    annotations = [
+        {"id": row + 1, "image_id": number, "category_id": 1, "bbox": list(box)}
+        for row, (number, box) in enumerate(boxes)
+    ]
+    coco = {
+        "info": {"lists": [1, 2]},
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "scratch"}],
+    }
+    file = folder / name
+    file.write_text(json.dumps(coco, indent=1), encoding="utf-8")
+    return file
