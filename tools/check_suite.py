@@ -3,8 +3,9 @@
 The rules are in `tools/suite_rules`, one file for each kind.
 """
 
+import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from sightline.errors import RecipeError
@@ -27,10 +28,19 @@ def findings(root: Path = ROOT) -> list[str]:
 
 def _of_source(source: Source) -> Iterator[str]:
     yield from texts.forbidden_texts(source)
-    if source.is_python:
+    if source.is_python and not (yield from _no_python(source)):
         yield from arrows.broken_arrows(source)
         yield from streams.stray_topics(source)
         yield from sizes.too_long(source)
+
+
+def _no_python(source: Source) -> Generator[str, None, bool]:
+    try:
+        ast.parse(source.text)
+    except SyntaxError as error:
+        yield f"{source.path}:{error.lineno}: no Python: {error.msg}"
+        return True
+    return False
 
 
 def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
@@ -67,8 +77,11 @@ def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
         for source in sources:
             if source.path.startswith("recipes/deployments/"):
                 deployment = recipes.parsed(source.path, source.text)
-                yield from deployments.refused_merges(source.path, deployment, defaults, structs)
                 yield from fleets.refused_stations(source.path, source.text, checker)
+                if not deployment.get("sites"):
+                    yield from deployments.refused_merges(
+                        source.path, deployment, defaults, structs
+                    )
     except RecipeError as error:
         yield str(error)
 

@@ -73,8 +73,20 @@ class Service:
 @contextmanager
 def serving(service: Service) -> Iterator[str]:
     """The service at an address of this machine, as long as the block runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
-    class _Request(BaseHTTPRequestHandler):
+
+def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
+    class Request(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -102,16 +114,7 @@ def serving(service: Service) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Request)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return Request
 
 
 def _pattern(operation: str, model: Any) -> re.Pattern[str]:
