@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -199,8 +200,13 @@ def fetch_address(address: str, near: Path) -> Path:
     """The file that a manifest names: an object's address, or a path, relative ones to `near`."""
     if address.startswith(S3):
         folder, _, name = address.rpartition("/")
-        return open_place(folder).fetch(name)
+        return _known_place(folder).fetch(name)
     return near / address
+
+
+@lru_cache(maxsize=64)
+def _known_place(address: str) -> Place:
+    return open_place(address)
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -8,6 +8,8 @@ from training.datasets.checks import checked
 from training.datasets.coco import coco_files, read_coco_files
 from training.datasets.dataset import DataSet
 from training.datasets.folders import CLASSES, SPLITS, read_class_folders
+from training.datasets.lookout import manifests, read_lookout
+from training.datasets.voc import ANNOTATIONS, read_voc
 
 Reader = Callable[[Path], DataSet]
 
@@ -16,17 +18,29 @@ def _read_coco(folder: Path) -> DataSet:
     return read_coco_files(folder, coco_files(folder))
 
 
-FORMATS: dict[str, Reader] = {"coco": _read_coco, "class-folders": read_class_folders}
+FORMATS: dict[str, Reader] = {
+    "coco": _read_coco,
+    "voc": read_voc,
+    "lookout": read_lookout,
+    "class-folders": read_class_folders,
+}
 
 
 def format_of(folder: Path) -> str:
     """The format that a folder has by its looks; PictureError says what was looked for."""
+    if not folder.is_dir():
+        raise PictureError(f"{folder} is no folder")
     if coco_files(folder):
         return "coco"
+    if any((folder / ANNOTATIONS).glob("*.xml")):
+        return "voc"
+    if manifests(folder):
+        return "lookout"
     if any((folder / split / name).is_dir() for split in SPLITS for name in CLASSES):
         return "class-folders"
     raise PictureError(
-        f"{folder} has no COCO file (*.json), no train|test/normal|anomaly folders: no data set"
+        f"{folder} is no data set: no COCO file (*.json), no {ANNOTATIONS}/*.xml (Pascal VOC), no "
+        "manifest (*.manifest, *.jsonl), no train|test/normal|anomaly folders"
     )
 
 
@@ -35,4 +49,7 @@ def read_dataset(folder: Path, format: str = "", drop_bad_labels: bool = False) 
     chosen = format or format_of(folder)
     if chosen not in FORMATS:
         raise PictureError(f"format: found {chosen!r}; allowed are {', '.join(FORMATS)}")
-    return checked(FORMATS[chosen](folder), drop_bad_labels)
+    found = FORMATS[chosen](folder)
+    if not found.pictures and not found.problems:
+        raise PictureError(f"{folder} has no pictures with labels in the format {chosen}")
+    return checked(found, drop_bad_labels)

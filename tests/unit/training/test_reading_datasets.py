@@ -126,7 +126,7 @@ def test_a_file_that_is_no_picture_is_a_bad_label(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_any_known_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="no data set"):
+    with pytest.raises(PictureError, match="is no data set"):
         read_dataset(tmp_path)
     with pytest.raises(PictureError, match="allowed are coco"):
         read_dataset(tmp_path, "tfrecord")

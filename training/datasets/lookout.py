@@ -1,0 +1,167 @@
+"""The manifest of Amazon Lookout for Vision: JSON Lines, one picture each, classified or segmented.
+
+`anomaly-label-metadata/class-name` says normal or anomaly (the number beside it may be 1 for both). A mask,
+`anomaly-mask-ref`, shows each kind of anomaly in the colour of `internal-color-map`; each connected region
+of a colour becomes a box.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sightline.errors import EvidenceError, PictureError
+from training.datasets.coco import split_named
+from training.datasets.dataset import (
+    ANOMALY,
+    NORMAL,
+    UNKNOWN,
+    DataSet,
+    ImageLabel,
+    Picture,
+    Problem,
+    Source,
+    TrueBox,
+)
+from training.datasets.folders import size_of
+from training.places import fetch_address
+
+SUFFIXES = (".manifest", ".jsonl")
+CLASSES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
+BACKGROUND = "BACKGROUND"
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+Fetch = Callable[[str, Path], Path]
+
+
+def manifests(folder: Path) -> list[Path]:
+    """The folder's manifests."""
+    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
+
+
+def read_lookout(folder: Path, fetch: Fetch = fetch_address) -> DataSet:
+    """The pictures of all manifests of a folder; the file's name tells the split."""
+    pictures: list[Picture] = []
+    problems: list[Problem] = []
+    for file in manifests(folder):
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        for number, line in enumerate(lines, start=1):
+            source = Source(str(file), number)
+            try:
+                if line.strip():
+                    pictures.append(_picture_of(file, line, source, fetch))
+            except (PictureError, EvidenceError) as error:
+                problems.append(Problem(source, str(error)))
+    labels = sorted({box.label for picture in pictures for box in picture.boxes})
+    return DataSet(folder.name, "lookout", tuple(pictures), tuple(labels), tuple(problems))
+
+
+def _picture_of(manifest: Path, line: str, source: Source, fetch: Fetch) -> Picture:
+    value = _object_of(line)
+    address = _text(value, "source-ref")
+    file = fetch(address, manifest.parent)
+    if not file.is_file():
+        raise PictureError(f"source-ref: the file {address} is missing")
+    width, height = size_of(file)
+    boxes = _boxes_of(value, manifest, (width, height), source, fetch)
+    split = value.get("split") or split_named(manifest.stem)
+    group = str(value.get("group", ""))
+    label = _label_of(value) or (ANOMALY if boxes else UNKNOWN)
+    return Picture(
+        file,
+        width,
+        height,
+        boxes,
+        group=group,
+        split=split,
+        label=label,
+        source=source,
+        name=address,
+    )
+
+
+def _object_of(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise PictureError(f"no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise PictureError(f"expected an object, found {type(value).__name__}")
+    return value
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    if not isinstance(found, str) or not found:
+        raise PictureError(f"{key} is missing")
+    return found
+
+
+def _label_of(value: dict[str, Any]) -> ImageLabel:
+    metadata = value.get("anomaly-label-metadata")
+    if metadata is None:
+        return UNKNOWN
+    name = metadata.get("class-name") if isinstance(metadata, dict) else metadata
+    if not isinstance(name, str) or name.lower() not in CLASSES:
+        raise PictureError(
+            f"anomaly-label-metadata/class-name: the unknown class {name!r}; known are "
+            f"{', '.join(CLASSES)}"
+        )
+    return CLASSES[name.lower()]
+
+
+def _boxes_of(
+    value: dict[str, Any], manifest: Path, size: tuple[int, int], source: Source, fetch: Fetch
+) -> tuple[TrueBox, ...]:
+    if "anomaly-mask-ref" not in value:
+        return ()
+    address = _text(value, "anomaly-mask-ref")
+    mask = cv2.imread(str(fetch(address, manifest.parent)), cv2.IMREAD_COLOR)
+    if mask is None:
+        raise PictureError(f"anomaly-mask-ref: {address} is missing or no picture")
+    if (mask.shape[1], mask.shape[0]) != size:
+        raise PictureError(
+            f"anomaly-mask-ref: {address} has {mask.shape[1]} x {mask.shape[0]} px, the picture "
+            f"{size[0]} x {size[1]}"
+        )
+    colours = _colours_of(value)
+    packed = np.asarray(mask).astype(np.int64) @ np.array([1, 256, 65536])  # blue, green, red
+    unknown = set(np.unique(packed).tolist()) - colours.keys()
+    if unknown:
+        shown = ", ".join(f"#{colour:06x}" for colour in sorted(unknown)[:5])
+        raise PictureError(f"{address} has the unknown class of colour {shown}")
+    boxes = [
+        TrueBox(label, box, source=source)
+        for colour, label in colours.items()
+        if label != BACKGROUND
+        for box in regions((packed == colour).astype(np.uint8))
+    ]
+    return tuple(boxes)
+
+
+def regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """The boxes about the connected regions of a mask (height, width) of 0 and 1."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return [
+        (float(x), float(y), float(width), float(height))
+        for x, y, width, height, _ in stats[1:count].tolist()
+    ]
+
+
+def _colours_of(value: dict[str, Any]) -> dict[int, str]:
+    metadata = value.get("anomaly-mask-ref-metadata")
+    entries = metadata.get("internal-color-map") if isinstance(metadata, dict) else None
+    if not isinstance(entries, dict):
+        raise PictureError("anomaly-mask-ref-metadata/internal-color-map is missing")
+    found = {}
+    for key, entry in entries.items():
+        colour, name = (entry.get("hex-color"), entry.get("class-name")) if entry else (None, None)
+        if not isinstance(colour, str) or not COLOUR.fullmatch(colour) or not isinstance(name, str):
+            raise PictureError(
+                f"internal-color-map/{key} needs class-name and hex-color as #rrggbb; found {entry}"
+            )
+        found[int(colour[1:], 16)] = name
+    return found

@@ -1,0 +1,139 @@
+"""`python -m training.manifest --data DIR --out FILE`: writes a manifest of Amazon Lookout for Vision.
+
+From any data set that can be read. Pictures are named by their path, or below `--as s3://BUCKET/PREFIX`.
+Boxes become masks (PNG, one colour a label) in a folder `masks` beside the manifest.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sightline.errors import ConfigurationError, SightlineError
+from training.datasets import FORMATS, UNKNOWN, DataSet, Picture, read_dataset
+from training.datasets.lookout import BACKGROUND
+from training.places import local_folder
+
+COLOURS = ("#2ca02c", "#1f77b4", "#ff7f0e", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
+WHITE = "#ffffff"
+JOB = "labeling-job/sightline"
+MASKS = "masks"
+
+
+def lines_of(found: DataSet, prefix: str, mask_prefix: str, written: datetime) -> list[str]:
+    """One JSON line for each picture that is known to be normal or an anomaly."""
+    return [
+        json.dumps(_line(picture, found.labels, prefix, mask_prefix, written))
+        for picture in found.pictures
+        if picture.label != UNKNOWN
+    ]
+
+
+def mask_of(picture: Picture, labels: Sequence[str]) -> np.ndarray:
+    """(height, width, 3) blue, green, red: each box in its label's colour, small ones on top."""
+    mask = np.full((picture.height, picture.width, 3), 255, np.uint8)
+    visible = [box for box in picture.boxes if box.visible]
+    for box in sorted(visible, key=lambda one: -one.box[2] * one.box[3]):
+        x, y, width, height = (round(value) for value in box.box)
+        red_green_blue = bytes.fromhex(COLOURS[labels.index(box.label)][1:])
+        mask[max(0, y) : y + height, max(0, x) : x + width] = tuple(red_green_blue[::-1])
+    return mask
+
+
+def mask_name(picture: Picture) -> str:
+    """Where a picture's mask lies, below the manifest."""
+    return f"{MASKS}/{Path(picture.name).with_suffix('.png').as_posix()}"
+
+
+def _line(
+    picture: Picture, labels: Sequence[str], prefix: str, mask_prefix: str, written: datetime
+) -> dict[str, Any]:
+    common = {
+        "human-annotated": "yes",
+        "creation-date": written.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "job-name": JOB,
+    }
+    line: dict[str, Any] = {
+        "source-ref": prefix + picture.name,
+        "anomaly-label": int(picture.label == "anomaly"),
+        "anomaly-label-metadata": {
+            "class-name": picture.label,
+            "confidence": 1.0,
+            "type": "groundtruth/image-classification",
+            **common,
+        },
+    }
+    line |= {
+        key: value for key, value in (("group", picture.group), ("split", picture.split)) if value
+    }
+    if any(box.visible for box in picture.boxes):
+        colours = {BACKGROUND: WHITE, **dict(zip(labels, COLOURS, strict=False))}
+        line["anomaly-mask-ref"] = mask_prefix + mask_name(picture)
+        line["anomaly-mask-ref-metadata"] = {
+            "internal-color-map": {
+                str(number): {"class-name": label, "hex-color": colour, "confidence": 0.0}
+                for number, (label, colour) in enumerate(colours.items())
+            },
+            "type": "groundtruth/semantic-segmentation",
+            **common,
+        }
+    return line
+
+
+def write_manifest(found: DataSet, folder: Path, out: Path, prefix: str) -> int:
+    """Write manifest and masks; returns the number of lines. ConfigurationError if labels are too many."""
+    if len(found.labels) > len(COLOURS):
+        raise ConfigurationError(
+            f"{len(found.labels)} labels; at most {len(COLOURS)} have a colour"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for picture in found.pictures:
+        if any(box.visible for box in picture.boxes):
+            file = out.parent / mask_name(picture)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), mask_of(picture, found.labels))
+    below = prefix.rstrip("/") + "/" if prefix else ""
+    names = below or f"{folder.resolve().as_posix()}/"
+    lines = lines_of(found, names, below, datetime.now(timezone.utc))
+    out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return len(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.manifest",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--data", required=True, help="folder or s3:// of pictures with labels")
+    parser.add_argument("--out", type=Path, required=True, help="manifest file to write")
+    parser.add_argument(
+        "--as", dest="prefix", default="", help="s3://BUCKET/PREFIX of the pictures"
+    )
+    parser.add_argument("--format", default="", choices=["", *FORMATS], help="of the labels")
+    parser.add_argument("--split", default="", help="pictures of this split only")
+    parser.add_argument("--drop-bad-labels", action="store_true", help="instead of refusing them")
+    given = parser.parse_args(arguments)
+    try:
+        folder = local_folder(given.data)
+        found = read_dataset(folder, given.format, given.drop_bad_labels)
+        if given.split:
+            found = found.of_split(given.split)
+        prefix = given.prefix or (given.data if given.data.startswith("s3://") else "")
+        count = write_manifest(found, folder, given.out, prefix)
+    except SightlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{given.out}: {count} of {len(found.pictures)} pictures\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
