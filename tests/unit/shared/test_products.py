@@ -1,0 +1,143 @@
+"""Products' recipes are refused at the door, and the store keeps the last good version."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sightline.errors import ConfigurationError
+from sightline.product_store import PRODUCT_FILE, Products, put_product
+from sightline.products import Policy, read_product
+
+PRODUCTS = Path(__file__).resolve().parents[3] / "components" / "products"
+CAN: dict[str, Any] = {
+    "name": "can",
+    "version": "3",
+    "defects": {"dent": {"reject": 0.6, "review": 0.4, "keep": 0.2, "largestOkMm": 2.5}},
+    "productLabels": ["lid"],
+    "models": ["surface"],
+}
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    """A product's file with these changes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / PRODUCT_FILE
+    file.write_text(json.dumps({**CAN, **changes}))
+    return file
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with version 3 of the can."""
+    folder = tmp_path / "store"
+    put_product(written(tmp_path / "can-3"), folder)
+    return folder
+
+
+def test_the_demo_bottle_is_judged_as_a_part_without_a_product() -> None:
+    bottle = read_product(PRODUCTS / "bottle" / PRODUCT_FILE)
+    station = Policy()
+    assert bottle.defects == station.defects
+    assert bottle.product_labels == station.product_labels
+    assert bottle.product_score == station.product_score
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "a can"}, "at /name"),
+        ({"version": ""}, "at /version"),
+        ({"defects": {"dent": {"reject": 1.5}}}, r"at /defects/\.\.\./reject: .*1\.0"),
+        ({"defects": {"dent": {"reject": 0.3, "review": 0.4}}}, "must not rise"),
+        ({"defects": {"dent": {"largestOkMm": -1}}}, "largestOkMm"),
+        ({"defects": {"dent": {"zones": {"cam1": []}}}}, "zones/...: .*length >= 1"),
+        ({"defects": {"dent": {"zones": {"cam1": [{"left": 0.9, "right": 0.1}]}}}}, "left below"),
+        ({"defects": {"dent": {"stillOk": 1.5}}}, "stillOk"),
+        ({"models": []}, "at /models"),
+        ({"deadlineMs": 0}, "at /deadlineMs"),
+        ({"mmPerPixel": {"cam1": 0}}, "at /mmPerPixel"),
+        ({"cameras": {"cam1": {"controls": {"Exposure!": 3}}}}, "controls"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_product_is_refused_with_its_place(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        read_product(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"name"', b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_product_at_all_is_refused_too(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / PRODUCT_FILE).write_bytes(content)
+    with pytest.raises(ConfigurationError, match="no product can be read"):
+        read_product(tmp_path / PRODUCT_FILE)
+
+
+def test_a_bad_file_is_refused_by_the_install_step_and_the_last_good_stays(
+    store: Path, tmp_path: Path
+) -> None:
+    bad = written(tmp_path / "can-4", version="4", models=[])
+    put = [sys.executable, "-m", "sightline.product_store", "put", str(bad), "--store", str(store)]
+    ran = subprocess.run(put, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "at /models" in ran.stderr
+    products = Products(store)
+    assert products.look()
+    assert products.current["can"].version == "3"
+
+
+def test_a_version_stands_for_one_content(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="needs another version"):
+        put_product(written(tmp_path / "other", productScore=0.9), store)
+    assert put_product(written(tmp_path / "same"), store).version == "3"
+
+
+def test_a_new_version_is_taken_at_the_next_look_and_the_old_one_stays_to_be_found(
+    store: Path, tmp_path: Path
+) -> None:
+    products = Products(store)
+    assert products.look()
+    assert not products.look()
+    put_product(written(tmp_path / "can-4", version="4", productScore=0.7), store)
+    assert products.look()
+    assert products.current["can"].version == "4"
+    found = products.find("can", "3")
+    assert found is not None
+    assert found.product_score == 0.5
+    fresh = Products(store).find("can", "3")
+    assert fresh == found
+    assert products.find("can", "5") is None
+    assert products.find("tin", "3") is None
+
+
+def test_a_version_that_another_process_took_already_is_found_without_a_look(
+    store: Path, tmp_path: Path
+) -> None:
+    products = Products(store)
+    products.look()
+    put_product(written(tmp_path / "can-4", version="4"), store)
+    found = products.find("can", "4")
+    assert found is not None
+    assert found.version == "4"
+
+
+def test_a_file_that_is_damaged_in_the_store_is_told_and_the_last_good_stays(
+    store: Path, tmp_path: Path
+) -> None:
+    products = Products(store)
+    products.look()
+    put_product(written(tmp_path / "can-4", version="4"), store)
+    for file in store.glob(f"*/{PRODUCT_FILE}"):
+        if json.loads(file.read_text())["version"] == "4":
+            file.write_text(file.read_text().replace("0.6", "0.9"))
+    assert products.look()
+    assert products.current["can"].version == "3"
+    assert "damaged" in products.problems["can"]
+    put_product(written(tmp_path / "can-5", version="5"), store)
+    assert products.look()
+    assert products.problems == {}
