@@ -65,12 +65,16 @@ class Process:
         text = self.log_file.read_text(errors="replace").strip().splitlines()
         return "\n".join(text[-lines:])
 
-    def stop(self) -> None:
-        """Ask it to end, then make it end, with all of its group."""
+    def ask_to_stop(self) -> None:
+        """Ask it to end."""
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.close()
         self._signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Ask it to end, then make it end, with all of its group."""
+        self.ask_to_stop()
         try:
             self._popen.wait(self._grace_s)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from sightline.topics import STATION_HEALTH
 
 log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 1.0
+SHORTEST_INTERVAL_S = 0.2
 
 
 class Health:
@@ -28,6 +29,7 @@ class Health:
         self._faults: dict[str, Fault] = {}
         self._facts: dict[str, str] = {}
         self._ready = False
+        self._news = threading.Event()
 
     def count(self, name: str, more: int = 1) -> None:
         """Add to a counter."""
@@ -63,7 +65,14 @@ class Health:
     def set_ready(self, ready: bool) -> None:
         """Whether the component can do its part of the station's work."""
         with self._lock:
+            if ready != self._ready:
+                self._news.set()
             self._ready = ready
+
+    def wait_for_news(self, timeout_s: float) -> None:
+        """Wait until the component became ready or ceased to be, else until the time is over."""
+        self._news.wait(timeout_s)
+        self._news.clear()
 
     def report(self) -> StationHealth:
         """The message as things stand."""
@@ -82,7 +91,10 @@ class Health:
 
 
 class HealthReporter(threading.Thread):
-    """Publishes the report each second from a thread of its own: a slow cloud must not delay a part."""
+    """Publishes the report each second, and at once who became ready, from a thread of its own.
+
+    So a slow cloud does not delay a part.
+    """
 
     def __init__(self, bus: Bus, health: Health, inbox: Inbox) -> None:
         super().__init__(name="health", daemon=True)
@@ -102,4 +114,5 @@ class HealthReporter(threading.Thread):
             except TransportError as error:
                 if self._health.raise_fault("cloud-unreachable", str(error), "warning"):
                     log.warning("IoT Core is away", extra={"error": str(error)})
-            time.sleep(REPORT_INTERVAL_S)
+            time.sleep(SHORTEST_INTERVAL_S)
+            self._health.wait_for_news(REPORT_INTERVAL_S - SHORTEST_INTERVAL_S)

@@ -5,18 +5,27 @@ from typing import Any
 
 from equipment.configuration import LinkConfiguration, TagConfiguration
 from equipment.links.link import MachineLink
-from equipment.links.modbus import ModbusLink
 from equipment.links.modbus_configuration import ModbusConfiguration
-from equipment.links.opcua import OpcuaLink
 from equipment.links.opcua_configuration import OpcuaConfiguration
 from sightline.bus import Inbox
 from sightline.clock import Clock
 
 OpenLink = Callable[[Any, tuple[TagConfiguration, ...], Inbox, Clock], MachineLink]
-LINKS: dict[type[Any], OpenLink] = {
-    OpcuaConfiguration: OpcuaLink,
-    ModbusConfiguration: ModbusLink,
-}
+
+
+def _opcua(*parts: Any) -> MachineLink:
+    from equipment.links.opcua import OpcuaLink  # late: its library takes a third of a second
+
+    return OpcuaLink(*parts)
+
+
+def _modbus(*parts: Any) -> MachineLink:
+    from equipment.links.modbus import ModbusLink
+
+    return ModbusLink(*parts)
+
+
+LINKS: dict[type[Any], OpenLink] = {OpcuaConfiguration: _opcua, ModbusConfiguration: _modbus}
 
 
 def open_link(
