@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.detectors.detector import Detector, RawDetections
+from inference.device_examiner import device_of, look_on_device
 from inference.preprocess import PREPROCESSINGS, FramePyramid
 from inference.ssd import Floats, find_boxes, make_anchors
 from sightline.frames import RingReader
@@ -53,8 +54,38 @@ def examine(
     models: Sequence[ServingModel],
     score_threshold: float,
 ) -> Examined:
-    """Run all models on all frames, one after the other; FrameOverwrittenError if one is gone."""
+    """Run all models on all frames; FrameOverwrittenError if one is gone.
+
+    A processor takes one image after the other, a GPU all at once.
+    """
     timings = Timings()
+    gpu = device_of(models, frames)
+    if gpu is None:
+        seen, answers = _look(ring, frames, models, timings)
+    else:
+        pyramids, raw = look_on_device(gpu, ring, frames, models, timings)
+        seen = {ref.camera: pyramid for ref, pyramid in zip(frames, pyramids, strict=True)}
+        answers = [
+            Answer(model, ref.camera, seen[ref.camera].size, answer)
+            for ref, of_frame in zip(frames, raw, strict=True)
+            for model, answer in zip(models, of_frame, strict=True)
+        ]
+    started = time.perf_counter()
+    detections = [found for answer in answers for found in read_answer(answer, score_threshold)]
+    timings.decode = _since(started)
+    timings.per_image = [
+        image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
+    ]
+    detections.sort(key=lambda detection: -detection.score)
+    return Examined(tuple(detections), seen, timings)
+
+
+def _look(
+    ring: RingReader,
+    frames: Sequence[FrameRef],
+    models: "Sequence[ServingModel]",
+    timings: Timings,
+) -> "tuple[dict[str, FramePyramid], list[Answer]]":
     seen: dict[str, FramePyramid] = {}
     answers: list[Answer] = []
     for ref in frames:
@@ -64,14 +95,7 @@ def examine(
         timings.preprocess += _since(started)
         answers += [ask(model, pyramid, ref.camera, timings) for model in models]
         timings.per_image.append(_since(started))
-    started = time.perf_counter()
-    detections = [found for answer in answers for found in read_answer(answer, score_threshold)]
-    timings.decode = _since(started)
-    timings.per_image = [
-        image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
-    ]
-    detections.sort(key=lambda detection: -detection.score)
-    return Examined(tuple(detections), seen, timings)
+    return seen, answers
 
 
 @dataclass(frozen=True)

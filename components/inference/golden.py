@@ -1,14 +1,28 @@
 """Golden frames: what a model answered where it was made; a runtime must answer alike before it serves."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from inference.detectors.detector import Detector
+from inference.detectors.detector import Detector, Precision
 from sightline.errors import ModelError
 
-SCORE_TOLERANCE = 0.01
-BOX_TOLERANCE = 0.05  # of raw offsets, where the score says that there is something
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Of scores, and of raw offsets where the score says that there is something."""
+
+    scores: float
+    boxes: float
+
+
+# 8-bit numbers are rounded otherwise by each runtime and processor.
+TOLERANCES: dict[Precision, Tolerance] = {
+    "fp32": Tolerance(0.01, 0.05),
+    "fp16": Tolerance(0.02, 0.1),
+    "int8": Tolerance(0.1, 0.5),
+}
 RELEVANT_SCORE = 0.2
 
 
@@ -24,8 +38,11 @@ def write_golden(detector: Detector, images: np.ndarray, file: Path) -> None:
 
 
 def check_golden(detector: Detector, file: Path) -> None:
-    """ModelError unless the detector answers the golden frames as they were answered when made."""
-    name = detector.contract.name
+    """ModelError unless the detector answers the golden frames as they were answered when made.
+
+    How far it may be off depends on the precision of the model file.
+    """
+    name, allowed = detector.contract.name, TOLERANCES[detector.contract.precision]
     try:
         with np.load(file, allow_pickle=False) as golden:
             images, boxes, scores = golden["images"], golden["boxes"], golden["scores"]
@@ -39,8 +56,8 @@ def check_golden(detector: Detector, file: Path) -> None:
         relevant = scores[number].max(axis=1) > RELEVANT_SCORE
         off = np.abs(answer.boxes - boxes[number])[relevant]
         box_error = float(off.max()) if off.size else 0.0
-        if not (score_error <= SCORE_TOLERANCE and box_error <= BOX_TOLERANCE):
+        if not (score_error <= allowed.scores and box_error <= allowed.boxes):
             raise ModelError(
                 f"model {name}: golden frame {number} differs: scores by {score_error:.4f} "
-                f"(allowed {SCORE_TOLERANCE}), boxes by {box_error:.4f} (allowed {BOX_TOLERANCE})"
+                f"(allowed {allowed.scores}), boxes by {box_error:.4f} (allowed {allowed.boxes})"
             )

@@ -16,7 +16,7 @@ from inference.examiner import Examined, examine
 from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch
-from inference.models import ModelLoaded, ModelRefused
+from inference.models import ModelBuilding, ModelLoaded, ModelRefused
 from inference.orders import Orders
 from inference.policy import Judgement, judge
 from inference.replay import Replay
@@ -76,6 +76,7 @@ class Inspector:
             PartSettled: lambda message: self._ledger.settle(message.up_to),
             ModelLoaded: self._models.take,
             ModelRefused: self._models.refuse,
+            ModelBuilding: self._models.tell_progress,
             CommandAccepted: self._take_command,
             NewConfiguration: self._reconfigure,
         }

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 from inference.configuration import InferenceConfiguration, ModelConfiguration
 from inference.examiner import ServingModel
-from inference.models import LoadOrder, ModelLoaded, ModelLoader, ModelRefused, Proven, Wish
+from inference.models import (
+    LoadOrder,
+    ModelBuilding,
+    ModelLoaded,
+    ModelLoader,
+    ModelRefused,
+    Proven,
+    Wish,
+)
 from inference.shadow import Sample
 from inference.stock import Stock
 from sightline.errors import ModelError, TransportError
@@ -102,6 +110,10 @@ class ModelSwitch:
             self._answer(event.command_id, "refused", event.error)
         else:
             self._health.raise_fault(f"model-{event.name}", event.error)
+
+    def tell_progress(self, event: ModelBuilding) -> None:
+        """How far the building of an engine is."""
+        self._health.gauge(f"building_{event.name}", round(event.share, 2))
 
     def load(self, command: CommandAccepted) -> None:
         """Carry out `load_model`; the answer follows when the model serves or is refused."""

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from inference.background import at_low_priority
 from inference.configuration import ModelConfiguration, ShadowConfiguration
-from inference.detectors.registry import Runtime, open_detector
+from inference.detectors.registry import Loading, Runtime, open_detector
 from inference.examiner import ServingModel
 from inference.golden import check_golden
 from inference.shadow import Sample, Trial, TrialReport
@@ -56,6 +57,14 @@ class ModelRefused:
     name: str
     error: str
     command_id: str = ""
+
+
+@dataclass(frozen=True)
+class ModelBuilding:
+    """Event: what a model needs on this machine is being built; `share` of it is done."""
+
+    name: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,10 @@ class ModelLoader(threading.Thread):
         """Load, prove and hand over one model; ModelError if it cannot serve."""
         folder = self._stock.folder(digest)
         started = time.monotonic()
-        detector = open_detector(model.runtime, folder, self._wish.threads)
+        loading = Loading(
+            self._wish.threads, self._stock.built, partial(self._tell_progress, model.name)
+        )
+        detector = open_detector(model.runtime, folder, loading)
         candidate = ServingModel(detector)
         at_low_priority(lambda: check_golden(detector, folder / "golden.npz"))
         took_s = round(time.monotonic() - started, 3)
@@ -196,6 +208,10 @@ class ModelLoader(threading.Thread):
         if models[order.name].digest:
             raise ModelError(f"model {order.name!r} is pinned to a digest by the configuration")
         return models[order.name]
+
+    def _tell_progress(self, name: str, share: float, phase: str) -> None:
+        log.info("building", extra={"model": name, "share": share, "phase": phase})
+        self._inbox.post(ModelBuilding(name, share))
 
     def _serves(self, model: ModelConfiguration, digest: str) -> bool:
         serving = self._serving.get(model.name)

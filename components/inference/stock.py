@@ -18,6 +18,11 @@ class Stock:
         self._store = store
         self._memory = memory
 
+    @property
+    def built(self) -> Path:
+        """Where engines are kept that were built for this machine."""
+        return self._memory / "engines"
+
     def wanted_digest(self, model: ModelConfiguration) -> str:
         """What the configuration pins, else what the name points to; ModelError if that is nothing."""
         digest = model.digest or named_digest(self._store, model.name)

@@ -1,7 +1,7 @@
 """What every detector is: a contract that says what goes in and out, and one method that infers."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inference.ssd import AnchorSpec
 
 CONTRACT_VERSION = 1
+Precision = Literal["fp32", "fp16", "int8"]
 CONTRACT_KEY = "sightline"  # in the ONNX file's metadata
 
 
@@ -23,6 +24,7 @@ class ModelContract(msgspec.Struct, frozen=True, kw_only=True):
     anchors: AnchorSpec
     preprocessing: str
     model_version: str = ""
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,14 @@ class OnnxDetector:
         return RawDetections(boxes[0], scores[0])
 
 
+def checked_contract(file: Path) -> ModelContract:
+    """What a model file says of itself; ModelError if it is none or of the wrong shape."""
+    session = _open_session(file, threads=1)
+    contract = _contract_of(file, session)
+    _check_shapes(file, session, contract)
+    return contract
+
+
 def _open_session(file: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

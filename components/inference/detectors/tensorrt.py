@@ -1,0 +1,125 @@
+"""The detector on TensorRT: an engine built from the model file on this device, and cached.
+
+The executing half (`Lane`) has not run on a GPU of this project yet; see docs/serving.md.
+"""
+
+import logging
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.detectors.build_engine import Report, build_apart, load_tensorrt, version_of
+from inference.detectors.detector import ModelContract, RawDetections
+from inference.detectors.engine_cache import EngineCache, EngineKey
+from inference.detectors.gpu import Gpu, StagedFrame, shared_gpu
+from inference.detectors.onnx import checked_contract
+from sightline.errors import ModelError
+from sightline.model_store import digest_of
+
+log = logging.getLogger(__name__)
+LANES = 4  # one for each camera, so that a part's images are in flight together
+OUTPUTS = ("boxes", "scores")
+
+
+class TensorRtDetector:
+    """An engine with its lanes; all of it lives in the GPU's thread."""
+
+    def __init__(
+        self, folder: Path, cache: EngineCache, report: Report, gpu: Gpu | None = None
+    ) -> None:
+        file = folder / "model.onnx"
+        self.digest = digest_of(file)
+        self.contract: ModelContract = checked_contract(file)
+        self.gpu = gpu or shared_gpu()
+        self._library = load_tensorrt()
+        engine = self._engine(file, cache, report)
+        self._lanes = self.gpu.call(lambda: self._open_lanes(engine)).result()
+        weakref.finalize(
+            self, self.gpu.call, self._lanes.clear
+        )  # freed in the thread that made them
+
+    def infer(self, image: NDArray[np.uint8]) -> RawDetections:
+        """Run the bare model on (height, width, 3) uint8 RGB."""
+        lane = self._lanes[0]
+        return self.gpu.call(lambda: lane.begin_image(image)()).result()
+
+    def begin_frame(self, number: int, staged: StagedFrame) -> Callable[[], RawDetections]:
+        """Put the work on a frame into its lane's stream; the result waits for it. GPU's thread only."""
+        return self._lanes[number % LANES].begin_frame(staged)
+
+    def _engine(self, file: Path, cache: EngineCache, report: Report) -> Any:
+        key = EngineKey(
+            model_digest=self.digest,
+            tensorrt=version_of(self._library),
+            gpu=self.gpu.name,
+            precision=self.contract.precision,
+        )
+        content = cache.load(key)
+        engine = None if content is None else self._taken(content)
+        if engine is None:
+            cache.drop(key)
+            log.info("building an engine", extra={"model": self.contract.name, "key": repr(key)})
+            with tempfile.TemporaryDirectory() as folder:
+                content = build_apart(file, Path(folder) / "engine", report)
+            engine = self._taken(content)
+            if engine is None:
+                raise ModelError(f"{file}: the GPU {self.gpu.name} does not take its own engine")
+            cache.store(key, content)
+        return engine
+
+    def _taken(self, content: bytes) -> Any | None:
+        self._runtime = self._library.Runtime(self._library.Logger(self._library.Logger.ERROR))
+        return self.gpu.call(lambda: self._runtime.deserialize_cuda_engine(content)).result()
+
+    def _open_lanes(self, engine: Any) -> list["Lane"]:
+        return [Lane(self.gpu, engine, self.contract) for _ in range(LANES)]
+
+
+class Lane:
+    """An execution context with its stream and buffers, made once; GPU's thread only."""
+
+    def __init__(self, gpu: Gpu, engine: Any, contract: ModelContract) -> None:
+        driver, size = gpu.driver, contract.anchors
+        self._gpu, self._size = gpu, (size.width, size.height)
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise ModelError(f"model {contract.name}: the GPU has no room for another context")
+        self._stream = driver.Stream()
+        self._image = driver.pagelocked_empty((size.height, size.width, 3), np.uint8)
+        self._input = driver.mem_alloc(self._image.nbytes)
+        self._context.set_tensor_address("image", int(self._input))
+        self._answers = {}
+        for name in OUTPUTS:
+            shape = tuple(engine.get_tensor_shape(name))
+            host = driver.pagelocked_empty(shape, np.float32)
+            device = driver.mem_alloc(host.nbytes)
+            self._context.set_tensor_address(name, int(device))
+            self._answers[name] = (host, device)
+
+    def begin_image(self, image: NDArray[np.uint8]) -> Callable[[], RawDetections]:
+        """From an image at model size."""
+        np.copyto(self._image, image)
+        self._gpu.driver.memcpy_htod_async(self._input, self._image, self._stream)
+        return self._begin()
+
+    def begin_frame(self, staged: StagedFrame) -> Callable[[], RawDetections]:
+        """From a camera's frame on its way to the device."""
+        self._gpu.launch_resize(staged, self._input, *self._size, self._stream)
+        return self._begin()
+
+    def _begin(self) -> Callable[[], RawDetections]:
+        if not self._context.execute_async_v3(int(self._stream.handle)):
+            raise ModelError("TensorRT refused to run the engine")
+        for host, device in self._answers.values():
+            self._gpu.driver.memcpy_dtoh_async(host, device, self._stream)
+        return self._finish
+
+    def _finish(self) -> RawDetections:
+        self._stream.synchronize()
+        boxes, scores = (self._answers[name][0][0].copy() for name in OUTPUTS)
+        return RawDetections(boxes, scores)
