@@ -27,6 +27,9 @@ class Place(Protocol):
     def names(self) -> list[str]:
         """All files' names, sorted; EvidenceError if the place cannot be read."""
 
+    def tag(self, name: str) -> str:
+        """Something that changes with the file's content; known of what `names` gave."""
+
     def fetch(self, name: str) -> Path:
         """A local file with the content; EvidenceError if it cannot be had."""
 
@@ -47,6 +50,11 @@ class FolderPlace:
             raise EvidenceError(f"{self._folder} is no folder")
         files = (file for file in self._folder.rglob("*") if file.is_file())
         return sorted(file.relative_to(self._folder).as_posix() for file in files)
+
+    def tag(self, name: str) -> str:
+        """Size and time of the last change."""
+        facts = self.fetch(name).stat()
+        return f"{facts.st_size}-{facts.st_mtime_ns}"
 
     def fetch(self, name: str) -> Path:
         """The file itself."""
@@ -97,14 +105,21 @@ class S3Place:
 
         return self._asked(self.address, ask)
 
+    def tag(self, name: str) -> str:
+        """The object's ETag."""
+        known = self._tags.get(name)
+        if known is not None:
+            return known
+        head = {"Bucket": self._bucket, "Key": self._prefix + name}
+        return self._asked(
+            f"{self.address}/{name}", lambda: str(self._connected().head_object(**head)["ETag"])
+        )
+
     def fetch(self, name: str) -> Path:
         """A copy in the cache, fetched anew if the object has another tag."""
         address = f"{self.address}/{name}"
         key = self._prefix + name
-        head = {"Bucket": self._bucket, "Key": key}
-        tag = self._tags.get(name) or self._asked(
-            address, lambda: str(self._connected().head_object(**head)["ETag"])
-        )
+        tag = self.tag(name)
         file = _within(self._cache, name)
         marker = file.with_name(f".{file.name}.tag")
         if file.is_file() and marker.is_file() and marker.read_text() == tag:
@@ -119,6 +134,7 @@ class S3Place:
     def store(self, name: str, content: bytes) -> None:
         """One request, so whole or not at all."""
         put = {"Bucket": self._bucket, "Key": self._prefix + name, "Body": content}
+        self._tags.pop(name, None)
         self._asked(f"{self.address}/{name}", lambda: self._connected().put_object(**put))
 
     def _connected(self) -> Any:
