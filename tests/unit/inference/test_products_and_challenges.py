@@ -1,0 +1,258 @@
+"""Inference judges by the product in the message, and holds back what a passed challenge puts in doubt."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from inference.challenges import HELD_BACK, OVERDUE
+from inference.configuration import ChallengeConfiguration
+from sightline.messages import (
+    Argument,
+    CommandAccepted,
+    CommandCarriedOut,
+    CommandKind,
+    Part,
+    PartJudged,
+)
+from sightline.product_store import PRODUCT_FILE, put_product
+from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT, PART_CAPTURED
+from tests.unit.inference.conftest import EPOCH, Bench
+from tests.unit.inference.small_models import GREEN, RED, put, write_model
+
+LENIENT = {"scratch": {"stillOk": 4}}
+
+
+def deploy(bench: Bench, name: str, version: str = "1", **more: object) -> None:
+    """A product's component puts its recipe into the station's store."""
+    folder = bench.folder / f"{name}-{version}"
+    folder.mkdir(exist_ok=True)
+    content = {"name": name, "version": version, "productLabels": ["cap_present"], **more}
+    (folder / PRODUCT_FILE).write_text(json.dumps(content))
+    put_product(folder / PRODUCT_FILE, bench.store.parent / "products")
+
+
+def judge(
+    bench: Bench, number: int, product: str = "", version: str = "1", **more: object
+) -> PartJudged:
+    """The verdict on a part of a product, with a scratch on cam1."""
+    challenge = str(more.pop("challenge", ""))
+    captured = bench.capture(number, **{"scratches": ("cam1",), **more})  # type: ignore[arg-type]
+    named = replace(captured, product=product, product_version=version, challenge=challenge)
+    bench.give(PART_CAPTURED, named)
+    return bench.verdicts()[-1]
+
+
+def command(
+    bench: Bench, command_id: str, kind: CommandKind, **arguments: Argument
+) -> CommandCarriedOut:
+    """What inference answers to a command."""
+    now = bench.clock.utc_ns()
+    accepted = CommandAccepted(
+        station_id=bench.station,
+        command_id=command_id,
+        kind=kind,
+        issued_by="quality",
+        sequence=1,
+        accepted_utc_ns=now,
+        expires_utc_ns=now + 60_000_000_000,
+        arguments=arguments,
+    )
+    bench.give(COMMAND_ACCEPTED, accepted)
+    answer = bench.exchange.messages_on(COMMAND_CARRIED_OUT)[-1]
+    assert isinstance(answer, CommandCarriedOut)
+    return answer
+
+
+def faults(bench: Bench) -> dict[str, str]:
+    return {fault.code: fault.text for fault in bench.health.report().faults}
+
+
+@pytest.fixture
+def two_products(bench: Bench) -> Bench:
+    """Inference with a strict and a lenient product."""
+    deploy(bench, "strict")
+    deploy(bench, "lenient", version="7", defects=LENIENT)
+    surface = write_model(bench.folder / "unsure", "surface", "scratch", RED, sharpness=0.02)
+    put(bench.store, surface, "surface")
+    bench.start()
+    return bench
+
+
+def test_each_part_is_judged_by_the_product_that_its_message_names(two_products: Bench) -> None:
+    bench = two_products
+    told = [judge(bench, 1, "strict"), judge(bench, 2, "lenient", "7"), judge(bench, 3, "strict")]
+    assert [verdict.verdict for verdict in told] == ["defect", "ok", "defect"]
+    assert [verdict.policy_version for verdict in told] == ["1", "7", "1"]
+    assert [verdict.product for verdict in told] == ["strict", "lenient", "strict"]
+
+
+@pytest.mark.parametrize(("product", "version"), [("can", "1"), ("lenient", "8")])
+def test_a_part_of_an_unknown_product_is_never_ok_and_the_next_one_is_judged_as_ever(
+    two_products: Bench, product: str, version: str
+) -> None:
+    verdict = judge(two_products, 1, product, version, scratches=())
+    assert verdict.verdict == "review"
+    assert f"the product {product} version {version} is not known" in verdict.reason
+    assert verdict.policy_version == ""
+    assert judge(two_products, 2, "lenient", "7").verdict == "ok"
+
+
+def test_a_new_version_is_judged_by_from_the_part_on_that_names_it(two_products: Bench) -> None:
+    bench = two_products
+    assert judge(bench, 1, "lenient", "7").verdict == "ok"
+    deploy(bench, "lenient", version="8")
+    assert judge(bench, 2, "lenient", "8").verdict == "defect"
+    assert judge(bench, 3, "lenient", "7").verdict == "ok"
+
+
+def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(bench: Bench) -> None:
+    deploy(bench, "strict")
+    deploy(bench, "shiny", models=["shine"])
+    bench.start()
+    missed = judge(bench, 1, "shiny")
+    assert (missed.verdict, missed.reason) == ("missed", "no model shine")
+    assert (missed.product, missed.policy_version) == ("shiny", "1")
+    assert judge(bench, 2, "strict").verdict == "defect"
+    put(bench.store, write_model(bench.folder / "m3", "shine", "cap_present", GREEN), "shine")
+    count = iter(range(3, 1000))
+    bench.run_until(
+        "the model serves", lambda: judge(bench, next(count), "shiny").verdict != "missed"
+    )
+    last = bench.verdicts()[-1]
+    assert last.verdict == "ok"  # nothing in it sees scratches
+    assert [model.name for model in last.models] == ["shine"]
+
+
+def test_a_threshold_is_in_force_from_the_next_part_on_and_outlasts_a_kill(
+    two_products: Bench,
+) -> None:
+    bench = two_products
+    found = judge(bench, 1, "strict")
+    assert found.verdict == "defect"
+    above = max(f.score for f in found.detections if f.label == "scratch") + 0.001
+    answer = command(
+        bench, "c-1", "set_threshold", product="strict", label="scratch", reject=above, review=above
+    )
+    assert (answer.result, answer.reason) == ("done", "strict is version 1+1")
+    assert answer.from_part == Part(EPOCH, 2)
+    verdict = judge(bench, 2, "strict")
+    assert (verdict.verdict, verdict.policy_version) == ("ok", "1+1")
+    bench.start()  # the process before it was killed: nothing was closed
+    again = command(bench, "c-1", "set_threshold", product="strict", label="scratch", reject=0.6)
+    assert again == answer
+    verdict = judge(bench, 3, "strict")
+    assert (verdict.verdict, verdict.policy_version) == ("ok", "1+1")
+    assert judge(bench, 4, "lenient", "7").policy_version == "7"
+
+
+def test_a_wrong_threshold_is_refused_once_and_nothing_changes(two_products: Bench) -> None:
+    bench = two_products
+    wrong = command(bench, "c-1", "set_threshold", product="strict", label="scratch", reject=1.5)
+    assert wrong.result == "refused"
+    assert "at /reject: Expected `float` <= 1.0; found 1.5" in wrong.reason
+    assert command(bench, "c-2", "set_threshold", product="can", label="x").reason.endswith(
+        "it knows lenient, strict"
+    )
+    assert judge(bench, 1, "strict").policy_version == "1"
+
+
+def test_a_challenge_that_is_found_is_no_more_than_that(two_products: Bench) -> None:
+    verdict = judge(two_products, 1, "strict", challenge="scratch")
+    assert (verdict.verdict, verdict.challenge_result) == ("defect", "found")
+    assert (verdict.hold, verdict.held_back) == ("", None)
+    assert HELD_BACK not in faults(two_products)
+
+
+def test_a_challenge_rejected_for_something_else_proves_nothing(two_products: Bench) -> None:
+    other = judge(two_products, 1, "strict", challenge="dent")
+    dark = judge(two_products, 2, "lenient", "7", challenge="scratch", dark=("cam1",))
+    assert [other.challenge_result, dark.challenge_result] == ["undecided", "undecided"]
+
+
+def test_a_challenge_that_passes_holds_back_all_since_the_last_that_was_found(
+    two_products: Bench,
+) -> None:
+    bench = two_products
+    judge(bench, 1, "strict", challenge="scratch")
+    judge(bench, 2, "strict", scratches=())
+    passed = judge(bench, 3, "lenient", "7", challenge="scratch")
+    assert (passed.verdict, passed.challenge_result) == ("ok", "passed")
+    assert passed.hold == f"{EPOCH}-3"
+    assert passed.held_back is not None
+    assert (passed.held_back.first, passed.held_back.last) == (Part(EPOCH, 2), Part(EPOCH, 3))
+    assert f"all from {EPOCH}-2 on is held back" in faults(bench)[HELD_BACK]
+
+
+def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_it(
+    two_products: Bench,
+) -> None:
+    bench = two_products
+    judge(bench, 1, "lenient", "7", challenge="scratch")
+    held = judge(bench, 2, "strict", scratches=())
+    assert (held.verdict, held.hold) == ("review", f"{EPOCH}-1")
+    assert "nobody has acknowledged it" in held.reason
+    assert judge(bench, 3, "strict").verdict == "defect"
+    bench.start()  # the process before it was killed
+    assert HELD_BACK in faults(bench)
+    assert judge(bench, 4, "strict", scratches=()).verdict == "review"
+    wrong = command(bench, "c-1", "acknowledge_hold", hold="1-1")
+    assert wrong.reason == f"no hold 1-1 is open; open are {EPOCH}-1"
+    done = command(bench, "c-2", "acknowledge_hold", hold=f"{EPOCH}-1")
+    assert (done.result, done.from_part) == ("done", Part(EPOCH, 5))
+    after = judge(bench, 5, "strict", scratches=())
+    assert (after.verdict, after.hold) == ("ok", "")
+    assert HELD_BACK not in faults(bench)
+    assert command(bench, "c-3", "acknowledge_hold").reason == "nothing is held back"
+    bench.start()
+    assert judge(bench, 6, "strict", scratches=()).verdict == "ok"
+
+
+def test_the_gate_stays_open_where_the_station_is_configured_so(two_products: Bench) -> None:
+    bench = two_products
+    bench.configuration = replace(
+        bench.configuration, challenge=ChallengeConfiguration(closes_gate=False)
+    )
+    bench.start()
+    judge(bench, 1, "lenient", "7", challenge="scratch")
+    part = judge(bench, 2, "strict", scratches=())
+    assert (part.verdict, part.hold) == ("ok", f"{EPOCH}-1")
+
+
+def test_a_shift_without_a_challenge_that_was_found_is_a_warning(two_products: Bench) -> None:
+    bench = two_products
+    bench.configuration = replace(
+        bench.configuration, challenge=ChallengeConfiguration(each_h=1e-6)
+    )
+    bench.start()
+    tick_until(bench, "it is due", lambda: OVERDUE in faults(bench))
+    assert "no challenge part was found yet" in faults(bench)[OVERDUE]
+    bench.configuration = replace(bench.configuration, challenge=ChallengeConfiguration(each_h=8))
+    bench.start()
+    judge(bench, 1, "strict", challenge="scratch")
+    tick_until(bench, "it is not due", lambda: OVERDUE not in faults(bench))
+
+
+def tick_until(bench: Bench, what: str, holds: Callable[[], bool]) -> None:
+    """Let the component's loop run until a condition holds."""
+    started_s = time.monotonic()
+    bench.run_until(what, lambda: time.monotonic() > started_s and holds())
+
+
+def test_a_product_whose_file_is_damaged_is_told_and_its_last_good_version_judges_on(
+    two_products: Bench,
+) -> None:
+    bench = two_products
+    names = bench.store.parent / "products" / "names"
+    (names / "lenient").write_text("0" * 64)
+    bench.run_until("the fault", lambda: "product-refused" in faults(bench))
+    assert judge(bench, 1, "lenient", "7").verdict == "ok"
+
+
+def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(two_products: Bench) -> None:
+    judge(two_products, 1, "strict")
+    judge(two_products, 3, "lenient", "7")
+    missed = two_products.verdicts()[-2]
+    assert (missed.verdict, missed.product, missed.policy_version) == ("missed", "lenient", "7")
