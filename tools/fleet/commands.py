@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from sightline.configuration import default_configuration, load_configuration
 from sightline.errors import RecipeError
+from sightline.topics import TELEMETRY
 from tools.fleet import lambda_component, sites
 from tools.fleet.checks import Checker
 from tools.fleet.cloud import Cloud, client_of, connect
@@ -17,6 +19,8 @@ from tools.fleet.requests import Place
 from tools.fleet.rollback import ways_back
 from tools.fleet.rollout import Outcome, roll_out
 from tools.fleet.status import columns, status_of, table
+from tools.fleet.trees import merged
+from tools.recipes import configuration_of
 
 SHOWN_LINES = 50
 NOWHERE = Place("eu-central-1", "000000000000")  # for plans that ask nobody
@@ -150,6 +154,8 @@ def _merge(text: str) -> dict[str, Any]:
         raise RecipeError(f"--merge: {error}") from error
     if not isinstance(found, dict):
         raise RecipeError(f"--merge: found {text!r}; a JSON object is expected")
+    struct = configuration_of(TELEMETRY)
+    load_configuration(struct, merged(default_configuration(struct), found))
     return found
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,22 +63,16 @@ def prepare(
 
 
 def write_zip(
-    target: Path,
-    runtime: str,
-    architecture: str,
-    cache: Path,
-    root: Path = ROOT,
-    wheels: bool = True,
+    target: Path, runtime: str, architecture: str, cache: Path, root: Path = ROOT
 ) -> Path:
     """The function's code: telemetry, the shared package, and what they need, unpacked side by side."""
-    package = description_package(runtime)
+    python = python_of(runtime)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         shutil.copytree(root / "components" / "telemetry", folder / "telemetry", ignore=_LEFT_OUT)
         shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
         lock = (root / REQUIREMENTS / "telemetry-lambda.txt").read_text(encoding="utf-8")
-        found: Sequence[Path] = fetch(lock, (package,), architecture, cache) if wheels else ()
-        for wheel in found:
+        for wheel in fetch(lock, (python,), architecture, cache):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(folder)
         pack(folder, target)
@@ -104,7 +97,7 @@ def _published(client: Any, function: Json, content: bytes) -> str:
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
 
 
-def description_package(runtime: str) -> str:
+def python_of(runtime: str) -> str:
     """`python3.11` to `3.11`; RecipeError for another language."""
     if not runtime.startswith("python3."):
         raise RecipeError(f"at /createFunction/Runtime: found {runtime!r}; python3.MINOR expected")

@@ -9,7 +9,7 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,15 +45,15 @@ class Service:
         self.asked: Counter[str] = Counter()
         self.requests: list[tuple[str, Json]] = []
 
-    def answer(self, method: str, target: str, body: bytes) -> tuple[int, Json]:
-        """Status and body of one request."""
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, Json] | None:
+        """Status and body of one request; None if it is another service's."""
         path, query = urlsplit(target).path, dict(parse_qsl(urlsplit(target).query))
         for operation, pattern in self._routes:
             found = pattern.fullmatch(path)
             if found and operation.http["method"] == method:
                 request = _request(operation.input_shape, found, query, body)
                 return self._do(operation, request)
-        raise Refusal("UnknownOperationException", f"{method} {path}", 404)
+        return None
 
     def _do(self, operation: Any, request: Json) -> tuple[int, Json]:
         report = ParamValidator().validate(request, operation.input_shape)
@@ -71,9 +71,9 @@ class Service:
 
 
 @contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """The service at an address of this machine, as long as the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
+def serving(*services: Service) -> Iterator[str]:
+    """The services at one address of this machine, as long as the block runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(services))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -85,7 +85,15 @@ def serving(service: Service) -> Iterator[str]:
         server.server_close()
 
 
-def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
+def _answer(services: Sequence[Service], method: str, target: str, body: bytes) -> tuple[int, Json]:
+    for service in services:
+        answer = service.answer(method, target, body)
+        if answer is not None:
+            return answer
+    raise Refusal("UnknownOperationException", f"{method} {target}", 404)
+
+
+def _handler(services: Sequence[Service]) -> type[BaseHTTPRequestHandler]:
     class Request(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -93,7 +101,7 @@ def _handler(service: Service) -> type[BaseHTTPRequestHandler]:
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
-                status, answer = service.answer(self.command, self.path, body)
+                status, answer = _answer(services, self.command, self.path, body)
                 self._send(status, answer)
             except Refusal as refusal:
                 answer = {"message": refusal.words, "__type": refusal.code}

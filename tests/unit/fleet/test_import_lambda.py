@@ -1,0 +1,115 @@
+"""Telemetry's Lambda form becomes a component by requests that the services' own models accept."""
+
+import itertools
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.fleet.endpoint import Json, Refusal, Service, serving
+from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tools.fleet import lambda_component
+from tools.fleet.__main__ import main
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/telemetry"
+ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:sightline-telemetry"
+Capture = pytest.CaptureFixture[str]
+
+
+class Functions:
+    """AWS Lambda in memory: a function, and versions of it."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, Json] = {}
+        self._versions = itertools.count(1)
+        self.service = Service(
+            "lambda",
+            {
+                "CreateFunction": self._create,
+                "UpdateFunctionCode": self._update,
+                "GetFunction": self._get,
+                "PublishVersion": self._publish,
+            },
+        )
+
+    def _create(self, request: Json) -> Json:
+        if request["FunctionName"] in self.functions:
+            raise Refusal("ResourceConflictException", "it is there", 409)
+        self.functions[request["FunctionName"]] = request
+        return {"FunctionArn": ARN}
+
+    def _update(self, request: Json) -> Json:
+        return {"FunctionArn": ARN}
+
+    def _get(self, request: Json) -> Json:
+        return {"Configuration": {"FunctionName": request["FunctionName"], "State": "Active"}}
+
+    def _publish(self, request: Json) -> Json:
+        return {"FunctionArn": f"{ARN}:{next(self._versions)}"}
+
+
+@pytest.fixture
+def functions() -> Functions:
+    return Functions()
+
+
+@pytest.fixture
+def words(
+    functions: Functions, greengrass: Greengrass, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[list[str]]:
+    """The command line of an import; no wheels are fetched."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setattr(lambda_component, "fetch", lambda *_: ())
+    with serving(functions.service, greengrass.service) as address:
+        place = ["--region", REGION, "--account", ACCOUNT, "--endpoint-url", address]
+        yield ["import-lambda", *place, "--role", ROLE, "--zip", str(tmp_path / "code.zip")]
+
+
+def test_a_dry_run_writes_the_zip_and_prints_the_three_requests(
+    words: list[str], functions: Functions, capsys: Capture, tmp_path: Path
+) -> None:
+    assert main([*words, "--merge", '{"intervalS": 2.0}']) == 0
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    operations = [entry["operation"] for entry in printed]
+    assert operations == ["CreateFunction", "PublishVersion", "CreateComponentVersion"]
+    component: Any = printed[2]["request"]["lambdaFunction"]
+    assert component["lambdaArn"] == f"{ARN}:1"
+    parameters = component["componentLambdaParameters"]
+    given = json.loads(parameters["environmentVariables"]["TELEMETRY_CONFIGURATION"])
+    assert given == {"intervalS": 2.0}
+    assert functions.functions == {}
+    with zipfile.ZipFile(tmp_path / "code.zip") as code:
+        assert {"telemetry/lambda_function.py", "sightline/topics.py"} <= set(code.namelist())
+
+
+def test_an_import_publishes_a_version_and_names_it_in_the_component(
+    words: list[str], functions: Functions, greengrass: Greengrass, capsys: Capture
+) -> None:
+    assert main([*words, "--send"]) == 0
+    (component,) = greengrass.components.values()
+    assert component["lambdaFunction"]["lambdaArn"] == f"{ARN}:1"
+    created = functions.functions["sightline-telemetry"]
+    assert (created["Role"], created["Architectures"]) == (ROLE, ["arm64"])
+    assert "components:com.sightline.TelemetryLambda:versions:" in capsys.readouterr().err
+    assert main([*words, "--send"]) == 1  # the same component version cannot be made again
+    assert functions.service.asked["UpdateFunctionCode"] == 1
+    assert "create_component_version" in capsys.readouterr().err
+
+
+def test_a_change_that_telemetry_would_refuse_is_refused(words: list[str], capsys: Capture) -> None:
+    assert main([*words, "--merge", "[1]"]) == 1
+    assert "a JSON object is expected" in capsys.readouterr().err
+    assert main([*words, "--merge", '{"intervalS": -1}']) == 1
+    assert "TelemetryConfiguration at /intervalS" in capsys.readouterr().err
+
+
+def test_the_zip_is_the_same_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lambda_component, "fetch", lambda *_: ())
+    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
+    for target in (one, other):
+        lambda_component.write_zip(target, "python3.11", "aarch64", tmp_path)
+    assert one.read_bytes() == other.read_bytes()
