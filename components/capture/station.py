@@ -141,7 +141,9 @@ class Capture:
             frames=seen.frames,
             missing_cameras=seen.missing_cameras,
             conditions=seen.conditions,
-            calibration_version=self._configuration.calibration_version,
+            calibration_version=(
+                self._bench.calibration_version() or self._configuration.calibration_version
+            ),
             product=stamp.product,
             lot=stamp.lot,
             first_number=numbering.first_number,

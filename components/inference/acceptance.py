@@ -17,9 +17,9 @@ def sized(
 ) -> tuple[Detection, ...]:
     """The detections with their size in mm, where a camera's scale (mm per pixel) is known.
 
-    The product's own scale goes before the station's calibration.
+    What was measured at this station goes before the product's scale, which is one for all stations.
     """
-    known = {**scales, **policy.mm_per_pixel}
+    known = {**policy.mm_per_pixel, **scales}
     return tuple(
         msgspec.structs.replace(
             found, size_mm=_size_mm(found, known[found.camera], _measure(found, policy))

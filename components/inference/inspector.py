@@ -12,7 +12,7 @@ from inference.acceptance import sized
 from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
-from inference.examiner import Examined, examine
+from inference.examiner import Examined, ServingModel, examine
 from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch
@@ -21,6 +21,7 @@ from inference.orders import Orders
 from inference.policy import Judgement, judge
 from inference.replay import Replay
 from inference.rules import RuleBook, Rules
+from inference.scales import Scales
 from inference.shadow import sample_of
 from inference.verdicts import judged, missed_captured, missed_unseen, sight_of
 from sightline.bus import Delivery
@@ -38,6 +39,7 @@ from sightline.messages import (
     PartSettled,
 )
 from sightline.product_store import Products
+from sightline.products import Policy
 from sightline.runtime import Context, NewConfiguration
 from sightline.station_folder import StationFolder
 from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE, PART_JUDGED, Stream
@@ -113,6 +115,7 @@ class Inspector:
     def _configure(self, configuration: InferenceConfiguration) -> None:
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
         self._configuration = configuration
+        self._scales = Scales(folder.calibration, self._health)
         self._ring = RingReader(ring_path(self._context.station_id), configuration.cameras)
         self._evidence = EvidenceWriter(folder.evidence_spool, configuration.evidence, self._health)
         products = Products(folder.products)
@@ -163,18 +166,12 @@ class Inspector:
 
     def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> None:
         models, policy = self._models.serving(rules.models), rules.policy
-        try:
-            examined = examine(self._ring, captured.frames, models, policy.lowest_score())
-        except FrameOverwrittenError as error:
-            self._miss(captured, f"pictures gone: {error}")
+        examined = self._examined(captured, models, policy)
+        if examined is None:
             return
-        except (ModelError, cv2.error) as error:
-            self._health.raise_fault("model-run", str(error))
-            self._miss(captured, f"models failed: {error}")
-            return
-        self._health.clear_fault("model-run")
         sight = sight_of(captured, self._configuration.cameras, rules.doubts)
-        judgement = judge(sized(examined.detections, policy, {}), sight, policy)
+        scales = self._scales.of(captured.calibration_version)
+        judgement = judge(sized(examined.detections, policy, scales), sight, policy)
         now_ns = self._clock.monotonic_ns()
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(
@@ -203,6 +200,22 @@ class Inspector:
             rejudge = partial(judge, sight=sight, policy=policy)
             sample = sample_of(captured, examined, verdict, rejudge, policy.lowest_score())
             self._models.offer(sample)
+
+    def _examined(
+        self, captured: PartCaptured, models: Sequence[ServingModel], policy: Policy
+    ) -> Examined | None:
+        """What the models see; None where they could not, and the part is missed."""
+        try:
+            examined = examine(self._ring, captured.frames, models, policy.lowest_score())
+        except FrameOverwrittenError as error:
+            self._miss(captured, f"pictures gone: {error}")
+            return None
+        except (ModelError, cv2.error) as error:
+            self._health.raise_fault("model-run", str(error))
+            self._miss(captured, f"models failed: {error}")
+            return None
+        self._health.clear_fault("model-run")
+        return examined
 
     def _keep_pictures(
         self, captured: PartCaptured, judgement: Judgement, examined: Examined

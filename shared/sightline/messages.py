@@ -420,7 +420,10 @@ class CameraView(Message, frozen=True, kw_only=True):
 
 
 class CameraCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a printed target showed of a camera: its scale, and how well the target's points fit."""
+    """What a printed target showed of a camera: its scale, and how well the target's points fit.
+
+    It holds for frames of this width and height only.
+    """
 
     camera: str
     mm_per_pixel: float
@@ -428,6 +431,8 @@ class CameraCalibration(msgspec.Struct, frozen=True, kw_only=True):
     tilt_deg: float
     points: int
     calibrated_utc_ns: int
+    width: int = 0
+    height: int = 0
 
 
 class GateTrial(msgspec.Struct, frozen=True, kw_only=True):

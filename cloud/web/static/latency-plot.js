@@ -37,7 +37,7 @@ function plot(ways) {
     "svg",
     { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words(ways) },
     axis(top, y),
-    ways.map((way, place) => wayOf(way, x(place), y)),
+    ways.flatMap((way, place) => wayOf(way, x(place), y)),
     draw("path", { class: "deadline", d: deadlineLine(ways, x, y) }),
     draw("text", { x: LEFT, y: HEIGHT - 10 }, `part ${ways[0].part}`),
     draw("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `part ${ways.at(-1).part}`),

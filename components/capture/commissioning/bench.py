@@ -10,7 +10,8 @@ import time
 import cv2
 
 from capture.cameras import Cameras
-from capture.commissioning.live_view import LiveView, next_round_s
+from capture.commissioning.calibrate import Calibrate, Calibrations
+from capture.commissioning.live_view import LiveView, Marks, next_round_s
 from capture.commissioning.map_cameras import MapCameras
 from capture.commissioning.past_parts import PastPart, PastParts
 from capture.commissioning.pause import Pause
@@ -49,10 +50,12 @@ class Bench(threading.Thread):
         self._bench = bench
         self._past = PastParts(context.station_id, context.configuration.ring_slots)
         self._taken = TakenReferences(bench.folder.references)
-        map_cameras = MapCameras(bench)
+        self._calibrations = Calibrations(bench, context.health)
+        map_cameras = MapCameras(bench, self._calibrations)
         map_cameras.take_kept(context.health)
         self._steps: dict[str, Step] = {
             "map_cameras": map_cameras,
+            "calibrate": Calibrate(bench, self._calibrations),
             "take_reference": TakeReference(bench, self._past, self._taken),
         }
 
@@ -75,6 +78,10 @@ class Bench(threading.Thread):
         """The configuration with what was taken as the product's reference."""
         self._product = product
         return self._taken.applied(configuration, product)
+
+    def calibration_version(self) -> str:
+        """The version of the scales that hold now, or nothing."""
+        return self._calibrations.version()
 
     def close(self) -> None:
         """End the thread after the picture in hand."""
@@ -139,8 +146,13 @@ class Bench(threading.Thread):
 
     def _show(self, frame: Frame) -> None:
         device, conditions = self._cameras.device_at(frame.camera), self._cameras.measure(frame)
-        reference = self._taken.version(self._product)
-        view = self._view.view(frame, device, conditions, reference)
+        marks = Marks(
+            device=device,
+            reference_version=self._taken.version(self._product),
+            calibration=self._calibrations.of(frame.camera),
+            calibration_version=self._calibrations.version(),
+        )
+        view = self._view.view(frame, conditions, marks)
         try:
             put_into_spool(
                 self._bench.folder.evidence_spool, view.picture_key, small_picture(frame)

@@ -1,14 +1,25 @@
 """The live view: pictures and scores of the cameras for whoever looks, between the parts."""
 
 import itertools
+from dataclasses import dataclass
 
 from capture.commissioning.sight import focus_of, luma_of
 from capture.sources.source import Frame
 from sightline.clock import Clock
-from sightline.messages import CameraView, CaptureConditions
+from sightline.messages import CameraCalibration, CameraView, CaptureConditions
 from sightline.station_folder import live_key
 
 INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What stands beside a picture: the camera's device, its scale, and what it is held against."""
+
+    device: str
+    reference_version: str
+    calibration: CameraCalibration | None
+    calibration_version: str
 
 
 class LiveView:
@@ -29,15 +40,13 @@ class LiveView:
         """Whether somebody looks now."""
         return self._clock.utc_ns() < self._until_utc_ns
 
-    def view(
-        self, frame: Frame, device: str, conditions: CaptureConditions, reference_version: str
-    ) -> CameraView:
+    def view(self, frame: Frame, conditions: CaptureConditions, marks: Marks) -> CameraView:
         """What is said of a frame."""
-        luma = luma_of(frame)
+        luma, scale = luma_of(frame), marks.calibration
         return CameraView(
             station_id=self._station_id,
             camera=frame.camera,
-            device=device,
+            device=marks.device,
             sequence=next(self._sequence),
             seen_utc_ns=self._clock.utc_ns(),
             width=frame.width,
@@ -47,7 +56,10 @@ class LiveView:
             picture_key=live_key(self._station_id, frame.camera),
             out_of_range=conditions.out_of_range,
             shift_px=conditions.shift_px,
-            reference_version=reference_version,
+            mm_per_pixel=None if scale is None else scale.mm_per_pixel,
+            reprojection_px=None if scale is None else scale.reprojection_px,
+            calibration_version="" if scale is None else marks.calibration_version,
+            reference_version=marks.reference_version,
         )
 
 

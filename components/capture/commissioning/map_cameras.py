@@ -2,6 +2,7 @@
 
 import logging
 
+from capture.commissioning.calibrate import Calibrations
 from capture.commissioning.positions import PositionsError, checked, load, store
 from capture.commissioning.step import StepDone, Workbench
 from sightline.health import Health
@@ -15,8 +16,9 @@ WRONG_POSITIONS = "camera-positions"
 class MapCameras:
     """The arguments name a camera for each position: by its node, or by the source's name of it."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Workbench, calibrations: Calibrations) -> None:
         self._bench = bench
+        self._calibrations = calibrations
 
     def __call__(self, arguments: dict[str, Argument]) -> StepDone:
         """From the next part on."""
@@ -25,9 +27,14 @@ class MapCameras:
         names = {cameras.name_of(camera): camera for camera in positions}
         wanted = {at: names.get(str(name), name) for at, name in arguments.items()}
         assignment = checked(wanted, positions)
+        before = {at: cameras.device_at(at) for at in positions}
         store(self._kept(), assignment)
         cameras.place(assignment)
+        moved = [at for at in positions if cameras.device_at(at) != before[at]]
+        lost = [at for at in moved if self._calibrations.of(at) is not None]
+        self._calibrations.drop(moved)
         told = ", ".join(f"{at}: {cameras.device_at(at)}" for at in positions)
+        told += f"; calibrate anew: {', '.join(lost)}" if lost else ""
         return StepDone(
             f"From the next part on {told}",
             positions={at: assignment.device_of(at) for at in positions},

@@ -39,6 +39,8 @@ COMMISSIONING = (
                 tilt_deg=3.5,
                 points=54,
                 calibrated_utc_ns=SEEN_UTC_NS,
+                width=1280,
+                height=720,
             ),
         ),
         trials=(

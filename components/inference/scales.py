@@ -1,0 +1,39 @@
+"""The station's calibration as inference reads it: only that which a part was captured under counts."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from sightline.calibration import StationCalibration, load_calibration
+from sightline.errors import MessageError
+from sightline.health import Health
+
+log = logging.getLogger(__name__)
+NOT_READABLE = "calibration"
+NONE: Mapping[str, float] = {}
+
+
+class Scales:
+    """Mm per pixel by camera; the file is read when a part names a version that is not the known one."""
+
+    def __init__(self, file: Path, health: Health) -> None:
+        self._file = file
+        self._health = health
+        self._known = StationCalibration()
+        self._asked = ""
+
+    def of(self, version: str) -> Mapping[str, float]:
+        """The scales of this version; none for parts of no calibration, or of one that is gone."""
+        if version and version != self._asked:
+            self._asked = version
+            self._read()
+        return self._known.mm_per_pixel() if version and version == self._known.version else NONE
+
+    def _read(self) -> None:
+        try:
+            self._known = load_calibration(self._file)
+        except (MessageError, OSError) as error:
+            self._health.raise_fault(NOT_READABLE, f"sizes in mm are not known: {error}")
+            log.error("no calibration", extra={"error": str(error)})
+        else:
+            self._health.clear_fault(NOT_READABLE)

@@ -1,0 +1,38 @@
+"""The scale of the station's cameras, as one file that capture writes and inference reads."""
+
+from pathlib import Path
+
+import msgspec
+
+from sightline.codec import decode_of_any_size, encode_of_any_size
+from sightline.errors import MessageError
+from sightline.journal import DurableText
+from sightline.messages import CameraCalibration
+
+
+class StationCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """All cameras' scales under one version; it changes with any of them. Empty: none is calibrated."""
+
+    version: str = ""
+    cameras: dict[str, CameraCalibration] = {}
+    schema_version: int = 1
+
+    def mm_per_pixel(self) -> dict[str, float]:
+        """The scale of each camera that is calibrated."""
+        return {name: found.mm_per_pixel for name, found in self.cameras.items()}
+
+
+def load_calibration(file: Path) -> StationCalibration:
+    """The calibration in the file, an empty one if there is none; MessageError if it is damaged."""
+    text = DurableText(file).load()
+    if text is None:
+        return StationCalibration()
+    try:
+        return decode_of_any_size(StationCalibration, text.encode())
+    except MessageError as error:
+        raise MessageError(f"{file.name}: {error}") from error
+
+
+def store_calibration(file: Path, calibration: StationCalibration) -> None:
+    """On disk when this returns; OSError."""
+    DurableText(file).store(encode_of_any_size(calibration).decode())

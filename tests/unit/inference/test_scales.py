@@ -1,0 +1,73 @@
+"""Sizes in mm come from the calibration under which the part was captured, and from no other."""
+
+from pathlib import Path
+
+import pytest
+
+from inference.acceptance import sized
+from inference.scales import Scales
+from sightline.calibration import StationCalibration, store_calibration
+from sightline.clock import SystemClock
+from sightline.health import Health
+from sightline.messages import CameraCalibration, Detection
+from sightline.products import Policy
+
+
+def calibration(version: str, mm_per_pixel: float) -> StationCalibration:
+    found = CameraCalibration(
+        camera="cam1",
+        mm_per_pixel=mm_per_pixel,
+        reprojection_px=0.1,
+        tilt_deg=1.0,
+        points=54,
+        calibrated_utc_ns=1,
+    )
+    return StationCalibration(version=version, cameras={"cam1": found})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "calibration.json"
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health("inference", "0", "station-1", SystemClock())
+
+
+def test_a_new_version_of_the_calibration_holds_from_the_part_that_names_it(
+    file: Path, health: Health
+) -> None:
+    scales = Scales(file, health)
+    assert scales.of("") == {}
+    store_calibration(file, calibration("cal-1", 0.5))
+    assert scales.of("cal-1") == {"cam1": 0.5}
+    store_calibration(file, calibration("cal-2", 0.25))
+    assert scales.of("cal-1") == {"cam1": 0.5}  # of a part that was captured before
+    assert scales.of("cal-2") == {"cam1": 0.25}
+    assert scales.of("cal-1") == {}  # nobody knows any more
+    assert scales.of("") == {}
+
+
+def test_a_damaged_calibration_is_a_fault_until_there_is_a_good_one(
+    file: Path, health: Health
+) -> None:
+    scales = Scales(file, health)
+    file.write_text("{")
+    assert scales.of("cal-1") == {}
+    assert "sizes in mm are not known" in health.report().faults[0].text
+    store_calibration(file, calibration("cal-2", 0.25))
+    assert scales.of("cal-2") == {"cam1": 0.25}
+    assert health.report().faults == ()
+
+
+def test_the_measured_scale_goes_before_the_one_that_a_product_assumes() -> None:
+    boxes = [
+        Detection(
+            camera=camera, label="dent", score=0.9, x=1, y=1, width=30, height=40, model="surface"
+        )
+        for camera in ("cam1", "cam2", "cam3")
+    ]
+    policy = Policy(mm_per_pixel={"cam1": 1.0, "cam2": 1.0})
+    sizes = [found.size_mm for found in sized(boxes, policy, {"cam1": 0.5})]
+    assert sizes == [25.0, 50.0, None]
