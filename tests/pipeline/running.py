@@ -51,6 +51,12 @@ class RunningStation:
         self.wait_for_parts(parts)
         self.wait_for("a record of each part", lambda: len(self.records()) >= self.counted(), 60.0)
 
+    def end_line(self) -> None:
+        """Stop the conveyor, and wait until each part that was counted has a record in the cloud."""
+        self.machine.tell_plant("stop")
+        self.wait_for("the parts under way", self._line_is_empty)
+        self.wait_for("a record of each part", lambda: len(self.records()) >= self.counted(), 60.0)
+
     def counted(self) -> int:
         """Parts that the PLC counted."""
         return int(self.machine.plant_status()["counted"])
@@ -84,6 +90,10 @@ class RunningStation:
             f"{component} runs again",
             lambda: self._restarted(component, int(before["restarts"])),
         )
+
+    def _line_is_empty(self) -> bool:
+        status = self.machine.plant_status()
+        return len(status["outcomes"]) == int(status["counted"])
 
     def _restarted(self, component: str, restarts_before: int) -> bool:
         now = self.components()[component]
