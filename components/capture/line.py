@@ -62,12 +62,12 @@ class ChallengePart(Configuration, frozen=True, kw_only=True):
 class Line:
     """Product, lot and challenge of the parts; used by the component's main thread."""
 
-    def __init__(self, context: Context[CaptureConfiguration]) -> None:
+    def __init__(self, context: Context[CaptureConfiguration], last: Part | None) -> None:
         self._context = context
         self._health = context.health
         self._configuration = context.configuration
         self._file = ChosenFile(context.work_folder / CHOSEN_FILE)
-        self._chosen = self._begin()
+        self._chosen = self._begin(last)
         self._is_stored = True
         self._told_by_plc = Triggered(None, 0, 0)
         self.products = self._open_products()
@@ -237,10 +237,14 @@ class Line:
         folder = self._context.work_folder / self._configuration.station_folder
         return Products(StationFolder(folder).products)
 
-    def _begin(self) -> Chosen:
+    def _begin(self, last: Part | None) -> Chosen:
         try:
             kept = self._file.load()
         except MessageError as error:
             self._health.raise_fault(NOT_READABLE, f"{CHOSEN_FILE}: {error}", "warning")
             kept = None
-        return begin(self._configuration, kept)
+        chosen = begin(self._configuration, kept)
+        planned = chosen.challenge
+        if planned is not None and last is not None and planned.is_over(last):
+            return replace(chosen, challenge=None)
+        return chosen

@@ -56,12 +56,13 @@ class Capture:
         self._context = context
         self._health = context.health
         self._clock = context.clock
-        self._line = Line(context)
-        self._configuration = self._line.fitted()
         self._unseen: Unseen | None = None
         self._next_second_ns = self._clock.monotonic_ns()
         path = context.work_folder / NUMBERING_FILE
         self._counter = PartCounter(path, context.health, context.clock)
+        state = self._counter.state
+        self._line = Line(context, None if state is None else state.last)
+        self._configuration = self._line.fitted()
         self._cameras = Cameras(
             self._configuration, context.station_id, context.health, context.clock
         )

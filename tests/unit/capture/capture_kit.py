@@ -129,7 +129,13 @@ class Station:
         )
         self.capture.tick()
 
-    def trigger(self, *counters: int, belt_speed_mps: float | None = None) -> None:
+    def trigger(
+        self,
+        *counters: int,
+        belt_speed_mps: float | None = None,
+        product: str = "",
+        lot: str = "",
+    ) -> None:
         """The PLC counts parts, 100 ms apart."""
         for counter in counters:
             self.clock.go_on(0.1)
@@ -142,6 +148,8 @@ class Station:
                     received_monotonic_ns=self.clock.monotonic_ns(),
                     boot_id=boot_id(),
                     belt_speed_mps=belt_speed_mps,
+                    product=product,
+                    lot=lot,
                 ),
             )
 
