@@ -13,14 +13,14 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
 import onnx
 import torch
 
-from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract
+from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract, Precision
 from inference.detectors.onnx import OnnxDetector
 from inference.golden import check_golden, write_golden
 from sightline import __version__
@@ -34,16 +34,18 @@ from training.holdout import training_part
 from training.methods.method import HEAT, Checkpoint
 from training.methods.registry import find_method
 from training.model_card import write_card
-from training.quantize import quantize
+from training.quantize import halve, quantize
 
 OPSET = 17
 GOLDEN_FRAMES = 3
 CALIBRATION_PICTURES = 64
 GREATEST_BYTES = 4 * 1024 * 1024
-PRECISIONS = ("fp32", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-def export(checkpoint: Checkpoint, found: DataSet, out: Path, precision: str = "fp32") -> None:
+def export(
+    checkpoint: Checkpoint, found: DataSet, out: Path, precision: Precision = "fp32"
+) -> None:
     """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "model.onnx"
@@ -54,7 +56,9 @@ def export(checkpoint: Checkpoint, found: DataSet, out: Path, precision: str = "
         step = max(1, len(pictures) // CALIBRATION_PICTURES)
         images = _inputs(checkpoint, pictures[::step][:CALIBRATION_PICTURES])
         quantize(draft, images, find_method(checkpoint.method).fp32_parts)
-    _write_contract(checkpoint, draft)
+    elif precision == "fp16":
+        halve(draft)
+    _write_contract(checkpoint, draft, precision)
     shutil.move(draft, file)
     if file.stat().st_size > GREATEST_BYTES:
         raise ModelError(f"{file} has {file.stat().st_size} bytes; at most {GREATEST_BYTES} may be")
@@ -98,15 +102,15 @@ def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
     return size.width, size.height
 
 
-def _write_contract(checkpoint: Checkpoint, file: Path) -> None:
+def _write_contract(checkpoint: Checkpoint, file: Path, precision: Precision) -> None:
     model = onnx.load(file)
     entry = model.metadata_props.add()
     entry.key = CONTRACT_KEY
-    entry.value = msgspec.json.encode(contract_of(checkpoint)).decode()
+    entry.value = msgspec.json.encode(contract_of(checkpoint, precision)).decode()
     onnx.save(model, file)
 
 
-def contract_of(checkpoint: Checkpoint) -> ModelContract | HeatContract:
+def contract_of(checkpoint: Checkpoint, precision: Precision) -> ModelContract | HeatContract:
     """What the file says of itself."""
     plan = checkpoint.plan
     if HEAT not in find_method(checkpoint.method).outputs:
@@ -117,6 +121,7 @@ def contract_of(checkpoint: Checkpoint) -> ModelContract | HeatContract:
             anchors=plan.anchors,
             preprocessing=plan.preprocessing,
             model_version=__version__,
+            precision=precision,
         )
     thresholds = checkpoint.facts["thresholds"]
     return HeatContract(

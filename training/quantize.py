@@ -1,4 +1,4 @@
-"""A model file in 8 bits: QDQ nodes, ranges from pictures, chosen parts left in fp32."""
+"""A model file in 8 bits (QDQ nodes, ranges from pictures, chosen parts left in fp32), or in 16."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from sightline.errors import ModelError
 
@@ -86,3 +86,33 @@ def _path_up(node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]) -> list[on
 
 def _is_of(node: str, parts: Sequence[str]) -> bool:
     return any(f"/{part}" in node for part in parts)
+
+
+def halve(file: Path) -> None:
+    """Turn all numbers of the file to fp16 in place; its answers stay fp32."""
+    model = onnx.load(file)
+    graph = model.graph
+    del graph.value_info[:]
+    kept = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    for tensor in graph.initializer:
+        if tensor.name not in kept:
+            _halve_tensor(tensor)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.FLOAT16
+            elif node.op_type == "Constant" and node.output[0] not in kept:
+                _halve_tensor(attribute.t)
+    for answer in graph.output:
+        half = f"{answer.name}_half"
+        for node in graph.node:
+            node.output[:] = [half if name == answer.name else name for name in node.output]
+            node.input[:] = [half if name == answer.name else name for name in node.input]
+        graph.node.append(helper.make_node("Cast", [half], [answer.name], to=TensorProto.FLOAT))
+    onnx.save(model, file)
+
+
+def _halve_tensor(tensor: onnx.TensorProto) -> None:
+    if tensor.data_type == TensorProto.FLOAT:
+        numbers = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(numbers, tensor.name))
