@@ -15,6 +15,13 @@ from cloud.bench import CameraViews
 from cloud.orders import Orders, facts_of, read_order
 from cloud.store.store import PastStore
 from cloud.web.answers import json_answer, page_answer
+from sightline.calibration_target import (
+    DEFAULT_SQUARE_MM,
+    GREATEST_SQUARE_MM,
+    LEAST_SQUARE_MM,
+    Target,
+    svg_of,
+)
 from sightline.errors import MessageError, TransportError
 
 log = logging.getLogger(__name__)
@@ -36,6 +43,21 @@ class CommissioningHandlers:
     def page(self, _: Request) -> Response:
         """The page itself."""
         return page_answer("commissioning.html")
+
+    def target(self, request: Request) -> Response:
+        """The target of the calibration, to print."""
+        text = request.query_params.get("square_mm", str(DEFAULT_SQUARE_MM))
+        try:
+            drawing = svg_of(Target(float(text)))
+        except ValueError:
+            return json_answer(
+                {
+                    "error": f"square_mm is {text[:40]!r}; {LEAST_SQUARE_MM:g} to "
+                    f"{GREATEST_SQUARE_MM:g} is allowed"
+                },
+                400,
+            )
+        return Response(drawing, media_type="image/svg+xml")
 
     def bench(self, request: Request) -> Response:
         """A station's cameras as last seen, and the last steps of its commissioning."""
@@ -84,6 +106,7 @@ def commissioning_routes(
     handlers = CommissioningHandlers(past, views, orders, utc_ns)
     return [
         Route("/commissioning", handlers.page),
+        Route("/commissioning/target.svg", handlers.target),
         Route("/api/bench/{station}", handlers.bench),
         Route("/api/orders", handlers.order, methods=["POST"]),
     ]

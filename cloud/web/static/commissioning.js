@@ -4,6 +4,7 @@ import { ask, order, stationsKnown } from "./asking.js";
 import { forgetPeaks, showCameras } from "./camera-cards.js";
 import { byId, make, show } from "./dom.js";
 import { latencyPlot, waysOf } from "./latency-plot.js";
+import { calibrationPanel, referencePanel } from "./panels-of-bench.js";
 import { stepsTable } from "./steps.js";
 
 const INTERVAL_MS = 400;
@@ -55,7 +56,9 @@ async function takeBench() {
   const bench = await ask(`/api/bench/${encodeURIComponent(state.station)}`);
   byId("no-cameras").hidden = bench.views.length > 0;
   showCameras(byId("cameras"), bench.views, bench.now_utc_ns, assign);
+  const known = state.views.map((view) => view.camera).join();
   state.views = bench.views;
+  if (known !== bench.views.map((view) => view.camera).join()) offerCameras();
   show(byId("steps"), bench.steps, stepsTable);
 }
 
@@ -75,6 +78,8 @@ function showLink(kind, word, banner) {
   byId("banner").textContent = banner;
 }
 
+const [calibration, offerCameras] = calibrationPanel(() => state.station, () => state.views.map((view) => view.camera));
+byId("panels").append(calibration, referencePanel(() => state.station));
 byId("station").addEventListener("change", (event) => {
   Object.assign(state, { station: event.target.value, renewedAt: 0 });
   forgetPeaks();
