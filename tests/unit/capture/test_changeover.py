@@ -32,14 +32,11 @@ def deploy(folder: Path, name: str, version: str = "1", **more: Any) -> None:
 
 
 def command(
-    station: Station,
-    command_id: str,
-    kind: CommandKind,
-    lasts_ns: int = MINUTE_NS,
-    **more: Argument,
+    station: Station, command_id: str, kind: CommandKind, **more: Argument
 ) -> CommandCarriedOut:
-    """What capture answers to a command."""
+    """What capture answers to a command; one named late has its end behind it."""
     now = station.clock.utc_ns()
+    lasts_ns = -1_500_000_000 if command_id == LATE else MINUTE_NS
     accepted = CommandAccepted(
         station_id=station.name,
         command_id=command_id,
