@@ -61,7 +61,7 @@ def _by_score(
     bad = [row for row in by_margin if row.picture.label == ANOMALY]
     good = [row for row in by_margin if row.picture.label == NORMAL]
     return {
-        "Best": by_margin[::-1][:each],
+        "Best": [row for row in by_margin[::-1][:each] if _margin(row, threshold) > 0],
         "Worst": by_margin[:each],
         "Missed": [row for row in bad[:each] if _margin(row, threshold) < 0],
         "False alarms": [row for row in good[:each] if _margin(row, threshold) <= 0],

@@ -113,14 +113,14 @@ def boxes_of_heat(
     above = (heat >= threshold).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     across, down = size[0] / heat.shape[1], size[1] / heat.shape[0]
+    hottest = np.zeros(count, heat.dtype)
+    np.maximum.at(hottest, regions.ravel(), heat.ravel())
     found = []
     for number in range(1, count):
         x, y, width, height, area = (int(value) for value in stats[number])
         if area >= least_area * heat.size:
-            score = float(heat[regions == number].max())
-            found.append(
-                FoundBox(label, score, (x * across, y * down, width * across, height * down))
-            )
+            box = (x * across, y * down, width * across, height * down)
+            found.append(FoundBox(label, float(hottest[number]), box))
     return sorted(found, key=lambda box: -box.score)
 
 

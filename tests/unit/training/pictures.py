@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 
 
-def write_picture(file: Path, seed: int = 0, size: tuple[int, int] = (40, 30)) -> Path:
+def write_picture(
+    file: Path, seed: int = 0, size: tuple[int, int] = (40, 30), cells: tuple[int, int] = (4, 5)
+) -> Path:
     """A picture of this width and height, of smooth noise that depends on the seed."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 255, (4, 5, 3), np.uint8)
+    noise = np.random.default_rng(seed).integers(0, 255, (*cells, 3), np.uint8)
     cv2.imwrite(str(file), cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC))
     return file
 

@@ -1,0 +1,289 @@
+"""`training.evaluate` on small data sets, through models as they are served."""
+
+import json
+import shutil
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from sightline.errors import ModelError
+from tests.unit.training.pictures import write_coco, write_picture
+from training import evaluate
+from training.baselines import copied_answers
+from training.datasets import Picture, TrueBox, read_dataset
+from training.duplicates import duplicate_figures, twins_across
+from training.evaluation.charts import Line, chart
+from training.evaluation.predictors import boxes_of_heat, open_predictor
+
+ROOT = Path(__file__).parents[3]
+
+
+def write_heat_model(folder: Path, contract: dict[str, Any]) -> Path:
+    """A model whose heat is the brightness of each of 60 x 80 places, and its score the greatest one."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["floats"], ["grey"], axes=[3], keepdims=0),
+        helper.make_node("Div", ["grey", "white"], ["heat"]),
+        helper.make_node("ReduceMax", ["heat"], ["score"], axes=[1, 2], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "bright",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 60, 80, 3])],
+        [
+            helper.make_tensor_value_info("score", TensorProto.FLOAT, [1]),
+            helper.make_tensor_value_info("heat", TensorProto.FLOAT, [1, 60, 80]),
+        ],
+        [helper.make_tensor("white", TensorProto.FLOAT, [], [255.0])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "sightline", json.dumps(contract)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(folder / "model.onnx"))
+    return folder
+
+
+CONTRACT = {
+    "kind": "heat",
+    "name": "bright",
+    "width": 80,
+    "height": 60,
+    "image_threshold": 0.6,
+    "heat_threshold": 0.6,
+}
+SPOT = (40, 32, 16, 24)
+
+
+def write_spot(file: Path, level: int = 240, spot: tuple[int, int, int, int] = SPOT) -> Path:
+    """A dark picture of 160 x 120 with a bright spot."""
+    image = np.full((120, 160, 3), 60, np.uint8)
+    x, y, width, height = spot
+    image[y : y + height, x : x + width] = level
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(file), image)
+    return file
+
+
+@pytest.fixture(scope="module")
+def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the model that sees bright places."""
+    return write_heat_model(tmp_path_factory.mktemp("model"), CONTRACT)
+
+
+def write_castings(folder: Path) -> None:
+    """Class folders: bright spots are anomalies, but one is too faint and one normal one is bright."""
+    for split in ("train", "test"):
+        for number in range(4):
+            write_spot(folder / split / "anomaly" / f"{number}.png", 100 if number == 0 else 240)
+            write_spot(folder / split / "normal" / f"{number}.png", 60)
+        write_spot(folder / split / "normal" / "0.png", 240, (100, 80, 30, 20))
+
+
+def write_spots_coco(folder: Path) -> None:
+    """COCO of a training and a test part, each with the spot labelled in the first picture."""
+    for name, first in (("coco_train.json", 1), ("coco_test.json", 5)):
+        write_coco(folder, [(first, SPOT)], pictures=2, name=name, first=first, series=f"C{first}")
+        write_spot(folder / f"{first}.png")
+        write_spot(folder / f"{first + 1}.png", 60)
+        coco = json.loads((folder / name).read_text())
+        for image in coco["images"]:
+            image |= {"width": 160, "height": 120}
+        (folder / name).write_text(json.dumps(coco))
+
+
+def test_a_heat_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
+    tmp_path: Path, bright: Path
+) -> None:
+    predictor = open_predictor(bright)
+    answer = predictor.answer(write_spot(tmp_path / "spot.png"))
+    assert answer.anomaly_score == pytest.approx(240 / 255, abs=0.02)
+    (box,) = answer.boxes
+    assert box.box == pytest.approx(SPOT, abs=2)
+    assert predictor.answer(write_spot(tmp_path / "dark.png", 60)).boxes == ()
+    assert (predictor.box_threshold, predictor.image_threshold) == (0.6, 0.6)
+
+
+def test_small_regions_of_heat_are_left_out_and_the_hottest_comes_first() -> None:
+    heat = np.zeros((10, 20), np.float32)
+    heat[1:4, 1:4], heat[6:9, 10:14], heat[0, 19] = 0.7, 0.9, 1.0
+    found = boxes_of_heat(heat, 0.5, 0.02, (200, 100), "odd")
+    assert [(box.box, round(box.score, 2)) for box in found] == [
+        ((100, 60, 40, 30), 0.9),
+        ((10, 10, 30, 30), 0.7),
+    ]
+
+
+def test_models_of_an_unknown_kind_or_without_a_contract_are_refused(tmp_path: Path) -> None:
+    write_heat_model(tmp_path / "odd", CONTRACT | {"kind": "nose"})
+    with pytest.raises(ModelError, match="found kind 'nose'; known are boxes, heat"):
+        open_predictor(tmp_path / "odd")
+    write_heat_model(tmp_path / "bad", {"kind": "heat", "name": "x"})
+    with pytest.raises(ModelError, match="width"):
+        open_predictor(tmp_path / "bad")
+    with pytest.raises(ModelError, match="is missing"):
+        open_predictor(tmp_path)
+
+
+def test_class_folders_give_figures_by_picture_with_prices_and_a_report(
+    tmp_path: Path, bright: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_castings(tmp_path / "data")
+    out = tmp_path / "out"
+    arguments = [str(bright), "--data", str(tmp_path / "data"), "--out", str(out)]
+    prices = ["--price-of-escape", "50", "--price-of-scrap", "3"]
+    assert evaluate.main([*arguments, *prices]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result == json.loads((out / "evaluation.json").read_text())
+    assert (result["by_picture"]["escapes"], result["by_picture"]["overkill"]) == (1, 1)
+    assert result["by_picture"]["f1"]["value"] == 0.75
+    assert result["cost"] == 53
+    assert result["cheapest_here"]["cost"] == 3  # by a threshold that the faint one reaches
+    assert result["baselines"]["copy"]["f1"] == 1.0  # test pictures are copies of training pictures
+    assert result["beats_the_baselines"] == {"f1": False, "group_balanced_accuracy": False}
+    assert result["near_duplicates"]["with_a_near_duplicate_in_training"] == 8
+    report = (out / "report.html").read_text()
+    assert "does NOT beat" in report
+    assert report.count("test/anomaly/0.png: anomaly, score 0.39") == 2 * 2  # worst, missed
+    assert report.count("test/normal/0.png: normal, score 0.94") == 2 * 2  # worst, false alarm
+    assert_balanced(report)
+
+
+def test_coco_gives_figures_by_box_and_draws_both_kinds_of_boxes(
+    tmp_path: Path, bright: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_spots_coco(tmp_path / "data")
+    out = tmp_path / "out"
+    arguments = [str(bright), "--data", str(tmp_path / "data"), "--out", str(out)]
+    assert evaluate.main(arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["by_box"]["union_f1"]["value"] > 0.9
+    assert result["by_box"]["union_iou_of_marked"]["best"] > 0.8
+    assert result["by_box"]["matched_f1"]["value"] == 1.0
+    assert result["by_box"]["coco_ap"]["ap50"]["value"] == 1.0
+    assert result["training pictures compared with"] == 2
+    assert result["baselines"]["whole_picture"]["union_f1"] < 0.1
+    assert_balanced((out / "report.html").read_text())
+    assert evaluate.main([*arguments, "--without-group", "C5", "--split", "test"]) == 1
+    assert "no pictures of the split test" in capsys.readouterr().err
+    assert evaluate.main([str(bright), str(bright), *arguments[1:]]) == 1
+    assert "pictures take one at a time" in capsys.readouterr().err
+
+
+def test_a_file_name_cannot_write_into_the_report(
+    tmp_path: Path, bright: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_spot(tmp_path / "data" / "test" / "anomaly" / "<b>&.png", 100)
+    write_spot(tmp_path / "data" / "test" / "normal" / "a.png", 60)
+    out = tmp_path / "out"
+    assert evaluate.main([str(bright), "--data", str(tmp_path / "data"), "--out", str(out)]) == 0
+    report = (out / "report.html").read_text()
+    assert "<b>&.png" not in report
+    assert "&lt;b&gt;&amp;.png" in report
+    assert json.loads(capsys.readouterr().out)["baselines"].keys() == {"whole_picture", "nothing"}
+
+
+def test_bad_labels_stop_an_evaluation_unless_they_are_dropped(
+    tmp_path: Path, bright: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_coco(tmp_path, [(1, (0, 0, 500, 5)), (2, (0, 0, 5, 5))])
+    assert evaluate.main([str(bright), "--data", str(tmp_path)]) == 1
+    assert "ground_truth.json:" in capsys.readouterr().err
+    assert evaluate.main([str(bright), "--data", str(tmp_path), "--drop-bad-labels"]) == 0
+    assert json.loads(capsys.readouterr().out)["bad labels dropped"] == 1
+
+
+def assert_balanced(report: str) -> None:
+    """Every element of the page that needs an end has it, in order."""
+    open_tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in ("meta", "img", "html"):
+                open_tags.append(tag)
+
+        def handle_startendtag(self, tag: str, attrs: object) -> None:
+            """Needs no end."""
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    Reader().feed(report)
+    assert open_tags == []
+
+
+def test_a_chart_is_an_svg_picture_whose_lines_stay_within_it() -> None:
+    lines = [Line("a <b>", [(0.0, 5.0), (2.0, 1.0)]), Line("none", []), Line("dot", [(1.0, 1.0)])]
+    root = ElementTree.fromstring(chart("t", "x", "y", lines, mark=(1.0, 2.0), greatest=(3.0, 3.0)))
+    _, _, width, height = (float(value) for value in root.attrib["viewBox"].split())
+    for line in root.iter("polyline"):
+        for point in line.attrib["points"].split():
+            x, y = (float(value) for value in point.split(","))
+            assert 0 <= x <= width
+            assert 0 <= y <= height
+
+
+def pictures_of(folder: Path, *names: str) -> list[Picture]:
+    """Pictures with a box each, of groups of their own."""
+    box = (TrueBox("hole", (4, 5, 6, 7)),)
+    return [Picture(folder / n, 40, 30, box, label="anomaly", group=n, name=n) for n in names]
+
+
+def test_turned_mirrored_and_compressed_copies_are_near_duplicates_and_others_are_not(
+    tmp_path: Path,
+) -> None:
+    original = cv2.imread(str(write_picture(tmp_path / "o.png", 1, (200, 200), (20, 20))))
+    assert original is not None
+    cv2.imwrite(str(tmp_path / "turned.jpg"), np.rot90(original), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    cv2.imwrite(str(tmp_path / "mirrored.png"), original[:, ::-1])
+    brighter = np.clip(original.astype(int) // 2 + 90, 0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "brighter.png"), brighter)
+    for number in range(6):
+        write_picture(tmp_path / f"other{number}.png", 10 + number, (200, 200), (20, 20))
+    others = pictures_of(tmp_path, *(f"other{number}.png" for number in range(6)))
+    copies = pictures_of(tmp_path, "turned.jpg", "mirrored.png", "brighter.png")
+    found = twins_across([*copies, *others], pictures_of(tmp_path, "o.png"))
+    assert {twin.picture.name for twin in found} == {"turned.jpg", "mirrored.png", "brighter.png"}
+    figures = duplicate_figures(others, copies)
+    assert figures["with_a_near_duplicate_in_training"] == 0
+    assert duplicate_figures(others, [])["with_a_near_duplicate_in_training"] == 0
+
+
+def test_copying_gives_the_answer_of_the_most_similar_training_picture(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", 1)
+    write_picture(tmp_path / "b.png", 2)
+    shutil.copy(tmp_path / "a.png", tmp_path / "c.png")
+    (a,) = pictures_of(tmp_path, "a.png")
+    like = Picture(tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="c", name="c.png")
+    other = Picture(tmp_path / "b.png", 40, 30, (), label="normal", group="b", name="b.png")
+    (copied,) = copied_answers([a], [other, like])
+    assert copied.boxes[0].box == (2.0, 2.5, 3.0, 3.5)  # the picture is half as large
+    assert copied.anomaly_score == 1.0
+    twin = Picture(
+        tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="a.png", name="c.png"
+    )
+    (elsewhere,) = copied_answers([a], [other, twin], other_groups=True)
+    assert (elsewhere.boxes, elsewhere.anomaly_score) == ((), 0.0)
+
+
+def test_the_demo_models_give_a_report_by_picture_beside_the_figures_by_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    write_coco(data, [(1, (2, 3, 9, 9))], pictures=2, part_number=3, camera="cam1")
+    surface, out = ROOT / "components" / "models" / "surface", tmp_path / "out"
+    assert evaluate.main([str(surface), "--data", str(data), "--out", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out)["parts"]["bad"] == 1
+    assert {file.name for file in out.iterdir()} == {
+        "evaluation.json",
+        "surface-evaluation.json",
+        "surface-report.html",
+    }
+    assert read_dataset(data).pictures[0].group == "part 3"
