@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-PIPELINE = Path("tests/pipeline")
+STATIONS = (Path("tests/pipeline"), Path("tests/replay"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +26,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class StationsInOneWorker(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.split("::", 1)[0]
-            return "stations" if Path(path).is_relative_to(PIPELINE) else path
+            return "stations" if _is_of_stations(Path(path)) else path
 
     return StationsInOneWorker(config, log)
 
@@ -35,8 +35,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A test of a whole station that lies elsewhere would run beside another one."""
     for item in items:
         place = item.path.relative_to(config.rootpath)
-        if item.get_closest_marker("station") and not place.is_relative_to(PIPELINE):
-            raise pytest.UsageError(f"{item.nodeid}: tests of whole stations belong in {PIPELINE}")
+        if item.get_closest_marker("station") and not _is_of_stations(place):
+            places = " or ".join(map(str, STATIONS))
+            raise pytest.UsageError(f"{item.nodeid}: tests of whole stations belong in {places}")
+
+
+def _is_of_stations(place: Path) -> bool:
+    return any(place.is_relative_to(folder) for folder in STATIONS)
 
 
 @pytest.fixture(scope="session")

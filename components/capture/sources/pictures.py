@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import CameraError, PictureError
+from sightline.pixels import RAW_FRAME_SUFFIX, planes_to_uyvy
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 Image = NDArray[np.uint8]
@@ -50,22 +51,30 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 
 def read_picture(file: Path, width: int, height: int) -> Image:
-    """The picture as UYVY, (height, width, 2) uint8; PictureError if it is none, CameraError if gone."""
+    """The picture as UYVY, (height, width, 2) uint8; PictureError if it is none, CameraError if gone.
+
+    A raw frame (`.uyvy.png`) comes out as its camera gave it, to the bit; it must be of the same size.
+    """
     try:
         content = file.read_bytes()
     except OSError as error:
         raise CameraError(f"{file}: {error.strerror or error}") from error
-    picture = _decode(content)
+    is_raw = file.name.endswith(RAW_FRAME_SUFFIX)
+    picture = _decode(content, cv2.IMREAD_GRAYSCALE if is_raw else cv2.IMREAD_COLOR)
     if picture is None:
         raise PictureError(f"{file} cannot be decoded as a picture ({len(content)} bytes)")
-    return to_uyvy(fit(picture, width, height))
+    if not is_raw:
+        return to_uyvy(fit(picture, width, height))
+    if picture.shape != (2 * height, width):
+        raise PictureError(f"{file}: a raw frame of {picture.shape}; {width}x{height} is played")
+    return planes_to_uyvy(picture)
 
 
-def _decode(content: bytes) -> Image | None:
+def _decode(content: bytes, flag: int) -> Image | None:
     if not content:
         return None
     try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
     except cv2.error:
         return None  # such as a picture of absurd size
 

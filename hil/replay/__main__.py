@@ -1,0 +1,132 @@
+"""`python -m hil.replay record | play | compare | renew`: runs as segments, and as a gate for models."""
+
+import argparse
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from hil.replay.gate import verdict_changes, write_page
+from hil.replay.play import OUTPUTS, differences, play, renew
+from hil.replay.record import record
+from hil.replay.segment import REFERENCE, load_messages, load_segment
+from hil.replay.station import models_given
+from hil.run.arguments import REPOSITORY, parse
+from hil.run.pictures import prepare_pictures
+from hil.run.progress import Progress
+from sightline.errors import SightlineError
+
+SAME, FAILED, DIFFERENT = 0, 1, 3
+SHOWN = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0: as the references; 3: differences, or changed verdicts; 1: it could not be done."""
+    given = _parser().parse_args(arguments)
+    progress = Progress(sys.stdout)
+    try:
+        code: int = given.run(given, progress)
+    except (SightlineError, RuntimeError) as error:
+        progress.say(f"{given.command} failed: {error}")
+        return FAILED
+    return code
+
+
+def _record(given: argparse.Namespace, progress: Progress) -> int:
+    words = ["--parts", str(given.parts), "--rate", str(given.rate), "--port", "0"]
+    words += ["--images", str(given.images)] if given.images else []
+    run = parse([*words, *_own_run(given.out.resolve().parent / f".{given.out.name}.run")])
+    pictures, _ = prepare_pictures(run, progress)
+    segment = record(given.out.resolve(), run, pictures, given.parts, progress)
+    progress.say(f"{given.out}: {len(segment.parts)} parts")
+    return SAME
+
+
+def _play(given: argparse.Namespace, progress: Progress) -> int:
+    out = _out(given)
+    run = parse(["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0", *_own_run(out)])
+    if given.models is not None:
+        names = models_given(given.models)
+        if not names:
+            raise SightlineError(f"{given.models} has no NAME/model.onnx of a model of the station")
+        progress.say(f"In place of the station's own: {', '.join(names)}")
+    play(given.segment, out, run, progress, given.models)
+    return _compare(given, progress)
+
+
+def _compare(given: argparse.Namespace, progress: Progress) -> int:
+    outputs = load_messages(_out(given) / OUTPUTS)
+    if given.models is not None:
+        return _gate(given, progress)
+    found = differences(given.segment, outputs)
+    for difference in found[:SHOWN]:
+        progress.say(f"  {difference}")
+    if len(found) > SHOWN:
+        progress.say(f"  ... and {len(found) - SHOWN} more")
+    progress.say(f"{len(outputs)} messages compared, {len(found)} differences")
+    return DIFFERENT if found else SAME
+
+
+def _gate(given: argparse.Namespace, progress: Progress) -> int:
+    segment = load_segment(given.segment)
+    out = _out(given)
+    changes, parts = verdict_changes(
+        load_messages(given.segment / REFERENCE), load_messages(out / OUTPUTS)
+    )
+    for change in changes:
+        progress.say(f"  {change}")
+    page = write_page(out / "gate", given.segment, segment, changes, parts)
+    progress.say(f"{len(changes)} of {parts} verdicts change; with pictures: {page}")
+    return DIFFERENT if changes else SAME
+
+
+def _renew(given: argparse.Namespace, progress: Progress) -> int:
+    count = renew(given.segment, _out(given))
+    progress.say(
+        f"{given.segment / REFERENCE}: {count} messages of the last replay; look at the diff"
+    )
+    return SAME
+
+
+def _out(given: argparse.Namespace) -> Path:
+    out: Path = given.out or REPOSITORY / ".station" / "replay" / given.segment.resolve().name
+    return out.resolve()
+
+
+def _own_run(folder: Path) -> tuple[str, ...]:
+    station = f"replay-{uuid.uuid4().hex[:8]}"
+    return ("--folder", str(folder), "--station", station)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hil.replay", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    recording = commands.add_parser("record", help="a run of the station as a new segment")
+    recording.add_argument("out", type=Path, help="the segment's folder; must not be there")
+    recording.add_argument("--parts", type=int, default=10, help="how many parts (10)")
+    recording.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
+    recording.add_argument("--images", type=Path, help="a folder of pictures, not the bottles")
+    recording.set_defaults(run=_record)
+    for name, run, words in (
+        ("play", _play, "play a segment through the real components and compare"),
+        ("compare", _compare, "compare the last replay again, without playing"),
+        ("renew", _renew, "make the last replay's outputs the references"),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("segment", type=Path, help="the segment's folder")
+        command.add_argument("--out", type=Path, help="of replays (.station/replay/NAME)")
+        command.set_defaults(run=run)
+        if name == "renew":
+            continue
+        command.add_argument(
+            "--models",
+            type=Path,
+            help="NAME/model.onnx in place of the station's models: tells changed verdicts",
+        )
+        command.add_argument("--nucleus", choices=("classic", "lite"), default="classic")
+        command.add_argument("--plc", choices=("opcua", "modbus"), default="opcua")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Record: a run of the station as a segment."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hil.replay.compare import part_number_of
+from hil.replay.frames import decode_frame, digest_of, encode_raw
+from hil.replay.recorder import RAW
+from hil.replay.segment import (
+    FRAMES,
+    MESSAGES,
+    REFERENCE,
+    FrameFile,
+    Json,
+    Noted,
+    Segment,
+    SegmentError,
+    SegmentPart,
+    load_messages,
+    save_messages,
+    save_segment,
+)
+from hil.replay.station import run_parts, running, with_recorder
+from hil.replay.tolerances import COMPARED_STREAMS
+from hil.run.arguments import RunArguments
+from hil.run.progress import Progress
+from sightline import __version__
+from sightline.pixels import RAW_FRAME_SUFFIX
+
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+SECONDS_A_PART = 10.0
+
+
+def record(
+    folder: Path, arguments: RunArguments, pictures: Path, parts: int, progress: Progress
+) -> Segment:
+    """Run the station for so many parts and make a segment of them; the folder must not be there."""
+    if folder.exists():
+        raise SegmentError(f"{folder} is there already; a segment is recorded into a new folder")
+    draft = folder.with_name(folder.name + ".recording")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    began_utc_ns = time.time_ns()
+    with running(with_recorder(arguments, draft, CAMERAS, True), pictures, progress) as machine:
+        run_parts(machine, parts, progress, SECONDS_A_PART * parts + parts / arguments.rate_hz)
+    progress.say("Packing the frames ...")
+    segment = pack(draft, folder.name, began_utc_ns, pictures, arguments)
+    draft.rename(folder)
+    return segment
+
+
+def pack(
+    draft: Path, name: str, began_utc_ns: int, pictures: Path, arguments: RunArguments
+) -> Segment:
+    """What the recorder wrote as a segment: frames in their files, the header, the references."""
+    messages = load_messages(draft / MESSAGES)
+    captured = [noted for noted in messages if noted.stream == "PartCaptured"]
+    if not captured:
+        raise SegmentError(f"{draft / MESSAGES} has no part")
+    played = _played(pictures)
+    first_ns = captured[0].message["triggered_monotonic_ns"]
+    parts = tuple(
+        SegmentPart(
+            part_number_of(noted),
+            round((noted.message["triggered_monotonic_ns"] - first_ns) / 1e9, 3),
+            {c: _frame(draft, played, noted, c, digest) for c, digest in noted.frames.items()},
+        )
+        for noted in captured
+    )
+    one = captured[0].message
+    size = one["frames"][0]
+    segment = Segment(
+        name=name,
+        recorded_utc_ns=began_utc_ns,
+        boot_id=one["boot_id"],
+        station_id=one["station_id"],
+        cameras=CAMERAS,
+        width=size["width"],
+        height=size["height"],
+        parts=parts,
+        models=_models(messages),
+        version=__version__,
+        merges={component: dict(values) for component, values in arguments.merges.items()},
+    )
+    save_messages(draft / MESSAGES, messages)
+    save_messages(draft / REFERENCE, references(messages))
+    save_segment(draft, segment)
+    shutil.rmtree(draft / RAW)
+    return segment
+
+
+def references(messages: Sequence[Noted]) -> list[Noted]:
+    """The messages that replays are compared with."""
+    return [noted for noted in messages if noted.stream in COMPARED_STREAMS]
+
+
+def _frame(
+    draft: Path, played: dict[str, list[Path]], noted: Noted, camera: str, digest: str
+) -> FrameFile:
+    """The picture that the camera played, if it decodes to these very bytes; else the raw frame."""
+    number = part_number_of(noted)
+    place = draft / FRAMES / camera
+    place.mkdir(parents=True, exist_ok=True)
+    files = played.get(camera, [])
+    if files:
+        picture = files[(number - 1) % len(files)]
+        if digest_of(decode_frame(picture)) == digest:
+            file = f"{camera}/{number:06}{picture.suffix}"
+            shutil.copyfile(picture, draft / FRAMES / file)
+            return FrameFile(file, digest)
+    pixels = np.load(draft / RAW / camera / f"{number:06}.npy")
+    file = f"{camera}/{number:06}{RAW_FRAME_SUFFIX}"
+    (draft / FRAMES / file).write_bytes(encode_raw(pixels))
+    return FrameFile(file, digest)
+
+
+def _played(pictures: Path) -> dict[str, list[Path]]:
+    return {
+        camera: sorted(path for path in (pictures / camera).iterdir() if path.is_file())
+        for camera in CAMERAS
+        if (pictures / camera).is_dir()
+    }
+
+
+def _models(messages: Sequence[Noted]) -> dict[str, str]:
+    judged: list[Json] = [noted.message for noted in messages if noted.stream == "PartJudged"]
+    return {use["name"]: use["digest"] for message in judged for use in message.get("models", ())}

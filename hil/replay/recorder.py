@@ -1,0 +1,158 @@
+"""A component that notes what the others say, and each frame that a message refers to.
+
+It is deployed beside the station's components (`recorder_recipe`), reads the streams of the catalogue
+over IPC, and copies frames out of the ring. It sends nothing but its own health.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hil.replay.frames import digest_of
+from hil.replay.segment import MESSAGES, Noted
+from sightline.bus import Delivery
+from sightline.configuration import Configuration
+from sightline.errors import FrameOverwrittenError
+from sightline.frames import RingReader, ring_path
+from sightline.messages import PartCaptured
+from sightline.runtime import Context, run_component
+from sightline.topics import CATALOGUE, INSPECTION_RECORD, STATION_HEALTH, Stream
+
+log = logging.getLogger(__name__)
+
+RECORDER = "com.sightline.hil.Recorder"
+VERSION = "1.0.0"
+TICK_S = 1.0
+RAW = "raw"
+
+
+class RecorderConfiguration(Configuration, frozen=True, kw_only=True):
+    """Where to write; `keeps_frames`: the pixels too, not their digests alone."""
+
+    folder: str
+    cameras: tuple[str, ...] = ("cam1", "cam2", "cam3", "cam4")
+    keeps_frames: bool = True
+
+
+def noted_streams() -> tuple[Stream, ...]:
+    """All that components tell one another, and the records."""
+    local = tuple(stream for stream in CATALOGUE if stream.route == "local")
+    return (*local, INSPECTION_RECORD)
+
+
+class Recorder:
+    """Writes each message as a line, at once."""
+
+    def __init__(self, context: Context[RecorderConfiguration]) -> None:
+        self._context = context
+        configuration = context.configuration
+        self._folder = Path(configuration.folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._ring = RingReader(ring_path(context.station_id), configuration.cameras)
+        self._file = (self._folder / MESSAGES).open("ab", buffering=0)
+        for stream in noted_streams():
+            context.bus.subscribe(stream)
+        context.health.set_ready(True)
+
+    def handle(self, event: object) -> None:
+        """Note a message."""
+        if not isinstance(event, Delivery):
+            return
+        frames = self._frames(event.message) if isinstance(event.message, PartCaptured) else {}
+        noted = Noted(
+            event.stream.name,
+            event.received_monotonic_ns,
+            msgspec.to_builtins(event.message),
+            frames,
+        )
+        self._file.write(msgspec.json.encode(noted) + b"\n")
+        self._context.health.count("messages_noted")
+
+    def tick(self) -> float:
+        """Nothing is due."""
+        return TICK_S
+
+    def close(self) -> None:
+        """Close the file and leave the bus."""
+        self._file.close()
+        self._context.bus.close()
+
+    def _frames(self, captured: PartCaptured) -> dict[str, str]:
+        digests = {}
+        for ref in captured.frames:
+            try:
+                pixels = self._ring.copy(ref)
+            except FrameOverwrittenError as error:
+                self._context.health.count("frames_missed")
+                log.error("a frame was gone", extra={"reason": str(error)})
+                continue
+            digests[ref.camera] = digest_of(pixels)
+            if self._context.configuration.keeps_frames:
+                place = self._folder / RAW / ref.camera / f"{captured.part.part_number:06}.npy"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                np.save(place, pixels)
+        return digests
+
+
+def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
+    """The recipe, as a dictionary to be written as YAML; its rights follow from the catalogue."""
+    local = [s.topic for s in noted_streams() if s.route == "local"]
+    return {
+        "RecipeFormatVersion": "2020-01-25",
+        "ComponentName": RECORDER,
+        "ComponentVersion": VERSION,
+        "ComponentDescription": "Notes messages and frames of a run",
+        "ComponentPublisher": "Sightline",
+        "ComponentConfiguration": {
+            "DefaultConfiguration": {
+                "folder": "recording",
+                "keepsFrames": True,
+                "accessControl": {
+                    "aws.greengrass.ipc.pubsub": {
+                        f"{RECORDER}:pubsub:1": _policy("SubscribeToTopic", local)
+                    },
+                    "aws.greengrass.ipc.mqttproxy": {
+                        f"{RECORDER}:mqttproxy:1": _policy(
+                            "SubscribeToIoTCore", [INSPECTION_RECORD.topic_of("+")]
+                        ),
+                        f"{RECORDER}:mqttproxy:2": _policy(
+                            "PublishToIoTCore", [STATION_HEALTH.topic_of("+")]
+                        ),
+                    },
+                },
+            }
+        },
+        "Manifests": [
+            {
+                "Platform": {"os": "linux", "runtime": "*"},
+                "Lifecycle": {
+                    "run": {
+                        "Script": 'exec "$SIGHTLINE_PYTHON" -m hil.replay.recorder',
+                        "RequiresPrivilege": False,
+                        "Setenv": environment,
+                    }
+                },
+            }
+        ],
+    }
+
+
+def _policy(operation: str, resources: list[str]) -> dict[str, Any]:
+    return {
+        "policyDescription": "Notes a run",
+        "operations": [f"aws.greengrass#{operation}"],
+        "resources": resources,
+    }
+
+
+def build_recorder(context: Context[RecorderConfiguration]) -> Recorder:
+    """The component."""
+    return Recorder(context)
+
+
+if __name__ == "__main__":
+    sys.exit(run_component(RECORDER, RecorderConfiguration, build_recorder))

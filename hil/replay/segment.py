@@ -1,0 +1,115 @@
+"""A segment: a folder with a stretch of a run, its pixels to the bit.
+
+segment.json      what was recorded, and each part's trigger time and frames with their digests
+frames/CAMERA/    a file a frame: the JPEG or PNG that the camera played, else the raw frame as .uyvy.png
+messages.jsonl    every message of the run in order of arrival, with the monotonic time of it
+reference.jsonl   what a replay's messages are compared with; only `renew` replaces it
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sightline.errors import FatalError
+
+HEADER, MESSAGES, REFERENCE, FRAMES = (
+    "segment.json",
+    "messages.jsonl",
+    "reference.jsonl",
+    "frames",
+)
+FORMAT_VERSION = 1
+Json = dict[str, Any]
+
+
+class SegmentError(FatalError):
+    """A segment that cannot be read, or does not fit this station."""
+
+
+class FrameFile(msgspec.Struct, frozen=True, rename="camel"):
+    """One frame: its file under `frames/`, and the SHA-256 of its UYVY bytes."""
+
+    file: str
+    sha256: str
+
+
+class SegmentPart(msgspec.Struct, frozen=True, rename="camel"):
+    """One part: when it triggered, in seconds after the first, and its frames by camera."""
+
+    part_number: int
+    due_s: float
+    frames: dict[str, FrameFile]
+
+
+class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The header; `merges` is the configuration by component that the run had beside the defaults."""
+
+    name: str
+    recorded_utc_ns: int
+    boot_id: str
+    station_id: str
+    cameras: tuple[str, ...]
+    width: int
+    height: int
+    parts: tuple[SegmentPart, ...]
+    models: dict[str, str]
+    version: str
+    merges: dict[str, Json] = {}
+    format_version: int = FORMAT_VERSION
+
+
+class Noted(msgspec.Struct, frozen=True, rename="camel"):
+    """A message as it arrived; `frames` has the digests of a PartCaptured's pixels by camera."""
+
+    stream: str
+    at_monotonic_ns: int
+    message: Json
+    frames: dict[str, str] = {}
+
+
+def load_segment(folder: Path) -> Segment:
+    """The header; SegmentError says what is wrong with it."""
+    path = folder / HEADER
+    try:
+        segment = msgspec.json.decode(path.read_bytes(), type=Segment)
+    except OSError as error:
+        raise SegmentError(f"{path}: {error.strerror or error}") from error
+    except msgspec.DecodeError as error:
+        raise SegmentError(f"{path}: {error}") from error
+    if segment.format_version != FORMAT_VERSION:
+        raise SegmentError(
+            f"{path}: found format {segment.format_version}; {FORMAT_VERSION} is read here"
+        )
+    return segment
+
+
+def save_segment(folder: Path, segment: Segment) -> None:
+    """Write the header."""
+    (folder / HEADER).write_bytes(msgspec.json.format(msgspec.json.encode(segment), indent=1))
+
+
+def load_messages(path: Path) -> list[Noted]:
+    """The messages of a file; SegmentError names the line that is none."""
+    return list(_messages(path))
+
+
+def save_messages(path: Path, messages: Iterable[Noted]) -> None:
+    """Write one message a line."""
+    with path.open("wb") as file:
+        for message in messages:
+            file.write(msgspec.json.encode(message) + b"\n")
+
+
+def _messages(path: Path) -> Iterator[Noted]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise SegmentError(f"{path}: {error.strerror or error}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield msgspec.json.decode(line, type=Noted)
+        except msgspec.DecodeError as error:
+            if number < len(lines):  # the last line of a recording that was cut off counts not
+                raise SegmentError(f"{path}:{number}: {error}") from error
