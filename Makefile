@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run status test bench check format environment training-environment rig lock clean clean-station stage
+.PHONY: help run status test bench check format environment training-environment tensorrt rig lock clean clean-station stage
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ rig: $(READY)  ## V4L2 cameras against the kernel's test driver in a virtual mac
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/cameras-python$(VERSION).txt
 	bash hil/rig/run.sh
 
+tensorrt: $(READY)  ## adds TensorRT, to build engines; with a GPU and the CUDA toolkit also pycuda, to run them
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/tensorrt-python$(VERSION).txt
+	@if command -v nvcc > /dev/null && command -v nvidia-smi > /dev/null; then \
+	    $(BIN)/python -m pip install --quiet 'pycuda>=2024.1'; \
+	else echo "no GPU or no CUDA toolkit here: engines are built, but not run"; fi
+
 lock:  ## renew the locks (needs uv)
 	for version in 3.10 3.11 3.12 3.13; do \
 	    uv pip compile --quiet pyproject.toml --extra development --universal --python-version $$version \
@@ -69,8 +75,11 @@ lock:  ## renew the locks (needs uv)
 	    uv pip compile --quiet pyproject.toml --extra cameras --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
+	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
+	        --constraints requirements/python$$version.txt \
+	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \
 	done
-	for name in capture inference equipment telemetry telemetry-lambda publisher; do \
+	for name in capture inference equipment telemetry telemetry-lambda publisher product; do \
 	    uv pip compile --quiet requirements/components/$$name.in --universal --python-version 3.10 \
 	        --constraints requirements/python3.10.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/$$name.txt; \

@@ -1,0 +1,75 @@
+"""The policies of AWS: `python -m tools.iam` shows what would change, `--write` writes recipes/policies/.
+
+`python -m tools.iam --fill REGION ACCOUNT_ID --out DIR` writes them ready for an account.
+"""
+
+import argparse
+import difflib
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from tools.iam.policies import Names, filled, policies, trust
+from tools.recipes import ROOT
+
+FOLDER = ROOT / "recipes" / "policies"
+TRUSTED = {"token-exchange": "credentials.iot.amazonaws.com"}
+
+
+def main(words: list[str] | None = None) -> int:
+    """0 if the files are as they should be, or were written; 1 if some would change."""
+    given = _arguments().parse_args(words)
+    names = Names(**{field.name: getattr(given, field.name) for field in fields(Names)})
+    if given.fill:
+        return _fill(names, given.fill[0], given.fill[1], given.out)
+    changed = [
+        _treat(FOLDER / f"{role}.json", _text(policy), given.write)
+        for role, policy in policies(names).items()
+    ]
+    return int(any(changed) and not given.write)
+
+
+def _fill(names: Names, region: str, account: str, folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    for role, policy in policies(names).items():
+        text = _text(filled(policy, region, account))
+        (folder / f"{role}.json").write_text(text, encoding="utf-8")
+    for role, service in TRUSTED.items():
+        text = _text(filled(trust(service), region, account))
+        (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
+    print(f"{len(policies(names)) + len(TRUSTED)} files in {folder}")
+    return 0
+
+
+def _treat(path: Path, wanted: str, write: bool) -> bool:
+    found = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if found == wanted:
+        return False
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted, encoding="utf-8")
+        print(f"wrote {path.name}")
+    else:
+        lines = (found.splitlines(keepends=True), wanted.splitlines(keepends=True))
+        sys.stdout.writelines(difflib.unified_diff(*lines, path.name, f"{path.name} (generated)"))
+    return True
+
+
+def _text(policy: object) -> str:
+    return json.dumps(policy, indent=2) + "\n"
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.iam", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the files")
+    parser.add_argument("--fill", nargs=2, metavar=("REGION", "ACCOUNT_ID"), help="for an account")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "policies", help="of --fill")
+    for field in fields(Names):
+        option = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(option, default=field.default, help="default: %(default)s")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The policies, each as small as its role: placeholders REGION, ACCOUNT_ID and the names in `Names`.
+
+device              IoT policy of a station's certificate: what every core device needs
+device-streams      the other one: the suite's streams (one policy has room for 2,048 characters)
+claim               IoT policy of the certificate that a blank machine has, for its first minutes
+token-exchange      role that a station's components get credentials of
+component-publisher who builds and publishes components
+fleet-operator      who plans, deploys and rolls back
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sightline.topics import CATALOGUE, CLOUD, Stream
+
+Json = dict[str, Any]
+THING = "${iot:Connection.Thing.ThingName}"
+THING_OF_CREDENTIALS = "${credentials-iot:ThingName}"
+OURS = "com.sightline.*"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names that an account gives to what the policies speak of."""
+
+    component_bucket: str = "sightline-components-REGION-ACCOUNT_ID"
+    evidence_bucket: str = "sightline-evidence"
+    role_alias: str = "sightline-token-exchange"
+    template: str = "sightline-station"
+    function: str = "sightline-telemetry"
+
+
+def policies(names: Names, catalogue: Iterable[Stream] = CATALOGUE) -> dict[str, Json]:
+    """Every policy by its role."""
+    return {
+        "device": device(names),
+        "device-streams": device_streams(tuple(catalogue)),
+        "claim": claim(names),
+        "token-exchange": token_exchange(names),
+        "component-publisher": component_publisher(names),
+        "fleet-operator": fleet_operator(),
+    }
+
+
+def device(names: Names) -> Json:
+    """A station as a core device: itself, its deployments, the role of its components."""
+    reserved = [f"$aws/things/{THING}/{what}" for what in ("jobs/*", "shadow/*")]
+    health = [f"$aws/things/{THING}/{what}/health/json" for what in ("greengrass", "greengrassv2")]
+    downloads = ("GetComponentVersionArtifact", "GetDeploymentConfiguration")
+    asks = ("ListThingGroupsForCoreDevice", "ResolveComponentCandidates")
+    return _policy(
+        _allow(["iot:Connect"], [_iot(f"client/{THING}"), _iot(f"client/{THING}#*")]),
+        _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in [*reserved, *health]]),
+        _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in reserved]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in reserved]),
+        _allow([f"greengrass:{name}" for name in (*downloads, *asks)], [_greengrass("*")]),
+        _allow(["iot:AssumeRoleWithCertificate"], [_iot(f"rolealias/{names.role_alias}")]),
+    )
+
+
+def device_streams(catalogue: Sequence[Stream] = CATALOGUE) -> Json:
+    """A station's own streams, as the catalogue has them, under its own name and no other's."""
+    sent = [row.topic_of(THING) for row in catalogue if CLOUD in row.readers]
+    read = [row.topic_of(THING) for row in catalogue if CLOUD in row.senders]
+    return _policy(
+        _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in sent]),
+        _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in read]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in read]),
+    )
+
+
+def claim(names: Names) -> Json:
+    """A blank machine: ask for a certificate of its own by the one template, and nothing else."""
+    asked = (
+        "$aws/certificates/create/*",
+        f"$aws/provisioning-templates/{names.template}/provision/*",
+    )
+    return _policy(
+        _allow(["iot:Connect"], [_iot("client/sightline-claim-*")]),
+        _allow(["iot:Publish", "iot:Receive"], [_iot(f"topic/{topic}") for topic in asked]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in asked]),
+    )
+
+
+def token_exchange(names: Names) -> Json:
+    """A station's components: take artifacts, put evidence under the station's own name, write logs."""
+    bucket = f"arn:aws:s3:::{names.evidence_bucket}"
+    own = [f"{bucket}/{THING_OF_CREDENTIALS}/*", f"{bucket}/*/{THING_OF_CREDENTIALS}/*"]
+    logs = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:/aws/greengrass/*"
+    writes = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
+    return _policy(
+        _allow(["s3:GetObject"], [f"arn:aws:s3:::{names.component_bucket}/{OURS}"]),
+        _allow(["s3:AbortMultipartUpload", "s3:PutObject"], own),
+        _allow([f"logs:{name}" for name in writes], [logs]),
+    )
+
+
+def component_publisher(names: Names) -> Json:
+    """Who publishes components: what `gdk component publish` and `import-lambda` ask for."""
+    bucket = f"arn:aws:s3:::{names.component_bucket}"
+    function = f"arn:aws:lambda:REGION:ACCOUNT_ID:function:{names.function}"
+    writes = ("CreateFunction", "GetFunction", "PublishVersion", "UpdateFunctionCode")
+    versions = ("CreateComponentVersion", "DescribeComponent", "ListComponentVersions")
+    return _policy(
+        _allow(["s3:CreateBucket", "s3:GetBucketLocation"], [bucket]),
+        _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),
+        _allow([f"greengrass:{name}" for name in versions], [_greengrass(f"components:{OURS}")]),
+        _allow([f"lambda:{name}" for name in writes], [function, f"{function}:*"]),
+        _allow(["sts:GetCallerIdentity"], ["*"]),  # the service takes no resource here
+    )
+
+
+def fleet_operator() -> Json:
+    """Who brings out deployments: what `python -m tools.fleet` asks for, and the jobs behind it."""
+    deployments = ("CancelDeployment", "CreateDeployment", "GetDeployment", "ListDeployments")
+    devices = ("ListCoreDevices", "ListEffectiveDeployments", "ListInstalledComponents")
+    targets = [_iot("thing/*"), _iot("thinggroup/*")]
+    jobs = ("CancelJob", "CreateJob", "DescribeJob", "DescribeThing", "DescribeThingGroup")
+    names = (*deployments, *devices, "GetComponent", "TagResource")
+    return _policy(
+        _allow([f"greengrass:{name}" for name in sorted(names)], [_greengrass("*")]),
+        _allow([f"iot:{name}" for name in jobs], [*targets, _iot("job/*")]),
+        _allow(
+            ["iot:GetThingShadow", "iot:UpdateThingShadow"],
+            [_iot("thing/*/AWSManagedGreengrassV2Deployment")],
+        ),
+        _allow(["sts:GetCallerIdentity"], ["*"]),
+    )
+
+
+def trust(service: str) -> Json:
+    """Who may take on a role: one service of AWS, for this account only."""
+    return _policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": ["sts:AssumeRole"],
+            "Condition": {"StringEquals": {"aws:SourceAccount": "ACCOUNT_ID"}},
+        }
+    )
+
+
+def filled(policy: Any, region: str, account: str) -> Any:
+    """The policy with its placeholders filled in."""
+    if isinstance(policy, dict):
+        return {key: filled(value, region, account) for key, value in policy.items()}
+    if isinstance(policy, list):
+        return [filled(value, region, account) for value in policy]
+    return str(policy).replace("REGION", region).replace("ACCOUNT_ID", account)
+
+
+def _policy(*statements: Json) -> Json:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _allow(actions: Sequence[str], resources: Sequence[str]) -> Json:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _iot(what: str) -> str:
+    return f"arn:aws:iot:REGION:ACCOUNT_ID:{what}"
+
+
+def _greengrass(what: str) -> str:
+    return f"arn:aws:greengrass:REGION:ACCOUNT_ID:{what}"
