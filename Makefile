@@ -68,6 +68,12 @@ tensorrt: $(READY)  ## adds TensorRT, to build engines; with a GPU and the CUDA 
 	    $(BIN)/python -m pip install --quiet 'pycuda>=2024.1'; \
 	else echo "no GPU or no CUDA toolkit here: engines are built, but not run"; fi
 
+tensorrt: $(READY)  ## adds TensorRT, to build engines; with a GPU and the CUDA toolkit also pycuda, to run them
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/tensorrt-python$(VERSION).txt
+	@if command -v nvcc > /dev/null && command -v nvidia-smi > /dev/null; then \
+	    $(BIN)/python -m pip install --quiet 'pycuda>=2024.1'; \
+	else echo "no GPU or no CUDA toolkit here: engines are built, but not run"; fi
+
 lock:  ## renew the locks (needs uv)
 	for version in 3.10 3.11 3.12 3.13; do \
 	    uv pip compile --quiet pyproject.toml --extra development --universal --python-version $$version \
@@ -75,6 +81,9 @@ lock:  ## renew the locks (needs uv)
 	    uv pip compile --quiet pyproject.toml --extra cameras --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
+	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
+	        --constraints requirements/python$$version.txt \
+	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \
 	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \

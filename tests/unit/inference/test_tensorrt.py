@@ -21,7 +21,7 @@ from tests.unit.inference.conftest import CAMERAS, Bench
 from tests.unit.inference.device_stand_in import Driver, gpu_of, library
 from tests.unit.inference.host_kernel import COMPILER, HostKernel
 from tests.unit.inference.small_models import GREEN, HEIGHT, RED, WIDTH, write_model
-from training.quantize import quantize
+from training.quantize import halve, quantize
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 INSTALLED = any(importlib.util.find_spec(name) for name in build_engine.LIBRARIES)
@@ -189,10 +189,23 @@ def test_the_graph_for_tensorrt_answers_like_the_int8_file(
     np.testing.assert_allclose(answer(made, image), expected, atol=0.08)
 
 
+@pytest.mark.parametrize("made", ["fp16", "int8"])
+def test_a_file_of_fewer_bits_answers_alike(
+    model: Path, tmp_path: Path, made: str
+) -> None:
+    file = fp16_of(model, tmp_path) if made == "fp16" else int8_of(model, tmp_path)
+    expected = answer(onnx.load(model / "model.onnx"), images(1))
+    np.testing.assert_allclose(answer(onnx.load(file), images(1)), expected, atol=0.08)
+    kinds = {node.op_type for node in onnx.load(file).graph.node}
+    assert ("QuantizeLinear" in kinds) == (made == "int8")
+
+
 @needs_tensorrt
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_real_engine_is_built_with_progress(model: Path, tmp_path: Path, precision: str) -> None:
-    file = model / "model.onnx" if precision == "fp32" else int8_of(model, tmp_path)
+    file = {"fp32": lambda *_: model / "model.onnx", "fp16": fp16_of, "int8": int8_of}[precision](
+        model, tmp_path
+    )
     shares: list[float] = []
     engine = build_engine.build_apart(file, tmp_path / "e", lambda share, _: shares.append(share))
     assert len(engine) > 1000
@@ -220,6 +233,14 @@ def int8_of(model: Path, folder: Path) -> Path:
     file = folder / "int8.onnx"
     file.write_bytes((model / "model.onnx").read_bytes())
     quantize(file, images(8), ())
+    return file
+
+
+def fp16_of(model: Path, folder: Path) -> Path:
+    """The model file in 16 bits."""
+    file = folder / "fp16.onnx"
+    file.write_bytes((model / "model.onnx").read_bytes())
+    halve(file)
     return file
 
 
