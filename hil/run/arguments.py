@@ -72,26 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", type=int, help="stop after this many parts (default: Ctrl-C)")
     parser.add_argument("--rate", type=float, default=2.0, help="parts a second (default: 2)")
     parser.add_argument("--images", type=Path, help="play a folder of pictures, not the bottles")
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=REPOSITORY / ".station",
-        help="where the run keeps its files (default: .station)",
-    )
-    parser.add_argument(
-        "--pool",
-        type=Path,
-        default=REPOSITORY / ".station" / "pool",
-        help="where rendered bottles are kept between runs (default: .station/pool)",
-    )
     parser.add_argument("--pool-parts", type=int, default=240, help="bottles in the pool (240)")
     parser.add_argument("--station", default="station-1", help="the thing's name (station-1)")
-    parser.add_argument(
-        "--deployment",
-        type=Path,
-        default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
-        help="components and their configuration (default: recipes/deployments/laptop.yaml)",
-    )
     parser.add_argument(
         "--plc", choices=("opcua", "modbus"), default="opcua", help="what the PLC speaks (opcua)"
     )
@@ -107,4 +89,26 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="exit code 1 for a component over its budget, too (hil/budgets.py); else it is told",
     )
+    _add_places(parser)
     return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station",
+        help="where the run keeps its files (default: .station)",
+    )
+    parser.add_argument(
+        "--pool",
+        type=Path,
+        default=REPOSITORY / ".station" / "pool",
+        help="where rendered bottles are kept between runs (default: .station/pool)",
+    )
+    parser.add_argument(
+        "--deployment",
+        type=Path,
+        default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
+        help="components and their configuration (default: recipes/deployments/laptop.yaml)",
+    )
