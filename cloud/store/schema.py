@@ -46,6 +46,17 @@ CREATE TABLE IF NOT EXISTS command_outcomes (
     body TEXT NOT NULL,
     UNIQUE (thing, command_id, body)
 );
+CREATE TABLE IF NOT EXISTS faults (
+    thing TEXT NOT NULL,
+    component TEXT NOT NULL,
+    code TEXT NOT NULL,
+    since_utc_ns INTEGER NOT NULL,
+    until_utc_ns INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (thing, component, code, since_utc_ns)
+);
+CREATE INDEX IF NOT EXISTS faults_by_end ON faults (until_utc_ns);
 CREATE TABLE IF NOT EXISTS commissioning_steps (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     thing TEXT NOT NULL,

@@ -16,6 +16,7 @@ from cloud.store.store import (
     History,
     PartsPage,
     PartsQuery,
+    PastFault,
     StoredHealth,
     StoredOutcome,
     StoredRecord,
@@ -33,6 +34,8 @@ HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
 OUTCOMES_KEPT = 10_000
 STEPS_KEPT = 10_000
+FAULTS_SHOWN = 500
+FAULTS_KEPT_NS = 90 * 86_400_000_000_000
 BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
 INSERT_RECORD = """
 INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
@@ -54,6 +57,10 @@ INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?,
 """
 INSERT_OUTCOME = """
 INSERT INTO command_outcomes (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+"""
+UPSERT_FAULT = """
+INSERT INTO faults VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+SET until_utc_ns = max(until_utc_ns, excluded.until_utc_ns), text = excluded.text
 """
 INSERT_STEP = """
 INSERT INTO commissioning_steps (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
@@ -119,6 +126,15 @@ class SqliteStore:
             (thing, limit),
         )
         return tuple(str(body) for (body,) in rows)
+
+    def faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
+        """A station's faults that were told after this, the last to begin first; 500 at most."""
+        rows = self._read(
+            "SELECT component, code, level, text, since_utc_ns, until_utc_ns FROM faults "
+            "WHERE thing = ? AND until_utc_ns >= ? ORDER BY since_utc_ns DESC LIMIT ?",
+            (thing, after_utc_ns, FAULTS_SHOWN),
+        )
+        return tuple(PastFault(*row) for row in rows)
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""
@@ -203,6 +219,15 @@ def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) ->
 def _insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
     rows = [(h.thing, h.health.component, h.health.at_utc_ns, h.body) for h in health]
     connection.executemany(UPSERT_HEALTH, rows)
+    faults = [
+        (h.thing, h.health.component, f.code, f.since_utc_ns, h.health.at_utc_ns, f.level, f.text)
+        for h in health
+        for f in h.health.faults
+    ]
+    if faults:
+        connection.executemany(UPSERT_FAULT, faults)
+        oldest_ns = max(row[4] for row in faults) - FAULTS_KEPT_NS
+        connection.execute("DELETE FROM faults WHERE until_utc_ns < ?", (oldest_ns,))
 
 
 def _insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome]) -> None:

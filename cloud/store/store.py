@@ -69,6 +69,18 @@ class StoredView:
 
 
 @dataclass(frozen=True)
+class PastFault:
+    """A fault that a component told: since when, and when it was told last."""
+
+    component: str
+    code: str
+    level: str
+    text: str
+    since_utc_ns: int
+    until_utc_ns: int
+
+
+@dataclass(frozen=True)
 class StoredRefusal:
     """A message that was not understood: its reason and the first bytes of it."""
 
@@ -152,6 +164,9 @@ class PastStore(Protocol):
 
     def steps(self, thing: str, limit: int) -> tuple[str, ...]:
         """The last steps of a station's commissioning as JSON, newest first."""
+
+    def faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
+        """A station's faults that were told after this, the last to begin first; 500 at most."""
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""

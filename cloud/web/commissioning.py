@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from sightline.errors import MessageError, TransportError
 
 log = logging.getLogger(__name__)
 STEPS_SHOWN = 50
+REPORT_NS = 86_400_000_000_000
 GREATEST_BODY_BYTES = 4096
 
 
@@ -65,6 +67,16 @@ class CommissioningHandlers:
         steps = [msgspec.Raw(body.encode()) for body in self._past.steps(station, STEPS_SHOWN)]
         views: list[dict[str, Any]] = self._views.of(station)
         return json_answer({"views": views, "steps": steps, "now_utc_ns": self._utc_ns()})
+
+    def report(self, _: Request) -> Response:
+        """The page of the hand-over report."""
+        return page_answer("report.html")
+
+    def faults(self, request: Request) -> Response:
+        """A station's faults of the last 24 hours."""
+        after_ns = self._utc_ns() - REPORT_NS
+        found = self._past.faults(request.path_params["station"], after_ns)
+        return json_answer({"faults": [asdict(fault) for fault in found]})
 
     async def order(self, request: Request) -> Response:
         """Send a command to a station; its id comes back, its outcome later."""
@@ -107,6 +119,8 @@ def commissioning_routes(
     return [
         Route("/commissioning", handlers.page),
         Route("/commissioning/target.svg", handlers.target),
+        Route("/commissioning/report", handlers.report),
+        Route("/api/faults/{station}", handlers.faults),
         Route("/api/bench/{station}", handlers.bench),
         Route("/api/orders", handlers.order, methods=["POST"]),
     ]

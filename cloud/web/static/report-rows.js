@@ -1,0 +1,95 @@
+// What the report's tables say, row by row, and what is still open.
+
+import { make } from "./dom.js";
+import { leastReserve, waysOf } from "./latency-plot.js";
+import { dateAndTime, number, plain } from "./words.js";
+
+const STALE_NS = 60e9;
+const SILENT_NS = 15e9;
+const shortName = (name) => name.split(".").pop();
+const when = (utcNs) => dateAndTime(utcNs / 1e6);
+export const lastDone = (bench, kind) => bench.steps.find((step) => step.kind === kind && step.result === "done");
+
+export function cameraRows(bench) {
+  return bench.views.map((view) => [
+    view.camera,
+    view.device,
+    `${number(view.focus, 1)}`,
+    number(view.brightness, 0),
+    view.out_of_range.length
+      ? make("span", { class: "bad" }, `out of range: ${view.out_of_range.join(", ")}`)
+      : `within the limits${typeof view.shift_px === "number" ? `, ${number(view.shift_px, 1)} px moved` : ""}`,
+    view.reference_version || "–",
+  ]);
+}
+
+export function calibrationRows(bench) {
+  return bench.views
+    .filter((view) => typeof view.mm_per_pixel === "number")
+    .map((view) => {
+      const step = bench.steps.find((entry) => (entry.calibrations ?? []).some((found) => found.camera === view.camera));
+      const found = step?.calibrations.find((entry) => entry.camera === view.camera);
+      return [
+        view.camera,
+        view.mm_per_pixel.toFixed(4),
+        number(view.reprojection_px, 2),
+        found ? `${number(found.tilt_deg, 1)}°` : "–",
+        found ? when(found.calibrated_utc_ns) : "–",
+        view.calibration_version,
+      ];
+    });
+}
+
+export function gateRows(bench, some) {
+  const step = bench.steps.find((entry) => entry.kind === "gate_dry_run");
+  if (!step) return [some([], [], "Not done")];
+  const rows = (step.trials ?? []).map((trial) => [
+    String(trial.number),
+    trial.ordered,
+    trial.echoed === null ? "no echo" : String(trial.echoed),
+    trial.acted ?? "nothing",
+    `${number(trial.order_to_echo_ms, 0)} ms`,
+    `${number(trial.order_to_act_ms, 0)} ms`,
+  ]);
+  const words = make("p", { class: step.result === "done" ? "good" : "bad" }, `${when(step.at_utc_ns)}: ${step.text}`);
+  return [words, some(rows, ["Trial", "Ordered", "Echo", "Gate", "To the echo", "To the gate"], "")];
+}
+
+export function versionRows(summary, station, record) {
+  const components = Object.entries(summary.health)
+    .filter(([, entry]) => entry.station_id === station)
+    .map(([name, entry]) => [shortName(name), entry.version, "–"]);
+  const models = (record?.models ?? []).map((model) => [`Model ${model.name}`, "–", make("code", {}, model.digest)]);
+  const rest = record
+    ? [["Policy", record.policyVersion || "–", "–"], ["Product", record.product || "–", "–"], ["Calibration", record.calibrationVersion || "–", "–"]]
+    : [];
+  return [["Cloud side", summary.versions.sightline, "–"], ...components, ...models, ...rest];
+}
+
+export function faultRows(faults) {
+  return faults.map((fault) => [shortName(fault.component), fault.text, when(fault.since_utc_ns), when(fault.until_utc_ns)]);
+}
+
+// What a person who takes the station over would ask about.
+export function openPoints({ summary, bench, records, faults, looked, now }) {
+  const points = [];
+  if (looked) points.push(`The cameras could not be looked at: ${looked}`);
+  for (const view of bench.views) {
+    if (now - view.seen_utc_ns > STALE_NS) points.push(`${view.camera} has shown no picture for more than a minute`);
+    if (view.out_of_range.length) points.push(`${view.camera} is out of range: ${view.out_of_range.join(", ")}`);
+    if (typeof view.mm_per_pixel !== "number") points.push(`${view.camera} is not calibrated`);
+    if (!view.reference_version) points.push(`${view.camera} has no reference that was taken here`);
+  }
+  if (!bench.views.length) points.push("No camera has shown a picture");
+  const trial = bench.steps.find((step) => step.kind === "gate_dry_run");
+  if (!trial) points.push("The gate's dry run is not done");
+  else if (trial.result !== "done") points.push(`The gate's dry run failed: ${trial.text}`);
+  const reserve = leastReserve(waysOf(records));
+  if (reserve !== null && reserve < 0) points.push(`A verdict came ${number(-reserve, 0)} ms after its deadline`);
+  for (const [name, entry] of Object.entries(summary.health)) {
+    if (now - entry.at_utc_ns > SILENT_NS) points.push(`${shortName(name)} is silent`);
+    else if (!entry.ready) points.push(`${shortName(name)} is not ready`);
+  }
+  const standing = faults.filter((fault) => now - fault.until_utc_ns < SILENT_NS);
+  return [...points, ...standing.map((fault) => `${shortName(fault.component)}: ${plain(fault.text)}`)];
+}
