@@ -16,7 +16,8 @@ from typing import Any
 from inference.configuration import Policy
 from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
-from training.datasets import FORMATS, DataSet, Split, read_dataset
+from training.data_options import add_data_options, chosen_data, read_data
+from training.datasets import DataSet, Split
 from training.evaluation.answers import Predictor
 from training.evaluation.parts import evaluate_parts, note_on_card
 from training.evaluation.pictures import evaluate_pictures, with_labels
@@ -24,8 +25,8 @@ from training.evaluation.predictors import open_predictor
 from training.evaluation.report import report_html
 from training.evaluation.thresholds import Prices
 from training.model_files import model_folder
-from training.places import local_folder
-from training.sagemaker import data_by_environment, model_by_environment, out_by_environment
+from training.places import open_place
+from training.sagemaker import model_by_environment, out_by_environment
 
 SPLITS: dict[str, Split] = {
     "train": "train",
@@ -39,8 +40,7 @@ FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     """All figures of these models on this data, written to --out if that is given."""
     folders = [model_folder(Path(model)) for model in given.models]
-    found = read_dataset(local_folder(given.data), given.format, given.drop_bad_labels)
-    found = found.without_groups(*given.without_group)
+    found = chosen_data(given)
     chosen = _chosen(found, given.split)
     if any(picture.part_number for picture in chosen.pictures):
         result = evaluate_parts(folders, chosen.pictures, given.sweep)
@@ -75,6 +75,7 @@ def _by_picture(
         "data": chosen.name,
         "data digest": chosen.digest(),
         "split": " and ".join(given.split) or "test",
+        "fold": given.fold or "the data set's own split",
         "left out": ", ".join(given.without_group) or "nothing",
         "bad labels dropped": len(chosen.problems),
         "training pictures compared with": len(training.pictures),
@@ -103,7 +104,7 @@ def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
 def _training(given: argparse.Namespace, found: DataSet) -> DataSet:
     if not given.training:
         return found.of_split("train")
-    other = read_dataset(local_folder(given.training), given.format, given.drop_bad_labels)
+    other = read_data(given.training, given.format, given.drop_bad_labels)
     part = other.of_split("train")
     return part if part.pictures else other
 
@@ -116,9 +117,9 @@ def _defects(labels: Sequence[str], found: DataSet) -> Sequence[str]:
 
 def _write(out: str, name: str, text: str) -> None:
     if out:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        (Path(out) / name).write_text(text, encoding="utf-8")
-        sys.stderr.write(f"{Path(out) / name}\n")
+        place = open_place(out)
+        place.store(name, text.encode())
+        sys.stderr.write(f"{place.address}/{name}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -129,13 +130,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("models", nargs="*", default=[], help="folders with model.onnx, or a model.tar.gz")
-    add("--data", default=data_by_environment(), help="folder or s3:// of pictures")
-    add("--out", default=out_by_environment(), help=f"folder for {FIGURES_FILE} and {REPORT_FILE}")
-    add("--format", default="", choices=["", *FORMATS], help="of the labels (by their looks)")
-    add("--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing")
+    add_data_options(parser)
+    add("--out", default=out_by_environment(), help=f"where {FIGURES_FILE} and {REPORT_FILE} go")
     add("--split", nargs="+", default=[], choices=[*SPLITS], help="the parts (test)")
     add("--training", default="", help="where the training pictures are, if not beside")
-    add("--without-group", action="append", default=[], help="leave a group or series out")
     add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
     add("--price-of-scrap", type=float, default=1.0, help="of a good part that is scrapped (1)")

@@ -17,11 +17,12 @@ import torch
 from sightline import __version__
 from sightline.errors import SightlineError
 from training.checkpoint import CHECKPOINT_FILE, save_checkpoint
-from training.datasets import FORMATS, DataSet, read_dataset
+from training.data_options import add_data_options, chosen_data
+from training.datasets import DataSet
 from training.holdout import training_part
 from training.methods.method import Options
 from training.methods.registry import METHODS, find_method, find_plan
-from training.sagemaker import data_by_environment, out_by_environment
+from training.sagemaker import out_by_environment
 
 
 def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: Options) -> Path:
@@ -56,27 +57,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("method", nargs="?", choices=list(METHODS), help="the kind of model")
     parser.add_argument("--method", dest="named_method", choices=list(METHODS), help="the same")
-    parser.add_argument(
-        "--data",
-        default=data_by_environment(),
-        help="folder with COCO files, train|test/normal|anomaly folders, VOC or manifests",
-    )
+    add_data_options(parser)
     parser.add_argument(
         "--out",
         default=out_by_environment(),
         help="folder for the checkpoint and what a resumed training needs",
     )
-    parser.add_argument(
-        "--format", default="", choices=["", *FORMATS], help="of the data set (seen)"
-    )
     parser.add_argument("--plan", default="", help=f"a JSON file, or one of {_plans()}")
     parser.add_argument("--epochs", type=int, default=0, help="at most, instead of the plan's")
     parser.add_argument("--seed", type=int, default=1, help="of weights, order, crops, split (1)")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU (all)")
-    parser.add_argument("--without-group", action="append", default=[], help="leave a group out")
-    parser.add_argument(
-        "--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing"
-    )
     return parser
 
 
@@ -96,8 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cv2.setNumThreads(given.threads)
     try:
         find_plan(find_method(name), given.plan)
-        found = read_dataset(Path(given.data), given.format, given.drop_bad_labels)
-        found = found.without_groups(*given.without_group)
+        found = chosen_data(given)
         options = Options(given.seed, given.epochs)
         file = train(name, given.plan, found, Path(given.out), options)
     except SightlineError as error:

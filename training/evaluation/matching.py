@@ -37,9 +37,8 @@ def match(
 ) -> Matches:
     """Match the boxes of one label: the best first, each to the free true box that it overlaps most."""
     ranked = sorted(found, key=lambda box: -box.score)[:GREATEST_COUNT]
-    ordered = sorted(truth, key=lambda box: not box.visible)  # what is to be ignored comes last
-    visible = np.array([box.visible for box in ordered], bool)
-    shares = shares_of([box.box for box in ranked], [box.box for box in ordered])
+    visible = np.array([box.visible for box in truth], bool)
+    shares = shares_of([box.box for box in ranked], [box.box for box in truth])
     results = [_match_at(shares, visible, limit) for limit in limits]
     return Matches(
         np.array([box.score for box in ranked], np.float64),

@@ -1,0 +1,34 @@
+"""The options of all commands that read labelled pictures: which, in what format, without what."""
+
+import argparse
+from collections.abc import Sequence
+
+from training.datasets import FORMATS, DataSet, read_dataset
+from training.datasets.folds import of_fold, parse_fold
+from training.places import local_folder
+from training.sagemaker import data_by_environment
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add them to a parser; a SageMaker job's environment stands for --data."""
+    add = parser.add_argument
+    add("--data", default=data_by_environment(), help="folder or s3://BUCKET/PREFIX of pictures")
+    add("--format", default="", choices=["", *FORMATS], help="of the labels (by their looks)")
+    add("--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing")
+    add("--without-group", action="append", default=[], help="leave a group or series out")
+    add("--fold", default="", help="2/5: split anew by groups, the second of five is the test part")
+
+
+def chosen_data(given: argparse.Namespace) -> DataSet:
+    """The data set that the options ask for; PictureError lists bad labels."""
+    return read_data(
+        given.data, given.format, given.drop_bad_labels, given.without_group, given.fold
+    )
+
+
+def read_data(
+    address: str, format: str, drop_bad_labels: bool, without: Sequence[str] = (), fold: str = ""
+) -> DataSet:
+    """The data set of a folder or bucket, without these groups, perhaps split anew."""
+    found = read_dataset(local_folder(address), format, drop_bad_labels).without_groups(*without)
+    return of_fold(found, *parse_fold(fold)) if fold else found
