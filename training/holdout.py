@@ -54,7 +54,7 @@ def found_by_strata(pictures: Sequence[Picture], share: float, seed: int, mixed:
         count = 0
         for name in random.permutation(names):
             if count + 0.5 * len(units[name]) > wanted:
-                break
+                continue
             chosen += units[name]
             count += len(units[name])
     return np.array(sorted(chosen), np.int64)

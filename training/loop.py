@@ -74,9 +74,10 @@ class Fit:
     def __init__(self, task: Task, schedule: Schedule, out: Path, identity: str) -> None:
         torch.manual_seed(schedule.seed)
         self._task, self._schedule, self._out = task, schedule, out
-        self._identity = hashlib.sha256(
-            identity.encode() + msgspec.json.encode(schedule)
-        ).hexdigest()
+        kept = msgspec.structs.replace(
+            schedule, epochs=0, patience=0
+        )  # how long may change on the way
+        self._identity = hashlib.sha256(identity.encode() + msgspec.json.encode(kept)).hexdigest()
         self._device = best_device()
         self._network = task.network.to(self._device, memory_format=torch.channels_last)
         self._kept = {name: t.clone() for name, t in self._network.state_dict().items()}
@@ -173,7 +174,7 @@ class Fit:
         state: dict[str, Any] = torch.load(file, weights_only=True, map_location=self._device)
         if state["identity"] != self._identity:
             raise ConfigurationError(
-                f"{file} is of a training with other data, plan, seed or schedule; "
+                f"{file} is of a training with other data, plan, seed or rate; "
                 "give another --out, or remove it to start anew"
             )
         self._network.load_state_dict(state["network"])

@@ -1,5 +1,6 @@
 """Classifier: normal or anomaly, with a calibrated score and a heat map that says where."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,11 @@ from torch.nn import functional
 
 from inference.preprocess import AREA_HALVES
 from sightline.errors import PictureError
-from training.augment import dimmed, turned
+from training.augment import dimmed, painted, turned
 from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_inputs
 from training.holdout import Rows, hold_out, identity_of, training_part
 from training.loop import Fit, Schedule
-from training.methods.method import HEAT, Checkpoint, Options
+from training.methods.method import HEAT, Checkpoint, Options, scheduled
 from training.models.classifier import Classifier
 
 Floats = NDArray[np.float64]
@@ -29,19 +30,21 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Input size, channels of the network, and how it is trained."""
 
     name: str
-    width: int = 192
-    height: int = 192
-    channels: tuple[int, int, int, int, int] = (16, 32, 64, 96, 128)
+    width: int = 256
+    height: int = 256
+    channels: tuple[int, int, int, int] = (16, 32, 80, 128)
     preprocessing: str = AREA_HALVES
     held_out: float = 0.15  # of the training pictures
+    painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
+    drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=36, patience=12, greatest_rate=4e-3)
+    schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=4e-3)
 
 
 PLANS = {
     plan.name: plan
     for plan in (
-        ClassifierPlan(name="classifier-192"),
+        ClassifierPlan(name="classifier-256"),
         ClassifierPlan(name="classifier-128", width=128, height=128),
     )
 }
@@ -67,26 +70,35 @@ class ClassifierTask:
         plan: ClassifierPlan,
         images: Images,
         flags: Flags,
+        groups: Sequence[str],
         held_out: Rows,
+        seed: int,
     ) -> None:
-        torch.manual_seed(plan.schedule.seed)
+        torch.manual_seed(seed)
         self.network: nn.Module = Classifier(plan.channels)
-        self._plan, self._images, self._flags = plan, images, flags
+        self._plan, self._images, self._flags, self._seed = plan, images, flags, seed
         self._held_out = np.asarray(held_out)
         self._rows = np.setdiff1d(np.arange(len(images)), self._held_out)
-        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+        self._odds = odds_of([(flags[row], groups[row]) for row in self._rows])
+        self.steps_per_epoch = max(1, min(plan.drawn, len(self._rows)) // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Each picture once, turned and dimmed at random."""
-        random = np.random.default_rng([self._plan.schedule.seed, epoch])
-        order = random.permutation(self._rows)
+        """Pictures drawn by their odds, turned and dimmed at random."""
+        random = np.random.default_rng([self._seed, epoch])
+        count = self.steps_per_epoch * self._plan.batch
+        order = random.choice(self._rows, count, p=self._odds)
         for step in range(self.steps_per_epoch):
             rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
-            images = [dimmed(turned(self._images[row], random), random) for row in rows]
-            yield (
-                torch.from_numpy(np.stack(images)),
-                torch.from_numpy(self._flags[rows].astype(np.float32)),
-            )
+            pairs = [self._example(int(row), random) for row in rows]
+            flags = np.array([flag for _, flag in pairs], np.float32)
+            yield torch.from_numpy(np.stack([image for image, _ in pairs])), torch.from_numpy(flags)
+
+    def _example(self, row: int, random: np.random.Generator) -> tuple[Images, bool]:
+        image, flag = turned(self._images[row], random), bool(self._flags[row])
+        if not flag and random.random() < self._plan.painted:
+            image, _ = painted(image, random, 1)
+            flag = True
+        return dimmed(image, random), flag
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Cross entropy, with labels that are not quite sure."""
@@ -104,6 +116,16 @@ class ClassifierTask:
         return calibrated(
             logits_of(self.network, self._images[self._held_out]), self._flags[self._held_out]
         )
+
+
+def odds_of(kinds: Sequence[tuple[bool, str]]) -> Floats:
+    """How often a picture is drawn, by (anomaly, group): normal as often as not, a group by its root."""
+    sizes = Counter(kinds)
+    odds = np.array([1 / sizes[kind] ** 0.5 if kind[1] else 1.0 for kind in kinds])
+    flags = np.array([flag for flag, _ in kinds])
+    for flag in (True, False):
+        odds[flags == flag] /= max(odds[flags == flag].sum(), 1e-12)
+    return np.asarray(odds / odds.sum())
 
 
 def logits_of(network: nn.Module, images: Images, batch: int = 64) -> Floats:
@@ -160,7 +182,7 @@ class Served(nn.Module):  # type: ignore[misc]
         self.network, self.calibration = network, calibration
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 16, W / 16)."""
+        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 8, W / 8)."""
         slope, offset = self.calibration.slope, self.calibration.offset
         logits, cells = self.network(image)
         return torch.sigmoid(slope * logits + offset), torch.sigmoid(slope * cells + offset)
@@ -189,12 +211,10 @@ class ClassifierMethod:
         cache = out / f"inputs-{size[0]}x{size[1]}.u8"
         images = load_inputs(part.pictures, plan.preprocessing, size, cache)
         flags = np.array([picture.label == ANOMALY for picture in part.pictures])
-        schedule = msgspec.structs.replace(
-            plan.schedule, seed=options.seed, epochs=options.epochs or plan.schedule.epochs
-        )
-        plan = msgspec.structs.replace(plan, schedule=schedule)
-        task = ClassifierTask(plan, images, flags, held_out)
-        outcome = Fit(task, schedule, out, identity_of(plan, part)).run()
+        schedule = scheduled(plan.schedule, options)
+        groups = [picture.group for picture in part.pictures]
+        task = ClassifierTask(plan, images, flags, groups, held_out, options.seed)
+        outcome = Fit(task, schedule, out, _identity(plan, part)).run()
         calibration = task.calibrate()
         facts = {
             "thresholds": {"box": calibration.threshold, "image": calibration.threshold},
@@ -208,6 +228,10 @@ class ClassifierMethod:
         """The calibrated score and the heat map."""
         calibration = msgspec.convert(checkpoint.facts["calibration"], Calibration)
         return Served(checkpoint.network, calibration).eval()
+
+
+def _identity(plan: ClassifierPlan, part: DataSet) -> str:
+    return identity_of(msgspec.structs.replace(plan, schedule=Schedule(epochs=0, patience=0)), part)
 
 
 def known_part(found: DataSet) -> DataSet:

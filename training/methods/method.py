@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from torch import nn
 
 from training.datasets import DataSet
+from training.loop import Schedule
 
 HEAT = "heat"  # the output that says for each place how abnormal it is, in 0..1
 
@@ -18,6 +20,14 @@ class Options:
 
     seed: int = 1
     epochs: int = 0
+
+
+def scheduled(schedule: Schedule, options: Options) -> Schedule:
+    """A plan's schedule with what a person said."""
+    changed: Schedule = msgspec.structs.replace(
+        schedule, seed=options.seed, epochs=options.epochs or schedule.epochs
+    )
+    return changed
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,13 @@ from sightline.errors import ConfigurationError
 from training.methods.classifier import ClassifierMethod
 from training.methods.method import Method
 from training.methods.ssd import SsdMethod
+from training.methods.student_teacher import StudentTeacherMethod
+from training.methods.vae import VaeMethod
 
-METHODS: dict[str, Method] = {method.name: method for method in (SsdMethod(), ClassifierMethod())}
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (SsdMethod(), VaeMethod(), StudentTeacherMethod(), ClassifierMethod())
+}
 
 
 def find_method(name: str) -> Method:

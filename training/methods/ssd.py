@@ -190,13 +190,17 @@ class SsdMethod:
             greatest_rate=plan.greatest_rate,
             seed=options.seed,
         )
-        outcome = Fit(task, schedule, out, identity_of(plan, part)).run()
+        outcome = Fit(task, schedule, out, _identity(plan, part)).run()
         task.validate(task.network)
         return Checkpoint(self.name, plan, task.network, _facts(task, outcome, held_out))
 
     def served(self, checkpoint: Checkpoint) -> nn.Module:
         """Raw offsets and scores, as `inference` decodes them."""
         return Served(checkpoint.network).eval()
+
+
+def _identity(plan: DetectorPlan, part: DataSet) -> str:
+    return identity_of(msgspec.structs.replace(plan, epochs=0, patience=0), part)
 
 
 def _of_data_set(plan: DetectorPlan, found: DataSet, options: Options) -> DetectorPlan:

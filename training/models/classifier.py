@@ -1,20 +1,23 @@
-"""A slim MobileNet that says for each place how abnormal it is, and for the picture the worst of it."""
+"""A slim MobileNet that says for each place how abnormal it is, and for the picture the worst of it.
+
+Each place sees some 55 pixels about it and no more: what a picture looks like as a whole, by which
+the parts of one day differ from those of the next, can teach it nothing.
+"""
 
 import torch
 from torch import Tensor, nn
 
 from training.models.blocks import ResidualSeparable, convolution, separable
 
-STRIDE = 16  # pixels of the picture for each cell of the map
 SHARPNESS = 4.0  # between the mean of all cells (0) and the worst cell (infinite)
 
 
 class Classifier(nn.Module):  # type: ignore[misc]
-    """From (B, H, W, 3) uint8 RGB to logits (B,) and a map of logits (B, H / 16, W / 16)."""
+    """From (B, H, W, 3) uint8 RGB to logits (B,) and a map of logits (B, H / 8, W / 8)."""
 
-    def __init__(self, channels: tuple[int, int, int, int, int], dropout: float = 0.2) -> None:
+    def __init__(self, channels: tuple[int, int, int, int], dropout: float = 0.2) -> None:
         super().__init__()
-        stem, quarter, eighth, sixteenth, head = channels
+        stem, quarter, eighth, head = channels
         self.features = nn.Sequential(
             convolution(3, stem, 3, 2),
             separable(stem, quarter, 2),
@@ -22,10 +25,7 @@ class Classifier(nn.Module):  # type: ignore[misc]
             separable(quarter, eighth, 2),
             ResidualSeparable(eighth),
             ResidualSeparable(eighth),
-            separable(eighth, sixteenth, 2),
-            ResidualSeparable(sixteenth),
-            ResidualSeparable(sixteenth),
-            convolution(sixteenth, head, 1, 1),
+            convolution(eighth, head, 1, 1),
         )
         self.dropout = nn.Dropout2d(dropout)
         self.cells = nn.Conv2d(head, 1, 1)

@@ -1,0 +1,164 @@
+"""What methods have in common that learn from normal pictures only: their pictures and their threshold."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sightline.errors import PictureError
+from training.boxes import mean_union_f1
+from training.datasets import ANOMALY, NORMAL, DataSet, Images, Picture, load_inputs
+from training.evaluation.answers import Answer
+from training.evaluation.predictors import boxes_of_heat
+from training.holdout import Rows, hold_out, training_part
+from training.loop import Outcome
+from training.methods.classifier import best_threshold
+
+Heat = NDArray[np.float32]
+LEAST_AREAS = (0.0, 0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
+CANDIDATES = 24
+GREATEST_VALIDATION = 120
+
+
+@dataclass(frozen=True)
+class NormalsAndValidation:
+    """Normal pictures to learn from, and pictures of the training part that show anomalies."""
+
+    normals: DataSet
+    validation: DataSet
+
+
+@dataclass(frozen=True)
+class Cut:
+    """From which heat on a place is abnormal, how large a region must be, and the figure so reached."""
+
+    threshold: float
+    least_area: float
+    figure: float
+
+
+def normals_and_validation(found: DataSet, seed: int) -> NormalsAndValidation:
+    """Normal pictures of no part or the training part; validation: a share of those with anomalies.
+
+    Nothing is learned from the anomalous ones but the threshold. PictureError if there are too few.
+    """
+    normal = found.of_split("train", "")
+    normals = replace(normal, pictures=tuple(p for p in normal.pictures if p.label == NORMAL))
+    part = training_part(found)
+    bad = replace(part, pictures=tuple(p for p in part.pictures if p.label == ANOMALY))
+    if len(normals.pictures) < 4 or not bad.pictures:
+        raise PictureError(
+            f"{found.name}: needs normal pictures to learn from and anomalous ones to set the threshold "
+            f"by; found are {len(normals.pictures)} and {len(bad.pictures)} outside of the test part"
+        )
+    share = min(0.5, GREATEST_VALIDATION / len(bad.pictures))
+    rows = hold_out(
+        replace(found, pictures=(*bad.pictures, *found.of_split("test").pictures)), share, seed
+    )
+    chosen = replace(bad, pictures=tuple(bad.pictures[row] for row in rows))
+    return NormalsAndValidation(normals, chosen)
+
+
+def best_cut(
+    pictures: Sequence[Picture], heats: Sequence[Heat], normal_heats: Sequence[Heat]
+) -> Cut:
+    """The threshold with the greatest mean union F1; without boxes, F1 of pictures against normal ones."""
+    if not any(picture.boxes for picture in pictures):
+        scores = np.array([heat.max() for heat in (*heats, *normal_heats)], np.float64)
+        flags = np.arange(len(scores)) < len(heats)
+        return Cut(best_threshold(scores, flags), 0.0, 0.0)
+    return max(_cuts(pictures, heats), key=lambda cut: cut.figure)
+
+
+def _cuts(pictures: Sequence[Picture], heats: Sequence[Heat]) -> Iterator[Cut]:
+    tops = np.concatenate([np.partition(h.ravel(), -h.size // 8)[-h.size // 8 :] for h in heats])
+    for threshold in np.unique(np.quantile(tops, 1 - np.geomspace(0.5, 0.002, CANDIDATES))):
+        for least_area in LEAST_AREAS:
+            answers = [
+                answer_of_heat(heat, float(threshold), least_area, picture)
+                for heat, picture in zip(heats, pictures, strict=True)
+            ]
+            figure = mean_union_f1(pictures, answers, 0.0)
+            yield Cut(float(threshold), least_area, figure)
+
+
+def answer_of_heat(heat: Heat, threshold: float, least_area: float, picture: Picture) -> Answer:
+    """The boxes about the hot regions."""
+    size = (picture.width, picture.height)
+    boxes = boxes_of_heat(heat, threshold, least_area, size, "anomaly")
+    return Answer(tuple(boxes), float(heat.max()))
+
+
+def some_rows(count: int, share: float, seed: int) -> Rows:
+    """Rows drawn at random, at least one."""
+    wanted = max(1, round(share * count))
+    rows: Rows = np.sort(np.random.default_rng(seed).permutation(count)[:wanted])
+    return rows
+
+
+Reading = TypeVar("Reading")
+Raw = Callable[[Tensor], Tensor]  # from (1, H, W, 3) uint8 to what a reading makes heat of
+
+
+def best_reading(
+    raw: Raw,
+    read: Callable[[Tensor, Reading], Tensor],
+    readings: Sequence[Reading],
+    pictures: Sequence[Picture],
+    images: tuple[Images, Images],
+) -> tuple[Reading, Cut]:
+    """The way to make heat, and its cut, with the greatest figure on the validation pictures.
+
+    `images`: of those pictures, and of held-out normal ones.
+    """
+    with torch.inference_mode():
+        both = [[raw(torch.from_numpy(np.asarray(i)[None])) for i in some] for some in images]
+        found = []
+        for reading in readings:
+            heats, normal = ([read(part, reading)[0].numpy() for part in some] for some in both)
+            found.append((reading, best_cut(pictures, heats, normal)))
+    return max(found, key=lambda pair: pair[1].figure)
+
+
+class HeatFacts(NamedTuple):
+    """Pictures at model size: normal ones, which of them are held out, and the validation pictures."""
+
+    normals: Images
+    held_out: Rows
+    validation: Images
+
+
+def load_both(
+    parts: NormalsAndValidation,
+    preprocessing: str,
+    size: tuple[int, int],
+    out: Path,
+    rule: tuple[float, int],
+) -> HeatFacts:
+    """Read both parts' pictures, or find them in `out`; `rule`: which share of the normal ones is held
+    out, by which seed."""
+    normals = load_inputs(parts.normals.pictures, preprocessing, size, out / "inputs-normal.u8")
+    validation = load_inputs(
+        parts.validation.pictures, preprocessing, size, out / "inputs-validation.u8"
+    )
+    return HeatFacts(normals, some_rows(len(normals), *rule), validation)
+
+
+def facts_of(parts: NormalsAndValidation, cut: Cut, outcome: Outcome) -> dict[str, Any]:
+    """What the card says of a method that learned from normal pictures."""
+    return {
+        "thresholds": {"box": cut.threshold, "image": cut.threshold},
+        "least_area": cut.least_area,
+        "validation": {
+            "mean_union_f1": round(cut.figure, 4),
+            "pictures": len(parts.validation.pictures),
+        },
+        "normal_pictures": len(parts.normals.pictures),
+        "training": msgspec.to_builtins(outcome),
+    }

@@ -1,0 +1,222 @@
+"""Student and teacher, after DeSTSeg (Zhang et al., CVPR 2023), without pretrained weights.
+
+The teacher learns its features by restoring damaged normal pictures. The student sees a normal picture
+with painted blots and learns to give the teacher's features of the same picture without them; a judge
+learns from where both disagree where the blots are. No labelled defect is learned from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inference.preprocess import AREA_HALVES
+from training.augment import cropped, dimmed, mirrored, painted
+from training.datasets import DataSet, Images
+from training.holdout import Rows, identity_of
+from training.loop import Fit, Schedule
+from training.methods.heat import best_reading, facts_of, load_both, normals_and_validation
+from training.methods.method import HEAT, Checkpoint, Options, scheduled
+from training.models.student_teacher import StudentTeacher, Teacher
+from training.models.vae import grey_of
+
+SMOOTHINGS = (1, 3, 7)
+
+
+class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels of the features at 1/2, 1/4, 1/8 and of the judge, and how both are trained."""
+
+    name: str
+    width: int
+    height: int
+    channels: tuple[int, int, int] = (16, 32, 64)
+    judge: int = 32
+    crop: int = 192
+    crops_each: int = 3  # of a picture in an epoch
+    most_blots: int = 6
+    largest_blot_px: float = 70.0
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.1  # of the normal pictures
+    batch: int = 8
+    teacher: Schedule = Schedule(epochs=12, patience=12, greatest_rate=2e-3)
+    schedule: Schedule = Schedule(epochs=40, patience=15, greatest_rate=2e-3)
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        StudentTeacherPlan(name="student-teacher-512", width=512, height=384),
+        StudentTeacherPlan(
+            name="student-teacher-256", width=256, height=192, crop=128, largest_blot_px=35.0
+        ),
+    )
+}
+
+
+class Crops:
+    """Crops of normal pictures: damaged, undamaged, and where the damage is."""
+
+    def __init__(self, plan: StudentTeacherPlan, images: Images, held_out: Rows, seed: int) -> None:
+        self._plan, self._images, self._seed = plan, images, seed
+        self._held_out = np.repeat(held_out, plan.crops_each)
+        self._rows = np.repeat(np.setdiff1d(np.arange(len(images)), held_out), plan.crops_each)
+        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Crops for training."""
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self._rows)
+        for step in range(self.steps_per_epoch):
+            yield self._batch(
+                order[step * self._plan.batch : (step + 1) * self._plan.batch], random
+            )
+
+    def held_out(self) -> Iterator[tuple[Tensor, ...]]:
+        """Always the same crops of pictures that are not trained on."""
+        random = np.random.default_rng([self._seed, 1_000_003])
+        for start in range(0, len(self._held_out), self._plan.batch):
+            yield self._batch(self._held_out[start : start + self._plan.batch], random)
+
+    def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
+        plan, damaged, whole, masks = self._plan, [], [], []
+        for row in rows:
+            crop = dimmed(mirrored(cropped(self._images[row], plan.crop, random), random), random)
+            changed, mask = painted(crop, random, plan.most_blots, plan.largest_blot_px)
+            untouched = random.random() < 0.2
+            whole.append(crop)
+            damaged.append(crop if untouched else changed)
+            masks.append(np.zeros_like(mask) if untouched else mask)
+        return tuple(torch.from_numpy(np.stack(part)) for part in (damaged, whole, masks))
+
+
+class TeacherTask:
+    """Restore damaged pictures."""
+
+    def __init__(self, plan: StudentTeacherPlan, crops: Crops, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.network: nn.Module = Teacher(plan.channels)
+        self.batches, self.steps_per_epoch = crops.batches, crops.steps_per_epoch
+        self._crops = crops
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """How far the restored picture is from the undamaged one."""
+        restored = network(grey_of(batch[0])).float()
+        return functional.smooth_l1_loss(restored, grey_of(batch[1]), beta=0.1) * 10
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of held-out crops."""
+        return mean_loss(self, network, self._crops.held_out())
+
+
+class StudentTask:
+    """Give the teacher's features of the undamaged picture, and say where the damage is."""
+
+    def __init__(self, plan: StudentTeacherPlan, teacher: Teacher, crops: Crops, seed: int) -> None:
+        torch.manual_seed(seed + 1)
+        network = StudentTeacher(plan.channels, plan.judge)
+        network.teacher.load_state_dict(teacher.encoder.state_dict())
+        network.teacher.requires_grad_(False)
+        self.network: nn.Module = network
+        self.batches, self.steps_per_epoch = crops.batches, crops.steps_per_epoch
+        self._crops = crops
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """1 - cosine of the features, focal loss of the judge."""
+        logits, found = network(grey_of(batch[0]))
+        taught = network.taught(grey_of(batch[1]))
+        apart = sum((1 - (a * b).sum(dim=1)).mean() for a, b in zip(taught, found, strict=True))
+        wanted = functional.max_pool2d(batch[2][:, None].float(), 2)
+        return torch.as_tensor(apart) + 10 * focal(logits.float(), wanted)
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of held-out crops."""
+        return mean_loss(self, network, self._crops.held_out())
+
+
+def focal(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of places, less of those that are clear; a mean."""
+    plain = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    wrong = (wanted - torch.sigmoid(logits)).abs()
+    return (wrong.square() * plain).mean()
+
+
+def mean_loss(
+    task: TeacherTask | StudentTask, network: nn.Module, batches: Iterator[tuple[Tensor, ...]]
+) -> float:
+    """The mean loss of some batches."""
+    device = next(network.parameters()).device
+    losses = [float(task.loss(network, tuple(p.to(device) for p in batch))) for batch in batches]
+    return float(np.mean(losses))
+
+
+class Served(nn.Module):  # type: ignore[misc]
+    """The judge's answer, averaged over some cells, in 0..1."""
+
+    def __init__(self, network: nn.Module, smoothing: int) -> None:
+        super().__init__()
+        self.network, self.smoothing = network, smoothing
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
+        heat = smoothed(judged(self.network, image), self.smoothing)
+        return heat.flatten(1).amax(dim=1), heat
+
+
+def judged(network: nn.Module, image: Tensor) -> Tensor:
+    """How likely each place is abnormal, (B, 1, H / 2, W / 2) in 0..1."""
+    return torch.sigmoid(network(grey_of(image))[0])
+
+
+def smoothed(heat: Tensor, cells: int) -> Tensor:
+    """(B, 1, h, w) to (B, h, w), averaged over so many cells each way."""
+    mean = functional.avg_pool2d(heat, cells, 1, cells // 2, count_include_pad=False)
+    return mean[:, 0]
+
+
+class StudentTeacherMethod:
+    """Student and teacher for `training.train`."""
+
+    name = "student-teacher"
+    plan_type: type = StudentTeacherPlan
+    plans: Mapping[str, Any] = PLANS
+    outputs: Sequence[str] = ("score", HEAT)
+    fp32_parts: Sequence[str] = ("judge",)
+
+    def new_network(self, plan: StudentTeacherPlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return StudentTeacher(plan.channels, plan.judge)
+
+    def train(
+        self, plan: StudentTeacherPlan, found: DataSet, out: Path, options: Options
+    ) -> Checkpoint:
+        """Train teacher, then student; the threshold comes from anomalous pictures of the training part."""
+        parts = normals_and_validation(found, options.seed)
+        size = (plan.width, plan.height)
+        both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
+        crops = Crops(plan, both.normals, both.held_out, options.seed)
+        none = Schedule(epochs=0, patience=0)
+        still = msgspec.structs.replace(plan, schedule=none, teacher=none)
+        identity = identity_of(still, parts.normals)
+        teacher = TeacherTask(plan, crops, options.seed)
+        Fit(teacher, scheduled(plan.teacher, options), out / "teacher", identity).run()
+        task = StudentTask(plan, teacher.network, crops, options.seed)
+        outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
+        smoothing, cut = best_reading(
+            partial(judged, task.network),
+            smoothed,
+            SMOOTHINGS,
+            parts.validation.pictures,
+            (both.validation, both.normals[both.held_out]),
+        )
+        facts = {**facts_of(parts, cut, outcome), "smoothing": smoothing}
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def served(self, checkpoint: Checkpoint) -> nn.Module:
+        """The network with the smoothing that was chosen."""
+        return Served(checkpoint.network, checkpoint.facts["smoothing"]).eval()

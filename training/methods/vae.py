@@ -1,0 +1,169 @@
+"""VAE: learns to draw normal pictures; where a picture differs from what it draws, there is an anomaly.
+
+Reconstruction error by the spread that the network expects there -> map -> threshold from validation
+pictures -> connected regions -> boxes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inference.preprocess import AREA_HALVES
+from training.augment import cropped, dimmed, mirrored
+from training.datasets import DataSet, Images
+from training.holdout import Rows, identity_of
+from training.loop import Fit, Schedule
+from training.methods.heat import best_reading, facts_of, load_both, normals_and_validation
+from training.methods.method import HEAT, Checkpoint, Options, scheduled
+from training.models.vae import Vae, grey_of
+
+Side = Literal["both", "brighter", "darker"]
+SIDES: tuple[Side, ...] = ("both", "brighter", "darker")
+SMOOTHINGS = (3, 7, 11)  # cells of the map, each of 2 pixels
+HALF = 3.0  # an error of so many spreads is a heat of 0.5
+
+
+class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels at 1/2 to 1/16, channels of the code, and how it is trained."""
+
+    name: str
+    width: int
+    height: int
+    channels: tuple[int, int, int, int] = (16, 32, 48, 64)
+    code: int = 6
+    code_weight: float = 0.02  # of the code's divergence from a normal distribution, by pixel
+    crop: int = 160
+    crops_each: int = 4  # of a picture in an epoch
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.1  # of the normal pictures
+    batch: int = 16
+    schedule: Schedule = Schedule(epochs=60, patience=15, greatest_rate=2e-3)
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        VaePlan(name="vae-512", width=512, height=384),
+        VaePlan(name="vae-256", width=256, height=192, crop=128),
+    )
+}
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How the map is read: which errors count, and over how many cells they are averaged."""
+
+    side: Side
+    smoothing: int
+
+
+class VaeTask:
+    """Crops of normal pictures; some pictures are held out."""
+
+    def __init__(self, plan: VaePlan, images: Images, held_out: Rows, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.network: nn.Module = Vae(plan.channels, plan.code)
+        self._plan, self._images, self._held_out, self._seed = plan, images, held_out, seed
+        self._rows = np.repeat(np.setdiff1d(np.arange(len(images)), held_out), plan.crops_each)
+        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Crops of each picture, mirrored and dimmed."""
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self._rows)
+        for step in range(self.steps_per_epoch):
+            rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
+            crops = [cropped(self._images[row], self._plan.crop, random) for row in rows]
+            changed = [dimmed(mirrored(crop, random), random) for crop in crops]
+            yield (torch.from_numpy(np.stack(changed)),)
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Unlikelihood of the pixels, and the divergence of the code."""
+        grey = grey_of(batch[0])
+        expected, spread, mean, log_variance = (part.float() for part in network(grey))
+        pixels = functional.smooth_l1_loss(expected, grey, beta=0.1) * 10
+        unlikely = (((grey - expected.detach()) / spread.exp()).square() / 2 + spread).mean()
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
+        return pixels + 0.1 * unlikely + self._plan.code_weight * divergence
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of the held-out pictures."""
+        device = next(network.parameters()).device
+        losses = [
+            float(self.loss(network, (torch.from_numpy(self._images[row : row + 1]).to(device),)))
+            for row in self._held_out
+        ]
+        return float(np.mean(losses))
+
+
+class Served(nn.Module):  # type: ignore[misc]
+    """The map of errors in spreads, averaged, in 0..1."""
+
+    def __init__(self, network: nn.Module, reading: Reading) -> None:
+        super().__init__()
+        self.network, self.reading = network, reading
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
+        heat = read_errors(errors_of(self.network, image), self.reading)
+        return heat.flatten(1).amax(dim=1), heat
+
+
+def errors_of(network: nn.Module, image: Tensor) -> Tensor:
+    """How much brighter a picture is than expected, in spreads: (B, 1, H / 2, W / 2)."""
+    grey = grey_of(image)
+    expected, spread, _, _ = network(grey)
+    return functional.avg_pool2d((grey - expected) / spread.exp(), 2)
+
+
+def read_errors(errors: Tensor, reading: Reading) -> Tensor:
+    """Heat (B, h, w) in 0..1 from errors (B, 1, h, w)."""
+    sided = {"both": errors.abs(), "brighter": errors, "darker": -errors}[reading.side]
+    width = reading.smoothing
+    smooth = functional.avg_pool2d(sided, width, 1, width // 2, count_include_pad=False)
+    positive = smooth[:, 0].clamp(min=0)
+    return positive / (positive + HALF)
+
+
+class VaeMethod:
+    """The VAE for `training.train`."""
+
+    name = "vae"
+    plan_type: type = VaePlan
+    plans: Mapping[str, Any] = PLANS
+    outputs: Sequence[str] = ("score", HEAT)
+    fp32_parts: Sequence[str] = ("answer", "code")
+
+    def new_network(self, plan: VaePlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return Vae(plan.channels, plan.code)
+
+    def train(self, plan: VaePlan, found: DataSet, out: Path, options: Options) -> Checkpoint:
+        """Train on normal pictures; the threshold comes from anomalous ones of the training part."""
+        parts = normals_and_validation(found, options.seed)
+        size = (plan.width, plan.height)
+        both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
+        task = VaeTask(plan, both.normals, both.held_out, options.seed)
+        still = msgspec.structs.replace(plan, schedule=Schedule(epochs=0, patience=0))
+        identity = identity_of(still, parts.normals)
+        outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
+        reading, cut = best_reading(
+            partial(errors_of, task.network),
+            read_errors,
+            [Reading(side, width) for side in SIDES for width in SMOOTHINGS],
+            parts.validation.pictures,
+            (both.validation, both.normals[both.held_out]),
+        )
+        facts = {**facts_of(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def served(self, checkpoint: Checkpoint) -> nn.Module:
+        """The network with the reading that was chosen."""
+        reading = msgspec.convert(checkpoint.facts["reading"], Reading)
+        return Served(checkpoint.network, reading).eval()
