@@ -10,6 +10,7 @@ from hil.plant.machine import MACHINE_TAGS, MachineTag
 
 NAMESPACE = "urn:sightline:plc"
 UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
+STRING = ua.VariantType.String
 DOUBLE, BOOLEAN, INT64 = ua.VariantType.Double, ua.VariantType.Boolean, ua.VariantType.Int64
 
 
@@ -32,6 +33,8 @@ NODES: tuple[PlcNode, ...] = (
     PlcNode("Line.PartCounter", UINT32, 0),
     PlcNode("Line.BeltSpeed", DOUBLE, 0.0),
     PlcNode("Line.Running", BOOLEAN, False),
+    PlcNode("Line.Product", UINT16, 0),
+    PlcNode("Line.Lot", STRING, ""),
     PlcNode("Station.Heartbeat", UINT32, 0, written_by_station=True),
     PlcNode("Station.LineStop", UINT16, 0, written_by_station=True),
     PlcNode("Verdict.PartNumber", UINT32, 0, written_by_station=True),

@@ -24,9 +24,13 @@ FaultKind = Literal[
 
 
 class Command(msgspec.Struct, forbid_unknown_fields=True):
-    """`start`, `stop`, `acknowledge` (a line-stop), or `fault` with its kind and what that needs."""
+    """`start`, `stop`, `acknowledge` (a line-stop), `make` (product and lot of the next parts), or
+    `fault` with its kind and what that needs.
+    """
 
-    command: Literal["start", "stop", "acknowledge", "fault"]
+    command: Literal["start", "stop", "acknowledge", "make", "fault"]
+    product: int = 0
+    lot: str = ""
     kind: FaultKind | None = None
     tag: str = ""
     seconds: float = 0.0
@@ -71,6 +75,8 @@ class Operator:
             self._conveyor.stop()
         elif command.command == "acknowledge":
             await self._plc.acknowledge()
+        elif command.command == "make":
+            await self._plc.make(command.product, command.lot)
         else:
             inject = self._faults[command.kind or ""]
             self._status.fault_injected(kind=command.kind, tag=command.tag, seconds=command.seconds)

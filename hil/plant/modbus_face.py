@@ -102,7 +102,7 @@ class ModbusFace:
         """Undo `take_away`."""
         self._absent.discard(name)
 
-    def _put(self, row: Register, value: float) -> None:
+    def _put(self, row: Register, value: float | str) -> None:
         self._words[row.address : row.address + row.words] = row.encode(value, self._order)
 
     async def _serve(

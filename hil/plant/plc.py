@@ -97,6 +97,12 @@ class Plc:
         self._line_running = running
         await self._tell_line()
 
+    async def make(self, product: int, lot: str) -> None:
+        """The next parts are of this product, by its number (0: none told), and of this lot."""
+        now = time.time_ns()
+        await self._face.write("Line.Product", product, now)
+        await self._face.write("Line.Lot", lot, now)
+
     async def acknowledge(self) -> None:
         """An operator has seen the line-stop: the belt goes on."""
         self._held = False

@@ -8,7 +8,15 @@ from typing import Literal
 from hil.plant.outcomes import KEPT_OUTCOMES
 
 WordOrder = Literal["high-first", "low-first"]
-FORMATS = {"bool": "H", "uint16": "H", "int16": "h", "uint32": "I", "uint64": "Q", "float32": "f"}
+FORMATS = {
+    "bool": "H",
+    "uint16": "H",
+    "int16": "h",
+    "uint32": "I",
+    "uint64": "Q",
+    "float32": "f",
+    "text16": "16s",  # two characters a register, the first in the high byte
+}
 NO_READING_INT16 = -32_768  # what a sensor of whole numbers says when it is broken
 
 
@@ -27,8 +35,10 @@ class Register:
         """How many registers it takes."""
         return struct.calcsize(">" + FORMATS[self.kind]) // 2
 
-    def encode(self, value: float, order: WordOrder) -> list[int]:
+    def encode(self, value: float | str, order: WordOrder) -> list[int]:
         """The value as words."""
+        if isinstance(value, str):
+            return list(struct.unpack(">8H", struct.pack(">16s", value.encode("ascii", "replace"))))
         if self.kind == "int16":
             value = NO_READING_INT16 if math.isnan(value) else round(value / self.scale)
         return words_of(self.kind, value, order)
@@ -55,10 +65,12 @@ REGISTERS: tuple[Register, ...] = (
     Register("Outcome.Counter", 10, "uint32"),
     Register("Line.Running", 12, "bool"),
     Register("Station.LineStop", 13, "uint16", written_by_station=True),
+    Register("Line.Product", 14, "uint16"),
     Register("Station.Heartbeat", 20, "uint32", written_by_station=True),
     Register("Verdict.PartNumber", 22, "uint32", written_by_station=True),
     Register("Verdict.Code", 24, "uint16", written_by_station=True),
     Register("Verdict.Strobe", 26, "uint32", written_by_station=True),
+    Register("Line.Lot", 30, "text16"),
     Register("Machine.MotorCurrent", 700, "float32"),
     Register("Machine.Vibration", 702, "float32"),
     Register("Machine.AirPressure", 704, "float32"),
@@ -74,6 +86,6 @@ ROWS_OF_OUTCOMES = tuple(range(OUTCOMES_ADDRESS, OUTCOMES_END, OUTCOME_WORDS))
 def readable() -> list[bool]:
     """For each address below `END`, whether there is a register (spare ones within a block count)."""
     return [
-        address < 28 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
+        address < 38 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
         for address in range(END)
     ]
