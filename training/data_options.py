@@ -29,6 +29,11 @@ def chosen_data(given: argparse.Namespace) -> DataSet:
 def read_data(
     address: str, format: str, drop_bad_labels: bool, without: Sequence[str] = (), fold: str = ""
 ) -> DataSet:
-    """The data set of a folder or bucket, without these groups, perhaps split anew."""
-    found = read_dataset(local_folder(address), format, drop_bad_labels).without_groups(*without)
-    return of_fold(found, *parse_fold(fold)) if fold else found
+    """The data set of a folder or bucket, perhaps split anew, and then without these groups.
+
+    In this order the other groups are in the same folds, whatever is left out.
+    """
+    found = read_dataset(local_folder(address), format, drop_bad_labels)
+    if fold:
+        found = of_fold(found, *parse_fold(fold))
+    return found.without_groups(*without)

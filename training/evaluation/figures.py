@@ -1,11 +1,12 @@
 """All figures of one model on one data set, as they stand in the JSON: pure."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from training.datasets import DataSet
+from training.datasets import ANOMALY, NORMAL, DataSet, Picture
 from training.evaluation.answers import Answer, on_common_labels
-from training.evaluation.box_level import box_figures
+from training.evaluation.box_level import box_figures, overlaps_of
 from training.evaluation.image_level import image_figures, known
 
 
@@ -20,3 +21,32 @@ def figures_of(
         result["by_box"] = box_figures(marked, renamed, box_threshold)
         result["by_box"]["labels"] = list(marked.labels)
     return result
+
+
+def figures_by_group(
+    found: DataSet, answers: Sequence[Answer], box_threshold: float, image_threshold: float
+) -> list[dict[str, Any]]:
+    """For each group of two pictures or more its pictures, escapes, overkill and union F1; worst first."""
+    members: dict[str, list[tuple[Picture, Answer]]] = defaultdict(list)
+    for picture, answer in zip(found.pictures, answers, strict=True):
+        members[picture.group].append((picture, answer))
+    rows = []
+    for group, pairs in members.items():
+        if group and len(pairs) > 1:
+            called = [(p.label, a.anomaly_score >= image_threshold) for p, a in pairs]
+            row: dict[str, Any] = {
+                "group": group,
+                "pictures": len(pairs),
+                "escapes": called.count((ANOMALY, False)),
+                "overkill": called.count((NORMAL, True)),
+            }
+            if found.has_boxes:
+                areas = overlaps_of([p for p, _ in pairs], [a for _, a in pairs], box_threshold)
+                row["union_f1"] = round(sum(area.f1 for area in areas) / len(areas), 4)
+            rows.append(row)
+    return sorted(rows, key=_goodness)
+
+
+def _goodness(row: dict[str, Any]) -> tuple[float, str]:
+    wrong = (row["escapes"] + row["overkill"]) / row["pictures"]
+    return float(row.get("union_f1", 1 - wrong)), str(row["group"])

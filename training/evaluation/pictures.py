@@ -13,7 +13,7 @@ from training.datasets import ANOMALY, DataSet, Picture
 from training.datasets.dataset import label_of
 from training.duplicates import duplicate_figures
 from training.evaluation.answers import Answer, Predictor
-from training.evaluation.figures import figures_of
+from training.evaluation.figures import figures_by_group, figures_of
 from training.evaluation.image_level import known
 from training.evaluation.thresholds import Prices, cheapest, sweep
 
@@ -61,6 +61,9 @@ def evaluate_pictures(
     """All figures on the pictures of `found`; `training` gives baselines and near-duplicates."""
     answers = answers_of(predictor, found.pictures)
     figures = figures_of(found, answers, predictor.box_threshold, predictor.image_threshold)
+    figures["by_group"] = figures_by_group(
+        found, answers, predictor.box_threshold, predictor.image_threshold
+    )
     pictures, scores = known(found.pictures, answers)
     truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
     rows = sweep(truth, scores, prices)

@@ -13,6 +13,7 @@ from training.evaluation.pictures import Evaluation
 from training.evaluation.thresholds import thinned
 
 PICTURE_PX = 420
+WORST_GROUPS = 12
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}
@@ -38,6 +39,7 @@ def report_html(evaluation: Evaluation, facts: dict[str, Any]) -> str:
         "<h2>Figures</h2>",
         _figures_table(figures),
         _baselines(figures),
+        _groups(figures["by_group"]),
         _duplicates(figures["near_duplicates"]),
         _curves(evaluation),
         _sweep_table(evaluation),
@@ -97,6 +99,15 @@ def _baselines(figures: dict[str, Any]) -> str:
     )
     head = ("", *(name.replace("_", " ") for name in names))
     return f"<h2>Baselines</h2><p class='note'>{note}</p>{_table(head, rows)}<p>{verdicts}</p>"
+
+
+def _groups(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    names = [name for name in rows[0] if name != "group"]
+    shown = [(row["group"], *(str(row[name]) for name in names)) for row in rows[:WORST_GROUPS]]
+    head = ("group", *(name.replace("_", " ") for name in names))
+    return f"<h2>Worst of {len(rows)} groups</h2>{_table(head, shown)}"
 
 
 def _duplicates(found: dict[str, Any]) -> str:

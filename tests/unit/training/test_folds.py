@@ -56,15 +56,13 @@ def test_a_fold_that_is_none_is_refused(text: str) -> None:
         parse_fold(text)
 
 
-def test_the_options_leave_groups_out_before_they_split(tmp_path: Path) -> None:
+def test_what_is_left_out_does_not_move_the_others_to_other_folds(tmp_path: Path) -> None:
     file = write_coco(tmp_path, [], pictures=4)
     coco = json.loads(file.read_text())
     for number, image in enumerate(coco["images"]):
         image["series"] = f"C{number}"
     file.write_text(json.dumps(coco))
-    found = read_data(str(tmp_path), "coco", False, ["C0"], "3/3")
-    assert [(p.group, p.split) for p in found.pictures] == [
-        ("C1", "train"),
-        ("C2", "train"),
-        ("C3", "test"),
-    ]
+    whole = read_data(str(tmp_path), "coco", False, [], "1/2")
+    assert [p.split for p in whole.pictures] == ["test", "train", "test", "train"]
+    less = read_data(str(tmp_path), "coco", False, ["C0"], "1/2")
+    assert less.pictures == whole.pictures[1:]

@@ -13,7 +13,7 @@ from training.evaluation.answers import Answer, FoundBox, answer_of_boxes
 from training.evaluation.average_precision import average_precision, matches_by_label
 from training.evaluation.bootstrap import bounds, drawings, interval
 from training.evaluation.box_level import box_figures
-from training.evaluation.figures import figures_of
+from training.evaluation.figures import figures_by_group, figures_of
 from training.evaluation.image_level import accuracy_of_sums, area_under_roc, image_figures
 from training.evaluation.matching import match, shares_of
 from training.evaluation.thresholds import Prices, cheapest, sweep
@@ -243,3 +243,14 @@ def test_pictures_of_which_nobody_knows_what_they_are_do_not_count_by_picture() 
     assert figures["by_picture"]["pictures"] == 1
     assert figures["by_picture"]["overkill"] == 0
     assert "by_box" not in figures
+
+
+def test_groups_are_listed_with_the_worst_first() -> None:
+    hole = TrueBox("hole", (0, 0, 10, 10))
+    pictures = [picture(n, [hole], "anomaly", group) for n, group in enumerate("aabbc")]
+    right, wrong = answer_of_boxes([FoundBox("hole", 0.9, hole.box)]), Answer((), 0.1)
+    found = DataSet("d", "coco", tuple(pictures), ("hole",))
+    assert figures_by_group(found, [right, right, right, wrong, wrong], 0.5, 0.5) == [
+        {"group": "b", "pictures": 2, "escapes": 1, "overkill": 0, "union_f1": 0.5},
+        {"group": "a", "pictures": 2, "escapes": 0, "overkill": 0, "union_f1": 1.0},
+    ]
