@@ -24,8 +24,8 @@ run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IM
 status: $(READY)  ## how the station on this machine fares
 	@$(BIN)/python -m hil.run.status
 
-test: $(READY)  ## the whole suite; needs no GPU, camera, account or network
-	$(BIN)/python -m pytest tests -n 2 --dist loadgroup -p no:benchmark
+test: $(READY)  ## the whole suite; needs no GPU, camera, account or network; NUCLEUS=lite runs all stations so
+	SIGHTLINE_NUCLEUS=$(NUCLEUS) $(BIN)/python -m pytest tests -n 2 -p no:benchmark
 
 bench: $(READY)  ## the benchmarks: a table, and .station/bench.json
 	@mkdir -p .station

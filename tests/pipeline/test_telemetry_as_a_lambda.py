@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from hil.run.arguments import REPOSITORY, parse
+from tests.pipeline.conftest import NUCLEUS
 from tests.pipeline.running import RunningStation
 
 DEPLOYMENT = REPOSITORY / "recipes" / "deployments" / "laptop-lambda.yaml"
-pytestmark = pytest.mark.station
+pytestmark = [
+    pytest.mark.station,
+    pytest.mark.skipif(
+        NUCLEUS == "lite", reason="Greengrass Nucleus Lite has no Lambda components"
+    ),
+]
 
 
 @pytest.fixture
