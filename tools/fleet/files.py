@@ -109,11 +109,6 @@ class DeploymentFile(_Typed, frozen=True, kw_only=True):
     sites: dict[Name, Site] = {}
 
 
-def canary_group(thing_group: str) -> str:
-    """The thing group of a kind's canaries; they are in the kind's group, too."""
-    return f"{thing_group}-canary"
-
-
 def parse(name: str, text: str) -> DeploymentFile:
     """The file as typed; RecipeError says the JSON pointer, what was found and what is allowed."""
     try:

@@ -10,11 +10,14 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from tools.iam.policies import Names, filled, policies, trust
+from tools.iam.policies import Names, filled, policies, provisioning_template, trust
 from tools.recipes import ROOT
 
 FOLDER = ROOT / "recipes" / "policies"
-TRUSTED = {"token-exchange": "credentials.iot.amazonaws.com"}
+TRUSTED = {
+    "token-exchange": "credentials.iot.amazonaws.com",
+    "provisioning": "iot.amazonaws.com",
+}
 
 
 def main(words: list[str] | None = None) -> int:
@@ -38,7 +41,9 @@ def _fill(names: Names, region: str, account: str, folder: Path) -> int:
     for role, service in TRUSTED.items():
         text = _text(filled(trust(service), region, account))
         (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
-    print(f"{len(policies(names)) + len(TRUSTED)} files in {folder}")
+    template = _text(provisioning_template())
+    (folder / "provisioning-template.json").write_text(template, encoding="utf-8")
+    print(f"{len(policies(names)) + len(TRUSTED) + 1} files in {folder}")
     return 0
 
 

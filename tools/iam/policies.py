@@ -18,6 +18,7 @@ Json = dict[str, Any]
 THING = "${iot:Connection.Thing.ThingName}"
 THING_OF_CREDENTIALS = "${credentials-iot:ThingName}"
 OURS = "com.sightline.*"
+ANY_UUID = "????????-????-????-????-????????????"
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,53 @@ def device_streams(catalogue: Sequence[Stream] = CATALOGUE) -> Json:
 
 
 def claim(names: Names) -> Json:
-    """A blank machine: ask for a certificate of its own by the one template, and nothing else."""
-    asked = (
-        "$aws/certificates/create/*",
-        f"$aws/provisioning-templates/{names.template}/provision/*",
-    )
+    """A blank machine: ask for a certificate of its own by the one template, and nothing else.
+
+    Both nuclei connect under a random UUID; nobody can pass for a station with this certificate.
+    """
+    certificates = [f"$aws/certificates/{way}/*" for way in ("create", "create-from-csr")]
+    asked = [*certificates, f"$aws/provisioning-templates/{names.template}/provision/*"]
     return _policy(
-        _allow(["iot:Connect"], [_iot("client/sightline-claim-*")]),
+        _allow(["iot:Connect"], [_iot(f"client/{ANY_UUID}")]),
         _allow(["iot:Publish", "iot:Receive"], [_iot(f"topic/{topic}") for topic in asked]),
         _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in asked]),
     )
+
+
+def provisioning_template() -> Json:
+    """What a claim makes of a blank machine: a thing in its group, a certificate, its two policies."""
+    text = {"Type": "String"}
+    policies = {
+        role.replace("-", ""): {
+            "Type": "AWS::IoT::Policy",
+            "Properties": {"PolicyName": f"sightline-{role}"},
+        }
+        for role in ("device", "device-streams")
+    }
+    return {
+        "Parameters": {
+            "ThingName": text,
+            "ThingGroupName": text,
+            "AWS::IoT::Certificate::Id": text,
+        },
+        "Resources": {
+            "station": {
+                "Type": "AWS::IoT::Thing",
+                "Properties": {
+                    "ThingName": {"Ref": "ThingName"},
+                    "ThingGroups": [{"Ref": "ThingGroupName"}],
+                },
+            },
+            "certificate": {
+                "Type": "AWS::IoT::Certificate",
+                "Properties": {
+                    "CertificateId": {"Ref": "AWS::IoT::Certificate::Id"},
+                    "Status": "Active",
+                },
+            },
+            **policies,
+        },
+    }
 
 
 def token_exchange(names: Names) -> Json:

@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,9 @@ def test_a_claim_can_only_ask_for_a_certificate_by_its_template() -> None:
     assert allows("claim", "iot:Publish", iot(topic))
     assert not allows("claim", "iot:Publish", iot(topic.replace("sightline-station", "other")))
     assert not allows("claim", "iot:Publish", iot("topic/sightline/station-1/records"))
+    for way in ("create", "create-from-csr"):
+        assert allows("claim", "iot:Publish", iot(f"topic/$aws/certificates/{way}/json"))
+    assert allows("claim", "iot:Connect", iot(f"client/{uuid.uuid4()}"))
     assert not allows("claim", "iot:Connect", iot("client/station-1"))
 
 

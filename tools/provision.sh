@@ -1,0 +1,371 @@
+#!/bin/sh
+# From a blank Jetson (or any Debian or Ubuntu machine) to a station in its group, by claim certificate.
+#
+#   provision.sh account --region REGION --account ACCOUNT_ID --group GROUP --kit DIR
+#       once for each account and group: policies, role, role alias, template, claim certificate; the
+#       kit gets all that a station needs of them. Needs the AWS command line and an administrator.
+#
+#   provision.sh station --thing NAME --group GROUP --nucleus classic|lite --kit DIR
+#       on the machine itself, as root: users, nucleus, its own certificate, its group.
+#
+# Nothing is changed without --apply: every command and every file is shown. The kit is a folder:
+#   fleet.conf claim.pem.crt claim.private.pem.key       written by `account`
+#   AmazonRootCA1.pem                                    the root certificate of AWS IoT
+#   greengrass-nucleus.zip fleet-provisioning.jar        for classic: nucleus and fleet provisioning plugin
+#   aws-greengrass-lite.deb                              for lite
+#   SHA256SUMS                                           of all of these: sha256sum [!S]* >SHA256SUMS
+# docs/provisioning.md says where they come from.
+set -eu
+
+policies_in=build/policies
+role=sightline-token-exchange
+provisioning_role=sightline-provisioning
+template=sightline-station
+apply=no
+command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
+wait_seconds=300
+
+usage() {
+    sed -n '2,20s/^# \{0,1\}//p' "$0"
+    echo "options: --apply (do it), --hook ARN (Lambda that decides who may be provisioned),"
+    echo "         --policies DIR (default: $policies_in), --root DIR (another root, for trials)"
+}
+
+fail() {
+    echo "provision.sh: $1" >&2
+    exit 1
+}
+
+run() {
+    echo "+ $*"
+    if [ "$apply" = yes ]; then "$@"; fi
+}
+
+# write FILE MODE: standard input becomes the file
+write() {
+    echo "+ write $1 (mode $2)"
+    if [ "$apply" = yes ]; then
+        mkdir -p "$(dirname "$1")"
+        (umask 077 && cat >"$1.new")
+        chmod "$2" "$1.new"
+        mv "$1.new" "$1"
+    else
+        sed 's/^/    /'
+    fi
+}
+
+# for commands that fail only because it is there already
+run_once() {
+    echo "+ $*"
+    [ "$apply" = yes ] || return 0
+    said=$("$@" 2>&1) && return 0
+    case "$said" in
+    *AlreadyExists*) echo "  is there already" ;;
+    *) fail "$said" ;;
+    esac
+}
+
+setting() {
+    sed -n "s/^$1=//p" "$kit/fleet.conf"
+}
+
+need() {
+    [ -n "$2" ] || fail "$command needs $1; see provision.sh --help"
+}
+
+# --- the account ---
+
+prepare_account() {
+    need --region "$region"
+    need --account "$account"
+    need --group "$group"
+    need --kit "$kit"
+    [ -f "$policies_in/device.json" ] ||
+        fail "no $policies_in/device.json; python -m tools.iam --fill $region $account writes it"
+    for policy in device device-streams claim; do
+        run_once aws iot create-policy --region "$region" --policy-name "sightline-$policy" \
+            --policy-document "file://$policies_in/$policy.json"
+    done
+    run_once aws iam create-role --role-name "$role" \
+        --assume-role-policy-document "file://$policies_in/token-exchange-trust.json"
+    run aws iam put-role-policy --role-name "$role" --policy-name "$role" \
+        --policy-document "file://$policies_in/token-exchange.json"
+    run_once aws iot create-role-alias --region "$region" --role-alias "$role" \
+        --role-arn "arn:aws:iam::$account:role/$role"
+    run_once aws iam create-role --role-name "$provisioning_role" \
+        --assume-role-policy-document "file://$policies_in/provisioning-trust.json"
+    run aws iam attach-role-policy --role-name "$provisioning_role" \
+        --policy-arn arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration
+    run_once aws iot create-thing-group --region "$region" --thing-group-name "$group"
+    create_template
+    create_claim
+}
+
+create_template() {
+    set -- aws iot create-provisioning-template --region "$region" --template-name "$template" \
+        --enabled --provisioning-role-arn "arn:aws:iam::$account:role/$provisioning_role" \
+        --template-body "file://$policies_in/provisioning-template.json"
+    if [ -n "$hook" ]; then
+        set -- "$@" --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=$hook"
+    else
+        echo "# without --hook whoever has the claim certificate may take any station's name"
+    fi
+    run_once "$@"
+}
+
+create_claim() {
+    data=DATA_ENDPOINT credential=CREDENTIAL_ENDPOINT certificate=CLAIM_CERTIFICATE_ARN
+    if [ "$apply" = yes ]; then
+        data=$(endpoint iot:Data-ATS)
+        credential=$(endpoint iot:CredentialProvider)
+    fi
+    [ -d "$kit" ] || run mkdir -p "$kit"
+    if [ -f "$kit/claim.pem.crt" ]; then
+        echo "# the kit has a claim certificate"
+    else
+        run_claim
+        run aws iot attach-policy --region "$region" --policy-name sightline-claim \
+            --target "$certificate"
+    fi
+    write "$kit/fleet.conf" 644 <<EOF
+region=$region
+data_endpoint=$data
+credential_endpoint=$credential
+role_alias=$role
+template=$template
+EOF
+}
+
+endpoint() {
+    aws iot describe-endpoint --region "$region" --endpoint-type "$1" \
+        --query endpointAddress --output text
+}
+
+run_claim() {
+    set -- aws iot create-keys-and-certificate --region "$region" --set-as-active \
+        --certificate-pem-outfile "$kit/claim.pem.crt" \
+        --private-key-outfile "$kit/claim.private.pem.key" \
+        --query certificateArn --output text
+    echo "+ $*"
+    if [ "$apply" = yes ]; then
+        certificate=$(umask 077 && "$@")
+        chmod 600 "$kit/claim.private.pem.key"
+    fi
+}
+
+# --- the station ---
+
+provision_station() {
+    need --thing "$thing"
+    need --group "$group"
+    need --kit "$kit"
+    case "$nucleus" in
+    classic) user=ggc_user user_group=ggc_group greengrass="$root/greengrass/v2" ;;
+    lite) user=gg_component user_group=gg_component greengrass="$root/var/lib/greengrass" ;;
+    *) fail "--nucleus: found '$nucleus'; classic or lite are allowed" ;;
+    esac
+    check_names
+    check_kit
+    check_machine
+    install_packages
+    make_users
+    place_claim
+    "install_$nucleus"
+    wait_until_provisioned
+    forget_claim
+    echo "# $thing is in $group; now: python -m tools.fleet deploy FILE --station $thing --send"
+}
+
+check_names() {
+    for name in "$thing" "$group"; do
+        case "$name" in
+        *[!A-Za-z0-9:_-]*) fail "found the name '$name'; letters, digits, ':', '_' and '-' are allowed" ;;
+        esac
+    done
+}
+
+check_kit() {
+    files="fleet.conf claim.pem.crt claim.private.pem.key AmazonRootCA1.pem"
+    if [ "$nucleus" = classic ]; then
+        files="$files greengrass-nucleus.zip fleet-provisioning.jar"
+    else
+        files="$files aws-greengrass-lite.deb"
+    fi
+    [ -f "$kit/SHA256SUMS" ] || fail "$kit has no SHA256SUMS"
+    for file in $files; do
+        [ -f "$kit/$file" ] || fail "$kit has no $file; the head of this script says what a kit holds"
+        grep -q " [ *]\{0,1\}$file\$" "$kit/SHA256SUMS" || fail "$kit/SHA256SUMS does not name $file"
+    done
+    (cd "$kit" && sha256sum --check --quiet SHA256SUMS) || fail "the kit is not what it was"
+    for key in region data_endpoint credential_endpoint role_alias template; do
+        [ -n "$(setting $key)" ] || fail "$kit/fleet.conf has no $key"
+    done
+}
+
+check_machine() {
+    [ "$(uname -s)" = Linux ] || fail "found $(uname -s); a station runs Linux"
+    case "$(uname -m)" in
+    x86_64 | aarch64) ;;
+    *) fail "found $(uname -m); there are wheels for x86_64 and aarch64" ;;
+    esac
+    if [ "$apply" = yes ] && [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
+        fail "--apply changes the system: run as root"
+    fi
+    if [ -f "$greengrass/thingCert.crt" ] || [ -f "$greengrass/credentials/certificate.pem" ]; then
+        fail "$greengrass has a certificate: this machine is a station already"
+    fi
+}
+
+install_packages() {
+    packages="python3 python3-venv"
+    [ "$nucleus" = lite ] || packages="$packages default-jre-headless unzip"
+    run apt-get update -qq
+    # shellcheck disable=SC2086  # a list of words
+    run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+    run python3 -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
+}
+
+make_users() {
+    run groupadd --system --force "$user_group"
+    id "$user" >/dev/null 2>&1 || run useradd --system --create-home --gid "$user_group" "$user"
+    for device_group in video gpio; do
+        if getent group "$device_group" >/dev/null 2>&1; then
+            run usermod --append --groups "$device_group" "$user"
+        else
+            echo "# no group $device_group on this machine"
+        fi
+    done
+    run install -d -o "$user" -g "$user_group" -m 755 "$root/var/lib/sightline"
+}
+
+place_claim() {
+    run install -d -m 755 "$greengrass"
+    run install -d -m 700 "$greengrass/claim"
+    run install -m 600 "$kit/claim.pem.crt" "$kit/claim.private.pem.key" "$greengrass/claim"
+    run install -m 644 "$kit/AmazonRootCA1.pem" "$greengrass/AmazonRootCA1.pem"
+}
+
+install_classic() {
+    installer="$greengrass/installer"
+    run unzip -q -o "$kit/greengrass-nucleus.zip" -d "$installer"
+    write "$installer/config.yaml" 600 <<EOF
+---
+services:
+  aws.greengrass.Nucleus:
+    configuration:
+      interpolateComponentConfiguration: true
+  aws.greengrass.FleetProvisioningByClaim:
+    configuration:
+      rootPath: "$greengrass"
+      awsRegion: "$(setting region)"
+      iotDataEndpoint: "$(setting data_endpoint)"
+      iotCredentialEndpoint: "$(setting credential_endpoint)"
+      iotRoleAlias: "$(setting role_alias)"
+      provisioningTemplate: "$(setting template)"
+      claimCertificatePath: "$greengrass/claim/claim.pem.crt"
+      claimCertificatePrivateKeyPath: "$greengrass/claim/claim.private.pem.key"
+      rootCaPath: "$greengrass/AmazonRootCA1.pem"
+      templateParameters:
+        ThingName: "$thing"
+        ThingGroupName: "$group"
+EOF
+    run java "-Droot=$greengrass" -Dlog.store=FILE -jar "$installer/lib/Greengrass.jar" \
+        --trusted-plugin "$kit/fleet-provisioning.jar" --init-config "$installer/config.yaml" \
+        --component-default-user "$user:$user_group" --setup-system-service true
+}
+
+install_lite() {
+    # the package makes the user of the nucleus itself, ggcore
+    run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$kit/aws-greengrass-lite.deb"
+    write "$root/etc/greengrass/config.yaml" 644 <<EOF
+---
+system:
+  privateKeyPath: ""
+  certificateFilePath: ""
+  rootCaPath: ""
+  rootPath: "$greengrass"
+  thingName: ""
+services:
+  aws.greengrass.NucleusLite:
+    componentType: "NUCLEUS"
+    configuration:
+      awsRegion: "$(setting region)"
+      iotCredEndpoint: ""
+      iotDataEndpoint: ""
+      iotRoleAlias: "$(setting role_alias)"
+      runWithDefault:
+        posixUser: "$user:$user_group"
+      greengrassDataPlanePort: "8443"
+  aws.greengrass.fleet_provisioning:
+    configuration:
+      iotDataEndpoint: "$(setting data_endpoint)"
+      iotCredEndpoint: "$(setting credential_endpoint)"
+      rootCaPath: "$greengrass/AmazonRootCA1.pem"
+      claimKeyPath: "$greengrass/claim/claim.private.pem.key"
+      claimCertPath: "$greengrass/claim/claim.pem.crt"
+      templateName: "$(setting template)"
+      templateParams:
+        ThingName: "$thing"
+        ThingGroupName: "$group"
+EOF
+    run chown -R ggcore:ggcore "$greengrass"
+    run systemctl stop greengrass-lite.target
+    run rm -f "$greengrass/config.db"
+    run systemctl start greengrass-lite.target
+    run fleet-provisioning
+    run systemctl restart greengrass-lite.target
+}
+
+wait_until_provisioned() {
+    certificate="$greengrass/thingCert.crt"
+    [ "$nucleus" = classic ] || certificate="$greengrass/credentials/certificate.pem"
+    echo "+ wait for $certificate, at most $wait_seconds s"
+    [ "$apply" = yes ] || return 0
+    while [ ! -s "$certificate" ]; do
+        [ "$wait_seconds" -gt 0 ] || fail "no certificate came; look into $greengrass/logs, or journalctl"
+        wait_seconds=$((wait_seconds - 1))
+        sleep 1
+    done
+}
+
+forget_claim() {
+    run shred --remove "$greengrass/claim/claim.private.pem.key"
+    run rm -rf "$greengrass/claim"
+}
+
+# --- the command line ---
+
+case "${1:-}" in
+account | station) command=$1 ;;
+-h | --help) usage && exit 0 ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
+shift
+while [ "$#" -gt 0 ]; do
+    case "$1" in
+    --apply) apply=yes ;;
+    --region | --account | --group | --kit | --thing | --nucleus | --hook | --root | --policies)
+        [ "$#" -ge 2 ] || fail "$1 needs a value"
+        case "$1" in
+        --region) region=$2 ;;
+        --account) account=$2 ;;
+        --group) group=$2 ;;
+        --kit) kit=$2 ;;
+        --thing) thing=$2 ;;
+        --nucleus) nucleus=$2 ;;
+        --hook) hook=$2 ;;
+        --root) root=$2 ;;
+        --policies) policies_in=$2 ;;
+        esac
+        shift
+        ;;
+    *) fail "unknown: $1; see provision.sh --help" ;;
+    esac
+    shift
+done
+
+[ "$apply" = yes ] || echo "# dry run: nothing is changed without --apply"
+if [ "$command" = account ]; then prepare_account; else provision_station; fi

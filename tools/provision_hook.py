@@ -1,0 +1,53 @@
+"""Who may be provisioned: the stations of a deployment file, each once. A Lambda for `provision.sh --hook`.
+
+`python -m tools.provision_hook recipes/deployments/SITES.yaml --zip build/hook.zip` packs this file with
+the list of stations. Without such a hook the claim certificate is good for any station's name.
+"""
+
+import argparse
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+STATIONS = "stations.json"
+
+
+def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, bool]:
+    """AWS IoT asks before it makes a certificate; the list lies beside this file."""
+    listed = json.loads(Path(__file__).with_name(STATIONS).read_text(encoding="utf-8"))
+    return {"allowProvisioning": is_allowed(event.get("parameters") or {}, listed)}
+
+
+def is_allowed(parameters: Mapping[str, Any], listed: Mapping[str, str]) -> bool:
+    """Whether a station of that name is meant to be in that thing group."""
+    thing, group = parameters.get("ThingName"), parameters.get("ThingGroupName")
+    return isinstance(thing, str) and thing in listed and listed[thing] == group
+
+
+def main(words: list[str] | None = None) -> int:
+    """Write the zip."""
+    from tools.fleet.files import read  # not in the Lambda
+
+    parser = argparse.ArgumentParser(prog="python -m tools.provision_hook", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="deployment files with sites")
+    parser.add_argument("--zip", type=Path, default=Path("build/provision-hook.zip"))
+    given = parser.parse_args(words)
+    listed = {
+        name: file.thing_group
+        for file in map(read, given.files)
+        for site in file.sites.values()
+        for name in site.stations
+    }
+    given.zip.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(given.zip, "w") as archive:
+        archive.write(__file__, "provision_hook.py")
+        archive.writestr(STATIONS, json.dumps(listed, indent=1, sort_keys=True))
+    print(f"{given.zip}: {len(listed)} stations; handler provision_hook.lambda_handler")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
