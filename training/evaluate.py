@@ -19,11 +19,13 @@ from sightline.errors import ConfigurationError, PictureError, SightlineError
 from training.data_options import add_data_options, chosen_data, read_data
 from training.datasets import DataSet, Split
 from training.evaluation.answers import Predictor
+from training.evaluation.card import KEY, card_entry
 from training.evaluation.parts import evaluate_parts, note_on_card
 from training.evaluation.pictures import evaluate_pictures, with_labels
 from training.evaluation.predictors import open_predictor
 from training.evaluation.report import report_html
 from training.evaluation.thresholds import Prices
+from training.model_card import add_to_card
 from training.model_files import model_folder
 from training.places import open_place
 from training.sagemaker import model_by_environment, out_by_environment
@@ -40,6 +42,8 @@ FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     """All figures of these models on this data, written to --out if that is given."""
     folders = [model_folder(Path(model)) for model in given.models]
+    for folder in folders if given.cards else []:
+        add_to_card(folder, {})  # better now than after the work
     found = chosen_data(given)
     chosen = _chosen(found, given.split)
     if any(picture.part_number for picture in chosen.pictures):
@@ -54,8 +58,9 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError(f"found {len(folders)} models; pictures take one at a time")
     training = _training(given, found)
     for folder in folders if given.out or not result else []:
-        predictor = open_predictor(folder)
-        by_picture = _by_picture(predictor, given, chosen, training)
+        by_picture = _by_picture(open_predictor(folder), given, chosen, training)
+        if given.cards and not result:
+            add_to_card(folder, {KEY: card_entry(by_picture)})
         result = result or by_picture
     return result
 
@@ -138,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
     add("--price-of-scrap", type=float, default=1.0, help="of a good part that is scrapped (1)")
     add("--sweep", action="store_true", help="parts: figures for many thresholds, too")
-    add("--cards", action="store_true", help="parts: write the figures on the models' cards")
+    add("--cards", action="store_true", help="write the figures on the models' cards")
     return parser
 
 

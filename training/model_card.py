@@ -4,11 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sightline.errors import ModelError
+from training.evaluation.card import KEY, card_lines
+
 
 def write_card(folder: Path) -> None:
     """Write card.md beside card.json."""
     facts = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     (folder / "card.md").write_text(card_text(facts), encoding="utf-8")
+
+
+def add_to_card(folder: Path, more: dict[str, Any]) -> None:
+    """Add facts to card.json and write card.md anew; ModelError if there is no card, or an old one."""
+    file = folder / "card.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8")) | more
+        text = card_text(facts)
+    except (OSError, ValueError, KeyError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{file}: {found}; export the model anew with training.export") from error
+    file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / "card.md").write_text(text, encoding="utf-8")
 
 
 def card_text(facts: dict[str, Any]) -> str:
@@ -42,6 +58,8 @@ def card_text(facts: dict[str, Any]) -> str:
     ]
     if "evaluation" in facts:
         lines += _evaluation_lines(facts)
+    if KEY in facts:
+        lines += card_lines(facts[KEY])
     return "\n".join(lines) + "\n"
 
 

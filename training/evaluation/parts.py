@@ -1,6 +1,5 @@
 """Verdicts on parts of known truth, as the station gives them: all views of a part, by the policy."""
 
-import json
 import sys
 import time
 from collections import defaultdict
@@ -16,7 +15,7 @@ from inference.detectors.onnx import OnnxDetector
 from inference.examiner import ServingModel, Timings, ask, read_answer
 from training.datasets import Picture, load_frame
 from training.examination import ExaminedPart, figures, planted_on
-from training.model_card import write_card
+from training.model_card import add_to_card
 
 LOWEST_SCORE = 0.05  # what a sweep of thresholds can reach
 SWEEP = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -104,9 +103,7 @@ def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
 
 def note_on_card(folder: Path, result: dict[str, Any]) -> None:
     """Write the figures on the model's card."""
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms")
-    card["evaluation"] = {name: result[name] for name in kept}
-    card["recommended_tiers"] = result["policy"]["defects"]
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    write_card(folder)
+    figures_of_parts = {name: result[name] for name in kept}
+    tiers = result["policy"]["defects"]
+    add_to_card(folder, {"evaluation": figures_of_parts, "recommended_tiers": tiers})

@@ -60,6 +60,24 @@ CONTRACT = {
     "heat_threshold": 0.6,
 }
 SPOT = (40, 32, 16, 24)
+CARD = {
+    "plan": {"name": "bright", "width": 80, "height": 60, "preprocessing": "area-halves-1"},
+    "training": {"epochs": 3, "best_epoch": 2, "seconds": 60},
+    "thresholds": {"image": 0.6},
+    "validation": {"f1": 0.9},
+    "method": "classifier",
+    "data": "spots",
+    "precision": "fp32",
+    "bytes": 1000,
+    "digest": "0" * 64,
+    "pictures": 8,
+    "data_digest": "1" * 64,
+    "seed": 1,
+    "device": "cpu",
+    "sightline_version": "0.1.0",
+    "torch_version": "2",
+    "exported_utc": "2026-01-01",
+}
 
 
 def write_spot(file: Path, level: int = 240, spot: tuple[int, int, int, int] = SPOT) -> Path:
@@ -175,6 +193,20 @@ def test_coco_gives_figures_by_box_and_draws_both_kinds_of_boxes(
     assert "no pictures of the split test" in capsys.readouterr().err
     assert evaluate.main([str(bright), str(bright), *arguments[1:]]) == 1
     assert "pictures take one at a time" in capsys.readouterr().err
+
+
+def test_the_card_of_a_model_gets_the_figures_beside_those_of_copying(tmp_path: Path) -> None:
+    write_castings(tmp_path / "data")
+    model = write_heat_model(tmp_path / "model", CONTRACT)
+    arguments = [str(model), "--data", str(tmp_path / "data"), "--cards"]
+    assert evaluate.main(arguments) == 1  # it has no card yet
+    (model / "card.json").write_text(json.dumps(CARD))
+    assert evaluate.main(arguments) == 0
+    text = (model / "card.md").read_text()
+    assert "8 pictures, 4 of them anomalies; without nothing; 8 look like" in text
+    assert "| f1 | 0.750 (" in text
+    assert "| 1.000 |" in text
+    assert "F1 does not beat every baseline" in text
 
 
 def test_a_file_name_cannot_write_into_the_report(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sightline.errors import PictureError
 from tests.unit.training.pictures import write_coco, write_picture
 from training import manifest
-from training.datasets import read_dataset
+from training.datasets import Picture, TrueBox, read_dataset
 
 OBJECT = """  <object>
     <name>{}</name><difficult>{}</difficult>
@@ -170,6 +170,17 @@ def test_a_manifest_has_the_fields_that_the_service_asks_for(tmp_path: Path) -> 
     assert mask[0, 0].tolist() == [255, 255, 255]
     assert normal["anomaly-label-metadata"]["class-name"] == "normal"
     assert "anomaly-mask-ref" not in normal
+
+
+def test_each_label_has_its_colour_in_the_mask_and_small_boxes_lie_on_large_ones() -> None:
+    boxes = (TrueBox("dent", (1, 1, 2, 2)), TrueBox("scratch", (0, 0, 9, 9)))
+    hidden = TrueBox("dent", (12, 0, 2, 2), visible=False)
+    picture = Picture(Path("p"), 20, 10, (*boxes, hidden), label="anomaly", name="a/p.jpg")
+    mask = manifest.mask_of(picture, ("scratch", "dent"))
+    assert mask[5, 5].tolist() == [0x2C, 0xA0, 0x2C]
+    assert mask[2, 2].tolist() == [0xB4, 0x77, 0x1F]  # blue, green, red of #1f77b4
+    assert mask[1, 12].tolist() == [255, 255, 255]
+    assert manifest.mask_name(picture) == "masks/a/p.png"
 
 
 def line(**changes: Any) -> str:

@@ -1,0 +1,48 @@
+"""The figures on pictures as they stand on a model's card: pure."""
+
+from typing import Any
+
+KEY = "evaluation_by_picture"
+FACTS = ("data", "data digest", "split", "fold", "left out", "run time, s", "version")
+
+
+def card_entry(result: dict[str, Any]) -> dict[str, Any]:
+    """What a card keeps of an evaluation: what was evaluated, the figures, the baselines."""
+    return {
+        "facts": {name: result[name] for name in FACTS},
+        "by_picture": result["by_picture"],
+        "by_box": result.get("by_box"),
+        "baselines": result["baselines"],
+        "beats_the_baselines": result["beats_the_baselines"],
+        "near_duplicates": result["near_duplicates"]["with_a_near_duplicate_in_training"],
+    }
+
+
+def card_lines(entry: dict[str, Any]) -> list[str]:
+    """The same for people, as Markdown."""
+    facts, by_picture = entry["facts"], entry["by_picture"]
+    copy = entry["baselines"].get("copy", {})
+    lines = [
+        "",
+        f"## On the pictures `{facts['data']}`, {facts['split']} part ({facts['fold']})",
+        "",
+        f"{by_picture['pictures']} pictures, {by_picture['anomalies']} of them anomalies; without "
+        f"{facts['left out']}; {entry['near_duplicates']} look like a training picture. "
+        f"{by_picture['escapes']} escapes, {by_picture['overkill']} overkill. In brackets: 95 % bounds.",
+        "",
+        "| | value | copying |",
+        "| --- | --- | --- |",
+    ]
+    for name, figure in {**by_picture, **(entry["by_box"] or {})}.items():
+        if isinstance(figure, dict) and figure.get("value") is not None:
+            bounds = f"{figure['low_95']:.3f} to {figure['high_95']:.3f}"
+            copied = copy.get(name)
+            shown = "" if copied is None else f"{copied:.3f}"
+            lines.append(
+                f"| {name.replace('_', ' ')} | {figure['value']:.3f} ({bounds}) | {shown} |"
+            )
+    verdicts = [
+        f"{name.replace('_', ' ')} {'beats' if won else 'does not beat'} every baseline"
+        for name, won in entry["beats_the_baselines"].items()
+    ]
+    return [*lines, "", "; ".join(verdicts).capitalize() + "."]
