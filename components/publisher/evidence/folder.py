@@ -1,24 +1,31 @@
-"""Pictures in a folder of the machine, DIR/KEY; those too old go, and the oldest of too many."""
+"""Pictures in a folder of the machine, DIR/KEY; those too old go, and the oldest of too many.
 
+Memory holds no list of them: a station keeps a hundred thousand, and their order stands in the files'
+times. What is to go is looked up on the disk, some thousands at a time.
+"""
+
+import heapq
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from sightline.errors import EvidenceError
 
 DRAFT_SUFFIX = ".new"
+MOST_LOOKED_UP = 5000
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A picture of the folder: its size, and when it was put there (seconds of the file's clock)."""
+class Kept(NamedTuple):
+    """A picture of the folder: when it was put there (seconds, the file's time), key, size in bytes."""
 
-    size: int
     put_s: float
+    key: str
+    size: int
 
 
 class FolderStore:
@@ -35,41 +42,63 @@ class FolderStore:
         self._keep_bytes = keep_bytes
         self._keep_s = keep_s
         self._now_s = now_s
-        self._pictures: dict[str, Kept] | None = None  # oldest first
-        self._total_bytes = 0
+        self._total_bytes: int | None = None
+        self._oldest: deque[Kept] = deque()  # to go next; when it is empty, the disk is asked again
+        self._oldest_put_s = math.inf  # no picture is older
 
     def put(self, key: str, path: Path) -> None:
         """Copy the file to DIR/KEY, whole or not at all; EvidenceError."""
         target = self._folder / key
         try:
-            pictures = self._known()
+            total_bytes = self._known_bytes()
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = target.with_name(target.name + DRAFT_SUFFIX)
             shutil.copyfile(path, draft)
-            size = draft.stat().st_size
+            put_s = self._now_s()
+            os.utime(draft, (put_s, put_s))
+            size, before = draft.stat().st_size, _size_of(target)
             draft.replace(target)
-            before = pictures.pop(key, None)
-            self._total_bytes += size - (before.size if before else 0)
-            pictures[key] = Kept(size, self._now_s())
-            self._remove_oldest(pictures)
+            self._total_bytes = total_bytes + size - before
+            self._oldest_put_s = min(self._oldest_put_s, put_s)
+            self._remove_oldest(key)
         except OSError as error:
             raise EvidenceError(f"{key} is not kept in {self._folder}: {error}") from error
 
-    def _known(self) -> dict[str, Kept]:
-        if self._pictures is None:
-            self._pictures = pictures_by_age(self._folder)
-            self._total_bytes = sum(kept.size for kept in self._pictures.values())
-        return self._pictures
+    def _known_bytes(self) -> int:
+        if self._total_bytes is None:
+            self._total_bytes = 0
+            for kept in pictures_in(self._folder):
+                self._total_bytes += kept.size
+                self._oldest_put_s = min(self._oldest_put_s, kept.put_s)
+        return self._total_bytes
 
-    def _remove_oldest(self, pictures: dict[str, Kept]) -> None:
-        too_old_s = self._now_s() - self._keep_s
-        while len(pictures) > 1:
-            key, oldest = next(iter(pictures.items()))
-            if self._total_bytes <= self._keep_bytes and oldest.put_s >= too_old_s:
+    def _remove_oldest(self, newest: str) -> None:
+        while self._is_too_much():
+            if not self._oldest:
+                if not self._look_up():
+                    return
+            elif self._oldest[0].key == newest:
                 return
-            (self._folder / key).unlink(missing_ok=True)
-            self._total_bytes -= pictures.pop(key).size
-            self._remove_empty_folders((self._folder / key).parent)
+            else:
+                self._remove(self._oldest.popleft())
+
+    def _look_up(self) -> bool:
+        self._oldest.extend(oldest_in(self._folder, MOST_LOOKED_UP))
+        self._oldest_put_s = self._oldest[0].put_s if self._oldest else math.inf
+        return bool(self._oldest)
+
+    def _is_too_much(self) -> bool:
+        too_old_s = self._now_s() - self._keep_s
+        return (self._total_bytes or 0) > self._keep_bytes or self._oldest_put_s < too_old_s
+
+    def _remove(self, oldest: Kept) -> None:
+        self._oldest_put_s = self._oldest[0].put_s if self._oldest else oldest.put_s
+        path = self._folder / oldest.key
+        if _put_s_of(path) != oldest.put_s:
+            return  # gone, or put anew since it was looked up
+        path.unlink()
+        self._total_bytes = (self._total_bytes or 0) - oldest.size
+        self._remove_empty_folders(path.parent)
 
     def _remove_empty_folders(self, folder: Path) -> None:
         while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
@@ -77,14 +106,24 @@ class FolderStore:
             folder = folder.parent
 
 
-def pictures_by_age(folder: Path) -> dict[str, Kept]:
-    """The pictures below the folder by their keys, the oldest first."""
-    found = []
+def oldest_in(folder: Path, most: int) -> list[Kept]:
+    """The oldest pictures below the folder, the oldest first."""
+    return heapq.nsmallest(most, pictures_in(folder))
+
+
+def pictures_in(folder: Path) -> Iterator[Kept]:
+    """The pictures below the folder, in no order."""
     for parent, _, names in os.walk(folder):
         for name in names:
             if not name.endswith(DRAFT_SUFFIX):
-                path = Path(parent) / name
-                state = path.stat()
-                key = path.relative_to(folder).as_posix()
-                found.append((state.st_mtime, key, state.st_size))
-    return {key: Kept(size, put_s) for put_s, key, size in sorted(found)}
+                path = f"{parent}/{name}"
+                state = os.stat(path)  # noqa: PTH116 - a hundred thousand of them
+                yield Kept(state.st_mtime, path[len(str(folder)) + 1 :], state.st_size)
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _put_s_of(path: Path) -> float | None:
+    return path.stat().st_mtime if path.exists() else None

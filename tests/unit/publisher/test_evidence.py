@@ -1,11 +1,13 @@
 """How pictures come from the spool into the store."""
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
 from publisher.configuration import EvidenceConfiguration
+from publisher.evidence import folder
 from publisher.evidence.folder import FolderStore
 from publisher.evidence.registry import open_store
 from publisher.spool import remove_if_old
@@ -110,6 +112,22 @@ def test_the_oldest_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert not (tmp_path / "store" / keys[0]).parent.exists()
 
 
+def test_the_folder_stays_within_its_size_and_memory_holds_no_list_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_LOOKED_UP", 7)
+    picture, kept = tmp_path / "picture", tmp_path / "store"
+    picture.write_bytes(b"x" * 1000)
+    ticks = itertools.count(1_000_000)
+    store = FolderStore(kept, 10_000, now_s=lambda: float(next(ticks)))
+    keys = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 101)]
+    for key in keys:
+        store.put(key, picture)
+        assert sum(path.stat().st_size for path in kept.rglob("*.jpg")) <= 10_000
+    assert [key for key in keys if (kept / key).exists()] == keys[-10:]
+    assert len(store._oldest) <= 7
+
+
 def test_the_newest_picture_is_kept_however_large_it_is(tmp_path: Path) -> None:
     picture = tmp_path / "picture"
     picture.write_bytes(b"x" * 1000)
@@ -128,9 +146,9 @@ def test_a_relative_folder_counts_from_the_work_folder(tmp_path: Path) -> None:
 def test_an_empty_folder_goes_when_nobody_writes_to_it_any_more(
     tmp_path: Path, age_s: int, stays: bool
 ) -> None:
-    folder = tmp_path / "part"
-    folder.mkdir()
+    empty = tmp_path / "part"
+    empty.mkdir()
     if age_s:
-        os.utime(folder, (1_000_000, 1_000_000))
-    remove_if_old(folder)
-    assert folder.exists() == stays
+        os.utime(empty, (1_000_000, 1_000_000))
+    remove_if_old(empty)
+    assert empty.exists() == stays
