@@ -31,6 +31,13 @@ class LinkConfiguration(Configuration, frozen=True, kw_only=True):
         return self.opcua if self.kind == "opcua" else self.modbus
 
     @property
+    def takes_dry_runs(self) -> bool:
+        """Whether it is said where the PLC takes the numbers of a gate dry run."""
+        if self.kind == "opcua":
+            return self.opcua.nodes.dry_run is not None
+        return self.modbus.registers.dry_run is not None
+
+    @property
     def endpoint(self) -> str:
         """Where the PLC is."""
         return self.chosen.endpoint

@@ -7,7 +7,9 @@ from typing import Any
 
 from equipment.configuration import EquipmentConfiguration
 from equipment.counting import Counting
-from equipment.gate import MissedInARow, new_outcomes, order_of
+from equipment.dry_run import is_trial
+from equipment.dry_run_desk import DryRunDesk, why_none
+from equipment.gate import MissedInARow, line_stop_in_words, new_outcomes, order_of
 from equipment.links.link import (
     Beat,
     CounterSeen,
@@ -32,6 +34,7 @@ from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.errors import TransportError
 from sightline.messages import (
+    CommandAccepted,
     CounterAnnounced,
     GateActed,
     Message,
@@ -68,13 +71,14 @@ class Equipment:
         self._outcome_counter: int | None = None
         self._repeat_outcomes = True
         self._unpublished: deque[GateActed] = deque()
+        self._dry_runs = DryRunDesk(context.bus, context.clock, context.station_id)
         self._configure(context.configuration)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Delivery: self._deliver,
             CounterSeen: self._see_counter,
             TagsRead: self._take_readings,
             OutcomesRead: self._take_outcomes,
-            VerdictEchoed: lambda event: self._health.count("verdicts_taken_by_plc"),
+            VerdictEchoed: self._see_echo,
             VerdictTooLate: lambda event: self._refuse(event.order.part_number, event.reason),
             LineStopSeen: self._see_line_stop,
             LinkUp: self._link_up,
@@ -97,10 +101,10 @@ class Equipment:
         """Beat, poll and announce when due; returns the seconds until the next of these."""
         now_ns = self._context.clock.monotonic_ns()
         if self._heartbeat.due(now_ns):
-            self._link.request(
-                Beat()
-            )  # from here, not from the link's thread: it means this loop runs
+            # from here, not from the link's thread: it means that this loop runs
+            self._link.request(Beat())
             self._publish_outcomes()
+            self._dry_runs.tick(self._link)
         if self._sampling.due(now_ns):
             self._begin_interval()
         if self._announcing.due(now_ns):
@@ -142,6 +146,13 @@ class Equipment:
             self._link.request(ReadOutcomes())
         elif isinstance(delivery.message, StationMode):
             self._modes.hear(delivery.message)
+        elif isinstance(delivery.message, CommandAccepted):
+            lacking = why_none(self._link_is_up, self._configuration.link.takes_dry_runs)
+            self._dry_runs.take(delivery.message, lacking, self._modes.lets_parts_through)
+
+    def _see_echo(self, echoed: VerdictEchoed) -> None:
+        if not self._dry_runs.see_echo(echoed.part_number):
+            self._health.count("verdicts_taken_by_plc")
 
     def _forward(self, judged: PartJudged) -> None:
         order = order_of(
@@ -168,12 +179,8 @@ class Equipment:
 
     def _see_line_stop(self, seen: LineStopSeen) -> None:
         if seen.stopped:
-            limit = self._configuration.line_stop_after_missed
-            self._health.raise_fault(
-                "line-stop",
-                f"the line is to stand until an operator acknowledges it at the PLC; "
-                f"this station asks for it after {limit} parts missed in a row (0: never)",
-            )
+            text = line_stop_in_words(self._configuration.line_stop_after_missed)
+            self._health.raise_fault("line-stop", text)
         else:
             self._health.clear_fault("line-stop")
 
@@ -190,6 +197,7 @@ class Equipment:
 
     def _link_down(self, event: LinkDown) -> None:
         self._link_is_up = False
+        self._dry_runs.link_lost()
         self._health.set_ready(False)
         if self._health.raise_fault("plc-away", event.reason):
             log.error("PLC is away", extra={"reason": event.reason})
@@ -209,6 +217,7 @@ class Equipment:
 
     def _trigger(self, seen: CounterSeen) -> None:
         self._health.count("parts_triggered")
+        self._dry_runs.part_came(self._modes.lets_parts_through)
         if self._modes.bypasses:
             self._bypass(seen)
         self._publish(
@@ -262,7 +271,8 @@ class Equipment:
             repeat_all=self._repeat_outcomes,
         )
         self._outcome_counter, self._repeat_outcomes = reading.counter, False
-        self._unpublished.extend(told)
+        self._dry_runs.see_outcomes(reading)
+        self._unpublished.extend(acted for acted in told if not is_trial(acted.part_number))
         if lost:
             self._health.count("gate_outcomes_lost", lost)
             log.error("the PLC forgot outcomes before they were read", extra={"lost": lost})

@@ -51,6 +51,14 @@ class MissedInARow:
         return True
 
 
+def line_stop_in_words(limit: int) -> str:
+    """Why the line stands, for the operator."""
+    return (
+        "the line is to stand until an operator acknowledges it at the PLC; "
+        f"this station asks for it after {limit} parts missed in a row (0: never)"
+    )
+
+
 def new_outcomes(
     station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
 ) -> tuple[tuple[GateActed, ...], int]:

@@ -38,6 +38,11 @@ class Modes:
         return {"paused": "the station is paused", "maintenance": "maintenance"}.get(self._mode, "")
 
     @property
+    def lets_parts_through(self) -> bool:
+        """Whether parts of now are production: neither paused nor maintenance."""
+        return not self.withheld
+
+    @property
     def bypasses(self) -> bool:
         """Whether each part passes; only where the configuration allows a bypass."""
         return self._mode == "bypass" and self._allow_bypass

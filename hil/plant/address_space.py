@@ -37,6 +37,7 @@ NODES: tuple[PlcNode, ...] = (
     PlcNode("Line.Lot", STRING, ""),
     PlcNode("Station.Heartbeat", UINT32, 0, written_by_station=True),
     PlcNode("Station.LineStop", UINT16, 0, written_by_station=True),
+    PlcNode("Station.DryRun", UINT32, 0, written_by_station=True),
     PlcNode("Verdict.PartNumber", UINT32, 0, written_by_station=True),
     PlcNode("Verdict.Code", UINT16, 0, written_by_station=True),
     PlcNode("Verdict.Strobe", UINT32, 0, written_by_station=True),

@@ -70,6 +70,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("Verdict.PartNumber", 22, "uint32", written_by_station=True),
     Register("Verdict.Code", 24, "uint16", written_by_station=True),
     Register("Verdict.Strobe", 26, "uint32", written_by_station=True),
+    Register("Station.DryRun", 28, "uint32", written_by_station=True),
     Register("Line.Lot", 30, "text16"),
     Register("Machine.MotorCurrent", 700, "float32"),
     Register("Machine.Vibration", 702, "float32"),

@@ -115,7 +115,11 @@ class RunningEquipment:
     """The equipment component on a memory bus; the test plays inference and everybody else."""
 
     def __init__(
-        self, endpoint: str, link: dict[str, Any] | None = None, **configuration: Any
+        self,
+        endpoint: str,
+        link: dict[str, Any] | None = None,
+        work_folder: Path = Path("unused"),
+        **configuration: Any,
     ) -> None:
         self.exchange = MemoryExchange()
         self._inbox = Inbox()
@@ -127,9 +131,7 @@ class RunningEquipment:
         values = EquipmentConfiguration(
             link=link_to(endpoint, **{"longest_retry_s": 0.5, **(link or {})}), **configuration
         )
-        self._context = Context(
-            values, bus, self._inbox, clock, self.health, STATION, Path("unused")
-        )
+        self._context = Context(values, bus, self._inbox, clock, self.health, STATION, work_folder)
         self._stopping = False
         self._may_run = threading.Event()
         self._may_run.set()

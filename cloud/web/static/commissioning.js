@@ -4,7 +4,7 @@ import { ask, order, stationsKnown } from "./asking.js";
 import { forgetPeaks, showCameras } from "./camera-cards.js";
 import { byId, make, show } from "./dom.js";
 import { latencyPlot, waysOf } from "./latency-plot.js";
-import { calibrationPanel, referencePanel } from "./panels-of-bench.js";
+import { calibrationPanel, gatePanel, referencePanel } from "./panels-of-bench.js";
 import { stepsTable } from "./steps.js";
 
 const INTERVAL_MS = 400;
@@ -79,7 +79,7 @@ function showLink(kind, word, banner) {
 }
 
 const [calibration, offerCameras] = calibrationPanel(() => state.station, () => state.views.map((view) => view.camera));
-byId("panels").append(calibration, referencePanel(() => state.station));
+byId("panels").append(calibration, referencePanel(() => state.station), gatePanel(() => state.station));
 byId("station").addEventListener("change", (event) => {
   Object.assign(state, { station: event.target.value, renewedAt: 0 });
   forgetPeaks();

@@ -5,7 +5,7 @@ import { count, number } from "./words.js";
 
 const WIDTH = 960;
 const HEIGHT = 300;
-const LEFT = 62;
+const LEFT = 84;
 const BOTTOM = 34;
 const TOP = 12;
 const RIGHT = 12;

@@ -3,6 +3,9 @@
 import { order } from "./asking.js";
 import { make } from "./dom.js";
 import { outcomeOf } from "./outcomes.js";
+import { number, plain } from "./words.js";
+
+const TRIAL_WAIT_MS = 16_000;
 
 // A panel with a form; `send` makes the order from it, `shown` adds to the words of the answer.
 export function panel({ title, explains, fields, buttons, shown = () => null }) {
@@ -54,6 +57,35 @@ export function calibrationPanel(station, cameras) {
     buttons: [{ word: "Calibrate", act: send({}) }, { word: "Forget", act: send({ forget: true }) }],
   });
   return [element, offer];
+}
+
+export function gatePanel(station) {
+  const [field, parts] = numberField("Trials", 4, { min: 1, max: 20, step: 1 });
+  const send = () => outcomeOf(station(), () => order(station(), "gate_dry_run", { parts: parts() }), TRIAL_WAIT_MS * (parts() + 1));
+  return panel({
+    title: "Gate dry run",
+    explains: "Ok and reject in turn go through the PLC's whole hand-shake, and no part is counted. The gate moves: keep hands away. Refused while production runs; pause the station, or stop the line.",
+    fields: [field],
+    buttons: [{ word: "Run", act: send }],
+    shown: (step) => (step.trials?.length ? trialsTable(step.trials) : null),
+  });
+}
+
+function trialsTable(trials) {
+  const rows = trials.map((trial) => [
+    String(trial.number),
+    trial.ordered,
+    trial.echoed === null ? "no echo" : "echoed",
+    trial.acted === null ? "nothing told" : `${trial.acted} (${plain(trial.cause)})`,
+    `${number(trial.order_to_echo_ms, 0)} ms`,
+    `${number(trial.order_to_act_ms, 0)} ms`,
+  ]);
+  return make(
+    "table",
+    {},
+    make("tr", {}, ["Trial", "Ordered", "PLC", "Gate", "To the echo", "To the gate"].map((head) => make("th", {}, head))),
+    rows.map((row) => make("tr", {}, row.map((cell) => make("td", {}, cell)))),
+  );
 }
 
 export function referencePanel(station) {

@@ -7,7 +7,8 @@ import { calibrationRows, cameraRows, faultRows, gateRows, openPoints, versionRo
 import { dateAndTime } from "./words.js";
 
 const LOOK_S = 15;
-const WAIT_MS = 2500;
+const POLL_MS = 300;
+const POLLS = 20;
 const PARTS = 200;
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
@@ -21,7 +22,7 @@ async function facts() {
   let looked = "";
   try {
     await order(station, "live_view", {}, LOOK_S);
-    await pause(WAIT_MS);
+    await seen(path, summary.now_utc_ns);
   } catch (error) {
     looked = error.message;
   }
@@ -30,6 +31,15 @@ async function facts() {
   ]);
   const records = parts.filter((record) => record.stationId === station);
   return { station, summary, bench, records, faults, looked };
+}
+
+// Wait until the cameras have shown themselves since then, or for a while.
+async function seen(path, since) {
+  for (let poll = 0; poll < POLLS; poll += 1) {
+    const { views } = await ask(`/api/bench/${path}`);
+    if (views.length && views.every((view) => view.seen_utc_ns > since)) return;
+    await pause(POLL_MS);
+  }
 }
 
 const table = (heads, rows) =>

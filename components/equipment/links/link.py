@@ -12,11 +12,15 @@ from sightline.messages import GateAction, Sample, Verdict
 
 @dataclass(frozen=True)
 class VerdictOrder:
-    """Request: write a verdict to the gate, unless it is too late by then."""
+    """Request: write a verdict to the gate, unless it is too late by then.
+
+    `dry_run`: no such part was counted; the PLC is told first to take the number as a trial's.
+    """
 
     part_number: int
     verdict: Verdict
     not_after_monotonic_ns: int
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class ModbusRegister(Configuration, frozen=True, kw_only=True):
 class PlcRegisters(Configuration, frozen=True, kw_only=True):
     """Where the PLC keeps the handshake's registers: holding registers, counted from 0.
 
-    Only where it has them: the product as a number (uint16), the lot as text in `lot_words` registers.
+    Only where it has them: the dry run's number (uint32), the product as a number (uint16), the lot
+    as text in `lot_words` registers.
     """
 
     part_counter: Address = 0
@@ -43,6 +44,7 @@ class PlcRegisters(Configuration, frozen=True, kw_only=True):
     outcomes: Address = 100
     product: Address | None = None
     lot: Address | None = None
+    dry_run: Address | None = None
     lot_words: Annotated[int, Meta(ge=1, le=32)] = 8
 
 

@@ -52,6 +52,7 @@ TYPES: dict[str, RegisterType] = {
     "verdict_code": "uint16",
     "verdict_strobe": "uint32",
     "product": "uint16",
+    "dry_run": "uint32",
 }
 POLLED = (
     "part_counter",
@@ -156,6 +157,8 @@ class ModbusSession:
             self.asked.want_outcomes()
 
     async def _write_registers(self, order: VerdictOrder) -> None:
+        if order.dry_run:
+            await self._write(dry_run=order.part_number)
         await self._write(
             verdict_part_number=order.part_number, verdict_code=VERDICT_CODES[order.verdict]
         )

@@ -20,7 +20,7 @@ PLC = "nsu=urn:sightline:plc;s="
 
 
 class PlcNodes(Configuration, frozen=True, kw_only=True):
-    """Where the PLC keeps the handshake's registers; product and lot only where it has them."""
+    """Where the PLC keeps the handshake's registers; product, lot, dry run only where it has them."""
 
     part_counter: NodeText = PLC + "Line.PartCounter"
     belt_speed: NodeText = PLC + "Line.BeltSpeed"
@@ -37,6 +37,7 @@ class PlcNodes(Configuration, frozen=True, kw_only=True):
     outcome_counter: NodeText = PLC + "Outcome.Counter"
     product: NodeText | None = None
     lot: NodeText | None = None
+    dry_run: NodeText | None = None
 
 
 class OpcuaSecurity(Configuration, frozen=True, kw_only=True):

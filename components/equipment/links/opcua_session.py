@@ -161,6 +161,8 @@ class OpcuaSession:
                 raise MachineLinkError(f"the PLC refuses {self._where(name)}: {result.name}")
 
     async def _write_registers(self, order: VerdictOrder) -> None:
+        if order.dry_run:
+            await self._write(dry_run=ua.Variant(order.part_number, UINT32))
         await self._write(
             verdict_part_number=ua.Variant(order.part_number, UINT32),
             verdict_code=ua.Variant(VERDICT_CODES[order.verdict], UINT16),

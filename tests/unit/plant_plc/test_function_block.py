@@ -125,6 +125,27 @@ def test_it_opens_for_a_good_part_alone_and_shuts_again() -> None:
     assert not opened[-1]
 
 
+def test_a_trial_of_the_dry_run_goes_to_the_gate_only_if_nothing_is_under_way() -> None:
+    pair, trial = Pair(), 4_000_000_007
+    station, plc = pair.block.values.stStation, pair.block.values.stPlc
+    station.udiDryRun = 5  # no number of a trial
+    pair.cycle("beat")
+    station.udiDryRun = trial
+    for _ in range(2):
+        pair.cycle("beat")
+    pair.cycle("verdict", trial, 1)
+    assert plc.udiEcho == trial
+    for _ in range(40):
+        pair.cycle("beat")
+    assert pair.told() == [(trial, "passed", "ok")]
+    assert plc.udiPartCounter == 0
+    pair.cycle("part")
+    station.udiDryRun = trial + 1
+    for _ in range(40):
+        pair.cycle("beat")
+    assert pair.told()[1:] == [(1, "rejected", "no_verdict")]
+
+
 def test_its_columns_are_its_ring_oldest_first() -> None:
     pair = Pair()
     for _ in range(150):

@@ -1,0 +1,126 @@
+"""The gate's dry run: parts that nobody counted go through the hand-shake, one after the other.
+
+A trial's number is of a range that no counter reaches; the PLC takes it into its gate's logic only if no
+counted part is under way. Pure: orders and answers are handed out and in, with the time.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from equipment.links.link import GateRecord, VerdictOrder
+from sightline.messages import GateAction, GateTrial
+
+FIRST_NUMBER = 4_000_000_000
+NUMBERS = 294_000_000
+ORDER_WITHIN_NS = 1_000_000_000
+TRIAL_TIMEOUT_NS = 15_000_000_000
+Ordered = Literal["ok", "reject"]
+EXPECTED: dict[Ordered, GateAction] = {"ok": "passed", "reject": "rejected"}
+
+
+def is_trial(part_number: int) -> bool:
+    """Whether the number is a trial's, and no part's."""
+    return part_number >= FIRST_NUMBER
+
+
+def first_number(utc_ns: int) -> int:
+    """A number for the first trial of a run that begins now; none of the last weeks had it."""
+    return FIRST_NUMBER + utc_ns // 10_000_000 % NUMBERS
+
+
+@dataclass
+class _Trial:
+    number: int
+    ordered: Ordered
+    ordered_ns: int
+    echo_ns: int | None = None
+    acted_ns: int | None = None
+    record: GateRecord | None = None
+
+    def told(self, place: int) -> GateTrial:
+        """The trial as the message has it."""
+        return GateTrial(
+            number=place,
+            ordered=self.ordered,
+            echoed=None if self.echo_ns is None else place,
+            acted=None if self.record is None else self.record.action,
+            order_to_echo_ms=_ms(self.ordered_ns, self.echo_ns),
+            order_to_act_ms=_ms(self.ordered_ns, self.acted_ns),
+            cause="" if self.record is None else self.record.cause,
+        )
+
+
+@dataclass
+class DryRun:
+    """One run of so many trials, ok and reject in turn."""
+
+    first: int
+    wanted: int
+    trials: list[_Trial] = field(default_factory=list)
+
+    def next_order(self, now_ns: int) -> VerdictOrder | None:
+        """The next trial's order, once the one before is through or its time is over; None else."""
+        if self.trials and not self._is_over(self.trials[-1], now_ns):
+            return None
+        place = len(self.trials)
+        if place >= self.wanted:
+            return None
+        ordered: Ordered = "ok" if place % 2 == 0 else "reject"
+        self.trials.append(_Trial(self.first + place, ordered, now_ns))
+        verdict: Literal["ok", "defect"] = "ok" if ordered == "ok" else "defect"
+        number = self.first + place
+        return VerdictOrder(number, verdict, now_ns + ORDER_WITHIN_NS, dry_run=True)
+
+    def see_echo(self, part_number: int, now_ns: int) -> None:
+        """The PLC echoed a number."""
+        for trial in self.trials:
+            if trial.number == part_number and trial.echo_ns is None:
+                trial.echo_ns = now_ns
+
+    def see_outcome(self, record: GateRecord, now_ns: int) -> None:
+        """The PLC's gate acted."""
+        for trial in self.trials:
+            if trial.number == record.part_number and trial.record is None:
+                trial.record, trial.acted_ns = record, now_ns
+
+    def is_over(self, now_ns: int) -> bool:
+        """Whether all trials are through, or out of time."""
+        return len(self.trials) == self.wanted and self._is_over(self.trials[-1], now_ns)
+
+    def told(self) -> tuple[GateTrial, ...]:
+        """All trials so far, counted from 1."""
+        return tuple(trial.told(place) for place, trial in enumerate(self.trials, start=1))
+
+    @staticmethod
+    def _is_over(trial: _Trial, now_ns: int) -> bool:
+        through = trial.record is not None and trial.echo_ns is not None
+        return through or now_ns - trial.ordered_ns > TRIAL_TIMEOUT_NS
+
+
+def judged(trials: tuple[GateTrial, ...]) -> tuple[bool, str]:
+    """Whether the gate did what it was to do each time, and in words."""
+    wrong = [text for trial in trials if (text := _wrong(trial))]
+    if wrong:
+        return False, "; ".join(wrong)
+    echoes = [t.order_to_echo_ms for t in trials if t.order_to_echo_ms is not None]
+    return True, (
+        f"{len(trials)} trials: each echoed (within {max(echoes):.0f} ms), "
+        "the gate opened for each ok and for nothing else"
+    )
+
+
+def _wrong(trial: GateTrial) -> str:
+    what = f"trial {trial.number} ({trial.ordered})"
+    if trial.echoed is None and trial.acted is None:
+        return f"{what}: the PLC did not take it; are parts under way, or does it know no dry run?"
+    if trial.echoed is None:
+        return f"{what}: no echo, and the gate {trial.acted} it ({trial.cause})"
+    if trial.acted is None:
+        return f"{what}: the PLC echoed it, but told no outcome"
+    if trial.acted != EXPECTED[trial.ordered]:
+        return f"{what}: the gate {trial.acted} it ({trial.cause})"
+    return ""
+
+
+def _ms(from_ns: int, to_ns: int | None) -> float | None:
+    return None if to_ns is None else round((to_ns - from_ns) / 1e6, 1)
