@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,11 +62,18 @@ def best_device() -> torch.device:
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 where it pays: on a GPU."""
+    """bfloat16 where it pays: on a GPU, and on a CPU that multiplies it."""
     context: AbstractContextManager[None] = torch.autocast(
-        device.type, torch.bfloat16, enabled=device.type == "cuda"
+        device.type, torch.bfloat16, enabled=device.type == "cuda" or _multiplies_bfloat16()
     )
     return context
+
+
+@cache
+def _multiplies_bfloat16() -> bool:
+    flags = Path("/proc/cpuinfo")
+    known = flags.read_text(encoding="utf-8") if flags.is_file() else ""
+    return "avx512_bf16" in known or "amx_bf16" in known
 
 
 class Fit:
@@ -144,7 +152,7 @@ class Fit:
         present = {name: t.clone() for name, t in self._network.state_dict().items()}
         self._network.load_state_dict(self._kept)
         self._network.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), mixed_precision(self._device):
             figure = self._task.validate(self._network)
         self._network.load_state_dict(present)
         if figure < self._validation:

@@ -108,9 +108,15 @@ def suppress(boxes: Floats, classes: NDArray[np.int64], overlap_limit: float) ->
 
 def overlaps(first: Floats, second: Floats) -> Floats:
     """Intersection over union of each box with each: (A, B)."""
-    upper_left = np.maximum(first[:, None, :2], second[None, :, :2])
-    lower_right = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.prod(np.clip(lower_right - upper_left, 0, None), axis=2)
+    width, height = (_common(first, second, side) for side in (0, 1))
+    width *= height
     areas = [np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1) for b in (first, second)]
-    union = areas[0][:, None] + areas[1][None, :] - common
-    return np.asarray(common / np.maximum(union, 1e-9), dtype=np.float32)
+    union = areas[0][:, None] + areas[1][None, :] - width
+    return np.asarray(width / np.maximum(union, 1e-9), dtype=np.float32)
+
+
+def _common(first: Floats, second: Floats, side: int) -> Floats:
+    """How much each box has in common with each, across (0) or down (1); written in place for speed."""
+    common = np.minimum(first[:, None, side + 2], second[None, :, side + 2])
+    common -= np.maximum(first[:, None, side], second[None, :, side])
+    return np.maximum(common, 0, out=common)

@@ -103,7 +103,7 @@ class ClassifierTask:
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         """Cross entropy, with labels that are not quite sure."""
         logits, _ = network(batch[0])
-        return functional.binary_cross_entropy_with_logits(logits, 0.02 + 0.96 * batch[1])
+        return functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
 
     def validate(self, network: nn.Module) -> float:
         """Cross entropy of the held-out pictures."""

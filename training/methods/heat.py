@@ -21,8 +21,8 @@ from training.loop import Outcome
 from training.methods.classifier import best_threshold
 
 Heat = NDArray[np.float32]
-LEAST_AREAS = (0.0, 0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
-CANDIDATES = 24
+LEAST_AREAS = (0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
+CANDIDATES = 16
 GREATEST_VALIDATION = 120
 
 
@@ -73,19 +73,23 @@ def best_cut(
         scores = np.array([heat.max() for heat in (*heats, *normal_heats)], np.float64)
         flags = np.arange(len(scores)) < len(heats)
         return Cut(best_threshold(scores, flags), 0.0, 0.0)
-    return max(_cuts(pictures, heats), key=lambda cut: cut.figure)
+    best = max(_cuts(pictures, heats, LEAST_AREAS[1:2]), key=lambda cut: cut.figure)
+    others = [_cut(pictures, heats, best.threshold, area) for area in LEAST_AREAS]
+    return max(best, *others, key=lambda cut: cut.figure)
 
 
-def _cuts(pictures: Sequence[Picture], heats: Sequence[Heat]) -> Iterator[Cut]:
+def _cuts(
+    pictures: Sequence[Picture], heats: Sequence[Heat], areas: Sequence[float]
+) -> Iterator[Cut]:
     tops = np.concatenate([np.partition(h.ravel(), -h.size // 8)[-h.size // 8 :] for h in heats])
     for threshold in np.unique(np.quantile(tops, 1 - np.geomspace(0.5, 0.002, CANDIDATES))):
-        for least_area in LEAST_AREAS:
-            answers = [
-                answer_of_heat(heat, float(threshold), least_area, picture)
-                for heat, picture in zip(heats, pictures, strict=True)
-            ]
-            figure = mean_union_f1(pictures, answers, 0.0)
-            yield Cut(float(threshold), least_area, figure)
+        yield from (_cut(pictures, heats, float(threshold), area) for area in areas)
+
+
+def _cut(pictures: Sequence[Picture], heats: Sequence[Heat], threshold: float, area: float) -> Cut:
+    pairs = zip(heats, pictures, strict=True)
+    answers = [answer_of_heat(heat, threshold, area, picture) for heat, picture in pairs]
+    return Cut(threshold, area, mean_union_f1(pictures, answers, 0.0))
 
 
 def answer_of_heat(heat: Heat, threshold: float, least_area: float, picture: Picture) -> Answer:

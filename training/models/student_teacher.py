@@ -93,12 +93,12 @@ class StudentTeacher(nn.Module):  # type: ignore[misc]
     def taught(self, grey: Tensor) -> list[Tensor]:
         """The teacher's features of a picture, of length 1 at each place."""
         with torch.no_grad():
-            return [functional.normalize(part, dim=1) for part in self.teacher(grey)]
+            return [functional.normalize(part.float(), dim=1) for part in self.teacher(grey)]
 
     def forward(self, grey: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The judge's logits, and the student's features of length 1."""
         taught = self.taught(grey)
-        found = [functional.normalize(part, dim=1) for part in self.student(grey)]
+        found = [functional.normalize(part.float(), dim=1) for part in self.student(grey)]
         return self.judge(_products(taught, found, grey)), found
 
 
