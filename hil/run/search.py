@@ -1,0 +1,50 @@
+"""The highest rate that holds: pure, from trials that hold or do not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Held(Generic[T]):
+    """The highest rate that held, what its trial told, and whether it is the highest that was allowed."""
+
+    rate_hz: float
+    told: T
+    at_the_limit: bool
+
+
+def highest_rate(
+    holds: Callable[[float], T | None],
+    *,
+    start_hz: float,
+    greatest_hz: float,
+    resolution_hz: float,
+) -> Held[T] | None:
+    """Doubles from `start_hz` while it holds, then halves the gap; None if no rate held.
+
+    `holds` gives what a trial at a rate told, or None if it did not hold.
+    """
+    best: tuple[float, T] | None = None
+    too_high: float | None = None
+    rate: float | None = min(start_hz, greatest_hz)
+    while rate is not None:
+        told = holds(rate)
+        if told is None:
+            too_high = rate
+        else:
+            best = (rate, told)
+        rate = _next(best[0] if best else 0.0, too_high, greatest_hz, resolution_hz)
+    return None if best is None else Held(best[0], best[1], best[0] >= greatest_hz)
+
+
+def _next(held: float, too_high: float | None, greatest: float, resolution: float) -> float | None:
+    """The rate to try next, or None when what held and what did not are close enough."""
+    if too_high is None:
+        return min(2 * held, greatest) if held < greatest else None
+    steps = (too_high - held) / resolution
+    if steps < 1.01:  # the same, but for rounding
+        return None
+    return round(held + max(1, int(steps / 2)) * resolution, 6)

@@ -1,0 +1,216 @@
+"""`python -m hil.run.sizing`: the highest part rate that this machine sustains with no part missed.
+
+Runs whole stations, one after the other, at rates found by binary search; the last one is run again for
+longer. Prints models, precision, threads, rate, latency and headroom, and writes sizing.json.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hil.run.arguments import REPOSITORY
+from hil.run.search import highest_rate
+
+Json = dict[str, Any]
+GREATEST_RATE_HZ = 25.0  # of the streams between the components
+SETTLING_S = 120.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one run came to."""
+
+    summary: Json
+    models: tuple[str, ...]
+    threads: int
+    cameras: int
+    deadline_ms: float
+    seconds: float
+
+
+class Machine:
+    """Whole stations on this machine, run at one rate after the other."""
+
+    def __init__(self, folder: Path, passed_on: Sequence[str]) -> None:
+        self._folder = folder
+        self._passed_on = tuple(passed_on)
+        self._number = 0
+
+    def holds(self, rate_hz: float, seconds: float) -> Told | None:
+        """Run; None if a part was missed or anything failed."""
+        self._number += 1
+        folder = self._folder / f"{self._number:02d}-{rate_hz:g}"
+        parts = max(10, round(rate_hz * seconds))
+        _say(f"  {rate_hz:g} parts/s for {seconds:g} s ...", end=" ")
+        finished = subprocess.run(
+            [
+                *(sys.executable, "-m", "hil.run", "--folder", str(folder), "--port", "0"),
+                *(
+                    "--station",
+                    f"sizing-{os.getpid()}",
+                    "--pool",
+                    str(REPOSITORY / ".station/pool"),
+                ),
+                *("--parts", str(parts), "--rate", str(rate_hz), *self._passed_on),
+            ],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=seconds * 4 + SETTLING_S,
+            check=False,
+        )
+        file = folder / "summary.json"
+        if not file.is_file():
+            _say(f"failed: {(finished.stderr or finished.stdout).strip()[-300:]}")
+            return None
+        summary: Json = msgspec.json.decode(file.read_bytes())
+        missed, whole = summary["parts"]["missed"], summary["latency_ms"]["trigger_to_verdict"]
+        _say(f"{missed} missed of {parts}, median {whole['p50']:.0f} ms, p99 {whole['p99']:.0f} ms")
+        if missed or finished.returncode != 0:
+            return None
+        return _told(folder, summary, parts / rate_hz)
+
+
+def _told(folder: Path, summary: Json, seconds: float) -> Told:
+    work = folder / "nucleus" / "work"
+    inference = _configuration(work / "com.sightline.Inference")
+    capture = _configuration(work / "com.sightline.Capture")
+    store = folder / "station" / "models"
+    models = tuple(_described(store, model) for model in inference["models"])
+    return Told(
+        summary,
+        models,
+        inference["threads"],
+        len(inference["cameras"]),
+        capture["deadlineMs"],
+        seconds,
+    )
+
+
+def _configuration(work: Path) -> Json:
+    found: Json = json.loads((work / "configuration.last-good.json").read_text())
+    return found
+
+
+def _described(store: Path, model: Json) -> str:
+    digest = model.get("digest") or (store / "names" / model["name"]).read_text().strip()
+    card = json.loads((store / digest / "card.json").read_text())
+    precision = card.get("precision", "fp32")
+    return f"{model['name']} {precision} on {model['runtime']} ({digest[:12]})"
+
+
+def figures(rate_hz: float, at_the_limit: bool, told: Told) -> Json:
+    """What is printed and written: headroom in time until the gate and in processor time."""
+    latency, processors = told.summary["latency_ms"], os.cpu_count() or 1
+    used_s = sum(c["cpu_seconds"] for c in told.summary["components"].values())
+    p99_ms = latency["trigger_to_verdict"]["p99"]
+    return {
+        "rate_hz": rate_hz,
+        "images_hz": rate_hz * told.cameras,
+        "rate_is_the_limit_of_the_search": at_the_limit,
+        "models": list(told.models),
+        "threads": told.threads,
+        "processors": processors,
+        "trigger_to_verdict_ms": latency["trigger_to_verdict"],
+        "model_only_ms": latency["model_only"],
+        "per_image_ms": latency["per_image"],
+        "headroom": {
+            "deadline_ms": told.deadline_ms,
+            "left_of_the_deadline_at_p99_ms": round(told.deadline_ms - p99_ms, 1),
+            "left_of_the_processors_beside_the_components": round(
+                max(0.0, 1 - used_s / (told.seconds * processors)), 3
+            ),
+        },
+    }
+
+
+def text_of(found: Json) -> str:
+    """The figures for people."""
+    verdict, image, room = (
+        found["trigger_to_verdict_ms"],
+        found["per_image_ms"],
+        found["headroom"],
+    )
+    bound = " (no higher rate was tried)" if found["rate_is_the_limit_of_the_search"] else ""
+    return "\n".join(
+        [
+            f"  models      {'; '.join(found['models'])}",
+            f"  threads     {found['threads']} a model, {found['processors']} processors",
+            f"  rate        {found['rate_hz']:g} parts/s ({found['images_hz']:g} images/s), none missed"
+            f"{bound}",
+            f"  latency     median {verdict['p50']:.1f} ms, p99 {verdict['p99']:.1f} ms from trigger to"
+            f" verdict; {image['p50']:.1f} ms an image",
+            f"  headroom    {room['left_of_the_deadline_at_p99_ms']:.0f} of {room['deadline_ms']:.0f} ms"
+            f" until the gate at p99;"
+            f" {room['left_of_the_processors_beside_the_components']:.0%} of the processors",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.run.sizing",
+        description=__doc__,
+        epilog="Other arguments go to hil.run, such as --deployment FILE or --plc modbus.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of a trial (15)")
+    parser.add_argument("--proof-seconds", type=float, default=60.0, help="of the last one (60)")
+    parser.add_argument("--start", type=float, default=5.0, help="rate of the first trial (5)")
+    parser.add_argument("--greatest", type=float, default=GREATEST_RATE_HZ, help="(25)")
+    parser.add_argument("--resolution", type=float, default=1.0, help="parts a second (1)")
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
+    given, passed_on = parser.parse_known_args(arguments)
+    if not 0 < given.resolution <= given.start <= given.greatest <= GREATEST_RATE_HZ:
+        parser.error(
+            f"0 < --resolution <= --start <= --greatest <= {GREATEST_RATE_HZ:g} must hold; found "
+            f"{given.resolution:g}, {given.start:g}, {given.greatest:g}"
+        )
+    folder = given.folder / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    found = _search(Machine(folder, passed_on), given)
+    if found is None:
+        _say("No rate held.")
+        return 1
+    (folder / "sizing.json").write_text(json.dumps(found, indent=2) + "\n")
+    _say(text_of(found))
+    _say(f"  written to  {folder / 'sizing.json'}")
+    return 0
+
+
+def _search(machine: Machine, given: argparse.Namespace) -> Json | None:
+    greatest, proof = given.greatest, None
+    while proof is None and greatest >= given.resolution:
+        held = highest_rate(
+            lambda rate: machine.holds(rate, given.seconds),
+            start_hz=min(given.start, greatest),
+            greatest_hz=greatest,
+            resolution_hz=given.resolution,
+        )
+        if held is None:
+            return None
+        proof = machine.holds(held.rate_hz, given.proof_seconds)
+        if proof is not None:
+            limit = held.rate_hz >= given.greatest
+            return figures(held.rate_hz, limit, proof)
+        greatest = held.rate_hz - given.resolution
+    return None
+
+
+def _say(text: str, end: str = "\n") -> None:
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
