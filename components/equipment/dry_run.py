@@ -13,6 +13,7 @@ from sightline.messages import GateAction, GateTrial
 FIRST_NUMBER = 4_000_000_000
 NUMBERS = 294_000_000
 ORDER_WITHIN_NS = 1_000_000_000
+ECHO_TIMEOUT_NS = 3_000_000_000
 TRIAL_TIMEOUT_NS = 15_000_000_000
 Ordered = Literal["ok", "reject"]
 EXPECTED: dict[Ordered, GateAction] = {"ok": "passed", "reject": "rejected"}
@@ -59,8 +60,8 @@ class DryRun:
     trials: list[_Trial] = field(default_factory=list)
 
     def next_order(self, now_ns: int) -> VerdictOrder | None:
-        """The next trial's order, once the one before is through or its time is over; None else."""
-        if self.trials and not self._is_over(self.trials[-1], now_ns):
+        """The next trial's order, once the one before is through; None else."""
+        if self.trials and not self._is_through(self.trials[-1]):
             return None
         place = len(self.trials)
         if place >= self.wanted:
@@ -84,17 +85,22 @@ class DryRun:
                 trial.record, trial.acted_ns = record, now_ns
 
     def is_over(self, now_ns: int) -> bool:
-        """Whether all trials are through, or out of time."""
-        return len(self.trials) == self.wanted and self._is_over(self.trials[-1], now_ns)
+        """Whether all trials are through, or one is out of time, which ends the run."""
+        if not self.trials:
+            return False
+        last = self.trials[-1]
+        if self._is_through(last):
+            return len(self.trials) == self.wanted
+        allowed_ns = ECHO_TIMEOUT_NS if last.echo_ns is None else TRIAL_TIMEOUT_NS
+        return now_ns - last.ordered_ns > allowed_ns
 
     def told(self) -> tuple[GateTrial, ...]:
         """All trials so far, counted from 1."""
         return tuple(trial.told(place) for place, trial in enumerate(self.trials, start=1))
 
     @staticmethod
-    def _is_over(trial: _Trial, now_ns: int) -> bool:
-        through = trial.record is not None and trial.echo_ns is not None
-        return through or now_ns - trial.ordered_ns > TRIAL_TIMEOUT_NS
+    def _is_through(trial: _Trial) -> bool:
+        return trial.record is not None and trial.echo_ns is not None
 
 
 def judged(trials: tuple[GateTrial, ...]) -> tuple[bool, str]:
@@ -112,7 +118,9 @@ def judged(trials: tuple[GateTrial, ...]) -> tuple[bool, str]:
 def _wrong(trial: GateTrial) -> str:
     what = f"trial {trial.number} ({trial.ordered})"
     if trial.echoed is None and trial.acted is None:
-        return f"{what}: the PLC did not take it; are parts under way, or does it know no dry run?"
+        return (
+            f"{what}: the PLC did not take it; are parts on the belt, or does it know no dry run?"
+        )
     if trial.echoed is None:
         return f"{what}: no echo, and the gate {trial.acted} it ({trial.cause})"
     if trial.acted is None:

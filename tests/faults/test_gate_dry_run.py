@@ -117,12 +117,13 @@ def test_in_production_it_is_refused_and_in_maintenance_it_is_not(
 def test_a_plc_with_parts_under_way_takes_no_trial(
     plc: RunningPlc, equipment: RunningEquipment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("equipment.dry_run.TRIAL_TIMEOUT_NS", 400_000_000)
+    monkeypatch.setattr("equipment.dry_run.ECHO_TIMEOUT_NS", 400_000_000)
     set_mode(equipment, "paused")
     number = plc.count_part()
-    step = run(equipment, 4, parts=1)
+    step = run(equipment, 4, parts=6)
+    assert len(step.trials) == 1
     assert step.result == "failed"
-    assert "the PLC did not take it; are parts under way" in step.text
+    assert "the PLC did not take it; are parts on the belt" in step.text
     assert plc.outcome(number)[0] == "rejected"
 
 
