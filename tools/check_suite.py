@@ -9,10 +9,24 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from sightline.errors import RecipeError
-from sightline.topics import COMPONENTS
+from sightline.topics import CATALOGUE, COMPONENTS
 from tools.fleet.checks import Checker
+from tools.iam.rules import broken_files
 from tools.recipes import configuration_of, expected_configuration
-from tools.suite_rules import arrows, deployments, fleets, folders, recipes, sizes, streams, texts
+from tools.suite_rules import (
+    arrows,
+    covered,
+    deployments,
+    fleets,
+    folders,
+    lite,
+    recipes,
+    requirements,
+    sizes,
+    streams,
+    texts,
+    versions,
+)
 from tools.suite_rules.sources import Source, tracked_sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,10 +58,20 @@ def _no_python(source: Source) -> Generator[str, None, bool]:
 
 
 def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
-    paths = frozenset(source.path for source in sources)
+    files = {source.path: source.text for source in sources}
     yield from streams.loose_streams()
-    yield from folders.components_without_tests(paths)
-    yield from sizes.needless_reasons(paths)
+    yield from lite.unfit_streams(CATALOGUE)
+    yield from covered.silent_streams(sources)
+    yield from folders.components_without_tests(files)
+    yield from covered.components_without_budget(files.get(covered.BUDGETS_PATH, ""))
+    yield from covered.components_without_bench(files)
+    yield from sizes.needless_reasons(frozenset(files))
+    yield from versions.different_versions(files)
+    yield from requirements.different_requirements(sources, requirements.of_components(files))
+    policies = "recipes/policies/"
+    yield from broken_files(
+        {path.removeprefix(policies): text for path, text in files.items() if policies in path}
+    )
 
 
 def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
@@ -92,6 +116,8 @@ def _of_recipe(path: str, text: str) -> Iterator[str]:
     yield from recipes.wrong_platform(path, recipe)
     yield from recipes.long_scripts(path, recipe)
     yield from recipes.strange_steps(path, recipe)
+    yield from lite.missing_features(path, recipe)
+    yield from lite.numbers_and_depth(path, recipes.default_configuration(recipe))
     component = Path(path).stem
     if recipe.get("ComponentName") != component:
         yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"

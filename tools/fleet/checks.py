@@ -49,6 +49,10 @@ class Checker:
         """With the recipes, Lambda descriptions and structs of the checkout."""
         return cls(dict(_known(root)))
 
+    def version_of(self, component: str) -> str:
+        """The version that this checkout has of a component."""
+        return self._known[component].version
+
     def check(self, station: DesiredStation) -> Verdict:
         """What is wrong with a station, and where."""
         refused: list[str] = []

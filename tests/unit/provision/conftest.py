@@ -87,36 +87,29 @@ def fill_kit(kit: Path) -> None:
 
 
 @pytest.fixture
-def run(machine: Machine, tmp_path: Path) -> Run:
-    """Runs the script: `run("station", "--apply", nucleus="lite")`."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
+def programs(tmp_path: Path) -> Path:
+    """A folder of programs that only say they were called, and what comes of it."""
+    found = tmp_path / "programs"
+    found.mkdir()
     for name in SYSTEM.split():
-        (programs / name).write_text(RECORD + CERTIFICATE.get(name, ""))
-    (programs / "install").write_text(INSTALL)
-    for path in programs.iterdir():
+        (found / name).write_text(RECORD + CERTIFICATE.get(name, ""))
+    (found / "install").write_text(INSTALL)
+    for path in found.iterdir():
         path.chmod(0o755)
+    return found
+
+
+@pytest.fixture
+def run(machine: Machine, programs: Path) -> Run:
+    """Runs the script: `run("station", "--apply", nucleus="lite")`."""
+    root, policies = str(machine.root), str(machine.policies)
 
     def script(
         command: str, *words: str, nucleus: str = "classic"
     ) -> "subprocess.CompletedProcess[str]":
         usual = {
-            "station": (
-                "--thing",
-                "site-1-line-1",
-                "--nucleus",
-                nucleus,
-                "--root",
-                str(machine.root),
-            ),
-            "account": (
-                "--region",
-                REGION,
-                "--account",
-                ACCOUNT,
-                "--policies",
-                str(machine.policies),
-            ),
+            "station": ("--thing", "site-1-line-1", "--nucleus", nucleus, "--root", root),
+            "account": ("--region", REGION, "--account", ACCOUNT, "--policies", policies),
         }[command]
         environment = {
             **os.environ,
@@ -125,12 +118,7 @@ def run(machine: Machine, tmp_path: Path) -> Run:
             "GREENGRASS": str(machine.greengrass(nucleus)),
         }
         both = ("--group", "jetson-orin", "--kit", str(machine.kit))
-        return subprocess.run(
-            ["sh", str(SCRIPT), command, *usual, *both, *words],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        whole = ["sh", str(SCRIPT), command, *usual, *both, *words]
+        return subprocess.run(whole, env=environment, capture_output=True, text=True, check=False)
 
     return script

@@ -1,0 +1,178 @@
+"""Each rule about recipes, versions, packages and deployment files catches what it is there for."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from sightline.topics import CATALOGUE, COMPONENTS, GATE_ACTED, INSPECTION_RECORD
+from tools.fleet.checks import Checker
+from tools.suite_rules import covered, fleets, gdk, lite, requirements, versions
+from tools.suite_rules.sources import Source
+
+RECIPE = """---
+ComponentName: com.sightline.Capture
+ComponentVersion: "0.1.0"
+ComponentDependencies:
+  com.sightline.model.Cap:
+    VersionRequirement: "0.1.0"
+"""
+PROJECT = '[project]\nversion = "0.1.0"\n'
+
+
+def lifecycle(**steps: Any) -> dict[str, Any]:
+    return {"Manifests": [{"Lifecycle": steps}]}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (lifecycle(run={"Script": "x {artifacts:decompressedPath} {configuration:/a/b}"}), ""),
+        (lifecycle(run={"Script": "x", "Skipif": "onpath java"}), "Lite does not skip"),
+        (lifecycle(run={"Script": "x", "script": "y"}), "not known in this case"),
+        (lifecycle(run={"Script": "{com.other:configuration:/a}"}), "no variable of both nuclei"),
+        (lifecycle(run={"Script": "{artifacts:decompressedpath}"}), "no variable of both nuclei"),
+        ({"ComponentType": "aws.greengrass.lambda"}, "Lite runs generic only"),
+    ],
+)
+def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said: str) -> None:
+    found = list(lite.missing_features("recipe", recipe))
+    assert (said in found[0]) if said else found == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ({"a": {"b": 2**53 - 1}}, ""),
+        ({"a": {"b": 2**53}}, "/a/b: found 9007199254740992"),
+        ({"a": [1, None]}, "/a/1: found null"),
+        (json.loads('{"a":' * 13 + "1" + "}" * 13), "nested deeper than 12"),
+    ],
+)
+def test_what_does_not_survive_a_nucleus_is_caught(
+    configuration: dict[str, Any], said: str
+) -> None:
+    found = list(lite.numbers_and_depth("recipe", configuration))
+    assert (said in found[0]) if said else found == []
+
+
+def test_topics_that_lite_would_stumble_over_are_caught() -> None:
+    long = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/" + "x" * 120)
+    wild = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/+")
+    assert list(lite.unfit_streams(CATALOGUE)) == []
+    assert "Lite takes 256" in next(lite.unfit_streams([long]))
+    assert "wildcard" in next(lite.unfit_streams([wild]))
+
+
+def test_a_component_without_budget_or_bench_is_caught() -> None:
+    budgets = "BUDGETS: dict[str, int] = {CAPTURE: 1, INFERENCE: 2}\n"
+    found = covered.components_without_budget(budgets)
+    assert [line.rsplit(".", 1)[-1] for line in found] == ["Equipment", "Telemetry", "Publisher"]
+    assert len(covered.components_without_budget("")) == len(COMPONENTS)
+    sources = {"tests/benchmarks/bench_x.py": "def test_x(benchmark: object) -> None: ...\n"}
+    there, gone = "tests/benchmarks/bench_x.py:test_x", "tests/benchmarks/bench_x.py:test_y"
+    assert covered.components_without_bench(sources, ["a"], {"a": there}) == []
+    assert "is not there" in covered.components_without_bench(sources, ["a"], {"a": gone})[0]
+    assert "no bench entry for b" in covered.components_without_bench(sources, ["b"], {})[0]
+
+
+def test_a_stream_whose_sender_or_reader_does_not_know_it_is_caught() -> None:
+    sends = Source("components/equipment/gate.py", "bus.publish(GATE_ACTED, message)")
+    reads = Source("components/publisher/joining.py", "isinstance(message, GateActed)")
+    elsewhere = Source("components/capture/loop.py", "GATE_ACTED, GateActed")
+    catalogue = [GATE_ACTED]
+    assert covered.silent_streams([sends, reads], catalogue) == []
+    assert covered.silent_streams([sends, elsewhere], catalogue) == [
+        "stream GateActed: com.sightline.Publisher reads it by the catalogue, "
+        "but its code never names GateActed"
+    ]
+    assert "Equipment sends it" in covered.silent_streams([reads, elsewhere], catalogue)[0]
+
+
+def test_another_version_than_the_suites_is_caught_wherever_it_stands() -> None:
+    good = {"pyproject.toml": PROJECT, "recipes/com.sightline.Capture.yaml": RECIPE}
+    assert versions.different_versions(good) == []
+    pinned = RECIPE.replace('Requirement: "0.1.0"', 'Requirement: "0.0.9"')
+    said = versions.different_versions({**good, "recipe.yaml": pinned})
+    assert said == [
+        "recipe.yaml at /ComponentDependencies/com.sightline.model.Cap: "
+        "found '0.0.9'; the suite is 0.1.0"
+    ]
+    newer = PROJECT.replace("0.1.0", "0.2.0")
+    assert len(versions.different_versions({**good, "pyproject.toml": newer})) == 2
+    assert "pyproject.toml" in versions.different_versions({})[0]
+    function = {"createComponentVersion": {"lambdaFunction": {"componentVersion": "0.0.1"}}}
+    files = {**good, "recipes/lambda/com.sightline.X.json": json.dumps(function)}
+    assert "at componentVersion: found '0.0.1'" in versions.different_versions(files)[0]
+
+
+def gdk_configuration(**changes: Any) -> dict[str, Any]:
+    component = {
+        "author": "Sightline",
+        "version": "NEXT_PATCH",
+        "build": {"build_system": "zip"},
+        "publish": {"bucket": "components", "region": "eu-central-1"},
+    }
+    return {
+        "component": {"com.sightline.Capture": {**component, **changes}},
+        "gdk_version": "1.6.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        (gdk_configuration(), ""),
+        (gdk_configuration(version="1.0"), "/version: found '1.0'"),
+        (gdk_configuration(author=""), "/author"),
+        (gdk_configuration(build={"build_system": "custom"}), "needs it"),
+        (gdk_configuration(build={"build_system": "cmake"}), "found 'cmake'"),
+        (gdk_configuration(publish={"bucket": "b", "region": "moon-1"}), "found 'moon-1'"),
+        ({"component": {"a": {}, "b": {}}, "gdk_version": "1.6.0"}, "exactly one component"),
+        ({**gdk_configuration(), "gdk_version": 1.6}, "/gdk_version"),
+    ],
+)
+def test_a_configuration_that_gdk_would_refuse_is_caught(
+    configuration: dict[str, Any], said: str
+) -> None:
+    found = gdk.refused_configuration("gdk-config.json", configuration)
+    assert (said in found[0]) if said else found == []
+
+
+def test_a_package_that_is_imported_and_not_brought_or_brought_and_not_imported_is_caught() -> None:
+    sources = [
+        Source(
+            "components/capture/loop.py", "import cv2\nfrom sightline.bus import Bus\nimport os"
+        ),
+        Source("shared/sightline/bus.py", "import msgspec\nfrom sightline import errors"),
+        Source("shared/sightline/errors.py", "import numpy"),
+        Source("shared/sightline/pixels.py", "import scipy"),  # nothing of capture imports it
+    ]
+    whole = "msgspec\nnumpy\nopencv-python-headless\n"
+    assert requirements.different_requirements(sources, {"capture": whole}) == []
+    found = requirements.different_requirements(sources, {"capture": "msgspec\nnumpy\nboto3\n"})
+    assert found == [
+        "requirements/components/capture.in: opencv-python-headless is imported by "
+        "components/capture and not in it",
+        "requirements/components/capture.in: boto3 is imported by nothing in components/capture",
+    ]
+
+
+def test_a_station_of_a_deployment_file_that_its_components_would_refuse_is_caught() -> None:
+    checker = Checker.of_checkout()
+    version = checker.version_of("com.sightline.Capture")
+    text = (
+        "thingGroup: line\n"
+        f"components: {{com.sightline.Capture: {{version: {version!r}}}, "
+        f"com.sightline.Publisher: {{version: {version!r}}}}}\n"
+        "sites: {one: {stations: {station-1: {merge: {com.sightline.Capture: MERGE}}}}}\n"
+    )
+    good = text.replace("MERGE", "{ringSlots: 4}")
+    assert fleets.refused_stations("line.yaml", good, checker) == []
+    bad = fleets.refused_stations("line.yaml", text.replace("MERGE", "{ringSlots: -1}"), checker)
+    assert "CaptureConfiguration at /ringSlots" in bad[0]
+    typo = fleets.refused_stations("line.yaml", good.replace("stations:", "station:"), checker)
+    assert "unknown field `station`" in typo[0]
+    other = good.replace(f"Publisher: {{version: {version!r}", "Publisher: {version: '9.9.9'")
+    assert "pinned to 9.9.9" in fleets.refused_stations("line.yaml", other, checker)[0]

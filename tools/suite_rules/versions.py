@@ -1,0 +1,55 @@
+"""One version for the whole suite: pyproject.toml's, in every recipe and whatever names it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sightline.errors import RecipeError
+from tools.stage.versions import suite_version, version_of_recipe
+from tools.suite_rules import gdk, recipes
+
+SUITE = "recipe.yaml"
+OURS = "com.sightline."
+
+
+def different_versions(files: Mapping[str, str]) -> list[str]:
+    """One line for each place of the project that has another version; `files` by path."""
+    try:
+        version = suite_version(files["pyproject.toml"])
+        found = [line for path, text in files.items() for line in _of_file(path, text, version)]
+    except (RecipeError, KeyError) as error:
+        return [f"versions: {error}"]
+    return found
+
+
+def _of_file(path: str, text: str, version: str) -> list[str]:
+    if path == SUITE or path.startswith("recipes/com."):
+        return _of_recipe(path, text, version)
+    if path.startswith("recipes/lambda/"):
+        function = json.loads(text)["createComponentVersion"]["lambdaFunction"]
+        return _compared(f"{path} at componentVersion", function["componentVersion"], version)
+    if path == "gdk-config.json":
+        configuration = json.loads(text)
+        given = [str(c.get("version")) for c in configuration.get("component", {}).values()]
+        different = [line for one in given for line in _compared(path, one, version)]
+        return [*gdk.refused_configuration(path, configuration), *different]
+    return []
+
+
+def _of_recipe(path: str, text: str, version: str) -> list[str]:
+    needs: Mapping[str, Any] = recipes.parsed(path, text).get("ComponentDependencies") or {}
+    return [
+        *_compared(f"{path} at /ComponentVersion", version_of_recipe(text), version),
+        *(
+            line
+            for name, need in needs.items()
+            if name.startswith(OURS)
+            for line in _compared(
+                f"{path} at /ComponentDependencies/{name}", need["VersionRequirement"], version
+            )
+        ),
+    ]
+
+
+def _compared(place: str, found: str, version: str) -> list[str]:
+    return [] if found == version else [f"{place}: found {found!r}; the suite is {version}"]
