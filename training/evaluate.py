@@ -18,10 +18,11 @@ from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
 from training.data_options import add_data_options, chosen_data, read_data
 from training.datasets import DataSet, Split
+from training.duplicates import duplicate_figures
 from training.evaluation.answers import Predictor
 from training.evaluation.card import KEY, card_entry
 from training.evaluation.parts import evaluate_parts, note_on_card
-from training.evaluation.pictures import evaluate_pictures, with_labels
+from training.evaluation.pictures import baseline_figures, evaluate_pictures, with_labels
 from training.evaluation.predictors import open_predictor
 from training.evaluation.report import report_html
 from training.evaluation.thresholds import Prices
@@ -63,6 +64,23 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
             add_to_card(folder, {KEY: card_entry(by_picture)})
         result = result or by_picture
     return result
+
+
+def baselines_only(given: argparse.Namespace) -> dict[str, Any]:
+    """What a model on this data must beat, and the near-duplicates that make it easy."""
+    found = chosen_data(given)
+    chosen, training = _chosen(found, given.split), _training(given, found)
+    if given.labels:
+        chosen, training = with_labels(chosen, given.labels), with_labels(training, given.labels)
+    return {
+        "data": chosen.name,
+        "data digest": chosen.digest(),
+        "fold": given.fold,
+        "pictures": len(chosen.pictures),
+        "training pictures": len(training.pictures),
+        "baselines": baseline_figures(chosen, training),
+        "near_duplicates": duplicate_figures(chosen.pictures, training.pictures),
+    }
 
 
 def _by_picture(
@@ -142,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
     add("--price-of-scrap", type=float, default=1.0, help="of a good part that is scrapped (1)")
+    add("--baselines", action="store_true", help="no model: only what one must beat")
     add("--sweep", action="store_true", help="parts: figures for many thresholds, too")
     add("--cards", action="store_true", help="write the figures on the models' cards")
     return parser
@@ -152,10 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     given.models = given.models or [name for name in [model_by_environment()] if name]
-    if not given.models or not given.data:
+    if not (given.models or given.baselines) or not given.data:
         parser.error("MODEL and --data are needed, unless a SageMaker job's environment names them")
     try:
-        result = evaluate(given)
+        result = baselines_only(given) if given.baselines else evaluate(given)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

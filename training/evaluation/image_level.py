@@ -41,9 +41,8 @@ def image_figures(
         return result
     for name, statistic in STATISTICS.items():
         result[name] = with_bounds(units, table, statistic)
-    weights = _weights(units)
-    balanced = np.stack([weights * (truth == called), weights], axis=1)
-    result["group_balanced_accuracy"] = with_bounds(units, balanced, accuracy_of_sums)
+    balanced = _balanced_table(units, truth, called)
+    result["group_balanced_accuracy"] = with_bounds(units, balanced, balanced_accuracy_of_sums)
     result["groups"] = len(set(units))
     result["area_under_roc"] = area_under_roc(truth, scores)
     return result
@@ -98,6 +97,20 @@ def area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
     return round(float(below.sum() / 2 / (len(positive) * len(negative))), 4)
 
 
-def _weights(units: Sequence[str]) -> NDArray[np.float64]:
-    sizes = Counter(units)
-    return np.array([1 / sizes[unit] for unit in units], np.float64)
+def balanced_accuracy_of_sums(sums: Table) -> Table:
+    """The mean of both classes' accuracies; of one class alone its own."""
+    shares = np.stack([ratio(sums[:, 0], sums[:, 1]), ratio(sums[:, 2], sums[:, 3])])
+    known = ~np.isnan(shares)
+    return ratio(np.where(known, shares, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+
+
+def _balanced_table(units: Sequence[str], truth: Flags, called: Flags) -> Table:
+    """(pictures, 4): of anomalies right and all, of normal ones right and all; each group weighs one.
+
+    Without the classes apart, calling all anomalous would do well where anomalies have more groups.
+    """
+    keys = list(zip(units, truth.tolist(), strict=True))
+    sizes = Counter(keys)
+    weights = np.array([1 / sizes[key] for key in keys], np.float64)
+    columns = [truth & called, truth, ~truth & ~called, ~truth]
+    return np.stack([weights * column for column in columns], axis=1)

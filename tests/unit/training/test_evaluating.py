@@ -209,6 +209,17 @@ def test_the_card_of_a_model_gets_the_figures_beside_those_of_copying(tmp_path: 
     assert "F1 does not beat every baseline" in text
 
 
+def test_what_a_model_must_beat_is_told_without_a_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_spots_coco(tmp_path)
+    assert evaluate.main(["--data", str(tmp_path), "--baselines"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["pictures"], result["training pictures"]) == (2, 2)
+    assert result["baselines"]["copy"]["union_f1"] == 1.0
+    assert result["near_duplicates"]["with_a_near_duplicate_in_training"] == 2
+
+
 def test_a_file_name_cannot_write_into_the_report(
     tmp_path: Path, bright: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

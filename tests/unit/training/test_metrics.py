@@ -159,9 +159,23 @@ def test_image_figures_are_counts_of_pictures(rows: list[tuple[bool, int]], cut:
     assert (found["escapes"], found["overkill"]) == (escapes, alarms)
     wanted = 2 * hits / (2 * hits + alarms + escapes) if hits + alarms + escapes else None
     assert found["f1"]["value"] == (None if wanted is None else pytest.approx(wanted, abs=5e-5))
-    right = [bad == (score >= cut) for bad, score in rows]
-    shares = [np.mean(right[group::4]) for group in range(min(4, len(rows)))]
-    assert found["group_balanced_accuracy"]["value"] == pytest.approx(np.mean(shares), abs=5e-5)
+    by_class = []
+    for wanted_bad in (True, False):
+        groups: dict[int, list[bool]] = {}
+        for number, (bad, score) in enumerate(rows):
+            if bad == wanted_bad:
+                groups.setdefault(number % 4, []).append(bad == (score >= cut))
+        if groups:
+            by_class.append(np.mean([np.mean(right) for right in groups.values()]))
+    assert found["group_balanced_accuracy"]["value"] == pytest.approx(np.mean(by_class), abs=5e-5)
+
+
+def test_calling_everything_anomalous_is_worth_a_half_however_many_groups_there_are() -> None:
+    bad = [picture(n, [], "anomaly", f"bad {n}") for n in range(20)]
+    good = [picture(n, [], "normal", "good") for n in range(20, 40)]
+    found = image_figures([*bad, *good], np.ones(40), 0.5)
+    assert found["group_balanced_accuracy"]["value"] == 0.5
+    assert image_figures(bad, np.ones(20), 0.5)["group_balanced_accuracy"]["value"] == 1.0
 
 
 @given(scored)
