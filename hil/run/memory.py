@@ -1,4 +1,4 @@
-"""How much memory each process of a running station takes, and whether it grows."""
+"""What each process of a running station takes: memory, whether it grows, and processor time."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from hil.nucleus.processes import usage
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -46,6 +48,11 @@ def resident_mib(pid: int) -> float | None:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return None
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far; 0 if it is gone."""
+    return usage(pid)[0]
 
 
 def processes_of(folder: Path) -> Mapping[str, int]:

@@ -80,6 +80,13 @@ class OneMachine:
         self._processes.remove(process)
         process.stop()
 
+    def restart_nucleus(self) -> None:
+        """End the nucleus as a power cut would, and start it again."""
+        process = self._process("nucleus")
+        self._processes.remove(process)
+        process.kill()
+        self._start_nucleus(self.plant_status()["endpoint"])
+
     def wait_until_ready(self, timeout_s: float) -> None:
         """Wait until each component reports itself ready, as the cloud side sees it."""
         deadline = time.monotonic() + timeout_s
