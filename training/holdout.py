@@ -1,6 +1,6 @@
 """Which training pictures are held out to choose thresholds and the best epoch by; never test pictures."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -40,24 +40,28 @@ def hold_out(found: DataSet, share: float, seed: int) -> Rows:
 
 
 def found_by_strata(pictures: Sequence[Picture], share: float, seed: int, mixed: bool) -> Rows:
-    """Rows drawn at random: by group and label if `mixed`, else whole groups by label."""
+    """Rows drawn at random: by group and label if `mixed`, else whole groups, by their commonest label."""
     random = np.random.default_rng(seed)
-    strata: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    units: dict[str, list[int]] = defaultdict(list)
     for row, picture in enumerate(pictures):
         own = picture.name or PurePath(picture.file).name
-        unit = own if mixed else picture.group or own
-        strata[(picture.label, picture.group if mixed else "")][unit].append(row)
-    chosen: list[int] = []
-    for _, units in sorted(strata.items()):
-        names = sorted(units)
-        wanted = share * sum(len(rows) for rows in units.values())
-        count = 0
-        for name in random.permutation(names):
-            if count + 0.5 * len(units[name]) > wanted:
-                continue
-            chosen += units[name]
-            count += len(units[name])
+        units[own if mixed else picture.group or own].append(row)
+    strata: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
+    for _, rows in sorted(units.items()):
+        labels = Counter(pictures[row].label for row in rows)
+        strata[(labels.most_common(1)[0][0], pictures[rows[0]].group if mixed else "")].append(rows)
+    chosen = [row for _, one in sorted(strata.items()) for row in _drawn(one, share, random)]
     return np.array(sorted(chosen), np.int64)
+
+
+def _drawn(units: Sequence[list[int]], share: float, random: np.random.Generator) -> list[int]:
+    """Rows of units until about the share is reached; a unit that is much too large is passed over."""
+    wanted = share * sum(len(rows) for rows in units)
+    chosen: list[int] = []
+    for number in random.permutation(len(units)):
+        if len(chosen) + 0.5 * len(units[number]) <= wanted:
+            chosen += units[number]
+    return chosen
 
 
 def identity_of(plan: object, part: DataSet) -> str:

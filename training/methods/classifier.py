@@ -38,7 +38,7 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=4e-3)
+    schedule: Schedule = Schedule(epochs=20, patience=8, greatest_rate=4e-3)
 
 
 PLANS = {
@@ -129,11 +129,11 @@ def odds_of(kinds: Sequence[tuple[bool, str]]) -> Floats:
 
 
 def logits_of(network: nn.Module, images: Images, batch: int = 64) -> Floats:
-    """Logits of pictures, each seen in four quarter turns if they are square; (K,) float64."""
+    """Logits of pictures (K, height, width, 3); (K,) float64."""
     device = next(network.parameters()).device
     with torch.inference_mode():
         found = [
-            network(torch.from_numpy(np.ascontiguousarray(images[at : at + batch])).to(device))[0]
+            network(torch.from_numpy(np.array(images[at : at + batch])).to(device))[0]
             for at in range(0, len(images), batch)
         ]
     return np.asarray(torch.cat(found).double().cpu().numpy())

@@ -122,7 +122,7 @@ def best_reading(
     `images`: of those pictures, and of held-out normal ones.
     """
     with torch.inference_mode():
-        both = [[raw(torch.from_numpy(np.asarray(i)[None])) for i in some] for some in images]
+        both = [[raw(torch.from_numpy(np.array(i)[None])) for i in some] for some in images]
         found = []
         for reading in readings:
             heats, normal = ([read(part, reading)[0].numpy() for part in some] for some in both)

@@ -122,7 +122,7 @@ def answer_of(network: nn.Module, image: Images, picture: Picture, plan: Detecto
     """The network's answer to a picture seen whole, (height, width, 3) at model size."""
     device = next(network.parameters()).device
     with torch.inference_mode():
-        boxes, logits = network(torch.from_numpy(np.asarray(image)[None]).to(device))
+        boxes, logits = network(torch.from_numpy(np.array(image)[None]).to(device))
     found = find_boxes(
         boxes[0].float().cpu().numpy(),
         torch.sigmoid(logits[0].float()).cpu().numpy(),

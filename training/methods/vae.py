@@ -44,7 +44,7 @@ class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 16
-    schedule: Schedule = Schedule(epochs=60, patience=15, greatest_rate=2e-3)
+    schedule: Schedule = Schedule(epochs=15, patience=8, greatest_rate=2e-3)
 
 
 PLANS = {
@@ -96,7 +96,11 @@ class VaeTask:
         """The loss of the held-out pictures."""
         device = next(network.parameters()).device
         losses = [
-            float(self.loss(network, (torch.from_numpy(self._images[row : row + 1]).to(device),)))
+            float(
+                self.loss(
+                    network, (torch.from_numpy(np.array(self._images[row : row + 1])).to(device),)
+                )
+            )
             for row in self._held_out
         ]
         return float(np.mean(losses))
