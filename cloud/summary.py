@@ -12,6 +12,7 @@ from cloud.percentiles import AtMostEach, Figures, Window
 from cloud.store.store import Batch, Committed, History, StoredHealth, StoredRecord, StoredState
 from sightline import __version__
 from sightline.messages import (
+    ChallengeResult,
     GateOutcome,
     InspectionRecord,
     MachineState,
@@ -24,6 +25,7 @@ EXACT_PARTS = 100_000
 IMAGES_A_PART = 4
 RATE_WINDOW_NS = 30_000_000_000
 PERCENTILES_EACH_S = 1.0
+CHALLENGES = tuple(result for result in get_args(ChallengeResult) if result)
 Json = dict[str, Any]
 
 
@@ -46,6 +48,9 @@ class Summary:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._parts: Counter[str] = Counter()
+        self._production: Counter[str] = Counter()
+        self._challenges: Counter[str] = Counter()
+        self._maintenance = 0
         self._gate: Counter[str] = Counter()
         self._records: Counter[str] = Counter()
         self._recent: deque[int] = deque()
@@ -88,6 +93,11 @@ class Summary:
         with self._lock:
             return {
                 "parts": {name: self._parts[name] for name in get_args(Verdict)},
+                "production": {name: self._production[name] for name in get_args(Verdict)},
+                "apart": {
+                    "challenge": {name: self._challenges[name] for name in CHALLENGES},
+                    "maintenance": self._maintenance,
+                },
                 "gate": {name: self._gate[name] for name in get_args(GateOutcome)},
                 "records": {n: self._records[n] for n in ("received", "duplicates", "refused")},
                 "rate_hz": self._rate_hz(now_utc_ns),
@@ -101,6 +111,7 @@ class Summary:
     def _add_record(self, stored: StoredRecord) -> None:
         record = stored.record
         self._parts[record.verdict] += 1
+        self._add_production(record)
         self._gate[record.gate] += 1
         self._records["received"] += 1
         self._recent.append(stored.received_utc_ns)
@@ -108,6 +119,15 @@ class Summary:
         self._note_versions(record)
         for name, values in latencies_of(record.timings).items():
             self._windows[name].add(values)
+
+    def _add_production(self, record: InspectionRecord) -> None:
+        """Challenge parts and those in maintenance stand apart: neither output nor defects."""
+        if record.challenge:
+            self._challenges[record.challengeResult or "undecided"] += 1
+        elif record.mode == "maintenance":
+            self._maintenance += 1
+        else:
+            self._production[record.verdict] += 1
 
     def _note_versions(self, record: InspectionRecord) -> None:
         if record.models:
@@ -138,7 +158,16 @@ class Summary:
 def health_json(health: StationHealth) -> Json:
     """A component's health as the page reads it."""
     content: Json = msgspec.to_builtins(health)
-    wanted = ("ready", "counters", "gauges", "faults", "at_utc_ns", "version", "station_id")
+    wanted = (
+        "ready",
+        "counters",
+        "gauges",
+        "faults",
+        "facts",
+        "at_utc_ns",
+        "version",
+        "station_id",
+    )
     return {name: content[name] for name in wanted}
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from sightline.messages import ModelUse, RecordBox
+from sightline.messages import Fault, ModelUse, RecordBox
 from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
 from tests.cloud.browser import CHROMIUM, rendered, text_of
 from tests.cloud.records import defect, health, machine_state, record
@@ -50,6 +51,39 @@ def test_a_part_is_shown_with_number_verdict_picture_and_box(
     assert f'src="/evidence/{part.evidence[0].key}"' in markup
     assert 'class="box" x="600" y="300" width="80" height="40"' in markup
     assert 'viewBox="0 0 1280 720"' in markup
+
+
+def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_production(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    facts = {
+        "product": "bottle",
+        "product_version": "3",
+        "lot": "L-7",
+        "products": "bottle 3, can 1",
+    }
+    held = Fault(code="held-back", text="part 7-2 passed", level="fault", since_utc_ns=1)
+    capture = replace(health("com.sightline.Capture", 9), facts=facts)
+    sender.send(capture, STATION_HEALTH)
+    inference = replace(health("com.sightline.Inference", 9), faults=(held,))
+    sender.send(inference, STATION_HEALTH)
+    sender.send(defect(1, challenge="scratch", challengeResult="found"))
+    sender.send(record(2, challenge="scratch", challengeResult="passed"))
+    sender.send(record(3))
+    site.wait_received(3)
+    markup = rendered(site.page, tmp_path / "profile")
+    text = text_of(markup)
+    for words in (
+        "bottle 3",
+        "L-7",
+        "1 found, 1 passed",
+        "part 7-2 passed",
+        "Acknowledge the hold",
+    ):
+        assert words in text
+    assert "OK 1 100 % of 1" in text
+    assert "Defect 0 0 % of 1" in text
+    assert '<option value="can"' in markup
 
 
 def test_boxes_on_a_picture_of_another_shape_are_in_its_own_pixels(

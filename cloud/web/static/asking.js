@@ -10,11 +10,11 @@ export async function ask(path) {
 }
 
 // Sends a command; its id comes back, or an error in the site's words.
-export async function order(station, kind, args = {}, lifetimeS = 60) {
+export async function order(station, kind, args = {}, lifetimeS = 60, issuer = ISSUER) {
   const answer = await fetch("/api/orders", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ station, kind, issued_by: ISSUER, lifetime_s: lifetimeS, arguments: args }),
+    body: JSON.stringify({ station, kind, issued_by: issuer, lifetime_s: lifetimeS, arguments: args }),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const content = await answer.json();

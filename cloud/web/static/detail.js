@@ -47,10 +47,23 @@ function facts(record) {
     ["Gate", GATES[record.gate] ?? record.gate],
     ["Product", record.product || "–"],
     ["Lot", record.lot || "–"],
+    ["Mode", capital(record.mode ?? "production")],
+    ...challenge(record),
     ["Epoch", String(record.epoch)],
     ["Missing cameras", (record.missingCameras ?? []).join(", ") || "none"],
     ["Record", make("a", { href: `/api/parts/${encodeURIComponent(record.recordId)}`, target: "_blank" }, "as JSON")],
   ]);
+}
+
+function challenge(record) {
+  const rows = [];
+  if (record.challenge) rows.push(["Challenge", `${plain(record.challenge)}: ${record.challengeResult || "missed"}`]);
+  if (record.hold) rows.push(["Held back", `hold ${record.hold}`]);
+  if (record.heldBack) {
+    const { first, last } = record.heldBack;
+    rows.push(["Puts in doubt", `parts ${first ? `${first.epoch}-${first.part_number}` : "since ever"} to ${last.epoch}-${last.part_number}`]);
+  }
+  return rows;
 }
 
 function times(record) {

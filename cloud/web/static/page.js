@@ -4,6 +4,7 @@ import { showCards } from "./cards.js";
 import { showDetail } from "./detail.js";
 import { byId, show } from "./dom.js";
 import { healthPanel, machinePanel, staleOf, versionsPanel } from "./panels.js";
+import { stationPanel } from "./station-panel.js";
 import { figureTiles, verdictTiles } from "./tiles.js";
 import { clock, VERDICTS } from "./words.js";
 
@@ -12,6 +13,7 @@ const TIMEOUT_MS = 4000;
 const LIVE_PARTS = 24;
 const OLDER_PARTS = 48;
 const GREATEST_SHOWN = 600;
+const showStation = stationPanel(byId("making"));
 const state = { verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null };
 
 async function ask(path) {
@@ -68,8 +70,9 @@ function showParts() {
 }
 
 function showSummary(summary) {
-  show(byId("verdicts"), [summary.parts, state.verdict], ([parts, verdict]) => verdictTiles(parts, verdict, choose));
+  show(byId("verdicts"), [summary.production, state.verdict], ([parts, verdict]) => verdictTiles(parts, verdict, choose));
   show(byId("figures"), { ...summary, health: 0, machine: 0, versions: 0, now_utc_ns: 0 }, figureTiles);
+  showStation(summary);
   const now = summary.now_utc_ns;
   show(byId("machine"), [summary.machine, staleOf(summary.machine, "state_utc_ns", now)], machinePanel);
   show(byId("health"), [withoutTimes(summary.health), staleOf(summary.health, "at_utc_ns", now)], healthPanel);

@@ -33,6 +33,25 @@ def test_parts_and_gate_outcomes_are_counted() -> None:
     assert found["records"] == {"received": 4, "duplicates": 2, "refused": 0}
 
 
+def test_challenges_and_maintenance_stand_apart_and_every_part_is_counted_once() -> None:
+    found = summary_of(
+        record(1),
+        defect(2, challenge="scratch", challengeResult="found"),
+        record(3, challenge="scratch", challengeResult="passed"),
+        record(4, verdict="missed", challenge="scratch", timings=StageTimings()),
+        defect(5, mode="maintenance"),
+        defect(6, mode="bypass"),
+    )
+    assert found["parts"] == {"ok": 2, "defect": 3, "review": 0, "missed": 1, "empty": 0}
+    assert found["production"] == {"ok": 1, "defect": 1, "review": 0, "missed": 0, "empty": 0}
+    assert found["apart"] == {
+        "challenge": {"found": 1, "passed": 1, "undecided": 1},
+        "maintenance": 1,
+    }
+    apart = sum(found["apart"]["challenge"].values()) + found["apart"]["maintenance"]
+    assert sum(found["production"].values()) + apart == sum(found["parts"].values())
+
+
 def test_without_a_part_the_latencies_are_null_and_everything_is_there() -> None:
     found = summary_of()
     assert found["latency_ms"] == {
