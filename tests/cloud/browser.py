@@ -24,11 +24,21 @@ OPTIONS = (
 
 def rendered(address: str, profile: Path) -> str:
     """The page's elements as the browser has them after some seconds of its own time."""
+    return _look(address, profile, "--dump-dom")
+
+
+def screenshot(address: str, profile: Path, picture: Path, size: tuple[int, int]) -> None:
+    """The page as a PNG of this size."""
+    width, height = size
+    _look(address, profile, f"--screenshot={picture}", f"--window-size={width},{height}")
+
+
+def _look(address: str, profile: Path, *how: str) -> str:
     assert CHROMIUM is not None
     answer = subprocess.run(
         [
             *(CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"),
-            *(f"--virtual-time-budget={PAGE_TIME_MS}", "--dump-dom", address),
+            *(f"--virtual-time-budget={PAGE_TIME_MS}", *how, address),
         ],
         capture_output=True,
         text=True,
