@@ -15,6 +15,7 @@ from awsiot.eventstreamrpc import LifecycleHandler
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
+from sightline import updates
 from sightline.bus import ConfigurationChanged, Inbox, NucleusGone
 from sightline.cloud_subscription import CloudSubscription
 from sightline.codec import encode
@@ -127,6 +128,16 @@ class GreengrassBus:
         operation = answer_for(self._client, refusal)
         if operation is not None:
             self._operations.append(operation)
+
+    def watch_updates(self) -> None:
+        """Let the nucleus's questions before an update come into the inbox, where it asks."""
+        operation = updates.listen(self._client, self._inbox)
+        if operation is not None:
+            self._operations.append(operation)
+
+    def answer_update(self, deployment_id: str, recheck_ms: int) -> None:
+        """Let an update go on (0), or have the nucleus ask again after that time."""
+        updates.answer(self._client, deployment_id, recheck_ms)
 
     def close(self) -> None:
         """Close the connection; the client's own threads end with the process."""

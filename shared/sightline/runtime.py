@@ -20,6 +20,7 @@ from sightline.health import Health, HealthReporter
 from sightline.journal import DurableText
 from sightline.logs import configure_logging
 from sightline.topics import streams_read_by
+from sightline.updates import UpdateAsked, UpdateConsent
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,16 @@ class Component(Protocol):
         """Settle the part in hand and give everything back."""
 
 
+class Nucleus(Protocol):
+    """What the loop itself asks of the nucleus."""
+
+    def configuration(self) -> dict[str, Any]:
+        """The component's whole configuration."""
+
+    def answer_update(self, deployment_id: str, recheck_ms: int) -> None:
+        """Let an update go on (0), or be asked again after that time."""
+
+
 class _Stop:
     """An event that ends the loop."""
 
@@ -90,8 +101,9 @@ def run_component(
             bus.subscribe(stream)
         bus.watch_configuration()
         bus.answer_for_configuration(values.refusal)
+        bus.watch_updates()
         log.info("component runs", extra={"component": name, "version": __version__})
-        return _Loop(context, component, values, bus.configuration).run()
+        return _Loop(context, component, values, bus).run()
     except NucleusGoneError as error:
         log.error("the nucleus is gone; leaving", extra={"error": str(error)})
         return _leave(EXIT_NUCLEUS_GONE)
@@ -147,12 +159,13 @@ class _Loop(Generic[C]):
         context: Context[C],
         component: Component,
         values: ConfigurationKeeper[C],
-        read_configuration: Callable[[], dict[str, Any]],
+        nucleus: Nucleus,
     ) -> None:
         self._context = context
         self._component = component
         self._values = values
-        self._read_configuration = read_configuration
+        self._nucleus = nucleus
+        self._consent = UpdateConsent(context.clock)
         HealthReporter(context.bus, context.health, context.inbox).start()
 
     def run(self) -> int:
@@ -178,6 +191,10 @@ class _Loop(Generic[C]):
             )
         elif isinstance(event, ConfigurationChanged):
             self._reconfigure()
+        elif isinstance(event, UpdateAsked):
+            waiting = self._context.inbox.depth()
+            again_ms = self._consent.recheck_ms(event.deployment_id, waiting)
+            self._nucleus.answer_update(event.deployment_id, again_ms)
         elif isinstance(event, Delivery) and self._of_another_station(event):
             self._context.health.count("messages_of_another_station")
         else:
@@ -188,7 +205,7 @@ class _Loop(Generic[C]):
         return bool(station != self._context.station_id)
 
     def _reconfigure(self) -> None:
-        configuration = self._values.changed(self._read_configuration())
+        configuration = self._values.changed(self._nucleus.configuration())
         if configuration is not None:
             self._component.handle(NewConfiguration(configuration))
 

@@ -1,0 +1,81 @@
+"""A component's word on an update: not before the part in hand is settled.
+
+Nucleus 2.x asks before it stops a component for an update. The question goes through the component's
+inbox like everything else, so that what came before it has been dealt with when it is answered; while
+more waits behind it, the update is put off for a moment. A line that never rests is not waited for
+longer than `LONGEST_DEFERRAL_S`: then the component settles as it ends. Nucleus Lite does not ask; there
+SIGTERM is the only word, and each component settles on it.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from awsiot.greengrasscoreipc import model
+
+from sightline.bus import Inbox
+from sightline.clock import Clock
+
+log = logging.getLogger(__name__)
+RECHECK_MS = 200
+LONGEST_DEFERRAL_S = 15.0
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class UpdateAsked:
+    """An event: the nucleus wants to stop the component for a deployment."""
+
+    deployment_id: str
+
+
+class UpdateConsent:
+    """Decides when the nucleus may go on; each deployment is put off for a while at most."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._first_asked_ns: dict[str, int] = {}
+
+    def recheck_ms(self, deployment_id: str, waiting: int) -> int:
+        """When to ask again, in milliseconds, `waiting` events being in the inbox; 0: go on."""
+        now_ns = self._clock.monotonic_ns()
+        first_ns = self._first_asked_ns.setdefault(deployment_id, now_ns)
+        if waiting and now_ns - first_ns < LONGEST_DEFERRAL_S * NS_PER_S:
+            return RECHECK_MS
+        del self._first_asked_ns[deployment_id]
+        return 0
+
+
+def listen(client: Any, inbox: Inbox) -> Any:
+    """Let the nucleus's questions come into the inbox; the subscription, or None if it never asks."""
+
+    def on_event(events: model.ComponentUpdatePolicyEvents) -> None:
+        if events.pre_update_event is not None:
+            inbox.post(UpdateAsked(events.pre_update_event.deployment_id))
+
+    try:
+        _, operation = client.subscribe_to_component_updates(
+            on_stream_event=on_event,
+            on_stream_error=_keep_stream,
+            on_stream_closed=lambda: None,
+        )
+    except model.GreengrassCoreIPCError as error:
+        log.info("the nucleus asks no component about updates", extra={"error": repr(error)})
+        return None
+    return operation
+
+
+def answer(client: Any, deployment_id: str, recheck_ms: int) -> None:
+    """Tell the nucleus; 0 lets it go on. One that has gone on by itself is no fault."""
+    try:
+        client.defer_component_update(deployment_id=deployment_id, recheck_after_ms=recheck_ms)
+    except model.GreengrassCoreIPCError as error:
+        log.warning("the nucleus did not wait", extra={"error": repr(error)})
+    else:
+        words = f"asked again in {recheck_ms} ms" if recheck_ms else "goes on"
+        log.info("update %s", words, extra={"deployment": deployment_id})
+
+
+def _keep_stream(error: Exception) -> bool:
+    log.warning("IPC stream error", extra={"error": str(error)})
+    return False
