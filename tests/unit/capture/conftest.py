@@ -9,6 +9,7 @@ import pytest
 
 from sightline.frames import ring_path
 from tests.unit.capture.capture_kit import Station, four_pictures
+from tests.unit.capture.line_kit import deploy
 
 
 class StartStation(Protocol):
@@ -45,3 +46,18 @@ def pictures(tmp_path: Path) -> Path:
 def station(start_station: StartStation, pictures: Path) -> Station:
     """A station with four cameras that see."""
     return start_station()
+
+
+@pytest.fixture
+def begin_line(start_station: StartStation, tmp_path: Path) -> StartStation:
+    """Lives of a station with the products bottle and can in its store."""
+    four_pictures(tmp_path / "pictures")
+    deploy(tmp_path, "bottle")
+    deploy(tmp_path, "can", version="4")
+
+    def start(**values: Any) -> Station:
+        return start_station(
+            **{"stationFolder": str(tmp_path / "station"), "product": "bottle", **values}
+        )
+
+    return start

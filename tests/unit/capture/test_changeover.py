@@ -1,76 +1,12 @@
 """A changeover in capture: between two parts, on disk before any part is of the new product."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from capture.changeover import Chosen, Planned, begin, fitted, stamp_of
-from capture.configuration import CaptureConfiguration, ConditionLimits, ReferenceConfiguration
-from capture.sources.v4l2_configuration import V4l2CameraConfiguration, V4l2Configuration
-from capture.triggers.trigger import Triggered
-from sightline.messages import Argument, CommandAccepted, CommandCarriedOut, CommandKind, Part
-from sightline.product_store import PRODUCT_FILE, put_product
-from sightline.products import CameraSettings, ConditionChanges, Product
-from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT
-from tests.unit.capture.capture_kit import Station, four_pictures
+from sightline.messages import Argument, CommandKind
 from tests.unit.capture.conftest import StartStation
-
-MINUTE_NS = 60_000_000_000
-LATE = "c-late"
-
-
-def deploy(folder: Path, name: str, version: str = "1", **more: Any) -> None:
-    """A product's component puts its recipe into the station's store."""
-    files = folder / f"{name}-{version}"
-    files.mkdir(exist_ok=True)
-    (files / PRODUCT_FILE).write_text(json.dumps({"name": name, "version": version, **more}))
-    put_product(files / PRODUCT_FILE, folder / "station" / "products")
-
-
-def command(
-    station: Station, command_id: str, kind: CommandKind, **more: Argument
-) -> CommandCarriedOut:
-    """What capture answers to a command; one named late has its end behind it."""
-    now = station.clock.utc_ns()
-    lasts_ns = -1_500_000_000 if command_id == LATE else MINUTE_NS
-    accepted = CommandAccepted(
-        station_id=station.name,
-        command_id=command_id,
-        kind=kind,
-        issued_by="operator",
-        sequence=1,
-        accepted_utc_ns=now,
-        expires_utc_ns=now + lasts_ns,
-        arguments=more,
-    )
-    station.deliver(COMMAND_ACCEPTED, accepted)
-    answer = station.exchange.messages_on(COMMAND_CARRIED_OUT)[-1]
-    assert isinstance(answer, CommandCarriedOut)
-    return answer
-
-
-def stamps(station: Station) -> list[tuple[str, str, str]]:
-    """Product, version and lot of each part."""
-    return [(part.product, part.product_version, part.lot) for part in station.captured]
-
-
-@pytest.fixture
-def begin_line(start_station: StartStation, tmp_path: Path) -> StartStation:
-    """Lives of a station with the products bottle and can in its store."""
-    four_pictures(tmp_path / "pictures")
-    deploy(tmp_path, "bottle")
-    deploy(tmp_path, "can", version="4")
-
-    def start(**values: Any) -> Station:
-        return start_station(
-            **{"stationFolder": str(tmp_path / "station"), "product": "bottle", **values}
-        )
-
-    return start
+from tests.unit.capture.line_kit import LATE, command, deploy, stamps
 
 
 def test_a_changeover_takes_effect_with_the_next_part_and_says_with_which(
@@ -281,60 +217,3 @@ def test_a_choice_that_cannot_be_read_is_a_warning_and_the_configuration_holds(
     station.trigger(1)
     assert stamps(station) == [("bottle", "1", "")]
     assert "choice-not-readable" in station.faults
-
-
-names = st.sampled_from(["", "bottle", "can", "tin"])
-
-
-@given(names, names, names, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
-def test_the_plc_goes_before_commands_and_only_the_planned_part_is_a_challenge(
-    plc: str, chosen: str, configured: str, epoch: int, number: int, planned: int
-) -> None:
-    products = {name: Product(name=name, version="3") for name in ("bottle", "can")}
-    configuration = CaptureConfiguration(product=configured)
-    kept = Chosen(product=chosen, lot="", configured=(configured, ""))
-    kept = Chosen(
-        product=begin(configuration, kept).product,
-        lot="",
-        configured=(configured, ""),
-        challenge=Planned(label="dent", epoch=5, number=planned),
-    )
-    part = Part(epoch, number)
-    stamp = stamp_of(kept, Triggered(1, 0, 0, product=plc), products, part)
-    assert stamp.product == (plc or chosen)
-    assert (stamp.version != "") == (stamp.product in products)
-    assert (stamp.challenge != "") == (part == Part(5, planned))
-
-
-def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_else() -> None:
-    source = V4l2Configuration(
-        cameras={
-            "cam1": V4l2CameraConfiguration(node="/dev/video0", controls={"gain": 1, "focus": 2}),
-            "cam2": V4l2CameraConfiguration(node="/dev/video1"),
-        }
-    )
-    configuration = CaptureConfiguration(
-        cameras=("cam1", "cam2"),
-        source=source,
-        conditions=ConditionLimits(reference=ReferenceConfiguration(folder="/references")),
-    )
-    product = Product(
-        name="can",
-        version="1",
-        conditions=ConditionChanges(lowest_brightness=40.0),
-        reference="can",
-        cameras={"cam1": CameraSettings(controls={"gain": 9})},
-        deadline_ms=300.0,
-    )
-    after = fitted(configuration, product)
-    assert after.conditions.lowest_brightness == 40.0
-    assert after.conditions.highest_brightness == configuration.conditions.highest_brightness
-    assert after.conditions.reference is not None
-    assert after.conditions.reference.folder == "/references/can"
-    assert isinstance(after.source, V4l2Configuration)
-    assert after.source.cameras["cam1"].controls == {"gain": 9, "focus": 2}
-    assert after.source.cameras["cam2"] == source.cameras["cam2"]
-    assert after.deadline_ms == 300.0
-    assert fitted(configuration, None) == configuration
-    slow = fitted(configuration, Product(name="can", version="2", deadline_ms=60_000.0))
-    assert slow == configuration

@@ -1,0 +1,67 @@
+"""What a part is by PLC, command and configuration, and what its product changes: pure."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capture.changeover import Chosen, Planned, begin, fitted, stamp_of
+from capture.configuration import CaptureConfiguration, ConditionLimits, ReferenceConfiguration
+from capture.sources.v4l2_configuration import V4l2CameraConfiguration, V4l2Configuration
+from capture.triggers.trigger import Triggered
+from sightline.messages import Part
+from sightline.products import CameraSettings, ConditionChanges, Product
+
+names = st.sampled_from(["", "bottle", "can", "tin"])
+
+
+@given(names, names, names, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_the_plc_goes_before_commands_and_only_the_planned_part_is_a_challenge(
+    plc: str, chosen: str, configured: str, epoch: int, number: int, planned: int
+) -> None:
+    products = {name: Product(name=name, version="3") for name in ("bottle", "can")}
+    configuration = CaptureConfiguration(product=configured)
+    kept = Chosen(product=chosen, lot="", configured=(configured, ""))
+    kept = Chosen(
+        product=begin(configuration, kept).product,
+        lot="",
+        configured=(configured, ""),
+        challenge=Planned(label="dent", epoch=5, number=planned),
+    )
+    part = Part(epoch, number)
+    stamp = stamp_of(kept, Triggered(1, 0, 0, product=plc), products, part)
+    assert stamp.product == (plc or chosen)
+    assert (stamp.version != "") == (stamp.product in products)
+    assert (stamp.challenge != "") == (part == Part(5, planned))
+
+
+def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_else() -> None:
+    source = V4l2Configuration(
+        cameras={
+            "cam1": V4l2CameraConfiguration(node="/dev/video0", controls={"gain": 1, "focus": 2}),
+            "cam2": V4l2CameraConfiguration(node="/dev/video1"),
+        }
+    )
+    configuration = CaptureConfiguration(
+        cameras=("cam1", "cam2"),
+        source=source,
+        conditions=ConditionLimits(reference=ReferenceConfiguration(folder="/references")),
+    )
+    product = Product(
+        name="can",
+        version="1",
+        conditions=ConditionChanges(lowest_brightness=40.0),
+        reference="can",
+        cameras={"cam1": CameraSettings(controls={"gain": 9})},
+        deadline_ms=300.0,
+    )
+    after = fitted(configuration, product)
+    assert after.conditions.lowest_brightness == 40.0
+    assert after.conditions.highest_brightness == configuration.conditions.highest_brightness
+    assert after.conditions.reference is not None
+    assert after.conditions.reference.folder == "/references/can"
+    assert isinstance(after.source, V4l2Configuration)
+    assert after.source.cameras["cam1"].controls == {"gain": 9, "focus": 2}
+    assert after.source.cameras["cam2"] == source.cameras["cam2"]
+    assert after.deadline_ms == 300.0
+    assert fitted(configuration, None) == configuration
+    slow = fitted(configuration, Product(name="can", version="2", deadline_ms=60_000.0))
+    assert slow == configuration
