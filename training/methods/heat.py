@@ -18,7 +18,7 @@ from training.evaluation.answers import Answer
 from training.evaluation.predictors import boxes_of_heat
 from training.holdout import Rows, hold_out, training_part
 from training.loop import Outcome
-from training.methods.classifier import best_threshold
+from training.methods.classifier import best_threshold, odds_of
 
 Heat = NDArray[np.float32]
 LEAST_AREAS = (0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
@@ -131,10 +131,12 @@ def best_reading(
 
 
 class HeatFacts(NamedTuple):
-    """Pictures at model size: normal ones, which of them are held out, and the validation pictures."""
+    """Pictures at model size: normal ones, which of them are held out, how often each of the others is
+    drawn (large groups less often by picture), and the validation pictures."""
 
     normals: Images
     held_out: Rows
+    odds: NDArray[np.float64]
     validation: Images
 
 
@@ -151,7 +153,10 @@ def load_both(
     validation = load_inputs(
         parts.validation.pictures, preprocessing, size, out / "inputs-validation.u8"
     )
-    return HeatFacts(normals, some_rows(len(normals), *rule), validation)
+    held_out = some_rows(len(normals), *rule)
+    odds = odds_of([(False, picture.group) for picture in parts.normals.pictures])
+    odds[held_out] = 0
+    return HeatFacts(normals, held_out, odds / odds.sum(), validation)
 
 
 def facts_of(parts: NormalsAndValidation, cut: Cut, outcome: Outcome) -> dict[str, Any]:

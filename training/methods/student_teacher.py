@@ -18,10 +18,16 @@ from torch.nn import functional
 
 from inference.preprocess import AREA_HALVES
 from training.augment import cropped, dimmed, mirrored, painted
-from training.datasets import DataSet, Images
+from training.datasets import DataSet
 from training.holdout import Rows, identity_of
 from training.loop import Fit, Schedule
-from training.methods.heat import best_reading, facts_of, load_both, normals_and_validation
+from training.methods.heat import (
+    HeatFacts,
+    best_reading,
+    facts_of,
+    load_both,
+    normals_and_validation,
+)
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
 from training.models.student_teacher import StudentTeacher, Teacher
 from training.models.vae import grey_of
@@ -62,16 +68,18 @@ PLANS = {
 class Crops:
     """Crops of normal pictures: damaged, undamaged, and where the damage is."""
 
-    def __init__(self, plan: StudentTeacherPlan, images: Images, held_out: Rows, seed: int) -> None:
-        self._plan, self._images, self._seed = plan, images, seed
-        self._held_out = np.repeat(held_out, plan.crops_each)
-        self._rows = np.repeat(np.setdiff1d(np.arange(len(images)), held_out), plan.crops_each)
-        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+    def __init__(self, plan: StudentTeacherPlan, both: HeatFacts, seed: int) -> None:
+        self._plan, self._images, self._seed, self._odds = plan, both.normals, seed, both.odds
+        self._held_out = np.repeat(both.held_out, plan.crops_each)
+        drawn = plan.crops_each * int((both.odds > 0).sum())
+        self.steps_per_epoch = max(1, drawn // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         """Crops for training."""
         random = np.random.default_rng([self._seed, epoch])
-        order = random.permutation(self._rows)
+        order = random.choice(
+            len(self._odds), self.steps_per_epoch * self._plan.batch, p=self._odds
+        )
         for step in range(self.steps_per_epoch):
             yield self._batch(
                 order[step * self._plan.batch : (step + 1) * self._plan.batch], random
@@ -199,7 +207,7 @@ class StudentTeacherMethod:
         parts = normals_and_validation(found, options.seed)
         size = (plan.width, plan.height)
         both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
-        crops = Crops(plan, both.normals, both.held_out, options.seed)
+        crops = Crops(plan, both, options.seed)
         none = Schedule(epochs=0, patience=0)
         still = msgspec.structs.replace(plan, schedule=none, teacher=none)
         identity = identity_of(still, parts.normals)

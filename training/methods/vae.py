@@ -17,10 +17,16 @@ from torch.nn import functional
 
 from inference.preprocess import AREA_HALVES
 from training.augment import cropped, dimmed, mirrored
-from training.datasets import DataSet, Images
-from training.holdout import Rows, identity_of
+from training.datasets import DataSet
+from training.holdout import identity_of
 from training.loop import Fit, Schedule
-from training.methods.heat import best_reading, facts_of, load_both, normals_and_validation
+from training.methods.heat import (
+    HeatFacts,
+    best_reading,
+    facts_of,
+    load_both,
+    normals_and_validation,
+)
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
 from training.models.vae import Vae, grey_of
 
@@ -66,17 +72,25 @@ class Reading(msgspec.Struct, frozen=True):
 class VaeTask:
     """Crops of normal pictures; some pictures are held out."""
 
-    def __init__(self, plan: VaePlan, images: Images, held_out: Rows, seed: int) -> None:
+    def __init__(self, plan: VaePlan, both: HeatFacts, seed: int) -> None:
         torch.manual_seed(seed)
         self.network: nn.Module = Vae(plan.channels, plan.code)
-        self._plan, self._images, self._held_out, self._seed = plan, images, held_out, seed
-        self._rows = np.repeat(np.setdiff1d(np.arange(len(images)), held_out), plan.crops_each)
-        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+        self._plan, self._images, self._held_out, self._seed = (
+            plan,
+            both.normals,
+            both.held_out,
+            seed,
+        )
+        self._odds = both.odds
+        drawn = plan.crops_each * int((both.odds > 0).sum())
+        self.steps_per_epoch = max(1, drawn // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         """Crops of each picture, mirrored and dimmed."""
         random = np.random.default_rng([self._seed, epoch])
-        order = random.permutation(self._rows)
+        order = random.choice(
+            len(self._odds), self.steps_per_epoch * self._plan.batch, p=self._odds
+        )
         for step in range(self.steps_per_epoch):
             rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
             crops = [cropped(self._images[row], self._plan.crop, random) for row in rows]
@@ -153,7 +167,7 @@ class VaeMethod:
         parts = normals_and_validation(found, options.seed)
         size = (plan.width, plan.height)
         both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
-        task = VaeTask(plan, both.normals, both.held_out, options.seed)
+        task = VaeTask(plan, both, options.seed)
         still = msgspec.structs.replace(plan, schedule=Schedule(epochs=0, patience=0))
         identity = identity_of(still, parts.normals)
         outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
