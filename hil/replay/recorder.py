@@ -100,7 +100,6 @@ class Recorder:
 
 def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
     """The recipe, as a dictionary to be written as YAML; its rights follow from the catalogue."""
-    local = [s.topic for s in noted_streams() if s.route == "local"]
     return {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": RECORDER,
@@ -111,19 +110,7 @@ def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
             "DefaultConfiguration": {
                 "folder": "recording",
                 "keepsFrames": True,
-                "accessControl": {
-                    "aws.greengrass.ipc.pubsub": {
-                        f"{RECORDER}:pubsub:1": _policy("SubscribeToTopic", local)
-                    },
-                    "aws.greengrass.ipc.mqttproxy": {
-                        f"{RECORDER}:mqttproxy:1": _policy(
-                            "SubscribeToIoTCore", [INSPECTION_RECORD.topic_of("+")]
-                        ),
-                        f"{RECORDER}:mqttproxy:2": _policy(
-                            "PublishToIoTCore", [STATION_HEALTH.topic_of("+")]
-                        ),
-                    },
-                },
+                "accessControl": _access_control(),
             }
         },
         "Manifests": [
@@ -138,6 +125,18 @@ def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
                 },
             }
         ],
+    }
+
+
+def _access_control() -> dict[str, Any]:
+    local = [stream.topic for stream in noted_streams() if stream.route == "local"]
+    records, health = INSPECTION_RECORD.topic_of("+"), STATION_HEALTH.topic_of("+")
+    return {
+        "aws.greengrass.ipc.pubsub": {f"{RECORDER}:pubsub:1": _policy("SubscribeToTopic", local)},
+        "aws.greengrass.ipc.mqttproxy": {
+            f"{RECORDER}:mqttproxy:1": _policy("SubscribeToIoTCore", [records]),
+            f"{RECORDER}:mqttproxy:2": _policy("PublishToIoTCore", [health]),
+        },
     }
 
 

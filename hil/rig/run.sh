@@ -1,31 +1,40 @@
 #!/usr/bin/env bash
-# Runs the tests of V4L2 cameras in the virtual rig, or the command that is given; its exit code is theirs.
-# The repository is read-only in there; its .venv must be of Python 3.11 and have the extra `cameras`.
+# Runs a command in the virtual rig (default: the tests of V4L2 cameras); its exit code is the command's.
+# The repository is read-only at /repository in there; what is written to /out comes back into RIG_OUT, if
+# that names a folder. Emulated throughout: /dev/kvm may be there and still not serve.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 cache="$repository/.cache/rig"
-packages=.venv/lib/python3.11/site-packages
-[ -d "$repository/$packages/linuxpy" ] || {
-    echo "no linuxpy in $packages; $repository/requirements/cameras-python3.11.txt has it" >&2
-    exit 1
-}
 bash "$here/build.sh"
 
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
+out=${RIG_OUT:-$(mktemp -d)}
+mkdir -p "$out"
+[ -n "${RIG_OUT:-}" ] || trap 'rm -rf "$out"' EXIT
+rm -f "$out/code" "$out/log" "$out/console"
 cat >"$out/command" <<COMMAND
 cd /repository
-export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/out
-export PYTHONPATH=/repository/$packages:/repository:/repository/shared:/repository/components
+export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/dev/shm/hypothesis HOME=/tmp PYTHONUNBUFFERED=1
+export PYTHONPATH=/packages:/repository:/repository/shared:/repository/components
 ${*:-python3 -m pytest -p no:cacheprovider tests/faults/test_v4l2_nodes.py}
 COMMAND
 timeout "${RIG_TIMEOUT_S:-600}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
     -nodefaults -display none -no-reboot -serial "file:$out/console" \
     -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initramfs.gz" \
-    -append "console=ttyS0 quiet panic=-1" -drive "file=$cache/root.squashfs,if=virtio,format=raw,readonly=on" \
+    -append "console=ttyS0 quiet panic=-1" \
+    -drive "file=$cache/root.squashfs,if=virtio,format=raw,readonly=on" \
+    -drive "file=$cache/packages.squashfs,if=virtio,format=raw,readonly=on" \
     -virtfs "local,path=$repository,mount_tag=repository,security_model=none,readonly=on" \
-    -virtfs "local,path=$out,mount_tag=out,security_model=none" -device virtio-rng-pci ||
-    echo "the rig did not end by itself" >&2
-[ -f "$out/log" ] && cat "$out/log" || cat "$out/console"
+    -virtfs "local,path=$out,mount_tag=out,security_model=none" -device virtio-rng-pci &
+machine=$!
+[ -z "${RIG_FOLLOW:-}" ] || {
+    while [ ! -f "$out/log" ] && kill -0 "$machine" 2>/dev/null; do sleep 0.2; done
+    tail -n +1 -F --pid="$machine" "$out/log" 2>/dev/null || true
+}
+wait "$machine" || echo "the rig did not end by itself" >&2
+if [ -f "$out/log" ]; then
+    [ -n "${RIG_FOLLOW:-}" ] || cat "$out/log"
+else
+    cat "$out/console"
+fi
 exit "$(cat "$out/code" 2>/dev/null || echo 1)"

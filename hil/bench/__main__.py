@@ -1,0 +1,118 @@
+"""`make hil`: the bench's tests, on the virtual rig or, with BENCH=FILE, on what stands here."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hil.bench.description import BENCH_VARIABLE, load_bench
+from hil.bench.report import in_words, results_of, write_page
+from hil.run.arguments import REPOSITORY
+from sightline.errors import ConfigurationError
+
+RIG = REPOSITORY / "hil" / "rig"
+VIRTUAL = RIG / "bench.yaml"
+PROGRAMS = ("qemu-system-x86_64", "modprobe", "cpio", "busybox", "mmdebstrap", "mksquashfs")
+PACKAGES = "qemu-system-x86 kmod cpio busybox-static mmdebstrap squashfs-tools"
+BENCH_TESTS = "hil/bench"
+NODE_TESTS = "tests/faults/test_v4l2_nodes.py"
+JUNIT = "junit.xml"
+BASE = "/dev/shm/bench"
+PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", "timeout=900")
+EXIT_PASSED, EXIT_FAILED, EXIT_WRONG = 0, 1, 2
+
+
+def why_no_rig() -> str:
+    """Why the virtual rig cannot be built here; empty if it can."""
+    missing = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
+    if missing:
+        return f"{', '.join(missing)} not found; apt-get install {PACKAGES}"
+    if os.getuid() != 0 and not (REPOSITORY / ".cache" / "rig" / "packages.squashfs").exists():
+        return "building the rig needs root (mmdebstrap, apt)"
+    return ""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 if all that is on the bench passed, 1 if not, 2 for a wrong bench file."""
+    given = _parser().parse_args(arguments)
+    path: Path = given.bench or VIRTUAL
+    try:
+        bench = load_bench(path)
+    except ConfigurationError as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return EXIT_WRONG
+    is_virtual = path.resolve() == VIRTUAL
+    if is_virtual and why_no_rig():
+        print(f"the virtual rig is skipped: {why_no_rig()}")
+        return EXIT_PASSED if given.skip_without_rig else EXIT_FAILED
+    out: Path = (given.out / bench.name).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / JUNIT).unlink(missing_ok=True)
+    began_s = time.monotonic()
+    run = _in_the_rig if is_virtual else _here
+    code = run(out, path, given.k)
+    return _conclude(out, bench.name, time.monotonic() - began_s, code)
+
+
+def _in_the_rig(out: Path, path: Path, chosen: str) -> int:
+    """All in one life of the virtual machine; what fails leaves its logs in `out`."""
+    where = path.resolve().relative_to(REPOSITORY)
+    keyword = f" -k '{chosen}'" if chosen else ""
+    tests = f"python3 {' '.join(PYTEST)} --junitxml=/out/{JUNIT} --basetemp={BASE}"
+    logs = f"{BASE}/bench0/*/run/logs {BASE}/bench0/*/run/nucleus/logs {BASE}/bench0/*/recording"
+    command = (
+        f"{BENCH_VARIABLE}=/repository/{where} {tests} {NODE_TESTS} {BENCH_TESTS}{keyword}; "
+        f"code=$?; mkdir -p /out/logs; cp -r {logs} /out/logs/ 2>/dev/null; (exit $code)"
+    )
+    environment = {**os.environ, "PATH": _path(), "RIG_OUT": str(out), "RIG_FOLLOW": "1"}
+    rig = ("bash", str(RIG / "run.sh"), command)
+    return subprocess.run(rig, env=environment, check=False).returncode
+
+
+def _here(out: Path, path: Path, chosen: str) -> int:
+    words = [*PYTEST, f"--junitxml={out / JUNIT}", BENCH_TESTS]
+    words += ["-k", chosen] if chosen else []
+    environment = {**os.environ, BENCH_VARIABLE: str(path.resolve())}
+    command = (sys.executable, *words, f"--basetemp={out / 'run'}")
+    return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
+
+
+def _conclude(out: Path, bench: str, seconds: float, code: int) -> int:
+    if not (out / JUNIT).is_file():
+        print(f"no results came; see {out}")
+        return EXIT_FAILED
+    results = results_of(out / JUNIT)
+    page = write_page(results, bench, seconds, out / "index.html")
+    for one in results:
+        if one.outcome == "skipped":
+            print(f"  skipped: {one.sentence}: {one.why}")
+    print(f"{bench}: {in_words(results)}, in {seconds:.0f} s; {page}")
+    failed = code != 0 or any(one.outcome == "failed" for one in results)
+    return EXIT_FAILED if failed else EXIT_PASSED
+
+
+def _path() -> str:
+    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hil.bench", description=__doc__)
+    parser.add_argument("--bench", type=Path, help="a description as hil/bench.yaml (virtual rig)")
+    parser.add_argument(
+        "--out", type=Path, default=REPOSITORY / "build" / "bench", help="reports (build/bench)"
+    )
+    parser.add_argument("-k", default="", help="only the tests whose names match, as pytest's -k")
+    parser.add_argument(
+        "--skip-without-rig",
+        action="store_true",
+        help="exit code 0, with the reason, where the virtual rig cannot be built",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

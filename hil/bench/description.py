@@ -1,0 +1,175 @@
+"""bench.yaml: what stands on a bench. Whatever is not named is absent, and its tests are skipped."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from msgspec import Meta, field
+
+from sightline.configuration import Configuration, load_configuration
+from sightline.errors import ConfigurationError
+from sightline.messages import PixelFormat
+
+BENCH_VARIABLE = "SIGHTLINE_BENCH"
+BY_ID = Path("/dev/v4l/by-id")
+Positive = Annotated[float, Meta(gt=0)]
+Words = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class BenchCamera(Configuration, frozen=True, kw_only=True):
+    """A camera by its node, or by the serial number in its name under /dev/v4l/by-id.
+
+    `identity` is what its driver must tell as card or bus; `loop` an output whose pictures it sees.
+    """
+
+    node: str = ""
+    serial: str = ""
+    identity: str = ""
+    loop: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.node) == bool(self.serial):
+            raise ValueError("a camera is named by its node or by its serial, one of the two")
+
+
+class Frames(Configuration, frozen=True, kw_only=True):
+    """What the cameras are asked for."""
+
+    width: Annotated[int, Meta(ge=16, multiple_of=2)] = 1280
+    height: Annotated[int, Meta(ge=16, multiple_of=2)] = 720
+    pixel_format: PixelFormat = "UYVY"
+    controls: dict[str, int] = field(default_factory=dict)
+    matching: dict[str, Any] = field(default_factory=dict)
+
+
+class TriggerLine(Configuration, frozen=True, kw_only=True):
+    """A sensor at a GPIO line, in place of the PLC's counter."""
+
+    chip: str
+    line: str
+    active_low: bool = False
+
+
+class PlcEndpoint(Configuration, frozen=True, kw_only=True):
+    """A real PLC; without one the simulated plant counts the parts."""
+
+    protocol: Literal["opcua", "modbus"]
+    endpoint: str
+
+
+class Gpu(Configuration, frozen=True, kw_only=True):
+    """Serve the models with this runtime."""
+
+    name: str
+    runtime: Literal["tensorrt", "tensorrt-rtx"] = "tensorrt"
+
+
+class Relay(Configuration, frozen=True, kw_only=True):
+    """Commands that unplug some cameras and plug them in again."""
+
+    cameras: Words
+    unplug: Words
+    plug: Words
+
+
+class Exposure(Configuration, frozen=True, kw_only=True):
+    """A control that makes pictures darker and brighter."""
+
+    control: str
+    low: int
+    high: int
+
+
+class Expected(Configuration, frozen=True, kw_only=True):
+    """What the bench is held to; a time that is not given is not looked at."""
+
+    parts: Annotated[int, Meta(ge=1)] = 60
+    parts_per_second: Positive = 2.0
+    way_to_gate_s: Positive = 1.5
+    ready_s: Positive = 120.0
+    frame_sync_skew_ms: Positive | None = None
+    trigger_to_verdict_p99_ms: Positive | None = None
+    soak_s: Positive | None = None
+    greatest_celsius: Positive = 95.0
+
+    @property
+    def fed_parts(self) -> int:
+        """How many parts pass: those asked for, or as many as the soak lasts."""
+        return max(self.parts, round((self.soak_s or 0.0) * self.parts_per_second))
+
+
+class Bench(Configuration, frozen=True, kw_only=True):
+    """A bench; `segment` is played to the cameras through their loops."""
+
+    name: str
+    cameras: dict[str, BenchCamera]
+    frames: Frames = Frames()
+    trigger_line: TriggerLine | None = None
+    plc: PlcEndpoint | None = None
+    gpu: Gpu | None = None
+    relay: Relay | None = None
+    exposure: Exposure | None = None
+    segment: str = ""
+    expected: Expected = Expected()
+
+    def node_of(self, camera: str) -> str:
+        """The camera's node; ConfigurationError if no node has its serial number."""
+        described = self.cameras[camera]
+        if described.node:
+            return described.node
+        found = sorted(BY_ID.glob(f"*{described.serial}*index0")) if BY_ID.is_dir() else []
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"{camera}: {len(found)} nodes of {BY_ID} have the serial {described.serial!r}"
+            )
+        return str(found[0])
+
+    def capture_merge(self) -> dict[str, Any]:
+        """The capture component's configuration on this bench."""
+        way_ms = self.expected.way_to_gate_s * 1000.0
+        merge: dict[str, Any] = {
+            "cameras": list(self.cameras),
+            "frame": {"width": self.frames.width, "height": self.frames.height},
+            "source": {
+                "kind": "v4l2",
+                "pixelFormat": self.frames.pixel_format,
+                "controls": dict(self.frames.controls),
+                "cameras": {camera: {"node": self.node_of(camera)} for camera in self.cameras},
+                "matching": dict(self.frames.matching),
+            },
+            "distanceToGateMm": way_ms / 2,
+            "beltSpeedMps": 0.5,
+            "deadlineMs": way_ms,
+        }
+        if self.trigger_line is not None:
+            line = self.trigger_line
+            merge["trigger"] = {
+                "kind": "gpio",
+                "chip": line.chip,
+                "line": line.line,
+                "activeLow": line.active_low,
+            }
+        return merge
+
+
+def load_bench(path: Path) -> Bench:
+    """The bench of a file; ConfigurationError names file, pointer, what was found and what is allowed."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} at /: found {values!r}; an object is allowed")
+    try:
+        return load_configuration(Bench, values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def bench_of_environment() -> Bench:
+    """The bench that `python -m hil.bench` named."""
+    path = os.environ.get(BENCH_VARIABLE)
+    if not path:
+        raise ConfigurationError(f"{BENCH_VARIABLE} names no bench; `make hil` sets it")
+    return load_bench(Path(path))

@@ -1,0 +1,157 @@
+"""The station of a bench: the whole suite with the bench's cameras, its parts, and what came of them."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hil.bench.description import Bench
+from hil.bench.thermal import ThermalLog
+from hil.replay.frames import decode_frame
+from hil.replay.segment import FRAMES, MESSAGES, Noted, Segment, load_messages, load_segment
+from hil.replay.station import run_parts, with_recorder, write_json
+from hil.run.arguments import REPOSITORY, RunArguments, parse
+from hil.run.progress import Progress
+from hil.run.station import POLL_S, OneMachine
+from hil.run.this_run import latencies
+from sightline.topics import CAPTURE, EQUIPMENT, INFERENCE
+
+Json = dict[str, Any]
+CAMERAS_TIMEOUT_S = 60.0
+
+
+def arguments_of(bench: Bench, folder: Path) -> RunArguments:
+    """The run of `python -m hil.run` with the bench's cameras, PLC and runtime."""
+    protocol = bench.plc.protocol if bench.plc is not None else "modbus"
+    rate, parts = bench.expected.parts_per_second, bench.expected.fed_parts
+    words = ["--plc", protocol, "--port", "0", "--rate", f"{rate}", "--parts", f"{parts}"]
+    station = f"bench-{uuid.uuid4().hex[:8]}"
+    run = parse([*words, "--folder", str(folder / "run"), "--station", station])
+    merges: dict[str, Json] = {CAPTURE: bench.capture_merge()}
+    merges[INFERENCE] = {"cameras": list(bench.cameras)}
+    if bench.gpu is not None:
+        names = ("surface", "cap")
+        merges[INFERENCE]["models"] = [{"name": n, "runtime": bench.gpu.runtime} for n in names]
+    if bench.plc is not None:
+        link = {"kind": protocol, protocol: {"endpoint": bench.plc.endpoint}}
+        merges[EQUIPMENT] = {"link": link}
+    schedule = write_json(folder / "schedule.json", [n / rate for n in range(parts)])
+    plant = (
+        *("--schedule", str(schedule), "--speed", "0.5"),
+        *("--gate-distance", f"{bench.expected.way_to_gate_s / 2}"),
+    )
+    return replace(
+        run,
+        merges=merges,
+        first_number=1,
+        plant=plant,
+        ready_timeout_s=bench.expected.ready_s,
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a bench's parts."""
+
+    messages: list[Noted]
+    records: list[Json]
+
+    def of_stream(self, stream: str) -> list[Json]:
+        """The messages of a stream, in order."""
+        return [noted.message for noted in self.messages if noted.stream == stream]
+
+    def p99_ms(self, figure: str) -> float | None:
+        """The 99th percentile of one of the run's latencies."""
+        return latencies(self.records)[figure]["p99"]
+
+
+class BenchStation:
+    """One station for all tests of a session."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench = bench
+        self._recording = folder / "recording"
+        run = with_recorder(
+            arguments_of(bench, folder), self._recording, tuple(bench.cameras), False
+        )
+        self._machine = OneMachine(run, folder)
+        self._timeout_s = run.ready_timeout_s
+        self._shown: list[Any] = []
+        self.thermal = ThermalLog(folder / "thermal.csv")
+
+    def start(self) -> None:
+        """Bring it up; returns when each component is ready and each camera streams."""
+        self._machine.start()
+        self._machine.wait_until_ready(self._timeout_s)
+        self.wait_for("all cameras", lambda: all(map(self.streams, self.bench.cameras)))
+
+    def stop(self) -> None:
+        """Take it down."""
+        for loop in self._shown:
+            loop.close()
+        self._machine.stop()
+
+    def let_parts_pass(self) -> Outcome:
+        """The bench's parts, with the segment's pictures before the cameras where they have loops."""
+        parts, way_s = self.bench.expected.fed_parts, self.bench.expected.way_to_gate_s
+        whole_s = parts / self.bench.expected.parts_per_second + 3 * way_s + 60
+        progress = Progress()
+        self.thermal.start()
+        try:
+            if not self.bench.segment:
+                run_parts(self._machine, parts, progress, whole_s)
+            else:
+                segment = load_segment(REPOSITORY / self.bench.segment)
+                self._show_each(segment, parts, progress, whole_s)
+        finally:
+            self.thermal.stop()
+        return Outcome(load_messages(self._recording / MESSAGES), self._machine.records())
+
+    def show(self, segment: Segment, place: int) -> None:
+        """Put a part's pictures before the cameras."""
+        from hil.rig.hdmi_loop import HdmiLoop, show_all  # late: linuxpy is an extra
+
+        described, frames = self.bench.cameras, segment.parts[place].frames
+        if not self._shown:
+            size = (segment.width, segment.height)
+            self._shown = [HdmiLoop(c.loop, c.node, *size) for c in described.values()]
+        folder = REPOSITORY / self.bench.segment / FRAMES
+        show_all(self._shown, [decode_frame(folder / frames[c].file) for c in described])
+
+    def health(self, component: str = CAPTURE) -> Json:
+        """What a component told last."""
+        told: Json = self._machine.cloud_summary().get("health", {}).get(component, {})
+        return told
+
+    def streams(self, camera: str) -> bool:
+        """Whether capture has frames of the camera."""
+        return bool(self.health().get("gauges", {}).get(f"camera_streams_{camera}") == 1.0)
+
+    def faults(self) -> dict[str, str]:
+        """Capture's faults by code."""
+        return {fault["code"]: fault["text"] for fault in self.health().get("faults", ())}
+
+    def wait_for(self, what: str, holds: Callable[[], bool], timeout_s: float = 0.0) -> None:
+        """Wait until a condition holds; AssertionError with its name if it never does."""
+        deadline_s = time.monotonic() + (timeout_s or self._timeout_s)
+        while not holds():
+            self._machine.check_processes()
+            assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.faults()}"
+            time.sleep(POLL_S)
+
+    def _show_each(
+        self, segment: Segment, parts: int, progress: Progress, timeout_s: float
+    ) -> None:
+        self._machine.tell_plant("start")
+        for place in range(parts):
+            self.wait_for(f"part {place + 1}", lambda n=place: self._captured() > n, timeout_s)  # type: ignore[misc]
+            progress.say(f"part {place + 1} captured")
+            if place + 1 < parts:
+                self.show(segment, place + 1)
+        run_parts(self._machine, parts, progress, timeout_s)
+
+    def _captured(self) -> int:
+        messages = load_messages(self._recording / MESSAGES)
+        return sum(noted.stream == "PartCaptured" for noted in messages)

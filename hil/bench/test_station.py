@@ -1,0 +1,61 @@
+"""What the whole station of a bench does with its parts: verdicts in time, gate, runtime, heat."""
+
+import importlib.util
+
+import pytest
+
+from hil.bench.description import Bench
+from hil.bench.station import BenchStation, Outcome
+from sightline.topics import INFERENCE
+
+
+def test_every_part_has_one_verdict_one_record_and_what_the_gate_did(
+    bench: Bench, outcome: Outcome
+) -> None:
+    numbers = sorted(record["partNumber"] for record in outcome.records)
+    assert len(numbers) == len(set(numbers)) == bench.expected.fed_parts
+    for record in outcome.records:
+        assert record["verdict"] != "missed", record["reason"]
+        assert (record["gate"] == "passed") == (record["verdict"] == "ok"), record
+
+
+def test_verdicts_come_in_time(bench: Bench, outcome: Outcome) -> None:
+    greatest_ms = bench.expected.trigger_to_verdict_p99_ms
+    if greatest_ms is None:
+        pytest.skip("the bench expects no latency (of a virtual camera it would mean nothing)")
+    p99_ms = outcome.p99_ms("trigger_to_verdict")
+    assert p99_ms is not None
+    assert p99_ms <= greatest_ms
+
+
+def test_tensorrt_serves_the_models_after_their_golden_frames(
+    bench: Bench, station: BenchStation, outcome: Outcome
+) -> None:
+    if bench.gpu is None:
+        pytest.skip("the bench has no GPU")
+    module = bench.gpu.runtime.replace("-", "_")
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed here")
+    told = station.health(INFERENCE)
+    assert told["ready"]  # a model is served only after its golden frames came out as they must
+    assert told["faults"] == []
+    assert all(record["models"] for record in outcome.records)
+
+
+def test_the_plc_on_the_bench_confirms_every_part(bench: Bench, outcome: Outcome) -> None:
+    if bench.plc is None:
+        pytest.skip("the bench has no PLC of its own; the simulated one confirmed every part")
+    assert [record["gate"] for record in outcome.records].count("unconfirmed") == 0
+
+
+def test_it_keeps_cool_through_the_soak(
+    bench: Bench, station: BenchStation, outcome: Outcome
+) -> None:
+    if bench.expected.soak_s is None:
+        pytest.skip("the bench asks for no soak")
+    greatest = station.thermal.greatest("celsius")
+    if greatest is None:
+        pytest.skip("this machine tells no temperatures")
+    assert greatest <= bench.expected.greatest_celsius
+    assert len(station.thermal.rows) >= bench.expected.soak_s * 0.9
+    assert len(outcome.records) == bench.expected.fed_parts

@@ -1,0 +1,84 @@
+"""The test driver's HDMI outputs, looped to its capture inputs: what is shown is what the camera sees.
+
+Each camera's node gets its HDMI input and the timings of 720p with the fewest frames a second; what one
+output was given last is seen, byte for byte, until it is given the next.
+"""
+
+import fcntl
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from linuxpy.video import raw
+from linuxpy.video.device import (
+    BufferType,
+    Device,
+    VideoOutput,
+    set_format,
+    set_input,
+    set_output,
+)
+from numpy.typing import NDArray
+
+HDMI_INPUT, HDMI_OUTPUT = 1, 0
+NO_TEXT = 2
+GREATEST_TIMINGS = 200
+Pixels = NDArray[np.uint8]
+
+
+class HdmiLoop:
+    """A pair of nodes, an output and a capture, joined in the driver."""
+
+    def __init__(self, output: str, capture: str, width: int, height: int) -> None:
+        self._device = Device(output)
+        self._device.open()
+        with Device(capture) as camera:
+            self._join(camera, width, height)
+        set_format(self._device, BufferType.VIDEO_OUTPUT, width, height, "UYVY")
+        self._output = VideoOutput(self._device, size=2)
+        self._output.open()
+
+    def show(self, frame: Pixels) -> None:
+        """Let the camera see this UYVY frame from now on."""
+        self._output.write(np.ascontiguousarray(frame).tobytes())
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        self._output.close()
+        self._device.close()
+
+    def _join(self, camera: Any, width: int, height: int) -> None:
+        set_output(self._device, HDMI_OUTPUT)
+        set_input(camera, HDMI_INPUT)
+        slowest = _slowest_timings(self._device, width, height)
+        for node in (self._device, camera):
+            timings = raw.v4l2_dv_timings.from_buffer_copy(slowest)
+            fcntl.ioctl(node, raw.IOC.S_DV_TIMINGS, timings)
+        set_format(camera, BufferType.VIDEO_CAPTURE, width, height, "UYVY")
+        camera.controls["loop_video"].value = 1
+        camera.controls["osd_text_mode"].value = NO_TEXT
+
+
+def show_all(loops: Sequence[HdmiLoop], frames: Sequence[Pixels]) -> None:
+    """One frame on each loop."""
+    for loop, frame in zip(loops, frames, strict=True):
+        loop.show(frame)
+
+
+def _slowest_timings(device: Any, width: int, height: int) -> bytes:
+    found: list[tuple[float, bytes]] = []
+    asked = raw.v4l2_enum_dv_timings()
+    for index in range(GREATEST_TIMINGS):
+        asked.index = index
+        try:
+            fcntl.ioctl(device, raw.IOC.ENUM_DV_TIMINGS, asked)
+        except OSError:
+            break
+        bt = asked.timings.bt
+        if (bt.width, bt.height) == (width, height):
+            columns = width + bt.hfrontporch + bt.hsync + bt.hbackporch
+            rows = height + bt.vfrontporch + bt.vsync + bt.vbackporch
+            found.append((bt.pixelclock / (columns * rows), bytes(asked.timings)))
+    if not found:
+        raise ValueError(f"{device.filename} has no timings of {width}x{height}")
+    return min(found)[1]
