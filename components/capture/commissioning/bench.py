@@ -56,7 +56,7 @@ class Bench(threading.Thread):
         self._steps: dict[str, Step] = {
             "map_cameras": map_cameras,
             "calibrate": Calibrate(bench, self._calibrations),
-            "take_reference": TakeReference(bench, self._past, self._taken),
+            "take_reference": TakeReference(bench, self._past, self._taken, lambda: self._product),
         }
 
     def take(self, command: CommandAccepted) -> None:

@@ -1,5 +1,6 @@
 """The step `take_reference`: a part that went by becomes what all parts of its product are held against."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta
@@ -18,7 +19,8 @@ HALF_SIZE = "its kept pictures, at half size: sharpness is held against a softer
 class TakeReferenceArguments(Configuration, frozen=True, kw_only=True):
     """The part (0: the last one); or `forget`: no taken reference from now on.
 
-    `product` is needed where the component has started since the part.
+    `product` is needed where the component has started since the part; to forget, the product of now
+    is meant where none is said.
     """
 
     epoch: Annotated[int, Meta(ge=0)] = 0
@@ -30,17 +32,25 @@ class TakeReferenceArguments(Configuration, frozen=True, kw_only=True):
 class TakeReference:
     """Nothing changes unless all cameras' pictures are there and good."""
 
-    def __init__(self, bench: Workbench, past: PastParts, taken: TakenReferences) -> None:
+    def __init__(
+        self,
+        bench: Workbench,
+        past: PastParts,
+        taken: TakenReferences,
+        product_now: Callable[[], str],
+    ) -> None:
         self._bench = bench
         self._past = past
         self._taken = taken
+        self._product_now = product_now
 
     def __call__(self, arguments: dict[str, Argument]) -> StepDone:
         """In force from the next part on, or from the next second."""
         asked = load_configuration(TakeReferenceArguments, arguments)
         if asked.forget:
-            self._taken.forget(asked.product)
-            return StepDone(f"No reference for {_named(asked.product)} any more")
+            product = asked.product or self._product_now()
+            self._taken.forget(product)
+            return StepDone(f"No reference for {_named(product)} any more")
         part = Part(asked.epoch, asked.part_number) if asked.part_number else self._past.last().part
         found = self._find(part, asked.product)
         self._refuse_bad(found)

@@ -157,6 +157,7 @@ def test_a_reference_belongs_to_the_product_that_the_part_was(
     step = step_of(station, tell(station, "take_reference"))
     assert "the reference for cup" in step.text
     assert (folder.references / "cup" / step.version / "cam4.png").is_file()
+    assert "for cup any more" in step_of(station, tell(station, "take_reference", forget=True)).text
     station.configure(product="jug")
     station.trigger(2)
     assert "brightness" not in out_of_range(station)
