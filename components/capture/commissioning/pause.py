@@ -1,10 +1,11 @@
-"""When there is time between two parts: the second half of the way from one to the next."""
+"""When there is time between two parts: late on the way from one to the next."""
 
 import threading
 import time
 from collections.abc import Callable
 
-GREATEST_PAUSE_S = 0.2
+GREATEST_PAUSE_S = 0.4
+SHARE_OF_PART = 0.6  # of the time from part to part; the verdict is out by then
 LONGEST_STEP_S = 0.05
 
 
@@ -20,7 +21,7 @@ class Pause:
         """A part was triggered now."""
         now_s = self._now_s()
         if self._last_s is not None:
-            self._pause_s = min(GREATEST_PAUSE_S, (now_s - self._last_s) / 2)
+            self._pause_s = min(GREATEST_PAUSE_S, SHARE_OF_PART * (now_s - self._last_s))
         self._last_s = now_s
 
     def left_s(self) -> float:
