@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import PictureError
 from training.datasets import ANOMALY, Picture
 from training.evaluation.answers import Answer, FoundBox, answer_of_boxes
+from training.small_pictures import small_grey
 
 SIDE_PX = 16  # enough to see what is shown; with more, look-up on near-duplicates gets worse
 Features = NDArray[np.float32]
@@ -20,10 +20,7 @@ def features_of(pictures: Sequence[Picture]) -> Features:
 
 
 def _small(picture: Picture) -> Features:
-    grey = cv2.imread(str(picture.file), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise PictureError(f"{picture.file} cannot be decoded as a picture")
-    small = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(small_grey(picture), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     flat = small.astype(np.float32).ravel()
     centred: Features = flat - flat.mean()
     return centred

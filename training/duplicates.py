@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import PictureError
 from training.datasets import Picture
+from training.small_pictures import small_grey
 
-SIDE_PX = 64
 KEPT = 16  # low frequencies each way; with 8 all pictures of one product look alike
 BITS = KEPT * KEPT
 NEAR_BITS = (
@@ -43,10 +42,7 @@ def hashes_of(pictures: Sequence[Picture], views: int = 1) -> Hashes:
     """(views, K, 32) bytes: as they are, then turned and mirrored."""
     found = []
     for picture in pictures:
-        grey = cv2.imread(str(picture.file), cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise PictureError(f"{picture.file} cannot be decoded as a picture")
-        small = np.asarray(cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
+        small = small_grey(picture)
         found.append([hash_of(view_of(small, view)) for view in range(views)])
     packed: Hashes = np.array(found, np.uint8).reshape(-1, views, BITS // 8)
     by_view: Hashes = packed.transpose(1, 0, 2)

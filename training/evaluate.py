@@ -48,7 +48,7 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     found = chosen_data(given)
     chosen = _chosen(found, given.split)
     if any(picture.part_number for picture in chosen.pictures):
-        result = evaluate_parts(folders, chosen.pictures, given.sweep)
+        result = evaluate_parts(folders, chosen.pictures, given.sweep, _prices(given))
         if given.cards:
             for folder in folders:
                 note_on_card(folder, result)
@@ -87,10 +87,9 @@ def _by_picture(
     predictor: Predictor, given: argparse.Namespace, chosen: DataSet, training: DataSet
 ) -> dict[str, Any]:
     labels = given.labels or _defects(predictor.labels, chosen)
-    prices = Prices(given.price_of_escape, given.price_of_scrap)
     started = time.monotonic()
     evaluation = evaluate_pictures(
-        predictor, with_labels(chosen, labels), with_labels(training, labels), prices
+        predictor, with_labels(chosen, labels), with_labels(training, labels), _prices(given)
     )
     facts = {
         "model": predictor.name,
@@ -112,6 +111,10 @@ def _by_picture(
     if given.out:
         _write(given.out, mark + REPORT_FILE, report_html(evaluation, facts))
     return result
+
+
+def _prices(given: argparse.Namespace) -> Prices:
+    return Prices(given.price_of_escape, given.price_of_scrap)
 
 
 def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:

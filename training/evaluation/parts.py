@@ -14,6 +14,7 @@ from inference.configuration import LabelTiers, Policy
 from inference.detectors.onnx import OnnxDetector
 from inference.examiner import ServingModel, Timings, ask, read_answer
 from training.datasets import Picture, load_frame
+from training.evaluation.thresholds import Prices
 from training.examination import ExaminedPart, figures, planted_on
 from training.model_card import add_to_card
 
@@ -51,8 +52,10 @@ def examine_parts(
     return examined
 
 
-def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, Any]]:
-    """The figures for pairs of reject and review scores of scratches and dents."""
+def sweep(
+    parts: Sequence[ExaminedPart], policy: Policy, prices: Prices
+) -> Iterable[dict[str, Any]]:
+    """The figures for pairs of reject and review scores of scratches and dents, and what each costs."""
     for reject in SWEEP:
         for review in (score for score in SWEEP if score <= reject):
             tiers = LabelTiers(reject=reject, review=review, keep=min(0.2, review))
@@ -65,11 +68,16 @@ def sweep(parts: Sequence[ExaminedPart], policy: Policy) -> Iterable[dict[str, A
                     name: found[name]["share"]
                     for name in ("escapes", "overkill", "review", "good_parts_reviewed")
                 },
+                "cost": found["escapes"]["count"] * prices.escape
+                + found["overkill"]["count"] * prices.scrap,
             }
 
 
 def evaluate_parts(
-    folders: Sequence[Path], pictures: Sequence[Picture], with_sweep: bool
+    folders: Sequence[Path],
+    pictures: Sequence[Picture],
+    with_sweep: bool,
+    prices: Prices,
 ) -> dict[str, Any]:
     """All figures of these models on the parts of these pictures, by the default policy."""
     models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
@@ -86,7 +94,7 @@ def evaluate_parts(
         "model_ms": {model.contract.name: _median_ms(model, pictures) for model in models},
     }
     if with_sweep:
-        result["sweep"] = list(sweep(parts, Policy()))
+        result["sweep"] = list(sweep(parts, Policy(), prices))
     return result
 
 
