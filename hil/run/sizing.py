@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from hil.run.arguments import REPOSITORY
 from hil.run.search import highest_rate
@@ -23,6 +24,7 @@ from hil.run.search import highest_rate
 Json = dict[str, Any]
 GREATEST_RATE_HZ = 25.0  # of the streams between the components
 SETTLING_S = 120.0
+LAPTOP = REPOSITORY / "recipes" / "deployments" / "laptop.yaml"
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,40 @@ class Told:
     seconds: float
 
 
+@dataclass(frozen=True)
+class ModelChoice:
+    """The models to serve instead of the deployment's, their runtime, and threads of one run."""
+
+    names: tuple[str, ...] = ()
+    runtime: str = "onnx"
+    threads: int | None = None
+
+    def put_into(self, deployment: Path, folder: Path) -> Path:
+        """The deployment with this choice, in the folder."""
+        content: Json = yaml.safe_load(deployment.read_text(encoding="utf-8"))
+        inference = content["components"]["com.sightline.Inference"]
+        merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
+        if self.names:
+            merge["models"] = [{"name": n, "runtime": self.runtime} for n in self.names]
+        if self.threads is not None:
+            merge["threads"] = self.threads
+        file = folder / "deployment.yaml"
+        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        return file
+
+
 class Machine:
     """Whole stations on this machine, run at one rate after the other."""
 
-    def __init__(self, folder: Path, passed_on: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        deployment: Path,
+        choice: ModelChoice,
+        passed_on: Sequence[str] = (),
+    ) -> None:
         self._folder = folder
-        self._passed_on = tuple(passed_on)
+        self._passed_on = ("--deployment", str(choice.put_into(deployment, folder)), *passed_on)
         self._number = 0
 
     def holds(self, rate_hz: float, seconds: float) -> Told | None:
@@ -161,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hil.run.sizing",
         description=__doc__,
-        epilog="Other arguments go to hil.run, such as --deployment FILE or --plc modbus.",
+        epilog="Other arguments go to hil.run, such as --plc modbus.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a trial (15)")
@@ -169,6 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--start", type=float, default=5.0, help="rate of the first trial (5)")
     parser.add_argument("--greatest", type=float, default=GREATEST_RATE_HZ, help="(25)")
     parser.add_argument("--resolution", type=float, default=1.0, help="parts a second (1)")
+    parser.add_argument("--deployment", type=Path, default=LAPTOP, help="(laptop.yaml)")
+    parser.add_argument("--models", nargs="+", default=(), help="names in the model store")
+    parser.add_argument("--runtime", default="onnx", help="of these models (onnx)")
+    parser.add_argument("--threads", type=int, help="of one model run")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
     given, passed_on = parser.parse_known_args(arguments)
     if not 0 < given.resolution <= given.start <= given.greatest <= GREATEST_RATE_HZ:
@@ -178,7 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     folder = given.folder / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
-    found = _search(Machine(folder, passed_on), given)
+    choice = ModelChoice(tuple(given.models), given.runtime, given.threads)
+    found = _search(Machine(folder, given.deployment, choice, passed_on), given)
     if found is None:
         _say("No rate held.")
         return 1

@@ -1,7 +1,7 @@
 """The station's model store: folders named by the digest of their model.onnx, and names that point to them.
 
     models/<sha256>/{model.onnx, golden.npz, card.json}
-    models/names/<name>     holds the digest
+    models/names/<name>     holds the digest; <name>-int8 that of its form in 8 bits
 
 `python -m sightline.model_store put FOLDER --name NAME --store DIR` is what a model component's
 install step runs.
@@ -52,6 +52,13 @@ def put_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str
     return digest
 
 
+def put_all(folder: Path, name: str, store: Path) -> dict[str, str]:
+    """Put a model and its forms in other precisions: `surface/int8` as `surface-int8`; the digests."""
+    forms = sorted(path.parent for path in folder.glob("*/model.onnx"))
+    put = {name: put_model(folder, name, store)}
+    return put | {f"{name}-{f.name}": put_model(f, f"{name}-{f.name}", store) for f in forms}
+
+
 def point_name_to(store: Path, name: str, digest: str) -> None:
     """Let the name point to a model; on disk on return."""
     DurableText(store / "names" / name).store(digest)
@@ -90,11 +97,11 @@ def main() -> int:
     parser.add_argument("--store", type=Path, required=True, help="the model store's folder")
     arguments = parser.parse_args()
     try:
-        digest = put_model(arguments.folder, arguments.name, arguments.store)
+        put = put_all(arguments.folder, arguments.name, arguments.store)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{arguments.name} {digest}\n")
+    sys.stdout.write("".join(f"{name} {digest}\n" for name, digest in put.items()))
     return 0
 
 

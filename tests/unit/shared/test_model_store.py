@@ -87,6 +87,16 @@ def test_the_install_step_puts_a_model_and_says_its_digest(delivered: Path, stor
     assert ended.stdout == f"surface {find_model(store, 'surface').name}\n"
 
 
+def test_a_form_in_another_precision_is_put_under_a_name_of_its_own(
+    delivered: Path, store: Path
+) -> None:
+    (delivered / "int8").mkdir()
+    (delivered / "int8" / "model.onnx").write_bytes(b"fewer bits")
+    assert run_put(delivered, store).returncode == 0
+    assert (find_model(store, "surface-int8") / "model.onnx").read_bytes() == b"fewer bits"
+    assert find_model(store, "surface") != find_model(store, "surface-int8")
+
+
 def test_the_install_step_fails_in_words_when_there_is_no_model(
     tmp_path: Path, store: Path
 ) -> None:
