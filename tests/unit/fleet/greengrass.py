@@ -5,8 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import yaml
+
 from tests.unit.fleet.endpoint import Json, Refusal, Service
 
+GREATEST_RECIPE_BYTES = 16_000
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 BEGAN = datetime(2026, 11, 21, tzinfo=timezone.utc)
 Fate = Callable[[str, Json], str]
@@ -113,8 +116,13 @@ class Greengrass:
 
     def create_component_version(self, request: Json) -> Json:
         """A version can be created once."""
-        given = request.get("lambdaFunction") or {}
-        name, version = given.get("componentName", ""), given.get("componentVersion", "")
+        if "inlineRecipe" in request:
+            recipe = yaml.safe_load(request["inlineRecipe"])
+            assert len(request["inlineRecipe"]) <= GREATEST_RECIPE_BYTES
+            name, version = recipe["ComponentName"], recipe["ComponentVersion"]
+        else:
+            given = request["lambdaFunction"]
+            name, version = given["componentName"], given["componentVersion"]
         arn = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:{name}:versions:{version}"
         if arn in self.components:
             raise Refusal("ConflictException", f"{name} {version} is there", 409)
@@ -128,8 +136,13 @@ class Greengrass:
         }
 
     def list_component_versions(self, request: Json) -> Json:
-        """None."""
-        return _page("componentVersions", [], request)
+        """Those that were created; who asks for an unknown component is told so, as by the service."""
+        begin = f"{request['arn']}:versions:"
+        versions = [arn.removeprefix(begin) for arn in self.components if arn.startswith(begin)]
+        if not versions:
+            raise Refusal("ResourceNotFoundException", request["arn"], 404)
+        entries = [{"componentVersion": version} for version in versions]
+        return _page("componentVersions", entries, request)
 
     def _of(self, target: str) -> list[Json]:
         return [entry for entry in self.deployments.values() if entry["targetArn"] == target]

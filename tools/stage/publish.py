@@ -1,0 +1,197 @@
+"""Publishes what was staged, as `gdk component publish` does, for machines without gdk.
+
+The bucket is `PREFIX-REGION-ACCOUNT`; the artifact goes to `NAME/VERSION/FILE` in it, and the recipe with
+its URI becomes a component version. NEXT_PATCH is the greatest version in the account with its patch
+raised by one, or the version of the sources where there is none.
+
+`python -m tools.stage.publish --all` prints the requests; `--send` sends them.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sightline.errors import RecipeError, RetryableError, SightlineError
+from tools.fleet.cloud import Cloud, client_of, connect
+from tools.stage import archive
+from tools.stage.parts import ROOT, find_parts, parts_of
+from tools.stage.versions import version_of_recipe, with_version
+
+Json = dict[str, Any]
+Progress = Callable[[int], None]
+_PLACE = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
+
+
+class PublishError(RetryableError):
+    """A component could not be published: says which, and what the service answered."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One component, ready to be sent."""
+
+    name: str
+    version: str
+    bucket: str
+    artifact: Path
+    recipe: str
+
+    @property
+    def key(self) -> str:
+        """The artifact's key in the bucket."""
+        return f"{self.name}/{self.version}/{self.artifact.name}"
+
+    @property
+    def requests(self) -> list[tuple[str, Json]]:
+        """Operation and request, in order, as they are sent; the upload may take several."""
+        put = {"Bucket": self.bucket, "Key": self.key, "Body": str(self.artifact)}
+        create = {"inlineRecipe": self.recipe}
+        return [("PutObject", put), ("CreateComponentVersion", create)]
+
+
+def prepare(folder: Path, bucket: str, version: str) -> Publication:
+    """What is sent for a staged folder, in a version that is a number by now."""
+    artifacts = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
+    if len(artifacts) != 1:
+        raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
+    recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
+    own = with_version(recipe, version, version, ())
+    placed = own.replace(_PLACE, f"s3://{bucket}/{folder.name}/{version}/")
+    return Publication(folder.name, version, bucket, artifacts[0], placed)
+
+
+def next_patch(client: Any, name: str, arn: str, otherwise: str) -> str:
+    """The version after the greatest that the account has of a component."""
+    try:
+        pages = client.get_paginator("list_component_versions").paginate(arn=arn)
+        found = [entry["componentVersion"] for page in pages for entry in page["componentVersions"]]
+    except client.exceptions.ResourceNotFoundException:
+        return otherwise
+    except (ClientError, BotoCoreError) as error:
+        raise PublishError(f"{name}: list_component_versions: {error}") from error
+    if not found:
+        return otherwise
+    major, minor, patch = max(_numbers(version) for version in found)
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def send(publication: Publication, s3: Any, greengrass: Any, progress: Progress) -> str:
+    """Upload the artifact, then create the component version; returns its ARN.
+
+    `progress` gets the bytes of each piece that has gone out.
+    """
+    name = f"{publication.name} {version_of_recipe(publication.recipe)}"
+    try:
+        s3.upload_file(
+            str(publication.artifact), publication.bucket, publication.key, Callback=progress
+        )
+        answer = greengrass.create_component_version(inlineRecipe=publication.recipe)
+    except (ClientError, BotoCoreError, S3UploadFailedError) as error:
+        raise PublishError(f"{name}: {error}") from error
+    return str(answer["arn"])
+
+
+def make_bucket(s3: Any, bucket: str, region: str) -> None:
+    """The bucket, unless it is there and ours."""
+    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    place = {} if region == "us-east-1" else elsewhere
+    try:
+        s3.create_bucket(Bucket=bucket, **place)
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        return
+    except (ClientError, BotoCoreError) as error:
+        raise PublishError(f"bucket {bucket}: {error}") from error
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("-")[0].split("."))
+
+
+def main(words: list[str] | None = None) -> int:
+    """Print or send what publishes the staged components; 1 if one could not be."""
+    given = _arguments().parse_args(words)
+    try:
+        parts = parts_of() if given.all else find_parts(given.components)
+        cloud = connect(given.region, given.account, None)
+        ready = [_ready(given.target / part.name, cloud) for part in parts]
+        if given.send:
+            _send_all(ready, cloud)
+        else:
+            _print_all(ready)
+    except (SightlineError, OSError) as error:
+        print(f"publish: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _ready(folder: Path, cloud: Cloud) -> Publication:
+    path = folder / archive.CONFIGURATION
+    if not path.is_file():
+        raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
+    ((name, component),) = json.loads(path.read_text())["component"].items()
+    place, version = cloud.place, component["version"]
+    if version == archive.NEXT_PATCH:
+        sources = version_of_recipe((folder / archive.RECIPE).read_text(encoding="utf-8"))
+        arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
+        client = client_of("greengrassv2", place.region, None)
+        version = next_patch(client, name, arn, sources)
+    prefix = component["publish"]["bucket"]
+    return prepare(folder, f"{prefix}-{place.region}-{place.account}", version)
+
+
+def _send_all(ready: list[Publication], cloud: Cloud) -> None:
+    region = cloud.place.region
+    s3, greengrass = client_of("s3", region, None), client_of("greengrassv2", region, None)
+    for bucket in dict.fromkeys(publication.bucket for publication in ready):
+        make_bucket(s3, bucket, region)
+    for number, publication in enumerate(ready, 1):
+        label = f"[{number}/{len(ready)}] {publication.name} {publication.version}"
+        print(f"{label} -> {send(publication, s3, greengrass, _meter(label, publication))}")
+
+
+def _meter(label: str, publication: Publication) -> Progress:
+    whole, done = publication.artifact.stat().st_size, 0
+
+    def progress(size: int) -> None:
+        nonlocal done
+        done += size
+        if sys.stderr.isatty():
+            end = "\n" if done >= whole else ""
+            print(f"\r{label} {done / 2**20:.1f}/{whole / 2**20:.1f} MiB", end=end, file=sys.stderr)
+
+    return progress
+
+
+def _print_all(ready: list[Publication]) -> None:
+    for publication in ready:
+        for operation, request in publication.requests:
+            print(json.dumps({"operation": operation, "request": request}, ensure_ascii=False))
+    print("nothing was sent without --send", file=sys.stderr)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.stage.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "components", nargs="*", help="capture, model.Cap, com.sightline.Capture ..."
+    )
+    parser.add_argument("--all", action="store_true", help="all that have a recipe")
+    parser.add_argument("--region", help="default: AWS_DEFAULT_REGION")
+    parser.add_argument("--account", help="default: that of the credentials")
+    parser.add_argument("--target", type=Path, default=ROOT / "build", help="where it is staged")
+    parser.add_argument("--send", action="store_true", help="do it; else the requests are printed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
