@@ -1,5 +1,7 @@
 """Where a model's files are: a folder, or the `model.tar.gz` that a SageMaker training job leaves."""
 
+import atexit
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -22,6 +24,7 @@ def model_folder(given: Path) -> Path:
 
 def _unpacked(archive: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="sightline-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         with tarfile.open(archive) as packed:
             for member in packed.getmembers():

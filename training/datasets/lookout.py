@@ -7,7 +7,7 @@ of a colour becomes a box.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from training.datasets.dataset import (
     TrueBox,
 )
 from training.datasets.folders import size_of
-from training.places import fetch_address
+from training.places import S3, fetch_address
 
 SUFFIXES = (".manifest", ".jsonl")
 CLASSES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
@@ -42,11 +42,30 @@ def manifests(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
 
 
-def read_lookout(folder: Path, fetch: Fetch = fetch_address) -> DataSet:
+def read_lookout(folder: Path) -> DataSet:
     """The pictures of all manifests of a folder; the file's name tells the split."""
+    return read_manifests(folder.name, manifests(folder), fetch_address)
+
+
+def read_manifest_at(address: str) -> DataSet:
+    """The pictures of one manifest, a file or an object; what it names without a place lies beside it."""
+    file = fetch_address(address, Path())
+    if not file.is_file():
+        raise PictureError(f"{address} is missing")
+    beside = address.rpartition("/")[0]
+
+    def fetch(name: str, near: Path) -> Path:
+        in_bucket = address.startswith(S3) and not name.startswith((S3, "/"))
+        return fetch_address(f"{beside}/{name}" if in_bucket else name, near)
+
+    return read_manifests(file.stem, [file], fetch)
+
+
+def read_manifests(name: str, files: Sequence[Path], fetch: Fetch) -> DataSet:
+    """One data set of these manifests; `fetch` makes a local file of an address, near the manifest."""
     pictures: list[Picture] = []
     problems: list[Problem] = []
-    for file in manifests(folder):
+    for file in files:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
         for number, line in enumerate(lines, start=1):
             source = Source(str(file), number)
@@ -56,7 +75,7 @@ def read_lookout(folder: Path, fetch: Fetch = fetch_address) -> DataSet:
             except (PictureError, EvidenceError) as error:
                 problems.append(Problem(source, str(error)))
     labels = sorted({box.label for picture in pictures for box in picture.boxes})
-    return DataSet(folder.name, "lookout", tuple(pictures), tuple(labels), tuple(problems))
+    return DataSet(name, "lookout", tuple(pictures), tuple(labels), tuple(problems))
 
 
 def _picture_of(manifest: Path, line: str, source: Source, fetch: Fetch) -> Picture:

@@ -70,6 +70,7 @@ def evaluate_pictures(
     figures["prices"] = {"escape": prices.escape, "scrap": prices.scrap}
     figures["cost"] = _cost(figures["by_picture"], prices)
     figures["cheapest_here"] = cheapest(rows)
+    sys.stderr.write(f"  comparing with {len(training.pictures)} training pictures\n")
     figures["baselines"] = baseline_figures(found, training)
     figures["beats_the_baselines"] = beaten(figures)
     figures["near_duplicates"] = duplicate_figures(found.pictures, training.pictures)

@@ -17,6 +17,7 @@ from hil.plant.pool import ensure_pool
 from tests.faults.s3_server import BUCKET, Server
 from tests.unit.training.pictures import write_coco, write_picture
 from training import evaluate, predict
+from training.data_options import read_data
 from training.datasets import read_dataset
 from training.places import local_folder, open_place
 
@@ -141,6 +142,13 @@ def test_a_bucket_serves_as_data_set_and_takes_predictions(
     (tmp_path / "m" / "train.manifest").write_text(json.dumps(lines) + "\n")
     (named,) = read_dataset(tmp_path / "m").pictures
     assert (named.label, named.name, named.width) == ("anomaly", f"{address}/1.png", 40)
+    both = json.dumps(lines) + "\n" + json.dumps(lines | {"source-ref": "3.png"}) + "\n"
+    bucket.client.put_object(Bucket=BUCKET, Key="castings/may/test.manifest", Body=both.encode())
+    beside = read_data(f"{address}/test.manifest", "", False)
+    assert [(p.name, p.width, p.split) for p in beside.pictures] == [
+        (f"{address}/1.png", 40, "test"),
+        ("3.png", 40, "test"),
+    ]
 
     assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1
     assert "s3://not-there/x" in capsys.readouterr().err
