@@ -85,7 +85,7 @@ class Challenges:
         self._health.raise_fault(OVERDUE, f"{found}; one is due each {each_h:g} h", "warning")
 
     def _under_hold(self, verdict: PartJudged) -> PartJudged:
-        if not self._open or verdict.verdict in ("missed", "empty"):
+        if not self._open:
             return verdict
         held = replace(verdict, hold=self._open[0].hold)
         if verdict.verdict != "ok" or verdict.challenge or not self.configuration.closes_gate:

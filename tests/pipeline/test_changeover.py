@@ -1,67 +1,130 @@
-"""A changeover between two parts of a running line: each record by the right product, none missed."""
+"""A running line changes over between two parts, and a challenge that passes closes its gate."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from hil.run.pictures import truth_of
 from sightline.messages import Argument, CommandOutcome
-from tests.pipeline.conftest import StartStation
+from tests.pipeline.conftest import station_starter
 from tests.pipeline.running import Json, RunningStation
 from tests.unit.nucleus.cloud_client import cloud_at
 
 pytestmark = pytest.mark.station
-MOST_PARTS = 400
+MOST_PARTS = 1000
+RATE_HZ = 5.0
 CAPTURE = "com.sightline.Capture"
+ids = count()
 
 
-def ask(station: RunningStation, kind: str, **arguments: Argument) -> CommandOutcome:
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, bottles: Path) -> Iterator[RunningStation]:
+    """One running line for the tests of this file; each leaves it in production."""
+    with station_starter(tmp_path_factory.mktemp("line"), bottles) as start:
+        yield start(MOST_PARTS, RATE_HZ)
+
+
+def ask(line: RunningStation, kind: str, **arguments: Argument) -> CommandOutcome:
     """Send a command and wait until it is carried out or refused."""
 
     async def scenario() -> CommandOutcome:
-        port = int(station.machine.broker.rpartition(":")[2])
-        async with cloud_at(port, station.arguments.station) as cloud:
-            return await cloud.ask(
-                f"c-{kind}-{len(station.records())}", kind, "operator", arguments, until_done=True
-            )
+        port = int(line.machine.broker.rpartition(":")[2])
+        async with cloud_at(port, line.arguments.station) as cloud:
+            command_id = f"c-{next(ids)}"
+            return await cloud.ask(command_id, kind, "operator", arguments, until_done=True)
 
     return asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
-def made_as(records: list[Json], product: str) -> list[int]:
-    """The numbers of the parts that are of a product."""
-    return [record["partNumber"] for record in records if record["product"] == product]
+def first_part(outcome: CommandOutcome) -> int:
+    """The first part for which a command is in force."""
+    assert (outcome.result, outcome.from_part is None) == ("done", False), outcome
+    assert outcome.from_part is not None
+    return outcome.from_part.part_number
+
+
+def wait_for_part(line: RunningStation, number: int) -> list[Json]:
+    """The records, as soon as that part has one."""
+    line.wait_for(f"part {number}", lambda: len(line.records()) >= number)
+    return line.records()
+
+
+def passed(records: list[Json]) -> int:
+    """How many of the parts passed the gate."""
+    return sum(record["gate"] == "passed" for record in records)
+
+
+def a_challenge_that_passes(line: RunningStation, bottles: Path) -> Json:
+    """The record of a good part that was said to have a scratch; the station may doubt some of them."""
+    truth = truth_of(bottles)
+    for _ in range(5):
+        good = next(n for n in count(line.counted() + 5) if truth.of(n).expected_verdict == "ok")
+        planned = ask(line, "challenge_part", label="scratch", partNumber=good)
+        assert planned.reason == f"part {good} is to show scratch"
+        challenge = wait_for_part(line, good)[good - 1]
+        assert challenge["challenge"] == "scratch"
+        if challenge["challengeResult"] == "passed":
+            assert challenge["verdict"] == "ok"
+            return challenge
+    raise AssertionError("the station found none of five good parts to be ok")
 
 
 def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
-    start_station: StartStation,
+    line: RunningStation,
 ) -> None:
-    station = start_station(MOST_PARTS, rate_hz=3)
-    station.wait_for("bottles", lambda: len(made_as(station.records(), "bottle")) >= 3)
-    changed = ask(station, "change_product", product="bottle-strict", lot="L-7")
-    assert (changed.result, changed.reason) == (
-        "done",
-        "product bottle-strict, version 1, lot L-7",
-    )
-    assert changed.from_part is not None
-    first = changed.from_part.part_number
-    station.wait_for("strict", lambda: len(made_as(station.records(), "bottle-strict")) >= 2)
-    station.kill(CAPTURE)
-    refused = ask(station, "change_product", product="can")
+    wait_for_part(line, 3)
+    changed = ask(line, "change_product", product="bottle-strict", lot="L-7")
+    assert changed.reason == "product bottle-strict, version 1, lot L-7"
+    first = first_part(changed)
+    wait_for_part(line, first + 1)
+    line.kill(CAPTURE)
+    refused = ask(line, "change_product", product="can")
     assert (refused.result, refused.reason) == (
         "refused",
         "the station knows no product can; it knows bottle, bottle-strict",
     )
-    killed_at = station.counted()
-    station.wait_for(
-        "judged after the kill",
-        lambda: station.records()[-1]["partNumber"] >= killed_at + 3,
-    )
-    records = station.records()
-    numbers = [record["partNumber"] for record in records]
-    assert numbers == list(range(1, len(records) + 1))
-    assert made_as(records, "bottle") == numbers[: first - 1]
-    assert made_as(records, "bottle-strict") == numbers[first - 1 :]
-    assert {record["lot"] for record in records[first - 1 :]} == {"L-7"}
-    assert {record["policyVersion"] for record in records} == {"1"}
-    killed = [r["partNumber"] for r in records if r["verdict"] == "missed"]
-    assert all(first < number <= killed_at for number in killed)
+    killed_at = line.counted()
+    wait_for_part(line, killed_at + 2)
+    line.machine.tell_plant("make", product=1, lot="L-8")
+    line.wait_for("the PLC's lot", lambda: line.records()[-1]["lot"] == "L-8")
+    line.machine.tell_plant("make")
+    records = line.records()
+    by_plc = [record["lot"] for record in records].index("L-8") + 1
+    assert [record["partNumber"] for record in records] == list(range(1, len(records) + 1))
+    made = [(record["product"], record["policyVersion"], record["lot"]) for record in records]
+    assert set(made[: first - 1]) == {("bottle", "1", "")}
+    assert set(made[first - 1 : by_plc - 1]) == {("bottle-strict", "1", "L-7")}
+    assert made[by_plc - 1] == ("bottle", "1", "L-8")
+    missed = [record["partNumber"] for record in records if record["verdict"] == "missed"]
+    assert all(first < number <= killed_at for number in missed)
+
+
+def test_a_challenge_that_passes_closes_the_gate_until_a_person_acknowledges_it(
+    line: RunningStation, bottles: Path
+) -> None:
+    ask(line, "change_product", product="bottle")
+    challenge = a_challenge_that_passes(line, bottles)
+    good = challenge["partNumber"]
+    again = first_part(ask(line, "acknowledge_hold"))
+    line.wait_for("parts pass again", lambda: passed(line.records()[again - 1 :]) > 0)
+    records = line.records()
+    assert challenge["gate"] == "rejected"  # it is known to be bad
+    assert challenge["heldBack"]["first"] is None
+    assert challenge["heldBack"]["last"]["part_number"] == good
+    name = challenge["hold"]
+    assert {record["hold"] for record in records[good - 1 : again - 1]} == {name}
+    assert passed(records[good - 1 : again - 1]) == 0
+    assert {record["hold"] for record in records[again - 1 :]} == {""}
+    assert line.machine.cloud("/api/summary")["apart"]["challenge"]["passed"] == 1
+
+
+def test_a_bypass_lets_every_part_pass_and_maintenance_none(line: RunningStation) -> None:
+    for mode, gate in (("maintenance", "rejected"), ("bypass", "passed")):
+        assert ask(line, mode).result == "done"
+        begun = line.counted() + 2  # those on their way may be treated as before
+        records = wait_for_part(line, begun + 3)[begun - 1 : begun + 2]
+        assert {(record["mode"], record["gate"]) for record in records} == {(mode, gate)}
+    assert ask(line, "resume").result == "done"
