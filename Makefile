@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run status test bench check format environment training-environment tensorrt rig lock clean clean-station stage
+.PHONY: help run status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -58,15 +58,12 @@ $(READY): $(LOCK)
 training-environment: $(READY)  ## adds PyTorch, for training only
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 
-rig: $(READY)  ## V4L2 cameras against the kernel's test driver in a virtual machine (Debian 12, root)
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/cameras-python$(VERSION).txt
+rig: $(READY)  ## V4L2 cameras against the kernel's test driver in a virtual machine (Debian, root)
 	bash hil/rig/run.sh
 
-tensorrt: $(READY)  ## adds TensorRT, to build engines; with a GPU and the CUDA toolkit also pycuda, to run them
-	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/tensorrt-python$(VERSION).txt
-	@if command -v nvcc > /dev/null && command -v nvidia-smi > /dev/null; then \
-	    $(BIN)/python -m pip install --quiet 'pycuda>=2024.1'; \
-	else echo "no GPU or no CUDA toolkit here: engines are built, but not run"; fi
+hil: $(READY)  ## the bench: a virtual one with four V4L2 cameras (Debian, root), or BENCH=hil/bench.yaml on a Jetson; reports in build/bench
+	$(if $(BENCH),$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/cameras-python$(VERSION).txt)
+	@$(BIN)/python -m hil.bench $(if $(BENCH),--bench "$(BENCH)") $(HIL_ARGUMENTS)
 
 tensorrt: $(READY)  ## adds TensorRT, to build engines; with a GPU and the CUDA toolkit also pycuda, to run them
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/tensorrt-python$(VERSION).txt
@@ -81,9 +78,6 @@ lock:  ## renew the locks (needs uv)
 	    uv pip compile --quiet pyproject.toml --extra cameras --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/cameras-python$$version.txt; \
-	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
-	        --constraints requirements/python$$version.txt \
-	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \
 	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \

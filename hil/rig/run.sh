@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command in the virtual rig (default: the tests of V4L2 cameras); its exit code is the command's.
-# The repository is read-only at /repository in there; what is written to /out comes back into RIG_OUT, if
+# A copy of the repository is read-only at /repository in there; what is written to /out comes back into RIG_OUT, if
 # that names a folder. Emulated throughout: /dev/kvm may be there and still not serve.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +10,11 @@ bash "$here/build.sh"
 
 out=${RIG_OUT:-$(mktemp -d)}
 mkdir -p "$out"
-[ -n "${RIG_OUT:-}" ] || trap 'rm -rf "$out"' EXIT
+shared=$(mktemp -d)
+trap 'rm -rf "$shared"; [ -n "${RIG_OUT:-}" ] || rm -rf "$out"' EXIT
+# a copy, so that nothing changes in there while it runs
+git -C "$repository" ls-files -z -co --exclude-standard |
+    tar -C "$repository" --null --ignore-failed-read -T - -cf - 2>/dev/null | tar -C "$shared" -xf -
 rm -f "$out/code" "$out/log" "$out/console"
 cat >"$out/command" <<COMMAND
 cd /repository
@@ -24,7 +28,7 @@ timeout "${RIG_TIMEOUT_S:-600}" qemu-system-x86_64 -machine q35 -accel tcg,threa
     -append "console=ttyS0 quiet panic=-1" \
     -drive "file=$cache/root.squashfs,if=virtio,format=raw,readonly=on" \
     -drive "file=$cache/packages.squashfs,if=virtio,format=raw,readonly=on" \
-    -virtfs "local,path=$repository,mount_tag=repository,security_model=none,readonly=on" \
+    -virtfs "local,path=$shared,mount_tag=repository,security_model=none,readonly=on" \
     -virtfs "local,path=$out,mount_tag=out,security_model=none" -device virtio-rng-pci &
 machine=$!
 [ -z "${RIG_FOLLOW:-}" ] || {

@@ -140,11 +140,23 @@ def test_dropped_buffers_are_counted_by_sequence() -> None:
             set_value(node, "percentage_of_dropped_buffers", 0)
 
 
-def test_a_fatal_stream_error_costs_one_camera_only_until_it_is_opened_again() -> None:
+@pytest.mark.parametrize("error", ["vidioc_reqbufs_error", "vidioc_streamon_error"])
+def test_a_stream_that_cannot_begin_is_begun_again_and_costs_one_camera_only(error: str) -> None:
+    with nodes_with() as nodes:
+        press(nodes.node_of["cam1"], error)
+        nodes.start()
+        nodes.wait_until_streaming()
+        assert nodes.counter("camera_lost_cam1") == 1
+        assert nodes.counter("camera_lost_cam2") == 0
+        assert nodes.faults == {}
+
+
+@pytest.mark.parametrize("error", ["fatal_streaming_error", "vidioc_qbuf_error"])
+def test_a_stream_that_fails_costs_one_camera_only_until_it_is_opened_again(error: str) -> None:
     with nodes_with() as nodes:
         nodes.start()
         nodes.wait_until_streaming()
-        press(nodes.node_of["cam1"], "fatal_streaming_error")
+        press(nodes.node_of["cam1"], error)
         wait_until("the loss", lambda: nodes.counter("camera_lost_cam1") > 0, 60)
         nodes.wait_until_streaming("cam1")
         assert nodes.counter("camera_lost_cam2") == 0
