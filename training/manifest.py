@@ -16,9 +16,10 @@ import cv2
 import numpy as np
 
 from sightline.errors import ConfigurationError, SightlineError
-from training.datasets import FORMATS, UNKNOWN, DataSet, Picture, read_dataset
+from training.data_options import add_data_options, chosen_data
+from training.datasets import UNKNOWN, DataSet, Picture
 from training.datasets.lookout import BACKGROUND
-from training.places import local_folder
+from training.places import S3
 
 COLOURS = ("#2ca02c", "#1f77b4", "#ff7f0e", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 WHITE = "#ffffff"
@@ -26,10 +27,10 @@ JOB = "labeling-job/sightline"
 MASKS = "masks"
 
 
-def lines_of(found: DataSet, prefix: str, mask_prefix: str, written: datetime) -> list[str]:
+def lines_of(found: DataSet, prefix: str, written: datetime) -> list[str]:
     """One JSON line for each picture that is known to be normal or an anomaly."""
     return [
-        json.dumps(_line(picture, found.labels, prefix, mask_prefix, written))
+        json.dumps(_line(picture, found.labels, prefix, written))
         for picture in found.pictures
         if picture.label != UNKNOWN
     ]
@@ -48,19 +49,21 @@ def mask_of(picture: Picture, labels: Sequence[str]) -> np.ndarray:
 
 def mask_name(picture: Picture) -> str:
     """Where a picture's mask lies, below the manifest."""
-    return f"{MASKS}/{Path(picture.name).with_suffix('.png').as_posix()}"
+    name = picture.name.removeprefix(S3)
+    return f"{MASKS}/{Path(name).with_suffix('.png').as_posix()}"
 
 
 def _line(
-    picture: Picture, labels: Sequence[str], prefix: str, mask_prefix: str, written: datetime
+    picture: Picture, labels: Sequence[str], prefix: str, written: datetime
 ) -> dict[str, Any]:
+    address = prefix + picture.name if prefix else picture.file.resolve().as_posix()
     common = {
         "human-annotated": "yes",
         "creation-date": written.strftime("%Y-%m-%dT%H:%M:%S.%f"),
         "job-name": JOB,
     }
     line: dict[str, Any] = {
-        "source-ref": prefix + picture.name,
+        "source-ref": picture.name if picture.name.startswith(S3) else address,
         "anomaly-label": int(picture.label == "anomaly"),
         "anomaly-label-metadata": {
             "class-name": picture.label,
@@ -74,7 +77,7 @@ def _line(
     }
     if any(box.visible for box in picture.boxes):
         colours = {BACKGROUND: WHITE, **dict(zip(labels, COLOURS, strict=False))}
-        line["anomaly-mask-ref"] = mask_prefix + mask_name(picture)
+        line["anomaly-mask-ref"] = prefix + mask_name(picture)
         line["anomaly-mask-ref-metadata"] = {
             "internal-color-map": {
                 str(number): {"class-name": label, "hex-color": colour, "confidence": 0.0}
@@ -86,7 +89,7 @@ def _line(
     return line
 
 
-def write_manifest(found: DataSet, folder: Path, out: Path, prefix: str) -> int:
+def write_manifest(found: DataSet, out: Path, prefix: str) -> int:
     """Write manifest and masks; returns the number of lines. ConfigurationError if labels are too many."""
     if len(found.labels) > len(COLOURS):
         raise ConfigurationError(
@@ -99,8 +102,7 @@ def write_manifest(found: DataSet, folder: Path, out: Path, prefix: str) -> int:
             file.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(file), mask_of(picture, found.labels))
     below = prefix.rstrip("/") + "/" if prefix else ""
-    names = below or f"{folder.resolve().as_posix()}/"
-    lines = lines_of(found, names, below, datetime.now(timezone.utc))
+    lines = lines_of(found, below, datetime.now(timezone.utc))
     out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return len(lines)
 
@@ -112,26 +114,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", required=True, help="folder or s3:// of pictures with labels")
+    add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="manifest file to write")
     parser.add_argument(
         "--as", dest="prefix", default="", help="s3://BUCKET/PREFIX of the pictures"
     )
-    parser.add_argument("--format", default="", choices=["", *FORMATS], help="of the labels")
     parser.add_argument("--split", default="", help="pictures of this split only")
-    parser.add_argument("--drop-bad-labels", action="store_true", help="instead of refusing them")
     given = parser.parse_args(arguments)
+    if not given.data:
+        parser.error("--data is needed")
     try:
-        folder = local_folder(given.data)
-        found = read_dataset(folder, given.format, given.drop_bad_labels)
+        found = chosen_data(given)
         if given.split:
             found = found.of_split(given.split)
-        prefix = given.prefix or (given.data if given.data.startswith("s3://") else "")
-        count = write_manifest(found, folder, given.out, prefix)
+        prefix = given.prefix or (given.data if given.data.startswith(S3) else "")
+        count = write_manifest(found, given.out, prefix)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{given.out}: {count} of {len(found.pictures)} pictures\n")
+    masks = f"; copy {given.out.parent / MASKS} to {prefix}" if prefix and found.has_boxes else ""
+    sys.stdout.write(f"{given.out}: {count} of {len(found.pictures)} pictures{masks}\n")
     return 0
 
 

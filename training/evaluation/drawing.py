@@ -78,9 +78,13 @@ def _dashed(
 
 
 def _write(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
-    scale = max(0.3, max(size) / 1600)
-    at = (max(0, place[0]), max(round(11 * scale / 0.3), place[1]))
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(
-            image, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
-        )
+    scale = max(0.35, max(size) / 1600)
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    left = max(0, min(place[0], image.shape[1] - width))
+    base = max(height + 1, place[1])
+    cv2.rectangle(
+        image, (left, base - height - 1), (left + width, base + below // 2), (0, 0, 0), -1
+    )
+    cv2.putText(
+        image, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
+    )
