@@ -242,3 +242,19 @@ def test_a_ring_that_does_not_fit_fails_at_once_and_leaves_nothing(path: Path) -
 
 def test_the_ring_lies_in_memory_under_the_station_s_name() -> None:
     assert ring_path("station-1") == Path("/dev/shm/sightline-station-1.ring")
+
+
+def test_a_new_writer_removes_the_draft_of_one_that_was_killed_and_of_no_other(
+    tmp_path: Path,
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f"sightline-a.{ended.pid}.new"
+    in_work = tmp_path / "sightline-a.1.new"  # process 1 is never gone
+    of_another_station = tmp_path / f"sightline-b.{ended.pid}.new"
+    for draft in (left, in_work, of_another_station):
+        draft.write_bytes(b"half a ring")
+    RingWriter(tmp_path / "sightline-a.ring", ["cam1"], 2, SLOT_BYTES).close()
+    assert not left.exists()
+    assert in_work.exists()
+    assert of_another_station.exists()
