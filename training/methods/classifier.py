@@ -20,31 +20,34 @@ from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_in
 from training.holdout import Rows, hold_out, identity_of, training_part
 from training.loop import Fit, Schedule
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
-from training.models.classifier import Classifier
+from training.models.classifier import STRIDE, Classifier
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+UNKNOWN_PLACE = -1.0
+PLACE_WEIGHT = 0.5
 
 
 class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Input size, channels of the network, and how it is trained."""
 
     name: str
-    width: int = 256
-    height: int = 256
+    width: int = 224
+    height: int = 224
     channels: tuple[int, int, int, int] = (16, 32, 80, 128)
     preprocessing: str = AREA_HALVES
     held_out: float = 0.15  # of the training pictures
     painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=20, patience=8, greatest_rate=4e-3)
+    schedule: Schedule = Schedule(epochs=40, patience=16, greatest_rate=4e-3)
 
 
 PLANS = {
     plan.name: plan
     for plan in (
-        ClassifierPlan(name="classifier-256"),
+        ClassifierPlan(name="classifier-224"),
         ClassifierPlan(name="classifier-128", width=128, height=128),
     )
 }
@@ -89,33 +92,61 @@ class ClassifierTask:
         order = random.choice(self._rows, count, p=self._odds)
         for step in range(self.steps_per_epoch):
             rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
-            pairs = [self._example(int(row), random) for row in rows]
-            flags = np.array([flag for _, flag in pairs], np.float32)
-            yield torch.from_numpy(np.stack([image for image, _ in pairs])), torch.from_numpy(flags)
+            found = [self._example(int(row), random) for row in rows]
+            yield tuple(torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
 
-    def _example(self, row: int, random: np.random.Generator) -> tuple[Images, bool]:
+    def _example(
+        self, row: int, random: np.random.Generator
+    ) -> tuple[Images, NDArray[np.float32], NDArray[np.float32]]:
+        """A picture, whether it is anomalous, and which of its places are; UNKNOWN_PLACE of a real defect."""
         image, flag = turned(self._images[row], random), bool(self._flags[row])
-        if not flag and random.random() < self._plan.painted:
-            image, _ = painted(image, random, 1)
-            flag = True
-        return dimmed(image, random), flag
+        places = np.full((image.shape[0] // STRIDE, image.shape[1] // STRIDE), 0, np.float32)
+        if flag:
+            places[:] = UNKNOWN_PLACE
+        elif random.random() < self._plan.painted:
+            image, where = painted(image, random, 1)
+            flag, places = True, _by_place(where)
+        return dimmed(image, random), np.float32(flag), places
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Cross entropy, with labels that are not quite sure."""
-        logits, _ = network(batch[0])
-        return functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
+        """Cross entropy of pictures, with labels not quite sure, and of the places that are known."""
+        logits, cells = network(batch[0])
+        whole = functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
+        return whole + PLACE_WEIGHT * places_loss(cells.float(), batch[2])
 
     def validate(self, network: nn.Module) -> float:
-        """Cross entropy of the held-out pictures."""
-        found = torch.from_numpy(logits_of(network, self._images[self._held_out]))
-        wanted = torch.from_numpy(self._flags[self._held_out].astype(np.float64))
-        return float(functional.binary_cross_entropy_with_logits(found, wanted))
+        """Cross entropy of the held-out pictures, calibrated on them."""
+        logits, flags = (
+            logits_of(network, self._images[self._held_out]),
+            self._flags[self._held_out],
+        )
+        scores = np.clip(calibrated(logits, flags).probability(logits), 1e-6, 1 - 1e-6)
+        return float(-np.mean(np.where(flags, np.log(scores), np.log(1 - scores))))
 
     def calibrate(self) -> Calibration:
         """Slope, offset and threshold by the held-out pictures."""
         return calibrated(
             logits_of(self.network, self._images[self._held_out]), self._flags[self._held_out]
         )
+
+
+def _by_place(where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Which places hold a painted pixel: (H, W) to (H / 8, W / 8)."""
+    height, width = where.shape[0] // STRIDE, where.shape[1] // STRIDE
+    whole = where[: height * STRIDE, : width * STRIDE]
+    held = whole.reshape(height, STRIDE, width, STRIDE).any(axis=(1, 3))
+    return np.asarray(held, np.float32)
+
+
+def places_loss(cells: Tensor, places: Tensor) -> Tensor:
+    """Cross entropy of the logits of known places, abnormal ones together as weighty as normal ones."""
+    plain = functional.binary_cross_entropy_with_logits(
+        cells, places.clamp(min=0), reduction="none"
+    )
+    parts = [
+        (plain * (places == value)).sum() / (places == value).sum().clamp(min=1) for value in (0, 1)
+    ]
+    return (parts[0] + parts[1]) / 2
 
 
 def odds_of(kinds: Sequence[tuple[bool, str]]) -> Floats:

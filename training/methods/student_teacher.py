@@ -50,8 +50,8 @@ class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 8
-    teacher: Schedule = Schedule(epochs=6, patience=6, greatest_rate=2e-3)
-    schedule: Schedule = Schedule(epochs=14, patience=8, greatest_rate=2e-3)
+    teacher: Schedule = Schedule(epochs=4, patience=4, greatest_rate=2e-3)
+    schedule: Schedule = Schedule(epochs=10, patience=8, greatest_rate=2e-3)
 
 
 PLANS = {

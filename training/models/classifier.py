@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from training.models.blocks import ResidualSeparable, convolution, separable
 
-SHARPNESS = 4.0  # between the mean of all cells (0) and the worst cell (infinite)
+STRIDE = 8  # pixels for each place of the map
+SHARPNESS = 2.0  # between the mean of all cells (0) and the worst cell (infinite)
 
 
 class Classifier(nn.Module):  # type: ignore[misc]
