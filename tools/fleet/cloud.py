@@ -1,5 +1,6 @@
 """The fleet as AWS IoT Greengrass knows it: a thin layer over boto3's client."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -139,6 +140,7 @@ def all_of(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         yield from pool.map(work, items)
 
 
+@functools.cache  # it reads the services' models, which are large
 def _session(region: str | None) -> Any:
     session = boto3.Session(region_name=region)
     if session.region_name is None:

@@ -10,6 +10,7 @@ import yaml
 from tests.unit.fleet.endpoint import serving
 from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
 from tools.fleet.__main__ import main
+from tools.fleet.checks import Checker
 from tools.stage.parts import ROOT
 from tools.stage.versions import read_suite_version
 
@@ -102,9 +103,23 @@ def clock() -> HurriedClock:
     return HurriedClock()
 
 
+@pytest.fixture(scope="session")
+def checker() -> Checker:
+    """What this checkout knows of its components, read once."""
+    return Checker.of_checkout()
+
+
 @pytest.fixture
-def run(address: str, content: Json, tmp_path: Path, clock: HurriedClock) -> Run:
+def run(
+    address: str,
+    content: Json,
+    tmp_path: Path,
+    clock: HurriedClock,
+    checker: Checker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     """Runs a command on the file as it is by then: `run("plan", "--all")`."""
+    monkeypatch.setattr(Checker, "of_checkout", lambda: checker)
 
     def command(name: str, *words: str) -> int:
         path = tmp_path / "line.yaml"
