@@ -93,7 +93,7 @@ def _answer_one(
         entry |= {"width": image.shape[1], "height": image.shape[0]}
         entry |= {"anomaly": answer.anomaly_score >= predictor.image_threshold}
         entry |= {"anomaly_score": round(answer.anomaly_score, 4), "boxes": list(_boxes(counted))}
-        out.store(name + DRAWN_SUFFIX, as_jpeg(drawn(image, (), counted.boxes)))
+        out.store(name + DRAWN_SUFFIX, as_jpeg(drawn(image, (), counted)))
     out.store(name + DONE_SUFFIX, _encoded(entry))
     return entry
 

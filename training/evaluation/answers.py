@@ -1,9 +1,12 @@
 """A model's answer to a picture, and what gives such answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.datasets import DataSet
 
@@ -19,10 +22,14 @@ class FoundBox:
 
 @dataclass(frozen=True)
 class Answer:
-    """The boxes found in a picture, best first, and how anomalous the picture is, in 0..1."""
+    """The boxes found in a picture, best first, and how anomalous the picture is, in 0..1.
+
+    `heat` (rows, columns), 0 to 255 for 0..1, says where, if the model does; it covers the picture.
+    """
 
     boxes: tuple[FoundBox, ...]
     anomaly_score: float
+    heat: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
     def from_score(self, least: float) -> "Answer":
         """With the boxes of at least this score."""

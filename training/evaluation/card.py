@@ -26,23 +26,32 @@ def card_lines(entry: dict[str, Any]) -> list[str]:
         "",
         f"## On the pictures `{facts['data']}`, {facts['split']} part ({facts['fold']})",
         "",
-        f"{by_picture['pictures']} pictures, {by_picture['anomalies']} of them anomalies; without "
-        f"{facts['left out']}; {entry['near_duplicates']} look like a training picture. "
+        f"{by_picture['pictures']} pictures, {by_picture['anomalies']} of them anomalies; "
+        f"left out: {facts['left out']}; {entry['near_duplicates']} look like a training picture. "
         f"{by_picture['escapes']} escapes, {by_picture['overkill']} overkill. In brackets: 95 % bounds.",
         "",
         "| | value | copying |",
         "| --- | --- | --- |",
     ]
-    for name, figure in {**by_picture, **(entry["by_box"] or {})}.items():
-        if isinstance(figure, dict) and figure.get("value") is not None:
+    for name, figure in with_bounds({**by_picture, **(entry["by_box"] or {})}):
+        if figure["value"] is not None:
             bounds = f"{figure['low_95']:.3f} to {figure['high_95']:.3f}"
-            copied = copy.get(name)
+            copied = copy.get(name.replace(" ", "_"))
             shown = "" if copied is None else f"{copied:.3f}"
-            lines.append(
-                f"| {name.replace('_', ' ')} | {figure['value']:.3f} ({bounds}) | {shown} |"
-            )
+            lines.append(f"| {name} | {figure['value']:.3f} ({bounds}) | {shown} |")
     verdicts = [
         f"{name.replace('_', ' ')} {'beats' if won else 'does not beat'} every baseline"
         for name, won in entry["beats_the_baselines"].items()
     ]
     return [*lines, "", "; ".join(verdicts).capitalize() + "."]
+
+
+def with_bounds(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The figures that have a value and bounds, by a name for people."""
+    found = []
+    for name, figure in figures.items():
+        if isinstance(figure, dict) and "value" in figure:
+            found.append((name.replace("_", " "), figure))
+        elif name == "coco_ap":
+            found += [(f"COCO {key.upper()}", one) for key, one in figure.items() if one]
+    return found

@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 
 from sightline.errors import PictureError
 from training.datasets import Picture, TrueBox
-from training.evaluation.answers import FoundBox
+from training.evaluation.answers import Answer, FoundBox
 
 Image = NDArray[np.uint8]
 TRUE_COLOUR, FOUND_COLOUR = (60, 170, 40), (40, 40, 220)  # blue, green, red
 IGNORED_COLOUR = (160, 160, 160)
 QUALITY = 85
+GLOW = 0.5
 
 
 def load_picture(picture: Picture) -> Image:
@@ -22,13 +23,14 @@ def load_picture(picture: Picture) -> Image:
     return np.asarray(image)
 
 
-def drawn(
-    image: Image, truth: tuple[TrueBox, ...], found: tuple[FoundBox, ...], greatest_px: int = 0
-) -> Image:
-    """A copy with the boxes, made smaller if its longer side is beyond `greatest_px`."""
+def drawn(image: Image, truth: tuple[TrueBox, ...], answer: Answer, greatest_px: int = 0) -> Image:
+    """A copy with heat and boxes, made smaller if its longer side is beyond `greatest_px`."""
     scale = min(1.0, greatest_px / max(image.shape[:2])) if greatest_px else 1.0
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
+    if answer.heat is not None:
+        copy = heated(np.asarray(copy), answer.heat)
+    found = answer.boxes
     thickness = max(1, round(max(size) / 500))
     for true in truth:
         colour = TRUE_COLOUR if true.visible else IGNORED_COLOUR
@@ -38,6 +40,16 @@ def drawn(
         cv2.rectangle(copy, start, end, FOUND_COLOUR, thickness)
         _write(copy, _caption(box, found), (start[0], start[1] - 3), size)
     return np.asarray(copy)
+
+
+def heated(image: Image, heat: NDArray[np.uint8]) -> Image:
+    """A copy that glows where the heat is: half red, half picture, at the hottest."""
+    whole = cv2.resize(heat, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    share = whole.astype(np.float32)[:, :, None] / 255 * GLOW
+    glowing: Image = np.rint(
+        image * (1 - share) + np.array(FOUND_COLOUR, np.float32) * share
+    ).astype(np.uint8)
+    return glowing
 
 
 def as_jpeg(image: Image) -> bytes:

@@ -90,8 +90,11 @@ class HeatPredictor:
             zip(self._outputs, self._session.run(None, {"image": image[None]}), strict=True)
         )
         score = float(np.ravel(found["score"])[0])
-        if contract.heat_threshold is None or "heat" not in found:
+        if "heat" not in found:
             return Answer((), score)
+        heat = np.rint(np.clip(found["heat"][0], 0, 1) * 255).astype(np.uint8)
+        if contract.heat_threshold is None:
+            return Answer((), score, heat)
         boxes = boxes_of_heat(
             found["heat"][0],
             contract.heat_threshold,
@@ -99,7 +102,7 @@ class HeatPredictor:
             frame.size,
             contract.label,
         )
-        return Answer(tuple(boxes), score)
+        return Answer(tuple(boxes), score, heat)
 
 
 def boxes_of_heat(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from training.evaluation.card import with_bounds
 from training.evaluation.charts import chart
 from training.evaluation.curves import cost_line, precision_recall, threshold_lines
 from training.evaluation.drawing import as_jpeg, drawn, load_picture
@@ -49,8 +50,8 @@ def report_html(evaluation: Evaluation, facts: dict[str, Any]) -> str:
 
 
 def _figures_table(figures: dict[str, Any]) -> str:
-    rows = [(name, *_shown(figure)) for name, figure in _with_bounds(figures["by_picture"])]
-    rows += [(f"boxes: {name}", *_shown(f)) for name, f in _with_bounds(figures.get("by_box", {}))]
+    rows = [(name, *_shown(figure)) for name, figure in with_bounds(figures["by_picture"])]
+    rows += [(f"boxes: {name}", *_shown(f)) for name, f in with_bounds(figures.get("by_box", {}))]
     counts = figures["by_picture"]
     text = (
         f"{counts['pictures']} pictures, {counts['anomalies']} of them anomalies, in "
@@ -59,16 +60,6 @@ def _figures_table(figures: dict[str, Any]) -> str:
         "Bounds: 95 %, by drawing whole groups anew."
     )
     return f"<p>{text}</p>" + _table(("", "value", "from", "to", "best"), rows)
-
-
-def _with_bounds(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = []
-    for name, figure in figures.items():
-        if isinstance(figure, dict) and "value" in figure:
-            found.append((name.replace("_", " "), figure))
-        elif name == "coco_ap":
-            found += [(f"COCO {key.upper()}", one) for key, one in figure.items() if one]
-    return found
 
 
 def _shown(figure: dict[str, Any]) -> tuple[str, str, str, str]:
@@ -158,8 +149,10 @@ def _galleries(evaluation: Evaluation) -> list[str]:
     box_threshold = evaluation.figures.get("by_box", {}).get("threshold", 0.0)
     image_threshold = evaluation.figures["by_picture"]["threshold"]
     kinds = choose(evaluation.found, evaluation.answers, box_threshold, image_threshold)
-    legend = "<p class='note'>Green and dashed: labelled. Red: found. Grey: to be ignored.</p>"
-    parts = ["<h2>Pictures</h2>", legend if evaluation.found.has_boxes else ""]
+    colours = (
+        "Green and dashed: labelled. Red: found; glowing: the model's heat. Grey: to be ignored."
+    )
+    parts = ["<h2>Pictures</h2>", f"<p class='note'>{colours}</p>"]
     for title, shown in kinds.items():
         figures = "".join(_figure(one) for one in shown) or "<p>None.</p>"
         parts.append(f"<h3>{title}</h3><div class='shown'>{figures}</div>")
@@ -167,7 +160,7 @@ def _galleries(evaluation: Evaluation) -> list[str]:
 
 
 def _figure(shown: Shown) -> str:
-    image = drawn(load_picture(shown.picture), shown.picture.boxes, shown.answer.boxes, PICTURE_PX)
+    image = drawn(load_picture(shown.picture), shown.picture.boxes, shown.answer, PICTURE_PX)
     encoded = base64.b64encode(as_jpeg(image)).decode()
     text = f"{shown.picture.name}: {shown.text}"
     return (

@@ -19,7 +19,9 @@ from training import evaluate
 from training.baselines import copied_answers
 from training.datasets import Picture, TrueBox, read_dataset
 from training.duplicates import duplicate_figures, twins_across
+from training.evaluation.answers import Answer
 from training.evaluation.charts import Line, chart
+from training.evaluation.drawing import drawn
 from training.evaluation.predictors import boxes_of_heat, open_predictor
 
 ROOT = Path(__file__).parents[3]
@@ -125,7 +127,15 @@ def test_a_heat_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
     assert answer.anomaly_score == pytest.approx(240 / 255, abs=0.02)
     (box,) = answer.boxes
     assert box.box == pytest.approx(SPOT, abs=2)
-    assert predictor.answer(write_spot(tmp_path / "dark.png", 60)).boxes == ()
+    dark = predictor.answer(write_spot(tmp_path / "dark.png", 60))
+    assert dark.boxes == ()
+    assert answer.heat is not None
+    assert answer.heat.shape == (60, 80)
+    assert answer.heat[22, 24] == pytest.approx(240, abs=5)
+    plain = np.full((120, 160, 3), 60, np.uint8)
+    red = drawn(plain, (), Answer((), 0.9, answer.heat))
+    assert red[44, 48, 2] > red[44, 48, 0] + 60 > red[5, 5, 0]
+    assert red.shape == plain.shape
     assert (predictor.box_threshold, predictor.image_threshold) == (0.6, 0.6)
 
 
@@ -203,7 +213,7 @@ def test_the_card_of_a_model_gets_the_figures_beside_those_of_copying(tmp_path: 
     (model / "card.json").write_text(json.dumps(CARD))
     assert evaluate.main(arguments) == 0
     text = (model / "card.md").read_text()
-    assert "8 pictures, 4 of them anomalies; without nothing; 8 look like" in text
+    assert "8 pictures, 4 of them anomalies; left out: nothing; 8 look like" in text
     assert "| f1 | 0.750 (" in text
     assert "| 1.000 |" in text
     assert "F1 does not beat every baseline" in text
