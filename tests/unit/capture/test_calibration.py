@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from capture.commissioning.calibration import GREATEST_TILT_DEG, scale_of
@@ -32,7 +32,7 @@ sights = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(sights)
 def test_the_scale_is_that_of_the_camera_however_the_target_lies(sight: Sight) -> None:
     found = scale_of(seen(sight), Target(sight.square_mm))

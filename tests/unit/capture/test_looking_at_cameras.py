@@ -32,4 +32,6 @@ def test_a_camera_that_goes_away_shows_no_old_frame() -> None:
         rig.cameras["cam1"].push(rig.now_ns(), shade=5)
         wait_until("the frame", lambda: shade_seen(rig) == 5)
         rig.cameras["cam1"].fail("unplugged")
-        wait_until("that it is away", lambda: shade_seen(rig) is None)
+        wait_until("that it is away", lambda: rig.counter("camera_lost_cam1") == 1)
+        rig.wait_until_streaming()
+        assert shade_seen(rig) is None
