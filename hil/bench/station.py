@@ -48,6 +48,7 @@ def arguments_of(bench: Bench, folder: Path) -> RunArguments:
         first_number=1,
         plant=plant,
         ready_timeout_s=bench.expected.ready_s,
+        up_timeout_s=bench.expected.ready_s,
     )
 
 

@@ -19,7 +19,8 @@ rm -f "$out/code" "$out/log" "$out/console"
 cat >"$out/command" <<COMMAND
 cd /repository
 export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=/dev/shm/hypothesis HOME=/tmp PYTHONUNBUFFERED=1
-export PYTHONPATH=/packages:/repository:/repository/shared:/repository/components
+printf '%s\n' /packages /repository /repository/shared /repository/components \
+    >/usr/local/lib/python3.11/dist-packages/sightline.pth
 ${*:-python3 -m pytest -p no:cacheprovider tests/faults/test_v4l2_nodes.py}
 COMMAND
 timeout "${RIG_TIMEOUT_S:-600}" qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \

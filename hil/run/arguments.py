@@ -31,6 +31,7 @@ class RunArguments:
     nucleus: str = "classic"
     plc: str = "opcua"
     ready_timeout_s: float = 60.0
+    up_timeout_s: float = 30.0
     strict_budgets: bool = False
     recipes: Path = REPOSITORY / "recipes"
     source: Path = REPOSITORY

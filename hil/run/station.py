@@ -16,7 +16,6 @@ from hil.run.this_run import Baseline
 
 COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")
 POLL_S = 0.1
-UP_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 20.0
 PAGE_PARTS = 500
 Json = dict[str, Any]
@@ -54,7 +53,9 @@ class OneMachine:
             *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
             *arguments.plant,
         )
-        address = wait_for_file(self.folder / "broker.address", broker, UP_TIMEOUT_S)
+        address = wait_for_file(
+            self.folder / "broker.address", broker, self._arguments.up_timeout_s
+        )
         self.broker = address if ":" in address else f"127.0.0.1:{address}"
         cloud = self._spawn(
             *("cloud", "cloud", "--broker", self.broker),
@@ -62,9 +63,9 @@ class OneMachine:
             *("--evidence", str(self.folder / "evidence")),
             *("--port", f"{arguments.port}", "--address-file", str(self.folder / "cloud.address")),
         )
-        wait_for_file(self.folder / "plant.json", plant, UP_TIMEOUT_S)
+        wait_for_file(self.folder / "plant.json", plant, self._arguments.up_timeout_s)
         self._start_nucleus(self.plant_status()["endpoint"])
-        address = wait_for_file(self.folder / "cloud.address", cloud, UP_TIMEOUT_S)
+        address = wait_for_file(self.folder / "cloud.address", cloud, self._arguments.up_timeout_s)
         self.page = address if "://" in address else f"http://{address}"
         self._baseline = Baseline.of(self.cloud("/api/summary"), began_utc_ns)
 
