@@ -150,6 +150,11 @@ def test_a_bucket_serves_as_data_set_and_takes_predictions(
         ("3.png", 40, "test"),
     ]
 
+    report = f"s3://{BUCKET}/reports/may"
+    arguments = [str(MODEL), "--data", address, "--format", "coco", "--out", report]
+    assert evaluate.main(arguments) == 0
+    assert {"reports/may/evaluation.json", "reports/may/report.html"} <= set(bucket.names())
+
     assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1
     assert "s3://not-there/x" in capsys.readouterr().err
     assert predict.main([str(MODEL), "--data", "s3://"]) == 1

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import PictureError
@@ -36,6 +36,36 @@ def test_coco_files_of_several_splits_are_one_data_set(tmp_path: Path) -> None:
     assert found.labels == ("scratch",)
     assert len(found.of_split("test").pictures) == 3
     assert {p.group for p in found.without_groups("C1").pictures} == {"", "C2"}
+
+
+coordinates = st.floats(0, 15, allow_nan=False, width=32)
+lengths = st.floats(0.5, 15, allow_nan=False, width=32)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3), st.tuples(coordinates, coordinates, lengths, lengths), st.booleans()
+        ),
+        max_size=8,
+    )
+)
+def test_every_coco_box_comes_to_its_picture_as_it_was_drawn(
+    tmp_path: Path, rows: list[tuple[int, tuple[float, float, float, float], bool]]
+) -> None:
+    file = write_coco(tmp_path, [(number, box) for number, box, _ in rows])
+    coco = json.loads(file.read_text())
+    for annotation, (_, _, crowd) in zip(coco["annotations"], rows, strict=True):
+        annotation["iscrowd"] = int(crowd)
+    file.write_text(json.dumps(coco))
+    for picture in read_dataset(tmp_path).pictures:
+        wanted = [
+            (box, not crowd) for number, box, crowd in rows if f"{number}.png" == picture.name
+        ]
+        assert [(box.box, box.visible) for box in picture.boxes] == wanted
+        seen = any(visible for _, visible in wanted)
+        assert picture.label == ("anomaly" if seen else "" if wanted else "normal")
 
 
 def test_class_folders_give_split_label_and_group(tmp_path: Path) -> None:
