@@ -45,13 +45,15 @@ class Settings(_Typed, frozen=True, kw_only=True):
     """What is a station's own, in the words of the line; `merge` is for all else, by component.
 
     `plc` is an address, `opc.tcp://...` or `modbus-tcp://...`; `cameras` has the device node of each;
-    `models` are names in the model store; `product` is what runs until a command changes it.
+    `models` are names in the model store; `product` is what runs until PLC or command change it, and
+    `products` says what the PLC calls each, mostly a number.
     """
 
     line: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     plc: Annotated[str, Meta(pattern=r"^(opc\.tcp|modbus-tcp)://\S+$")] | None = None
     cameras: Annotated[dict[str, str], Meta(min_length=1, max_length=8)] | None = None
     product: Annotated[str, Meta(max_length=64)] | None = None
+    products: Annotated[dict[str, str], Meta(max_length=1000)] | None = None
     models: Annotated[list[str], Meta(min_length=1)] | None = None
     merge: dict[str, Json] = {}
 

@@ -104,6 +104,7 @@ class Wave:
         self._clock = clock
         self._say = say
         self._running: list[OnItsWay] = []
+        self._told = ""
 
     def run(self, entries: Sequence[StationPlan], rollout: Rollout, strict: bool) -> Outcome:
         """Send and wait until each has ended or been silent too long; `strict`: one failure stops.
@@ -121,11 +122,16 @@ class Wave:
                 outcome.sent += 1
             self._look(outcome, rollout.station_timeout_minutes * MINUTE_S)
             outcome.stopped = outcome.stopped or _reason_to_stop(outcome, rollout, strict)
-            self._say(_words(outcome, len(self._running) + len(waiting)))
+            self._tell(_words(outcome, len(self._running) + len(waiting)))
             if self._running or (waiting and not outcome.stopped):
                 self._clock.wait(LOOK_INTERVAL_S)
             pace.look(self._clock.now_s(), failed_since=len(outcome.failed) > failed_before)
         return outcome
+
+    def _tell(self, words: str) -> None:
+        if words != self._told:
+            self._say(words)
+        self._told = words
 
     def _since_now(self, entry: StationPlan, deployment: str) -> OnItsWay:
         return OnItsWay(entry.station.name, deployment, self._clock.now_s())

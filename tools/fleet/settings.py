@@ -48,6 +48,8 @@ def _rest(settings: Settings) -> Merges:
     found: Merges = {}
     if settings.product is not None:
         found[CAPTURE] = {"product": settings.product}
+    if settings.products is not None:
+        found[EQUIPMENT] = {"products": settings.products}
     if settings.models is not None:
         found[INFERENCE] = {"models": [{"name": name} for name in settings.models]}
     return found

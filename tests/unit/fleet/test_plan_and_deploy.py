@@ -35,8 +35,10 @@ def test_deploy_is_a_dry_run_that_prints_exactly_what_send_sends(
 
 
 def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
-    run: Run, greengrass: Greengrass
+    run: Run, greengrass: Greengrass, content: Json
 ) -> None:
+    content["sites"]["site-1"] |= {"products": {"1": "bottle"}, "models": ["cap"]}
+    content["sites"]["site-1"]["stations"]["station-1-2"]["product"] = "bottle"
     assert run("deploy", "--send", "--station", "station-1-2") == 0
     (deployment,) = greengrass.deployments.values()
     assert deployment["targetArn"] == thing("station-1-2")
@@ -51,6 +53,9 @@ def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
     )
     assert merges["com.sightline.Capture"]["source"]["cameras"]["cam3"] == {"node": "/dev/video3"}
     assert merges["com.sightline.Capture"]["deadlineMs"] == 500.0
+    assert merges["com.sightline.Capture"]["product"] == "bottle"
+    assert merges["com.sightline.Equipment"]["products"] == {"1": "bottle"}
+    assert merges["com.sightline.Inference"]["models"] == [{"name": "cap"}]
     assert deployment["deploymentPolicies"] == {
         "failureHandlingPolicy": "ROLLBACK",
         "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
