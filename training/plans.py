@@ -82,7 +82,7 @@ def castings(name: str, width: int, height: int) -> DetectorPlan:
         network="pyramid",
         crop=(width // 2, height // 2),
         zoom=(0.5, 1.3),
-        epochs=40,
+        epochs=120,
         batch=8,
         greatest_rate=3e-3,
         patience=30,

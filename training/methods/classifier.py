@@ -41,7 +41,7 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=40, patience=16, greatest_rate=4e-3)
+    schedule: Schedule = Schedule(epochs=80, patience=25, greatest_rate=4e-3)
 
 
 PLANS = {

@@ -51,7 +51,7 @@ class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
     held_out: float = 0.1  # of the normal pictures
     batch: int = 8
     teacher: Schedule = Schedule(epochs=4, patience=4, greatest_rate=2e-3)
-    schedule: Schedule = Schedule(epochs=10, patience=8, greatest_rate=2e-3)
+    schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=2e-3)
 
 
 PLANS = {
@@ -212,7 +212,8 @@ class StudentTeacherMethod:
         still = msgspec.structs.replace(plan, schedule=none, teacher=none)
         identity = identity_of(still, parts.normals)
         teacher = TeacherTask(plan, crops, options.seed)
-        Fit(teacher, scheduled(plan.teacher, options), out / "teacher", identity).run()
+        few = Options(options.seed, min(options.epochs, plan.teacher.epochs))
+        Fit(teacher, scheduled(plan.teacher, few), out / "teacher", identity).run()
         task = StudentTask(plan, teacher.network, crops, options.seed)
         outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
         smoothing, cut = best_reading(

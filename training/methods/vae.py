@@ -50,7 +50,7 @@ class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 16
-    schedule: Schedule = Schedule(epochs=10, patience=8, greatest_rate=2e-3)
+    schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=2e-3)
 
 
 PLANS = {
