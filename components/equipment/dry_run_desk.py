@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from equipment.dry_run import DryRun, first_number, is_trial, judged
 from equipment.links.link import MachineLink, OutcomesRead
 from sightline.bus import Bus
 from sightline.clock import Clock
-from sightline.commands import arguments_of
+from sightline.commands import ANSWERS_KEPT, arguments_of, refuse_late
 from sightline.configuration import Configuration
 from sightline.errors import CommandError, SightlineError, TransportError
 from sightline.messages import CommandAccepted, CommissioningStep, GateTrial
@@ -38,7 +39,7 @@ class DryRunDesk:
         self._station_id = station_id
         self._run: DryRun | None = None
         self._command: CommandAccepted | None = None
-        self._last_sequence = 0
+        self._taken_ids: deque[str] = deque(maxlen=ANSWERS_KEPT)
         self._last_part_ns: int | None = None
 
     def part_came(self, production: bool) -> None:
@@ -49,10 +50,11 @@ class DryRunDesk:
 
     def take(self, command: CommandAccepted, lacking: str, production: bool) -> None:
         """Begin a run, unless it cannot be; `lacking` says why the PLC cannot take one."""
-        if command.kind != KIND or command.sequence <= self._last_sequence:
+        if command.kind != KIND or command.command_id in self._taken_ids:
             return
-        self._last_sequence = command.sequence
+        self._taken_ids.append(command.command_id)
         try:
+            refuse_late(command, self._clock.utc_ns())
             asked = arguments_of(command, DryRunArguments)
             self._refuse_now(lacking, production)
         except SightlineError as error:

@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 
 import cv2
 
@@ -21,6 +22,7 @@ from capture.commissioning.take_reference import TakeReference
 from capture.commissioning.taken_references import TakenReferences
 from capture.configuration import CaptureConfiguration
 from capture.sources.source import Frame
+from sightline.commands import ANSWERS_KEPT, refuse_late
 from sightline.errors import SightlineError, TransportError
 from sightline.messages import CommandAccepted, CommissioningStep, PartCaptured, StepResult
 from sightline.runtime import Context
@@ -44,7 +46,7 @@ class Bench(threading.Thread):
         self._pause = Pause()
         self._commands: queue.SimpleQueue[CommandAccepted | None] = queue.SimpleQueue()
         self._ended = threading.Event()
-        self._last_sequence = 0
+        self._taken_ids: deque[str] = deque(maxlen=ANSWERS_KEPT)
         self._product = ""
         bench = Workbench(cameras, context.clock, context.station_id, context.work_folder)
         self._bench = bench
@@ -62,8 +64,8 @@ class Bench(threading.Thread):
     def take(self, command: CommandAccepted) -> None:
         """Take a command that is for this component; a repeat of it changes nothing."""
         is_ours = command.kind == "live_view" or command.kind in self._steps
-        if is_ours and command.sequence > self._last_sequence:
-            self._last_sequence = command.sequence
+        if is_ours and command.command_id not in self._taken_ids:
+            self._taken_ids.append(command.command_id)
             self._commands.put(command)
 
     def part_comes(self) -> None:
@@ -111,6 +113,7 @@ class Bench(threading.Thread):
             self._view.allow(command.expires_utc_ns)
             return
         try:
+            refuse_late(command, self._context.clock.utc_ns())
             done, result = self._steps[command.kind](command.arguments), "done"
         except (SightlineError, OSError, cv2.error) as error:
             done, result = StepDone(str(error)), "failed"

@@ -11,8 +11,14 @@ from tests.unit.capture.capture_kit import Station, wait_until
 _numbers = itertools.count(1)
 
 
-def tell(station: Station, kind: CommandKind, lifetime_s: float = 60.0, **arguments: Any) -> str:
-    """A command as the publisher tells it; returns its id."""
+def tell(
+    station: Station,
+    kind: CommandKind,
+    lifetime_s: float = 60.0,
+    times: int = 1,
+    **arguments: Any,
+) -> str:
+    """A command as the publisher tells it, perhaps more than once; returns its id."""
     number = next(_numbers)
     now_ns = station.clock.utc_ns()
     command = CommandAccepted(
@@ -25,7 +31,8 @@ def tell(station: Station, kind: CommandKind, lifetime_s: float = 60.0, **argume
         expires_utc_ns=now_ns + round(lifetime_s * 1e9),
         arguments=arguments,
     )
-    station.deliver(COMMAND_ACCEPTED, command)
+    for _ in range(times):
+        station.deliver(COMMAND_ACCEPTED, command)
     return command.command_id
 
 

@@ -90,6 +90,17 @@ def test_two_positions_change_their_cameras_and_that_outlasts_a_restart(
         assert life.pixels(part, "cam2").mean() == before["cam2"]
 
 
+def test_a_command_is_carried_out_once_however_often_it_comes_and_not_after_its_end(
+    station: Station,
+) -> None:
+    late = step_of(station, tell(station, "map_cameras", lifetime_s=-2, cam1="cam2", cam2="cam1"))
+    assert (late.result, late.text) == ("failed", "it was to be carried out 2.0 s earlier")
+    swap = tell(station, "map_cameras", times=3, cam1="cam2", cam2="cam1")
+    assert step_of(station, swap).result == "done"
+    step_of(station, tell(station, "map_cameras"))
+    assert station.counter("steps_done") == 2
+
+
 @pytest.mark.parametrize(
     ("assignment", "word"),
     [
