@@ -1,6 +1,7 @@
 """The scale of a camera by the printed target: right within one in 200, or refused with the reason."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -139,7 +140,7 @@ def test_a_calibrated_camera_stamps_the_parts_shows_its_scale_and_keeps_it(
     ],
 )
 def test_what_cannot_be_calibrated_is_said_and_changes_nothing(
-    station: Station, arguments: dict[str, float], word: str, tmp_path: Path
+    station: Station, arguments: dict[str, Any], word: str, tmp_path: Path
 ) -> None:
     station.trigger(1)
     step = step_of(station, tell(station, "calibrate", **arguments))

@@ -1,6 +1,7 @@
 """A part that went by becomes the reference: durable, by version, and only if it is fit for it."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,7 +89,7 @@ def test_a_part_that_left_the_ring_is_taken_from_its_kept_pictures(
         half = cv2.resize(edges(120), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
         key = evidence_key(station.name, part, camera)
         save_picture(tmp_path / "evidence" / key, np.asarray(half, np.uint8))
-    wanted = {"epoch": float(part.epoch), "partNumber": float(part.part_number)}
+    wanted: dict[str, Any] = {"epoch": float(part.epoch), "partNumber": float(part.part_number)}
     step = step_of(station, tell(station, "take_reference", **wanted))
     assert step.result == "done"
     assert "at half size" in step.text
