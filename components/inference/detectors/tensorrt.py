@@ -39,9 +39,10 @@ class TensorRtDetector:
         self._library = load_tensorrt()
         engine = self._engine(file, cache, report)
         self._lanes = self.gpu.call(lambda: self._open_lanes(engine)).result()
-        weakref.finalize(
+        freed = weakref.finalize(
             self, self.gpu.call, self._lanes.clear
-        )  # freed in the thread that made them
+        )  # by the one that made them
+        freed.atexit = False  # at the end of the process that thread is gone, and so is the context
 
     def infer(self, image: NDArray[np.uint8]) -> RawDetections:
         """Run the bare model on (height, width, 3) uint8 RGB."""
