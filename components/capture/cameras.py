@@ -7,7 +7,7 @@ from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
 from capture.references import References
 from capture.sources.registry import open_source
-from capture.sources.source import CameraFault, Frame, FrameSource, LooksAnyTime
+from capture.sources.source import CameraFault, Frame, FrameSource, LooksAnyTime, TakesControls
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
@@ -43,7 +43,7 @@ class Cameras:
     def configure(self, configuration: CaptureConfiguration) -> None:
         """Take new values; cameras and ring begin anew only where theirs changed."""
         before, self._configuration = self._configuration, configuration
-        if _source_values(before) != _source_values(configuration):
+        if not self._adjusted(before, configuration):
             self._close_source()
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
@@ -51,6 +51,21 @@ class Cameras:
         if _ring_values(before) != _ring_values(configuration):
             self._close_ring()
         self.open()
+
+    def _adjusted(self, before: CaptureConfiguration, after: CaptureConfiguration) -> bool:
+        """Whether the source needs nothing more to be as asked; other controls are set as it runs."""
+        if _source_values(before) == _source_values(after):
+            return True
+        old, new = before.source, after.source
+        if not isinstance(old, V4l2Configuration) or not isinstance(new, V4l2Configuration):
+            return False
+        same = (before.cameras, before.frame) == (after.cameras, after.frame)
+        if not same or old.without_controls() != new.without_controls():
+            return False
+        source = self._source
+        if isinstance(source, TakesControls):
+            source.adjust(new)
+        return isinstance(source, TakesControls)
 
     def open(self) -> None:
         """Make the ring and open the cameras, where they are not; faults say what cannot be had."""

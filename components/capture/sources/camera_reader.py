@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 
 from capture.sources.camera_device import (
     CameraDevice,
@@ -43,6 +44,7 @@ class CameraReader:
         self.camera = camera
         self._wanted = wanted
         self._configuration = configuration
+        self._asked = configuration.controls_of(camera)
         self._open_device = open_device
         self._arrived = arrived
         self._health = health
@@ -68,6 +70,14 @@ class CameraReader:
     def join(self) -> None:
         """Wait until the camera is given back."""
         self._thread.join()
+
+    def adjust(self, configuration: V4l2Configuration) -> None:
+        """Set other controls while it streams; frames from before are no part's. With `arrived` held."""
+        asked = configuration.controls_of(self.camera)
+        if asked != self._asked:
+            self._asked = asked
+            self._frames.clear()
+            self._why_none = self._why_none or "the camera's controls are being set"
 
     def is_decided(self, window: Window) -> bool:
         """Whether waiting changes nothing any more; with `arrived` held."""
@@ -119,8 +129,7 @@ class CameraReader:
 
     def _stream(self) -> None:
         """Open, set, start, drop the first frames, then keep each; CameraError when it ends."""
-        configuration = self._configuration
-        asked = configuration.controls_of(self.camera)
+        configuration, asked = self._configuration, self._asked
         node = configuration.cameras[self.camera].node
         device = self._open_device(node, self._wanted, configuration.buffers)
         try:
@@ -134,12 +143,22 @@ class CameraReader:
             self._drop(device, configuration.dropped_first)
             self._gain(device.stream_format)
             while not self._ended.is_set():
+                if asked is not self._asked:
+                    asked = self._asked
+                    self._set_again(device, asked)
                 raw = self._read(device)
                 if raw is not None:
                     self._keep(raw)
         finally:
             self._health.gauge(f"camera_streams_{self.camera}", 0.0)
             device.close()
+
+    def _set_again(self, device: CameraDevice, asked: Mapping[str, int]) -> None:
+        """Other controls while frames flow; those exposed before are dropped."""
+        verify_controls(device.controls, asked)
+        if self._configuration.matching.free_running:
+            self._drop(device, 1 + self._configuration.dropped_first)
+        self._gain(device.stream_format)
 
     def _drop(self, device: CameraDevice, count: int) -> None:
         while count > 0 and not self._ended.is_set():

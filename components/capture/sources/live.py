@@ -59,6 +59,12 @@ class LiveSource:
         with self._arrived:
             return tuple(reader.newest() for reader in self._readers)
 
+    def adjust(self, configuration: V4l2Configuration) -> None:
+        """Set these controls on the cameras whose own changed, while all stream on."""
+        with self._arrived:
+            for reader in self._readers:
+                reader.adjust(configuration)
+
     def close(self) -> None:
         """Stop reading and give all nodes back."""
         for reader in self._readers:

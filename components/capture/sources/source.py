@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.messages import PixelFormat
 
 
@@ -60,3 +61,11 @@ class LooksAnyTime(Protocol):
 
     def latest(self) -> tuple[Frame | CameraFault, ...]:
         """Each camera's newest frame, in the cameras' order; takes nothing away from a part."""
+
+
+@runtime_checkable
+class TakesControls(FrameSource, Protocol):
+    """A source whose cameras take other controls while they stream."""
+
+    def adjust(self, configuration: V4l2Configuration) -> None:
+        """Set these controls; until they hold, the cameras that change give no frame."""

@@ -63,6 +63,11 @@ class V4l2Configuration(Configuration, frozen=True, kw_only=True, tag_field="kin
         """What to set on a camera: everyone's, then its own."""
         return {**self.controls, **self.cameras[camera].controls}
 
+    def without_controls(self) -> "V4l2Configuration":
+        """The same, whatever is set on the cameras."""
+        cameras = {name: replace(camera, controls={}) for name, camera in self.cameras.items()}
+        return replace(self, cameras=cameras, controls={})
+
     def with_controls(self, changes: Mapping[str, Controls]) -> "V4l2Configuration":
         """The same with other values for some controls of some cameras."""
         cameras = {

@@ -2,15 +2,20 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from capture.cameras import Cameras
+from capture.configuration import CaptureConfiguration
 from capture.sources.camera_device import StreamFormat
 from capture.sources.source import CameraFault, Frame
+from capture.sources.v4l2_configuration import V4l2Configuration
+from sightline.configuration import load_configuration
 from sightline.errors import CameraError
 from tests.unit.capture.capture_kit import wait_until
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.scripted_camera import MILLISECOND_NS, Rig, rig_of, shade_of
+from tests.unit.capture.scripted_camera import MILLISECOND_NS, SIZE, Rig, rig_of, shade_of
 
 FREE = {"freeRunning": True, "beforeMs": 20, "afterMs": 20, "arrivalMs": 2000}
 
@@ -167,6 +172,74 @@ def test_a_control_freed_by_another_may_be_named_in_any_order() -> None:
         rig.start()
         rig.wait_until_streaming()
         assert values["a_exposure_time"] == 50
+
+
+def adjusted(rig: Rig, **controls: int) -> None:
+    """Ask for other controls while the cameras stream."""
+    rig.values["controls"] = controls
+    rig.source.adjust(load_configuration(V4l2Configuration, rig.values))
+
+
+def test_other_controls_are_set_while_it_streams_and_no_part_gets_a_frame_from_before() -> None:
+    with rig_of("cam1", droppedFirst=1, matching=FREE) as rig:
+        _single(rig, gain=1)
+        rig.start()
+        camera, began_ns = rig.cameras["cam1"], rig.now_ns()
+        assert camera.streaming.wait(20)
+        for shade in range(3):
+            camera.push(began_ns, shade=shade)
+        rig.wait_until_streaming()
+        adjusted(rig, gain=9)
+        (fault,) = rig.source.frames(1, began_ns)
+        assert fault == CameraFault("cam1", "the camera's controls are being set")
+        wait_until("the control is set", lambda: camera.controls["gain"] == 9)
+        triggered_ns = rig.now_ns()
+        for shade in range(3):  # two were exposed before it held
+            camera.push(triggered_ns, shade=10 + shade)
+        wait_until("frames come", lambda: isinstance(rig.source.latest()[0], Frame))
+        assert shade_of(rig.source.frames(2, triggered_ns)[0]) == 12
+        assert camera.opened == 1
+
+
+def test_cameras_whose_controls_only_change_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    with rig_of("cam1") as rig:
+        _single(rig, gain=1)
+        monkeypatch.setattr("capture.cameras.open_source", lambda *_: rig.start())
+        values: dict[str, Any] = {"cameras": ["cam1"], "source": {"kind": "v4l2", **rig.values}}
+        cameras = Cameras(configured(values), "test", rig.health, rig.clock)
+        try:
+            cameras.open()
+            rig.wait_until_streaming()
+            camera = rig.cameras["cam1"]
+            source = {**values["source"], "controls": {"gain": 9}}
+            cameras.configure(configured({**values, "source": source}))
+            wait_until("the control is set", lambda: camera.controls["gain"] == 9)
+            assert (camera.opened, camera.closed) == (1, 0)
+            cameras.configure(configured({**values, "source": {**source, "buffers": 3}}))
+            wait_until("opened anew", lambda: camera.opened == 2)
+        finally:
+            cameras.close()
+
+
+def configured(values: dict[str, Any]) -> CaptureConfiguration:
+    """The configuration with small frames."""
+    frame = {"width": SIZE.width, "height": SIZE.height}
+    return load_configuration(CaptureConfiguration, {"frame": frame, **values})
+
+
+def test_a_control_that_does_not_hold_when_it_is_changed_keeps_the_camera_out() -> None:
+    with rig_of("cam1") as rig:
+        _single(rig, gain=1)
+        rig.start()
+        rig.wait_until_streaming()
+        camera = rig.cameras["cam1"]
+        camera.controls.stuck.add("gain")
+        adjusted(rig, gain=9)
+        wait_until("the fault", lambda: "camera-cam1" in rig.faults)
+        assert rig.faults["camera-cam1"] == "the control gain reads 1; 9 was set"
+        camera.controls.stuck.clear()
+        rig.wait_until_streaming()
+        assert camera.controls["gain"] == 9
 
 
 def test_a_format_that_the_driver_adjusted_keeps_the_camera_out() -> None:
