@@ -1,67 +1,24 @@
 """`training.evaluate` on small data sets, through models as they are served."""
 
 import json
-import shutil
-import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from sightline.errors import ModelError
-from tests.unit.training.pictures import write_coco, write_picture
+from tests.unit.training.bright import CONTRACT, SPOT, write_heat_model, write_spot
+from tests.unit.training.pictures import write_coco
 from training import evaluate
-from training.baselines import copied_answers
-from training.datasets import Picture, TrueBox, read_dataset
-from training.duplicates import duplicate_figures, twins_across
+from training.datasets import read_dataset
 from training.evaluation.answers import Answer
-from training.evaluation.charts import Line, chart
 from training.evaluation.drawing import drawn
 from training.evaluation.predictors import boxes_of_heat, open_predictor
 
 ROOT = Path(__file__).parents[3]
 
 
-def write_heat_model(folder: Path, contract: dict[str, Any]) -> Path:
-    """A model whose heat is the brightness of each of 60 x 80 places, and its score the greatest one."""
-    nodes = [
-        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["floats"], ["grey"], axes=[3], keepdims=0),
-        helper.make_node("Div", ["grey", "white"], ["heat"]),
-        helper.make_node("ReduceMax", ["heat"], ["score"], axes=[1, 2], keepdims=0),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "bright",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 60, 80, 3])],
-        [
-            helper.make_tensor_value_info("score", TensorProto.FLOAT, [1]),
-            helper.make_tensor_value_info("heat", TensorProto.FLOAT, [1, 60, 80]),
-        ],
-        [helper.make_tensor("white", TensorProto.FLOAT, [], [255.0])],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "sightline", json.dumps(contract)
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(folder / "model.onnx"))
-    return folder
-
-
-CONTRACT = {
-    "kind": "heat",
-    "name": "bright",
-    "width": 80,
-    "height": 60,
-    "image_threshold": 0.6,
-    "heat_threshold": 0.6,
-}
-SPOT = (40, 32, 16, 24)
 CARD = {
     "plan": {"name": "bright", "width": 80, "height": 60, "preprocessing": "area-halves-1"},
     "training": {"epochs": 3, "best_epoch": 2, "seconds": 60},
@@ -80,16 +37,6 @@ CARD = {
     "torch_version": "2",
     "exported_utc": "2026-01-01",
 }
-
-
-def write_spot(file: Path, level: int = 240, spot: tuple[int, int, int, int] = SPOT) -> Path:
-    """A dark picture of 160 x 120 with a bright spot."""
-    image = np.full((120, 160, 3), 60, np.uint8)
-    x, y, width, height = spot
-    image[y : y + height, x : x + width] = level
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(file), image)
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -270,60 +217,6 @@ def assert_balanced(report: str) -> None:
 
     Reader().feed(report)
     assert open_tags == []
-
-
-def test_a_chart_is_an_svg_picture_whose_lines_stay_within_it() -> None:
-    lines = [Line("a <b>", [(0.0, 5.0), (2.0, 1.0)]), Line("none", []), Line("dot", [(1.0, 1.0)])]
-    root = ElementTree.fromstring(chart("t", "x", "y", lines, mark=(1.0, 2.0), greatest=(3.0, 3.0)))
-    _, _, width, height = (float(value) for value in root.attrib["viewBox"].split())
-    for line in root.iter("polyline"):
-        for point in line.attrib["points"].split():
-            x, y = (float(value) for value in point.split(","))
-            assert 0 <= x <= width
-            assert 0 <= y <= height
-
-
-def pictures_of(folder: Path, *names: str) -> list[Picture]:
-    """Pictures with a box each, of groups of their own."""
-    box = (TrueBox("hole", (4, 5, 6, 7)),)
-    return [Picture(folder / n, 40, 30, box, label="anomaly", group=n, name=n) for n in names]
-
-
-def test_turned_mirrored_and_compressed_copies_are_near_duplicates_and_others_are_not(
-    tmp_path: Path,
-) -> None:
-    original = cv2.imread(str(write_picture(tmp_path / "o.png", 1, (200, 200), (20, 20))))
-    assert original is not None
-    cv2.imwrite(str(tmp_path / "turned.jpg"), np.rot90(original), [cv2.IMWRITE_JPEG_QUALITY, 60])
-    cv2.imwrite(str(tmp_path / "mirrored.png"), original[:, ::-1])
-    brighter = np.clip(original.astype(int) // 2 + 90, 0, 255).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "brighter.png"), brighter)
-    for number in range(6):
-        write_picture(tmp_path / f"other{number}.png", 10 + number, (200, 200), (20, 20))
-    others = pictures_of(tmp_path, *(f"other{number}.png" for number in range(6)))
-    copies = pictures_of(tmp_path, "turned.jpg", "mirrored.png", "brighter.png")
-    found = twins_across([*copies, *others], pictures_of(tmp_path, "o.png"))
-    assert {twin.picture.name for twin in found} == {"turned.jpg", "mirrored.png", "brighter.png"}
-    figures = duplicate_figures(others, copies)
-    assert figures["with_a_near_duplicate_in_training"] == 0
-    assert duplicate_figures(others, [])["with_a_near_duplicate_in_training"] == 0
-
-
-def test_copying_gives_the_answer_of_the_most_similar_training_picture(tmp_path: Path) -> None:
-    write_picture(tmp_path / "a.png", 1)
-    write_picture(tmp_path / "b.png", 2)
-    shutil.copy(tmp_path / "a.png", tmp_path / "c.png")
-    (a,) = pictures_of(tmp_path, "a.png")
-    like = Picture(tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="c", name="c.png")
-    other = Picture(tmp_path / "b.png", 40, 30, (), label="normal", group="b", name="b.png")
-    (copied,) = copied_answers([a], [other, like])
-    assert copied.boxes[0].box == (2.0, 2.5, 3.0, 3.5)  # the picture is half as large
-    assert copied.anomaly_score == 1.0
-    twin = Picture(
-        tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="a.png", name="c.png"
-    )
-    (elsewhere,) = copied_answers([a], [other, twin], other_groups=True)
-    assert (elsewhere.boxes, elsewhere.anomaly_score) == ((), 0.0)
 
 
 def test_the_demo_models_give_a_report_by_picture_beside_the_figures_by_part(

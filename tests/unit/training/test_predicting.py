@@ -102,26 +102,37 @@ def test_a_file_that_is_no_picture_is_listed_and_the_others_are_answered(
     assert "has no model.onnx" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """An S3 server with a bucket."""
+    found = Server()
+    yield found
+    found.stop()
+
+
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """An S3 server that the AWS SDK finds by its environment."""
-    server = Server()
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Server:
+    """The server, which the AWS SDK finds by its environment."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("SIGHTLINE_CACHE", str(tmp_path / "cache"))
-    yield server
-    server.stop()
+    return server
 
 
-def test_a_bucket_serves_as_data_set_and_takes_predictions(
+def upload_coco(bucket: Server, local: Path, prefix: str) -> str:
+    """Three pictures, one of them with a box; returns the address."""
+    write_coco(local, [(1, (1, 2, 3, 4))])
+    for file in local.iterdir():
+        bucket.client.upload_file(str(file), BUCKET, f"{prefix}/{file.name}")
+    return f"s3://{BUCKET}/{prefix}"
+
+
+def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
     tmp_path: Path, bucket: Server, bottles: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = f"s3://{BUCKET}/castings/may"
-    write_coco(tmp_path / "local", [(1, (1, 2, 3, 4))])
-    for file in (tmp_path / "local").iterdir():
-        bucket.client.upload_file(str(file), BUCKET, f"castings/may/{file.name}")
+    address = upload_coco(bucket, tmp_path / "local", "castings/may")
     assert predict.main([str(MODEL), "--data", address]) == 0
     names = [name for name in bucket.names() if "/predictions/cap/" in name]
     assert len(names) == 3 * 2 + 1
@@ -137,28 +148,31 @@ def test_a_bucket_serves_as_data_set_and_takes_predictions(
     assert "3 pictures, 2 of them answered before" in capsys.readouterr().err
     assert open_place(address).fetch("2.png").read_bytes() == bottles[0].read_bytes()
 
-    lines = {"source-ref": f"{address}/1.png", "anomaly-label-metadata": {"class-name": "anomaly"}}
+    assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1
+    assert "s3://not-there/x" in capsys.readouterr().err
+    assert predict.main([str(MODEL), "--data", "s3://"]) == 1
+    assert "expected s3://BUCKET/PREFIX" in capsys.readouterr().err
+
+
+def test_a_bucket_serves_manifests_and_takes_reports(tmp_path: Path, bucket: Server) -> None:
+    address = upload_coco(bucket, tmp_path / "local", "castings/june")
+    line = {"source-ref": f"{address}/1.png", "anomaly-label-metadata": {"class-name": "anomaly"}}
     (tmp_path / "m").mkdir()
-    (tmp_path / "m" / "train.manifest").write_text(json.dumps(lines) + "\n")
+    (tmp_path / "m" / "train.manifest").write_text(json.dumps(line) + "\n")
     (named,) = read_dataset(tmp_path / "m").pictures
     assert (named.label, named.name, named.width) == ("anomaly", f"{address}/1.png", 40)
-    both = json.dumps(lines) + "\n" + json.dumps(lines | {"source-ref": "3.png"}) + "\n"
-    bucket.client.put_object(Bucket=BUCKET, Key="castings/may/test.manifest", Body=both.encode())
+
+    both = json.dumps(line) + "\n" + json.dumps(line | {"source-ref": "3.png"}) + "\n"
+    bucket.client.put_object(Bucket=BUCKET, Key="castings/june/test.manifest", Body=both.encode())
     beside = read_data(f"{address}/test.manifest", "", False)
     assert [(p.name, p.width, p.split) for p in beside.pictures] == [
         (f"{address}/1.png", 40, "test"),
         ("3.png", 40, "test"),
     ]
-
-    report = f"s3://{BUCKET}/reports/may"
+    report = f"s3://{BUCKET}/reports/june"
     arguments = [str(MODEL), "--data", address, "--format", "coco", "--out", report]
     assert evaluate.main(arguments) == 0
-    assert {"reports/may/evaluation.json", "reports/may/report.html"} <= set(bucket.names())
-
-    assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1
-    assert "s3://not-there/x" in capsys.readouterr().err
-    assert predict.main([str(MODEL), "--data", "s3://"]) == 1
-    assert "expected s3://BUCKET/PREFIX" in capsys.readouterr().err
+    assert {"reports/june/evaluation.json", "reports/june/report.html"} <= set(bucket.names())
 
 
 def test_the_commands_run_as_sagemaker_processing_jobs_by_their_environment(
