@@ -22,7 +22,7 @@ BENCH_TESTS = "hil/bench"
 NODE_TESTS = "tests/faults/test_v4l2_nodes.py"
 JUNIT = "junit.xml"
 BASE = "/dev/shm/bench"
-PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", "timeout=900")
+PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", "timeout=1200")
 EXIT_PASSED, EXIT_FAILED, EXIT_WRONG = 0, 1, 2
 
 
@@ -69,6 +69,7 @@ def _in_the_rig(out: Path, path: Path, chosen: str) -> int:
         f"code=$?; mkdir -p /out/logs; cp -r {logs} /out/logs/ 2>/dev/null; (exit $code)"
     )
     environment = {**os.environ, "PATH": _path(), "RIG_OUT": str(out), "RIG_FOLLOW": "1"}
+    environment.setdefault("RIG_TIMEOUT_S", "1800")
     rig = ("bash", str(RIG / "run.sh"), command)
     return subprocess.run(rig, env=environment, check=False).returncode
 

@@ -125,6 +125,11 @@ class Bench(Configuration, frozen=True, kw_only=True):
             )
         return str(found[0])
 
+    def cameras_not_there(self) -> list[str]:
+        """Each camera whose node is not there, with the node."""
+        nodes = {camera: self.node_of(camera) for camera in self.cameras}
+        return [f"{camera} at {node}" for camera, node in nodes.items() if not Path(node).exists()]
+
     def capture_merge(self) -> dict[str, Any]:
         """The capture component's configuration on this bench."""
         way_ms = self.expected.way_to_gate_s * 1000.0

@@ -16,6 +16,8 @@ LEAST_BRIGHTENING = 5.0
 
 def test_each_camera_is_there_and_who_the_bench_says(bench: Bench) -> None:
     nodes = {camera: bench.node_of(camera) for camera in bench.cameras}
+    missing = bench.cameras_not_there()
+    assert not missing, f"not there: {', '.join(missing)}"
     assert len({resolved(node) for node in nodes.values()}) == len(nodes), nodes
     for camera, node in nodes.items():
         wanted = bench.cameras[camera].identity
@@ -25,6 +27,8 @@ def test_each_camera_is_there_and_who_the_bench_says(bench: Bench) -> None:
 def test_more_exposure_makes_brighter_pictures(bench: Bench) -> None:
     if bench.exposure is None:
         pytest.skip("the bench names no control of the exposure")
+    if bench.cameras_not_there():
+        pytest.skip(f"not there: {', '.join(bench.cameras_not_there())}")
     exposure = bench.exposure
     for camera in bench.cameras:
         low, high = brightness_at(

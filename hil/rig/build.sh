@@ -47,7 +47,7 @@ if [ ! -f root.squashfs ]; then
     rm -rf root && mmdebstrap --quiet --variant=minbase --include=python3 bookworm root.tar
     mkdir -p root/repository root/out root/packages
     tar xf root.tar -C root --exclude='./dev/*'
-    mksquashfs root root.new -quiet -no-progress && mv root.new root.squashfs
+    mksquashfs root root.new -quiet -no-progress -noappend -comp lz4 && mv root.new root.squashfs
     rm -rf root root.tar
 fi
 

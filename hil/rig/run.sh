@@ -15,6 +15,9 @@ trap 'rm -rf "$shared"; [ -n "${RIG_OUT:-}" ] || rm -rf "$out"' EXIT
 # a copy, so that nothing changes in there while it runs
 git -C "$repository" ls-files -z -co --exclude-standard |
     tar -C "$repository" --null --ignore-failed-read -T - -cf - 2>/dev/null | tar -C "$shared" -xf -
+case "$("$repository/.venv/bin/python" --version)" in # compiling takes long in there
+*" 3.11."*) "$repository/.venv/bin/python" -m compileall -q "$shared" >/dev/null || true ;;
+esac
 rm -f "$out/code" "$out/log" "$out/console"
 cat >"$out/command" <<COMMAND
 cd /repository
