@@ -22,7 +22,7 @@ from training.methods.classifier import best_threshold, odds_of
 
 Heat = NDArray[np.float32]
 LEAST_AREAS = (0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
-CANDIDATES = 16
+CANDIDATES = 10
 GREATEST_VALIDATION = 120
 
 

@@ -32,7 +32,7 @@ from training.models.vae import Vae, grey_of
 
 Side = Literal["both", "brighter", "darker"]
 SIDES: tuple[Side, ...] = ("both", "brighter", "darker")
-SMOOTHINGS = (3, 7, 11)  # cells of the map, each of 2 pixels
+SMOOTHINGS = (3, 9)  # cells of the map, each of 2 pixels
 HALF = 3.0  # an error of so many spreads is a heat of 0.5
 
 
