@@ -85,10 +85,14 @@ class Cloud:
 
     def outcome(self, station: str, deployment: str) -> Json:
         """What became of a deployment on a station, as the device said; empty before it said anything."""
-        found = self._pages(
+        found = (entry for entry in self.outcomes(station) if entry["deploymentId"] == deployment)
+        return next(found, {})
+
+    def outcomes(self, station: str) -> Iterator[Json]:
+        """What became of a station's deployments, the newest first."""
+        return self._pages(
             "list_effective_deployments", "effectiveDeployments", coreDeviceThingName=station
         )
-        return next((entry for entry in found if entry["deploymentId"] == deployment), {})
 
     def components(self, station: str) -> list[Json]:
         """The components on a station with their states."""

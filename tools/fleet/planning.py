@@ -153,4 +153,5 @@ def _update_of(component: Mapping[str, Any]) -> Json:
 
 
 def _additions(station: DesiredStation) -> Iterable[str]:
-    return (f"+ {name} {component.version}" for name, component in station.components.items())
+    names = (f"{name} {component.version}" for name, component in station.components.items())
+    return (f"+ {', '.join(names)}",)

@@ -1,12 +1,13 @@
 """Back to what a station ran before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tools.fleet.cloud import Cloud, all_of
 from tools.fleet.planning import NOT_STANDING, changed
 from tools.fleet.requests import again
+from tools.fleet.rollout import ENDED_BADLY
 
 Json = dict[str, Any]
 
@@ -26,8 +27,11 @@ def ways_back(cloud: Cloud, stations: Iterable[str]) -> list[WayBack]:
     return list(all_of(lambda station: _way_back(cloud, station), stations))
 
 
-def earlier(history: Sequence[Json]) -> Json | None:
-    """Of a history, newest first: the last one before the newest that was not undone itself."""
+def earlier(history: Sequence[Json], failed: Collection[str] = ()) -> Json | None:
+    """Of a history, newest first: the last one before the newest that came through and was not undone.
+
+    `failed` has the ids of those that did not come through on the station.
+    """
     newest, before = history[0], history[1:]
     undone = _goes_back_to(newest)
     passed = not undone
@@ -35,7 +39,10 @@ def earlier(history: Sequence[Json]) -> Json | None:
         if entry["deploymentId"] == undone:
             passed = True  # what was gone back to: the next step back is before it
             continue
-        standing = entry.get("deploymentStatus") not in NOT_STANDING
+        standing = (
+            entry.get("deploymentStatus") not in NOT_STANDING
+            and entry["deploymentId"] not in failed
+        )
         if passed and standing and not _goes_back_to(entry):
             return entry
     return None
@@ -49,7 +56,12 @@ def _way_back(cloud: Cloud, station: str) -> WayBack:
     history = cloud.history(station)
     if not history:
         return WayBack(station, None, "never had a deployment")
-    found = earlier(history)
+    failed = {
+        entry["deploymentId"]
+        for entry in cloud.outcomes(station)
+        if entry["coreDeviceExecutionStatus"] in ENDED_BADLY
+    }
+    found = earlier(history, failed)
     if found is None:
         return WayBack(station, None, "has no earlier deployment that came through")
     content = cloud.deployment(found["deploymentId"])

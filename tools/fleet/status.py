@@ -10,6 +10,7 @@ from tools.fleet.desired import DesiredStation
 
 Json = dict[str, Any]
 FINE = frozenset({"RUNNING", "FINISHED"})
+_WHY_TO_DO = {True: "no deployment yet", False: "runs something else than the file asks for"}
 UP_TO_DATE = frozenset({"SUCCEEDED", "COMPLETED"})
 
 
@@ -113,5 +114,5 @@ def _kind(row: StationStatus) -> str:
 
 def _station(row: StationStatus) -> tuple[str, ...]:
     name = f"{row.station} (canary)" if row.canary else row.station
-    what = row.trouble or ("" if row.wanted else "runs something else than the file asks for")
+    what = row.trouble or ("" if row.wanted else _WHY_TO_DO[row.deployment == "NONE"])
     return name, row.site, row.deployment, row.health, row.runtime, what

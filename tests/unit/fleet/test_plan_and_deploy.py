@@ -63,6 +63,27 @@ def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
     }
 
 
+def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
+    run: Run, greengrass: Greengrass, content: Json
+) -> None:
+    site = content["sites"]["site-0"]
+    site |= {"line": "of-the-site", "merge": {"com.sightline.Capture": {"deadlineMs": 600}}}
+    del site["stations"]["station-0-1"]["line"]
+    site["stations"]["station-0-2"]["merge"] = {"com.sightline.Capture": {"deadlineMs": 700}}
+    assert run("deploy", "--send") == 0
+    found = {}
+    for deployment in greengrass.deployments.values():
+        merges = {
+            name: json.loads(component["configurationUpdate"].get("merge", "{}"))
+            for name, component in deployment["components"].items()
+        }
+        line = merges["com.sightline.Publisher"]["lineId"]
+        found[deployment["targetArn"]] = (line, merges["com.sightline.Capture"]["deadlineMs"])
+    assert found[thing("station-1-1")] == ("line-1", 500.0)
+    assert found[thing("station-0-1")] == ("of-the-site", 600)
+    assert found[thing("station-0-2")] == ("line-2", 700)
+
+
 def test_what_a_component_would_refuse_is_refused_before_anything_is_sent(
     run: Run, greengrass: Greengrass, content: Json, capsys: Capture
 ) -> None:

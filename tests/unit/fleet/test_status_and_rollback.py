@@ -88,6 +88,20 @@ def test_going_back_twice_goes_two_steps_back(
     assert product_of(list(greengrass.deployments.values())[-1]) == "one"
 
 
+def test_the_way_back_passes_over_what_did_not_come_through(
+    run: Run, greengrass: Greengrass, content: Json
+) -> None:
+    only = ("--station", "station-0-1")
+    greengrass.fate = lambda _, deployment: (
+        "FAILED" if product_of(deployment) == "bad" else "SUCCEEDED"
+    )
+    for product, code in (("good", 0), ("bad", 1), ("new", 0)):
+        content["sites"]["site-0"]["product"] = product
+        assert run("deploy", "--send", *only) == code
+    assert run("rollback", "--send", *only) == 0
+    assert product_of(list(greengrass.deployments.values())[-1]) == "good"
+
+
 def product_of(deployment: Json) -> str:
     """What its capture component is told to run."""
     update = deployment["components"]["com.sightline.Capture"]["configurationUpdate"]
