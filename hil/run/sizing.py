@@ -181,7 +181,8 @@ def text_of(found: Json) -> str:
             f" verdict; {image['p50']:.1f} ms an image",
             f"  headroom    {room['left_of_the_deadline_at_p99_ms']:.0f} of {room['deadline_ms']:.0f} ms"
             f" until the gate at p99;"
-            f" {room['left_of_the_processors_beside_the_components']:.0%} of the processors",
+            f" {room['left_of_the_processors_beside_the_components']:.0%} of the processors' time"
+            " was not the components'",
         ]
     )
 
