@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.bench.description import Bench, bench_of_environment
+from hil.bench.description import Bench, bench_of_environment, stretched
 from hil.bench.station import BenchStation, Outcome
 from hil.replay.segment import load_segment
 from hil.run.arguments import REPOSITORY
@@ -14,7 +14,7 @@ from hil.run.arguments import REPOSITORY
 @pytest.fixture(scope="session")
 def bench() -> Bench:
     """What stands on the bench."""
-    return bench_of_environment()
+    return stretched(bench_of_environment())
 
 
 @pytest.fixture(scope="session")

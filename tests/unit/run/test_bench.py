@@ -65,6 +65,17 @@ def test_a_soak_feeds_parts_for_as_long_as_it_lasts() -> None:
     assert load_configuration(Bench, values).expected.fed_parts == 1200
 
 
+def test_a_bench_on_a_busy_machine_gets_time_in_proportion_and_no_more_than_capture_can_give() -> (
+    None
+):
+    expected = load_bench(HIL / "rig" / "bench.yaml").expected
+    slow = expected.stretched(2 * (expected.stretch_above_s or 0))
+    assert slow.way_to_gate_s == 2 * expected.way_to_gate_s
+    assert slow.parts_per_second == expected.parts_per_second / 2
+    assert expected.stretched(0.1).way_to_gate_s == expected.way_to_gate_s
+    assert expected.stretched(1000.0).way_to_gate_s == 60.0
+
+
 def test_the_page_has_each_test_with_its_result_and_its_reason(tmp_path: Path) -> None:
     (tmp_path / "junit.xml").write_text(JUNIT)
     results = results_of(tmp_path / "junit.xml")
