@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,8 +59,9 @@ def station_starter(folder: Path, bottles: Path) -> Iterator[StartStation]:
     try:
         yield start
     finally:
-        for station in started:
-            station.stop()
+        with ExitStack() as ends:
+            for station in started:
+                ends.callback(station.stop_and_leave_nothing)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import psutil
 
 from hil.run.arguments import RunArguments
 from hil.run.station import OneMachine
+from sightline.frames import ring_path
 
 Json = dict[str, Any]
 READY_TIMEOUT_S = 60.0
@@ -33,6 +34,19 @@ class RunningStation:
     def stop(self) -> None:
         """Take it down."""
         self.machine.stop()
+
+    def stop_and_leave_nothing(self) -> None:
+        """Take it down; the test fails if a process or the shared memory is left."""
+        processes = self.processes()
+        self.stop()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        assert not alive, f"left running: {alive}"
+        assert not self.ring.exists()
+
+    @property
+    def ring(self) -> Path:
+        """The file of the station's frames."""
+        return ring_path(self.arguments.station)
 
     def wait_for(self, what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Wait until a condition holds; the test fails with its name if it never does."""

@@ -1,5 +1,6 @@
 """`python -m hil.run`, as `make run` calls it: what it prints, writes and leaves behind."""
 
+import functools
 import json
 import os
 import signal
@@ -8,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.pipeline.conftest import BOTH_NUCLEI, NUCLEUS
+from tests.pipeline.running import Json
 
 CAPTURE = "com.sightline.Capture"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -60,16 +63,47 @@ def _end(run: Run) -> None:
         run.stdout.close()
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended by itself: its folder, what it printed, and its summary."""
+
+    folder: Path
+    output: str
+    summary: Json
+
+
+@pytest.fixture(scope="module")
+def run_to_end(
+    tmp_path_factory: pytest.TempPathFactory, bottles: Path
+) -> Callable[[str], Finished]:
+    """A run of six parts under a nucleus; the same one for all who ask."""
+
+    @functools.cache
+    def finished(nucleus: str) -> Finished:
+        folder = tmp_path_factory.mktemp(f"run-{nucleus}")
+        return _run_to_end(folder, "--parts", "6", "--rate", "3", "--nucleus", nucleus)
+
+    return finished
+
+
+def _run_to_end(folder: Path, *arguments: str) -> Finished:
+    run = _start(folder, (), arguments)
+    try:
+        output, _ = run.communicate(timeout=120)
+    finally:
+        _end(run)
+    assert run.returncode == 0, output
+    return Finished(folder, output, json.loads((folder / "summary.json").read_text()))
+
+
 @BOTH_NUCLEI
 def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
-    tmp_path: Path, bottles: Path, start_run: StartRun, nucleus: str
+    run_to_end: Callable[[str], Finished], nucleus: str
 ) -> None:
-    run = start_run("--parts", "6", "--rate", "3", "--nucleus", nucleus)
-    output, _ = run.communicate(timeout=120)
-    assert run.returncode == 0, output
-    assert "The page: http://" in output
-    assert "Every part is accounted for" in output
-    summary = json.loads((tmp_path / "summary.json").read_text())
+    finished = run_to_end(nucleus)
+    assert "The page: http://" in finished.output
+    assert "Every part is accounted for" in finished.output
+    summary = finished.summary
     assert summary["parts"]["triggered"] == 6
     assert summary["parts"]["in_flight"] == 0
     judged = sum(summary["parts"][v] for v in ("ok", "defect", "review", "missed", "empty"))
@@ -85,17 +119,15 @@ def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
 
 
 def test_a_second_run_goes_on_where_the_first_ended_and_counts_its_own_parts(
-    tmp_path: Path, bottles: Path, start_run: StartRun
+    run_to_end: Callable[[str], Finished],
 ) -> None:
-    for last_number in (3, 6):
-        run = start_run("--parts", "3", "--rate", "3")
-        output, _ = run.communicate(timeout=120)
-        assert run.returncode == 0, output
-        assert "new epoch" not in (tmp_path / "nucleus" / "logs" / f"{CAPTURE}.log").read_text()
-        summary = json.loads((tmp_path / "summary.json").read_text())
-        assert summary["parts"]["triggered"] == 3
-        assert summary["records"] == {"sent": 3, "received": 3, "duplicates": 0}
-        assert json.loads((tmp_path / "plant.json").read_text())["last_number"] == last_number
+    first = run_to_end(NUCLEUS)
+    second = _run_to_end(first.folder, "--parts", "3", "--rate", "3")
+    assert second.summary["parts"]["triggered"] == 3
+    assert second.summary["records"] == {"sent": 3, "received": 3, "duplicates": 0}
+    log = first.folder / "nucleus" / "logs" / f"{CAPTURE}.log"
+    assert "new epoch" not in log.read_text()
+    assert json.loads((first.folder / "plant.json").read_text())["last_number"] == 9
 
 
 def test_a_run_beside_a_running_one_is_refused_and_does_it_no_harm(
