@@ -64,7 +64,7 @@ export function gatePanel(station) {
   const send = () => outcomeOf(station(), () => order(station(), "gate_dry_run", { parts: parts() }), TRIAL_WAIT_MS * (parts() + 1));
   return panel({
     title: "Gate dry run",
-    explains: "Ok and reject in turn go through the PLC's whole hand-shake, and no part is counted. The gate moves: keep hands away. Refused while production runs; pause the station, or stop the line.",
+    explains: "Ok and reject in turn go through the PLC's whole hand-shake, and no part is counted. The gate moves: keep hands away. Stop the belt first: it is refused while production runs, and the PLC takes a trial only with nothing on the belt.",
     fields: [field],
     buttons: [{ word: "Run", act: send }],
     shown: (step) => (step.trials?.length ? trialsTable(step.trials) : null),
