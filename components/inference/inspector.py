@@ -184,7 +184,7 @@ class Inspector:
             judgement,
             examined,
             models,
-            policy_version=policy.version,
+            policy=policy,
             evidence=(
                 keys_of(captured.station_id, captured.part, list(examined.frames)) if keeps else ()
             ),

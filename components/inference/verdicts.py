@@ -16,6 +16,7 @@ from sightline.messages import (
     PartsAnnounced,
     StageTimings,
 )
+from sightline.products import Policy
 
 ROOM_FOR_TIMINGS_BYTES = 64  # what is filled in after the commit
 
@@ -55,7 +56,7 @@ def judged(
     examined: Examined,
     models: Sequence[ServingModel],
     *,
-    policy_version: str,
+    policy: Policy,
     evidence: tuple[EvidencePicture, ...],
     queue_ms: float,
     now_utc_ns: int,
@@ -66,7 +67,10 @@ def judged(
         _of(captured, judgement.verdict, judgement.reason, judgement.product_detected, now_utc_ns),
         detections=judgement.grounds,
         models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
-        policy_version=policy_version,
+        policy_version=policy.version,
+        product_labels=tuple(
+            label for label in policy.product_labels if label not in policy.defects
+        ),
         evidence=evidence,
         timings=StageTimings(
             capture_ms=_ms(captured.captured_monotonic_ns - captured.triggered_monotonic_ns),

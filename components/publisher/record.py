@@ -44,7 +44,8 @@ def record_of(
     mode: Mode = "production",
 ) -> InspectionRecord:
     """The record of one part, small enough for a message."""
-    defects = [found for found in judged.detections if found.label not in place.product_labels]
+    no_defects = place.product_labels.union(judged.product_labels)
+    defects = [found for found in judged.detections if found.label not in no_defects]
     boxes = {camera: _boxes_of(defects, camera) for camera in CAMERAS}
     shown = sum(len(of_camera) for of_camera in boxes.values())
     record = InspectionRecord(

@@ -204,6 +204,7 @@ class PartJudged(Message, frozen=True, kw_only=True):
 
     `challenge` and what came of it: `found`, `passed` (judged ok), or `undecided` (all else). `hold`:
     the part is held back by a challenge that passed, `held_back` stands at that challenge itself.
+    `product_labels` among the detections show the product, and are no defects.
 
     `follows` is the part before it in the ledger (None: the ledger began here), so that a reader
     sees over the end of an epoch, too, whether one is lacking.
@@ -234,6 +235,7 @@ class PartJudged(Message, frozen=True, kw_only=True):
     challenge_result: ChallengeResult = ""
     hold: str = ""
     held_back: HeldBack | None = None
+    product_labels: tuple[str, ...] = ()
 
 
 class GateActed(Message, frozen=True, kw_only=True):

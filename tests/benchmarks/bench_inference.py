@@ -111,7 +111,7 @@ def test_a_verdict_from_detections_to_the_disk(
             judgement,
             examined,
             models,
-            policy_version="1",
+            policy=Policy(),
             evidence=(),
             queue_ms=0.0,
             now_utc_ns=0,

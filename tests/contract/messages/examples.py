@@ -93,6 +93,7 @@ PART_JUDGED = m.PartJudged(
     challenge_result="passed",
     hold="3-1207",
     held_back=HELD_BACK,
+    product_labels=("cap_present",),
 )
 _BOX = m.RecordBox(label="scratch", score=0.91, x=412, y=96, width=58, height=21, sizeMm=7.25)
 _FAULT = m.Fault(

@@ -251,6 +251,12 @@ def test_a_product_whose_file_is_damaged_is_told_and_its_last_good_version_judge
     assert judge(bench, 1, "lenient", "7").verdict == "ok"
 
 
+def test_the_verdict_says_which_labels_show_the_product_and_are_no_defects(bench: Bench) -> None:
+    deploy(bench, "open", productLabels=["cap_present", "scratch"])
+    bench.start()
+    assert judge(bench, 1, "open").product_labels == ("cap_present",)
+
+
 def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(two_products: Bench) -> None:
     judge(two_products, 1, "strict")
     judge(two_products, 3, "lenient", "7")

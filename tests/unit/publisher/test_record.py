@@ -192,3 +192,12 @@ def test_every_verdict_that_a_message_can_carry_has_a_record_that_a_message_can_
     shown = sum(len(getattr(record, f"cam{camera}")) for camera in "1234")
     defects = sum(found.label != "cap_present" for found in judged.detections)
     assert record.boxesOmitted + shown == defects
+
+
+def test_what_shows_the_product_of_this_part_is_no_defect() -> None:
+    lid, dent = a_box("lid", 0.99), a_box("dent", 0.7)
+    judged = a_verdict(1, detections=(lid, dent), product_labels=("lid",))
+    record = record_of(judged, "rejected", None, PLACE, TRIGGERED_UTC_NS)
+    assert record.defects == {"dent": 1}
+    assert [box.label for box in record.cam1] == ["dent"]
+    assert record.confidence == 0.7
