@@ -1,5 +1,6 @@
 """The station of a bench: the whole suite with the bench's cameras, its parts, and what came of them."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -90,9 +91,10 @@ class BenchStation:
 
     def stop(self) -> None:
         """Take it down."""
-        for loop in self._shown:
-            loop.close()
         self._machine.stop()
+        for loop in self._shown:
+            with contextlib.suppress(OSError):  # what was unplugged has no node to close
+                loop.close()
 
     def let_parts_pass(self) -> Outcome:
         """The bench's parts, with the segment's pictures before the cameras where they have loops."""
