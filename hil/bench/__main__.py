@@ -36,6 +36,13 @@ def why_no_rig() -> str:
     return ""
 
 
+def _why_not_built() -> str:
+    """Build the rig, or what of it is not there yet; why that failed, empty if it did not."""
+    words = ("bash", str(RIG / "build.sh"))
+    built = subprocess.run(words, env={**os.environ, "PATH": _path()}, check=False)
+    return "" if built.returncode == 0 else "it could not be built; the reason is above"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if all that is on the bench passed, 1 if not, 2 for a wrong bench file."""
     given = _parser().parse_args(arguments)
@@ -46,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"refused: {error}", file=sys.stderr)
         return EXIT_WRONG
     is_virtual = path.resolve() == VIRTUAL
-    if is_virtual and why_no_rig():
-        print(f"the virtual rig is skipped: {why_no_rig()}")
+    began_s = time.monotonic()
+    if is_virtual and (why := why_no_rig() or _why_not_built()):
+        print(f"the virtual rig is skipped: {why}")
         return EXIT_PASSED if given.skip_without_rig else EXIT_FAILED
     out: Path = (given.out / bench.name).resolve()
     out.mkdir(parents=True, exist_ok=True)
     (out / JUNIT).unlink(missing_ok=True)
-    began_s = time.monotonic()
     run = _in_the_rig if is_virtual else _here
     code = run(out, path, given.k)
     return _conclude(out, bench.name, time.monotonic() - began_s, code)
