@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from inference.acceptance import sized
@@ -11,6 +12,8 @@ from sightline.clock import SystemClock
 from sightline.health import Health
 from sightline.messages import CameraCalibration, Detection
 from sightline.products import Policy
+from sightline.topics import PART_CAPTURED
+from tests.unit.inference.conftest import Bench
 
 
 def calibration(version: str, mm_per_pixel: float) -> StationCalibration:
@@ -71,3 +74,16 @@ def test_the_measured_scale_goes_before_the_one_that_a_product_assumes() -> None
     policy = Policy(mm_per_pixel={"cam1": 1.0, "cam2": 1.0})
     sizes = [found.size_mm for found in sized(boxes, policy, {"cam1": 0.5})]
     assert sizes == [25.0, 50.0, None]
+
+
+def test_a_defect_has_its_size_by_the_calibration_that_its_part_names(running: Bench) -> None:
+    store_calibration(running.folder / "station" / "calibration.json", calibration("cal-1", 0.5))
+    sizes = []
+    for number, version in enumerate(("cal-1", "", "cal-0"), start=1):
+        captured = running.capture(number, scratches=("cam1", "cam2"))
+        named = msgspec.structs.replace(captured, calibration_version=version)
+        running.give(PART_CAPTURED, named)
+        found = running.verdicts()[-1].detections
+        sizes.append({d.camera: d.size_mm for d in found if d.label == "scratch"})
+    diagonal_mm = 11.32  # of 16 by 16 pixels, rounded up
+    assert sizes == [{"cam1": diagonal_mm, "cam2": None}, *[{"cam1": None, "cam2": None}] * 2]
