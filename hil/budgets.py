@@ -15,7 +15,7 @@ from sightline.topics import CAPTURE, EQUIPMENT, INFERENCE, PUBLISHER, TELEMETRY
 
 RATE_HZ = 5.0
 LEAST_SHARE_HANDLED = 0.95
-SLACK_INTERVALS = 10  # what passes while a component starts
+SLACK_INTERVALS = 20  # what passes while a station starts
 LEAST_PARTS_FOR_LATENCY = 20  # of fewer the 99th percentile is the worst one, and means nothing
 Json = dict[str, Any]
 
