@@ -1,6 +1,6 @@
 """The configuration of the inference component; the defaults are the recipe's."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -16,12 +16,19 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 class ModelConfiguration(Configuration, frozen=True, kw_only=True):
     """A model by its name in the model store, and the runtime that serves it.
 
-    `digest`: only this file will do; empty: the one that the name points to.
+    `precision`: of the form of it that is wanted, where its component brings several; empty: the usual
+    one. `digest`: only this file will do; empty: the one that the name points to.
     """
 
     name: Name = "surface"
     runtime: Runtime = "onnx"
+    precision: Literal["", "fp32", "fp16", "int8"] = ""
     digest: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+    @property
+    def stored_name(self) -> str:
+        """The name of this form in the model store."""
+        return f"{self.name}-{self.precision}" if self.precision else self.name
 
 
 class ShadowConfiguration(Configuration, frozen=True, kw_only=True):

@@ -181,11 +181,12 @@ class ModelLoader(threading.Thread):
     def _replaced_by(
         self, model: ModelConfiguration, candidate: ServingModel
     ) -> ServingModel | None:
-        """The model in force that this one is to replace: of its name, else one that calls itself alike."""
+        """The model in force that this one is to replace: of its name, or alike and wanted no longer."""
         if model.name in self._serving:
             return self._serving[model.name].model
-        known = [proven.model for proven in self._serving.values()]
-        return next((m for m in known if m.contract.name == candidate.contract.name), None)
+        wanted = {wish.name for wish in self._wish.models}
+        leaving = [proven.model for proven in self._serving.values() if proven.name not in wanted]
+        return next((m for m in leaving if m.contract.name == candidate.contract.name), None)
 
     def _carry_out(self, order: LoadOrder) -> None:
         try:
@@ -197,7 +198,7 @@ class ModelLoader(threading.Thread):
                 proven = self._serving[model.name]
                 self._inbox.post(ModelLoaded(proven, command_id=order.command_id))
             if not self._ended:
-                self._stock.choose(model.name, digest)
+                self._stock.choose(model.stored_name, digest)
         except ModelError as error:
             self._inbox.post(ModelRefused(order.name, str(error), order.command_id))
 

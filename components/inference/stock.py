@@ -25,10 +25,11 @@ class Stock:
 
     def wanted_digest(self, model: ModelConfiguration) -> str:
         """What the configuration pins, else what the name points to; ModelError if that is nothing."""
-        digest = model.digest or named_digest(self._store, model.name)
+        digest = model.digest or named_digest(self._store, model.stored_name)
         if not digest:
             raise ModelError(
-                f"no model named {model.name!r} in {self._store}; its model component puts it there"
+                f"no model named {model.stored_name!r} in {self._store}; "
+                "its model component puts it there"
             )
         return digest
 

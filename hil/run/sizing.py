@@ -43,8 +43,9 @@ class Told:
 class ModelChoice:
     """The models to serve instead of the deployment's, their runtime, and threads of one run."""
 
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("surface", "cap")
     runtime: str = "onnx"
+    precision: str = ""
     threads: int | None = None
 
     def put_into(self, deployment: Path, folder: Path) -> Path:
@@ -52,8 +53,10 @@ class ModelChoice:
         content: Json = yaml.safe_load(deployment.read_text(encoding="utf-8"))
         inference = content["components"]["com.sightline.Inference"]
         merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
-        if self.names:
-            merge["models"] = [{"name": n, "runtime": self.runtime} for n in self.names]
+        merge["models"] = [
+            {"name": name, "runtime": self.runtime, "precision": self.precision}
+            for name in self.names
+        ]
         if self.threads is not None:
             merge["threads"] = self.threads
         file = folder / "deployment.yaml"
@@ -104,7 +107,10 @@ class Machine:
             return None
         summary: Json = msgspec.json.decode(file.read_bytes())
         missed, whole = summary["parts"]["missed"], summary["latency_ms"]["trigger_to_verdict"]
-        _say(f"{missed} missed of {parts}, median {whole['p50']:.0f} ms, p99 {whole['p99']:.0f} ms")
+        latency = (
+            f", median {whole['p50']:.0f} ms, p99 {whole['p99']:.0f} ms" if whole["p50"] else ""
+        )
+        _say(f"{missed} missed of {parts}{latency}")
         if missed or finished.returncode != 0:
             return None
         return _told(folder, summary, parts / rate_hz)
@@ -132,7 +138,8 @@ def _configuration(work: Path) -> Json:
 
 
 def _described(store: Path, model: Json) -> str:
-    digest = model.get("digest") or (store / "names" / model["name"]).read_text().strip()
+    stored = "-".join(part for part in (model["name"], model["precision"]) if part)
+    digest = model["digest"] or (store / "names" / stored).read_text().strip()
     card = json.loads((store / digest / "card.json").read_text())
     precision = card.get("precision", "fp32")
     return f"{model['name']} {precision} on {model['runtime']} ({digest[:12]})"
@@ -201,8 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--greatest", type=float, default=GREATEST_RATE_HZ, help="(25)")
     parser.add_argument("--resolution", type=float, default=1.0, help="parts a second (1)")
     parser.add_argument("--deployment", type=Path, default=LAPTOP, help="(laptop.yaml)")
-    parser.add_argument("--models", nargs="+", default=(), help="names in the model store")
-    parser.add_argument("--runtime", default="onnx", help="of these models (onnx)")
+    parser.add_argument("--models", nargs="+", default=["surface", "cap"], help="(surface cap)")
+    parser.add_argument("--runtime", choices=["onnx", "tensorrt"], default="onnx", help="(onnx)")
+    parser.add_argument("--precision", default="", help="fp32, fp16 or int8 (the models' usual)")
     parser.add_argument("--threads", type=int, help="of one model run")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
     given, passed_on = parser.parse_known_args(arguments)
@@ -213,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     folder = given.folder / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
-    choice = ModelChoice(tuple(given.models), given.runtime, given.threads)
+    choice = ModelChoice(tuple(given.models), given.runtime, given.precision, given.threads)
     found = _search(Machine(folder, given.deployment, choice, passed_on), given)
     if found is None:
         _say("No rate held.")

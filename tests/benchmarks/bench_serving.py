@@ -120,7 +120,7 @@ def test_ways_to_run_onnx_runtime(benchmark: BenchmarkFixture) -> None:
 def test_a_station_with_int8_models_for_a_minute(
     benchmark: BenchmarkFixture, tmp_path: Path, rate_hz: int
 ) -> None:
-    machine = Machine(tmp_path, LAPTOP, ModelChoice(("surface-int8", "cap-int8")))
+    machine = Machine(tmp_path, LAPTOP, ModelChoice(precision="int8"))
     told: Told | None = benchmark.pedantic(  # type: ignore[no-untyped-call]
         machine.holds, args=(rate_hz, 60.0), rounds=1, iterations=1
     )

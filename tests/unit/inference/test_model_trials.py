@@ -147,6 +147,30 @@ def test_a_configuration_that_names_another_model_leaves_the_old_one_until_that_
     assert bench.health.report().faults == ()
 
 
+def test_a_form_in_another_precision_serves_under_the_model_s_name(judging: Line) -> None:
+    bench = judging.bench
+    judging.judge()
+    form = ModelConfiguration(name="surface", precision="int8")
+    bench.configuration = msgspec.structs.replace(
+        bench.configuration, models=(form, bench.configuration.models[1])
+    )
+    digest = put(bench.store, blind_model(bench), "surface-int8")
+    try_on(bench, parts=2)
+    judging.run_until_digest(digest)
+    assert bench.health.report().counters["shadow_parts"] == 2
+
+
+def test_a_model_that_replaces_none_has_no_trial_to_wait_for(judging: Line) -> None:
+    bench = judging.bench
+    judging.judge()
+    put(bench.store, blind_model(bench), "second-look")
+    models = (*bench.configuration.models, ModelConfiguration(name="second-look"))
+    bench.configuration = msgspec.structs.replace(bench.configuration, models=models)
+    try_on(bench, parts=5, waits_s=600)
+    bench.run_until("three models", lambda: len(judging.judge().models) == 3)
+    assert "shadow_parts" not in bench.health.report().counters
+
+
 def load_model(bench: Bench, command_id: str, **arguments: str) -> None:
     """The command as the publisher tells it."""
     command = CommandAccepted(

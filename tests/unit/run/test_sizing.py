@@ -10,10 +10,13 @@ from hil.run.sizing import LAPTOP, ModelChoice, Told, figures, main, text_of
 
 def test_a_choice_of_models_changes_nothing_else_in_the_deployment(tmp_path: Path) -> None:
     before = yaml.safe_load(LAPTOP.read_text())
-    file = ModelChoice(("surface-int8", "cap-int8"), "onnx", 2).put_into(LAPTOP, tmp_path)
+    file = ModelChoice(precision="int8", threads=2).put_into(LAPTOP, tmp_path)
     after = yaml.safe_load(file.read_text())
     merge = after["components"]["com.sightline.Inference"]["configurationUpdate"]["merge"]
-    assert [model["name"] for model in merge.pop("models")] == ["surface-int8", "cap-int8"]
+    assert [(m["name"], m["precision"]) for m in merge.pop("models")] == [
+        ("surface", "int8"),
+        ("cap", "int8"),
+    ]
     assert merge.pop("threads") == 2
     assert after == before
 
