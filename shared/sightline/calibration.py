@@ -24,12 +24,12 @@ class StationCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_calibration(file: Path) -> StationCalibration:
     """The calibration in the file, an empty one if there is none; MessageError if it is damaged."""
-    text = DurableText(file).load()
-    if text is None:
-        return StationCalibration()
     try:
+        text = DurableText(file).load()
+        if text is None:
+            return StationCalibration()
         return decode_of_any_size(StationCalibration, text.encode())
-    except MessageError as error:
+    except (MessageError, UnicodeDecodeError) as error:
         raise MessageError(f"{file.name}: {error}") from error
 
 

@@ -50,12 +50,12 @@ def checked(assignment: Mapping[str, object], cameras: Sequence[str]) -> Positio
 
 def load(kept: DurableText, cameras: Sequence[str]) -> Positions:
     """The positions as kept; PositionsError if they are not for these cameras, or no JSON."""
-    text = kept.load()
-    if text is None:
-        return Positions({})
     try:
+        text = kept.load()
+        if text is None:
+            return Positions({})
         return checked(msgspec.json.decode(text, type=dict[str, str]), cameras)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PositionsError(f"the kept positions are not readable: {error}") from error
 
 

@@ -6,6 +6,7 @@
 A set belongs to a product; parts of no product have the set `station`.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from capture.sources.source import Frame
 from sightline.errors import PictureError
 from sightline.journal import DurableText, sync_folder
 
+log = logging.getLogger(__name__)
 SET_OF_NO_PRODUCT = "station"
 CURRENT = "current"
 
@@ -78,6 +80,13 @@ def _store_picture(file: Path, frame: Frame) -> None:
 
 
 def _found(folder: Path) -> dict[str, str]:
-    """What is in force on disk; a set whose pictures are gone counts as none."""
-    found = {file.parent.name: file.read_text().strip() for file in folder.glob(f"*/{CURRENT}")}
-    return {name: v for name, v in found.items() if v and (folder / name / v).is_dir()}
+    """What is in force on disk; a set that cannot be read, or whose pictures are gone, is none."""
+    found: dict[str, str] = {}
+    for file in folder.glob(f"*/{CURRENT}"):
+        try:
+            version = file.read_text(encoding="utf-8").strip()
+            if version and (file.parent / version).is_dir():
+                found[file.parent.name] = version
+        except (OSError, ValueError) as error:
+            log.error("a reference is not readable", extra={"file": str(file), "error": str(error)})
+    return found

@@ -129,6 +129,20 @@ def test_positions_that_no_longer_fit_are_a_fault_and_the_cameras_stand_as_confi
     assert station.captured[-1].missing_cameras == ()
 
 
+@pytest.mark.parametrize("damaged", [b"\xff\xfe\x00", b"[]", b"{", b'{"version": 5}', b"\x00"])
+def test_damaged_files_of_the_bench_never_keep_the_station_from_starting(
+    start_station: StartStation, pictures: Path, tmp_path: Path, damaged: bytes
+) -> None:
+    folder = StationFolder(tmp_path / "station")
+    for file in (folder.positions, folder.calibration, folder.references / "cup" / "current"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(damaged)
+    station = start_station(product="cup")
+    assert {"camera-positions", "calibration"} <= station.faults.keys()
+    station.trigger(1)
+    assert station.captured[-1].missing_cameras == ()
+
+
 def test_a_spool_that_cannot_be_written_is_told_and_the_parts_go_on(
     station: Station, tmp_path: Path
 ) -> None:
