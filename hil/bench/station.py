@@ -132,6 +132,10 @@ class BenchStation:
         """Whether capture has frames of the camera."""
         return bool(self.health().get("gauges", {}).get(f"camera_streams_{camera}") == 1.0)
 
+    def dropped(self, camera: str) -> int:
+        """Frames that were lacking in the driver's sequence, as capture counts them."""
+        return int(self.health().get("counters", {}).get(f"frames_dropped_{camera}", 0))
+
     def faults(self) -> dict[str, str]:
         """Capture's faults by code."""
         return {fault["code"]: fault["text"] for fault in self.health().get("faults", ())}

@@ -68,6 +68,15 @@ def test_the_station_judges_the_very_pictures_that_its_cameras_saw(
     assert not found, "\n".join(map(str, found))
 
 
+def test_frames_that_the_driver_drops_are_counted(
+    bench: Bench, station: BenchStation, outcome: Outcome
+) -> None:
+    if not bench.segment:
+        pytest.skip("no driver of this bench drops frames by request")
+    dropped = {camera: station.dropped(camera) for camera in bench.cameras}
+    assert all(dropped.values()), dropped
+
+
 def test_the_frames_of_a_part_are_exposed_together(bench: Bench, outcome: Outcome) -> None:
     greatest_ms = bench.expected.frame_sync_skew_ms
     if greatest_ms is None:
