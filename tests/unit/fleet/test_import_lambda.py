@@ -24,7 +24,7 @@ class Functions:
 
     def __init__(self) -> None:
         self.functions: dict[str, Json] = {}
-        self._versions = itertools.count(1)
+        self._versions = itertools.count(4)
         self.service = Service(
             "lambda",
             {
@@ -91,7 +91,7 @@ def test_an_import_publishes_a_version_and_names_it_in_the_component(
 ) -> None:
     assert main([*words, "--send"]) == 0
     (component,) = greengrass.components.values()
-    assert component["lambdaFunction"]["lambdaArn"] == f"{ARN}:1"
+    assert component["lambdaFunction"]["lambdaArn"] == f"{ARN}:4"
     created = functions.functions["sightline-telemetry"]
     assert (created["Role"], created["Architectures"]) == (ROLE, ["arm64"])
     assert "components:com.sightline.TelemetryLambda:versions:" in capsys.readouterr().err
