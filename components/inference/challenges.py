@@ -102,7 +102,7 @@ class Challenges:
         self._health.raise_fault(
             HELD_BACK,
             f"the challenge part {_name(oldest.last)} passed: all from {begin} on is held back, and "
-            f"{gate} until acknowledge_hold",
+            f"{gate} until a person acknowledges it",
         )
 
 

@@ -71,7 +71,7 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
     sender.send(record(2, challenge="scratch", challengeResult="passed"))
     sender.send(record(3))
     site.wait_received(3)
-    markup = rendered(site.page, tmp_path / "profile")
+    markup = rendered(f"{site.page}/?part=2", tmp_path / "profile")
     text = text_of(markup)
     for words in (
         "bottle 3",
@@ -84,6 +84,7 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
     assert "OK 1 100 % of 1" in text
     assert "Defect 0 0 % of 1" in text
     assert '<option value="can"' in markup
+    assert "A challenge part, known to have a scratch: THE STATION JUDGED IT GOOD" in text
 
 
 def test_boxes_on_a_picture_of_another_shape_are_in_its_own_pixels(

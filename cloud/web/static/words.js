@@ -77,6 +77,7 @@ function sightings(record) {
 
 // Why the part went where it went, in one sentence.
 export function why(record) {
+  if (record.challenge) return `${challenged(record)}; ${gateClause(record)}.`;
   const seen = sightings(record);
   const reason = reasonInWords(record.reason).toLowerCase();
   const sentences = {
@@ -89,11 +90,21 @@ export function why(record) {
   return `${sentences[record.verdict] ?? reason}; ${gateClause(record)}.`;
 }
 
+function challenged(record) {
+  const begin = `A challenge part, known to have a ${plain(record.challenge)}`;
+  const results = {
+    found: "the station found it",
+    passed: "THE STATION JUDGED IT GOOD: all since the last challenge that was found is held back",
+  };
+  return `${begin}: ${results[record.challengeResult] ?? "it was not found, and not judged good either"}`;
+}
+
 function gateClause(record) {
   if (record.gate === "unconfirmed") return "what the gate did is not confirmed";
   if (record.gate === "passed" && !["ok", "empty"].includes(record.verdict)) {
     return "BUT THE GATE LET IT PASS";
   }
+  if (record.gate === "rejected" && record.challenge) return "the gate took it out";
   if (record.gate === "rejected" && record.verdict === "ok") {
     return "yet the gate rejected it, as it does without a fresh OK in time";
   }
