@@ -10,6 +10,7 @@ from hil.replay.segment import (
     FRAMES,
     MESSAGES,
     REFERENCE,
+    Json,
     Noted,
     Segment,
     SegmentError,
@@ -44,7 +45,7 @@ def play(
         folder=out / "run",
         parts=len(segment.parts),
         first_number=segment.parts[0].part_number,
-        merges=segment.merges,
+        merges=_without_source(segment.merges),
         plant=("--schedule", str(schedule)),
     )
     if models is not None:
@@ -56,6 +57,14 @@ def play(
     outputs = references(load_messages(out / "recording" / MESSAGES))
     save_messages(out / OUTPUTS, outputs)
     return outputs
+
+
+def _without_source(merges: dict[str, Json]) -> dict[str, Json]:
+    """What a segment's run was configured with, but for where its frames came from."""
+    return {
+        component: {key: value for key, value in values.items() if key != "source"}
+        for component, values in merges.items()
+    }
 
 
 def differences(folder: Path, outputs: list[Noted]) -> list[Difference]:
