@@ -13,13 +13,16 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage
+.PHONY: help run belt status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
 
 run: $(READY)  ## the whole station on this machine: PARTS=60 stops after 60, IMAGES=DIR plays a folder, RATE=5 parts a second, NUCLEUS=lite as on Nucleus Lite, PLC=modbus another protocol
 	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PLC),--plc $(PLC)) $(if $(PARTS),--parts $(PARTS)) $(if $(IMAGES),--images "$(IMAGES)")
+
+belt: $(READY)  ## BELT=stop stops the running station's belt, BELT=start lets it go on
+	@$(BIN)/python -m hil.run.belt $(BELT)
 
 status: $(READY)  ## how the station on this machine fares
 	@$(BIN)/python -m hil.run.status

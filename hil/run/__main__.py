@@ -6,6 +6,7 @@ import time
 from hil import budgets
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
+from hil.run.belt import WORDS, BeltWishes
 from hil.run.components import component_figures
 from hil.run.interrupts import Interrupts
 from hil.run.kept_state import AlreadyRunning
@@ -69,8 +70,14 @@ def _watch(
     machine: OneMachine, arguments: RunArguments, progress: Progress, interrupts: Interrupts
 ) -> None:
     started = time.monotonic()
+    belt = BeltWishes(machine.folder)
+    belt.forget()
     while True:
         interrupts.check()
+        wish = belt.take()
+        if wish is not None:
+            machine.tell_plant(wish)
+            progress.say(WORDS[wish])
         machine.check_processes()
         plant, now = machine.plant_status(), time.monotonic()
         progress.show(state_line(plant, machine.cloud_summary(), now - started), now)
