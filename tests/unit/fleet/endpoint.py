@@ -57,8 +57,10 @@ class Service:
 
     def _do(self, operation: Any, request: Json) -> tuple[int, Json]:
         report = ParamValidator().validate(request, operation.input_shape)
-        if report.has_errors():
-            raise Refusal("ValidationException", report.generate_report())
+        broken = list(_broken(operation.input_shape, request, ""))
+        if report.has_errors() or broken:
+            words = report.generate_report() or "; ".join(broken)
+            raise Refusal("ValidationException", words)
         with self._lock:
             self.asked[operation.name] += 1
             self.requests.append((operation.name, request))
@@ -123,6 +125,29 @@ def _handler(services: Sequence[Service]) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Request
+
+
+def _broken(shape: Any, value: Any, place: str) -> Iterator[str]:
+    """What the model's patterns and greatest lengths do not allow; botocore itself looks at neither."""
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            if name in value:
+                yield from _broken(member, value[name], f"{place}/{name}")
+    elif shape.type_name == "list":
+        for number, item in enumerate(value):
+            yield from _broken(shape.member, item, f"{place}/{number}")
+    elif shape.type_name == "map":
+        for key, item in value.items():
+            yield from _broken(shape.key, key, f"{place}/{key}")
+            yield from _broken(shape.value, item, f"{place}/{key}")
+    elif shape.type_name == "string":
+        pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max")
+        if pattern and not re.search(pattern, value):
+            yield f"{place}: {value!r} does not match {pattern}"
+        if longest and len(value) > longest:
+            yield f"{place}: {len(value)} characters; at most {longest}"
+        if shape.enum and value not in shape.enum:
+            yield f"{place}: {value!r} is none of {shape.enum}"
 
 
 def _pattern(operation: str, model: Any) -> re.Pattern[str]:
