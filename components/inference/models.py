@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import cv2
+
 from inference.background import at_low_priority
 from inference.configuration import ModelConfiguration, ShadowConfiguration
 from inference.detectors.registry import Loading, Runtime, open_detector
@@ -24,6 +26,7 @@ from sightline.errors import ModelError
 log = logging.getLogger(__name__)
 LOOK_INTERVAL_S = 1.0
 AGAIN_AFTER_S = 60.0
+TROUBLE = (ModelError, OSError, cv2.error)  # of a model, of the disk, of a picture in a trial
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class ModelLoader(threading.Thread):
                 self._withdraw_refusal(model.name)
             elif not self._refused_lately(model.name, digest):
                 self._bring_up(model, digest)
-        except ModelError as error:
+        except TROUBLE as error:
             self._refuse(model.name, digest, str(error))
             self._fall_back(model, digest)
 
@@ -160,9 +163,9 @@ class ModelLoader(threading.Thread):
         if self._ended:
             return
         proven = Proven(model.name, candidate, model.runtime, self._wish.threads)
+        self._stock.served(model.name, digest)
         self._serving[model.name] = proven
         self._refused.pop(model.name, None)
-        self._stock.served(model.name, digest)
         self._inbox.post(ModelLoaded(proven, report, command_id))
 
     def _try_in_the_shadow(
@@ -199,7 +202,7 @@ class ModelLoader(threading.Thread):
                 self._inbox.post(ModelLoaded(proven, command_id=order.command_id))
             if not self._ended:
                 self._stock.choose(model.stored_name, digest)
-        except ModelError as error:
+        except TROUBLE as error:
             self._inbox.post(ModelRefused(order.name, str(error), order.command_id))
 
     def _ordered(self, order: LoadOrder) -> ModelConfiguration:
@@ -242,7 +245,7 @@ class ModelLoader(threading.Thread):
         refusal = self._refused[model.name]
         try:
             self._bring_up(model, digest)
-        except ModelError as error:
+        except TROUBLE as error:
             log.error("the last good model", extra={"model": model.name, "error": str(error)})
             return
         self._refused[model.name] = refusal

@@ -59,8 +59,8 @@ class Gpu:
         self._kernel = self.call(lambda: compile_kernel(KERNEL.read_text())).result()
 
     def call(self, work: Callable[[], T]) -> "Future[T]":
-        """Run in the device's thread, after what was asked before."""
-        return self._thread.submit(work)
+        """Run in the device's thread, after what was asked before; the device's errors as ModelError."""
+        return self._thread.submit(self._guarded, work)
 
     def stage(self, number: int, frame: Bytes) -> StagedFrame:
         """Copy a camera's frame to where the device can fetch it; each camera has one place."""
@@ -89,6 +89,12 @@ class Gpu:
             grid=grid,
             stream=stream,
         )
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except self.driver.Error as error:
+            raise ModelError(f"the GPU failed: {error}") from error
 
     def _run(self, job: Job) -> tuple[list[list[Any]], float]:
         started = time.perf_counter()
@@ -145,10 +151,7 @@ def _open_gpu() -> Gpu:
         compiler = importlib.import_module("pycuda.compiler")
     except ImportError as error:
         raise ModelError(f"runtime 'tensorrt' needs pycuda and a GPU's driver: {error}") from error
-    try:
-        return Gpu(driver, lambda source: _compiled(compiler, source))
-    except driver.Error as error:
-        raise ModelError(f"the GPU cannot be used: {error}") from error
+    return Gpu(driver, lambda source: _compiled(compiler, source))
 
 
 def _compiled(compiler: Any, source: str) -> Any:

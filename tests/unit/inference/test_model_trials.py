@@ -244,6 +244,25 @@ def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: L
     assert named_digest(bench.store, "surface") == old
 
 
+def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_carried_out(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=0)
+    old = judging.judge().models[0].digest
+    memory = bench.folder / "models-in-force"
+    shutil.rmtree(memory)
+    memory.write_text("no folder")
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-4", model="surface", digest=blind)
+    bench.run_until("the refusal", lambda: bool(answers(bench)))
+    assert answers(bench)[0].result == "refused"
+    assert judging.judge().models[0].digest == old
+    memory.unlink()
+    load_model(bench, "c-5", model="surface", digest=blind)
+    judging.run_until_digest(blind)
+
+
 def test_after_a_restart_the_last_good_model_serves_while_the_store_names_a_broken_one(
     judging: Line,
 ) -> None:

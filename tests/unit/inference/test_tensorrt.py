@@ -113,6 +113,20 @@ def test_a_part_on_the_device_gives_the_same_detections_as_on_the_processor(
 
 
 @needs_compiler
+def test_an_error_of_the_device_is_one_of_the_model(
+    factory: Factory, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = factory.open(model)
+
+    def fail(*_: object) -> None:
+        raise factory.driver.Error("out of memory")
+
+    monkeypatch.setattr(factory.driver, "memcpy_htod_async", fail)
+    with pytest.raises(ModelError, match="the GPU failed: out of memory"):
+        detector.infer(images(1)[0])
+
+
+@needs_compiler
 def test_an_engine_is_built_once_and_again_when_damaged_or_for_another_tensorrt(
     factory: Factory, model: Path
 ) -> None:
