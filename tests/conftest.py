@@ -17,10 +17,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Whole stations run one after the other in one worker; other tests file by file.
+    """Whole stations run one after the other in one worker, from the start; other tests file by file.
 
     Told by the path, because pytest-xdist 3.8 loses the groups of marked tests under pytest 9.
     """
+    config.option.loadscopereorder = False  # else files with more tests would come first
     from xdist.scheduler.loadscope import LoadScopeScheduling  # only there where -n is
 
     class StationsInOneWorker(LoadScopeScheduling):  # type: ignore[misc,unused-ignore]
@@ -32,12 +33,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test of a whole station that lies elsewhere would run beside another one."""
+    """Whole stations come first, for they take longest; elsewhere one would run beside another."""
+    places = {item.nodeid: item.path.relative_to(config.rootpath) for item in items}
     for item in items:
-        place = item.path.relative_to(config.rootpath)
-        if item.get_closest_marker("station") and not _is_of_stations(place):
-            places = " or ".join(map(str, STATIONS))
-            raise pytest.UsageError(f"{item.nodeid}: tests of whole stations belong in {places}")
+        if item.get_closest_marker("station") and not _is_of_stations(places[item.nodeid]):
+            allowed = " or ".join(map(str, STATIONS))
+            raise pytest.UsageError(f"{item.nodeid}: tests of whole stations belong in {allowed}")
+    items.sort(key=lambda item: not _is_of_stations(places[item.nodeid]))
 
 
 def _is_of_stations(place: Path) -> bool:
