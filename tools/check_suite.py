@@ -68,6 +68,7 @@ def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
     yield from sizes.needless_reasons(frozenset(files))
     yield from versions.different_versions(files)
     yield from requirements.different_requirements(sources, requirements.of_components(files))
+    yield from requirements.different_locks(files)
     policies = "recipes/policies/"
     yield from broken_files(
         {path.removeprefix(policies): text for path, text in files.items() if policies in path}

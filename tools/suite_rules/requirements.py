@@ -1,6 +1,7 @@
 """What a component imports is what its artifact brings along, and the other way round."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Mapping
 
@@ -13,6 +14,8 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
 }
+PROJECT_LOCKS = ("requirements/python3.10.txt", "requirements/cameras-python3.10.txt")
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 ONLY_WHERE_CHOSEN: dict[str, dict[str, str]] = {  # imported by the one module that needs them
     "capture": {"gpiod": "requirements/components/capture-cameras.in", "linuxpy": "the same"},
     "telemetry": {"greengrasssdk": "the Lambda form", "greengrass_common": "the Lambda runtime"},
@@ -31,6 +34,18 @@ def of_components(files: Mapping[str, str]) -> dict[str, str]:
     return {name: files.get(path, "") for name, path in paths.items()}
 
 
+def different_locks(files: Mapping[str, str]) -> list[str]:
+    """One line for each package that a component's lock pins otherwise than the project's lock."""
+    whole = {pin for path in PROJECT_LOCKS for pin in _pins(files.get(path, ""))}
+    return [
+        f"{path}: {name}=={version} is not the project's; run make lock"
+        for path, text in files.items()
+        if path.startswith("requirements/components/") and path.endswith(".txt")
+        for name, version in _pins(text)
+        if (name, version) not in whole
+    ]
+
+
 def different_requirements(sources: Iterable[Source], needs: Mapping[str, str]) -> list[str]:
     """One line for each package that a component imports and does not bring, or brings for nothing.
 
@@ -38,6 +53,10 @@ def different_requirements(sources: Iterable[Source], needs: Mapping[str, str]) 
     """
     python = [source for source in sources if source.is_python]
     return [line for name, text in needs.items() for line in _of_component(name, text, python)]
+
+
+def _pins(lock: str) -> list[tuple[str, str]]:
+    return _PIN.findall(lock)
 
 
 def _of_component(name: str, text: str, sources: list[Source]) -> list[str]:

@@ -159,6 +159,18 @@ def test_a_package_that_is_imported_and_not_brought_or_brought_and_not_imported_
     ]
 
 
+def test_a_components_lock_that_is_not_the_projects_is_caught() -> None:
+    files = {
+        "requirements/python3.10.txt": "numpy==2.2.6 ; python_full_version < '3.11' \\\n",
+        "requirements/components/capture.txt": "numpy==2.2.6 \\\n",
+    }
+    assert requirements.different_locks(files) == []
+    files["requirements/components/capture.txt"] = "numpy==2.3.0 \\\n"
+    assert requirements.different_locks(files) == [
+        "requirements/components/capture.txt: numpy==2.3.0 is not the project's; run make lock"
+    ]
+
+
 def test_a_station_of_a_deployment_file_that_its_components_would_refuse_is_caught() -> None:
     checker = Checker.of_checkout()
     version = checker.version_of("com.sightline.Capture")
