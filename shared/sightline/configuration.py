@@ -29,7 +29,7 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
     try:
         return msgspec.convert(own, type=struct_type, strict=False)
     except msgspec.ValidationError as error:
-        pointer = json_pointer(str(error))
+        pointer = _with_keys(json_pointer(str(error)), own, struct_type)
         problem = str(error).split(" - at ")[0]
         found = value_at(own, pointer)
         raise ConfigurationError(
@@ -50,6 +50,38 @@ def json_pointer(validation_message: str) -> str:
         return ""
     steps = re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", match.group(1))
     return "".join("/" + (name or index) for name, index in steps)
+
+
+def _with_keys(pointer: str, values: dict[str, Any], struct_type: type[T]) -> str:
+    """The pointer with the keys that msgspec leaves out (`...`): those whose entry alone is refused."""
+    without_keys = pointer
+    while "/..." in pointer:
+        place = pointer.split("/...")[0]
+        entries = value_at(values, place)
+        if not isinstance(entries, dict):
+            return pointer
+        for key, entry in entries.items():
+            alone = _replaced(values, place.split("/")[1:], {key: entry})
+            try:
+                msgspec.convert(alone, type=struct_type, strict=False)
+            except msgspec.ValidationError as error:
+                if json_pointer(str(error)) == without_keys:
+                    pointer, values = pointer.replace("/...", f"/{key}", 1), alone
+                    break
+        else:
+            return pointer
+    return pointer
+
+
+def _replaced(values: Any, steps: list[str], entry: Any) -> Any:
+    """A copy of the values with another one at the end of the steps."""
+    if not steps:
+        return entry
+    step, rest = steps[0], steps[1:]
+    if isinstance(values, dict):
+        return {**values, step: _replaced(values[step], rest, entry)}
+    place = int(step)
+    return [*values[:place], _replaced(values[place], rest, entry), *values[place + 1 :]]
 
 
 def value_at(values: Any, pointer: str) -> Any:
