@@ -129,6 +129,11 @@ class RunningStation:
         return [p for root in self.machine._processes for p in _family(root.pid)]
 
 
+def machine_is_busy() -> bool:
+    """Whether so much else runs here that parts may be late through no fault of the station."""
+    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+
+
 def is_unseen(record: Json) -> bool:
     """Whether a part is missed as no picture of it came; too late on a busy machine is another matter."""
     in_time = "too late" not in record["reason"] and "after the part" not in record["reason"]
