@@ -97,6 +97,7 @@ class Expected(Configuration, frozen=True, kw_only=True):
     parts_per_second: Positive = 2.0
     way_to_gate_s: Positive = 1.5
     ready_s: Positive = 120.0
+    heartbeat_timeout_s: Positive = 0.5
     frame_sync_skew_ms: Positive | None = None
     trigger_to_verdict_p99_ms: Positive | None = None
     soak_s: Positive | None = None
@@ -119,7 +120,10 @@ class Expected(Configuration, frozen=True, kw_only=True):
 
 
 class Bench(Configuration, frozen=True, kw_only=True):
-    """A bench; `segment` is played to the cameras through their loops."""
+    """A bench; `segment` is played to the cameras through their loops.
+
+    `merges`: configuration by component, beside what follows from the rest.
+    """
 
     name: str
     cameras: dict[str, BenchCamera]
@@ -130,6 +134,7 @@ class Bench(Configuration, frozen=True, kw_only=True):
     relay: Relay | None = None
     exposure: Exposure | None = None
     segment: str = ""
+    merges: dict[str, dict[str, Any]] = field(default_factory=dict)
     expected: Expected = Expected()
 
     def node_of(self, camera: str) -> str:

@@ -15,12 +15,12 @@ from hil.replay.segment import FRAMES, MESSAGES, Noted, Segment, load_messages, 
 from hil.replay.station import run_parts, with_recorder, write_json
 from hil.run.arguments import REPOSITORY, RunArguments, parse
 from hil.run.progress import Progress
-from hil.run.station import POLL_S, OneMachine
+from hil.run.station import OneMachine
 from hil.run.this_run import latencies
 from sightline.topics import CAPTURE, EQUIPMENT, INFERENCE
 
 Json = dict[str, Any]
-CAMERAS_TIMEOUT_S = 60.0
+BENCH_POLL_S = 0.5  # each look costs an emulated machine as much as a real one thirty
 
 
 def arguments_of(bench: Bench, folder: Path) -> RunArguments:
@@ -38,10 +38,13 @@ def arguments_of(bench: Bench, folder: Path) -> RunArguments:
     if bench.plc is not None:
         link = {"kind": protocol, protocol: {"endpoint": bench.plc.endpoint}}
         merges[EQUIPMENT] = {"link": link}
+    for component, values in bench.merges.items():
+        merges[component] = {**merges.get(component, {}), **values}
     schedule = write_json(folder / "schedule.json", [n / rate for n in range(parts)])
     plant = (
         *("--schedule", str(schedule), "--speed", "0.5"),
         *("--gate-distance", f"{bench.expected.way_to_gate_s / 2}"),
+        *("--heartbeat-timeout", f"{bench.expected.heartbeat_timeout_s}"),
     )
     return replace(
         run,
@@ -50,6 +53,7 @@ def arguments_of(bench: Bench, folder: Path) -> RunArguments:
         plant=plant,
         ready_timeout_s=bench.expected.ready_s,
         up_timeout_s=bench.expected.ready_s,
+        poll_s=BENCH_POLL_S,
     )
 
 
@@ -146,7 +150,7 @@ class BenchStation:
         while not holds():
             self._machine.check_processes()
             assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.faults()}"
-            time.sleep(POLL_S)
+            time.sleep(BENCH_POLL_S)
 
     def _show_each(
         self, segment: Segment, parts: int, progress: Progress, timeout_s: float

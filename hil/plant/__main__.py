@@ -24,7 +24,10 @@ async def run_plant(arguments: argparse.Namespace) -> None:
             belt_speed_mps=arguments.speed,
             first_number=arguments.first_number,
             seed=arguments.seed,
-            gate=GateSettings(distance_m=arguments.gate_distance),
+            gate=GateSettings(
+                distance_m=arguments.gate_distance,
+                heartbeat_timeout_s=arguments.heartbeat_timeout,
+            ),
         )
     )
     await plc.start()
@@ -69,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--speed", type=float, default=0.5, help="belt speed in m/s (0.5)")
     parser.add_argument(
         "--gate-distance", type=float, default=0.75, help="trigger to gate, m (0.75)"
+    )
+    parser.add_argument(
+        "--heartbeat-timeout", type=float, default=0.5, help="of the station's, s (0.5)"
     )
     parser.add_argument("--first-number", type=int, default=1, help="number of the first part (1)")
     parser.add_argument("--seed", type=int, default=1, help="of the machine's noise (1)")

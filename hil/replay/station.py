@@ -15,7 +15,7 @@ from hil.replay.recorder import RECORDER, VERSION, recorder_recipe
 from hil.run.arguments import REPOSITORY, RunArguments
 from hil.run.processes import StationFailed
 from hil.run.progress import Progress
-from hil.run.station import POLL_S, OneMachine
+from hil.run.station import OneMachine
 
 READY_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 60.0
@@ -115,4 +115,4 @@ def _wait(machine: OneMachine, what: str, holds: Callable[[], bool], timeout_s: 
         machine.check_processes()
         if time.monotonic() > deadline_s:
             raise StationFailed(f"waited {timeout_s:.0f} s in vain for {what}")
-        time.sleep(POLL_S)
+        time.sleep(machine.poll_s)

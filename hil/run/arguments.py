@@ -32,6 +32,7 @@ class RunArguments:
     plc: str = "opcua"
     ready_timeout_s: float = 60.0
     up_timeout_s: float = 30.0
+    poll_s: float = 0.1
     strict_budgets: bool = False
     recipes: Path = REPOSITORY / "recipes"
     source: Path = REPOSITORY

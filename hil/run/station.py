@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +96,18 @@ class OneMachine:
         while waiting and time.monotonic() < deadline:
             self.check_processes()
             waiting = _not_ready(self.cloud_summary().get("health", {}))
-            time.sleep(POLL_S)
+            time.sleep(self._arguments.poll_s)
         if waiting:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in waiting.items())
             raise StationFailed(
                 f"not ready after {timeout_s:.0f} s:{reasons}\n"
                 f"the components' logs are in {self.folder / 'nucleus' / 'logs'}"
             )
+
+    @property
+    def poll_s(self) -> float:
+        """How often whoever waits for it looks."""
+        return self._arguments.poll_s
 
     def tell_plant(self, command: str, **more: object) -> None:
         """Give the plant a command."""
@@ -179,7 +185,7 @@ class OneMachine:
             },
         }
         for component, values in self._arguments.merges.items():
-            merges[component] = {**merges.get(component, {}), **values}
+            merges[component] = _merged(merges.get(component, {}), values)
         merge_file = self.folder / "nucleus-merge.json"
         merge_file.write_text(json.dumps(merges, indent=2))
         self._spawn(
@@ -198,6 +204,16 @@ class OneMachine:
 
     def _process(self, name: str) -> Process:
         return next(process for process in self._processes if process.name == name)
+
+
+def _merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
+    """Both, objects within one another; what `more` has goes before."""
+    merged = dict(values)
+    for key, value in more.items():
+        known = merged.get(key)
+        nested = isinstance(known, dict) and isinstance(value, Mapping)
+        merged[key] = _merged(known, value) if nested else value  # type: ignore[arg-type]
+    return merged
 
 
 def _not_ready(health: Json) -> dict[str, str]:
