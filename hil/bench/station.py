@@ -108,7 +108,7 @@ class BenchStation:
         self.thermal.start()
         try:
             if not self.bench.segment:
-                run_parts(self._machine, parts, progress, whole_s)
+                run_parts(self._machine, self._recording, parts, progress, whole_s)
             else:
                 segment = load_segment(REPOSITORY / self.bench.segment)
                 self._show_each(segment, parts, progress, whole_s)
@@ -161,7 +161,7 @@ class BenchStation:
             progress.say(f"part {place + 1} captured")
             if place + 1 < parts:
                 self.show(segment, place + 1)
-        run_parts(self._machine, parts, progress, timeout_s)
+        run_parts(self._machine, self._recording, parts, progress, timeout_s)
 
     def _captured(self) -> int:
         messages = load_messages(self._recording / MESSAGES)

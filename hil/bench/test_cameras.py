@@ -7,8 +7,8 @@ import pytest
 from hil.bench.description import Bench
 from hil.bench.nodes import brightness_at, identity_of, resolved
 from hil.bench.station import BenchStation, Outcome
-from hil.replay.compare import compare
-from hil.replay.segment import REFERENCE, Noted, load_messages
+from hil.replay.compare import compare, part_number_of
+from hil.replay.segment import REFERENCE, load_messages
 from hil.run.arguments import REPOSITORY
 
 LEAST_BRIGHTENING = 5.0
@@ -61,7 +61,7 @@ def test_the_station_judges_the_very_pictures_that_its_cameras_saw(
     reference = [
         noted
         for noted in load_messages(REPOSITORY / bench.segment / REFERENCE)
-        if _number(noted) <= bench.expected.fed_parts
+        if part_number_of(noted) <= bench.expected.fed_parts
     ]
     assert {len(n.frames) for n in reference if n.stream == "PartCaptured"} == {len(bench.cameras)}
     found = compare(reference, outcome.messages)
@@ -105,8 +105,3 @@ def test_cameras_that_are_unplugged_are_told_and_had_again(
         subprocess.run(relay.plug, check=True)
     station.wait_for("the cameras again", lambda: all(map(station.streams, relay.cameras)))
     assert station.faults() == {}
-
-
-def _number(noted: Noted) -> int:
-    message = noted.message
-    return int(message.get("part", {}).get("part_number", 0) or message.get("part_number", 0))

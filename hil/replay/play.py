@@ -53,7 +53,9 @@ def play(
     run = with_recorder(run, out / "recording", segment.cameras, keeps_frames=False)
     with running(run, pictures, progress) as machine:
         last_s = segment.parts[-1].due_s
-        run_parts(machine, len(segment.parts), progress, last_s + SECONDS_A_PART * 3)
+        run_parts(
+            machine, out / "recording", len(segment.parts), progress, last_s + SECONDS_A_PART * 3
+        )
     outputs = references(load_messages(out / "recording" / MESSAGES))
     save_messages(out / OUTPUTS, outputs)
     return outputs

@@ -46,7 +46,9 @@ def record(
     draft.mkdir(parents=True)
     began_utc_ns = time.time_ns()
     with running(with_recorder(arguments, draft, CAMERAS, True), pictures, progress) as machine:
-        run_parts(machine, parts, progress, SECONDS_A_PART * parts + parts / arguments.rate_hz)
+        run_parts(
+            machine, draft, parts, progress, SECONDS_A_PART * parts + parts / arguments.rate_hz
+        )
     progress.say("Packing the frames ...")
     segment = pack(draft, folder.name, began_utc_ns, pictures, arguments)
     draft.rename(folder)

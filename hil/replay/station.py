@@ -12,10 +12,12 @@ from typing import Any
 import yaml
 
 from hil.replay.recorder import RECORDER, VERSION, recorder_recipe
+from hil.replay.segment import MESSAGES, load_messages
 from hil.run.arguments import REPOSITORY, RunArguments
 from hil.run.processes import StationFailed
 from hil.run.progress import Progress
 from hil.run.station import OneMachine
+from sightline.topics import INSPECTION_RECORD
 
 READY_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 60.0
@@ -58,8 +60,13 @@ def running(arguments: RunArguments, pictures: Path, progress: Progress) -> Iter
         machine.stop()
 
 
-def run_parts(machine: OneMachine, parts: int, progress: Progress, timeout_s: float) -> None:
-    """Let so many parts pass and wait until each has its record; StationFailed if one has none."""
+def run_parts(
+    machine: OneMachine, recording: Path, parts: int, progress: Progress, timeout_s: float
+) -> None:
+    """Let so many parts pass and wait until each has its record, in the cloud and in the recording.
+
+    StationFailed if one has none.
+    """
     machine.tell_plant("start")
     begun_s = time.monotonic()
 
@@ -69,7 +76,10 @@ def run_parts(machine: OneMachine, parts: int, progress: Progress, timeout_s: fl
         return bool(now >= parts)
 
     def settled() -> bool:
-        return bool(machine.cloud_summary()["records"]["received"] >= parts)
+        if machine.cloud_summary()["records"]["received"] < parts:
+            return False
+        messages = load_messages(recording / MESSAGES)
+        return sum(noted.stream == INSPECTION_RECORD.name for noted in messages) >= parts
 
     _wait(machine, f"{parts} parts counted", counted, timeout_s)
     _wait(machine, f"records of {parts} parts", settled, SETTLE_TIMEOUT_S + timeout_s)
