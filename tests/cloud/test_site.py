@@ -23,7 +23,7 @@ def test_a_record_sent_twice_is_one_row_and_one_duplicate(
     summary = site.wait_received(2)
     assert summary["records"] == {"received": 2, "duplicates": 1, "refused": 0}
     assert (summary["parts"]["ok"], summary["parts"]["defect"]) == (1, 1)
-    assert summary["latency_ms"]["trigger_to_verdict"]["p50"] == 110.0
+    wait_for(lambda: site.summary()["latency_ms"]["trigger_to_verdict"]["p50"] == 110.0)
     with sqlite3.connect(tmp_path / "records.sqlite") as connection:
         rows = connection.execute("SELECT part_number, verdict FROM records").fetchall()
     connection.close()

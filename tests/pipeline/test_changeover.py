@@ -72,6 +72,12 @@ def a_challenge_that_passes(line: RunningStation, bottles: Path) -> Json:
     raise AssertionError("the station found none of five good parts to be ok")
 
 
+def after_last_found(records: list[Json]) -> int | None:
+    """The number after the last challenge that was found; None: none was."""
+    found = [record["partNumber"] for record in records if record["challengeResult"] == "found"]
+    return found[-1] + 1 if found else None
+
+
 def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
     line: RunningStation,
 ) -> None:
@@ -112,8 +118,9 @@ def test_a_challenge_that_passes_closes_the_gate_until_a_person_acknowledges_it(
     line.wait_for("parts pass again", lambda: passed(line.records()[again - 1 :]) > 0)
     records = line.records()
     assert challenge["gate"] == "rejected"  # it is known to be bad
-    assert challenge["heldBack"]["first"] is None
     assert challenge["heldBack"]["last"]["part_number"] == good
+    first = challenge["heldBack"]["first"]
+    assert (first and first["part_number"]) == after_last_found(records[: good - 1])
     name = challenge["hold"]
     assert {record["hold"] for record in records[good - 1 : again - 1]} == {name}
     assert passed(records[good - 1 : again - 1]) == 0

@@ -184,7 +184,11 @@ def test_a_requirement_that_is_none_is_refused() -> None:
 
 def test_the_suites_own_recipes_and_deployments_are_right() -> None:
     recipes = load_recipes(REPOSITORY / "recipes")
-    for path in (REPOSITORY / "recipes" / "deployments").glob("*.yaml"):
+    paths = sorted((REPOSITORY / "recipes" / "deployments").glob("laptop*.yaml"))
+    assert (
+        paths
+    )  # those of one machine; the fleet's have sites and stations and are read by tools.fleet
+    for path in paths:
         deployment = load_deployment(path)
         lambdas = load_lambdas(
             REPOSITORY / "recipes" / "lambda", deployment.components, DIALECTS["classic"]
