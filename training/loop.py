@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +46,13 @@ class Task(Protocol):
 
     def validate(self, network: nn.Module) -> float:
         """A figure for the held-out pictures; lower is better."""
+
+
+def mean_loss(task: Task, network: nn.Module, batches: Iterable[Batch]) -> float:
+    """The mean loss of some batches, each taken to the network's device."""
+    device = next(network.parameters()).device
+    losses = [float(task.loss(network, tuple(p.to(device) for p in batch))) for batch in batches]
+    return float(np.mean(losses))
 
 
 class Outcome(msgspec.Struct, frozen=True):

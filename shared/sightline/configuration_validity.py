@@ -3,13 +3,13 @@
 Nucleus Lite does not ask; there a component refuses a wrong configuration when it comes.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from awsiot.greengrasscoreipc import model
 
-log = logging.getLogger(__name__)
+from sightline.ipc_streams import questions
+
 Refusal = Callable[[dict[str, Any]], str]
 
 
@@ -30,18 +30,4 @@ def answer_for(client: Any, refusal: Refusal) -> Any:
         # not waited for: the client's own thread must not wait for the client
         client.send_configuration_validity_report_async(configuration_validity_report=report)
 
-    try:
-        _, operation = client.subscribe_to_validate_configuration_updates(
-            on_stream_event=on_event,
-            on_stream_error=_keep_stream,
-            on_stream_closed=lambda: None,
-        )
-    except model.GreengrassCoreIPCError as error:
-        log.info("the nucleus asks no component about configurations", extra={"error": repr(error)})
-        return None
-    return operation
-
-
-def _keep_stream(error: Exception) -> bool:
-    log.warning("IPC stream error", extra={"error": str(error)})
-    return False
+    return questions(client.subscribe_to_validate_configuration_updates, on_event, "configurations")

@@ -21,6 +21,7 @@ from sightline.cloud_subscription import CloudSubscription
 from sightline.codec import encode
 from sightline.configuration_validity import Refusal, answer_for
 from sightline.errors import CloudUnreachableError, NucleusGoneError, TransportError
+from sightline.ipc_streams import keep_stream
 from sightline.topics import Stream
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class GreengrassBus:
         _, operation = self._client.subscribe_to_topic(
             topic=stream.topic_of(self._thing_name),
             on_stream_event=on_event,
-            on_stream_error=_keep_stream,
+            on_stream_error=keep_stream,
             on_stream_closed=lambda: None,
         )
         self._operations.append(operation)
@@ -118,7 +119,7 @@ class GreengrassBus:
         _, operation = self._client.subscribe_to_configuration_update(
             key_path=[],
             on_stream_event=lambda event: self._inbox.post(ConfigurationChanged()),
-            on_stream_error=_keep_stream,
+            on_stream_error=keep_stream,
             on_stream_closed=lambda: None,
         )
         self._operations.append(operation)
@@ -159,8 +160,3 @@ def _connect(lifecycle: _Lifecycle) -> Any:
         raise NucleusGoneError(f"not started by a nucleus: {error} is not set") from error
     except Exception as error:
         raise NucleusGoneError(f"cannot connect to the nucleus: {error}") from error
-
-
-def _keep_stream(error: Exception) -> bool:
-    log.warning("IPC stream error", extra={"error": str(error)})
-    return False

@@ -15,6 +15,7 @@ from awsiot.greengrasscoreipc import model
 
 from sightline.bus import Inbox
 from sightline.clock import Clock
+from sightline.ipc_streams import questions
 
 log = logging.getLogger(__name__)
 RECHECK_MS = 200
@@ -53,16 +54,7 @@ def listen(client: Any, inbox: Inbox) -> Any:
         if events.pre_update_event is not None:
             inbox.post(UpdateAsked(events.pre_update_event.deployment_id))
 
-    try:
-        _, operation = client.subscribe_to_component_updates(
-            on_stream_event=on_event,
-            on_stream_error=_keep_stream,
-            on_stream_closed=lambda: None,
-        )
-    except model.GreengrassCoreIPCError as error:
-        log.info("the nucleus asks no component about updates", extra={"error": repr(error)})
-        return None
-    return operation
+    return questions(client.subscribe_to_component_updates, on_event, "updates")
 
 
 def answer(client: Any, deployment_id: str, recheck_ms: int) -> None:
@@ -74,8 +66,3 @@ def answer(client: Any, deployment_id: str, recheck_ms: int) -> None:
     else:
         words = f"asked again in {recheck_ms} ms" if recheck_ms else "goes on"
         log.info("update %s", words, extra={"deployment": deployment_id})
-
-
-def _keep_stream(error: Exception) -> bool:
-    log.warning("IPC stream error", extra={"error": str(error)})
-    return False

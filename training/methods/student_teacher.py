@@ -20,7 +20,7 @@ from inference.preprocess import AREA_HALVES
 from training.augment import cropped, dimmed, mirrored, painted
 from training.datasets import DataSet
 from training.holdout import Rows, identity_of
-from training.loop import Fit, Schedule
+from training.loop import Fit, Schedule, mean_loss
 from training.methods.heat import (
     HeatFacts,
     best_reading,
@@ -152,15 +152,6 @@ def focal(logits: Tensor, wanted: Tensor) -> Tensor:
     plain = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     wrong = (wanted - torch.sigmoid(logits)).abs()
     return (wrong.square() * plain).mean()
-
-
-def mean_loss(
-    task: TeacherTask | StudentTask, network: nn.Module, batches: Iterator[tuple[Tensor, ...]]
-) -> float:
-    """The mean loss of some batches."""
-    device = next(network.parameters()).device
-    losses = [float(task.loss(network, tuple(p.to(device) for p in batch))) for batch in batches]
-    return float(np.mean(losses))
 
 
 class Served(nn.Module):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from inference.preprocess import AREA_HALVES
 from training.augment import cropped, dimmed, mirrored
 from training.datasets import DataSet
 from training.holdout import identity_of
-from training.loop import Fit, Schedule
+from training.loop import Fit, Schedule, mean_loss
 from training.methods.heat import (
     HeatFacts,
     best_reading,
@@ -108,16 +108,8 @@ class VaeTask:
 
     def validate(self, network: nn.Module) -> float:
         """The loss of the held-out pictures."""
-        device = next(network.parameters()).device
-        losses = [
-            float(
-                self.loss(
-                    network, (torch.from_numpy(np.array(self._images[row : row + 1])).to(device),)
-                )
-            )
-            for row in self._held_out
-        ]
-        return float(np.mean(losses))
+        pictures = (self._images[row : row + 1] for row in self._held_out)
+        return mean_loss(self, network, ((torch.from_numpy(np.array(p)),) for p in pictures))
 
 
 class Served(nn.Module):  # type: ignore[misc]
