@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference.detectors.detector import Detector, RawDetections
 from inference.device_examiner import device_of, look_on_device
 from inference.preprocess import PREPROCESSINGS, FramePyramid
-from inference.ssd import Floats, find_boxes, make_anchors
+from inference.ssd import Boxes, Floats, find_boxes_of_images, make_anchors
 from sightline.frames import RingReader
 from sightline.messages import Detection, FrameRef
 
@@ -71,7 +71,7 @@ def examine(
             for model, answer in zip(models, of_frame, strict=True)
         ]
     started = time.perf_counter()
-    detections = [found for answer in answers for found in read_answer(answer, score_threshold)]
+    detections = read_answers(answers, score_threshold)
     timings.decode = _since(started)
     timings.per_image = [
         image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
@@ -120,29 +120,43 @@ def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timing
     return Answer(model, camera, pyramid.size, raw)
 
 
-def read_answer(answer: Answer, score_threshold: float) -> list[Detection]:
-    """The detections in an answer, in pixels of the frame."""
-    contract = answer.model.contract
-    found = find_boxes(
-        answer.raw.boxes, answer.raw.scores, answer.model.anchors, score_threshold=score_threshold
-    )
+def read_answers(answers: Sequence[Answer], score_threshold: float) -> list[Detection]:
+    """The detections in a part's answers, in pixels of the frames; by model, then as the answers come."""
+    of_model: dict[int, list[Answer]] = {}
+    for answer in answers:
+        of_model.setdefault(id(answer.model), []).append(answer)
+    return [
+        detection
+        for same in of_model.values()
+        for answer, boxes in zip(same, _read(same, score_threshold), strict=True)
+        for detection in _detections(answer, boxes)
+    ]
+
+
+def _read(answers: Sequence[Answer], score_threshold: float) -> list[Boxes]:
+    raw = [(answer.raw.boxes, answer.raw.scores) for answer in answers]
+    return find_boxes_of_images(raw, answers[0].model.anchors, score_threshold=score_threshold)
+
+
+def _detections(answer: Answer, found: Boxes) -> list[Detection]:
     if len(found.scores) == 0:
         return []
+    contract = answer.model.contract
     size = (contract.anchors.width, contract.anchors.height)
     boxes = to_frame(found.boxes, size, answer.frame_size)
     return [
         Detection(
             camera=answer.camera,
             label=contract.labels[label],
-            score=round(float(score), 4),
-            x=int(x),
-            y=int(y),
-            width=int(right - x),
-            height=int(bottom - y),
+            score=round(score, 4),
+            x=x,
+            y=y,
+            width=right - x,
+            height=bottom - y,
             model=contract.name,
         )
         for (x, y, right, bottom), score, label in zip(
-            boxes, found.scores, found.classes, strict=True
+            boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True
         )
     ]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inference.configuration import ShadowConfiguration
-from inference.examiner import Examined, ServingModel, Timings, ask, read_answer
+from inference.examiner import Examined, ServingModel, Timings, ask, read_answers
 from inference.policy import Judgement
 from inference.preprocess import FramePyramid
 from sightline.errors import ModelError
@@ -149,8 +149,7 @@ class Trial:
             ask(self._candidate, pyramid, camera, timings)
             for camera, pyramid in sample.frames.items()
         ]
-        new = [f for answer in answers for f in read_answer(answer, sample.lowest_score)]
-        return compare(sample, self._replaces, new)
+        return compare(sample, self._replaces, read_answers(answers, sample.lowest_score))
 
     def _refuse_if_unfit(self, report: TrialReport) -> None:
         if report.parts and report.most_left_ms < 0:

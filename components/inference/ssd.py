@@ -3,6 +3,7 @@
 Boxes are rows of left, top, right, bottom in pixels of the model's input unless a name says otherwise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -83,19 +84,66 @@ def find_boxes(
     overlap_limit: float = 0.45,
 ) -> Boxes:
     """The boxes of one image from raw offsets (N, 4) and scores (N, classes) in 0..1."""
-    if scores.max() <= score_threshold:  # most images; a search for nothing would take longer
-        return Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-    rows, classes = np.nonzero(scores > score_threshold)
-    values = scores[rows, classes]
-    best = np.argsort(-values, kind="stable")[: 2 * greatest_count]
-    rows, classes, values = rows[best], classes[best], values[best]
-    boxes = decode(raw[rows], anchors[rows])
-    kept = suppress(boxes, classes, overlap_limit)[:greatest_count]
-    return Boxes(boxes[kept], values[kept], classes[kept])
+    (found,) = find_boxes_of_images(
+        [(raw, scores)],
+        anchors,
+        score_threshold=score_threshold,
+        greatest_count=greatest_count,
+        overlap_limit=overlap_limit,
+    )
+    return found
+
+
+def find_boxes_of_images(
+    answers: Sequence[tuple[Floats, Floats]],
+    anchors: Floats,
+    *,
+    score_threshold: float,
+    greatest_count: int = 100,
+    overlap_limit: float = 0.45,
+) -> list[Boxes]:
+    """`find_boxes` of a model's answers to several images, read together: few steps cost less than many."""
+    best = [_best(scores, score_threshold, 2 * greatest_count) for _, scores in answers]
+    image = np.repeat(np.arange(len(best)), [len(found.rows) for found in best])
+    if len(image) == 0:
+        return [_NOTHING] * len(best)
+    rows = np.concatenate([found.rows for found in best])
+    classes = np.concatenate([found.classes for found in best])
+    values = np.concatenate([found.values for found in best])
+    offsets = np.concatenate([raw[b.rows] for (raw, _), b in zip(answers, best, strict=True)])
+    boxes = decode(offsets, anchors[rows])
+    kept = suppress(boxes, image * answers[0][1].shape[1] + classes, overlap_limit)
+    of_image = image[kept]
+    found = [kept[of_image == number][:greatest_count] for number in range(len(best))]
+    return [Boxes(boxes[k], values[k], classes[k]) for k in found]
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The anchors of one image that say something: rows, classes and scores, best first."""
+
+    rows: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    values: Floats
+
+
+_NO_ROWS = np.zeros(0, np.int64)
+_NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NO_ROWS)
+_NOT_ONE = _Best(_NO_ROWS, _NO_ROWS, _NOTHING.scores)
+
+
+def _best(scores: Floats, threshold: float, greatest_count: int) -> _Best:
+    if scores.max() <= threshold:  # most images; a search for nothing would take longer
+        return _NOT_ONE
+    places = np.flatnonzero(scores > threshold)
+    values = scores.reshape(-1)[places]
+    order = np.argsort(-values, kind="stable")[:greatest_count]
+    rows, classes = np.divmod(places[order], scores.shape[1])
+    return _Best(rows, classes, values[order])
 
 
 def suppress(boxes: Floats, classes: NDArray[np.int64], overlap_limit: float) -> NDArray[np.int64]:
-    """Which of the boxes (best first) stay, when of those that overlap only the best of a class does."""
+    """Which of the boxes (best of a class first) stay, when of those that overlap only the best does."""
     if len(boxes) < 2:
         return np.arange(len(boxes))
     clash = (overlaps(boxes, boxes) > overlap_limit) & (classes[:, None] == classes[None, :])

@@ -12,7 +12,7 @@ import numpy as np
 
 from inference.configuration import LabelTiers, Policy
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, ask, read_answer
+from inference.examiner import ServingModel, Timings, ask, read_answers
 from training.datasets import Picture, load_frame
 from training.evaluation.thresholds import Prices
 from training.examination import ExaminedPart, figures, planted_on
@@ -31,19 +31,18 @@ def examine_parts(
         by_part[picture.part_number].append(picture)
     examined, started = [], time.monotonic()
     for number, views in sorted(by_part.items()):
-        detections = [
-            found
+        answers = [
+            ask(model, frame, view.camera, Timings())
             for view in views
             for frame in [load_frame(view.file)]
             for model in models
-            for found in read_answer(ask(model, frame, view.camera, Timings()), LOWEST_SCORE)
         ]
         examined.append(
             ExaminedPart(
                 number,
                 tuple(view.camera for view in views),
                 planted_on(views, Policy()),
-                tuple(detections),
+                tuple(read_answers(answers, LOWEST_SCORE)),
             )
         )
         if len(examined) % 100 == 0:

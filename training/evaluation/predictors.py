@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from inference.detectors.detector import CONTRACT_KEY
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, ask, read_answer
+from inference.examiner import ServingModel, Timings, ask, read_answers
 from inference.preprocess import AREA_HALVES
 from sightline.errors import ModelError
 from sightline.model_store import digest_of
@@ -58,7 +58,7 @@ class BoxPredictor:
 
     def answer(self, file: Path) -> Answer:
         """The boxes as the station would see them."""
-        found = read_answer(ask(self._model, load_frame(file), "", Timings()), LOWEST_SCORE)
+        found = read_answers([ask(self._model, load_frame(file), "", Timings())], LOWEST_SCORE)
         boxes = [
             FoundBox(one.label, one.score, (one.x, one.y, one.width, one.height)) for one in found
         ]

@@ -10,7 +10,15 @@ from inference.configuration import InferenceConfiguration, LabelTiers, Policy
 from inference.missing import numbers_before
 from inference.policy import Sight, judge
 from inference.preprocess import FramePyramid
-from inference.ssd import AnchorLevel, AnchorSpec, decode, encode, find_boxes, make_anchors
+from inference.ssd import (
+    AnchorLevel,
+    AnchorSpec,
+    decode,
+    encode,
+    find_boxes,
+    find_boxes_of_images,
+    make_anchors,
+)
 from inference.verdicts import fitted
 from sightline.codec import encode as encode_message
 from sightline.configuration import load_configuration
@@ -53,6 +61,22 @@ def test_found_boxes_are_above_the_threshold_best_first_and_do_not_overlap(
     assert len(found.scores) <= 20
     assert (found.scores > threshold).all()
     assert (np.diff(found.scores) <= 0).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.floats(0, 1)), min_size=1, max_size=5))
+def test_images_read_together_give_what_each_gives_alone(images: list[tuple[int, float]]) -> None:
+    anchors = make_anchors(SPEC)
+    answers = []
+    for seed, loudness in images:
+        random = np.random.default_rng(seed)
+        scores = (loudness * random.random((len(anchors), 2))).astype(np.float32)
+        answers.append((random.normal(0, 1, (len(anchors), 4)).astype(np.float32), scores))
+    together = find_boxes_of_images(answers, anchors, score_threshold=0.4, greatest_count=9)
+    for (raw, scores), found in zip(answers, together, strict=True):
+        alone = find_boxes(raw, scores, anchors, score_threshold=0.4, greatest_count=9)
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        np.testing.assert_array_equal(found.scores, alone.scores)
+        np.testing.assert_array_equal(found.classes, alone.classes)
 
 
 def test_a_pyramid_halves_by_area_and_never_lets_a_fine_line_vanish() -> None:
