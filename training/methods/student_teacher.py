@@ -1,8 +1,8 @@
 """Student and teacher, after DeSTSeg (Zhang et al., CVPR 2023), without pretrained weights.
 
 The teacher learns its features by restoring damaged normal pictures. The student sees a normal picture
-with painted blots and learns to give the teacher's features of the same picture without them; a judge
-learns from where both disagree where the blots are. No labelled defect is learned from.
+with painted flaws and learns to give the teacher's features of the same picture without them; a judge
+learns from where both disagree where the flaws are. No labelled defect is learned from.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inference.preprocess import AREA_HALVES
-from training.augment import cropped, dimmed, mirrored, painted
-from training.datasets import DataSet
+from training.augment import dimmed, mirrored
+from training.datasets import DataSet, Images
+from training.exposures import doubled, grainy, near_or_far, on_its_side
 from training.holdout import Rows, identity_of
 from training.loop import Fit, Schedule, mean_loss
 from training.methods.heat import (
@@ -31,8 +32,23 @@ from training.methods.heat import (
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
 from training.models.student_teacher import StudentTeacher, Teacher
 from training.models.vae import grey_of
+from training.paint import flawed
 
-SMOOTHINGS = (1, 3, 7)
+
+class Reading(msgspec.Struct, frozen=True):
+    """How the judge's answer is read: averaged over cells, how far regions grow, what is overruled."""
+
+    smoothing: int = 1  # cells, each of 2 pixels
+    wider: int = 0  # cells to each side
+    share: float = 0.0  # of the picture's greatest heat; what is less is none
+
+
+READINGS = tuple(
+    Reading(smoothing, wider, share)
+    for smoothing in (1, 5)
+    for wider in (0, 1, 2)
+    for share in (0.0, 0.5)
+)
 
 
 class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +61,9 @@ class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
     judge: int = 32
     crop: int = 192
     crops_each: int = 3  # of a picture in an epoch
-    most_blots: int = 6
-    largest_blot_px: float = 70.0
+    most_flaws: int = 16
+    largest_flaw_px: float = 100.0
+    doubled: float = 0.25  # of the crops are seen through another one
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 8
@@ -59,7 +76,7 @@ PLANS = {
     for plan in (
         StudentTeacherPlan(name="student-teacher-512", width=512, height=384),
         StudentTeacherPlan(
-            name="student-teacher-256", width=256, height=192, crop=128, largest_blot_px=35.0
+            name="student-teacher-256", width=256, height=192, crop=128, largest_flaw_px=50.0
         ),
     )
 }
@@ -94,13 +111,25 @@ class Crops:
     def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
         plan, damaged, whole, masks = self._plan, [], [], []
         for row in rows:
-            crop = dimmed(mirrored(cropped(self._images[row], plan.crop, random), random), random)
-            changed, mask = painted(crop, random, plan.most_blots, plan.largest_blot_px)
+            crop = self._structure(row, random)
+            changed, mask = flawed(crop, random, plan.most_flaws, plan.largest_flaw_px)
             untouched = random.random() < 0.2
             whole.append(crop)
             damaged.append(crop if untouched else changed)
             masks.append(np.zeros_like(mask) if untouched else mask)
         return tuple(torch.from_numpy(np.stack(part)) for part in (damaged, whole, masks))
+
+    def _structure(self, row: int, random: np.random.Generator) -> Images:
+        """A crop of this picture, perhaps with more structure than it has."""
+        crop = self._crop(row, random)
+        if random.random() < self._plan.doubled:
+            other = int(random.choice(len(self._odds), p=self._odds))
+            crop = doubled(crop, self._crop(other, random), random)
+        return grainy(dimmed(crop, random), random)
+
+    def _crop(self, row: int, random: np.random.Generator) -> Images:
+        crop = near_or_far(self._images[row], self._plan.crop, random)
+        return mirrored(on_its_side(crop, random), random)
 
 
 class TeacherTask:
@@ -140,7 +169,11 @@ class StudentTask:
         taught = network.taught(grey_of(batch[1]))
         apart = sum((1 - (a * b).sum(dim=1)).mean() for a, b in zip(taught, found, strict=True))
         wanted = functional.max_pool2d(batch[2][:, None].float(), 2)
-        return torch.as_tensor(apart) + 10 * focal(logits.float(), wanted)
+        return (
+            torch.as_tensor(apart)
+            + 10 * focal(logits.float(), wanted)
+            + dice(logits.float(), wanted)
+        )
 
     def validate(self, network: nn.Module) -> float:
         """The loss of held-out crops."""
@@ -154,16 +187,22 @@ def focal(logits: Tensor, wanted: Tensor) -> Tensor:
     return (wrong.square() * plain).mean()
 
 
-class Served(nn.Module):  # type: ignore[misc]
-    """The judge's answer, averaged over some cells, in 0..1."""
+def dice(logits: Tensor, wanted: Tensor) -> Tensor:
+    """1 - F1 of the places of a batch."""
+    found = torch.sigmoid(logits)
+    return 1 - (2 * (found * wanted).sum() + 1) / (found.sum() + wanted.sum() + 1)
 
-    def __init__(self, network: nn.Module, smoothing: int) -> None:
+
+class Served(nn.Module):  # type: ignore[misc]
+    """The judge's answer as it is read, in 0..1."""
+
+    def __init__(self, network: nn.Module, reading: Reading) -> None:
         super().__init__()
-        self.network, self.smoothing = network, smoothing
+        self.network, self.reading = network, reading
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
-        heat = smoothed(judged(self.network, image), self.smoothing)
+        heat = read_heat(judged(self.network, image), self.reading)
         return heat.flatten(1).amax(dim=1), heat
 
 
@@ -172,10 +211,13 @@ def judged(network: nn.Module, image: Tensor) -> Tensor:
     return torch.sigmoid(network(grey_of(image))[0])
 
 
-def smoothed(heat: Tensor, cells: int) -> Tensor:
-    """(B, 1, h, w) to (B, h, w), averaged over so many cells each way."""
+def read_heat(heat: Tensor, reading: Reading) -> Tensor:
+    """(B, 1, h, w) to (B, h, w)."""
+    cells, wide = reading.smoothing, 2 * reading.wider + 1
     mean = functional.avg_pool2d(heat, cells, 1, cells // 2, count_include_pad=False)
-    return mean[:, 0]
+    grown = functional.max_pool2d(mean, wide, 1, reading.wider)[:, 0]
+    clear = grown >= reading.share * grown.amax(dim=(1, 2), keepdim=True)
+    return grown * clear.float()
 
 
 class StudentTeacherMethod:
@@ -185,7 +227,7 @@ class StudentTeacherMethod:
     plan_type: type = StudentTeacherPlan
     plans: Mapping[str, Any] = PLANS
     outputs: Sequence[str] = ("score", HEAT)
-    fp32_parts: Sequence[str] = ("judge",)
+    fp32_parts: Sequence[str] = ("judge/answer",)
 
     def new_network(self, plan: StudentTeacherPlan) -> nn.Module:
         """The plan's network with fresh weights."""
@@ -207,16 +249,17 @@ class StudentTeacherMethod:
         Fit(teacher, scheduled(plan.teacher, few), out / "teacher", identity).run()
         task = StudentTask(plan, teacher.network, crops, options.seed)
         outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
-        smoothing, cut = best_reading(
+        reading, cut = best_reading(
             partial(judged, task.network),
-            smoothed,
-            SMOOTHINGS,
+            read_heat,
+            READINGS,
             parts.validation.pictures,
             (both.validation, both.normals[both.held_out]),
         )
-        facts = {**facts_of(parts, cut, outcome), "smoothing": smoothing}
+        facts = {**facts_of(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
         return Checkpoint(self.name, plan, task.network, facts)
 
     def served(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network with the smoothing that was chosen."""
-        return Served(checkpoint.network, checkpoint.facts["smoothing"]).eval()
+        """The network with the reading that was chosen."""
+        reading = msgspec.convert(checkpoint.facts["reading"], Reading)
+        return Served(checkpoint.network, reading).eval()

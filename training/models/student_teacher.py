@@ -1,5 +1,7 @@
 """Teacher, student and judge: the student restores what the teacher would see in an undamaged picture."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,24 +9,45 @@ from torch.nn import functional
 from training.models.blocks import ResidualSeparable, convolution
 from training.models.vae import upwards
 
+AROUND = (9, 25)  # px that a place is compared with
+VIEWS = 1 + len(AROUND)
+
+
+def views_of(grey: Tensor) -> Tensor:
+    """Grey (B, 1, H, W), and how far each place stands out of what is about it, in -1..1: (B, 3, H, W)."""
+    found = [grey]
+    for side in AROUND:
+        apart = grey - _mean(grey, side)
+        usual = _mean(apart.abs(), 2 * side + 1) + 0.004
+        found.append(apart / (apart.abs() + 3 * usual))
+    return torch.cat(found, dim=1)
+
+
+def _mean(grey: Tensor, side: int) -> Tensor:
+    """Of the places about each one."""
+    for kernel in ((side, 1), (1, side)):
+        border = tuple(length // 2 for length in kernel)
+        grey = functional.avg_pool2d(grey, kernel, 1, border, count_include_pad=False)
+    return grey
+
 
 class Encoder(nn.Module):  # type: ignore[misc]
-    """From grey (B, 1, H, W) to features at 1/2, 1/4 and 1/8."""
+    """From views (B, 3, H, W) to features at 1/2, 1/4 and 1/8."""
 
     def __init__(self, channels: tuple[int, int, int]) -> None:
         super().__init__()
-        widths = (1, *channels)
+        widths = (VIEWS, *channels)
         self.levels = nn.ModuleList(
             nn.Sequential(convolution(inputs, outputs, 5, 2), ResidualSeparable(outputs))
             for inputs, outputs in zip(widths[:-1], channels, strict=True)
         )
 
-    def forward(self, grey: Tensor) -> list[Tensor]:
+    def forward(self, views: Tensor) -> list[Tensor]:
         """The features of each level."""
         found = []
         for level in self.levels:
-            grey = level(grey)
-            found.append(grey)
+            views = level(views)
+            found.append(views)
         return found
 
 
@@ -42,7 +65,7 @@ class Teacher(nn.Module):  # type: ignore[misc]
 
     def forward(self, grey: Tensor) -> Tensor:
         """The restored picture (B, 1, H, W)."""
-        restored: Tensor = self.answer(self.up(self.encoder(grey)[-1]))
+        restored: Tensor = self.answer(self.up(self.encoder(views_of(grey))[-1]))
         return restored
 
 
@@ -59,14 +82,43 @@ class Student(nn.Module):  # type: ignore[misc]
         )
         self.answers = nn.ModuleList(nn.Conv2d(width, width, 1) for width in (third, second, first))
 
-    def forward(self, grey: Tensor) -> list[Tensor]:
+    def forward(self, views: Tensor) -> list[Tensor]:
         """Features at 1/2, 1/4 and 1/8."""
-        features = self.deep(self.encoder(grey)[-1])
+        features = self.deep(self.encoder(views)[-1])
         found = []
         for up, answer in zip(self.up, self.answers, strict=True):
             features = up(features)
             found.append(answer(features))
         return found[::-1]
+
+
+class Judge(nn.Module):  # type: ignore[misc]
+    """From where both sides disagree, (B, inputs, h, w), to logits (B, 1, h, w); sees 16 times as wide."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        widths = (width, 3 * width // 2, 2 * width, 2 * width)
+        self.first = nn.Sequential(
+            convolution(inputs, width, 1, 1), convolution(width, width, 3, 1)
+        )
+        self.down = nn.ModuleList(
+            nn.Sequential(convolution(i, o, 3, 2), ResidualSeparable(o))
+            for i, o in pairwise(widths)
+        )
+        self.up = nn.ModuleList(upwards(o, i) for i, o in pairwise(widths))
+        self.answer = nn.Sequential(ResidualSeparable(width), nn.Conv2d(width, 1, 1))
+        nn.init.constant_(self.answer[-1].bias, -3.0)
+
+    def forward(self, evidence: Tensor) -> Tensor:
+        """The logits."""
+        levels = [self.first(evidence)]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        found = levels.pop()
+        for up in reversed(self.up):
+            found = up(found) + levels.pop()
+        logits: Tensor = self.answer(found)
+        return logits
 
 
 class StudentTeacher(nn.Module):  # type: ignore[misc]
@@ -76,13 +128,7 @@ class StudentTeacher(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.teacher = Encoder(channels)
         self.student = Student(channels)
-        self.judge = nn.Sequential(
-            convolution(sum(channels) + 1, judge, 1, 1),
-            convolution(judge, judge, 3, 1),
-            ResidualSeparable(judge),
-            nn.Conv2d(judge, 1, 1),
-        )
-        nn.init.constant_(self.judge[-1].bias, -3.0)
+        self.judge = Judge(sum(channels) + channels[0] + VIEWS, judge)
 
     def train(self, mode: bool = True) -> "StudentTeacher":
         """The teacher learns no more."""
@@ -93,19 +139,24 @@ class StudentTeacher(nn.Module):  # type: ignore[misc]
     def taught(self, grey: Tensor) -> list[Tensor]:
         """The teacher's features of a picture, of length 1 at each place."""
         with torch.no_grad():
-            return [functional.normalize(part.float(), dim=1) for part in self.teacher(grey)]
+            return [
+                functional.normalize(part.float(), dim=1) for part in self.teacher(views_of(grey))
+            ]
 
     def forward(self, grey: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The judge's logits, and the student's features of length 1."""
-        taught = self.taught(grey)
-        found = [functional.normalize(part.float(), dim=1) for part in self.student(grey)]
-        return self.judge(_products(taught, found, grey)), found
+        views = views_of(grey)
+        with torch.no_grad():
+            seen = self.teacher(views)
+        taught = [functional.normalize(part.float(), dim=1) for part in seen]
+        found = [functional.normalize(part.float(), dim=1) for part in self.student(views)]
+        return self.judge(torch.cat([seen[0], _evidence(taught, found, views)], dim=1)), found
 
 
-def _products(taught: list[Tensor], found: list[Tensor], grey: Tensor) -> Tensor:
-    """Where both agree, channel by channel: (B, channels + 1, H / 2, W / 2)."""
+def _evidence(taught: list[Tensor], found: list[Tensor], views: Tensor) -> Tensor:
+    """Where both agree, channel by channel, and the views: (B, channels + 3, H / 2, W / 2)."""
     size = taught[0].shape[2:]
-    parts = [functional.avg_pool2d(grey, 2)]
+    parts = [functional.avg_pool2d(views, 2)]
     for one, other in zip(taught, found, strict=True):
         product = one * other * one.shape[1]
         same = product.shape[2:] == size
