@@ -36,19 +36,21 @@ from training.paint import flawed
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How the judge's answer is read: averaged over cells, how far regions grow, what is overruled."""
+    """How the judge's answer is read: averaged over cells, against the picture's own level, grown."""
 
     smoothing: int = 1  # cells, each of 2 pixels
+    level: float = 0.0  # how much of the picture's own level is taken off, 0..1
     wider: int = 0  # cells to each side
-    share: float = 0.0  # of the picture's greatest heat; what is less is none
 
 
 READINGS = tuple(
-    Reading(smoothing, wider, share)
+    Reading(smoothing, level, wider)
     for smoothing in (1, 5)
+    for level in (0.0, 0.5, 1.0)
     for wider in (0, 1, 2)
-    for share in (0.0, 0.5)
 )
+LEVEL_POWER = 4  # the hottest parts of a picture make its level, a single spot does not
+LEAST_HEAT = 0.001
 
 
 class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,12 +214,18 @@ def judged(network: nn.Module, image: Tensor) -> Tensor:
 
 
 def read_heat(heat: Tensor, reading: Reading) -> Tensor:
-    """(B, 1, h, w) to (B, h, w)."""
+    """(B, 1, h, w) to (B, h, w), in 0..1."""
     cells, wide = reading.smoothing, 2 * reading.wider + 1
     mean = functional.avg_pool2d(heat, cells, 1, cells // 2, count_include_pad=False)
-    grown = functional.max_pool2d(mean, wide, 1, reading.wider)[:, 0]
-    clear = grown >= reading.share * grown.amax(dim=(1, 2), keepdim=True)
-    return grown * clear.float()
+    level = mean.pow(LEVEL_POWER).mean(dim=(2, 3), keepdim=True).pow(1 / LEVEL_POWER)
+    apart = torch.sigmoid(_logits(mean) - reading.level * _logits(level))
+    grown: Tensor = functional.max_pool2d(apart, wide, 1, reading.wider)
+    return grown[:, 0]
+
+
+def _logits(heat: Tensor) -> Tensor:
+    inner = heat.clamp(LEAST_HEAT, 1 - LEAST_HEAT)
+    return torch.log(inner / (1 - inner))
 
 
 class StudentTeacherMethod:

@@ -107,14 +107,22 @@ def test_the_network_answers_at_half_the_size_and_its_teacher_never_learns() -> 
     assert any(weight.grad is not None for weight in network.student.parameters())
 
 
-def test_read_heat_grows_regions_and_overrules_what_is_faint_beside_the_hottest() -> None:
-    heat = torch.zeros(1, 1, 20, 30)
+def test_read_heat_grows_regions_and_smooths_them() -> None:
+    heat = torch.full((1, 1, 20, 30), 0.01)
     heat[0, 0, 5, 5], heat[0, 0, 15, 20] = 0.9, 0.3
-    plain = read_heat(heat, Reading())
-    assert torch.equal(plain, heat[:, 0])
+    assert torch.allclose(read_heat(heat, Reading()), heat[:, 0], atol=1e-6)
     wide = read_heat(heat, Reading(wider=2))
     assert int((wide > 0.8).sum()) == 25
     assert int((wide > 0.2).sum()) == 50
-    assert int((read_heat(heat, Reading(wider=2, share=0.5)) > 0.2).sum()) == 25
     smooth = read_heat(heat, Reading(smoothing=3))
-    assert float(smooth[0, 5, 5]) == pytest.approx(0.1, abs=1e-4)
+    assert float(smooth[0, 5, 5]) == pytest.approx(0.98 / 9, abs=1e-4)
+
+
+def test_a_spot_stands_out_alike_in_a_calm_and_in_a_restless_picture() -> None:
+    heat = torch.full((2, 1, 40, 40), 0.02)
+    heat[1] = 0.3
+    heat[0, 0, 9, 9], heat[1, 0, 9, 9] = 0.4, 0.95
+    plain, apart = (read_heat(heat, Reading(level=level)) for level in (0.0, 1.0))
+    assert float(plain[1, 9, 9] - plain[0, 9, 9]) > 0.5
+    assert float(apart[1, 9, 9] - apart[0, 9, 9]) == pytest.approx(0, abs=0.15)
+    assert float(apart[1, 0, 0]) < 0.6 < float(apart[0, 9, 9])
