@@ -162,6 +162,13 @@ class Sender:
         future, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
         future.result(TIMEOUT_S)
 
+    def listen(self, topic: str, take: Callable[[bytes], None]) -> None:
+        """Hand on what is published on a topic; returns when the broker knows it."""
+        future, _ = self._connection.subscribe(
+            topic, mqtt.QoS.AT_LEAST_ONCE, lambda topic, payload, **_: take(payload)
+        )
+        future.result(TIMEOUT_S)
+
     def close(self) -> None:
         """Leave the broker."""
         with contextlib.suppress(RuntimeError):

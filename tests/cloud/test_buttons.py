@@ -1,0 +1,171 @@
+"""What a person presses on the pages does what it says, up to the station's door and back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from sightline.codec import decode
+from sightline.messages import Command, CommandOutcome, Fault, Part
+from sightline.topics import CAMERA_VIEW, COMMAND, COMMAND_OUTCOME, STATION_HEALTH
+from tests.cloud.browser import CHROMIUM
+from tests.cloud.pressing import Page, opened
+from tests.cloud.records import THING, defect, health, record
+from tests.cloud.running import Broker, Sender, Site, wait_for
+from tests.cloud.test_commissioning_page import a_view
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+class Station:
+    """The station's end: the commands that come, and the answers that a test gives."""
+
+    def __init__(self, broker: Broker, sender: Sender) -> None:
+        self._sender = sender
+        self.commands: list[Command] = []
+        self._listener = Sender(broker.port)
+        self._listener.listen(COMMAND.topic_of(THING), self._take)
+
+    def _take(self, payload: bytes) -> None:
+        self.commands.append(decode(Command, payload))
+
+    def command(self, kind: str) -> Command:
+        """The command of this kind, once it has come."""
+        found: list[Command] = wait_for(lambda: [c for c in self.commands if c.kind == kind])
+        return found[-1]
+
+    def answer(self, command: Command, result: Any, reason: str, part: Part | None = None) -> None:
+        """Tell what became of it."""
+        outcome = CommandOutcome(
+            station_id=THING,
+            command_id=command.command_id,
+            kind=command.kind,
+            issued_by=command.issued_by,
+            result=result,
+            decided_utc_ns=command.issued_utc_ns,
+            reason=reason,
+            from_part=part,
+        )
+        self._sender.send(outcome, COMMAND_OUTCOME)
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._listener.close()
+
+
+@pytest.fixture
+def station(broker: Broker, sender: Sender) -> Iterator[Station]:
+    station = Station(broker, sender)
+    yield station
+    station.close()
+
+
+@pytest.fixture
+def page(site: Site, sender: Sender, tmp_path: Path) -> Iterator[Page]:
+    """The first page of a station that makes bottles, has cans to make, and holds parts back."""
+    now_ns = site.summary()["now_utc_ns"]
+    facts = {"product": "bottle", "product_version": "3", "products": "bottle 3, can 1"}
+    held = Fault(code="held-back", text="part 7-2 passed", level="fault", since_utc_ns=1)
+    of_capture, of_inference = (
+        health(f"com.sightline.{n}", now_ns) for n in ("Capture", "Inference")
+    )
+    sender.send(replace(of_capture, facts=facts), STATION_HEALTH)
+    sender.send(replace(of_inference, faults=(held,)), STATION_HEALTH)
+    for number in range(1, 31):
+        sender.send(defect(number) if number == 7 else record(number))
+    site.wait_received(30)
+    with opened(site.page, tmp_path / "profile") as page:
+        page.wait_for_text("#30")
+        yield page
+
+
+def test_a_changeover_is_asked_of_the_station_and_its_answer_is_shown(
+    page: Page, station: Station
+) -> None:
+    page.choose("Product", "can")
+    page.press("Change over")
+    command = station.command("change_product")
+    assert command.arguments == {"product": "can"}
+    assert command.issued_by == "operator"
+    station.answer(command, "accepted", "")
+    station.answer(command, "done", "product can, version 1", Part(7, 31))
+    page.wait_for_text("Done: product can, version 1, from part 31 on")
+
+
+def test_a_lot_a_challenge_and_a_hold_are_sent_with_what_the_person_wrote(
+    page: Page, station: Station
+) -> None:
+    page.write("Lot", " L-8 ")
+    page.press("Start lot")
+    assert station.command("lot_start").arguments == {"lot": "L-8"}
+    page.write("Defect on the challenge part", "scratch")
+    page.press("Challenge next part")
+    assert station.command("challenge_part").arguments == {"label": "scratch"}
+    page.press("Acknowledge the hold")
+    station.answer(station.command("acknowledge_hold"), "refused", "nothing is held back")
+    page.wait_for_text("Refused: nothing is held back")
+
+
+def test_bypass_is_sent_only_after_the_person_was_warned(page: Page, station: Station) -> None:
+    page.press("Bypass")
+    station.command("bypass")
+    assert page.asked == ["Bypass: every part will pass the gate, whatever is found on it. Go on?"]
+
+
+def test_a_verdict_pressed_shows_its_parts_only_and_older_parts_come_when_asked_for(
+    page: Page,
+) -> None:
+    assert "#6" not in page.text().split()
+    page.press("Older parts")
+    wait_for(lambda: "#6" in page.text().split())
+    page.press("Defect")
+    page.wait_for_text("Last parts: Defect")
+    wait_for(lambda: "#7" in page.text().split())
+    assert "#30" not in page.text().split()
+    page.press("Show all verdicts")
+    wait_for(lambda: "#30" in page.text().split())
+
+
+def test_held_the_list_rests_until_the_person_wants_new_parts(
+    page: Page, site: Site, sender: Sender
+) -> None:
+    page.press("hold")
+    page.wait_for_text("Held: show new parts")
+    sender.send(record(31))
+    site.wait_received(31)
+    page.wait_for_text("31")  # the figures go on
+    assert "#31" not in page.text().split()
+    page.press("hold")
+    wait_for(lambda: "#31" in page.text().split())
+
+
+def test_a_part_found_by_its_number_opens_and_an_unknown_one_is_said_to_be_unknown(
+    page: Page,
+) -> None:
+    page.write("number", "7")
+    page.press("Find")
+    page.wait_for_text("Part 7 · Defect")
+    page.press("Close")
+    page.wait_for_no_text("Part 7 · Defect")
+    page.write("number", "99")
+    page.press("Find")
+    said = 'document.getElementById("number").validationMessage'
+    wait_for(lambda: page.value(said) == "There is no record of part 99")
+
+
+def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibration(
+    site: Site, sender: Sender, station: Station, tmp_path: Path
+) -> None:
+    sender.send(health("com.sightline.Capture", site.summary()["now_utc_ns"]), STATION_HEALTH)
+    for camera in ("cam1", "cam2"):
+        sender.send(a_view(site, camera), CAMERA_VIEW)
+    with opened(f"{site.page}/commissioning", tmp_path / "profile") as page:
+        assert station.command("live_view").arguments == {}
+        page.choose("camera at cam1", "cam2")
+        swapped = {"cam1": "/dev/video-cam2", "cam2": "/dev/video-cam1"}
+        assert station.command("map_cameras").arguments == swapped
+        page.press("Calibrate")
+        calibrate = station.command("calibrate").arguments
+        assert calibrate == {"camera": "cam1", "squareMm": 15}
