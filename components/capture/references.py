@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 
 from capture.conditions import Look, look_at, measure, measure_against
@@ -48,6 +49,9 @@ class References:
 
     def measure(self, frame: Frame) -> CaptureConditions:
         """How the camera saw, within the limits and against its reference where one is asked for."""
+        return msgspec.structs.replace(self._measured(frame), exposure_us=frame.exposure_us)
+
+    def _measured(self, frame: Frame) -> CaptureConditions:
         limits = self._configuration.conditions
         allowed: ReferenceConfiguration | None = limits.reference
         look = self._looks.get(frame.camera)

@@ -14,7 +14,7 @@ from capture.sources.camera_device import (
     pixels_of,
     refuse_other_format,
 )
-from capture.sources.controls import set_controls, verify_controls
+from capture.sources.controls import ExposureTime, set_controls, verify_controls
 from capture.sources.matching import Window, choose, frames_lost, is_decided, why_none
 from capture.sources.source import CameraFault, Frame
 from capture.sources.v4l2_configuration import V4l2Configuration
@@ -53,6 +53,7 @@ class CameraReader:
         self._newest: RawFrame | None = None
         self._format = wanted
         self._why_none: str | None = "the camera is being opened"
+        self._exposure_us: int | None = None
         self._parts_without = 0
         self._last_sequence: int | None = None
         self._heard_at_s = 0.0
@@ -117,6 +118,7 @@ class CameraReader:
             layout.width,
             layout.height,
             captured_monotonic_ns=chosen.timestamp_ns,
+            exposure_us=self._exposure_us,
         )
 
     def _run(self) -> None:
@@ -141,11 +143,14 @@ class CameraReader:
                 self._drop(device, 1)
             verify_controls(device.controls, asked)
             self._drop(device, configuration.dropped_first)
+            exposure = ExposureTime(device.controls)
+            self._exposure_us = exposure.us(time.monotonic())
             self._gain(device.stream_format)
             while not self._ended.is_set():
                 if asked is not self._asked:
                     asked = self._asked
                     self._set_again(device, asked)
+                self._exposure_us = exposure.us(time.monotonic())
                 raw = self._read(device)
                 if raw is not None:
                     self._keep(raw)

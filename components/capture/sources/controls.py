@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from capture.sources.camera_device import CameraControls
 from sightline.errors import CameraError
 
+EXPOSURE_TIME = "0x9a0902"  # V4L2_CID_EXPOSURE_ABSOLUTE
+EXPOSURE_UNIT_US = 100
+ASKED_EACH_S = 1.0  # with automatic exposure it changes; a question may take a camera milliseconds
+
 
 def set_controls(controls: CameraControls, asked: Mapping[str, int]) -> None:
     """Write each value; what is refused now is refused again when it is verified."""
@@ -31,3 +35,22 @@ def verify_controls(controls: CameraControls, asked: Mapping[str, int]) -> None:
         found = controls[name]
         if found != value:
             raise CameraError(f"the control {name} reads {found}; {value} was set")
+
+
+class ExposureTime:
+    """How long a camera exposes; None where it does not tell."""
+
+    def __init__(self, controls: CameraControls) -> None:
+        self._controls: CameraControls | None = controls
+        self._told_us: int | None = None
+        self._asked_s = float("-inf")
+
+    def us(self, now_s: float) -> int | None:
+        """Microseconds, as the camera said within the last second."""
+        if self._controls is not None and now_s - self._asked_s >= ASKED_EACH_S:
+            self._asked_s = now_s
+            try:
+                self._told_us = self._controls[EXPOSURE_TIME] * EXPOSURE_UNIT_US
+            except CameraError:
+                self._controls, self._told_us = None, None
+        return self._told_us

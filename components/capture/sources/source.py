@@ -14,7 +14,8 @@ from sightline.messages import PixelFormat
 class Frame:
     """One camera's frame: `pixels` as the format lays them, (height, width, channels) uint8.
 
-    `captured_monotonic_ns` is the driver's time of it, where there is a driver.
+    `captured_monotonic_ns` is the driver's time of it, where there is a driver; `exposure_us` is what the
+    camera told of its exposure, within the last second.
     """
 
     camera: str
@@ -23,6 +24,7 @@ class Frame:
     width: int
     height: int
     captured_monotonic_ns: int | None = None
+    exposure_us: int | None = None
 
 
 @dataclass(frozen=True)

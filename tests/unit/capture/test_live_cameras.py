@@ -8,6 +8,7 @@ import pytest
 
 from capture.cameras import Cameras
 from capture.configuration import CaptureConfiguration
+from capture.references import References
 from capture.sources.camera_device import StreamFormat
 from capture.sources.source import CameraFault, Frame
 from capture.sources.v4l2_configuration import V4l2Configuration
@@ -100,6 +101,20 @@ def test_frames_that_the_driver_dropped_are_counted_by_sequence_and_matched_by_t
         camera.push(triggered_ns + 200 * MILLISECOND_NS, shade=2)
         assert shade_of(rig.source.frames(2, triggered_ns + 200 * MILLISECOND_NS)[0]) == 2
         assert rig.counter("frames_dropped_cam1") == 5
+
+
+def test_the_exposure_that_a_camera_tells_is_in_the_conditions_of_its_frames() -> None:
+    with rig_of("cam1", "cam2") as rig:
+        rig.cameras["cam1"].controls.values["0x9a0902"] = 25  # times 100 us
+        rig.start()
+        rig.wait_until_streaming()
+        triggered_ns = rig.now_ns()
+        for camera in rig.cameras.values():
+            camera.push(triggered_ns)
+        references = References(load_configuration(CaptureConfiguration, {}), rig.health)
+        frames = rig.source.frames(1, triggered_ns)
+        measured = [references.measure(frame) for frame in frames if isinstance(frame, Frame)]
+        assert [condition.exposure_us for condition in measured] == [2500, None]
 
 
 def test_controls_of_all_cameras_and_of_each_are_set_by_name_and_by_number() -> None:
