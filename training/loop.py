@@ -5,7 +5,6 @@ import math
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sightline.errors import ConfigurationError
+from sightline.processor import multiplies_bfloat16
 from training.progress import Progress
 
 STATE_FILE = "state.pt"
@@ -72,16 +72,9 @@ def best_device() -> torch.device:
 def mixed_precision(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 where it pays: on a GPU, and on a CPU that multiplies it."""
     context: AbstractContextManager[None] = torch.autocast(
-        device.type, torch.bfloat16, enabled=device.type == "cuda" or _multiplies_bfloat16()
+        device.type, torch.bfloat16, enabled=device.type == "cuda" or multiplies_bfloat16()
     )
     return context
-
-
-@cache
-def _multiplies_bfloat16() -> bool:
-    flags = Path("/proc/cpuinfo")
-    known = flags.read_text(encoding="utf-8") if flags.is_file() else ""
-    return "avx512_bf16" in known or "amx_bf16" in known
 
 
 class Fit:

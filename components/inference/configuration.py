@@ -16,8 +16,8 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 class ModelConfiguration(Configuration, frozen=True, kw_only=True):
     """A model by its name in the model store, and the runtime that serves it.
 
-    `precision`: of the form of it that is wanted, where its component brings several; empty: the usual
-    one. `digest`: only this file will do; empty: the one that the name points to.
+    `precision`: of the form of it that is wanted, where its component brings several; empty: the one
+    that is best on this machine. `digest`: only this file will do; empty: the one that the name points to.
     """
 
     name: Name = "surface"

@@ -210,7 +210,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--deployment", type=Path, default=LAPTOP, help="(laptop.yaml)")
     parser.add_argument("--models", nargs="+", default=["surface", "cap"], help="(surface cap)")
     parser.add_argument("--runtime", choices=["onnx", "tensorrt"], default="onnx", help="(onnx)")
-    parser.add_argument("--precision", default="", help="fp32, fp16 or int8 (the models' usual)")
+    parser.add_argument(
+        "--precision", default="", help="fp32, fp16 or int8 (the best for this machine)"
+    )
     parser.add_argument("--threads", type=int, help="of one model run")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
     given, passed_on = parser.parse_known_args(arguments)

@@ -1,7 +1,8 @@
 """The station's model store: folders named by the digest of their model.onnx, and names that point to them.
 
     models/<sha256>/{model.onnx, golden.npz, card.json}
-    models/names/<name>     holds the digest; <name>-int8 that of its form in 8 bits
+    models/names/<name>     holds the digest of the form that is best here; <name>-fp32, <name>-int8 that
+                            of a certain form
 
 `python -m sightline.model_store put FOLDER --name NAME --store DIR` is what a model component's
 install step runs.
@@ -15,12 +16,20 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from sightline.errors import ModelError, SightlineError
 from sightline.journal import DurableText
+from sightline.processor import multiplies_8_bit_numbers
 
 MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class _Card(msgspec.Struct):
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
 
 
 def digest_of(model_file: Path) -> str:
@@ -52,11 +61,26 @@ def put_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str
     return digest
 
 
-def put_all(folder: Path, name: str, store: Path) -> dict[str, str]:
-    """Put a model and its forms in other precisions: `surface/int8` as `surface-int8`; the digests."""
-    forms = sorted(path.parent for path in folder.glob("*/model.onnx"))
-    put = {name: put_model(folder, name, store)}
-    return put | {f"{name}-{f.name}": put_model(f, f"{name}-{f.name}", store) for f in forms}
+def put_all(folder: Path, name: str, store: Path, int8_is_best: bool) -> dict[str, str]:
+    """Put a model and its forms in other precisions, `surface/int8` as `surface-int8`; the digests.
+
+    The name itself points to the form that is best on this machine: int8 where that is so, else the first.
+    """
+    forms = {precision_of(folder): folder}
+    forms |= {path.parent.name: path.parent for path in sorted(folder.glob("*/model.onnx"))}
+    best = forms.get("int8", folder) if int8_is_best else folder
+    named = {name: best} | {f"{name}-{precision}": form for precision, form in forms.items()}
+    return {each: put_model(form, each, store) for each, form in named.items()}
+
+
+def precision_of(folder: Path) -> str:
+    """The precision that a model's card tells; fp32 without one."""
+    card = folder / "card.json"
+    try:
+        told = msgspec.json.decode(card.read_bytes(), type=_Card) if card.is_file() else _Card()
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{card}: {error}") from error
+    return told.precision
 
 
 def point_name_to(store: Path, name: str, digest: str) -> None:
@@ -97,7 +121,7 @@ def main() -> int:
     parser.add_argument("--store", type=Path, required=True, help="the model store's folder")
     arguments = parser.parse_args()
     try:
-        put = put_all(arguments.folder, arguments.name, arguments.store)
+        put = put_all(arguments.folder, arguments.name, arguments.store, multiplies_8_bit_numbers())
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

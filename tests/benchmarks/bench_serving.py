@@ -11,18 +11,13 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from hil.run.sizing import LAPTOP, Machine, ModelChoice, Told, figures, text_of
+from sightline.processor import multiplies_8_bit_numbers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "components" / "models"
 ROUNDS = 200
 WANTED_RATIO = 1.7
 Run = Callable[[], Any]
-
-
-def has_vnni() -> bool:
-    """Whether this CPU has 8-bit dot products."""
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    return "vnni" in flags
 
 
 def session_of(folder: Path, threads: int = 1, spinning: bool = False, arena: bool = True) -> Any:
@@ -76,7 +71,7 @@ def in_turn(runs: dict[str, Run], rounds: int = ROUNDS) -> dict[str, float]:
 
 
 needs_int8 = pytest.mark.skipif(
-    not has_vnni() or not (MODELS / "surface" / "int8").is_dir(),
+    not multiplies_8_bit_numbers() or not (MODELS / "surface" / "int8").is_dir(),
     reason="this CPU has no 8-bit dot products (VNNI), or no int8 models are here",
 )
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import onnx
 
-from sightline.model_store import digest_of
+from sightline.model_store import digest_of, named_digest
 from tests.pipeline.conftest import REPOSITORY
 from tests.pipeline.running import RunningStation
 from tests.unit.inference.small_models import CELLS, RED, write_model
 
-SURFACE = REPOSITORY / "components" / "models" / "surface"
+NAME = "surface"
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,16 @@ class Swaps:
 
 def swap_three_models(station: RunningStation, folder: Path) -> Swaps:
     """While parts pass: a broken model, one of wrong shape, a good one, each when the last is decided."""
-    install(station, broken_model(folder / "broken"))
+    before = named_digest(store_of(station), NAME)
+    served = store_of(station) / before
+    install(station, broken_model(served, folder / "broken"))
     station.wait_for("the broken one refused", lambda: counter(station, "models_refused") == 1)
     broken = faults(station)
-    install(station, write_model(folder / "wrong", "surface", "scratch", RED, anchors=CELLS - 1))
+    install(station, write_model(folder / "wrong", NAME, "scratch", RED, anchors=CELLS - 1))
     station.wait_for("the wrong one refused", lambda: counter(station, "models_refused") == 2)
     wrong_shape = faults(station)
-    after = install(station, good_model(folder / "good"))
-    return Swaps(broken, wrong_shape, digest_of(SURFACE / "model.onnx"), after)
+    after = install(station, good_model(served, folder / "good"))
+    return Swaps(broken, wrong_shape, before, after)
 
 
 def install(station: RunningStation, model: Path) -> str:
@@ -44,13 +46,18 @@ def install(station: RunningStation, model: Path) -> str:
     subprocess.run(
         [
             *(sys.executable, "-m", "sightline.model_store", "put", str(model)),
-            *("--name", "surface", "--store", str(station.folder / "station" / "models")),
+            *("--name", NAME, "--store", str(store_of(station))),
         ],
         check=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")},
         capture_output=True,
     )
     return digest_of(model / "model.onnx")
+
+
+def store_of(station: RunningStation) -> Path:
+    """The station's model store."""
+    return station.folder / "station" / "models"
 
 
 def counter(station: RunningStation, name: str) -> int:
@@ -65,17 +72,17 @@ def faults(station: RunningStation) -> str:
     return "; ".join(fault["text"] for fault in health["faults"])
 
 
-def broken_model(folder: Path) -> Path:
-    """The surface model, cut off in the middle."""
-    shutil.copytree(SURFACE, folder)
-    content = (SURFACE / "model.onnx").read_bytes()
+def broken_model(served: Path, folder: Path) -> Path:
+    """The model that serves, cut off in the middle."""
+    shutil.copytree(served, folder)
+    content = (served / "model.onnx").read_bytes()
     (folder / "model.onnx").write_bytes(content[: len(content) // 2])
     return folder
 
 
-def good_model(folder: Path) -> Path:
-    """The surface model again as another file: other bytes, hence another digest, and the same answers."""
-    shutil.copytree(SURFACE, folder)
+def good_model(served: Path, folder: Path) -> Path:
+    """The model that serves as another file: other bytes, hence another digest, and the same answers."""
+    shutil.copytree(served, folder)
     model = onnx.load(folder / "model.onnx")
     model.doc_string = "the same once more"
     onnx.save(model, folder / "model.onnx")

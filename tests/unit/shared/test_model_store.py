@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import ModelError
-from sightline.model_store import digest_of, find_model, put_model
+from sightline.model_store import digest_of, find_model, put_all, put_model
 
 
 @pytest.fixture
@@ -84,7 +84,8 @@ def run_put(folder: Path, store: Path) -> "subprocess.CompletedProcess[str]":
 def test_the_install_step_puts_a_model_and_says_its_digest(delivered: Path, store: Path) -> None:
     ended = run_put(delivered, store)
     assert ended.returncode == 0
-    assert ended.stdout == f"surface {find_model(store, 'surface').name}\n"
+    digest = find_model(store, "surface").name
+    assert ended.stdout == f"surface {digest}\nsurface-fp32 {digest}\n"
 
 
 def test_a_form_in_another_precision_is_put_under_a_name_of_its_own(
@@ -94,7 +95,28 @@ def test_a_form_in_another_precision_is_put_under_a_name_of_its_own(
     (delivered / "int8" / "model.onnx").write_bytes(b"fewer bits")
     assert run_put(delivered, store).returncode == 0
     assert (find_model(store, "surface-int8") / "model.onnx").read_bytes() == b"fewer bits"
-    assert find_model(store, "surface") != find_model(store, "surface-int8")
+    assert find_model(store, "surface-fp32") != find_model(store, "surface-int8")
+
+
+@pytest.mark.parametrize("int8_is_best", [True, False])
+def test_the_name_itself_points_to_the_form_that_is_best_on_the_machine(
+    delivered: Path, store: Path, int8_is_best: bool
+) -> None:
+    (delivered / "int8").mkdir()
+    (delivered / "int8" / "model.onnx").write_bytes(b"fewer bits")
+    digests = put_all(delivered, "surface", store, int8_is_best)
+    assert digests["surface"] == digests["surface-int8" if int8_is_best else "surface-fp32"]
+    (delivered / "int8" / "model.onnx").unlink()
+    (delivered / "model.onnx").write_bytes(b"a later version, in one form only")
+    assert find_model(store, "surface").name == digests["surface"]
+    later = put_all(delivered, "surface", store, int8_is_best)
+    assert find_model(store, "surface").name == later["surface"] == later["surface-fp32"]
+
+
+def test_a_card_that_tells_no_known_precision_is_refused(delivered: Path, store: Path) -> None:
+    (delivered / "card.json").write_text('{"precision": "int3"}')
+    with pytest.raises(ModelError, match=r"card\.json: Invalid enum value 'int3'"):
+        put_all(delivered, "surface", store, False)
 
 
 def test_the_install_step_fails_in_words_when_there_is_no_model(
