@@ -10,9 +10,9 @@ from sightline.frames import RingReader
 from sightline.messages import FrameRef, PixelFormat
 
 if TYPE_CHECKING:
+    from inference.answers import ServingModel, Timings
     from inference.detectors.detector import RawDetections
     from inference.detectors.gpu import Gpu
-    from inference.examiner import ServingModel, Timings
 
 FORMAT_ON_DEVICE: PixelFormat = "UYVY"  # the kernel's; other formats are prepared by the processor
 

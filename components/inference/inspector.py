@@ -9,10 +9,11 @@ import cv2
 import msgspec
 
 from inference.acceptance import sized
+from inference.answers import ServingModel
 from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
-from inference.examiner import Examined, ServingModel, examine
+from inference.examiner import Examined, examine
 from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch

@@ -6,8 +6,8 @@ Until then those before judge on, whatever becomes of the new ones.
 import logging
 from collections.abc import Sequence
 
+from inference.answers import ServingModel
 from inference.configuration import InferenceConfiguration, ModelConfiguration
-from inference.examiner import ServingModel
 from inference.models import (
     LoadOrder,
     ModelBuilding,

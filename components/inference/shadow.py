@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inference.answers import ServingModel, Timings, ask, read_answers
 from inference.configuration import ShadowConfiguration
-from inference.examiner import Examined, ServingModel, Timings, ask, read_answers
+from inference.examiner import Examined
 from inference.policy import Judgement
 from inference.preprocess import FramePyramid
 from sightline.errors import ModelError

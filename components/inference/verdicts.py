@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from inference.examiner import Examined, ServingModel
+from inference.answers import ServingModel
+from inference.examiner import Examined
 from inference.policy import Judgement, Sight
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.messages import (

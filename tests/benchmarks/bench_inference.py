@@ -10,9 +10,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from hil.plant.bottles.part import PartPlan, render_part
+from inference.answers import ServingModel
 from inference.configuration import Policy
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import Examined, ServingModel, examine
+from inference.examiner import Examined, examine
 from inference.ledger import Ledger
 from inference.policy import Sight, judge
 from inference.verdicts import judged

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from inference.answers import ServingModel, Timings, ask, read_answers
 from inference.configuration import LabelTiers, Policy
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, ask, read_answers
 from training.datasets import Picture, load_frame
 from training.evaluation.thresholds import Prices
 from training.examination import ExaminedPart, figures, planted_on

@@ -16,9 +16,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from inference.answers import ServingModel, Timings, ask, read_answers
 from inference.detectors.detector import CONTRACT_KEY
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel, Timings, ask, read_answers
 from inference.preprocess import AREA_HALVES
 from sightline.errors import ModelError
 from sightline.model_store import digest_of

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from inference.answers import ServingModel
 from inference.configuration import ModelConfiguration, ShadowConfiguration
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import ServingModel
 from inference.policy import Judgement
 from inference.preprocess import FramePyramid
 from inference.shadow import Sample, Trial

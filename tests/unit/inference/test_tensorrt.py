@@ -8,12 +8,13 @@ import onnx
 import onnxruntime
 import pytest
 
+from inference.answers import ServingModel
 from inference.detectors import build_engine, tensorrt
 from inference.detectors.engine_cache import EngineCache, EngineKey
 from inference.detectors.onnx import OnnxDetector
 from inference.detectors.tensorrt import TensorRtDetector
 from inference.detectors.tensorrt_graph import for_tensorrt
-from inference.examiner import ServingModel, examine
+from inference.examiner import examine
 from inference.golden import check_golden
 from sightline.errors import ModelError
 from sightline.frames import RingReader, ring_path

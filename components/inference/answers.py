@@ -1,0 +1,112 @@
+"""One frame through one model: from pixels to detections, with the time that each step took."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.detectors.detector import Detector, RawDetections
+from inference.preprocess import PREPROCESSINGS, FramePyramid
+from inference.ssd import Boxes, Floats, find_boxes_of_images, make_anchors
+from sightline.messages import Detection
+
+
+@dataclass
+class Timings:
+    """Milliseconds, summed over a part's images; `per_image` has one entry each.
+
+    Answers are read after the last model ran, all at once: in between, each would wait for cold memory.
+    """
+
+    preprocess: float = 0.0
+    model: float = 0.0
+    decode: float = 0.0
+    per_image: list[float] = field(default_factory=list)
+
+
+class ServingModel:
+    """A detector that serves, with its anchors."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self.contract = detector.contract
+        self.anchors = make_anchors(detector.contract.anchors)
+        self.prepare = PREPROCESSINGS[detector.contract.preprocessing]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered to a camera's frame, not yet read."""
+
+    model: ServingModel
+    camera: str
+    frame_size: tuple[int, int]
+    raw: RawDetections
+
+
+def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timings) -> Answer:
+    """Prepare a frame for a model and run it; both times are added to `timings`."""
+    size = model.contract.anchors
+    started = time.perf_counter()
+    image = model.prepare(pyramid, size.width, size.height)
+    timings.preprocess += milliseconds_since(started)
+    started = time.perf_counter()
+    raw = model.detector.infer(image)
+    timings.model += milliseconds_since(started)
+    return Answer(model, camera, pyramid.size, raw)
+
+
+def read_answers(answers: Sequence[Answer], score_threshold: float) -> list[Detection]:
+    """The detections in a part's answers, in pixels of the frames; by model, then as the answers come."""
+    of_model: dict[int, list[Answer]] = {}
+    for answer in answers:
+        of_model.setdefault(id(answer.model), []).append(answer)
+    return [
+        detection
+        for same in of_model.values()
+        for answer, boxes in zip(same, _read(same, score_threshold), strict=True)
+        for detection in _detections(answer, boxes)
+    ]
+
+
+def _read(answers: Sequence[Answer], score_threshold: float) -> list[Boxes]:
+    raw = [(answer.raw.boxes, answer.raw.scores) for answer in answers]
+    return find_boxes_of_images(raw, answers[0].model.anchors, score_threshold=score_threshold)
+
+
+def _detections(answer: Answer, found: Boxes) -> list[Detection]:
+    if len(found.scores) == 0:
+        return []
+    contract = answer.model.contract
+    size = (contract.anchors.width, contract.anchors.height)
+    boxes = to_frame(found.boxes, size, answer.frame_size)
+    return [
+        Detection(
+            camera=answer.camera,
+            label=contract.labels[label],
+            score=round(score, 4),
+            x=x,
+            y=y,
+            width=right - x,
+            height=bottom - y,
+            model=contract.name,
+        )
+        for (x, y, right, bottom), score, label in zip(
+            boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True
+        )
+    ]
+
+
+def to_frame(boxes: Floats, model: tuple[int, int], frame: tuple[int, int]) -> NDArray[np.int64]:
+    """Boxes in pixels of the model's input to whole pixels of the frame, within it."""
+    scale = np.array([frame[0] / model[0], frame[1] / model[1]] * 2)
+    limits = np.array([frame[0], frame[1]] * 2)
+    whole: NDArray[np.int64] = np.clip(np.rint(boxes * scale), 0, limits).astype(np.int64)
+    return whole
+
+
+def milliseconds_since(started: float) -> float:
+    """Since a time of `time.perf_counter`."""
+    return (time.perf_counter() - started) * 1000
