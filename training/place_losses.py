@@ -12,7 +12,7 @@ PLACE_WEIGHT = 0.2
 QUIET_WEIGHT = 0.3
 QUIET_SHARE = 0.6  # of the places of an anomalous picture show nothing abnormal, surely
 # Of the epochs: before, the network cannot tell which places these are.
-QUIET_FROM, QUIET_WHOLLY = 0.2, 0.4
+QUIET_FROM, QUIET_WHOLLY = 0.4, 0.6
 
 
 def by_place(where: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -46,7 +46,7 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     painted: float = 0.15  # of the normal pictures get a painted defect, and are anomalous then
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=60, patience=25, greatest_rate=3e-3)
+    schedule: Schedule = Schedule(epochs=28, patience=28, greatest_rate=3e-3)
 
 
 PLANS = {

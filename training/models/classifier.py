@@ -14,9 +14,7 @@ from torch.nn import functional
 from training.models.blocks import convolution
 
 STRIDE = 16  # pixels for each place of the map
-SHARPNESS = (
-    0.3  # between the mean of all places (0) and the worst place (infinite), which learns slower
-)
+SHARPNESS = 0.3  # between the mean of all places (0) and the worst (infinite, learns slowest)
 
 
 class Residual(nn.Module):  # type: ignore[misc]

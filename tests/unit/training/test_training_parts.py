@@ -187,8 +187,8 @@ def test_of_an_anomalous_picture_most_places_are_taught_to_be_normal_but_not_the
 
 
 def test_the_quiet_places_count_only_once_the_network_can_tell_them() -> None:
-    assert quiet_weight(0.0) == quiet_weight(0.2) == 0.0
-    assert 0 < quiet_weight(0.3) < quiet_weight(0.4) == quiet_weight(1.0)
+    assert quiet_weight(0.0) == quiet_weight(0.4) == 0.0
+    assert 0 < quiet_weight(0.5) < quiet_weight(0.6) == quiet_weight(1.0)
 
 
 def test_a_painted_pixel_marks_its_place_to_the_very_edge_of_the_picture() -> None:
