@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,6 +23,7 @@ from training.datasets import DataSet, Images
 from training.exposures import doubled, grainy, near_or_far, on_its_side
 from training.holdout import Rows, identity_of
 from training.loop import Fit, Schedule, mean_loss
+from training.methods.classifier import best_threshold
 from training.methods.heat import (
     HeatFacts,
     best_reading,
@@ -196,21 +198,36 @@ def dice(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 class Served(nn.Module):  # type: ignore[misc]
-    """The judge's answer as it is read, in 0..1."""
+    """The judge's answer as it is read, in 0..1.
+
+    The score is of the heat before the picture's own level is taken off: that says where, not whether.
+    """
 
     def __init__(self, network: nn.Module, reading: Reading) -> None:
         super().__init__()
         self.network, self.reading = network, reading
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
-        heat = read_heat(judged(self.network, image), self.reading)
-        return heat.flatten(1).amax(dim=1), heat
+        """(1, H, W, 3) uint8 to the score (1,) and the heat (1, H / 2, W / 2)."""
+        raw = judged(self.network, image)
+        return score_of(raw), read_heat(raw, self.reading)
 
 
 def judged(network: nn.Module, image: Tensor) -> Tensor:
     """How likely each place is abnormal, (B, 1, H / 2, W / 2) in 0..1."""
     return torch.sigmoid(network(grey_of(image))[0])
+
+
+def score_of(heat: Tensor) -> Tensor:
+    """The greatest heat of each picture, (B, 1, h, w) to (B,)."""
+    return heat.flatten(1).amax(dim=1)
+
+
+def scores_of(network: nn.Module, images: Images) -> NDArray[np.float64]:
+    """The scores of pictures (K, H, W, 3), one by one."""
+    with torch.inference_mode():
+        found = [score_of(judged(network, torch.from_numpy(np.array(i)[None]))) for i in images]
+    return torch.cat(found).double().numpy()
 
 
 def read_heat(heat: Tensor, reading: Reading) -> Tensor:
@@ -257,14 +274,14 @@ class StudentTeacherMethod:
         Fit(teacher, scheduled(plan.teacher, few), out / "teacher", identity).run()
         task = StudentTask(plan, teacher.network, crops, options.seed)
         outcome = Fit(task, scheduled(plan.schedule, options), out, identity).run()
+        images = (both.validation, both.normals[both.held_out])
         reading, cut = best_reading(
-            partial(judged, task.network),
-            read_heat,
-            READINGS,
-            parts.validation.pictures,
-            (both.validation, both.normals[both.held_out]),
+            partial(judged, task.network), read_heat, READINGS, parts.validation.pictures, images
         )
         facts = {**facts_of(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        scores = [scores_of(task.network, some) for some in images]
+        flags = np.arange(sum(map(len, scores))) < len(scores[0])
+        facts["thresholds"]["image"] = best_threshold(np.concatenate(scores), flags)
         return Checkpoint(self.name, plan, task.network, facts)
 
     def served(self, checkpoint: Checkpoint) -> nn.Module:

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 import torch
 
 from training.exposures import doubled, grainy, near_or_far, on_its_side
-from training.methods.student_teacher import Reading, read_heat
+from training.methods.student_teacher import Reading, read_heat, score_of
 from training.models.student_teacher import StudentTeacher, views_of
 from training.paint import flawed, noise_of
 
@@ -126,3 +126,4 @@ def test_a_spot_stands_out_alike_in_a_calm_and_in_a_restless_picture() -> None:
     assert float(plain[1, 9, 9] - plain[0, 9, 9]) > 0.5
     assert float(apart[1, 9, 9] - apart[0, 9, 9]) == pytest.approx(0, abs=0.15)
     assert float(apart[1, 0, 0]) < 0.6 < float(apart[0, 9, 9])
+    assert score_of(heat).tolist() == pytest.approx([0.4, 0.95])
