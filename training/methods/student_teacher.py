@@ -227,7 +227,7 @@ def scores_of(network: nn.Module, images: Images) -> NDArray[np.float64]:
     """The scores of pictures (K, H, W, 3), one by one."""
     with torch.inference_mode():
         found = [score_of(judged(network, torch.from_numpy(np.array(i)[None]))) for i in images]
-    return torch.cat(found).double().numpy()
+    return np.asarray(torch.cat(found).numpy(), np.float64)
 
 
 def read_heat(heat: Tensor, reading: Reading) -> Tensor:
