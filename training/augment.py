@@ -7,15 +7,12 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 
-def turned(image: Image, random: np.random.Generator, *, zoom: float = 0.12) -> Image:
-    """Turned by any angle, mirrored, zoomed, tilted and moved a little; the edge is drawn outwards."""
+def turned(image: Image, random: np.random.Generator, *, zoom: float = 0.1) -> Image:
+    """Turned by any angle, mirrored, zoomed and moved a little; the edge is drawn outwards."""
     height, width = image.shape[:2]
-    middle = np.array([width / 2, height / 2])
-    matrix = cv2.getRotationMatrix2D(
-        (0, 0), random.uniform(0, 360), random.uniform(1 - zoom, 1 + zoom)
-    )
-    matrix[:, :2] = (np.eye(2) + random.uniform(-0.05, 0.05, (2, 2))) @ matrix[:, :2]
-    matrix[:, 2] = middle - matrix[:, :2] @ middle + random.uniform(-0.04, 0.04, 2) * 2 * middle
+    scale = random.uniform(1 - zoom, 1 + zoom)
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(0, 360), scale)
+    matrix[:, 2] += random.uniform(-0.04, 0.04, 2) * (width, height)
     result = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(result[:, ::-1] if random.random() < 0.5 else result, np.uint8)
 
@@ -27,24 +24,6 @@ def dimmed(image: Image, random: np.random.Generator) -> Image:
     levels = 255 * (np.arange(256) / 255) ** gamma
     table = np.clip((levels - 128) * gain + 128 + offset, 0, 255).astype(np.uint8)
     return np.asarray(table[image], np.uint8)
-
-
-def relit(image: Image, random: np.random.Generator) -> Image:
-    """As another lamp and another camera would have shown it: tone, uneven light, blur or noise."""
-    gamma, gain = np.exp(random.uniform(-0.35, 0.35)), random.uniform(0.7, 1.3)
-    levels = (255 * (np.arange(256) / 255) ** gamma - 128) * gain + 128 + random.uniform(-25, 25)
-    result = np.clip(levels, 0, 255).astype(np.float32)[image]
-    if random.random() < 0.7:
-        lamps = np.exp(random.normal(0, 0.125, (3, 3))).astype(np.float32)
-        light = cv2.resize(lamps, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        result *= light[:, :, None]
-    kind = random.random()
-    if kind < 0.2:
-        result = cv2.GaussianBlur(result, (0, 0), random.uniform(0.3, 0.9))
-    elif kind < 0.4:
-        noise = random.standard_normal(image.shape[:2], np.float32)
-        result += random.uniform(1, 7) * noise[:, :, None]
-    return np.asarray(np.clip(result, 0, 255), np.uint8)
 
 
 def mirrored(image: Image, random: np.random.Generator) -> Image:

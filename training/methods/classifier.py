@@ -15,23 +15,18 @@ from torch.nn import functional
 
 from inference.preprocess import AREA_HALVES
 from sightline.errors import PictureError
-from training.augment import painted, relit, turned
+from training.augment import dimmed, painted, turned
 from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_inputs
 from training.holdout import Rows, hold_out, identity_of, training_part
 from training.loop import Fit, Schedule
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
-from training.models.classifier import Classifier, MirrorMean
-from training.place_losses import (
-    PLACE_WEIGHT,
-    UNKNOWN_PLACE,
-    by_place,
-    places_loss,
-    quiet_loss,
-    quiet_weight,
-)
+from training.models.classifier import STRIDE, Classifier, MirrorMean
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+UNKNOWN_PLACE = -1.0
+PLACE_WEIGHT = 0.5
 
 
 class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +35,13 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     width: int = 224
     height: int = 224
-    channels: tuple[int, int, int, int] = (16, 32, 64, 96)
+    channels: tuple[int, int, int, int] = (16, 32, 80, 128)
     preprocessing: str = AREA_HALVES
     held_out: float = 0.15  # of the training pictures
-    painted: float = 0.15  # of the normal pictures get a painted defect, and are anomalous then
+    painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
-    schedule: Schedule = Schedule(epochs=28, patience=28, greatest_rate=3e-3)
+    schedule: Schedule = Schedule(epochs=80, patience=25, greatest_rate=4e-3)
 
 
 PLANS = {
@@ -80,25 +75,24 @@ class ClassifierTask:
         flags: Flags,
         groups: Sequence[str],
         held_out: Rows,
-        schedule: Schedule,
+        seed: int,
     ) -> None:
-        torch.manual_seed(schedule.seed)
+        torch.manual_seed(seed)
         self.network: nn.Module = Classifier(plan.channels)
-        self._plan, self._images, self._flags, self._schedule = plan, images, flags, schedule
+        self._plan, self._images, self._flags, self._seed = plan, images, flags, seed
         self._held_out = np.asarray(held_out)
         self._rows = np.setdiff1d(np.arange(len(images)), self._held_out)
         self._odds = odds_of([(flags[row], groups[row]) for row in self._rows])
         self.steps_per_epoch = max(1, min(plan.drawn, len(self._rows)) // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Pictures drawn by their odds, turned and relit at random; see `loss` for the rest."""
-        random = np.random.default_rng([self._schedule.seed, epoch])
-        quiet = np.float32(quiet_weight(epoch / self._schedule.epochs))
+        """Pictures drawn by their odds, turned and dimmed at random."""
+        random = np.random.default_rng([self._seed, epoch])
         count = self.steps_per_epoch * self._plan.batch
         order = random.choice(self._rows, count, p=self._odds)
         for step in range(self.steps_per_epoch):
             rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
-            found = [(*self._example(int(row), random), quiet) for row in rows]
+            found = [self._example(int(row), random) for row in rows]
             yield tuple(torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
 
     def _example(
@@ -106,22 +100,19 @@ class ClassifierTask:
     ) -> tuple[Images, NDArray[np.float32], NDArray[np.float32]]:
         """A picture, whether it is anomalous, and which of its places are; UNKNOWN_PLACE of a real defect."""
         image, flag = turned(self._images[row], random), bool(self._flags[row])
-        places = by_place(np.zeros(image.shape[:2], bool))
+        places = np.full((image.shape[0] // STRIDE, image.shape[1] // STRIDE), 0, np.float32)
         if flag:
             places[:] = UNKNOWN_PLACE
         elif random.random() < self._plan.painted:
             image, where = painted(image, random, 1)
-            flag, places = True, by_place(where)
-        return relit(image, random), np.float32(flag), places
+            flag, places = True, _by_place(where)
+        return dimmed(image, random), np.float32(flag), places
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Cross entropy of pictures, with labels not quite sure, of the places that are known, and of those
-        places of anomalous pictures that look the least abnormal: they are to be taken as normal."""
-        images, flags, places, quiet = batch
-        logits, cells = network(images)
-        whole = functional.binary_cross_entropy_with_logits(logits, 0.02 + 0.96 * flags)
-        known = PLACE_WEIGHT * places_loss(cells, places)
-        return whole + known + quiet[0] * quiet_loss(cells, places)
+        """Cross entropy of pictures, with labels not quite sure, and of the places that are known."""
+        logits, cells = network(batch[0])
+        whole = functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
+        return whole + PLACE_WEIGHT * places_loss(cells.float(), batch[2])
 
     def validate(self, network: nn.Module) -> float:
         """Cross entropy of the held-out pictures, calibrated on them."""
@@ -138,6 +129,25 @@ class ClassifierTask:
             logits_of(MirrorMean(self.network), self._images[self._held_out]),
             self._flags[self._held_out],
         )
+
+
+def _by_place(where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Which places hold a painted pixel: (H, W) to (H / 8, W / 8)."""
+    height, width = where.shape[0] // STRIDE, where.shape[1] // STRIDE
+    whole = where[: height * STRIDE, : width * STRIDE]
+    held = whole.reshape(height, STRIDE, width, STRIDE).any(axis=(1, 3))
+    return np.asarray(held, np.float32)
+
+
+def places_loss(cells: Tensor, places: Tensor) -> Tensor:
+    """Cross entropy of the logits of known places, abnormal ones together as weighty as normal ones."""
+    plain = functional.binary_cross_entropy_with_logits(
+        cells, places.clamp(min=0), reduction="none"
+    )
+    parts = [
+        (plain * (places == value)).sum() / (places == value).sum().clamp(min=1) for value in (0, 1)
+    ]
+    return (parts[0] + parts[1]) / 2
 
 
 def odds_of(kinds: Sequence[tuple[bool, str]]) -> Floats:
@@ -204,7 +214,7 @@ class Served(nn.Module):  # type: ignore[misc]
         self.network, self.calibration = MirrorMean(network), calibration
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 16, W / 16)."""
+        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 8, W / 8)."""
         slope, offset = self.calibration.slope, self.calibration.offset
         logits, cells = self.network(image)
         return torch.sigmoid(slope * logits + offset), torch.sigmoid(slope * cells + offset)
@@ -235,7 +245,7 @@ class ClassifierMethod:
         flags = np.array([picture.label == ANOMALY for picture in part.pictures])
         schedule = scheduled(plan.schedule, options)
         groups = [picture.group for picture in part.pictures]
-        task = ClassifierTask(plan, images, flags, groups, held_out, schedule)
+        task = ClassifierTask(plan, images, flags, groups, held_out, options.seed)
         outcome = Fit(task, schedule, out, _identity(plan, part)).run()
         calibration = task.calibrate()
         facts = {
