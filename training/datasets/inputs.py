@@ -1,6 +1,7 @@
 """Pictures as the station and as a model sees them."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -36,7 +37,8 @@ def load_inputs(
     """All pictures at model size, (K, height, width, 3), in a file that later runs find again."""
     shape = (len(pictures), size[1], size[0], 3)
     marker = cache.with_suffix(".done")
-    if marker.is_file() and marker.read_text() == _description(pictures, preprocessing, size):
+    known = marker.read_text() if marker.is_file() and _is_whole(cache, shape) else ""
+    if known == _description(pictures, preprocessing, size):
         return np.memmap(cache, np.uint8, "r", shape=shape)
     cache.parent.mkdir(parents=True, exist_ok=True)
     images = np.memmap(cache, np.uint8, "w+", shape=shape)
@@ -59,6 +61,11 @@ def load_inputs(
 def load_input(file: Path, preprocessing: str, size: tuple[int, int]) -> Images:
     """One picture at model size, (height, width, 3) uint8 RGB."""
     return PREPROCESSINGS[preprocessing](load_frame(file), *size)
+
+
+def _is_whole(cache: Path, shape: tuple[int, ...]) -> bool:
+    """Whether the file is there in its full length: people remove large files, and disks fill up."""
+    return cache.is_file() and cache.stat().st_size == math.prod(shape)
 
 
 def _description(pictures: Sequence[Picture], preprocessing: str, size: tuple[int, int]) -> str:
