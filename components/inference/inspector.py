@@ -24,7 +24,13 @@ from inference.replay import Replay
 from inference.rules import RuleBook, Rules
 from inference.scales import Scales
 from inference.shadow import sample_of
-from inference.verdicts import judged, missed_captured, missed_unseen, sight_of
+from inference.verdicts import (
+    judged,
+    missed_captured,
+    missed_unseen,
+    sight_of,
+    with_commit_time,
+)
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
@@ -175,9 +181,7 @@ class Inspector:
         judgement = judge(sized(examined.detections, policy, scales), sight, policy)
         now_ns = self._clock.monotonic_ns()
         if now_ns > captured.deadline_monotonic_ns:
-            self._miss(
-                captured, f"judged {judgement.verdict}, but after the part had passed the gate"
-            )
+            self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
             return
         keeps = self._keeps_pictures(judgement, len(examined.frames))
         verdict = judged(
@@ -274,7 +278,7 @@ class Inspector:
         for verdict in chained:
             self._challenges.committed(verdict)
             self._health.count(f"parts_{verdict.verdict}")
-            self._publish(_with_commit_time(verdict, (committed_ns - started_ns) / 1e6))
+            self._publish(with_commit_time(verdict, (committed_ns - started_ns) / 1e6))
             self._replay.told(verdict.part, committed_ns)
 
     def _publish(self, verdict: PartJudged) -> None:
@@ -288,11 +292,6 @@ class Inspector:
             log.error("not told", extra={"stream": stream.name, "error": str(error)})
             return False
         return True
-
-
-def _with_commit_time(verdict: PartJudged, commit_ms: float) -> PartJudged:
-    timings = msgspec.structs.replace(verdict.timings, commit_ms=round(commit_ms, 3))
-    return msgspec.structs.replace(verdict, timings=timings)
 
 
 def build_inference(context: Context[InferenceConfiguration]) -> Inspector:

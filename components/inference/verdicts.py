@@ -138,3 +138,9 @@ def _of(
 
 def _ms(nanoseconds: int) -> float:
     return round(nanoseconds / 1e6, 3)
+
+
+def with_commit_time(verdict: PartJudged, commit_ms: float) -> PartJudged:
+    """The verdict with the milliseconds that its commit took."""
+    timings = msgspec.structs.replace(verdict.timings, commit_ms=round(commit_ms, 3))
+    return msgspec.structs.replace(verdict, timings=timings)
