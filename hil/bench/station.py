@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hil.bench.description import Bench
 from hil.bench.thermal import ThermalLog
 from hil.replay.frames import decode_frame
@@ -85,6 +88,7 @@ class BenchStation:
         self._machine = OneMachine(run, folder)
         self._timeout_s = run.ready_timeout_s
         self._shown: list[Any] = []
+        self._frames: dict[int, list[NDArray[np.uint8]]] = {}
         self.thermal = ThermalLog(folder / "thermal.csv")
 
     def start(self) -> None:
@@ -120,12 +124,11 @@ class BenchStation:
         """Put a part's pictures before the cameras."""
         from hil.rig.hdmi_loop import HdmiLoop, show_all  # late: linuxpy is an extra
 
-        described, frames = self.bench.cameras, segment.parts[place].frames
+        described = self.bench.cameras
         if not self._shown:
             size = (segment.width, segment.height)
             self._shown = [HdmiLoop(c.loop, c.node, *size) for c in described.values()]
-        folder = REPOSITORY / self.bench.segment / FRAMES
-        show_all(self._shown, [decode_frame(folder / frames[c].file) for c in described])
+        show_all(self._shown, self._decoded(segment, place))
 
     def health(self, component: str = CAPTURE) -> Json:
         """What a component told last."""
@@ -152,9 +155,20 @@ class BenchStation:
             assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.faults()}"
             time.sleep(BENCH_POLL_S)
 
+    def _decoded(self, segment: Segment, place: int) -> list[NDArray[np.uint8]]:
+        """A part's frames in the cameras' order; decoded once, for that takes an emulated machine seconds."""
+        if place not in self._frames:
+            folder, frames = REPOSITORY / self.bench.segment / FRAMES, segment.parts[place].frames
+            self._frames[place] = [
+                decode_frame(folder / frames[c].file) for c in self.bench.cameras
+            ]
+        return self._frames[place]
+
     def _show_each(
         self, segment: Segment, parts: int, progress: Progress, timeout_s: float
     ) -> None:
+        for place in range(1, parts):
+            self._decoded(segment, place)  # now, so that each is shown in time for its part
         self._machine.tell_plant("start")
         for place in range(parts):
             self.wait_for(f"part {place + 1}", lambda n=place: self._captured() > n, timeout_s)  # type: ignore[misc]
