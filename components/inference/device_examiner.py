@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from inference.answers import ServingModel, Timings, milliseconds_since
 from inference.preprocess import FramePyramid
 from sightline.frames import RingReader
 from sightline.messages import FrameRef, PixelFormat
 
 if TYPE_CHECKING:
-    from inference.answers import ServingModel, Timings
     from inference.detectors.detector import RawDetections
     from inference.detectors.gpu import Gpu
 
 FORMAT_ON_DEVICE: PixelFormat = "UYVY"  # the kernel's; other formats are prepared by the processor
 
 
-def device_of(models: "Sequence[ServingModel]", frames: Sequence[FrameRef]) -> "Gpu | None":
+def device_of(models: Sequence[ServingModel], frames: Sequence[FrameRef]) -> "Gpu | None":
     """The GPU that all models run on, if it can take these frames as they are."""
     devices = [getattr(model.detector, "gpu", None) for model in models]
     if not devices or any(device is None or device is not devices[0] for device in devices):
@@ -31,19 +31,19 @@ def look_on_device(
     gpu: "Gpu",
     ring: RingReader,
     frames: Sequence[FrameRef],
-    models: "Sequence[ServingModel]",
-    timings: "Timings",
+    models: Sequence[ServingModel],
+    timings: Timings,
 ) -> "tuple[list[FramePyramid], list[list[RawDetections]]]":
     """The frames as RGB, and the answers by frame and model; FrameOverwrittenError if a frame is gone."""
     from inference.detectors.gpu import Job
 
     started = time.perf_counter()
     staged = [ring.read(ref, partial(gpu.stage, number)) for number, ref in enumerate(frames)]
-    timings.preprocess += (time.perf_counter() - started) * 1000
+    timings.preprocess += milliseconds_since(started)
     begin = [model.detector.begin_frame for model in models]  # type: ignore[attr-defined]
     asked = gpu.ask(Job(staged, begin))
     pyramids = [FramePyramid.of_frame(frame.host, FORMAT_ON_DEVICE) for frame in staged]
     answers, took_ms = asked.result()
     timings.model += took_ms
-    timings.per_image += [(time.perf_counter() - started) * 1000 / len(frames)] * len(frames)
+    timings.per_image += [milliseconds_since(started) / len(frames)] * len(frames)
     return pyramids, answers

@@ -20,6 +20,7 @@ import yaml
 
 from hil.run.arguments import REPOSITORY
 from hil.run.search import highest_rate
+from sightline.model_store import find_model, precision_of
 
 Json = dict[str, Any]
 GREATEST_RATE_HZ = 25.0  # of the streams between the components
@@ -139,10 +140,8 @@ def _configuration(work: Path) -> Json:
 
 def _described(store: Path, model: Json) -> str:
     stored = "-".join(part for part in (model["name"], model["precision"]) if part)
-    digest = model["digest"] or (store / "names" / stored).read_text().strip()
-    card = json.loads((store / digest / "card.json").read_text())
-    precision = card.get("precision", "fp32")
-    return f"{model['name']} {precision} on {model['runtime']} ({digest[:12]})"
+    digest = model["digest"] or find_model(store, stored).name
+    return f"{model['name']} {precision_of(store / digest)} on {model['runtime']} ({digest[:12]})"
 
 
 def figures(rate_hz: float, at_the_limit: bool, told: Told) -> Json:

@@ -139,18 +139,20 @@ class StudentTeacher(nn.Module):  # type: ignore[misc]
     def taught(self, grey: Tensor) -> list[Tensor]:
         """The teacher's features of a picture, of length 1 at each place."""
         with torch.no_grad():
-            return [
-                functional.normalize(part.float(), dim=1) for part in self.teacher(views_of(grey))
-            ]
+            return _of_length_one(self.teacher(views_of(grey)))
 
     def forward(self, grey: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The judge's logits, and the student's features of length 1."""
         views = views_of(grey)
         with torch.no_grad():
             seen = self.teacher(views)
-        taught = [functional.normalize(part.float(), dim=1) for part in seen]
-        found = [functional.normalize(part.float(), dim=1) for part in self.student(views)]
+        taught, found = _of_length_one(seen), _of_length_one(self.student(views))
         return self.judge(torch.cat([seen[0], _evidence(taught, found, views)], dim=1)), found
+
+
+def _of_length_one(levels: list[Tensor]) -> list[Tensor]:
+    """Features of length 1 at each place."""
+    return [functional.normalize(level.float(), dim=1) for level in levels]
 
 
 def _evidence(taught: list[Tensor], found: list[Tensor], views: Tensor) -> Tensor:

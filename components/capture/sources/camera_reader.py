@@ -144,7 +144,6 @@ class CameraReader:
             verify_controls(device.controls, asked)
             self._drop(device, configuration.dropped_first)
             exposure = ExposureTime(device.controls)
-            self._exposure_us = exposure.us(time.monotonic())
             self._gain(device.stream_format)
             while not self._ended.is_set():
                 if asked is not self._asked:
