@@ -169,6 +169,7 @@ provision_station() {
     check_machine
     install_packages
     make_users
+    let_users_keep_processors_awake
     place_claim
     "install_$nucleus"
     wait_until_provisioned
@@ -236,6 +237,15 @@ make_users() {
         fi
     done
     run install -d -o "$user" -g "$user_group" -m 755 "$root/var/lib/sightline"
+}
+
+# what keepAwakeS of capture asks for; udev gives the device to the group at each start
+let_users_keep_processors_awake() {
+    write "$root/etc/udev/rules.d/60-sightline.rules" 644 <<EOF
+KERNEL=="cpu_dma_latency", GROUP="$user_group", MODE="0660"
+EOF
+    run udevadm control --reload
+    run udevadm trigger --action=add --sysname-match=cpu_dma_latency
 }
 
 place_claim() {

@@ -94,7 +94,10 @@ TriggerConfiguration = (
 
 
 class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
-    """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`."""
+    """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`.
+
+    `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
+    """
 
     cameras: Cameras = ("cam1", "cam2", "cam3", "cam4")
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
@@ -106,6 +109,7 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     distance_to_gate_mm: Annotated[float, Meta(gt=0, le=100_000)] = 750.0
     belt_speed_mps: Annotated[float, Meta(gt=0, le=100)] = 0.5
     deadline_ms: Milliseconds = 2000.0
+    keep_awake_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     conditions: ConditionLimits = ConditionLimits()
     calibration_version: Text = ""
     product: Text = ""

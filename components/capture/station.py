@@ -33,6 +33,7 @@ from sightline.topics import (
     PARTS_ANNOUNCED,
     Stream,
 )
+from sightline.wakefulness import Wakefulness
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Capture:
         self._health = context.health
         self._clock = context.clock
         self._unseen: Unseen | None = None
+        self._wakefulness = Wakefulness()
         self._next_second_ns = self._clock.monotonic_ns()
         path = context.work_folder / NUMBERING_FILE
         self._counter = PartCounter(path, context.health, context.clock)
@@ -92,6 +94,7 @@ class Capture:
         """Each second: look after the cameras, announce the last number; seconds until the next."""
         self._adopt_unseen()
         now_ns = self._clock.monotonic_ns()
+        self._wakefulness.look(now_ns)
         if now_ns >= self._next_second_ns:
             late_ns = now_ns - self._next_second_ns
             self._next_second_ns += SECOND_NS * (1 + late_ns // SECOND_NS)
@@ -108,9 +111,11 @@ class Capture:
         self._trigger.close()
         self._cameras.close()
         self._counter.close()
+        self._wakefulness.close()
         self._context.bus.close()
 
     def _capture(self, triggered: Triggered) -> None:
+        self._keep_awake(triggered)
         self._bench.part_comes()
         self._fit(triggered)
         way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
@@ -124,6 +129,11 @@ class Capture:
             self._health.count("parts_captured")
         self._bench.part_captured(captured)
         self._cameras.expect(numbering.last_number + 1)
+
+    def _keep_awake(self, triggered: Triggered) -> None:
+        keep_ns = round(self._configuration.keep_awake_s * 1e9)
+        if keep_ns > 0:
+            self._wakefulness.keep_until(triggered.monotonic_ns + keep_ns)
 
     def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
         """The part's message, while its number is being stored."""

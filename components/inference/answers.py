@@ -15,8 +15,10 @@ from sightline.messages import Detection
 
 @dataclass
 class Timings:
-    """Milliseconds, summed over a part's images; `per_image` has one entry each.
+    """Milliseconds of a part, or of one image of it; `per_image` has one entry each.
 
+    Images are looked at side by side: `model` is the time in which any model ran, `preprocess` the rest
+    until the last of them was done. `runs`: from when to when each did, in seconds of `perf_counter`.
     Answers are read after the last model ran, all at once: in between, each would wait for cold memory.
     """
 
@@ -24,6 +26,7 @@ class Timings:
     model: float = 0.0
     decode: float = 0.0
     per_image: list[float] = field(default_factory=list)
+    runs: list[tuple[float, float]] = field(default_factory=list)
 
 
 class ServingModel:
@@ -54,7 +57,9 @@ def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timing
     timings.preprocess += milliseconds_since(started)
     started = time.perf_counter()
     raw = model.detector.infer(image)
-    timings.model += milliseconds_since(started)
+    ended = time.perf_counter()
+    timings.model += (ended - started) * 1000
+    timings.runs.append((started, ended))
     return Answer(model, camera, pyramid.size, raw)
 
 
@@ -105,6 +110,15 @@ def to_frame(boxes: Floats, model: tuple[int, int], frame: tuple[int, int]) -> N
     limits = np.array([frame[0], frame[1]] * 2)
     whole: NDArray[np.int64] = np.clip(np.rint(boxes * scale), 0, limits).astype(np.int64)
     return whole
+
+
+def milliseconds_covered(runs: Sequence[tuple[float, float]]) -> float:
+    """How long at least one of these runs went on."""
+    covered, until = 0.0, float("-inf")
+    for started, ended in sorted(runs):
+        covered += max(0.0, ended - max(started, until))
+        until = max(until, ended)
+    return covered * 1000
 
 
 def milliseconds_since(started: float) -> float:

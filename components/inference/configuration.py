@@ -64,9 +64,10 @@ class ChallengeConfiguration(Configuration, frozen=True, kw_only=True):
 
 
 class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
-    """Models, policy and evidence; `threads` are those of one model run.
+    """Models, policy and evidence.
 
-    The demo models are too small for a second thread to pay: it costs more than it brings.
+    `imagesAtOnce`: how many of a part's images are looked at side by side; 0: one a processor. `threads`
+    are those of one model run: the demo models are too small for a second one to pay.
     """
 
     cameras: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)] = (
@@ -80,6 +81,7 @@ class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
         ModelConfiguration(name="surface"),
         ModelConfiguration(name="cap"),
     )
+    images_at_once: Annotated[int, Meta(ge=0, le=8)] = 0
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     shadow: ShadowConfiguration = ShadowConfiguration()
     policy: Policy = Policy()

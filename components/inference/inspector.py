@@ -13,7 +13,7 @@ from inference.answers import ServingModel
 from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
-from inference.examiner import Examined, examine
+from inference.examiner import Examined, Examiner
 from inference.ledger import Ledger
 from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch
@@ -35,7 +35,6 @@ from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
 from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
-from sightline.frames import RingReader, ring_path
 from sightline.messages import (
     CommandAccepted,
     Message,
@@ -117,13 +116,16 @@ class Inspector:
         self._models.close()
         self._evidence.close()
         self._ledger.close()
+        self._examiner.close()
         self._context.bus.close()
 
     def _configure(self, configuration: InferenceConfiguration) -> None:
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
         self._configuration = configuration
         self._scales = Scales(folder.calibration, self._health)
-        self._ring = RingReader(ring_path(self._context.station_id), configuration.cameras)
+        self._examiner = Examiner(
+            self._context.station_id, configuration.cameras, configuration.images_at_once
+        )
         self._evidence = EvidenceWriter(folder.evidence_spool, configuration.evidence, self._health)
         products = Products(folder.products)
         self._rules = RuleBook(configuration, products, self._orders.thresholds, self._health)
@@ -134,6 +136,7 @@ class Inspector:
     def _reconfigure(self, event: NewConfiguration) -> None:
         assert isinstance(event.configuration, InferenceConfiguration)
         self._evidence.close()
+        self._examiner.close()
         self._configure(event.configuration)
 
     def _take_command(self, command: CommandAccepted) -> None:
@@ -200,7 +203,8 @@ class Inspector:
         taken_ns = self._clock.monotonic_ns() - started_ns
         self._usual_judging_ns += 0.1 * (taken_ns - self._usual_judging_ns)
         if keeps:
-            self._keep_pictures(captured, judgement, examined)
+            half = judgement.verdict in ("ok", "empty")
+            self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
         if self._models.wants_sample():
             rejudge = partial(judge, sight=sight, policy=policy)
             sample = sample_of(captured, examined, verdict, rejudge, policy.lowest_score())
@@ -211,7 +215,7 @@ class Inspector:
     ) -> Examined | None:
         """What the models see; None where they could not, and the part is missed."""
         try:
-            examined = examine(self._ring, captured.frames, models, policy.lowest_score())
+            examined = self._examiner.examine(captured.frames, models, policy.lowest_score())
         except FrameOverwrittenError as error:
             self._miss(captured, f"pictures gone: {error}")
             return None
@@ -221,12 +225,6 @@ class Inspector:
             return None
         self._health.clear_fault("model-run")
         return examined
-
-    def _keep_pictures(
-        self, captured: PartCaptured, judgement: Judgement, examined: Examined
-    ) -> None:
-        half = judgement.verdict in ("ok", "empty")
-        self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
 
     def _keeps_pictures(self, judgement: Judgement, pictures: int) -> bool:
         each = self._configuration.evidence.keep_each_ok

@@ -35,6 +35,7 @@ class Told:
     summary: Json
     models: tuple[str, ...]
     threads: int
+    images_at_once: int
     cameras: int
     deadline_ms: float
     seconds: float
@@ -42,12 +43,13 @@ class Told:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The models to serve instead of the deployment's, their runtime, and threads of one run."""
+    """The models to serve instead of the deployment's, their runtime, and how much they run side by side."""
 
     names: tuple[str, ...] = ("surface", "cap")
     runtime: str = "onnx"
     precision: str = ""
     threads: int | None = None
+    images_at_once: int | None = None
 
     def put_into(self, deployment: Path, folder: Path) -> Path:
         """The deployment with this choice, in the folder."""
@@ -60,6 +62,8 @@ class ModelChoice:
         ]
         if self.threads is not None:
             merge["threads"] = self.threads
+        if self.images_at_once is not None:
+            merge["imagesAtOnce"] = self.images_at_once
         file = folder / "deployment.yaml"
         file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         return file
@@ -127,6 +131,7 @@ def _told(folder: Path, summary: Json, seconds: float) -> Told:
         summary,
         models,
         inference["threads"],
+        inference["imagesAtOnce"] or os.cpu_count() or 1,
         len(inference["cameras"]),
         capture["deadlineMs"],
         seconds,
@@ -155,6 +160,7 @@ def figures(rate_hz: float, at_the_limit: bool, told: Told) -> Json:
         "rate_is_the_limit_of_the_search": at_the_limit,
         "models": list(told.models),
         "threads": told.threads,
+        "images_at_once": told.images_at_once,
         "processors": processors,
         "trigger_to_verdict_ms": latency["trigger_to_verdict"],
         "model_only_ms": latency["model_only"],
@@ -180,7 +186,8 @@ def text_of(found: Json) -> str:
     return "\n".join(
         [
             f"  models      {'; '.join(found['models'])}",
-            f"  threads     {found['threads']} a model, {found['processors']} processors",
+            f"  threads     {found['threads']} a model, {found['images_at_once']} images at once,"
+            f" {found['processors']} processors",
             f"  rate        {found['rate_hz']:g} parts/s ({found['images_hz']:g} images/s), none missed"
             f"{bound}",
             f"  latency     median {verdict['p50']:.1f} ms, p99 {verdict['p99']:.1f} ms from trigger to"
@@ -193,8 +200,7 @@ def text_of(found: Json) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.run.sizing",
         description=__doc__,
@@ -213,7 +219,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--precision", default="", help="fp32, fp16 or int8 (the best for this machine)"
     )
     parser.add_argument("--threads", type=int, help="of one model run")
+    parser.add_argument("--images-at-once", type=int, help="of a part (one a processor)")
     parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = _parser()
     given, passed_on = parser.parse_known_args(arguments)
     if not 0 < given.resolution <= given.start <= given.greatest <= GREATEST_RATE_HZ:
         parser.error(
@@ -222,7 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     folder = given.folder / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
-    choice = ModelChoice(tuple(given.models), given.runtime, given.precision, given.threads)
+    choice = ModelChoice(
+        tuple(given.models), given.runtime, given.precision, given.threads, given.images_at_once
+    )
     found = _search(Machine(folder, given.deployment, choice, passed_on), given)
     if found is None:
         _say("No rate held.")

@@ -15,6 +15,7 @@ import os
 import secrets
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,16 +127,23 @@ class RingWriter:
                 self.path.unlink()
 
 
+@dataclass(frozen=True)
+class _Mapped:
+    """A ring as it was when it was opened."""
+
+    memory: mmap.mmap
+    incarnation: int
+    slots: int
+    slot_bytes: int
+
+
 class RingReader:
-    """Reads frames by reference; opens the ring again when the writer made a new one."""
+    """Reads frames by reference, on any threads; opens the ring again when the writer made a new one."""
 
     def __init__(self, path: Path, cameras: Sequence[str]) -> None:
         self._path = path
         self._cameras = {camera: index for index, camera in enumerate(cameras)}
-        self._memory: mmap.mmap | None = None
-        self._incarnation = 0
-        self._slots = 0
-        self._slot_bytes = 0
+        self._mapped: _Mapped | None = None
 
     def read(self, ref: FrameRef, use: Callable[[NDArray[np.uint8]], Result]) -> Result:
         """What `use` makes of the pixels, (height, width, channels) uint8; it must not keep them.
@@ -154,32 +162,29 @@ class RingReader:
 
     @contextlib.contextmanager
     def _slot(self, ref: FrameRef) -> Iterator[tuple[mmap.mmap, int]]:
-        if self._memory is None or self._incarnation != ref.incarnation:
-            self._open()
-        memory = self._memory
+        mapped = self._mapped
+        if mapped is None or mapped.incarnation != ref.incarnation:
+            mapped = self._mapped = self._open()
         camera = self._cameras.get(ref.camera)
-        if memory is None or self._incarnation != ref.incarnation:
+        if mapped.incarnation != ref.incarnation:
             raise FrameOverwrittenError(f"{ref.camera}: the ring of this frame is gone")
-        if camera is None or not 0 <= ref.slot < self._slots or _bytes_of(ref) > self._slot_bytes:
+        if camera is None or not 0 <= ref.slot < mapped.slots or _bytes_of(ref) > mapped.slot_bytes:
             raise FrameOverwrittenError(f"{ref.camera}: no such slot in the ring: {ref}")
-        yield memory, _slot_start(camera, ref.slot, self._slots, self._slot_bytes)
+        yield mapped.memory, _slot_start(camera, ref.slot, mapped.slots, mapped.slot_bytes)
 
-    def _open(self) -> None:
-        self._memory = None
+    def _open(self) -> _Mapped:
         try:
             with self._path.open("rb") as file:
                 memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise FrameOverwrittenError(f"no frame ring at {self._path}: {error}") from error
-        magic, self._incarnation, cameras, self._slots, self._slot_bytes = _HEADER.unpack_from(
-            memory, 0
-        )
+        magic, incarnation, cameras, slots, slot_bytes = _HEADER.unpack_from(memory, 0)
         if magic != _MAGIC or cameras != len(self._cameras):
             raise FrameOverwrittenError(
                 f"{self._path}: found {magic!r} for {cameras} cameras; "
                 f"expected {_MAGIC!r} for {len(self._cameras)}"
             )
-        self._memory = memory
+        return _Mapped(memory, incarnation, slots, slot_bytes)
 
     def _check(self, memory: mmap.mmap, start: int, ref: FrameRef) -> None:
         (generation,) = _GENERATION.unpack_from(memory, start)

@@ -13,12 +13,12 @@ from hil.plant.bottles.part import PartPlan, render_part
 from inference.answers import ServingModel
 from inference.configuration import Policy
 from inference.detectors.onnx import OnnxDetector
-from inference.examiner import Examined, examine
+from inference.examiner import Examined, Examiner
 from inference.ledger import Ledger
 from inference.policy import Sight, judge
 from inference.verdicts import judged
 from sightline.clock import boot_id
-from sightline.frames import RingReader, RingWriter
+from sightline.frames import RingWriter, ring_path
 from sightline.messages import FrameRef, Part, PartCaptured
 from sightline.pixels import bgr_to_uyvy
 
@@ -33,10 +33,10 @@ def models() -> list[ServingModel]:
 
 
 @pytest.fixture
-def frames(tmp_path: Path) -> Iterator[tuple[RingReader, list[FrameRef]]]:
-    """Four pictures of a good bottle in a ring."""
-    path = Path("/dev/shm") / f"sightline-bench-{uuid.uuid4().hex[:8]}.ring"
-    ring = RingWriter(path, CAMERAS, slots=2, slot_bytes=1280 * 720 * 2)
+def frames() -> Iterator[tuple[str, list[FrameRef]]]:
+    """Four pictures of a good bottle in the ring of a station; its name."""
+    station_id = f"bench-{uuid.uuid4().hex[:8]}"
+    ring = RingWriter(ring_path(station_id), CAMERAS, slots=2, slot_bytes=1280 * 720 * 2)
     refs = [
         ring.write(
             CAMERAS[view.camera],
@@ -49,7 +49,7 @@ def frames(tmp_path: Path) -> Iterator[tuple[RingReader, list[FrameRef]]]:
         )
         for view in render_part(PartPlan(1, "good"), 1)
     ]
-    yield RingReader(path, CAMERAS), refs
+    yield station_id, refs
     ring.close()
 
 
@@ -67,13 +67,17 @@ def test_the_bare_models_on_four_images(
     benchmark(run)
 
 
+@pytest.mark.parametrize("images_at_once", [1, 2])
 def test_a_part_from_the_ring_to_its_detections(
+    images_at_once: int,
     benchmark: BenchmarkFixture,
     models: list[ServingModel],
-    frames: tuple[RingReader, list[FrameRef]],
+    frames: tuple[str, list[FrameRef]],
 ) -> None:
-    ring, refs = frames
-    examined: Examined = benchmark(examine, ring, refs, models, Policy().lowest_score())
+    station_id, refs = frames
+    examiner = Examiner(station_id, CAMERAS, images_at_once)
+    examined: Examined = benchmark(examiner.examine, refs, models, Policy().lowest_score())
+    examiner.close()
     timings = examined.timings
     shares = {
         "preprocess_ms": timings.preprocess,
@@ -87,11 +91,11 @@ def test_a_part_from_the_ring_to_its_detections(
 def test_a_verdict_from_detections_to_the_disk(
     benchmark: BenchmarkFixture,
     models: list[ServingModel],
-    frames: tuple[RingReader, list[FrameRef]],
+    frames: tuple[str, list[FrameRef]],
     tmp_path: Path,
 ) -> None:
-    ring, refs = frames
-    examined = examine(ring, refs, models, Policy().lowest_score())
+    station_id, refs = frames
+    examined = Examiner(station_id, CAMERAS, 1).examine(refs, models, Policy().lowest_score())
     ledger = Ledger(tmp_path / "ledger.sqlite", 1000)
     numbers = iter(range(1, 1_000_000))
 

@@ -14,10 +14,9 @@ from inference.detectors.engine_cache import EngineCache, EngineKey
 from inference.detectors.onnx import OnnxDetector
 from inference.detectors.tensorrt import TensorRtDetector
 from inference.detectors.tensorrt_graph import for_tensorrt
-from inference.examiner import examine
+from inference.examiner import Examiner
 from inference.golden import check_golden
 from sightline.errors import ModelError
-from sightline.frames import RingReader, ring_path
 from tests.unit.inference.conftest import CAMERAS, Bench
 from tests.unit.inference.device_stand_in import Driver, gpu_of, library
 from tests.unit.inference.host_kernel import COMPILER, HostKernel
@@ -97,12 +96,12 @@ def test_a_part_on_the_device_gives_the_same_detections_as_on_the_processor(
     ]
     on_device = [ServingModel(factory.open(folder)) for folder in folders]
     on_processor = [ServingModel(OnnxDetector(folder, 1)) for folder in folders]
-    ring = RingReader(ring_path(bench.station), CAMERAS)
+    examiner = Examiner(bench.station, CAMERAS, images_at_once=2)
     allocated = []
     for number in range(1, 4):
         captured = bench.capture(number, caps=("cam1", "cam4"), scratches=(f"cam{number}",))
-        found = examine(ring, captured.frames, on_device, 0.2)
-        expected = examine(ring, captured.frames, on_processor, 0.2)
+        found = examiner.examine(captured.frames, on_device, 0.2)
+        expected = examiner.examine(captured.frames, on_processor, 0.2)
         assert found.detections == expected.detections != ()
         for camera in CAMERAS:
             whole = found.frames[camera].size
@@ -111,6 +110,7 @@ def test_a_part_on_the_device_gives_the_same_detections_as_on_the_processor(
             )
         allocated.append(factory.driver.allocated)
     assert allocated[0] == allocated[-1]
+    examiner.close()
 
 
 @needs_compiler

@@ -14,7 +14,7 @@ from tools.recipes import ROOT
 
 SCRIPT = ROOT / "tools" / "provision.sh"
 REGION, ACCOUNT = "eu-central-1", "123456789012"
-SYSTEM = "apt-get chown groupadd useradd usermod systemctl shred unzip java fleet-provisioning aws"
+SYSTEM = "apt-get chown groupadd useradd usermod udevadm systemctl shred unzip java fleet-provisioning aws"
 RECORD = '#!/bin/sh\necho "$(basename "$0") $*" >>"$CALLS"\n'
 INSTALL = """#!/bin/sh
 echo "install $*" >>"$CALLS"

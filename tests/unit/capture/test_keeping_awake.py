@@ -1,0 +1,52 @@
+"""Processors stay awake while parts come, and sleep when the line rests."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from capture import station as capture_station
+from sightline.wakefulness import Wakefulness
+from tests.unit.capture.conftest import StartStation
+
+AWAKE = 0
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in place of the kernel's device: it keeps what was asked."""
+    file = tmp_path / "cpu_dma_latency"
+    file.touch()
+    monkeypatch.setattr(capture_station, "Wakefulness", lambda: Wakefulness(file))
+    return file
+
+
+def is_awake(asked: Path) -> bool:
+    *_, (last,) = struct.iter_unpack("i", asked.read_bytes())
+    return bool(last == AWAKE)
+
+
+def test_from_a_part_until_some_time_after_the_last(
+    asked: Path, pictures: Path, start_station: StartStation
+) -> None:
+    station = start_station(keepAwakeS=3.0)
+    station.pass_time(1.0)
+    assert not is_awake(asked)
+    station.trigger(1)
+    station.pass_time(2.0)
+    station.trigger(2)
+    station.pass_time(2.0)
+    assert is_awake(asked)
+    station.pass_time(2.5)
+    assert not is_awake(asked)
+    station.trigger(3)
+    assert is_awake(asked)
+
+
+def test_a_station_told_so_lets_them_sleep(
+    asked: Path, pictures: Path, start_station: StartStation
+) -> None:
+    station = start_station(keepAwakeS=0)
+    station.trigger(1)
+    assert not is_awake(asked)
+    assert len(station.captured) == 1
