@@ -97,6 +97,7 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
     line.machine.tell_plant("make", product=1, lot="L-8")
     line.wait_for("the PLC's lot", lambda: line.records()[-1]["lot"] == "L-8")
     line.machine.tell_plant("make")
+    line.wait_for("the chosen lot again", lambda: line.records()[-1]["lot"] == "L-7")
     records = line.records()
     by_plc = [record["lot"] for record in records].index("L-8") + 1
     assert [record["partNumber"] for record in records] == list(range(1, len(records) + 1))
@@ -111,7 +112,7 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
 def test_a_challenge_that_passes_closes_the_gate_until_a_person_acknowledges_it(
     line: RunningStation, bottles: Path
 ) -> None:
-    ask(line, "change_product", product="bottle")
+    assert ask(line, "change_product", product="bottle").result == "done"
     challenge = a_challenge_that_passes(line, bottles)
     good = challenge["partNumber"]
     again = first_part(ask(line, "acknowledge_hold"))
