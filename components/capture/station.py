@@ -18,6 +18,7 @@ from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
 from sightline.errors import TransportError
+from sightline.memory import keep_freed_memory
 from sightline.messages import (
     CommandAccepted,
     CounterAnnounced,
@@ -256,5 +257,6 @@ class Capture:
 
 def build_capture(context: Context[CaptureConfiguration]) -> Capture:
     """The component with the configured cameras and trigger."""
+    keep_freed_memory()
     cv2.setNumThreads(1)  # threads of its own would run beside the part in hand, at full priority
     return Capture(context)

@@ -35,6 +35,7 @@ from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
 from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
+from sightline.memory import keep_freed_memory
 from sightline.messages import (
     CommandAccepted,
     Message,
@@ -294,5 +295,6 @@ class Inspector:
 
 def build_inference(context: Context[InferenceConfiguration]) -> Inspector:
     """The component from its context."""
+    keep_freed_memory()
     cv2.setNumThreads(1)  # the models use the cores; OpenCV's own threads would only disturb them
     return Inspector(context)
