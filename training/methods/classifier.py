@@ -33,8 +33,8 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Input size, channels of the network, and how it is trained."""
 
     name: str
-    width: int = 224
-    height: int = 224
+    width: int = 288
+    height: int = 288
     channels: tuple[int, int, int, int] = (16, 32, 80, 128)
     preprocessing: str = AREA_HALVES
     held_out: float = 0.15  # of the training pictures
@@ -47,7 +47,7 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
 PLANS = {
     plan.name: plan
     for plan in (
-        ClassifierPlan(name="classifier-224"),
+        ClassifierPlan(name="classifier-288"),
         ClassifierPlan(name="classifier-128", width=128, height=128),
     )
 }
