@@ -34,7 +34,7 @@ from sightline.topics import (
     PARTS_ANNOUNCED,
     Stream,
 )
-from sightline.wakefulness import Wakefulness
+from sightline.wakefulness import DEVICE, Wakefulness
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ class Capture:
         self._clock = context.clock
         self._unseen: Unseen | None = None
         self._wakefulness = Wakefulness()
+        if not self._wakefulness.possible:
+            log.info("processors may sleep between parts", extra={"not_opened": str(DEVICE)})
         self._next_second_ns = self._clock.monotonic_ns()
         path = context.work_folder / NUMBERING_FILE
         self._counter = PartCounter(path, context.health, context.clock)
