@@ -26,11 +26,12 @@ from sightline.side_by_side import SideBySide
 
 @dataclass(frozen=True)
 class Examined:
-    """A part's detections, and its frames as RGB by camera."""
+    """A part's detections, its frames as RGB by camera, and how many of them were looked at at once."""
 
     detections: tuple[Detection, ...]
     frames: dict[str, FramePyramid]
     timings: Timings
+    images_at_once: int
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Examiner:
         score_threshold: float,
     ) -> Examined:
         """Run all models on all frames; FrameOverwrittenError if one is gone."""
-        timings = Timings()
+        timings, at_once = Timings(), len(frames)
         gpu = device_of(models, frames)
         if gpu is None:
+            at_once = min(self._side_by_side.at_once, len(frames))
             seen, answers = self._look(frames, models, timings)
         else:
             pyramids, raw = look_on_device(gpu, self._ring, frames, models, timings)
@@ -75,7 +77,7 @@ class Examiner:
             image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
         ]
         detections.sort(key=lambda detection: -detection.score)
-        return Examined(tuple(detections), seen, timings)
+        return Examined(tuple(detections), seen, timings, at_once)
 
     def close(self) -> None:
         """End what looks."""

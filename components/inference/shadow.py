@@ -24,7 +24,7 @@ TOLD_DIFFERENCES = 3
 class Sample:
     """A part that was judged: its frames, what was found, and how detections become its verdict.
 
-    `available_ms`: the time that all models together had until the gate.
+    `available_ms`: the time that all models together had until the gate, with so many images at once.
     """
 
     part: Part
@@ -34,6 +34,7 @@ class Sample:
     rejudge: Callable[[Sequence[Detection]], Judgement]
     lowest_score: float
     available_ms: float
+    images_at_once: int = 1
 
 
 def sample_of(
@@ -54,6 +55,7 @@ def sample_of(
         rejudge,
         lowest_score,
         whole_ms - used_ms,
+        examined.images_at_once,
     )
 
 
@@ -129,7 +131,7 @@ class Trial:
         for sample in self._samples(abandoned):
             timings = Timings()
             difference = self._compare(sample, timings)
-            report.add(difference, sample.available_ms - timings.model)
+            report.add(difference, sample.available_ms - timings.model / sample.images_at_once)
             if report.parts == self._configuration.parts:
                 break
         self._refuse_if_unfit(report)

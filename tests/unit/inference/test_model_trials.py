@@ -109,12 +109,25 @@ def test_a_model_that_judges_too_many_parts_otherwise_is_refused(judging: Line) 
     assert judging.judge().models == before.models
 
 
-def test_a_model_too_slow_for_the_gate_is_refused(tmp_path: Path) -> None:
+def trial_of(tmp_path: Path, **how: float) -> Trial:
+    """A trial that was offered one part of one frame."""
     folder = write_model(tmp_path, "surface", "scratch", RED)
     trial = Trial(ServingModel(OnnxDetector(folder, 1)), "surface", ShadowConfiguration(parts=1))
     frames = {"cam1": FramePyramid(frame_with(True, True))}
     ok = Judgement("ok", "", True, False)
-    trial.offer(Sample(Part(1, 1), frames, (), "ok", lambda _: ok, 0.2, available_ms=0.001))
+    trial.offer(Sample(Part(1, 1), frames, (), "ok", lambda _: ok, 0.2, **how))  # type: ignore[arg-type]
+    return trial
+
+
+def test_a_model_is_not_too_slow_that_is_in_time_with_several_images_at_once(
+    tmp_path: Path,
+) -> None:
+    trial = trial_of(tmp_path, available_ms=0.001, images_at_once=1_000_000)
+    assert trial.run(lambda: False).parts == 1
+
+
+def test_a_model_too_slow_for_the_gate_is_refused(tmp_path: Path) -> None:
+    trial = trial_of(tmp_path, available_ms=0.001)
     with pytest.raises(ModelError, match="too slow"):
         trial.run(lambda: False)
 
