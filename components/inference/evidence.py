@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 
-from inference.background import lower_priority
 from inference.configuration import EvidenceConfiguration
 from inference.preprocess import FramePyramid
+from sightline.background import lower_priority
 from sightline.health import Health
 from sightline.messages import EvidencePicture, Part
 from sightline.station_folder import evidence_key, put_into_spool

@@ -14,12 +14,12 @@ from functools import partial
 import cv2
 
 from inference.answers import ServingModel
-from inference.background import at_low_priority
 from inference.configuration import ModelConfiguration, ShadowConfiguration
 from inference.detectors.registry import Loading, Runtime, open_detector
 from inference.golden import check_golden
 from inference.shadow import Sample, Trial, TrialReport
 from inference.stock import Stock
+from sightline.background import at_low_priority
 from sightline.bus import Inbox
 from sightline.errors import ModelError
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import queue
 import threading
 import time
@@ -22,6 +21,7 @@ from capture.commissioning.take_reference import TakeReference
 from capture.commissioning.taken_references import TakenReferences
 from capture.configuration import CaptureConfiguration
 from capture.sources.source import Frame
+from sightline.background import lower_priority
 from sightline.commands import ANSWERS_KEPT, refuse_late
 from sightline.errors import SightlineError, TransportError
 from sightline.messages import CommandAccepted, CommissioningStep, PartCaptured, StepResult
@@ -30,7 +30,6 @@ from sightline.station_folder import put_into_spool
 from sightline.topics import CAMERA_VIEW, CAPTURE, COMMISSIONING_STEP
 
 log = logging.getLogger(__name__)
-NICENESS = 10
 NOT_SHOWN = "live-view"
 
 
@@ -94,8 +93,7 @@ class Bench(threading.Thread):
 
     def run(self) -> None:
         """Take commands; look while somebody wants it."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        lower_priority()
         wait_s: float | None = None
         while not self._ended.is_set():
             with contextlib.suppress(queue.Empty):

@@ -4,8 +4,6 @@ Decoding stands in for a camera's own work: it begins half-way between two parts
 is judged, for a camera would not disturb that either.
 """
 
-import contextlib
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -15,9 +13,9 @@ from pathlib import Path
 from capture.configuration import FrameConfiguration, ImagesConfiguration
 from capture.sources.pictures import deal_pictures, read_picture
 from capture.sources.source import CameraFault, Frame
+from sightline.background import lower_priority
 from sightline.errors import CameraError, PictureError
 
-DECODER_NICENESS = 10
 GREATEST_PAUSE_S = 0.2
 Frames = tuple[Frame | CameraFault, ...]
 
@@ -35,7 +33,7 @@ class ImagesSource:
     ) -> None:
         self._pictures = deal_pictures(Path(configuration.folder), cameras)
         self._frame = frame
-        self._decoder = ThreadPoolExecutor(1, "decode-ahead", initializer=_step_back)
+        self._decoder = ThreadPoolExecutor(1, "decode-ahead", initializer=lower_priority)
         self._ahead: tuple[int, Future[Frames]] | None = None
         self._asked_for = threading.Event()
         self._last_asked_s: float | None = None
@@ -99,9 +97,3 @@ class ImagesSource:
         except (PictureError, CameraError) as error:
             return CameraFault(camera, str(error))
         return Frame(camera, pixels, "UYVY", width, height)
-
-
-def _step_back() -> None:
-    """Let the part in hand go first."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODER_NICENESS)
