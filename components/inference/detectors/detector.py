@@ -36,7 +36,7 @@ class RawDetections:
 
 
 class Detector(Protocol):
-    """A loaded model; one thread uses it."""
+    """A loaded model; several threads may use it at once."""
 
     contract: ModelContract
     digest: str
