@@ -28,7 +28,7 @@ class SideBySide:
         self._helper_ids: list[int] = []
         self._helpers: ThreadPoolExecutor | None = None
         if self.at_once > 1:
-            self._helpers = ThreadPoolExecutor(self.at_once - 1, "beside", self._note_helper)
+            self._helpers = ThreadPoolExecutor(self.at_once - 1, "beside", self._begin_helper)
 
     def each(self, work: Callable[[Thing], Result], things: Sequence[Thing]) -> list[Result]:
         """What `work` makes of each thing, in their order.
@@ -54,7 +54,9 @@ class SideBySide:
         if self._helpers is not None:
             self._helpers.shutdown()
 
-    def _note_helper(self) -> None:
+    def _begin_helper(self) -> None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, self._processors)  # not the caller's one, which it came with
         self._helper_ids.append(threading.get_native_id())
 
     @contextmanager

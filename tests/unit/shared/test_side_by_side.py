@@ -115,7 +115,8 @@ def test_helpers_stay_away_from_the_callers_processor_and_the_caller_is_free_aft
         meeting.wait()
         return threading.current_thread().name, frozenset(os.sched_getaffinity(0))
 
-    side_by_side.each(allowed, [1, 2])  # the helper is known from here on
+    first = dict(side_by_side.each(allowed, [1, 2]))  # the helper is known from here on
+    assert before in first.values()
     found = dict(side_by_side.each(allowed, [1, 2]))
     callers = found.pop(threading.current_thread().name)
     (helpers,) = found.values()
