@@ -89,8 +89,7 @@ class Examiner:
         started = time.perf_counter()
         looks = self._side_by_side.each(partial(_look_at, self._ring, models), frames)
         whole_ms = milliseconds_since(started)
-        timings.runs = [run for look in looks for run in look.timings.runs]
-        timings.model = milliseconds_covered(timings.runs)
+        timings.model = milliseconds_covered([run for look in looks for run in look.timings.runs])
         timings.preprocess = whole_ms - timings.model
         timings.per_image = [image_ms for look in looks for image_ms in look.timings.per_image]
         seen = {ref.camera: look.pyramid for ref, look in zip(frames, looks, strict=True)}

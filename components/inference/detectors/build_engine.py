@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sightline.background import NICENESS
 from sightline.errors import ModelError, SightlineError
 
-NICENESS = 10
 LIBRARIES = ("tensorrt", "tensorrt_rtx")
 Report = Callable[[float, str], None]
 

@@ -55,13 +55,14 @@ def test_the_results_are_in_the_order_of_the_things_whichever_is_done_first(make
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_no_more_run_at_once_than_asked(at_once: int, make: Make) -> None:
     running, most = 0, 0
-    lock = threading.Lock()
+    lock, all_of_them = threading.Lock(), threading.Barrier(at_once, timeout=LONGEST_S)
 
     def work(_: int) -> None:
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
+        all_of_them.wait()
         time.sleep(0.005)  # long enough for a further one to begin, if one may
         with lock:
             running -= 1
