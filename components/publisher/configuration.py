@@ -15,7 +15,10 @@ Mebibytes = Annotated[int, Meta(ge=1, le=1_048_576)]
 Days = Annotated[float, Meta(ge=0.001, le=36_500)]
 Bucket = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$")]
 Prefix = Annotated[str, Meta(pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$", max_length=256)]
-Address = Annotated[str, Meta(pattern=r"^https?://[^/]+")]
+# no "_" in the host: the AWS SDK refuses it
+Address = Annotated[
+    str, Meta(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/\S*)?$")
+]
 Region = Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 

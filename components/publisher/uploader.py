@@ -8,11 +8,10 @@ from pathlib import Path
 
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.store import EvidenceStore
-from publisher.outbox import OutboxError
 from publisher.selection import Cause, Choice, Rules, SpoolPicture, choose, rules_of
 from publisher.spool import remove_if_old, scan
 from sightline.backoff import Backoff
-from sightline.errors import EvidenceError
+from sightline.errors import EvidenceError, SightlineError
 from sightline.health import Health
 from sightline.messages import Part, Verdict
 
@@ -65,7 +64,7 @@ class Uploader(threading.Thread):
         while not self._stopping.is_set():
             try:
                 self._sweep()
-            except (EvidenceError, OutboxError) as error:
+            except Exception as error:  # noqa: BLE001 else the spool would grow past its limits, unseen
                 self._failed(error)
                 self._stopping.wait(self._backoff.failed())
             else:
@@ -126,19 +125,18 @@ class Uploader(threading.Thread):
         self._health.count(COUNTERS[cause])
 
     def _move(self, picture: SpoolPicture) -> None:
+        self._refused.add(picture.path)  # until it is stored: what fails comes after the others
         try:
             self._store.put(picture.key, picture.path)
             picture.path.unlink(missing_ok=True)
-        except EvidenceError:
-            self._refused.add(picture.path)
-            raise
         except OSError as error:
-            self._refused.add(picture.path)
             raise EvidenceError(f"{picture.path} stays in the spool: {error}") from error
         self._refused.discard(picture.path)
         self._health.count("evidence_stored")
 
-    def _failed(self, error: EvidenceError | OutboxError) -> None:
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, SightlineError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
         self._health.count("evidence_failed")
-        if self._health.raise_fault(FAULT, str(error)):
-            log.error("evidence waits in the spool", extra={"error": str(error)})
+        if self._health.raise_fault(FAULT, text):
+            log.error("evidence waits in the spool", extra={"error": text}, exc_info=not known)

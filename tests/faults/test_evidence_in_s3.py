@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from publisher.configuration import EvidenceConfiguration, S3Configuration
 from publisher.evidence.registry import open_store
 from publisher.evidence.store import EvidenceStore
-from publisher.uploader import FAULT, Uploader
+from publisher.uploader import DEFAULT_RULES, FAULT, Uploader
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
 from sightline.health import Health
@@ -122,6 +123,25 @@ def test_pictures_wait_while_the_server_is_away_and_all_are_stored_when_it_is_ba
     wait_until(lambda: health.report().counters.get("evidence_stored", 0) == len(KEYS))
     wait_until(lambda: not health.report().faults)
     assert [server.content(key) for key in KEYS] == [key.encode() for key in KEYS]
+    assert uploader.close(10.0)
+
+
+def test_an_address_that_the_sdk_does_not_take_is_a_fault_and_the_spool_keeps_its_limits(
+    credentials: None, tmp_path: Path
+) -> None:
+    for key in KEYS:
+        a_picture(tmp_path, key, b"x" * 1000)
+    health = Health(PUBLISHER, "0", STATION, StandingClock())
+    store = store_at("http://minio_s3:9000", tmp_path)
+    rules = replace(DEFAULT_RULES, greatest_bytes=1500)
+    uploader = Uploader(tmp_path / "spool", store, health, Backoff(0.01, 0.05), rules)
+    uploader.start()
+    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
+    texts = {fault.code: fault.text for fault in health.report().faults}
+    assert texts[FAULT].startswith("s3://")
+    assert "Invalid endpoint: http://minio_s3:9000" in texts[FAULT]
+    a_picture(tmp_path, KEYS[0], b"y" * 1000)
+    wait_until(lambda: health.report().counters.get("evidence_dropped_size", 0) == 3)
     assert uploader.close(10.0)
 
 

@@ -48,6 +48,8 @@ class S3Store:
             raise EvidenceError(_in_words(bucket, name, error)) from error
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise EvidenceError(_in_words(bucket, name, error)) from error
+        except ValueError as error:  # an address that the SDK does not take
+            raise EvidenceError(_in_words(bucket, name, error)) from error
         except OSError as error:
             raise EvidenceError(f"{name} cannot be read from the spool: {error}") from error
 

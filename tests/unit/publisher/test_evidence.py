@@ -95,6 +95,31 @@ def test_a_picture_that_the_store_refuses_does_not_hold_up_the_others(tmp_path: 
     assert uploader.close()
 
 
+def test_a_store_that_breaks_in_an_unknown_way_is_a_fault_and_all_goes_on_when_it_is_well(
+    tmp_path: Path,
+) -> None:
+    class Breaking(FolderStore):
+        is_well = False
+
+        def put(self, key: str, path: Path) -> None:
+            if not self.is_well:
+                raise LookupError("something that nobody thought of")
+            super().put(key, path)
+
+    spool, health = tmp_path / "spool", a_health()
+    spool_picture(spool, KEY)
+    store = Breaking(tmp_path / "store", 1 << 20)
+    uploader = Uploader(spool, store, health, Backoff(0.005, 0.02))
+    uploader.start()
+    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
+    (fault,) = health.report().faults
+    assert (fault.code, fault.text) == (FAULT, "LookupError: something that nobody thought of")
+    store.is_well = True
+    wait_until(lambda: stored_count(health) == 1)
+    wait_until(lambda: not health.report().faults)
+    assert uploader.close()
+
+
 def test_the_oldest_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
     picture = tmp_path / "picture"
     picture.write_bytes(b"x" * 1000)

@@ -3,6 +3,7 @@
 import pytest
 
 from publisher.configuration import PublisherConfiguration
+from publisher.evidence.s3 import S3Store
 from sightline.configuration import default_configuration, load_configuration
 from sightline.errors import ConfigurationError
 
@@ -36,6 +37,7 @@ def test_numbers_may_be_written_as_text() -> None:
         ({"evidence": {"s3": {"bucket": "No Bucket"}}}, "/evidence/s3/bucket"),
         ({"evidence": {"s3": {"prefix": "no-slash"}}}, "/evidence/s3/prefix"),
         ({"evidence": {"s3": {"endpointUrl": "moon"}}}, "/evidence/s3/endpointUrl"),
+        ({"evidence": {"s3": {"endpointUrl": "http://minio_s3:9000"}}}, "/evidence/s3/endpointUrl"),
         ({"pressureShare": 0}, "/pressureShare"),
         ({"commands": {"allowed": [{"kind": "fly", "issuers": ["me"]}]}}, "/commands/allowed/0/k"),
         ({"commands": {"allowed": [{"kind": "pause", "issuers": []}]}}, "/commands/allowed/0/i"),
@@ -45,3 +47,19 @@ def test_numbers_may_be_written_as_text() -> None:
 def test_a_wrong_value_is_refused_with_its_place(values: dict[str, object], pointer: str) -> None:
     with pytest.raises(ConfigurationError, match=f"at {pointer}"):
         load_configuration(PublisherConfiguration, values)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://minio-s3:9000",
+        "https://s3.plant.example/",
+        "http://10.0.0.7:9000/store",
+        "http://[fd00::7]:9000",
+    ],
+)
+def test_an_address_of_another_s3_server_is_one_that_the_sdk_takes(address: str) -> None:
+    values = {"evidence": {"kind": "s3", "s3": {"bucket": "pictures", "endpointUrl": address}}}
+    s3 = load_configuration(PublisherConfiguration, values).evidence.s3
+    assert s3.endpoint_url == address
+    S3Store(s3)._connected()
