@@ -215,6 +215,7 @@ class CameraReader:
             self._frames.clear()
             self._newest = None
             self._why_none = why
+            self._parts_without = 0
             self._arrived.notify_all()
         self._health.count(f"camera_lost_{self.camera}")
         if self._health.raise_fault(f"camera-{self.camera}", why):

@@ -61,6 +61,7 @@ class ScriptedCamera:
         self.attempts = 0
         self.opened = 0
         self.closed = 0
+        self.silences = 0
         self.streaming = threading.Event()
         self.at_start: Callable[[], None] = lambda: None
         self._events: queue.SimpleQueue[RawFrame | CameraError] = queue.SimpleQueue()
@@ -84,6 +85,11 @@ class ScriptedCamera:
         )
         self.sequence += 1
         self._events.put(raw)
+
+    def await_silence(self) -> None:
+        """Until whoever has it open asked for a frame in vain."""
+        before = self.silences
+        wait_until("a silence", lambda: self.silences > before)
 
     def fail(self, why: str) -> None:
         """The next read fails."""
@@ -126,6 +132,7 @@ class OpenCamera:
         event = self._camera.next_event(timeout_s)
         if isinstance(event, CameraError):
             raise event
+        self._camera.silences += event is None
         return event
 
     def close(self) -> None:
