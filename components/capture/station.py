@@ -17,7 +17,7 @@ from capture.triggers.trigger import Triggered
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
-from sightline.errors import TransportError
+from sightline.errors import MessageError, TransportError
 from sightline.memory import keep_freed_memory
 from sightline.messages import (
     CommandAccepted,
@@ -248,7 +248,7 @@ class Capture:
     def _publish(self, stream: Stream, message: Message) -> bool:
         try:
             self._context.bus.publish(stream, message)
-        except TransportError as error:
+        except (TransportError, MessageError) as error:
             self._health.count("messages_not_published")
             if self._health.raise_fault(NOT_PUBLISHED, str(error), "warning"):
                 log.warning("not published", extra={"stream": stream.name, "error": str(error)})

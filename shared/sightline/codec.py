@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from sightline.errors import MessageError
+from sightline.texts import cut
 
 GREATEST_MESSAGE_BYTES = 6656  # 6.5 KiB: base64 makes 9 KB of it, and Nucleus Lite ends at 10,000
 KNOWN_SCHEMA_VERSION = 1
@@ -60,5 +61,4 @@ def decode_of_any_size(message_type: type[T], payload: bytes) -> T:
 
 
 def _excerpt(payload: bytes) -> str:
-    shown = payload[:80].decode("utf-8", errors="replace")
-    return repr(shown + ("..." if len(payload) > 80 else ""))
+    return repr(cut(payload.decode("utf-8", errors="replace"), 80))

@@ -9,9 +9,11 @@ from typing import TypeVar
 from sightline.configuration import Configuration, load_configuration
 from sightline.errors import CommandError, ConfigurationError
 from sightline.messages import CommandAccepted, CommandCarriedOut, CommandKind, CommandResult, Part
+from sightline.texts import cut
 from sightline.topics import CAPTURE, INFERENCE
 
 ANSWERS_KEPT = 64
+LONGEST_REASON = 1000  # characters
 CARRIED_OUT_BY: dict[CommandKind, str] = {
     "change_product": CAPTURE,
     "lot_start": CAPTURE,
@@ -19,6 +21,7 @@ CARRIED_OUT_BY: dict[CommandKind, str] = {
     "challenge_part": CAPTURE,
     "set_threshold": INFERENCE,
     "acknowledge_hold": INFERENCE,
+    "load_model": INFERENCE,
 }
 
 A = TypeVar("A", bound=Configuration)
@@ -60,6 +63,6 @@ def answer_to(
         component=CARRIED_OUT_BY[command.kind],
         result=result,
         decided_utc_ns=now_utc_ns,
-        reason=reason,
+        reason=cut(reason, LONGEST_REASON),
         from_part=from_part,
     )

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from sightline.errors import ConfigurationError
+from sightline.texts import cut
 
 GREENGRASS_KEYS = frozenset({"accessControl"})
+LONGEST_FOUND = 200
 
 
 class Configuration(
@@ -31,9 +33,9 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
     except msgspec.ValidationError as error:
         pointer = _with_keys(json_pointer(str(error)), own, struct_type)
         problem = str(error).split(" - at ")[0]
-        found = value_at(own, pointer)
+        found = cut(repr(value_at(own, pointer)), LONGEST_FOUND)
         raise ConfigurationError(
-            f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found!r}"
+            f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}"
         ) from error
 
 

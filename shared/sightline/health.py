@@ -3,16 +3,26 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from sightline.bus import Bus, Inbox
 from sightline.clock import Clock
+from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.errors import NucleusGoneError, TransportError
 from sightline.messages import Fault, FaultLevel, StationHealth
+from sightline.texts import cut
 from sightline.topics import STATION_HEALTH
 
 log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 1.0
 SHORTEST_INTERVAL_S = 0.2
+LONGEST_FAULT = 500  # characters
+LONGEST_FACT = 2000  # it may be a list, as of the products
+FEW_WORDS = 60
+TOO_LARGE = "health-report-too-large"
+FEWER_WORDS = "the faults are told in fewer words, and perhaps not all of them"
 
 
 class Health:
@@ -45,7 +55,7 @@ class Health:
         """State something that holds now, in a word or a few; an empty text takes it back."""
         with self._lock:
             if text:
-                self._facts[name] = text
+                self._facts[name] = cut(text, LONGEST_FACT)
             else:
                 self._facts.pop(name, None)
 
@@ -54,6 +64,7 @@ class Health:
         with self._lock:
             known = self._faults.get(code)
             since = known.since_utc_ns if known else self._clock.utc_ns()
+            text = cut(text, LONGEST_FAULT)
             self._faults[code] = Fault(code=code, text=text, level=level, since_utc_ns=since)
             return known is None
 
@@ -107,7 +118,7 @@ class HealthReporter(threading.Thread):
         while True:
             self._health.gauge("inbox_depth", self._inbox.depth())
             try:
-                self._bus.publish(STATION_HEALTH, self._health.report())
+                self._bus.publish(STATION_HEALTH, self._report())
                 self._health.clear_fault("cloud-unreachable")
             except NucleusGoneError:
                 return
@@ -116,3 +127,34 @@ class HealthReporter(threading.Thread):
                     log.warning("IoT Core is away", extra={"error": str(error)})
             time.sleep(SHORTEST_INTERVAL_S)
             self._health.wait_for_news(REPORT_INTERVAL_S - SHORTEST_INTERVAL_S)
+
+    def _report(self) -> StationHealth:
+        whole = self._health.report()
+        report = fitted(whole)
+        if report is whole:
+            self._health.clear_fault(TOO_LARGE)
+        elif self._health.raise_fault(TOO_LARGE, FEWER_WORDS, "warning"):
+            log.error("health report too large", extra={"faults": len(whole.faults)})
+        return report
+
+
+def fitted(report: StationHealth) -> StationHealth:
+    """The report, or what of it fits a message: faults in few words first, figures last."""
+    for smaller in _ever_smaller(report):
+        report = smaller
+        if len(encode_of_any_size(report)) <= GREATEST_MESSAGE_BYTES:
+            break
+    return report
+
+
+def _ever_smaller(report: StationHealth) -> Iterator[StationHealth]:
+    yield report
+    short = (replace(fault, text=cut(fault.text, FEW_WORDS)) for fault in report.faults)
+    report = replace(report, faults=tuple(short))
+    yield report
+    report = replace(report, facts={})
+    yield report
+    while report.faults:
+        report = replace(report, faults=report.faults[:-1])
+        yield report
+    yield replace(report, counters={}, gauges={})

@@ -23,7 +23,7 @@ from capture.configuration import CaptureConfiguration
 from capture.sources.source import Frame
 from sightline.background import lower_priority
 from sightline.commands import ANSWERS_KEPT, refuse_late
-from sightline.errors import SightlineError, TransportError
+from sightline.errors import MessageError, SightlineError, TransportError
 from sightline.messages import CommandAccepted, CommissioningStep, PartCaptured, StepResult
 from sightline.runtime import Context
 from sightline.station_folder import put_into_spool
@@ -117,7 +117,7 @@ class Bench(threading.Thread):
             done, result = StepDone(str(error)), "failed"
         log.info("commissioning", extra={"kind": command.kind, "result": result, "text": done.text})
         self._health.count(f"steps_{result}")
-        with contextlib.suppress(TransportError):
+        with contextlib.suppress(TransportError, MessageError):
             self._context.bus.publish(COMMISSIONING_STEP, self._step(command, done, result))
 
     def _step(self, command: CommandAccepted, done: StepDone, result: str) -> CommissioningStep:

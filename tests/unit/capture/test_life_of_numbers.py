@@ -13,7 +13,7 @@ from capture.numbering import Numbering, NumberingFile
 from capture.station import NUMBERING_FILE
 from capture.triggers.interval import IntervalElapsed
 from sightline.clock import boot_id
-from sightline.errors import NucleusGoneError, TransportError
+from sightline.errors import MessageError, NucleusGoneError, TransportError
 from sightline.memory_bus import MemoryBus
 from sightline.messages import PartCaptured, PartTriggered
 from sightline.topics import PART_TRIGGERED, Stream
@@ -185,8 +185,11 @@ def test_a_damaged_number_on_disk_is_put_aside_and_a_new_epoch_begins(
     assert (station.numbers, station.captured[0].first_number) == ([7], 7)
 
 
+@pytest.mark.parametrize(
+    "error", [TransportError("no answer in 2 s"), MessageError("PartCaptured takes 7000 bytes")]
+)
 def test_a_part_that_could_not_be_handed_over_is_announced_later(
-    start_station: StartStation, pictures: Path, tmp_path: Path
+    start_station: StartStation, pictures: Path, tmp_path: Path, error: Exception
 ) -> None:
     buses: list[FailingBus] = []
 
@@ -195,12 +198,10 @@ def test_a_part_that_could_not_be_handed_over_is_announced_later(
         return buses[-1]
 
     station = start_station(bus_around=fail)
-    buses[0].error = TransportError("no answer in 2 s")
+    buses[0].error = error
     station.trigger(1)
     report = station.health.report()
-    assert [(fault.text, fault.level) for fault in report.faults] == [
-        ("no answer in 2 s", "warning")
-    ]
+    assert [(fault.text, fault.level) for fault in report.faults] == [(str(error), "warning")]
     buses[0].error = None
     station.pass_time(1)
     assert station.announced[-1].last.part_number == 1

@@ -100,6 +100,13 @@ def test_a_wrong_value_is_named_by_pointer_and_shown(
     assert found in str(caught.value)
 
 
+def test_what_was_found_is_shown_by_its_beginning_where_it_is_long() -> None:
+    with pytest.raises(ConfigurationError, match="StationSettings at /") as caught:
+        load(cameras=[{"name": "left"}] * 1000, colour="red")
+    assert "found {'cameras': [{'name': 'left'}" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
 def test_an_unknown_key_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="frameRate"):
         load(cameras=[{"frameRate": 30}])

@@ -8,6 +8,7 @@ import pytest
 
 from sightline import health as health_module
 from sightline.bus import Inbox
+from sightline.codec import decode, encode
 from sightline.errors import CloudUnreachableError, NucleusGoneError
 from sightline.health import Health, HealthReporter
 from sightline.messages import Fault, StationHealth
@@ -96,15 +97,15 @@ def test_counts_of_many_threads_are_all_there(health: Health) -> None:
 
 
 class ScriptedBus:
-    """A bus on which each publish does the next step of a script."""
+    """A bus on which each publish of what is a message does the next step of a script."""
 
     def __init__(self, *steps: Callable[[], None]) -> None:
-        self.reports: list[msgspec.Struct] = []
+        self.reports: list[StationHealth] = []
         self._steps = iter(steps)
 
     def publish(self, stream: Stream, message: msgspec.Struct) -> None:
         assert stream is STATION_HEALTH
-        self.reports.append(message)
+        self.reports.append(decode(StationHealth, encode(message)))
         next(self._steps)()
 
     def subscribe(self, stream: Stream) -> None:
@@ -126,19 +127,71 @@ def well() -> None:
     return None
 
 
-def test_the_cloud_may_be_away_and_come_back_and_the_reports_say_so(
-    health: Health, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def reports_of(
+    health: Health, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], None]
+) -> list[StationHealth]:
+    """What a reporter tells until the nucleus is gone, which comes after these steps."""
     monkeypatch.setattr(health_module, "REPORT_INTERVAL_S", 0.001)
-    bus = ScriptedBus(well, cloud_away, cloud_away, well, nucleus_gone)
-    inbox = Inbox()
-    inbox.post("waiting")
+    bus = ScriptedBus(*steps, nucleus_gone)
     reporter = HealthReporter(bus, health, inbox)
     reporter.start()
     reporter.join(30)
     assert not reporter.is_alive()
-    reports = [report for report in bus.reports if isinstance(report, StationHealth)]
+    assert len(bus.reports) == len(steps) + 1, "the reporter ended before"
+    return bus.reports
+
+
+def test_the_cloud_may_be_away_and_come_back_and_the_reports_say_so(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox()
+    inbox.post("waiting")
+    reports = reports_of(health, inbox, monkeypatch, well, cloud_away, cloud_away, well)
     codes = [[(fault.code, fault.level) for fault in report.faults] for report in reports]
     away = [("cloud-unreachable", "warning")]
     assert codes == [[], [], away, away, []]
     assert reports[0].gauges == {"inbox_depth": 1}
+
+
+def test_a_fault_or_fact_of_very_many_words_is_told_by_its_first(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health.raise_fault("plc-away", "no such node " * 1000)
+    health.fact("products", "bottle 1, " * 1000)
+    report, _ = reports_of(health, Inbox(), monkeypatch, well)
+    (fault,) = report.faults
+    assert fault.code == "plc-away"
+    assert fault.text.startswith("no such node")
+    assert fault.text.endswith("...")
+    assert report.facts["products"].startswith("bottle 1, bottle 1")
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_more_faults_than_a_message_holds_are_told_in_few_words_and_the_reports_go_on(
+    health: Health, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    codes = [f"camera-{number}" for number in range(count)]
+    for code in codes:
+        health.raise_fault(code, "no frame came " * 1000)
+    health.count("parts_captured", 7)
+
+    def all_is_well() -> None:
+        for code in codes:
+            health.clear_fault(code)
+
+    wrong, after, right = reports_of(health, Inbox(), monkeypatch, all_is_well, well)
+    told = [fault.code for fault in wrong.faults]
+    assert told == codes[: len(told)]
+    assert len(told) >= 30
+    assert wrong.counters == {"parts_captured": 7}
+    assert [fault.code for fault in after.faults] == ["health-report-too-large"]
+    assert right.faults == ()
+
+
+def test_a_report_of_too_many_figures_leaves_them_out(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1000):
+        health.count(f"counter_{number}")
+    first, second = reports_of(health, Inbox(), monkeypatch, well)
+    assert first.counters == second.counters == {}
