@@ -9,6 +9,21 @@ GREATEST_KEPT_OUTCOMES = 256
 GREATEST_KEPT_STATES = 256
 GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
 GREATEST_STATE_DISTANCE_NS = 60_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ActTimes:
+    """Between which times the gate can have acted on a part, by our clock."""
+
+    earliest_utc_ns: int
+    latest_utc_ns: int
+
+    def may_hold(self, acted_utc_ns: int) -> bool:
+        """Whether the gate acted then; the PLC's clock may differ from ours by a minute."""
+        after_earliest_ns = acted_utc_ns - self.earliest_utc_ns
+        before_latest_ns = self.latest_utc_ns - acted_utc_ns
+        return min(after_earliest_ns, before_latest_ns) >= -GREATEST_CLOCK_DIFFERENCE_NS
 
 
 @dataclass
@@ -17,6 +32,7 @@ class WaitingPart:
 
     judged: PartJudged
     until_monotonic_ns: int
+    acts: ActTimes
     gate: GateOutcome | None = None
     acted_utc_ns: int | None = None
 
@@ -37,6 +53,7 @@ class Joining:
         self._parts: deque[WaitingPart] = deque()
         self._outcomes: deque[GateActed] = deque(maxlen=GREATEST_KEPT_OUTCOMES)
         self._given: deque[tuple[int, int]] = deque(maxlen=GREATEST_KEPT_OUTCOMES)
+        self._last_trigger_utc_ns: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -45,10 +62,13 @@ class Joining:
 
     def add_part(self, judged: PartJudged, until_monotonic_ns: int) -> None:
         """Take an accepted verdict into hand."""
-        part = WaitingPart(judged, until_monotonic_ns)
+        acts = act_times(judged, self._last_trigger_utc_ns)
+        if was_seen(judged):
+            self._last_trigger_utc_ns = judged.triggered_utc_ns
+        part = WaitingPart(judged, until_monotonic_ns, acts)
         self._parts.append(part)
         for outcome in self._outcomes:
-            if belong_together(judged, outcome):
+            if belong_together(part, outcome):
                 self._give(part, outcome)
                 return
 
@@ -58,7 +78,7 @@ class Joining:
             return
         self._outcomes.append(outcome)
         for part in self._parts:
-            if part.gate is None and belong_together(part.judged, outcome):
+            if part.gate is None and belong_together(part, outcome):
                 self._give(part, outcome)
                 return
 
@@ -91,28 +111,41 @@ class Joining:
         self._given.append(_name_of(outcome))
 
 
-def belong_together(judged: PartJudged, outcome: GateActed) -> bool:
-    """Whether the outcome is this part's, and not of the same number in another epoch.
+def was_seen(judged: PartJudged) -> bool:
+    """Whether the trigger was seen; else only the number is known, and by when the part had come."""
+    return judged.triggered_monotonic_ns > 0
 
-    The gate acts between trigger and deadline; the PLC's clock may differ from ours by a minute.
+
+def act_times(judged: PartJudged, last_trigger_utc_ns: int | None) -> ActTimes:
+    """The gate acts between trigger and deadline.
+
+    Where the trigger was not seen: after that of the last part whose was, else after the epoch's
+    beginning, for within an epoch no number comes twice; and before the part was found to be missed.
     """
-    if outcome.part_number != judged.part.part_number:
-        return False
-    after_trigger_ns = outcome.acted_utc_ns - judged.triggered_utc_ns
-    to_deadline_ns = max(0, judged.deadline_monotonic_ns - judged.triggered_monotonic_ns)
-    return (
-        -GREATEST_CLOCK_DIFFERENCE_NS
-        <= after_trigger_ns
-        <= to_deadline_ns + GREATEST_CLOCK_DIFFERENCE_NS
-    )
+    if was_seen(judged):
+        to_deadline_ns = max(0, judged.deadline_monotonic_ns - judged.triggered_monotonic_ns)
+        return ActTimes(judged.triggered_utc_ns, judged.triggered_utc_ns + to_deadline_ns)
+    earliest_ns = last_trigger_utc_ns
+    if earliest_ns is None:
+        earliest_ns = judged.part.epoch * SECOND_NS
+    return ActTimes(earliest_ns, judged.triggered_utc_ns)
+
+
+def belong_together(part: WaitingPart, outcome: GateActed) -> bool:
+    """Whether the outcome is this part's, and not of the same number in another epoch."""
+    same_number = outcome.part_number == part.judged.part.part_number
+    return same_number and part.acts.may_hold(outcome.acted_utc_ns)
 
 
 def waits_until_ns(
     judged: PartJudged, received_ns: int, gate_wait_ms: float, this_boot: str
 ) -> int:
-    """Until when a part waits for its gate (monotonic); a deadline of another boot means nothing."""
-    start_ns = judged.deadline_monotonic_ns if judged.boot_id == this_boot else received_ns
-    return start_ns + round(gate_wait_ms * 1e6)
+    """Until when a part waits for its gate (monotonic); a deadline of another boot means nothing.
+
+    One told after its deadline waits from its arrival on: equipment may be telling outcomes again.
+    """
+    deadline_ns = judged.deadline_monotonic_ns if judged.boot_id == this_boot else received_ns
+    return max(deadline_ns, received_ns) + round(gate_wait_ms * 1e6)
 
 
 class MachineStates:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from publisher.joining import JoinedPart
+from publisher.joining import JoinedPart, was_seen
 from sightline.messages import PartJudged
 
 
@@ -13,7 +13,7 @@ def with_way_to_gate(joined: JoinedPart) -> PartJudged:
     one clock, the PLC's, where the PLC gives the trigger; a gate before the trigger shows other clocks.
     """
     judged = joined.judged
-    if judged.triggered_monotonic_ns <= 0:
+    if not was_seen(judged):
         return judged
     had_ms = (judged.deadline_monotonic_ns - judged.triggered_monotonic_ns) / 1e6
     took_ms = None

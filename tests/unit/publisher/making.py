@@ -1,5 +1,6 @@
 """What the publisher's tests are made of: messages, a clock that stands, and a publisher on a desk."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ import msgspec
 
 from publisher.configuration import PublisherConfiguration, RecordsConfiguration
 from publisher.recorder import Recorder, build_recorder
-from sightline.bus import Bus, Inbox
+from sightline.bus import Bus, Delivery, Inbox
 from sightline.clock import boot_id
 from sightline.codec import encode
 from sightline.health import Health
@@ -159,6 +160,8 @@ class Desk:
         """What the loop does: each event, and a tick after each."""
         self.recorder.tick()
         while (event := self.inbox.take(0.0)) is not None:
+            if isinstance(event, Delivery):  # it comes at the time of this clock
+                event = dataclasses.replace(event, received_monotonic_ns=self.clock.monotonic)
             self.recorder.handle(event)
             self.recorder.tick()
 

@@ -28,6 +28,7 @@ def test_more_parts_than_can_wait_are_left_to_the_ledger(desk: Desk) -> None:
     assert desk.counter("parts_deferred") == 5
     desk.pass_seconds(3)
     desk.say(PART_JUDGED, *(a_verdict(number, replayed=True) for number in range(996, count + 1)))
+    desk.pass_seconds(1)
     assert desk.counter("records_committed") == count
 
 

@@ -1,0 +1,75 @@
+"""Parts of which only the number is known, and parts told late: what their records may say."""
+
+import pytest
+
+from sightline.messages import PartJudged
+from sightline.topics import GATE_ACTED, PART_JUDGED
+from tests.unit.publisher.making import (
+    EPOCH,
+    SECOND_NS,
+    TRIGGERED_UTC_NS,
+    Desk,
+    a_verdict,
+    an_outcome,
+)
+
+FOUND_UTC_NS = TRIGGERED_UTC_NS + 600 * SECOND_NS
+
+
+def an_unseen(number: int, epoch: int = EPOCH, **changes: object) -> PartJudged:
+    """A part of which only the number is known, found to be missed ten minutes after the first."""
+    return a_verdict(
+        number,
+        epoch=epoch,
+        verdict="missed",
+        triggered_utc_ns=FOUND_UTC_NS,
+        triggered_monotonic_ns=0,
+        judged_utc_ns=FOUND_UTC_NS,
+        **changes,
+    )
+
+
+def test_parts_found_missing_minutes_later_have_the_gate_that_the_plc_told_then(desk: Desk) -> None:
+    then = {n: TRIGGERED_UTC_NS + 120 * n * SECOND_NS for n in (2, 3, 4)}
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.say(GATE_ACTED, an_outcome(1, "rejected"))
+    desk.say(GATE_ACTED, *(an_outcome(n, "rejected", at) for n, at in then.items()))
+    desk.say(PART_JUDGED, *(an_unseen(number) for number in then))
+    assert [record.gate for record in desk.records(4)] == ["rejected"] * 4
+
+
+def test_an_outcome_before_the_last_part_that_was_seen_is_not_that_of_an_unseen_one(
+    desk: Desk,
+) -> None:
+    before = TRIGGERED_UTC_NS - 61 * SECOND_NS
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.say(GATE_ACTED, an_outcome(1), an_outcome(2, "passed", before))
+    desk.say(PART_JUDGED, an_unseen(2))
+    desk.pass_seconds(3)
+    assert [record.gate for record in desk.records(2)] == ["passed", "unconfirmed"]
+
+
+@pytest.mark.parametrize(("acted_after_s", "gate"), [(-61, "unconfirmed"), (30, "passed")])
+def test_after_a_restart_an_unseen_part_has_no_outcome_from_before_its_epoch(
+    desk: Desk, acted_after_s: int, gate: str
+) -> None:
+    began_s = FOUND_UTC_NS // SECOND_NS - 300
+    acted_utc_ns = (began_s + acted_after_s) * SECOND_NS
+    desk.say(GATE_ACTED, an_outcome(2, "passed", acted_utc_ns))
+    desk.say(PART_JUDGED, an_unseen(2, began_s, follows=None))
+    desk.pass_seconds(3)
+    assert desk.records(1)[0].gate == gate
+
+
+def test_a_replayed_part_waits_for_outcomes_that_equipment_tells_again(desk: Desk) -> None:
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.say(GATE_ACTED, an_outcome(1))
+    desk.pass_seconds(60)
+    desk.say(PART_JUDGED, a_verdict(2, replayed=True))
+    desk.pass_seconds(0.9)
+    assert desk.counter("records_committed") == 1
+    desk.say(GATE_ACTED, an_outcome(2, "rejected"))
+    assert desk.records(2)[1].gate == "rejected"
+    desk.say(PART_JUDGED, a_verdict(3, replayed=True))
+    desk.pass_seconds(1.1)
+    assert desk.records(3)[2].gate == "unconfirmed"
