@@ -9,7 +9,7 @@ from publisher.audit import Audit
 from publisher.commands import Commands
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
-from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
+from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns, was_seen
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
 from publisher.selection import is_wanted, rules_of
@@ -245,6 +245,7 @@ class Recorder:
             rules=rules_of(configuration),
             verdicts_of=self._outbox.verdicts_of,
             outbox_pressed=self._outbox_pressed,
+            clock=self._wall_clock,
         )
 
 

@@ -29,6 +29,12 @@ def an_unseen(number: int, epoch: int = EPOCH, **changes: object) -> PartJudged:
     )
 
 
+def test_a_part_whose_trigger_nobody_saw_has_no_time_from_trigger_to_verdict(desk: Desk) -> None:
+    desk.say(PART_JUDGED, a_verdict(1, verdict="missed", triggered_monotonic_ns=0))
+    desk.say(GATE_ACTED, an_outcome(1, "rejected"))
+    assert desk.records(1)[0].timings.trigger_to_verdict_ms is None
+
+
 def test_parts_found_missing_minutes_later_have_the_gate_that_the_plc_told_then(desk: Desk) -> None:
     then = {n: TRIGGERED_UTC_NS + 120 * n * SECOND_NS for n in (2, 3, 4)}
     desk.say(PART_JUDGED, a_verdict(1))
