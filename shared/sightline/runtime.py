@@ -24,6 +24,7 @@ from sightline.updates import UpdateAsked, UpdateConsent
 
 log = logging.getLogger(__name__)
 
+NOT_KEPT = "configuration-not-kept"
 EXIT_STOPPED = 0
 EXIT_FATAL = 1
 EXIT_NUCLEUS_GONE = 75  # EX_TEMPFAIL: start me again
@@ -123,14 +124,7 @@ class ConfigurationKeeper(Generic[C]):
     def first(self, values: dict[str, Any]) -> C:
         """The configuration to start with: the given one, else the last good one, else the error."""
         given = self.changed(values)
-        if given is not None:
-            return given
-        stored = self._last_good.load()
-        if stored is None:
-            raise ConfigurationError(
-                "the configuration is refused and no earlier good one is known"
-            )
-        return load_configuration(self._type, msgspec.json.decode(stored))
+        return self._last() if given is None else given
 
     def refusal(self, values: dict[str, Any]) -> str:
         """Why a configuration cannot be, in words; nothing if it can. It is not put into force."""
@@ -149,8 +143,43 @@ class ConfigurationKeeper(Generic[C]):
             self._health.raise_fault("configuration-refused", str(error))
             return None
         self._health.clear_fault("configuration-refused")
-        self._last_good.store(msgspec.json.encode(configuration).decode())
+        self._keep(configuration)
         return configuration
+
+    def _keep(self, configuration: C) -> None:
+        """For a later start with a wrong configuration; a disk that is full stops no component."""
+        text = msgspec.json.encode(configuration).decode()
+        try:
+            if self._kept() != text:
+                self._last_good.store(text)
+        except OSError as error:
+            told = f"a start with a wrong configuration would not find this one: {error}"
+            if self._health.raise_fault(NOT_KEPT, told, "warning"):
+                log.error("configuration not kept", extra={"error": str(error)})
+        else:
+            self._health.clear_fault(NOT_KEPT)
+
+    def _kept(self) -> str | None:
+        try:
+            return self._last_good.load()
+        except (OSError, UnicodeDecodeError) as error:
+            log.error("the last good configuration is not readable", extra={"error": str(error)})
+            return None
+
+    def _last(self) -> C:
+        """The last good configuration; ConfigurationError if there is none."""
+        text = self._kept()
+        if text is None:
+            raise ConfigurationError(
+                "the configuration is refused and no earlier good one is known"
+            )
+        try:
+            values = msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ConfigurationError(
+                f"the configuration is refused and the last good one is damaged: {error}"
+            ) from error
+        return load_configuration(self._type, values)
 
 
 class _Loop(Generic[C]):

@@ -13,6 +13,7 @@ from sightline.health import Health
 from sightline.runtime import ConfigurationKeeper
 
 REFUSED = "configuration-refused"
+NOT_KEPT = "configuration-not-kept"
 
 
 class Settings(Configuration, frozen=True, kw_only=True):
@@ -65,3 +66,44 @@ def test_a_first_start_with_a_wrong_configuration_fails(
 ) -> None:
     with pytest.raises(ConfigurationError, match="no earlier good one is known"):
         keeper.first({"rate": 7})
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Path:
+    """What no configuration can be written to: a folder stands where the draft is to be."""
+    draft = tmp_path / "configuration.last-good.new"
+    draft.mkdir()
+    return draft
+
+
+def test_a_component_starts_on_a_full_disk_and_says_that_its_configuration_is_not_kept(
+    full_disk: Path, keeper: ConfigurationKeeper[Settings], health: Health
+) -> None:
+    assert keeper.first({"rateHz": 7}) == Settings(rate_hz=7)
+    assert "would not find this one" in faults(health)[NOT_KEPT]
+    assert keeper.changed({"rateHz": 8}) == Settings(rate_hz=8)
+    full_disk.rmdir()
+    assert keeper.changed({"rateHz": 9}) == Settings(rate_hz=9)
+    assert faults(health) == {}
+
+
+def test_a_start_with_the_configuration_of_before_needs_no_room_on_the_disk(
+    tmp_path: Path, keeper: ConfigurationKeeper[Settings], health: Health
+) -> None:
+    keeper.first({"rateHz": 7})
+    (tmp_path / "configuration.last-good.new").mkdir()
+    restarted = ConfigurationKeeper(Settings, tmp_path, health)
+    assert restarted.first({"rateHz": 7}) == Settings(rate_hz=7)
+    assert faults(health) == {}
+
+
+@pytest.mark.parametrize("damaged", [b"\xff\xfe\x00", b"", b"{", b"[]", b'{"rateHz": 0}'])
+def test_a_damaged_last_good_configuration_is_said_in_words_and_replaced_by_the_next_good_one(
+    tmp_path: Path, keeper: ConfigurationKeeper[Settings], damaged: bytes
+) -> None:
+    keeper.first({"rateHz": 7})
+    (tmp_path / "configuration.last-good.json").write_bytes(damaged)
+    with pytest.raises(ConfigurationError):
+        keeper.first({"rateHz": 0})
+    keeper.first({"rateHz": 7})
+    assert keeper.first({"rateHz": 0}) == Settings(rate_hz=7)
