@@ -1,5 +1,6 @@
 """What must survive: SQLite databases that sync every commit, and single values synced to disk."""
 
+import contextlib
 import os
 import sqlite3
 import struct
@@ -37,16 +38,23 @@ class DurableText:
             return None
 
     def store(self, text: str) -> None:
-        """Replace the text; on disk when this returns."""
+        """Replace the text; on disk when this returns. OSError: what was stored before stays."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o640)
         try:
-            os.write(descriptor, text.encode())
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
-        self._draft.replace(self._path)
+            with open(self._draft, "wb", opener=_open_draft) as file:
+                file.write(text.encode())
+                file.flush()
+                os.fdatasync(file.fileno())
+            self._draft.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._draft.unlink()
+            raise
         sync_folder(self._path.parent)
+
+
+def _open_draft(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)
 
 
 class DurableRecord:

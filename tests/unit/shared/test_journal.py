@@ -33,6 +33,18 @@ while True:
     text.store("b" * 5000)
     print("stored", flush=True)
 """
+WITHOUT_ROOM = """
+import resource
+import sys
+from pathlib import Path
+from sightline.journal import DurableText
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+try:
+    DurableText(Path(sys.argv[1])).store("b" * 100)
+except OSError as error:
+    print(error.strerror)
+"""
 
 
 def start(script: str, path: Path) -> "subprocess.Popen[str]":
@@ -91,6 +103,23 @@ def test_the_last_text_stored_is_loaded(tmp_path: Path) -> None:
     text.store("größer")
     assert DurableText(tmp_path / "epoch.txt").load() == "größer"
     assert [file.name for file in tmp_path.iterdir()] == ["epoch.txt"]
+
+
+def test_a_text_for_which_there_is_only_half_the_room_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "epoch.txt"
+    text = DurableText(path)
+    text.store("a" * 20)
+    with start(WITHOUT_ROOM, path) as process:
+        assert process.stdout is not None
+        assert process.stdout.read() == "File too large\n"
+    assert text.load() == "a" * 20
+    assert [file.name for file in tmp_path.iterdir()] == ["epoch.txt"]
+
+
+def test_a_text_is_not_for_everyone_to_read(tmp_path: Path) -> None:
+    path = tmp_path / "epoch.txt"
+    DurableText(path).store("secret")
+    assert path.stat().st_mode & 0o007 == 0
 
 
 def test_a_record_is_given_back_by_another_reader_however_often_it_is_replaced(
