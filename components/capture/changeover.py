@@ -91,7 +91,7 @@ def answer_of(chosen: Chosen, command_id: str) -> CommandCarriedOut | None:
 
 
 def fitted(configuration: CaptureConfiguration, product: Product | None) -> CaptureConfiguration:
-    """The station's configuration as this product needs it."""
+    """The station's configuration as this product needs it; ValueError if the limits contradict."""
     if product is None:
         return configuration
     limits, source = configuration.conditions, configuration.source

@@ -24,7 +24,7 @@ from sightline.configuration import Configuration
 from sightline.errors import CommandError, MessageError
 from sightline.messages import CommandAccepted, CommandCarriedOut, Part
 from sightline.product_store import Products
-from sightline.products import Label, ProductName
+from sightline.products import ConditionChanges, Label, Product, ProductName
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
 
@@ -33,6 +33,7 @@ CHOSEN_FILE = "chosen.json"
 NOT_READABLE = "choice-not-readable"
 BAD_PRODUCT = "product-refused"
 UNKNOWN_PRODUCT = "product-unknown"
+UNFIT_PRODUCT = "product-limits"
 
 
 class ChangeProduct(Configuration, frozen=True, kw_only=True):
@@ -216,12 +217,26 @@ class Line:
 
     def _fit(self, stamp: Stamp) -> None:
         product = self.products.current.get(stamp.product)
-        self._fitted = (stamp, fitted(self._configuration, product))
+        self._fitted = (stamp, self._fitted_to(product))
         if stamp.product and product is None:
             text = f"no product {stamp.product} is known to this station: no part of it is ok"
             self._health.raise_fault(UNKNOWN_PRODUCT, text)
         else:
             self._health.clear_fault(UNKNOWN_PRODUCT)
+
+    def _fitted_to(self, product: Product | None) -> CaptureConfiguration:
+        """As the product needs it, but with the station's limits where its own contradict them."""
+        try:
+            configuration = fitted(self._configuration, product)
+            self._health.clear_fault(UNFIT_PRODUCT)
+        except ValueError as error:
+            assert product is not None
+            text = f"{product.name} {product.version}: {error}; the station's own limits hold"
+            if self._health.raise_fault(UNFIT_PRODUCT, text):
+                log.error("the product's limits do not fit", extra={"reason": text})
+            without = replace(product, conditions=ConditionChanges())
+            configuration = fitted(self._configuration, without)
+        return configuration
 
     def _tell(self) -> None:
         stamp, planned = self.now(), self._chosen.challenge

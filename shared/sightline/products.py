@@ -85,6 +85,11 @@ class ConditionChanges(Configuration, frozen=True, kw_only=True):
     highest_brightness: Luma | None = None
     lowest_sharpness: Annotated[float, Meta(ge=0)] | None = None
 
+    def __post_init__(self) -> None:
+        low, high = self.lowest_brightness, self.highest_brightness
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"lowestBrightness {low} is above highestBrightness {high}")
+
 
 class CameraSettings(Configuration, frozen=True, kw_only=True):
     """How a camera is set for this product: controls over those of the station."""

@@ -1,7 +1,9 @@
 """Changeovers that cannot be all that was asked: said in words, and the line goes on."""
 
+from pathlib import Path
+
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.line_kit import command, stamps
+from tests.unit.capture.line_kit import command, deploy, stamps
 
 
 def test_a_command_of_very_many_words_is_answered_all_the_same(begin_line: StartStation) -> None:
@@ -11,3 +13,22 @@ def test_a_command_of_very_many_words_is_answered_all_the_same(begin_line: Start
     assert "unknown field `xxx" in answer.reason
     station.trigger(1)
     assert stamps(station) == [("bottle", "1", "")]
+
+
+def test_limits_of_a_product_that_contradict_the_stations_are_a_fault_and_the_stations_hold(
+    begin_line: StartStation, tmp_path: Path
+) -> None:
+    station = begin_line()
+    deploy(tmp_path, "dark", conditions={"highestBrightness": 6}, deadlineMs=400)
+    command(station, "c-1", "change_product", product="dark")
+    station.trigger(1)
+    (part,) = station.captured
+    assert part.product == "dark"
+    assert part.deadline_monotonic_ns - part.triggered_monotonic_ns == 400_000_000
+    assert "brightness" not in part.conditions[0].out_of_range
+    started_again = begin_line()
+    assert "the station's own limits hold" in started_again.faults["product-limits"]
+    started_again.trigger(2)
+    assert stamps(started_again) == [("dark", "1", "")]
+    command(started_again, "c-2", "change_product", product="bottle")
+    assert "product-limits" not in started_again.faults
