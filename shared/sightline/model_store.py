@@ -9,6 +9,7 @@ install step runs.
 """
 
 import argparse
+import filecmp
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ from typing import Literal
 import msgspec
 
 from sightline.errors import ModelError, SightlineError
-from sightline.journal import DurableText
+from sightline.journal import DurableText, sync_folder
 from sightline.processor import multiplies_8_bit_numbers
 
 MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
@@ -48,17 +49,54 @@ def put_model(folder: Path, name: str, store: Path) -> str:
 def put_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str:
     """Copy the files into a folder named by the digest of the first, which the name then points to."""
     digest = digest_of(folder / files[0])
-    target = store / digest
-    if not target.is_dir():
-        draft = store / f".{digest}.{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for file in files:
-            if (folder / file).is_file():
-                shutil.copyfile(folder / file, draft / file)
-        draft.rename(target)
+    if not _are_the_same(folder, store / digest, files):
+        _place(folder, store / digest, files)
     point_name_to(store, name, digest)
     return digest
+
+
+def _are_the_same(folder: Path, other: Path, files: Sequence[str]) -> bool:
+    """Whether two folders have the same of these files, to the byte."""
+    there = [file for file in files if (folder / file).is_file()]
+    return there == [file for file in files if (other / file).is_file()] and all(
+        filecmp.cmp(folder / file, other / file, shallow=False) for file in there
+    )
+
+
+def _place(folder: Path, target: Path, files: Sequence[str]) -> None:
+    """Copy the files to disk; in a folder that is there already each is replaced as a whole."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        for file in files:
+            if (folder / file).is_file():
+                _copy_to_disk(folder / file, draft / file)
+        sync_folder(draft)
+        if target.is_dir():
+            _replace_files(target, draft, files)
+        else:
+            draft.rename(target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _copy_to_disk(file: Path, copy: Path) -> None:
+    with file.open("rb") as source, copy.open("wb") as out:
+        shutil.copyfileobj(source, out)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _replace_files(target: Path, draft: Path, files: Sequence[str]) -> None:
+    """Whoever reads meanwhile has each file whole, old or new; what names the folder comes last."""
+    for file in reversed(files):
+        if (draft / file).is_file():
+            (draft / file).replace(target / file)
+        else:
+            (target / file).unlink(missing_ok=True)
+    sync_folder(target)
 
 
 def put_all(folder: Path, name: str, store: Path, int8_is_best: bool) -> dict[str, str]:
@@ -122,7 +160,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         put = put_all(arguments.folder, arguments.name, arguments.store, multiplies_8_bit_numbers())
-    except SightlineError as error:
+    except (SightlineError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write("".join(f"{name} {digest}\n" for name, digest in put.items()))

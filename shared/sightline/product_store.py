@@ -37,7 +37,21 @@ def put_product(file: Path, store: Path) -> Product:
 
 
 def _contents(store: Path) -> list[Product]:
-    return [read_product(file) for file in sorted(store.glob(f"*/{PRODUCT_FILE}"))]
+    """What can be read of the store; what is damaged is no reason to refuse what is not."""
+    found: list[Product] = []
+    for file in sorted(store.glob(f"*/{PRODUCT_FILE}")):
+        try:
+            found.append(_stored(file))
+        except SightlineError as error:
+            log.warning("passed over: %s", error)
+    return found
+
+
+def _stored(file: Path) -> Product:
+    """A product of the store; SightlineError says why it cannot be had."""
+    if digest_of(file) != file.parent.name:
+        raise ConfigurationError(f"{file} is damaged: it is not what its folder's name says")
+    return read_product(file)
 
 
 class Products:
@@ -61,21 +75,20 @@ class Products:
         return self._problems
 
     def look(self) -> bool:
-        """Take what changed; whether anything did."""
+        """Take what changed, and what was refused if it is whole by now; whether anything did."""
+        before = self._digests, dict(self._current), dict(self._problems)
         digests = {
             file.name: named_digest(self._store, file.name)
             for file in sorted(self._store.glob("names/*"))
             if file.suffix != ".new"
         }
-        if digests == self._digests:
-            return False
         for name, digest in digests.items():
-            if self._digests.get(name) != digest:
+            if self._digests.get(name) != digest or name in self._problems:
                 self._take(name, digest)
         self._digests = digests
         self._current = {name: p for name, p in self._current.items() if name in digests}
         self._problems = {name: p for name, p in self._problems.items() if name in digests}
-        return True
+        return before != (self._digests, self._current, self._problems)
 
     def find(self, name: str, version: str) -> Product | None:
         """A version of a product, also one that is no longer in use; None if the store has none."""
@@ -104,7 +117,8 @@ class Products:
         if product is not None and product.name != name:
             problem = f"the name {name} points to the product {product.name}"
         if problem or product is None:
-            log.error("product refused", extra={"product": name, "problem": problem})
+            if self._problems.get(name) != problem:
+                log.error("product refused", extra={"product": name, "problem": problem})
             self._problems[name] = problem
             return
         self._problems.pop(name, None)
@@ -112,11 +126,8 @@ class Products:
 
     def _read(self, digest: str) -> str:
         """Why the product of a digest cannot be had; nothing if it can."""
-        file = self._store / digest / PRODUCT_FILE
         try:
-            if digest_of(file) != digest:
-                return f"{file} is damaged: it is not what its folder's name says"
-            self._by_digest[digest] = read_product(file)
+            self._by_digest[digest] = _stored(self._store / digest / PRODUCT_FILE)
         except SightlineError as error:
             return str(error)
         return ""
@@ -138,7 +149,7 @@ def main() -> int:
             product = put_product(arguments.file, arguments.store)
         else:
             product = read_product(arguments.file)
-    except SightlineError as error:
+    except (SightlineError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{product.name} {product.version}\n")

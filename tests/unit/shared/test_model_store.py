@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import ModelError
-from sightline.model_store import digest_of, find_model, put_all, put_model
+from sightline.model_store import MODEL_FILES, digest_of, find_model, put_all, put_model
 
 
 @pytest.fixture
@@ -53,6 +53,29 @@ def test_a_damaged_file_is_not_served(delivered: Path, store: Path) -> None:
     (store / digest / "model.onnx").write_bytes(b"weights, one bit other")
     with pytest.raises(ModelError, match="is damaged: its digest is"):
         find_model(store, "surface")
+
+
+@pytest.mark.parametrize("file", MODEL_FILES)
+def test_a_model_that_is_damaged_in_the_store_is_whole_again_when_it_is_installed_again(
+    delivered: Path, store: Path, file: str
+) -> None:
+    digest = put_model(delivered, "surface", store)
+    (store / digest / file).write_bytes(b"one bit other")
+    put_model(delivered, "surface", store)
+    assert (find_model(store, "surface") / file).read_bytes() == (delivered / file).read_bytes()
+    (store / digest / file).unlink()
+    put_model(delivered, "surface", store)
+    assert (find_model(store, "surface") / file).read_bytes() == (delivered / file).read_bytes()
+    assert sorted(entry.name for entry in store.iterdir()) == [digest, "names"]
+
+
+def test_a_model_that_is_delivered_without_a_card_has_none_in_the_store(
+    delivered: Path, store: Path
+) -> None:
+    put_model(delivered, "surface", store)
+    (delivered / "card.json").unlink()
+    put_model(delivered, "surface", store)
+    assert not (find_model(store, "surface") / "card.json").exists()
 
 
 def test_a_name_that_nobody_put_is_said(store: Path) -> None:

@@ -62,6 +62,10 @@ def test_the_demo_bottle_is_judged_as_a_part_without_a_product() -> None:
         ({"defects": {"dent": {"stillOk": 1.5}}}, "stillOk"),
         ({"models": []}, "at /models"),
         ({"deadlineMs": 0}, "at /deadlineMs"),
+        (
+            {"conditions": {"lowestBrightness": 200, "highestBrightness": 100}},
+            "at /conditions: lowestBrightness 200.0 is above highestBrightness 100.0",
+        ),
         ({"mmPerPixel": {"cam1": 1, "cam2": 0}}, "at /mmPerPixel/cam2: .*found 0"),
         ({"cameras": {"cam1": {"controls": {"Exposure!": 3}}}}, "at /cameras/cam1/controls"),
         ({"cameras": {"cam1": {"controls": {"a": 1, "b": "x"}}}}, "at /cameras/cam1/controls/b"),
@@ -144,4 +148,23 @@ def test_a_file_that_is_damaged_in_the_store_is_told_and_the_last_good_stays(
     assert "damaged" in products.problems["can"]
     put_product(written(tmp_path / "can-5", version="5"), store)
     assert products.look()
+    assert products.problems == {}
+
+
+@pytest.mark.parametrize("damaged", [b"", json.dumps({**CAN, "productScore": 0.9}).encode()])
+def test_a_product_that_is_damaged_in_the_store_hinders_no_other_and_its_own_component_repairs_it(
+    store: Path, tmp_path: Path, damaged: bytes
+) -> None:
+    products = Products(store)
+    (file,) = store.glob(f"*/{PRODUCT_FILE}")
+    file.write_bytes(damaged)
+    products.look()
+    put_product(written(tmp_path / "tin-1", name="tin", version="1"), store)
+    assert products.look()
+    assert set(products.current) == {"tin"}
+    assert "damaged" in products.problems["can"]
+    assert not products.look()
+    put_product(written(tmp_path / "can-3"), store)
+    assert products.look()
+    assert products.current["can"].version == "3"
     assert products.problems == {}
