@@ -114,7 +114,9 @@ class Cameras:
     def name_of(self, device: str) -> str:
         """What a camera of the source is called outside: its node, where it has one."""
         source = self._configuration.source
-        return source.cameras[device].node if isinstance(source, V4l2Configuration) else device
+        if isinstance(source, V4l2Configuration) and device in source.cameras:
+            return source.cameras[device].node
+        return device
 
     def place(self, positions: Positions) -> None:
         """Let other cameras stand at the positions, from the next part on."""

@@ -236,6 +236,8 @@ class Capture:
         self._line.configure(configuration)
         self._configuration = self._bench.fitted(self._line.fitted(), self._line.now().product)
         self._cameras.configure(self._configuration)
+        if configuration.cameras != before.cameras:
+            self._bench.cameras_changed()
         if configuration.trigger != before.trigger:
             self._unseen = None
             self._trigger.close()

@@ -52,10 +52,10 @@ class Bench(threading.Thread):
         self._past = PastParts(context.station_id, context.configuration.ring_slots)
         self._taken = TakenReferences(bench.folder.references)
         self._calibrations = Calibrations(bench, context.health)
-        map_cameras = MapCameras(bench, self._calibrations)
-        map_cameras.take_kept(context.health)
+        self._map_cameras = MapCameras(bench, self._calibrations, context.health)
+        self._map_cameras.take_kept()
         self._steps: dict[str, Step] = {
-            "map_cameras": map_cameras,
+            "map_cameras": self._map_cameras,
             "calibrate": Calibrate(bench, self._calibrations),
             "take_reference": TakeReference(bench, self._past, self._taken, lambda: self._product),
         }
@@ -74,6 +74,10 @@ class Bench(threading.Thread):
     def part_captured(self, captured: PartCaptured) -> None:
         """A part's frames lie in the ring."""
         self._past.add(PastPart(captured.part, captured.product, captured.frames))
+
+    def cameras_changed(self) -> None:
+        """Other cameras are configured: where each stands holds only as far as it fits them."""
+        self._map_cameras.take_kept()
 
     def fitted(self, configuration: CaptureConfiguration, product: str) -> CaptureConfiguration:
         """The configuration with what was taken as the product's reference."""

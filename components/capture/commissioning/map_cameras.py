@@ -3,7 +3,7 @@
 import logging
 
 from capture.commissioning.calibrate import Calibrations
-from capture.commissioning.positions import PositionsError, checked, load, store
+from capture.commissioning.positions import Positions, PositionsError, checked, load, store
 from capture.commissioning.step import StepDone, Workbench
 from sightline.health import Health
 from sightline.journal import DurableText
@@ -16,9 +16,10 @@ WRONG_POSITIONS = "camera-positions"
 class MapCameras:
     """The arguments name a camera for each position: by its node, or by the source's name of it."""
 
-    def __init__(self, bench: Workbench, calibrations: Calibrations) -> None:
+    def __init__(self, bench: Workbench, calibrations: Calibrations, health: Health) -> None:
         self._bench = bench
         self._calibrations = calibrations
+        self._health = health
 
     def __call__(self, arguments: dict[str, Argument]) -> StepDone:
         """From the next part on."""
@@ -30,6 +31,7 @@ class MapCameras:
         before = {at: cameras.device_at(at) for at in positions}
         store(self._kept(), assignment)
         cameras.place(assignment)
+        self._health.clear_fault(WRONG_POSITIONS)
         moved = [at for at in positions if cameras.device_at(at) != before[at]]
         lost = [at for at in moved if self._calibrations.of(at) is not None]
         self._calibrations.drop(moved)
@@ -40,16 +42,17 @@ class MapCameras:
             positions={at: assignment.device_of(at) for at in positions},
         )
 
-    def take_kept(self, health: Health) -> None:
-        """Let the cameras stand as they stood before; a fault, and as configured, if that cannot be."""
+    def take_kept(self) -> None:
+        """Let the cameras stand as kept; a fault, and as configured, if that cannot be."""
         cameras = self._bench.cameras
         try:
             kept = load(self._kept(), cameras.configuration.cameras)
+            self._health.clear_fault(WRONG_POSITIONS)
         except (PositionsError, OSError) as error:
-            health.raise_fault(WRONG_POSITIONS, str(error))
+            kept = Positions({})
+            self._health.raise_fault(WRONG_POSITIONS, str(error))
             log.error("the cameras stand as configured", extra={"error": str(error)})
-        else:
-            cameras.place(kept)
+        cameras.place(kept)
 
     def _kept(self) -> DurableText:
         return DurableText(self._bench.folder.positions)

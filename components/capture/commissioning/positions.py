@@ -29,9 +29,15 @@ class Positions:
         if not self.device_at:
             return tuple(seen)
         by_device = {found.camera: found for found in seen}
-        return tuple(
-            replace(by_device[self.device_of(found.camera)], camera=found.camera) for found in seen
-        )
+        return tuple(self._at(found.camera, by_device) for found in seen)
+
+    def _at(
+        self, position: str, by_device: Mapping[str, Frame | CameraFault]
+    ) -> Frame | CameraFault:
+        device = self.device_of(position)
+        if device not in by_device:
+            return CameraFault(position, f"the camera {device} that is to stand here is not there")
+        return replace(by_device[device], camera=position)
 
 
 def checked(assignment: Mapping[str, object], cameras: Sequence[str]) -> Positions:

@@ -129,6 +129,25 @@ def test_positions_that_no_longer_fit_are_a_fault_and_the_cameras_stand_as_confi
     assert station.captured[-1].missing_cameras == ()
 
 
+def test_where_a_camera_was_taken_away_the_others_stand_as_configured_with_a_fault(
+    start_station: StartStation, pictures: Path
+) -> None:
+    station, without_cam2 = start_station(), ["cam1", "cam3", "cam4"]
+    station.trigger(1)
+    shade = station.pixels(station.captured[0], "cam1").mean()
+    step_of(station, tell(station, "map_cameras", cam1="cam2", cam2="cam1"))
+    station.configure(cameras=without_cam2)
+    for number in (2, 3):
+        life = station if number == 2 else start_station(cameras=without_cam2)
+        life.trigger(number)
+        part = life.captured[-1]
+        assert [ref.camera for ref in part.frames] == without_cam2
+        assert life.pixels(part, "cam1").mean() == shade
+        assert "cam2" in life.faults["camera-positions"]
+    life.configure(cameras=list(CAMERAS))
+    assert "camera-positions" not in life.faults
+
+
 @pytest.mark.parametrize("damaged", [b"\xff\xfe\x00", b"[]", b"{", b'{"version": 5}', b"\x00"])
 def test_damaged_files_of_the_bench_never_keep_the_station_from_starting(
     start_station: StartStation, pictures: Path, tmp_path: Path, damaged: bytes

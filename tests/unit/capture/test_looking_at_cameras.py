@@ -1,5 +1,6 @@
 """Who looks through streaming cameras sees the newest frame of each, and takes none from a part."""
 
+from capture.commissioning.positions import Positions
 from capture.sources.source import CameraFault
 from tests.unit.capture.capture_kit import wait_until
 from tests.unit.capture.scripted_camera import MILLISECOND_NS, Rig, rig_of, shade_of
@@ -35,3 +36,11 @@ def test_a_camera_that_goes_away_shows_no_old_frame() -> None:
         wait_until("that it is away", lambda: rig.counter("camera_lost_cam1") == 1)
         rig.wait_until_streaming()
         assert shade_seen(rig) is None
+
+
+def test_a_position_whose_camera_is_gone_has_no_picture_and_the_others_have_theirs() -> None:
+    positions = Positions({"cam1": "cam2", "cam2": "cam1"})
+    dark = [CameraFault("cam1", "dark"), CameraFault("cam3", "dark")]
+    without, third = positions.placed(dark)
+    assert without == CameraFault("cam1", "the camera cam2 that is to stand here is not there")
+    assert third == dark[1]
