@@ -4,8 +4,9 @@ The writer never waits. It marks a slot invalid, writes the pixels, then sets th
 A reader looks at the generation before and after it used the pixels, so it never takes a torn frame
 for a whole one, and a reader that comes too late learns it (FrameOverwrittenError).
 
-Layout: header (magic, incarnation, cameras, slots, slot bytes), then per camera and slot a page with
-the generation, then the pixels.
+Layout: a page with the header (magic, incarnation, bytes of the names, slots, slot bytes) and the names
+of the cameras, in the order in which their slots lie; then per camera and slot a page with the
+generation, then the pixels.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from sightline.messages import FrameRef, PixelFormat
 
 _HEADER = struct.Struct("<8sQIIQ")
 _GENERATION = struct.Struct("<Q")
-_MAGIC = b"SLRING01"
+_MAGIC = b"SLRING02"
 _PAGE_BYTES = 4096
 _BYTES_PER_PIXEL: dict[PixelFormat, int] = {"UYVY": 2, "YUYV": 2, "GREY": 1, "RGB24": 3}
 INVALID_GENERATION = 0
@@ -63,10 +64,10 @@ class RingWriter:
         self._slots = slots
         self._slot_bytes = slot_bytes
         self._generations = dict.fromkeys(cameras, INVALID_GENERATION)
-        self._memory = self._create(len(cameras))
+        self._memory = self._create("\n".join(cameras).encode())
 
-    def _create(self, cameras: int) -> mmap.mmap:
-        size = _PAGE_BYTES + cameras * self._slots * _stride(self._slot_bytes)
+    def _create(self, names: bytes) -> mmap.mmap:
+        size = _PAGE_BYTES + len(self._cameras) * self._slots * _stride(self._slot_bytes)
         _remove_drafts_of_the_dead(self.path)
         draft = self.path.with_suffix(f".{os.getpid()}.new")
         descriptor = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o640)
@@ -79,8 +80,9 @@ class RingWriter:
         finally:
             os.close(descriptor)
         _HEADER.pack_into(
-            memory, 0, _MAGIC, self.incarnation, cameras, self._slots, self._slot_bytes
+            memory, 0, _MAGIC, self.incarnation, len(names), self._slots, self._slot_bytes
         )
+        memory[_HEADER.size : _HEADER.size + len(names)] = names
         draft.rename(self.path)
         return memory
 
@@ -133,16 +135,20 @@ class _Mapped:
 
     memory: mmap.mmap
     incarnation: int
+    cameras: tuple[str, ...]
     slots: int
     slot_bytes: int
 
 
 class RingReader:
-    """Reads frames by reference, on any threads; opens the ring again when the writer made a new one."""
+    """Reads frames by reference, on any threads; opens the ring again when the writer made a new one.
+
+    The cameras must be the writer's; their order in the ring is the writer's, too.
+    """
 
     def __init__(self, path: Path, cameras: Sequence[str]) -> None:
         self._path = path
-        self._cameras = {camera: index for index, camera in enumerate(cameras)}
+        self._cameras = tuple(cameras)
         self._mapped: _Mapped | None = None
 
     def read(self, ref: FrameRef, use: Callable[[NDArray[np.uint8]], Result]) -> Result:
@@ -165,11 +171,12 @@ class RingReader:
         mapped = self._mapped
         if mapped is None or mapped.incarnation != ref.incarnation:
             mapped = self._mapped = self._open()
-        camera = self._cameras.get(ref.camera)
         if mapped.incarnation != ref.incarnation:
             raise FrameOverwrittenError(f"{ref.camera}: the ring of this frame is gone")
-        if camera is None or not 0 <= ref.slot < mapped.slots or _bytes_of(ref) > mapped.slot_bytes:
+        is_there = ref.camera in mapped.cameras and 0 <= ref.slot < mapped.slots
+        if not is_there or _bytes_of(ref) > mapped.slot_bytes:
             raise FrameOverwrittenError(f"{ref.camera}: no such slot in the ring: {ref}")
+        camera = mapped.cameras.index(ref.camera)
         yield mapped.memory, _slot_start(camera, ref.slot, mapped.slots, mapped.slot_bytes)
 
     def _open(self) -> _Mapped:
@@ -178,13 +185,16 @@ class RingReader:
                 memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise FrameOverwrittenError(f"no frame ring at {self._path}: {error}") from error
-        magic, incarnation, cameras, slots, slot_bytes = _HEADER.unpack_from(memory, 0)
-        if magic != _MAGIC or cameras != len(self._cameras):
+        magic, incarnation, length, slots, slot_bytes = _HEADER.unpack_from(memory, 0)
+        if magic != _MAGIC:
+            raise FrameOverwrittenError(f"{self._path}: found {magic!r}; expected {_MAGIC!r}")
+        names = memory[_HEADER.size : _HEADER.size + length].decode().split("\n")
+        if sorted(names) != sorted(self._cameras):
             raise FrameOverwrittenError(
-                f"{self._path}: found {magic!r} for {cameras} cameras; "
-                f"expected {_MAGIC!r} for {len(self._cameras)}"
+                f"{self._path} is a ring of {', '.join(names)}; "
+                f"this reader is configured for {', '.join(self._cameras)}"
             )
-        return _Mapped(memory, incarnation, slots, slot_bytes)
+        return _Mapped(memory, incarnation, tuple(names), slots, slot_bytes)
 
     def _check(self, memory: mmap.mmap, start: int, ref: FrameRef) -> None:
         (generation,) = _GENERATION.unpack_from(memory, start)

@@ -151,6 +151,21 @@ def test_cameras_do_not_disturb_one_another(path: Path) -> None:
     assert value_of(reader.copy(first)) == (1, 1)
 
 
+def test_a_reader_that_lists_the_cameras_in_another_order_swaps_no_pictures(path: Path) -> None:
+    ring, reader = RingWriter(path, ["cam1", "cam2"], 2, 64), RingReader(path, ["cam2", "cam1"])
+    first, second = write(ring, 1, "cam1"), write(ring, 2, "cam2")
+    assert value_of(reader.copy(first)) == (1, 1)
+    assert value_of(reader.copy(second)) == (2, 2)
+
+
+@pytest.mark.parametrize("others", [["cam1"], ["cam1", "cam3"], ["cam1", "cam2", "cam3"]])
+def test_a_reader_of_other_cameras_is_told_whose_ring_it_is(path: Path, others: list[str]) -> None:
+    ring = RingWriter(path, ["cam1", "cam2"], 2, 64)
+    ref = write(ring, 1)
+    with pytest.raises(FrameOverwrittenError, match="is a ring of cam1, cam2; this reader is"):
+        RingReader(path, others).copy(ref)
+
+
 @pytest.mark.parametrize(
     ("pixel_format", "shape"),
     [("UYVY", (4, 8, 2)), ("GREY", (4, 8)), ("RGB24", (4, 8, 3)), ("NV12", (6, 8))],
@@ -230,7 +245,7 @@ def test_no_ring_or_another_file_in_its_place_is_said(path: Path) -> None:
     with pytest.raises(FrameOverwrittenError, match="no frame ring at"):
         reader.copy(ref)
     path.write_bytes(b"something else".ljust(4096))
-    with pytest.raises(FrameOverwrittenError, match="expected b'SLRING01' for 1"):
+    with pytest.raises(FrameOverwrittenError, match="expected b'SLRING02'"):
         reader.copy(ref)
 
 
