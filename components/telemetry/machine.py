@@ -3,7 +3,7 @@
 import msgspec
 
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
-from sightline.messages import MachineSamples, MachineState
+from sightline.messages import MachineSamples, MachineState, MachineValue
 from telemetry.configuration import TelemetryConfiguration
 from telemetry.consolidate import Consolidator, Interval
 from telemetry.enrich import enriched, status_of
@@ -62,13 +62,19 @@ class Machine:
         return self._fitted(state)
 
     def _fitted(self, state: MachineState) -> MachineState:
-        """The state without its most usual values, as far as it is too large for a message."""
+        """As much of the state as fits a message: what the line does, then the least usual values."""
         while state.values and len(encode_of_any_size(state)) > GREATEST_MESSAGE_BYTES:
-            least = min(reversed(state.values), key=lambda value: value.outlier_score)
+            least = min(reversed(state.values), key=self._rank)
             kept = tuple(value for value in state.values if value is not least)
             state = msgspec.structs.replace(state, values=kept)
             self.values_omitted += 1
         return state
+
+    def _rank(self, value: MachineValue) -> tuple[bool, float]:
+        """What records tell of the line goes before all else, however usual it is."""
+        configuration = self._configuration
+        is_of_line = value.tag in (configuration.belt_speed_tag, configuration.running_tag)
+        return is_of_line, value.outlier_score
 
 
 class TelemetryFunction:

@@ -174,6 +174,18 @@ def test_a_state_too_large_for_a_message_is_cut_and_the_cut_is_counted() -> None
     assert function.values_omitted == 200 - len(state.values)
 
 
+def test_a_state_that_is_cut_keeps_the_belt_speed_and_whether_the_line_runs() -> None:
+    function = a_function(interval_s=0.1)
+    others = [sample(f"{k}-{'x' * 50}", 1.0) for k in range(60)]
+    usual = [*others, sample("line_running", True), sample("belt_speed", 0.5)]
+    function.take(batch(1, at_s=0.0))
+    state = function.take(batch(2, *usual, at_s=0.2))
+    assert state is not None
+    assert function.values_omitted > 0
+    kept = {value.tag: value.value for value in state.values}
+    assert (kept["line_running"], kept["belt_speed"]) == (True, 0.5)
+
+
 texts = st.text(max_size=64)
 any_value = st.one_of(st.none(), st.booleans(), st.floats(), texts)
 any_sample = st.builds(
