@@ -1,5 +1,6 @@
 """Which training pictures are held out to choose thresholds and the best epoch by; never test pictures."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -8,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import PictureError
-from training.datasets import DataSet, Picture
+from training.datasets import ANOMALY, NORMAL, DataSet, ImageLabel, Picture
 
 Rows = NDArray[np.int64]
+Unit = list[int]  # rows that stay together
 
 
 def training_part(found: DataSet) -> DataSet:
@@ -25,43 +27,96 @@ def mixes_groups(found: DataSet) -> bool:
     return any(picture.group in groups for picture in found.of_split("test").pictures)
 
 
-def hold_out(found: DataSet, share: float, seed: int) -> Rows:
+def hold_out(
+    found: DataSet, share: float, seed: int, needed: Sequence[ImageLabel] = (ANOMALY,)
+) -> Rows:
     """Rows of `training_part` to be held out, drawn as the test part was drawn.
 
-    Pictures of a group stay on one side, unless the data set's own test part mixes groups: then the same
-    share of each group is held out. Both label by label.
+    PictureError if a needed label that there is would be missing among them, or among the others.
     """
     pictures = training_part(found).pictures
-    mixed = mixes_groups(found)
-    chosen = found_by_strata(pictures, share, seed, mixed)
+    chosen = hold_out_of(pictures, share, seed, mixes_groups(found))
     if not len(chosen) or len(chosen) == len(pictures):
         raise PictureError(f"{found.name}: {len(pictures)} pictures are too few to hold some out")
+    held = set(chosen.tolist())
+    for label in needed:
+        own = {row for row, picture in enumerate(pictures) if picture.label == label}
+        if own and not 0 < len(own & held) < len(own):
+            units = sorted({pictures[row].unit for row in own})
+            raise PictureError(
+                f"{found.name}: {len(own)} {label} pictures, of {', '.join(units)}, are too few to learn "
+                "from some and to hold others out; label more, or try another --seed"
+            )
+    return chosen
+
+
+def hold_out_of(pictures: Sequence[Picture], share: float, seed: int, mixed: bool) -> Rows:
+    """`found_by_strata`, and a word on standard error if a group had to be cut."""
+    chosen = found_by_strata(pictures, share, seed, mixed)
+    held = set(chosen.tolist())
+    learned = {picture.group for row, picture in enumerate(pictures) if row not in held}
+    cut = sorted(learned & {pictures[row].group for row in held} - {""})
+    if cut and not mixed:
+        sys.stderr.write(
+            f"  all pictures of a label are of {', '.join(cut)}: some of them are held out, so the "
+            "figures on those look better than they are; label pictures of other groups, too\n"
+        )
     return chosen
 
 
 def found_by_strata(pictures: Sequence[Picture], share: float, seed: int, mixed: bool) -> Rows:
-    """Rows drawn at random: by group and label if `mixed`, else whole groups, by their commonest label."""
+    """Rows drawn at random: by group and label if `mixed`, else whole groups, by their commonest label.
+
+    Of each label there are some among them and some among the others, if it has two pictures.
+    """
     random = np.random.default_rng(seed)
-    units: dict[str, list[int]] = defaultdict(list)
-    for row, picture in enumerate(pictures):
-        own = picture.name or PurePath(picture.file).name
-        units[own if mixed else picture.group or own].append(row)
-    strata: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
-    for _, rows in sorted(units.items()):
+    units = _units_of(pictures, mixed)
+    strata: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    for rows in units:
         labels = Counter(pictures[row].label for row in rows)
         strata[(labels.most_common(1)[0][0], pictures[rows[0]].group if mixed else "")].append(rows)
-    chosen = [row for _, one in sorted(strata.items()) for row in _drawn(one, share, random)]
+    chosen = {row for _, one in sorted(strata.items()) for row in _drawn(one, share, random)}
+    for label in (NORMAL, ANOMALY):
+        own = {row for row, picture in enumerate(pictures) if picture.label == label}
+        if len(own) > 1 and not 0 < len(own & chosen) < len(own):
+            having = [rows for rows in units if own & set(rows)]
+            chosen = _evened(chosen, own, having, share, random)
     return np.array(sorted(chosen), np.int64)
 
 
-def _drawn(units: Sequence[list[int]], share: float, random: np.random.Generator) -> list[int]:
+def _units_of(pictures: Sequence[Picture], mixed: bool) -> list[Unit]:
+    """What is drawn as one: pictures if `mixed`, else groups, and pictures without one."""
+    units: dict[str, Unit] = defaultdict(list)
+    for row, picture in enumerate(pictures):
+        own = picture.name or PurePath(picture.file).name
+        units[own if mixed else picture.group or own].append(row)
+    return [rows for _, rows in sorted(units.items())]
+
+
+def _drawn(units: Sequence[Unit], share: float, random: np.random.Generator) -> Unit:
     """Rows of units until about the share is reached; a unit that is much too large is passed over."""
     wanted = share * sum(len(rows) for rows in units)
-    chosen: list[int] = []
+    chosen: Unit = []
     for number in random.permutation(len(units)):
         if len(chosen) + 0.5 * len(units[number]) <= wanted:
             chosen += units[number]
     return chosen
+
+
+def _evened(
+    chosen: set[int],
+    own: set[int],
+    units: Sequence[Unit],
+    share: float,
+    random: np.random.Generator,
+) -> set[int]:
+    """With a label on both sides that was on one: its smallest unit changes sides; its only one is cut."""
+    if len(units) == 1:
+        count = min(max(1, round(share * len(own))), len(own) - 1)
+        return chosen - own | {int(row) for row in random.permutation(sorted(own))[:count]}
+    shuffled = [units[number] for number in random.permutation(len(units))]
+    smallest: Unit = min(shuffled, key=len)
+    return chosen ^ set(smallest)
 
 
 def identity_of(plan: object, part: DataSet) -> str:

@@ -238,7 +238,8 @@ class ClassifierMethod:
     ) -> Checkpoint:
         """Train on pictures that are known to be normal or anomalous."""
         known = known_part(found)
-        part, held_out = training_part(known), hold_out(known, plan.held_out, options.seed)
+        part = training_part(known)
+        held_out = hold_out(known, plan.held_out, options.seed, (NORMAL, ANOMALY))
         size = (plan.width, plan.height)
         cache = out / f"inputs-{size[0]}x{size[1]}.u8"
         images = load_inputs(part.pictures, plan.preprocessing, size, cache)

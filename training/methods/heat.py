@@ -16,7 +16,7 @@ from training.boxes import mean_union_f1
 from training.datasets import ANOMALY, NORMAL, DataSet, Images, Picture, load_inputs
 from training.evaluation.answers import Answer
 from training.evaluation.predictors import boxes_of_heat
-from training.holdout import Rows, hold_out, training_part
+from training.holdout import Rows, found_by_strata, hold_out_of, mixes_groups, training_part
 from training.loop import Outcome
 from training.methods.classifier import best_threshold, odds_of
 
@@ -28,10 +28,14 @@ GREATEST_VALIDATION = 120
 
 @dataclass(frozen=True)
 class NormalsAndValidation:
-    """Normal pictures to learn from, and pictures of the training part that show anomalies."""
+    """Normal pictures to learn from, and pictures of the training part that show anomalies.
+
+    `mixed`: whether the test part has groups of these, too.
+    """
 
     normals: DataSet
     validation: DataSet
+    mixed: bool
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,10 @@ def normals_and_validation(found: DataSet, seed: int) -> NormalsAndValidation:
             f"by; found are {len(normals.pictures)} and {len(bad.pictures)} outside of the test part"
         )
     share = min(0.5, GREATEST_VALIDATION / len(bad.pictures))
-    rows = hold_out(
-        replace(found, pictures=(*bad.pictures, *found.of_split("test").pictures)), share, seed
-    )
+    mixed = mixes_groups(found)
+    rows = found_by_strata(bad.pictures, share, seed, mixed)
     chosen = replace(bad, pictures=tuple(bad.pictures[row] for row in rows))
-    return NormalsAndValidation(normals, chosen)
+    return NormalsAndValidation(normals, chosen, mixed)
 
 
 def best_cut(
@@ -97,13 +100,6 @@ def answer_of_heat(heat: Heat, threshold: float, least_area: float, picture: Pic
     size = (picture.width, picture.height)
     boxes = boxes_of_heat(heat, threshold, least_area, size, "anomaly")
     return Answer(tuple(boxes), float(heat.max()))
-
-
-def some_rows(count: int, share: float, seed: int) -> Rows:
-    """Rows drawn at random, at least one."""
-    wanted = max(1, round(share * count))
-    rows: Rows = np.sort(np.random.default_rng(seed).permutation(count)[:wanted])
-    return rows
 
 
 Reading = TypeVar("Reading")
@@ -153,7 +149,7 @@ def load_both(
     validation = load_inputs(
         parts.validation.pictures, preprocessing, size, out / "inputs-validation.u8"
     )
-    held_out = some_rows(len(normals), *rule)
+    held_out = hold_out_of(parts.normals.pictures, *rule, parts.mixed)
     odds = odds_of([(False, picture.group) for picture in parts.normals.pictures])
     odds[held_out] = 0
     return HeatFacts(normals, held_out, odds / odds.sum(), validation)

@@ -1,12 +1,14 @@
 """Small data sets on disk for the tests of training."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+
+from training.datasets import ANOMALY, DataSet, ImageLabel, Picture, Split, TrueBox
 
 
 def write_picture(
@@ -47,3 +49,32 @@ def write_coco(
     file = folder / name
     file.write_text(json.dumps(coco, indent=1), encoding="utf-8")
     return file
+
+
+def pictures_of(
+    split: Split,
+    group: str,
+    label: ImageLabel,
+    count: int,
+    first: int = 0,
+    folder: Path = Path(),
+) -> list[Picture]:
+    """Pictures that are only named, in the folder."""
+    return [
+        Picture(
+            folder / f"{group}-{label}-{number}.png",
+            40,
+            30,
+            (TrueBox("spot", (1, 1, 5, 5)),) if label == ANOMALY else (),
+            group=group,
+            split=split,
+            label=label,
+            name=f"{split}/{group}-{label}-{number}.png",
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def data_set(*parts: Sequence[Picture]) -> DataSet:
+    """A data set of these pictures."""
+    return DataSet("data", "coco", tuple(picture for part in parts for picture in part), ("spot",))

@@ -1,8 +1,6 @@
-"""The steps that the methods are made of: who is held out, what is painted, thresholds and calibration."""
+"""The steps that the methods are made of: what is painted, thresholds and calibration."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,84 +12,18 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 import torch
 
 from inference.ssd import AnchorLevel, AnchorSpec, encode, make_anchors
-from sightline.errors import PictureError
+from tests.unit.training.pictures import pictures_of
 from training.augment import painted
 from training.boxes import best_box_threshold, mean_union_f1
 from training.crops import Truth, zoomed_crop
-from training.datasets import ANOMALY, NORMAL, DataSet, ImageLabel, Picture, Split, TrueBox
+from training.datasets import ANOMALY
 from training.evaluation.answers import Answer, FoundBox
-from training.holdout import hold_out, mixes_groups, training_part
 from training.losses import overlap_loss
 from training.methods.classifier import best_threshold, calibrated, f1_of, odds_of
-from training.methods.heat import best_cut, normals_and_validation
+from training.methods.heat import best_cut
 from training.models.classifier import Classifier, MirrorMean
 
 NO_BOXES = np.zeros((0, 4), np.float32)
-
-
-def pictures_of(
-    split: Split, group: str, label: ImageLabel, count: int, first: int = 0
-) -> list[Picture]:
-    """Pictures that are only named."""
-    return [
-        Picture(
-            Path(f"{group}-{label}-{number}.png"),
-            40,
-            30,
-            (TrueBox("spot", (1, 1, 5, 5)),) if label == ANOMALY else (),
-            group=group,
-            split=split,
-            label=label,
-            name=f"{split}/{group}-{label}-{number}.png",
-        )
-        for number in range(first, first + count)
-    ]
-
-
-def data_set(*parts: Sequence[Picture]) -> DataSet:
-    """A data set of these pictures."""
-    return DataSet("data", "coco", tuple(picture for part in parts for picture in part), ("spot",))
-
-
-def test_groups_stay_on_one_side_where_the_test_part_has_groups_of_its_own() -> None:
-    groups = [pictures_of("train", f"g{n}", ANOMALY if n % 2 else NORMAL, 5) for n in range(20)]
-    found = data_set(*groups, pictures_of("test", "h", NORMAL, 5))
-    assert not mixes_groups(found)
-    part = training_part(found).pictures
-    held = {part[row].name for row in hold_out(found, 0.2, 1)}
-    for group in groups:
-        assert len({picture.name in held for picture in group}) == 1
-    assert {picture.label for picture in part if picture.name in held} == {NORMAL, ANOMALY}
-
-
-def test_a_share_of_each_group_is_held_out_where_the_test_part_mixes_groups() -> None:
-    groups = [pictures_of("train", f"g{n}", ANOMALY, 10) for n in range(4)]
-    found = data_set(*groups, pictures_of("test", "g1", ANOMALY, 2, first=50))
-    part = training_part(found).pictures
-    held = [part[row].group for row in hold_out(found, 0.2, 1)]
-    assert sorted(held) == [f"g{n}" for n in range(4) for _ in range(2)]
-
-
-def test_no_test_picture_is_ever_held_out_or_learned_from() -> None:
-    found = data_set(
-        pictures_of("train", "a", ANOMALY, 30),
-        pictures_of("", "n", NORMAL, 10),
-        pictures_of("test", "a", ANOMALY, 5, first=50),
-        pictures_of("test", "a", NORMAL, 5, first=50),
-    )
-    parts = normals_and_validation(found, 1)
-    used = {
-        picture.split for part in (parts.normals, parts.validation) for picture in part.pictures
-    }
-    assert used == {"", "train"}
-    assert all(picture.split == "train" for picture in training_part(found).pictures)
-
-
-def test_too_few_pictures_are_refused_with_what_was_found() -> None:
-    with pytest.raises(PictureError, match="too few"):
-        hold_out(data_set(pictures_of("train", "a", NORMAL, 1)), 0.1, 1)
-    with pytest.raises(PictureError, match="found are 0 and 9"):
-        normals_and_validation(data_set(pictures_of("train", "a", ANOMALY, 9)), 1)
 
 
 @given(st.integers(0, 2**32 - 1))
