@@ -1,6 +1,6 @@
 """Pictures as the station and as a model sees them."""
 
-import json
+import hashlib
 import math
 import sys
 import time
@@ -37,10 +37,12 @@ def load_inputs(
     """All pictures at model size, (K, height, width, 3), in a file that later runs find again."""
     shape = (len(pictures), size[1], size[0], 3)
     marker = cache.with_suffix(".done")
+    wanted = _description(pictures, preprocessing, size)
     known = marker.read_text() if marker.is_file() and _is_whole(cache, shape) else ""
-    if known == _description(pictures, preprocessing, size):
+    if known == wanted:
         return np.memmap(cache, np.uint8, "r", shape=shape)
     cache.parent.mkdir(parents=True, exist_ok=True)
+    marker.unlink(missing_ok=True)  # killed from here on, it is read again
     images = np.memmap(cache, np.uint8, "w+", shape=shape)
     files = [picture.file for picture in pictures]
     with ProcessPoolExecutor(max_workers=2) as workers:
@@ -54,7 +56,7 @@ def load_inputs(
                     f"  reading pictures: {row + 1} of {len(files)}, {elapsed_s:.0f} s\n"
                 )
     images.flush()
-    marker.write_text(_description(pictures, preprocessing, size))
+    marker.write_text(wanted)
     return images
 
 
@@ -69,5 +71,9 @@ def _is_whole(cache: Path, shape: tuple[int, ...]) -> bool:
 
 
 def _description(pictures: Sequence[Picture], preprocessing: str, size: tuple[int, int]) -> str:
-    newest = max(picture.file.stat().st_mtime_ns for picture in pictures)
-    return json.dumps([len(pictures), str(pictures[0].file), newest, preprocessing, size])
+    """Which files in which order, as they are now, and what is made of them; one line."""
+    total = hashlib.sha256(repr((preprocessing, size)).encode())
+    for picture in pictures:
+        facts = picture.file.stat()
+        total.update(repr((str(picture.file), facts.st_size, facts.st_mtime_ns)).encode())
+    return total.hexdigest()

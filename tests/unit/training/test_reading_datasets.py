@@ -2,19 +2,15 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.preprocess import AREA_HALVES
 from sightline.errors import PictureError
 from tests.unit.training.pictures import write_coco, write_picture
-from training.datasets import Picture, load_inputs, read_dataset
+from training.datasets import read_dataset
 from training.datasets.json_places import read_lists
 
 BOX = (1.0, 2.0, 10.0, 5.0)
@@ -214,19 +210,3 @@ def test_text_that_is_no_json_object_is_a_value_error_and_nothing_else(text: str
     except ValueError:
         return
     assert isinstance(json.loads(text), dict)
-
-
-@pytest.mark.parametrize("left_bytes", [None, 100])
-def test_inputs_whose_file_was_removed_or_cut_are_read_again(
-    tmp_path: Path, left_bytes: int | None
-) -> None:
-    file = tmp_path / "picture.png"
-    assert cv2.imwrite(str(file), np.full((32, 64, 3), 90, np.uint8))
-    picture, cache = Picture(file, 64, 32, ()), tmp_path / "work" / "inputs.u8"
-    first = np.array(load_inputs([picture], AREA_HALVES, (32, 16), cache))
-    if left_bytes is None:
-        cache.unlink()
-    else:
-        os.truncate(cache, left_bytes)
-    again = load_inputs([picture], AREA_HALVES, (32, 16), cache)
-    np.testing.assert_array_equal(again, first)
