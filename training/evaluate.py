@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from training.data_options import add_data_options, chosen_data, read_data
 from training.datasets import DataSet, Split
 from training.duplicates import duplicate_figures
 from training.evaluation.answers import Predictor
-from training.evaluation.card import KEY, card_entry
+from training.evaluation.card import ALL, KEY, SEEN, card_entry, warning_of
 from training.evaluation.parts import evaluate_parts, note_on_card
 from training.evaluation.pictures import baseline_figures, evaluate_pictures, with_labels
 from training.evaluation.predictors import open_predictor
 from training.evaluation.report import report_html
+from training.evaluation.seen import seen_in_training
 from training.evaluation.thresholds import Prices
 from training.model_card import add_to_card
 from training.model_files import model_folder
@@ -47,8 +49,10 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
         add_to_card(folder, {})  # better now than after the work
     found = chosen_data(given)
     chosen = _chosen(found, given.split)
+    seen = _seen(folders, found, chosen)
     if any(picture.part_number for picture in chosen.pictures):
         result = evaluate_parts(folders, chosen.pictures, given.sweep, _prices(given))
+        result[SEEN] = max(seen.values())
         if given.cards:
             for folder in folders:
                 note_on_card(folder, result)
@@ -59,7 +63,7 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError(f"found {len(folders)} models; pictures take one at a time")
     training = _training(given, found)
     for folder in folders if given.out or not result else []:
-        by_picture = _by_picture(open_predictor(folder), given, chosen, training)
+        by_picture = _by_picture(open_predictor(folder), given, chosen, training, seen[folder])
         if given.cards and not result:
             add_to_card(folder, {KEY: card_entry(by_picture)})
         result = result or by_picture
@@ -84,7 +88,11 @@ def baselines_only(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _by_picture(
-    predictor: Predictor, given: argparse.Namespace, chosen: DataSet, training: DataSet
+    predictor: Predictor,
+    given: argparse.Namespace,
+    chosen: DataSet,
+    training: DataSet,
+    seen: int,
 ) -> dict[str, Any]:
     labels = given.labels or _defects(predictor.labels, chosen)
     started = time.monotonic()
@@ -96,10 +104,11 @@ def _by_picture(
         "model digest": predictor.digest,
         "data": chosen.name,
         "data digest": chosen.digest(),
-        "split": " and ".join(given.split) or "test",
-        "fold": given.fold or "the data set's own split",
+        "split": " and ".join(given.split) or ("test" if _has_parts(chosen) else ALL),
+        "fold": given.fold or ("the data set's own split" if _has_parts(chosen) else "no split"),
         "left out": ", ".join(given.without_group) or "nothing",
         "bad labels dropped": len(chosen.problems),
+        SEEN: seen,
         "training pictures compared with": len(training.pictures),
         "run time, s": round(time.monotonic() - started, 1),
         "version": __version__,
@@ -118,13 +127,32 @@ def _prices(given: argparse.Namespace) -> Prices:
 
 
 def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
-    """The test part, or all if nothing says what that is; PictureError if it is empty."""
-    chosen = found.of_split(*(SPLITS[split] for split in splits or ["test"]))
-    if not chosen.pictures and not splits:
+    """The test part, or all if no picture is of any part; PictureError if it is empty."""
+    if not splits and not _has_parts(found):
         chosen = found
+    else:
+        chosen = found.of_split(*(SPLITS[split] for split in splits or ["test"]))
     if not chosen.pictures:
-        raise PictureError(f"{found.name} has no pictures of the split {' or '.join(splits)}")
+        counts = Counter(picture.split or "none" for picture in found.pictures)
+        there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+        raise PictureError(
+            f"{found.name} has no pictures of the split {' or '.join(splits or ['test'])}; there are "
+            f"{there or 'none at all'}, to be chosen by --split"
+        )
     return chosen
+
+
+def _has_parts(found: DataSet) -> bool:
+    return any(picture.split for picture in found.pictures)
+
+
+def _seen(folders: Sequence[Path], found: DataSet, chosen: DataSet) -> dict[Path, int]:
+    """How many of the pictures each model was trained on; told where there are any."""
+    counts = {folder: seen_in_training(folder, found, chosen) for folder in folders}
+    for folder, count in counts.items():
+        if count:
+            sys.stderr.write(f"  {folder.name}:{warning_of(count)}\n")
+    return counts
 
 
 def _training(given: argparse.Namespace, found: DataSet) -> DataSet:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import ModelError
-from training.evaluation.card import KEY, card_lines
+from training.evaluation.card import KEY, SEEN, card_lines, warning_of
 
 
 def write_card(folder: Path) -> None:
@@ -65,12 +65,14 @@ def card_text(facts: dict[str, Any]) -> str:
 
 def _evaluation_lines(facts: dict[str, Any]) -> list[str]:
     found = facts["evaluation"]
-    parts = found["parts"]
+    parts, seen = found["parts"], found.get(SEEN, 0)
+    new = "" if seen else " never seen before"
     lines = [
         "",
-        f"## On {parts['good']} good and {parts['bad']} bad parts never seen before",
+        f"## On {parts['good']} good and {parts['bad']} bad parts{new}",
         "",
-        "Both demo models together, by the default policy. In brackets: 95 % bounds.",
+        "Both demo models together, by the default policy. In brackets: 95 % bounds."
+        + warning_of(seen),
         "",
         "| | share | of |",
         "| --- | --- | --- |",

@@ -1,5 +1,6 @@
 """COCO JSON: one file or several (`..train...json`, `..test...json`), paths relative to the file."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,17 +32,23 @@ def read_coco(folder: Path) -> list[Picture]:
     return list(found.pictures)
 
 
-def coco_files(folder: Path) -> list[Path]:
-    """The folder's COCO files: JSON files with images, annotations and categories."""
-    found = []
+def coco_files(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The folder's JSON files with images, annotations and categories, and those that cannot be read."""
+    found, problems = [], []
     for file in sorted(folder.glob("*.json")):
         try:
             lists = read_lists(file.read_text(encoding="utf-8"))
-        except ValueError:
+        except json.JSONDecodeError as error:
+            place = Source(str(file), error.lineno, error.colno)
+            problems.append(Problem(place, f"no JSON: {error.msg}"))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem(Source(str(file)), f"cannot be read: {error}"))
+        except ValueError:  # no object, so no COCO file
             continue
-        if {"images", "annotations", "categories"} <= lists.keys():
-            found.append(file)
-    return found
+        else:
+            if {"images", "annotations", "categories"} <= lists.keys():
+                found.append(file)
+    return found, problems
 
 
 def read_coco_files(folder: Path, files: Sequence[Path]) -> DataSet:

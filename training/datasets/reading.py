@@ -1,6 +1,7 @@
 """A data set from a folder, whatever its format is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from sightline.errors import PictureError
@@ -15,7 +16,9 @@ Reader = Callable[[Path], DataSet]
 
 
 def _read_coco(folder: Path) -> DataSet:
-    return read_coco_files(folder, coco_files(folder))
+    files, unreadable = coco_files(folder)
+    found = read_coco_files(folder, files)
+    return replace(found, problems=(*unreadable, *found.problems))
 
 
 FORMATS: dict[str, Reader] = {
@@ -30,7 +33,8 @@ def format_of(folder: Path) -> str:
     """The format that a folder has by its looks; PictureError says what was looked for."""
     if not folder.is_dir():
         raise PictureError(f"{folder} is no folder")
-    if coco_files(folder):
+    coco, unreadable = coco_files(folder)
+    if coco:
         return "coco"
     if any((folder / ANNOTATIONS).glob("*.xml")):
         return "voc"
@@ -38,9 +42,10 @@ def format_of(folder: Path) -> str:
         return "lookout"
     if any((folder / split / name).is_dir() for split in SPLITS for name in CLASSES):
         return "class-folders"
+    broken = "".join(f"\n  {problem}" for problem in unreadable)
     raise PictureError(
         f"{folder} is no data set: no COCO file (*.json), no {ANNOTATIONS}/*.xml (Pascal VOC), no "
-        "manifest (*.manifest, *.jsonl), no train|test/normal|anomaly folders"
+        f"manifest (*.manifest, *.jsonl), no train|test/normal|anomaly folders{broken}"
     )
 
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 KEY = "evaluation_by_picture"
-FACTS = ("data", "data digest", "split", "fold", "left out", "run time, s", "version")
+ALL = "all"  # the split of pictures that have none
+SEEN = "pictures that it was trained on"
+FACTS = ("data", "data digest", "split", "fold", "left out", SEEN, "run time, s", "version")
 
 
 def card_entry(result: dict[str, Any]) -> dict[str, Any]:
@@ -22,13 +24,15 @@ def card_lines(entry: dict[str, Any]) -> list[str]:
     """The same for people, as Markdown."""
     facts, by_picture = entry["facts"], entry["by_picture"]
     copy = entry["baselines"].get("copy", {})
+    part = "all of them" if facts["split"] == ALL else f"{facts['split']} part"
     lines = [
         "",
-        f"## On the pictures `{facts['data']}`, {facts['split']} part ({facts['fold']})",
+        f"## On the pictures `{facts['data']}`, {part} ({facts['fold']})",
         "",
         f"{by_picture['pictures']} pictures, {by_picture['anomalies']} of them anomalies; "
         f"left out: {facts['left out']}; {entry['near_duplicates']} look like a training picture. "
-        f"{by_picture['escapes']} escapes, {by_picture['overkill']} overkill. In brackets: 95 % bounds.",
+        f"{by_picture['escapes']} escapes, {by_picture['overkill']} overkill. In brackets: "
+        f"95 % bounds.{warning_of(facts.get(SEEN, 0))}",
         "",
         "| | value | copying |",
         "| --- | --- | --- |",
@@ -44,6 +48,14 @@ def card_lines(entry: dict[str, Any]) -> list[str]:
         for name, won in entry["beats_the_baselines"].items()
     ]
     return [*lines, "", "; ".join(verdicts).capitalize() + "."]
+
+
+def warning_of(seen: int) -> str:
+    """A sentence to add where a model was trained on some of the pictures that it is evaluated on."""
+    said = (
+        f" It was trained on {seen} of these pictures: this does not tell what it makes of others."
+    )
+    return said if seen else ""
 
 
 def with_bounds(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from inference.answers import ServingModel, Timings, ask, read_answers
 from inference.configuration import LabelTiers, Policy
 from inference.detectors.onnx import OnnxDetector
 from training.datasets import Picture, load_frame
+from training.evaluation.card import SEEN
 from training.evaluation.thresholds import Prices
 from training.examination import ExaminedPart, figures, planted_on
 from training.model_card import add_to_card
@@ -110,7 +111,7 @@ def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
 
 def note_on_card(folder: Path, result: dict[str, Any]) -> None:
     """Write the figures on the model's card."""
-    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms")
+    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms", SEEN)
     figures_of_parts = {name: result[name] for name in kept}
     tiers = result["policy"]["defects"]
     add_to_card(folder, {"evaluation": figures_of_parts, "recommended_tiers": tiers})

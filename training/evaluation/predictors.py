@@ -52,7 +52,7 @@ class BoxPredictor:
         self._model = ServingModel(detector)
         self.name, self.digest = detector.contract.name, detector.digest
         self.labels = detector.contract.labels
-        thresholds = _card(folder).get("thresholds", {})
+        thresholds = card_of(folder).get("thresholds", {})
         self.box_threshold = float(thresholds.get("box", DEFAULT_THRESHOLD))
         self.image_threshold = float(thresholds.get("image", self.box_threshold))
 
@@ -159,6 +159,10 @@ def _contract(file: Path) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def _card(folder: Path) -> dict[str, Any]:
+def card_of(folder: Path) -> dict[str, Any]:
+    """The facts on a model's card, none without one; ModelError if it cannot be read."""
     file = folder / CARD_FILE
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from error

@@ -9,6 +9,7 @@ import pytest
 
 from sightline.errors import ModelError
 from tests.unit.training.bright import CONTRACT, SPOT, write_heat_model, write_spot
+from tests.unit.training.cards import CARD
 from tests.unit.training.pictures import write_coco
 from training import evaluate
 from training.datasets import read_dataset
@@ -17,26 +18,6 @@ from training.evaluation.drawing import drawn
 from training.evaluation.predictors import boxes_of_heat, open_predictor
 
 ROOT = Path(__file__).parents[3]
-
-
-CARD = {
-    "plan": {"name": "bright", "width": 80, "height": 60, "preprocessing": "area-halves-1"},
-    "training": {"epochs": 3, "best_epoch": 2, "seconds": 60},
-    "thresholds": {"image": 0.6},
-    "validation": {"f1": 0.9},
-    "method": "classifier",
-    "data": "spots",
-    "precision": "fp32",
-    "bytes": 1000,
-    "digest": "0" * 64,
-    "pictures": 8,
-    "data_digest": "1" * 64,
-    "seed": 1,
-    "device": "cpu",
-    "sightline_version": "0.1.0",
-    "torch_version": "2",
-    "exported_utc": "2026-01-01",
-}
 
 
 @pytest.fixture(scope="module")
