@@ -1,18 +1,18 @@
 """`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as a model component.
 
-Writes model.onnx in one precision, golden.npz and the card. `--precision int8`: weights and activations
-in 8 bits (QDQ), calibrated on training pictures; the heads stay in fp32. Needs `onnx`, and for int8
-`onnxruntime.quantization`.
+Writes model.onnx in one precision, golden.npz and the card, with the pictures and options of the training:
+golden frames are training pictures. `--precision int8`: weights and activations in 8 bits (QDQ), calibrated
+on training pictures; the heads stay in fp32. Needs `onnx`, and for int8 `onnxruntime.quantization`.
 """
 
 import argparse
 import json
-import shutil
 import sys
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import msgspec
@@ -24,11 +24,12 @@ from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelCo
 from inference.detectors.onnx import OnnxDetector
 from inference.golden import check_golden, write_golden
 from sightline import __version__
-from sightline.errors import ModelError, SightlineError
+from sightline.errors import ModelError, PictureError, SightlineError
 from sightline.model_store import digest_of
 from training.checkpoint import load_checkpoint
-from training.datasets import NORMAL, DataSet, Images, Picture, load_input, read_dataset
-from training.evaluation.predictors import HeatContract
+from training.data_options import add_data_options, chosen_data
+from training.datasets import NORMAL, DataSet, Images, Picture, load_input
+from training.evaluation.predictors import CARD_FILE, MODEL_FILE, HeatContract
 from training.heat_golden import check_heat_golden, heat_of, write_heat_golden
 from training.holdout import training_part
 from training.methods.method import HEAT, Checkpoint
@@ -46,37 +47,50 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 def export(
     checkpoint: Checkpoint, found: DataSet, out: Path, precision: Precision = "fp32"
 ) -> None:
-    """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss."""
+    """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss.
+
+    What lies in `out` is replaced when all of them are right, not before.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    file = out / "model.onnx"
-    draft = file.with_suffix(".new")
-    _write_onnx(checkpoint, draft)
     pictures = training_part(found).pictures
+    if not pictures:
+        raise PictureError(f"{found.name} has no training pictures")
+    with TemporaryDirectory(prefix=".draft-", dir=out) as folder:
+        draft = Path(folder)
+        _write_model(checkpoint, pictures, draft / MODEL_FILE, precision)
+        images = _inputs(checkpoint, _telling(checkpoint, pictures))
+        digest = _write_golden(checkpoint, images, draft, exact=precision == "fp32")
+        facts = {
+            **checkpoint.facts,
+            "method": checkpoint.method,
+            "precision": precision,
+            "plan": msgspec.to_builtins(checkpoint.plan),
+            "sightline_version": __version__,
+            "torch_version": str(torch.__version__),
+            "exported_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "digest": digest,
+            "bytes": (draft / MODEL_FILE).stat().st_size,
+        }
+        (draft / CARD_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_card(draft)
+        for file in sorted(draft.iterdir()):
+            file.replace(out / file.name)
+
+
+def _write_model(
+    checkpoint: Checkpoint, pictures: Sequence[Picture], file: Path, precision: Precision
+) -> None:
+    _write_onnx(checkpoint, file)
     if precision == "int8":
         step = max(1, len(pictures) // CALIBRATION_PICTURES)
         images = _inputs(checkpoint, pictures[::step][:CALIBRATION_PICTURES])
-        quantize(draft, images, find_method(checkpoint.method).fp32_parts)
+        quantize(file, images, find_method(checkpoint.method).fp32_parts)
     elif precision == "fp16":
-        halve(draft)
-    _write_contract(checkpoint, draft, precision)
-    shutil.move(draft, file)
-    if file.stat().st_size > GREATEST_BYTES:
-        raise ModelError(f"{file} has {file.stat().st_size} bytes; at most {GREATEST_BYTES} may be")
-    telling = _telling(checkpoint, pictures)
-    digest = _write_golden(checkpoint, _inputs(checkpoint, telling), out, exact=precision == "fp32")
-    facts = {
-        **checkpoint.facts,
-        "method": checkpoint.method,
-        "precision": precision,
-        "plan": msgspec.to_builtins(checkpoint.plan),
-        "sightline_version": __version__,
-        "torch_version": str(torch.__version__),
-        "exported_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "digest": digest,
-        "bytes": file.stat().st_size,
-    }
-    (out / "card.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    write_card(out)
+        halve(file)
+    _write_contract(checkpoint, file, precision)
+    size = file.stat().st_size
+    if size > GREATEST_BYTES:
+        raise ModelError(f"{file.name} has {size} bytes; at most {GREATEST_BYTES} may be")
 
 
 def _write_onnx(checkpoint: Checkpoint, file: Path) -> None:
@@ -159,9 +173,9 @@ def _write_golden(checkpoint: Checkpoint, images: Images, out: Path, *, exact: b
         wanted = [part[0].numpy() for part in served(torch.from_numpy(images[:1]))]
     golden = out / "golden.npz"
     if HEAT in find_method(checkpoint.method).outputs:
-        write_heat_golden(out / "model.onnx", images, golden)
-        check_heat_golden(out / "model.onnx", golden)
-        answers = [part[0] for part in heat_of(out / "model.onnx", images[:1])]
+        write_heat_golden(out / MODEL_FILE, images, golden)
+        check_heat_golden(out / MODEL_FILE, golden)
+        answers = [part[0] for part in heat_of(out / MODEL_FILE, images[:1])]
     else:
         detector = OnnxDetector(out, threads=1)
         write_golden(detector, images, golden)
@@ -170,13 +184,22 @@ def _write_golden(checkpoint: Checkpoint, images: Images, out: Path, *, exact: b
         answers = [raw.boxes, raw.scores]
     if exact:
         _check_alike(answers, wanted)
-    return digest_of(out / "model.onnx")
+    return digest_of(out / MODEL_FILE)
 
 
 def _check_alike(answers: Sequence[Any], wanted: Sequence[Any]) -> None:
     difference = float(np.abs(answers[-1] - wanted[-1]).max())
     if difference > 1e-3:
         raise ModelError(f"the exported model's answers differ from the network's by {difference}")
+
+
+def _tell_of_other_pictures(checkpoint: Checkpoint, found: DataSet) -> None:
+    trained_on = checkpoint.facts.get("data_digest")
+    if trained_on and trained_on != training_part(found).digest():
+        sys.stderr.write(
+            f"  the training pictures of {found.name} are not those that the model was trained on: give the "
+            "options of its training (--fold, --without-group, --format, --drop-bad-labels), too\n"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -187,15 +210,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("checkpoint", type=Path, help="what training.train wrote")
-    parser.add_argument(
-        "--data", type=Path, required=True, help="training pictures, for golden frames and int8"
-    )
+    add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model component")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(fp32)")
     given = parser.parse_args(arguments)
+    if not given.data:
+        parser.error("--data is needed: the training pictures, for golden frames and int8")
     try:
-        found = read_dataset(given.data, drop_bad_labels=True)
-        export(load_checkpoint(given.checkpoint), found, given.out, given.precision)
+        checkpoint, found = load_checkpoint(given.checkpoint), chosen_data(given)
+        _tell_of_other_pictures(checkpoint, found)
+        export(checkpoint, found, given.out, given.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

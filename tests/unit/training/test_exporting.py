@@ -1,0 +1,76 @@
+"""An export uses the pictures of the training, and replaces a model only by one that is right."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
+
+from sightline.model_store import digest_of
+from tests.unit.training.tiny_training import trained
+from training import export
+from training.data_options import read_data
+from training.datasets import Picture, load_input
+
+FOLD = "1/5"
+
+
+@pytest.fixture(scope="module")
+def fold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Data and checkpoint of a training that left a fold out."""
+    return trained("ssd", tmp_path_factory.mktemp("fold"), "--fold", FOLD, "--epochs", "1")
+
+
+def inputs_of(pictures: tuple[Picture, ...]) -> set[bytes]:
+    """The pictures as the model sees them."""
+    return {load_input(picture.file, "area-halves-1", (64, 64)).tobytes() for picture in pictures}
+
+
+def test_after_a_training_by_fold_no_test_picture_goes_into_the_model(
+    fold: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, checkpoint = fold
+    out = tmp_path / "model"
+    arguments = [str(checkpoint), "--data", str(data), "--out", str(out), "--precision", "int8"]
+    assert export.main([*arguments, "--fold", FOLD]) == 0
+    assert "not those that the model was trained on" not in capsys.readouterr().err
+    found = read_data(str(data), "", False, [], FOLD)
+    golden = {image.tobytes() for image in np.load(out / "golden.npz")["images"]}
+    assert golden <= inputs_of(found.of_split("train").pictures)
+    assert not golden & inputs_of(found.of_split("test").pictures)
+    assert export.main(arguments) == 0
+    assert "not those that the model was trained on" in capsys.readouterr().err
+
+
+def test_a_model_that_is_too_large_does_not_replace_the_one_that_is_there(
+    fold: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, checkpoint = fold
+    out = tmp_path / "model"
+    arguments = [str(checkpoint), "--data", str(data), "--fold", FOLD, "--out", str(out)]
+    assert export.main(arguments) == 0
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert set(before) == {"model.onnx", "golden.npz", "card.json", "card.md"}
+    assert json.loads(before["card.json"])["digest"] == digest_of(out / "model.onnx")
+    monkeypatch.setattr(export, "GREATEST_BYTES", 1000)
+    assert export.main([*arguments, "--precision", "fp16"]) == 1
+    assert "at most 1000 may be" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_bad_labels_are_refused_as_in_training(
+    fold: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, checkpoint = fold
+    shutil.copytree(data, tmp_path / "data")
+    (tmp_path / "data" / "train_0.png").unlink()
+    arguments = [str(checkpoint), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "m")]
+    assert export.main(arguments) == 1
+    assert "the file train_0.png is missing" in capsys.readouterr().err
+    assert export.main([*arguments, "--drop-bad-labels"]) == 0
