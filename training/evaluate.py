@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from inference.configuration import Policy
 from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
 from training.data_options import add_data_options, chosen_data, read_data
@@ -24,6 +23,7 @@ from training.evaluation.answers import Predictor
 from training.evaluation.card import ALL, KEY, SEEN, card_entry, warning_of
 from training.evaluation.parts import evaluate_parts, note_on_card
 from training.evaluation.pictures import baseline_figures, evaluate_pictures, with_labels
+from training.evaluation.policies import DEFAULT, NamedPolicy, read_policy
 from training.evaluation.predictors import open_predictor
 from training.evaluation.report import report_html
 from training.evaluation.seen import seen_in_training
@@ -44,6 +44,7 @@ FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
 def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     """All figures of these models on this data, written to --out if that is given."""
+    judge = read_policy(Path(given.policy)) if given.policy else DEFAULT
     folders = [model_folder(Path(model)) for model in given.models]
     for folder in folders if given.cards else []:
         add_to_card(folder, {})  # better now than after the work
@@ -51,7 +52,10 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
     chosen = _chosen(found, given.split)
     seen = _seen(folders, found, chosen)
     if any(picture.part_number for picture in chosen.pictures):
-        result = evaluate_parts(folders, chosen.pictures, given.sweep, _prices(given))
+        result = evaluate_parts(
+            folders, chosen.pictures, judge, _prices(given) if given.sweep else None
+        )
+        _tell_of_labels(result["labels_not_judged"], judge)
         result[SEEN] = max(seen.values())
         if given.cards:
             for folder in folders:
@@ -63,7 +67,9 @@ def evaluate(given: argparse.Namespace) -> dict[str, Any]:
         raise ConfigurationError(f"found {len(folders)} models; pictures take one at a time")
     training = _training(given, found)
     for folder in folders if given.out or not result else []:
-        by_picture = _by_picture(open_predictor(folder), given, chosen, training, seen[folder])
+        by_picture = _by_picture(
+            open_predictor(folder), given, chosen, training, seen[folder], judge
+        )
         if given.cards and not result:
             add_to_card(folder, {KEY: card_entry(by_picture)})
         result = result or by_picture
@@ -93,8 +99,9 @@ def _by_picture(
     chosen: DataSet,
     training: DataSet,
     seen: int,
+    judge: NamedPolicy,
 ) -> dict[str, Any]:
-    labels = given.labels or _defects(predictor.labels, chosen)
+    labels = given.labels or _defects(predictor.labels, chosen, judge)
     started = time.monotonic()
     evaluation = evaluate_pictures(
         predictor, with_labels(chosen, labels), with_labels(training, labels), _prices(given)
@@ -155,6 +162,14 @@ def _seen(folders: Sequence[Path], found: DataSet, chosen: DataSet) -> dict[Path
     return counts
 
 
+def _tell_of_labels(not_judged: Sequence[str], judge: NamedPolicy) -> None:
+    if not_judged:
+        told = ", ".join(not_judged)
+        sys.stderr.write(
+            f"  {judge.name} does not judge {told}: these are not counted as defects\n"
+        )
+
+
 def _training(given: argparse.Namespace, found: DataSet) -> DataSet:
     if not given.training:
         return found.of_split("train")
@@ -163,10 +178,10 @@ def _training(given: argparse.Namespace, found: DataSet) -> DataSet:
     return part if part.pictures else other
 
 
-def _defects(labels: Sequence[str], found: DataSet) -> Sequence[str]:
+def _defects(labels: Sequence[str], found: DataSet, judge: NamedPolicy) -> Sequence[str]:
     """Of a model of parts its defects; the data set's own labels if the model uses none of them."""
     common = [label for label in labels if label in found.labels]
-    return [label for label in common if label in Policy().defects] or common
+    return [label for label in common if label in judge.policy.defects] or common
 
 
 def _write(out: str, name: str, text: str) -> None:
@@ -192,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
     add("--price-of-scrap", type=float, default=1.0, help="of a good part that is scrapped (1)")
     add("--baselines", action="store_true", help="no model: only what one must beat")
+    add("--policy", default="", help="parts: a product's file, or an inference configuration")
     add("--sweep", action="store_true", help="parts: figures for many thresholds, too")
     add("--cards", action="store_true", help="write the figures on the models' cards")
     return parser

@@ -1,9 +1,10 @@
 """What the verdicts on parts of known truth come to: escapes, overkill, review, recall by band. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from inference.acceptance import sized
 from inference.configuration import Policy
 from inference.policy import Sight, judge
 from sightline.messages import Detection, Verdict
@@ -21,6 +22,7 @@ class ExaminedPart:
     cameras: tuple[str, ...]
     planted: frozenset[tuple[str, str, bool]]
     detections: tuple[Detection, ...]
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # of the frames, by camera
 
     @property
     def is_good(self) -> bool:
@@ -45,7 +47,8 @@ def planted_on(pictures: Sequence[Picture], policy: Policy) -> frozenset[tuple[s
 
 def verdict_of(part: ExaminedPart, policy: Policy) -> Verdict:
     """The station's verdict on the part."""
-    return judge(part.detections, Sight(part.cameras), policy).verdict
+    found = sized(part.detections, policy, {})
+    return judge(found, Sight(part.cameras, sizes=part.sizes), policy).verdict
 
 
 def figures(parts: Sequence[ExaminedPart], policy: Policy) -> dict[str, Any]:

@@ -67,12 +67,13 @@ def _evaluation_lines(facts: dict[str, Any]) -> list[str]:
     found = facts["evaluation"]
     parts, seen = found["parts"], found.get(SEEN, 0)
     new = "" if seen else " never seen before"
+    models = " and ".join(found.get("models", ["both demo models"]))
+    judge = found.get("judged_by", "the default policy")
     lines = [
         "",
         f"## On {parts['good']} good and {parts['bad']} bad parts{new}",
         "",
-        "Both demo models together, by the default policy. In brackets: 95 % bounds."
-        + warning_of(seen),
+        f"With {models}, by {judge}. In brackets: 95 % bounds.{warning_of(seen)}",
         "",
         "| | share | of |",
         "| --- | --- | --- |",

@@ -11,20 +11,25 @@ import msgspec
 import numpy as np
 
 from inference.answers import ServingModel, Timings, ask, read_answers
-from inference.configuration import LabelTiers, Policy
+from inference.configuration import Policy
 from inference.detectors.onnx import OnnxDetector
 from training.datasets import Picture, load_frame
 from training.evaluation.card import SEEN
+from training.evaluation.policies import NamedPolicy, labels_not_judged
 from training.evaluation.thresholds import Prices
 from training.examination import ExaminedPart, figures, planted_on
 from training.model_card import add_to_card
 
 LOWEST_SCORE = 0.05  # what a sweep of thresholds can reach
 SWEEP = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+KEPT = (  # on the card
+    *("models", "judged_by", "labels_not_judged", SEEN, "parts", "model_ms"),
+    *("escapes", "overkill", "review", "recall_by_band"),
+)
 
 
 def examine_parts(
-    models: Sequence[ServingModel], pictures: Sequence[Picture]
+    models: Sequence[ServingModel], pictures: Sequence[Picture], policy: Policy
 ) -> list[ExaminedPart]:
     """Run the models on all pictures of each part, as the station does."""
     by_part: dict[int, list[Picture]] = defaultdict(list)
@@ -32,18 +37,19 @@ def examine_parts(
         by_part[picture.part_number].append(picture)
     examined, started = [], time.monotonic()
     for number, views in sorted(by_part.items()):
+        frames = [load_frame(view.file) for view in views]
         answers = [
             ask(model, frame, view.camera, Timings())
-            for view in views
-            for frame in [load_frame(view.file)]
+            for view, frame in zip(views, frames, strict=True)
             for model in models
         ]
         examined.append(
             ExaminedPart(
                 number,
                 tuple(view.camera for view in views),
-                planted_on(views, Policy()),
+                planted_on(views, policy),
                 tuple(read_answers(answers, LOWEST_SCORE)),
+                {view.camera: frame.size for view, frame in zip(views, frames, strict=True)},
             )
         )
         if len(examined) % 100 == 0:
@@ -55,12 +61,18 @@ def examine_parts(
 def sweep(
     parts: Sequence[ExaminedPart], policy: Policy, prices: Prices
 ) -> Iterable[dict[str, Any]]:
-    """The figures for pairs of reject and review scores of scratches and dents, and what each costs."""
+    """The figures for pairs of reject and review scores of the defects on a product, and what each costs."""
+    swept = {k: v for k, v in policy.defects.items() if k not in policy.product_labels}
     for reject in SWEEP:
         for review in (score for score in SWEEP if score <= reject):
-            tiers = LabelTiers(reject=reject, review=review, keep=min(0.2, review))
-            changed = {**policy.defects, "scratch": tiers, "dent": tiers}
-            found = figures(parts, msgspec.structs.replace(policy, defects=changed))
+            changed = {
+                label: msgspec.structs.replace(
+                    tiers, reject=reject, review=review, keep=min(0.2, review)
+                )
+                for label, tiers in swept.items()
+            }
+            tried = msgspec.structs.replace(policy, defects={**policy.defects, **changed})
+            found = figures(parts, tried)
             yield {
                 "reject_from": reject,
                 "review_from": review,
@@ -76,12 +88,15 @@ def sweep(
 def evaluate_parts(
     folders: Sequence[Path],
     pictures: Sequence[Picture],
-    with_sweep: bool,
-    prices: Prices,
+    judge: NamedPolicy,
+    sweep_prices: Prices | None = None,
 ) -> dict[str, Any]:
-    """All figures of these models on the parts of these pictures, by the default policy."""
+    """All figures of these models on the parts of these pictures, by the policy."""
     models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
-    parts = examine_parts(models, pictures)
+    labels = sorted({box.label for picture in pictures for box in picture.boxes})
+    found = sorted({label for model in models for label in model.contract.labels})
+    not_judged = labels_not_judged(judge, labels, found)
+    parts = examine_parts(models, pictures, judge.policy)
     result: dict[str, Any] = {
         "models": {model.contract.name: model.detector.digest for model in models},
         "parts": {
@@ -89,12 +104,14 @@ def evaluate_parts(
             "bad": sum(not part.is_good for part in parts),
             "visibly_bad": sum(part.is_visibly_bad for part in parts),
         },
-        "policy": msgspec.to_builtins(Policy()),
-        **figures(parts, Policy()),
+        "judged_by": judge.name,
+        "policy": msgspec.to_builtins(judge.policy),
+        "labels_not_judged": not_judged,
+        **figures(parts, judge.policy),
         "model_ms": {model.contract.name: _median_ms(model, pictures) for model in models},
     }
-    if with_sweep:
-        result["sweep"] = list(sweep(parts, Policy(), prices))
+    if sweep_prices:
+        result["sweep"] = list(sweep(parts, judge.policy, sweep_prices))
     return result
 
 
@@ -111,7 +128,6 @@ def _median_ms(model: ServingModel, pictures: Sequence[Picture]) -> float:
 
 def note_on_card(folder: Path, result: dict[str, Any]) -> None:
     """Write the figures on the model's card."""
-    kept = ("parts", "escapes", "overkill", "review", "recall_by_band", "model_ms", SEEN)
-    figures_of_parts = {name: result[name] for name in kept}
+    figures_of_parts = {name: result[name] for name in KEPT}
     tiers = result["policy"]["defects"]
     add_to_card(folder, {"evaluation": figures_of_parts, "recommended_tiers": tiers})
