@@ -17,7 +17,8 @@ from typing import Any
 from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
 from training.data_options import add_data_options, chosen_data, read_data
-from training.datasets import DataSet, Split
+from training.datasets import DataSet
+from training.datasets.splits import CHOICES
 from training.duplicates import duplicate_figures
 from training.evaluation.answers import Predictor
 from training.evaluation.card import ALL, KEY, SEEN, card_entry, warning_of
@@ -33,12 +34,6 @@ from training.model_files import model_folder
 from training.places import open_place
 from training.sagemaker import model_by_environment, out_by_environment
 
-SPLITS: dict[str, Split] = {
-    "train": "train",
-    "validation": "validation",
-    "test": "test",
-    "none": "",
-}
 FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
 
@@ -138,7 +133,7 @@ def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
     if not splits and not _has_parts(found):
         chosen = found
     else:
-        chosen = found.of_split(*(SPLITS[split] for split in splits or ["test"]))
+        chosen = found.of_split(*(CHOICES[split] for split in splits or ["test"]))
     if not chosen.pictures:
         counts = Counter(picture.split or "none" for picture in found.pictures)
         there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
@@ -201,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     add("models", nargs="*", default=[], help="folders with model.onnx, or a model.tar.gz")
     add_data_options(parser)
     add("--out", default=out_by_environment(), help=f"where {FIGURES_FILE} and {REPORT_FILE} go")
-    add("--split", nargs="+", default=[], choices=[*SPLITS], help="the parts (test)")
+    add("--split", nargs="+", default=[], choices=[*CHOICES], help="the parts (test)")
     add("--training", default="", help="where the training pictures are, if not beside")
     add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")

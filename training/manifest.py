@@ -19,6 +19,7 @@ from sightline.errors import ConfigurationError, SightlineError
 from training.data_options import add_data_options, chosen_data
 from training.datasets import UNKNOWN, DataSet, Picture
 from training.datasets.lookout import BACKGROUND
+from training.datasets.splits import CHOICES
 from training.places import S3
 
 COLOURS = ("#2ca02c", "#1f77b4", "#ff7f0e", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#17becf")
@@ -119,14 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--as", dest="prefix", default="", help="s3://BUCKET/PREFIX of the pictures"
     )
-    parser.add_argument("--split", default="", help="pictures of this split only")
+    parser.add_argument("--split", choices=[*CHOICES], help="pictures of this split only")
     given = parser.parse_args(arguments)
     if not given.data:
         parser.error("--data is needed")
     try:
         found = chosen_data(given)
         if given.split:
-            found = found.of_split(given.split)
+            found = found.of_split(CHOICES[given.split])
         prefix = given.prefix or (given.data if given.data.startswith(S3) else "")
         count = write_manifest(found, given.out, prefix)
     except SightlineError as error:

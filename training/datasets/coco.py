@@ -1,7 +1,6 @@
 """COCO JSON: one file or several (`..train...json`, `..test...json`), paths relative to the file."""
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from training.datasets.dataset import (
     Picture,
     Problem,
     Source,
-    Split,
     TrueBox,
     label_of,
 )
 from training.datasets.json_places import Row, read_lists
+from training.datasets.splits import split_named, split_of
 
 COCO_FILE = "ground_truth.json"
 GROUP_KEYS = ("group", "series")
@@ -63,15 +62,6 @@ def read_coco_files(folder: Path, files: Sequence[Path]) -> DataSet:
     )
 
 
-def split_named(text: str) -> Split:
-    """The split that a file's or folder's name tells of, or none."""
-    found = re.search(r"(train|val|test)", text.lower())
-    if found is None:
-        return ""
-    names: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
-    return names[found.group(1)]
-
-
 def _read_file(folder: Path, file: Path) -> DataSet:
     try:
         lists = read_lists(file.read_text(encoding="utf-8"))
@@ -105,10 +95,14 @@ def _data_set_of(folder: Path, file: Path, lists: dict[str, list[Row]]) -> DataS
             problems.append(Problem(place, text))
         else:
             boxes[row.value["image_id"]].append(_box_of(row.value, names, place))
-    pictures = tuple(
-        _picture_of(folder, file, row, boxes[row.value["id"]]) for row in lists["images"]
-    )
-    return DataSet(folder.name, "coco", pictures, tuple(names.values()), tuple(problems))
+    pictures = []
+    for row in lists["images"]:
+        try:
+            pictures.append(_picture_of(folder, file, row, boxes[row.value["id"]]))
+        except PictureError as error:
+            text = f"image {row.value['id']}: {error}"
+            problems.append(Problem(Source(str(file), row.line, row.column), text))
+    return DataSet(folder.name, "coco", tuple(pictures), tuple(names.values()), tuple(problems))
 
 
 def _wrong_annotation(value: dict[str, Any], images: set[Any], names: dict[Any, str]) -> str:
@@ -151,7 +145,7 @@ def _picture_of(folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox]) ->
         str(value.get("camera", "")),
         part_number,
         group or (f"part {part_number}" if part_number else ""),
-        value.get("split") or split_named(file.stem),
+        split_of(value.get("split")) or split_named(file.stem),
         label_of(boxes),
         Source(str(file), row.line, row.column),
         (file.parent / str(value["file_name"])).relative_to(folder).as_posix(),

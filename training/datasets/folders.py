@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 
-from training.datasets.coco import split_named
 from training.datasets.dataset import (
     ANOMALY,
     NORMAL,
@@ -17,9 +16,9 @@ from training.datasets.dataset import (
     Source,
     Split,
 )
+from training.datasets.splits import SPLIT_WORDS
 
 LABELS_FILE = "labels.csv"
-SPLITS = ("train", "validation", "val", "test")
 CLASSES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
 GROUP_COLUMNS = ("group", "near_dup_group", "series")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
@@ -29,14 +28,14 @@ def read_class_folders(folder: Path) -> DataSet:
     """The pictures under their class; folders that are no class, and rows without a file, are problems."""
     pictures, problems = [], []
     groups, row_problems = _groups_of(folder)
-    for split in (name for name in SPLITS if (folder / name).is_dir()):
+    for split in (name for name in SPLIT_WORDS if (folder / name).is_dir()):
         for place in sorted(entry for entry in (folder / split).iterdir() if entry.is_dir()):
             if place.name not in CLASSES:
                 text = f"the unknown class {place.name!r}; known are {', '.join(CLASSES)}"
                 problems.append(Problem(Source(str(place)), text))
                 continue
             for file in pictures_under(place):
-                pictures.append(_picture(folder, file, split_named(split), groups))
+                pictures.append(_picture(folder, file, SPLIT_WORDS[split], groups))
     return DataSet(
         folder.name, "class-folders", tuple(pictures), (), tuple(problems + row_problems)
     )

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from sightline.errors import EvidenceError, PictureError
-from training.datasets.coco import split_named
 from training.datasets.dataset import (
     ANOMALY,
     NORMAL,
@@ -28,6 +27,7 @@ from training.datasets.dataset import (
     TrueBox,
 )
 from training.datasets.folders import size_of
+from training.datasets.splits import split_named, split_of
 from training.places import S3, fetch_address
 
 SUFFIXES = (".manifest", ".jsonl")
@@ -86,7 +86,7 @@ def _picture_of(manifest: Path, line: str, source: Source, fetch: Fetch) -> Pict
         raise PictureError(f"source-ref: the file {address} is missing")
     width, height = size_of(file)
     boxes = _boxes_of(value, manifest, (width, height), source, fetch)
-    split = value.get("split") or split_named(manifest.stem)
+    split = split_of(value.get("split")) or split_named(manifest.stem)
     group = str(value.get("group", ""))
     label = _label_of(value) or (ANOMALY if boxes else UNKNOWN)
     return Picture(

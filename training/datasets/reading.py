@@ -8,8 +8,9 @@ from sightline.errors import PictureError
 from training.datasets.checks import checked
 from training.datasets.coco import coco_files, read_coco_files
 from training.datasets.dataset import DataSet
-from training.datasets.folders import CLASSES, SPLITS, read_class_folders
+from training.datasets.folders import CLASSES, read_class_folders
 from training.datasets.lookout import manifests, read_lookout
+from training.datasets.splits import SPLIT_WORDS
 from training.datasets.voc import ANNOTATIONS, read_voc
 
 Reader = Callable[[Path], DataSet]
@@ -40,7 +41,7 @@ def format_of(folder: Path) -> str:
         return "voc"
     if manifests(folder):
         return "lookout"
-    if any((folder / split / name).is_dir() for split in SPLITS for name in CLASSES):
+    if any((folder / split / name).is_dir() for split in SPLIT_WORDS for name in CLASSES):
         return "class-folders"
     broken = "".join(f"\n  {problem}" for problem in unreadable)
     raise PictureError(

@@ -11,7 +11,6 @@ from pathlib import Path
 from xml.parsers import expat
 
 from sightline.errors import PictureError
-from training.datasets.coco import split_named
 from training.datasets.dataset import (
     DataSet,
     Picture,
@@ -21,6 +20,7 @@ from training.datasets.dataset import (
     TrueBox,
     label_of,
 )
+from training.datasets.splits import split_named
 
 ANNOTATIONS, PICTURES, SETS = "Annotations", "JPEGImages", "ImageSets"
 LABELS_FILE = "labels.txt"
@@ -137,7 +137,7 @@ def parse(file: Path) -> Element:
 def _splits_of(folder: Path) -> dict[str, Split]:
     found: dict[str, Split] = {}
     for file in sorted((folder / SETS).rglob("*.txt")):
-        split = split_named(file.stem) if file.stem != "trainval" else ""
+        split = split_named(file.stem)  # `trainval` names none
         if split:
             found |= dict.fromkeys(_first_words(file), split)
     return found
