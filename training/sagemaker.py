@@ -1,16 +1,22 @@
 """What a SageMaker job says by its environment, so that the same commands run there unchanged.
 
-A training job names its channels (`SM_CHANNEL_TRAIN=...`) and `SM_MODEL_DIR`; a processing job has its
-inputs and outputs under one folder, /opt/ml/processing unless SIGHTLINE_PROCESSING says otherwise:
-`input/data`, `input/model`, `output`. Arguments on the command line come before all of these.
+A training job names its channels (`SM_CHANNEL_TRAIN=...`) and `SM_MODEL_DIR`; what it keeps in
+/opt/ml/checkpoints, or where SIGHTLINE_CHECKPOINTS says, outlasts it. A processing job has its inputs and
+outputs under one folder, /opt/ml/processing unless SIGHTLINE_PROCESSING says otherwise: `input/data`,
+`input/model`, `output`. Arguments on the command line come before all of these.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 PROCESSING_VARIABLE = "SIGHTLINE_PROCESSING"
 PROCESSING_FOLDER = "/opt/ml/processing"
+CHECKPOINTS_VARIABLE = "SIGHTLINE_CHECKPOINTS"
+CHECKPOINTS_FOLDER = "/opt/ml/checkpoints"
 CHANNELS = ("DATA", "TRAINING", "TRAIN", "TEST", "EVALUATION")
 SPLIT_CHANNELS = ("TRAIN", "TEST")
 
@@ -35,8 +41,31 @@ def model_by_environment(environment: Mapping[str, str] = os.environ) -> str:
 
 def out_by_environment(environment: Mapping[str, str] = os.environ) -> str:
     """Where the job wants its results: of a processing job, else the model folder of a training job."""
-    model_folder = environment.get("SM_MODEL_DIR", "")
-    return model_folder or _processing("output", environment)
+    return exported_by_environment(environment) or _processing("output", environment)
+
+
+def work_by_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Where a training keeps what it goes on from: of a training job the folder of its checkpoints.
+
+    Not the model folder: all that lies there becomes model.tar.gz.
+    """
+    if exported_by_environment(environment):
+        return environment.get(CHECKPOINTS_VARIABLE, CHECKPOINTS_FOLDER)
+    return _processing("output", environment)
+
+
+def exported_by_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Where a training job wants its model, or nothing."""
+    return environment.get("SM_MODEL_DIR", "")
+
+
+def scratch_by_environment(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Of a training job a folder for what no other run needs, and S3 does not; gone with the process."""
+    if not exported_by_environment(environment):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="sightline-inputs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _processing(below: str, environment: Mapping[str, str]) -> str:

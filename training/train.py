@@ -1,28 +1,37 @@
 """`python -m training.train METHOD --data DIR --out DIR`: trains a model; run again, it goes on.
 
-As a SageMaker training job: the job's environment stands for --data and --out, and the hyperparameter
-`method` for METHOD.
+With --model the trained model is exported there, too, as by training.export.
+
+As a SageMaker training job: the job's environment stands for --data, --model (`SM_MODEL_DIR`) and --out (its
+checkpoints), and the hyperparameter `method` for METHOD.
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import torch
 
+from inference.detectors.detector import Precision
 from sightline import __version__
 from sightline.errors import SightlineError
-from training.checkpoint import CHECKPOINT_FILE, save_checkpoint
+from training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 from training.data_options import add_data_options, chosen_data
 from training.datasets import DataSet
 from training.holdout import training_part
 from training.methods.method import Options
 from training.methods.registry import METHODS, find_method, find_plan
-from training.sagemaker import out_by_environment
+from training.sagemaker import (
+    exported_by_environment,
+    scratch_by_environment,
+    work_by_environment,
+)
 
 
 def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: Options) -> Path:
@@ -48,6 +57,14 @@ def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: 
     return out / CHECKPOINT_FILE
 
 
+def export_to(model: Path, file: Path, found: DataSet, precision: Precision) -> None:
+    """Export a checkpoint's file into a folder, and put it there, too, for other precisions later."""
+    from training.export import export  # late: only here `onnx` is needed
+
+    export(load_checkpoint(file), found, model, precision)
+    shutil.copyfile(file, model / file.name)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line's options."""
     parser = argparse.ArgumentParser(
@@ -60,9 +77,16 @@ def build_parser() -> argparse.ArgumentParser:
     add_data_options(parser)
     parser.add_argument(
         "--out",
-        default=out_by_environment(),
+        default=work_by_environment(),
         help="folder for the checkpoint and what a resumed training needs",
     )
+    parser.add_argument(
+        "--model",
+        default=exported_by_environment(),
+        help="folder to export the model to when it is trained (none)",
+    )
+    precisions = get_args(Precision)
+    parser.add_argument("--precision", choices=precisions, default="fp32", help="of that (fp32)")
     parser.add_argument("--plan", default="", help=f"a JSON file, or one of {_plans()}")
     parser.add_argument("--epochs", type=int, default=0, help="at most, instead of the plan's")
     parser.add_argument("--seed", type=int, default=1, help="of weights, order, crops, split (1)")
@@ -87,8 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         find_plan(find_method(name), given.plan)
         found = chosen_data(given)
-        options = Options(given.seed, given.epochs)
+        options = Options(given.seed, given.epochs, scratch_by_environment())
         file = train(name, given.plan, found, Path(given.out), options)
+        if given.model:
+            export_to(Path(given.model), file, found, given.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

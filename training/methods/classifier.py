@@ -241,7 +241,7 @@ class ClassifierMethod:
         part = training_part(known)
         held_out = hold_out(known, plan.held_out, options.seed, (NORMAL, ANOMALY))
         size = (plan.width, plan.height)
-        cache = out / f"inputs-{size[0]}x{size[1]}.u8"
+        cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
         images = load_inputs(part.pictures, plan.preprocessing, size, cache)
         flags = np.array([picture.label == ANOMALY for picture in part.pictures])
         schedule = scheduled(plan.schedule, options)

@@ -16,10 +16,14 @@ HEAT = "heat"  # the output that says for each place how abnormal it is, in 0..1
 
 @dataclass(frozen=True)
 class Options:
-    """What a person says beside the plan; `epochs` 0: the plan's own."""
+    """What a person says beside the plan; `epochs` 0: the plan's own.
+
+    `inputs`: where pictures at model size are kept; none: beside the state of the training.
+    """
 
     seed: int = 1
     epochs: int = 0
+    inputs: Path | None = None
 
 
 def scheduled(schedule: Schedule, options: Options) -> Schedule:

@@ -181,7 +181,7 @@ class SsdMethod:
         plan = _of_data_set(plan, found, options)
         part, held_out = training_part(found), hold_out(found, plan.held_out, options.seed)
         size = (plan.anchors.width, plan.anchors.height)
-        cache = out / f"inputs-{size[0]}x{size[1]}.u8"
+        cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
         images = load_inputs(part.pictures, plan.preprocessing, size, cache)
         task = SsdTask(plan, images, part.pictures, held_out, options.seed)
         schedule = Schedule(

@@ -264,7 +264,8 @@ class StudentTeacherMethod:
         """Train teacher, then student; the threshold comes from anomalous pictures of the training part."""
         parts = normals_and_validation(found, options.seed)
         size = (plan.width, plan.height)
-        both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
+        rule, inputs = (plan.held_out, options.seed), options.inputs or out
+        both = load_both(parts, plan.preprocessing, size, inputs, rule)
         crops = Crops(plan, both, options.seed)
         none = Schedule(epochs=0, patience=0)
         still = msgspec.structs.replace(plan, schedule=none, teacher=none)

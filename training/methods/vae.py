@@ -158,7 +158,8 @@ class VaeMethod:
         """Train on normal pictures; the threshold comes from anomalous ones of the training part."""
         parts = normals_and_validation(found, options.seed)
         size = (plan.width, plan.height)
-        both = load_both(parts, plan.preprocessing, size, out, (plan.held_out, options.seed))
+        rule, inputs = (plan.held_out, options.seed), options.inputs or out
+        both = load_both(parts, plan.preprocessing, size, inputs, rule)
         task = VaeTask(plan, both, options.seed)
         still = msgspec.structs.replace(plan, schedule=Schedule(epochs=0, patience=0))
         identity = identity_of(still, parts.normals)
