@@ -43,7 +43,7 @@ def build(model: Path, report: Report) -> bytes:
     import onnx  # late: only this runtime needs it
     from google.protobuf.message import DecodeError
 
-    from inference.detectors.tensorrt_graph import for_tensorrt
+    from inference.detectors.tensorrt_graph import for_tensorrt, precisions_of
 
     library = load_tensorrt()
     log = _words_of(library)
@@ -58,7 +58,7 @@ def build(model: Path, report: Report) -> bytes:
         reasons = "; ".join(str(parser.get_error(i).desc()) for i in range(parser.num_errors))
         raise ModelError(f"{model}: TensorRT cannot read it: {reasons[:500]}")
     configuration = builder.create_builder_config()
-    _ask_for_precisions(library, configuration)
+    _allow(library, configuration, precisions_of(graph))
     if hasattr(library, "IProgressMonitor"):
         configuration.progress_monitor = _monitor(library, report)
     engine = builder.build_serialized_network(network, configuration)
@@ -99,10 +99,14 @@ def _flags(library: Any) -> int:
     return 1 << int(kinds.EXPLICIT_BATCH)
 
 
-def _ask_for_precisions(library: Any, configuration: Any) -> None:
+def _allow(library: Any, configuration: Any, precisions: Sequence[str]) -> None:
+    """Allow those that the file's own types ask for, where TensorRT does not go by these alone.
+
+    It would take 16 bits for a file of 32, and wants ranges for 8 bits from a file that has none.
+    """
     if hasattr(library.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
         return
-    for name in ("FP16", "INT8"):  # allowed, and taken only where the file's types say so
+    for name in precisions:
         configuration.set_flag(getattr(library.BuilderFlag, name))
 
 

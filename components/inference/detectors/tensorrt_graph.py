@@ -31,6 +31,12 @@ def for_tensorrt(model: onnx.ModelProto, *, activations: bool) -> onnx.ModelProt
     return result
 
 
+def precisions_of(model: onnx.ModelProto) -> list[str]:
+    """What below fp32 the file's own types ask for, in TensorRT's words."""
+    asked = {"FP16": _is_half(model.graph), "INT8": bool(_nodes(model.graph, "QuantizeLinear"))}
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
 def _cast_pixels(graph: onnx.GraphProto) -> None:
     pixels = graph.input[0].name
     for node in graph.node:
@@ -39,8 +45,11 @@ def _cast_pixels(graph: onnx.GraphProto) -> None:
 
 
 def _float(graph: onnx.GraphProto) -> int:
-    half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
-    return int(TensorProto.FLOAT16 if half else TensorProto.FLOAT)
+    return int(TensorProto.FLOAT16 if _is_half(graph) else TensorProto.FLOAT)
+
+
+def _is_half(graph: onnx.GraphProto) -> bool:
+    return any(tensor.data_type == TensorProto.FLOAT16 for tensor in graph.initializer)
 
 
 def _make_biases_float(graph: onnx.GraphProto, values: dict[str, Floats]) -> None:
