@@ -38,12 +38,23 @@ def decode_frame(path: Path) -> Pixels:
         raise SegmentError(f"{path}: {error.strerror or error}") from error
     is_raw = path.name.endswith(RAW_FRAME_SUFFIX)
     flag = cv2.IMREAD_GRAYSCALE if is_raw else cv2.IMREAD_COLOR
-    picture = cv2.imdecode(content, flag) if content.size else None
+    picture = _decoded(content, flag)
     if picture is None:
         raise SegmentError(f"{path} cannot be decoded as a picture")
     if is_raw:
         return planes_to_uyvy(np.asarray(picture, np.uint8))
+    if picture.shape[1] % 2:
+        raise SegmentError(f"{path} is {picture.shape[1]} px wide; the width of a frame is even")
     return bgr_to_uyvy(np.asarray(picture, np.uint8))
+
+
+def _decoded(content: Pixels, flag: int) -> Pixels | None:
+    if not content.size:
+        return None
+    try:
+        return cv2.imdecode(content, flag)
+    except cv2.error:
+        return None  # such as a picture of absurd size
 
 
 def to_bgr(pixels: Pixels) -> Pixels:

@@ -29,10 +29,12 @@ from hil.replay.tolerances import COMPARED_STREAMS
 from hil.run.arguments import RunArguments
 from hil.run.progress import Progress
 from sightline import __version__
+from sightline.errors import PictureError
 from sightline.pixels import RAW_FRAME_SUFFIX
 
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")
 SECONDS_A_PART = 10.0
+PLAYED = frozenset({".jpg", ".jpeg", ".png"})  # what the cameras of capture's source `images` take
 
 
 def record(
@@ -108,21 +110,34 @@ def _frame(
     place = draft / FRAMES / camera
     place.mkdir(parents=True, exist_ok=True)
     files = played.get(camera, [])
-    if files:
-        picture = files[(number - 1) % len(files)]
-        if digest_of(decode_frame(picture)) == digest:
-            file = f"{camera}/{number:06}{picture.suffix}"
-            shutil.copyfile(picture, draft / FRAMES / file)
-            return FrameFile(file, digest)
+    picture = files[(number - 1) % len(files)] if files else None
+    if picture is not None and _is_frame(picture, digest):
+        is_raw = picture.name.endswith(RAW_FRAME_SUFFIX)
+        file = f"{camera}/{number:06}{RAW_FRAME_SUFFIX if is_raw else picture.suffix}"
+        shutil.copyfile(picture, draft / FRAMES / file)
+        return FrameFile(file, digest)
     pixels = np.load(draft / RAW / camera / f"{number:06}.npy")
     file = f"{camera}/{number:06}{RAW_FRAME_SUFFIX}"
     (draft / FRAMES / file).write_bytes(encode_raw(pixels))
     return FrameFile(file, digest)
 
 
+def _is_frame(picture: Path, digest: str) -> bool:
+    """Whether the file alone decodes to these very bytes; capture fits others to the frame's size."""
+    try:
+        return digest_of(decode_frame(picture)) == digest
+    except (SegmentError, PictureError):
+        return False
+
+
 def _played(pictures: Path) -> dict[str, list[Path]]:
+    """Each camera's own pictures, those that capture plays, in its order."""
     return {
-        camera: sorted(path for path in (pictures / camera).iterdir() if path.is_file())
+        camera: sorted(
+            path
+            for path in (pictures / camera).rglob("*")
+            if path.suffix.lower() in PLAYED and path.is_file()
+        )
         for camera in CAMERAS
         if (pictures / camera).is_dir()
     }

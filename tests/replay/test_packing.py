@@ -1,0 +1,62 @@
+"""A recorded run becomes a segment whatever lies beside the pictures that its cameras played."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from capture.sources.pictures import deal_pictures, read_picture
+from hil.replay.frames import decode_frame, digest_of, encode_raw
+from hil.replay.record import CAMERAS, pack
+from hil.replay.recorder import RAW
+from hil.replay.segment import FRAMES, MESSAGES, Noted, save_messages
+from hil.run.arguments import parse
+
+WIDTH, HEIGHT = 64, 48
+
+
+def lay_pictures(folder: Path) -> None:
+    """A fitting picture beside a text, one of odd width, one in a folder below, and a raw frame."""
+    random = np.random.default_rng(5)
+    for name, width in (("cam1/b.jpg", WIDTH), ("cam2/a.png", 63), ("cam3/day 2/a.png", WIDTH)):
+        (folder / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(folder / name), random.integers(0, 256, (HEIGHT, width, 3), np.uint8))
+    (folder / "cam1" / "a README.txt").write_text("taken on Monday")
+    (folder / "cam4").mkdir()
+    frame = random.integers(0, 256, (HEIGHT, WIDTH, 2), np.uint8)
+    (folder / "cam4" / "a.uyvy.png").write_bytes(encode_raw(frame))
+
+
+def record_a_part(draft: Path, pictures: Path) -> None:
+    """What the recorder leaves of one part whose cameras played these pictures."""
+    frames = {}
+    for camera, (picture,) in deal_pictures(pictures, CAMERAS).items():
+        pixels = read_picture(picture, WIDTH, HEIGHT)
+        place = draft / RAW / camera
+        place.mkdir(parents=True)
+        np.save(place / "000001.npy", pixels)
+        frames[camera] = digest_of(pixels)
+    message = {
+        "part": {"part_number": 1},
+        "triggered_monotonic_ns": 5,
+        "boot_id": "boot",
+        "station_id": "station",
+        "frames": [{"width": WIDTH, "height": HEIGHT}],
+    }
+    save_messages(draft / MESSAGES, [Noted("PartCaptured", 6, message, frames)])
+
+
+def test_other_files_and_pictures_of_other_sizes_do_not_end_a_recording(tmp_path: Path) -> None:
+    pictures, draft = tmp_path / "pictures", tmp_path / "draft"
+    lay_pictures(pictures)
+    record_a_part(draft, pictures)
+    segment = pack(draft, "monday", 0, pictures, parse(["--parts", "1"]))
+    (part,) = segment.parts
+    assert {camera: frame.file for camera, frame in part.frames.items()} == {
+        "cam1": "cam1/000001.jpg",
+        "cam2": "cam2/000001.uyvy.png",  # capture fitted it to the frame's size
+        "cam3": "cam3/000001.png",
+        "cam4": "cam4/000001.uyvy.png",
+    }
+    for frame in part.frames.values():
+        assert digest_of(decode_frame(draft / FRAMES / frame.file)) == frame.sha256
