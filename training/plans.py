@@ -4,8 +4,17 @@ from typing import Literal
 
 import msgspec
 
-from inference.preprocess import AREA_HALVES
+from inference.preprocess import AREA_HALVES, PREPROCESSINGS
 from inference.ssd import AnchorLevel, AnchorSpec
+
+Network = Literal["two-levels", "pyramid", "dense"]
+PYRAMID_STRIDES = (8, 16, 32, 64)
+STRIDES: dict[Network, tuple[int, ...]] = {
+    "two-levels": (8, 16),
+    "pyramid": PYRAMID_STRIDES,
+    "dense": (8, 16),
+}
+CHANNELS: dict[Network, int] = {"two-levels": 5, "pyramid": 6, "dense": 5}
 
 
 class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +27,7 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]  # none: those of the data set
     anchors: AnchorSpec
     channels: tuple[int, ...]
-    network: Literal["two-levels", "pyramid", "dense"] = "two-levels"
+    network: Network = "two-levels"
     crop: tuple[int, int] | None = None
     zoom: tuple[float, float] | None = None  # of the crops, least and greatest; none: as they are
     preprocessing: str = AREA_HALVES
@@ -27,6 +36,25 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     greatest_rate: float = 4e-3
     patience: int = 100
     held_out: float = 0.1  # of the training pictures
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        found = tuple(level.stride for level in self.anchors.levels)
+        if found != STRIDES[self.network]:
+            raise ValueError(
+                f"anchors: found the strides {found}; {self.network} has {STRIDES[self.network]}"
+            )
+        if len(self.channels) != CHANNELS[self.network]:
+            raise ValueError(
+                f"channels: found {len(self.channels)}; {self.network} has {CHANNELS[self.network]}"
+            )
+        (width, height), whole = self.training_size, self.anchors
+        if self.zoom is None and (width > whole.width or height > whole.height):
+            raise ValueError(
+                f"crop: found {width} x {height}; the picture has {whole.width} x {whole.height}"
+            )
+        if self.network == "dense":
+            check_sides(4, width, height, whole.width, whole.height)
 
     @property
     def training_size(self) -> tuple[int, int]:
@@ -38,6 +66,21 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The anchors of a crop."""
         width, height = self.training_size
         return msgspec.structs.replace(self.anchors, width=width, height=height)
+
+
+def check_preprocessing(name: str) -> None:
+    """ValueError if there is no such preprocessing."""
+    if name not in PREPROCESSINGS:
+        raise ValueError(f"preprocessing: found {name!r}; known are {', '.join(PREPROCESSINGS)}")
+
+
+def check_sides(step: int, *sides_px: int) -> None:
+    """ValueError if a side of pictures or crops is none that the network can halve so often."""
+    wrong = [side for side in sides_px if side < step or side % step]
+    if wrong:
+        raise ValueError(
+            f"width, height and crop: found {wrong[0]}; a multiple of {step} is needed"
+        )
 
 
 # The finest scratch that counts is 3 px wide in a 1280 x 720 picture: at half its size it still has 1.5.

@@ -21,6 +21,7 @@ from training.holdout import Rows, hold_out, identity_of, training_part
 from training.loop import Fit, Schedule
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
 from training.models.classifier import STRIDE, Classifier, MirrorMean
+from training.plans import check_preprocessing, check_sides
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -42,6 +43,10 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     drawn: int = 1280  # pictures in an epoch, at most
     batch: int = 32
     schedule: Schedule = Schedule(epochs=80, patience=25, greatest_rate=4e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(STRIDE, self.width, self.height)
 
 
 PLANS = {

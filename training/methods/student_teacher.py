@@ -32,9 +32,10 @@ from training.methods.heat import (
     normals_and_validation,
 )
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
-from training.models.student_teacher import StudentTeacher, Teacher
+from training.models.student_teacher import STRIDE, StudentTeacher, Teacher
 from training.models.vae import grey_of
 from training.paint import flawed
+from training.plans import check_preprocessing, check_sides
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -73,6 +74,10 @@ class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
     batch: int = 8
     teacher: Schedule = Schedule(epochs=4, patience=4, greatest_rate=2e-3)
     schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=2e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(STRIDE, self.width, self.height, self.crop)
 
 
 PLANS = {

@@ -28,7 +28,8 @@ from training.methods.heat import (
     normals_and_validation,
 )
 from training.methods.method import HEAT, Checkpoint, Options, scheduled
-from training.models.vae import Vae, grey_of
+from training.models.vae import STRIDE, Vae, grey_of
+from training.plans import check_preprocessing, check_sides
 
 Side = Literal["both", "brighter", "darker"]
 SIDES: tuple[Side, ...] = ("both", "brighter", "darker")
@@ -51,6 +52,14 @@ class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
     held_out: float = 0.1  # of the normal pictures
     batch: int = 16
     schedule: Schedule = Schedule(epochs=40, patience=12, greatest_rate=2e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(STRIDE, self.width, self.height, self.crop)
+        if self.crop > min(self.width, self.height):
+            raise ValueError(
+                f"crop: found {self.crop}; the picture has {self.width} x {self.height}"
+            )
 
 
 PLANS = {

@@ -7,8 +7,8 @@ from torch.nn import functional
 from inference.ssd import AnchorSpec
 from training.models.blocks import ResidualSeparable, convolution, separable
 from training.models.ssd import Head
+from training.plans import PYRAMID_STRIDES
 
-STRIDES = (8, 16, 32, 64)
 BLOCKS = (2, 2, 2, 1)  # residual blocks of each level
 
 
@@ -20,8 +20,8 @@ class PyramidSsd(nn.Module):  # type: ignore[misc]
 
     def __init__(self, labels: int, anchors: AnchorSpec, channels: tuple[int, ...]) -> None:
         super().__init__()
-        if tuple(level.stride for level in anchors.levels) != STRIDES:
-            raise ValueError(f"anchor strides must be {STRIDES}")
+        if tuple(level.stride for level in anchors.levels) != PYRAMID_STRIDES:
+            raise ValueError(f"anchor strides must be {PYRAMID_STRIDES}")
         quarter, *levels, mixed = channels
         self.stem = nn.Sequential(convolution(3, quarter, 7, 4), ResidualSeparable(quarter))
         inputs = [quarter, *levels[:-1]]

@@ -11,6 +11,7 @@ from training.models.vae import upwards
 
 AROUND = (9, 25)  # px that a place is compared with
 VIEWS = 1 + len(AROUND)
+STRIDE = 16  # pixels for each place of the coarsest features
 
 
 def views_of(grey: Tensor) -> Tensor:
