@@ -1,6 +1,5 @@
 """A trained network on disk: its method, its plan, its weights, and facts of its training."""
 
-import pickle
 from pathlib import Path
 
 import msgspec
@@ -9,6 +8,7 @@ import torch
 from sightline.errors import ModelError, SightlineError
 from training.methods.method import Checkpoint
 from training.methods.registry import decode_plan, find_method
+from training.saved import load_saved
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -28,19 +28,12 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
 
 def load_checkpoint(file: Path) -> Checkpoint:
     """Read what `save_checkpoint` wrote; ModelError if it is none."""
+    content = load_saved(file, torch.device("cpu"))
     try:
-        content = torch.load(file, weights_only=True, map_location="cpu")
         method = find_method(content["method"])
         plan = decode_plan(method, content["plan"])
         network = method.new_network(plan)
         network.load_state_dict(content["weights"])
-    except (
-        OSError,
-        RuntimeError,
-        KeyError,
-        ValueError,
-        SightlineError,
-        pickle.UnpicklingError,
-    ) as error:
+    except (RuntimeError, KeyError, ValueError, SightlineError) as error:
         raise ModelError(f"{file} is no checkpoint of a model: {error}") from error
     return Checkpoint(content["method"], plan, network.eval(), content["facts"])

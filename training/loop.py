@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, ModelError
 from sightline.processor import multiplies_bfloat16
 from training.progress import Progress
+from training.saved import load_saved
 
 STATE_FILE = "state.pt"
 Batch = tuple[Tensor, ...]
@@ -180,8 +181,8 @@ class Fit:
         file = self._out / STATE_FILE
         if not file.is_file():
             return
-        state: dict[str, Any] = torch.load(file, weights_only=True, map_location=self._device)
-        if state["identity"] != self._identity:
+        state = self._saved(file)
+        if state.get("identity") != self._identity:
             raise ConfigurationError(
                 f"{file} is of a training with other data, plan, seed or rate; "
                 "give another --out, or remove it to start anew"
@@ -193,3 +194,9 @@ class Fit:
         self._validation = state["validation"]
         self._progress.resumed(self._epoch, state["seconds"])
         sys.stderr.write(f"  continuing after epoch {self._epoch}, from {file.name}\n")
+
+    def _saved(self, file: Path) -> dict[str, Any]:
+        try:
+            return load_saved(file, self._device)
+        except ModelError as error:
+            raise ModelError(f"{error}; remove it to start anew") from error

@@ -38,7 +38,8 @@ def test_after_a_training_by_fold_no_test_picture_goes_into_the_model(
     assert export.main([*arguments, "--fold", FOLD]) == 0
     assert "not those that the model was trained on" not in capsys.readouterr().err
     found = read_data(str(data), "", False, [], FOLD)
-    golden = {image.tobytes() for image in np.load(out / "golden.npz")["images"]}
+    with np.load(out / "golden.npz") as content:
+        golden = {image.tobytes() for image in content["images"]}
     assert golden <= inputs_of(found.of_split("train").pictures)
     assert not golden & inputs_of(found.of_split("test").pictures)
     assert export.main(arguments) == 0
@@ -74,3 +75,14 @@ def test_bad_labels_are_refused_as_in_training(
     assert export.main(arguments) == 1
     assert "the file train_0.png is missing" in capsys.readouterr().err
     assert export.main([*arguments, "--drop-bad-labels"]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_file_that_is_no_checkpoint_is_refused_in_words(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "checkpoint.pt"
+    file.write_bytes(content)
+    arguments = [str(file), "--data", str(tmp_path), "--out", str(tmp_path / "model")]
+    assert export.main(arguments) == 1
+    assert f"{file} cannot be read" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Each method from generated pictures to an exported model that answers, and a training that was killed."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +13,13 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 import torch
 from torch import nn
 
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, ModelError
 from tests.unit.training.tiny_training import TINY, trained
 from training import export
 from training.datasets import read_dataset
 from training.evaluation.predictors import open_predictor
 from training.holdout import training_part
-from training.loop import Fit, Schedule
+from training.loop import STATE_FILE, Fit, Schedule
 
 
 @pytest.mark.parametrize("method", list(TINY))
@@ -96,3 +97,13 @@ def test_a_training_ends_when_nothing_gets_better_and_keeps_the_best(tmp_path: P
     schedule = Schedule(epochs=50, patience=3, greatest_rate=0.1)
     outcome = Fit(task, schedule, tmp_path, "points").run()
     assert (outcome.epochs, outcome.best_epoch, outcome.validation) == (5, 2, 1.0)
+
+
+@pytest.mark.parametrize("left_bytes", [0, 200])
+def test_a_state_that_was_cut_off_is_refused_with_what_to_do(
+    tmp_path: Path, left_bytes: int
+) -> None:
+    Fit(Line(), SCHEDULE, tmp_path, "points").run()
+    os.truncate(tmp_path / STATE_FILE, left_bytes)
+    with pytest.raises(ModelError, match=r"(?s)state\.pt cannot be read.*remove it to start anew"):
+        Fit(Line(), SCHEDULE, tmp_path, "points").run()
