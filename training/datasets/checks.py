@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sightline.errors import PictureError
-from training.datasets.dataset import DataSet, Picture, Problem, TrueBox
+from training.datasets.dataset import UNKNOWN, DataSet, Picture, Problem, TrueBox
 
 TOLERANCE_PX = 1.0  # labelling tools count pixels from 0 or 1, and round
 SHOWN = 20
@@ -51,7 +51,8 @@ def _wrong_picture(picture: Picture) -> str:
 
 def _without(picture: Picture, bad: dict[TrueBox, str]) -> Picture:
     left = tuple(box for box in picture.boxes if box not in bad)
-    return replace(picture, boxes=left, label=picture.label if left else "")
+    label = picture.label if left else UNKNOWN
+    return replace(picture, boxes=left, label=label, lost_labels=True)
 
 
 def _listed(found: DataSet, problems: list[Problem]) -> str:

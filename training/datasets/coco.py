@@ -87,18 +87,20 @@ def _data_set_of(folder: Path, file: Path, lists: dict[str, list[Row]]) -> DataS
     names = {row.value["id"]: str(row.value["name"]) for row in lists["categories"]}
     known = {row.value["id"] for row in lists["images"]}
     boxes: dict[Any, list[TrueBox]] = defaultdict(list)
-    problems = []
+    problems, lost = [], set()
     for row in lists["annotations"]:
         place = Source(str(file), row.line, row.column)
         text = _wrong_annotation(row.value, known, names)
         if text:
             problems.append(Problem(place, text))
+            lost.add(row.value.get("image_id"))
         else:
             boxes[row.value["image_id"]].append(_box_of(row.value, names, place))
     pictures = []
     for row in lists["images"]:
         try:
-            pictures.append(_picture_of(folder, file, row, boxes[row.value["id"]]))
+            number = row.value["id"]
+            pictures.append(_picture_of(folder, file, row, boxes[number], number in lost))
         except PictureError as error:
             text = f"image {row.value['id']}: {error}"
             problems.append(Problem(Source(str(file), row.line, row.column), text))
@@ -133,7 +135,9 @@ def _box_of(value: dict[str, Any], names: dict[Any, str], place: Source) -> True
     )
 
 
-def _picture_of(folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox]) -> Picture:
+def _picture_of(
+    folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox], lost_labels: bool
+) -> Picture:
     value = row.value
     group = next((str(value[key]) for key in GROUP_KEYS if value.get(key) not in (None, "")), "")
     part_number = int(value.get("part_number", 0))
@@ -146,7 +150,8 @@ def _picture_of(folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox]) ->
         part_number,
         group or (f"part {part_number}" if part_number else ""),
         split_of(value.get("split")) or split_named(file.stem),
-        label_of(boxes),
+        label_of(boxes, lost_labels),
         Source(str(file), row.line, row.column),
         (file.parent / str(value["file_name"])).relative_to(folder).as_posix(),
+        lost_labels,
     )

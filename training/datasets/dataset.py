@@ -57,6 +57,7 @@ class Picture:
     label: ImageLabel = UNKNOWN
     source: Source = Source("")
     name: str = ""  # relative to the data set's place, or an s3:// address
+    lost_labels: bool = False  # bad ones were dropped: more is on it than its boxes tell
 
     @property
     def unit(self) -> str:
@@ -64,12 +65,12 @@ class Picture:
         return self.group or self.name or str(self.file)
 
 
-def label_of(boxes: Iterable[TrueBox]) -> ImageLabel:
-    """Anomaly with a visible box, normal without any; with none but invisible ones nobody knows."""
+def label_of(boxes: Iterable[TrueBox], lost_labels: bool = False) -> ImageLabel:
+    """Anomaly with a visible box, normal without any; with none but invisible or lost ones nobody knows."""
     seen = list(boxes)
     if any(box.visible for box in seen):
         return ANOMALY
-    return UNKNOWN if seen else NORMAL
+    return UNKNOWN if seen or lost_labels else NORMAL
 
 
 @dataclass(frozen=True, order=True)

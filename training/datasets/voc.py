@@ -86,9 +86,10 @@ def _read_file(
         tuple(boxes),
         group=root.text_of("group"),
         split=split,
-        label=label_of(boxes),
+        label=label_of(boxes, bool(problems)),
         source=Source(str(file), root.line),
         name=name,
+        lost_labels=bool(problems),
     )
     return picture, problems
 

@@ -50,7 +50,7 @@ def with_labels(found: DataSet, labels: Sequence[str]) -> DataSet:
     pictures = []
     for picture in found.pictures:
         boxes = tuple(box for box in picture.boxes if box.label in labels)
-        label = picture.label if boxes == picture.boxes else label_of(boxes)
+        label = picture.label if boxes == picture.boxes else label_of(boxes, picture.lost_labels)
         pictures.append(replace(picture, boxes=boxes, label=label))
     return replace(found, pictures=tuple(pictures), labels=tuple(labels))
 

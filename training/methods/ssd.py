@@ -1,5 +1,6 @@
 """SSD: boxes learned from boxes. A MobileNet backbone, anchors of several sizes, any input size."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from inference.ssd import Boxes, find_boxes, make_anchors
 from sightline.errors import PictureError
 from training.boxes import best_box_threshold
 from training.crops import Truth, random_crop, truth_of, zoomed_crop
-from training.datasets import DataSet, Images, Picture, load_inputs
+from training.datasets import NORMAL, DataSet, Images, Picture, load_inputs
 from training.evaluation.answers import Answer, FoundBox, answer_of_boxes
 from training.holdout import Rows, hold_out, identity_of, training_part
 from training.loop import Fit, Outcome, Schedule
@@ -112,6 +113,16 @@ class SsdTask:
         return 1 - self.union_f1
 
 
+def placed(found: DataSet) -> DataSet:
+    """Without pictures with something on them that no box tells of: to learn from, it would be background."""
+    kept = tuple(
+        picture
+        for picture in found.pictures
+        if not picture.lost_labels and (picture.boxes or picture.label == NORMAL)
+    )
+    return replace(found, pictures=kept)
+
+
 def of_labels(picture: Picture, labels: Sequence[str]) -> Picture:
     """The picture with the boxes of these labels only."""
     kept = tuple(box for box in picture.boxes if box.label in labels)
@@ -178,7 +189,13 @@ class SsdMethod:
 
     def train(self, plan: DetectorPlan, found: DataSet, out: Path, options: Options) -> Checkpoint:
         """Train on the boxes of the plan's labels, or of all."""
-        plan = _of_data_set(plan, found, options)
+        plan, given = _of_data_set(plan, found, options), found
+        found = placed(given)
+        if len(found.pictures) < len(given.pictures):
+            left_out = len(given.pictures) - len(found.pictures)
+            sys.stderr.write(
+                f"  without {left_out} pictures of which no box tells what is on them\n"
+            )
         part, held_out = training_part(found), hold_out(found, plan.held_out, options.seed)
         size = (plan.anchors.width, plan.anchors.height)
         cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"

@@ -10,6 +10,12 @@ import numpy as np
 
 from training.datasets import ANOMALY, DataSet, ImageLabel, Picture, Split, TrueBox
 
+OBJECT = """  <object>
+    <name>{}</name><difficult>{}</difficult>
+    <bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>
+  </object>
+"""
+
 
 def write_picture(
     file: Path, seed: int = 0, size: tuple[int, int] = (40, 30), cells: tuple[int, int] = (4, 5)
@@ -48,6 +54,19 @@ def write_coco(
     }
     file = folder / name
     file.write_text(json.dumps(coco, indent=1), encoding="utf-8")
+    return file
+
+
+def write_voc(folder: Path, name: str, objects: list[tuple[Any, ...]]) -> Path:
+    """A picture of 40 x 30 and its annotation; objects: name, difficult, four sides."""
+    write_picture(folder / "JPEGImages" / f"{name}.png")
+    file = folder / "Annotations" / f"{name}.xml"
+    file.parent.mkdir(exist_ok=True)
+    things = "".join(OBJECT.format(*one) for one in objects)
+    size = "<size><width>40</width><height>30</height><depth>3</depth></size>"
+    file.write_text(
+        f"<annotation>\n<filename>{name}.png</filename>\n{size}\n{things}</annotation>\n"
+    )
     return file
 
 

@@ -11,29 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import PictureError
-from tests.unit.training.pictures import write_coco, write_picture
+from tests.unit.training.pictures import write_coco, write_picture, write_voc
 from training import manifest
 from training.datasets import Picture, TrueBox, read_dataset
 
-OBJECT = """  <object>
-    <name>{}</name><difficult>{}</difficult>
-    <bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>
-  </object>
-"""
 here = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def write_voc(folder: Path, name: str, objects: list[tuple[Any, ...]]) -> Path:
-    """A picture of 40 x 30 and its annotation; objects: name, difficult, four sides."""
-    write_picture(folder / "JPEGImages" / f"{name}.png")
-    file = folder / "Annotations" / f"{name}.xml"
-    file.parent.mkdir(exist_ok=True)
-    things = "".join(OBJECT.format(*one) for one in objects)
-    size = "<size><width>40</width><height>30</height><depth>3</depth></size>"
-    file.write_text(
-        f"<annotation>\n<filename>{name}.png</filename>\n{size}\n{things}</annotation>\n"
-    )
-    return file
 
 
 sides = st.tuples(st.integers(1, 40), st.integers(1, 30), st.integers(1, 40), st.integers(1, 30))
