@@ -123,12 +123,14 @@ def provisioning_template() -> Json:
 
 def token_exchange(names: Names) -> Json:
     """A station's components: take artifacts, put evidence under the station's own name, write logs."""
+    components = f"arn:aws:s3:::{names.component_bucket}"
     bucket = f"arn:aws:s3:::{names.evidence_bucket}"
     own = [f"{bucket}/{THING_OF_CREDENTIALS}/*", f"{bucket}/*/{THING_OF_CREDENTIALS}/*"]
     logs = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:/aws/greengrass/*"
     writes = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
     return _policy(
-        _allow(["s3:GetObject"], [f"arn:aws:s3:::{names.component_bucket}/{OURS}"]),
+        _allow(["s3:GetBucketLocation"], [components]),  # the Java nucleus asks this first
+        _allow(["s3:GetObject"], [f"{components}/{OURS}"]),
         _allow(["s3:AbortMultipartUpload", "s3:PutObject"], own),
         _allow([f"logs:{name}" for name in writes], [logs]),
     )

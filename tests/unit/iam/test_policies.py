@@ -93,6 +93,9 @@ def test_stations_take_artifacts_and_only_publishers_put_them() -> None:
     arn = f"arn:aws:s3:::{artifact}"
     assert allows("token-exchange", "s3:GetObject", arn)
     assert not allows("token-exchange", "s3:PutObject", arn)
+    bucket = arn.split("/")[0]
+    assert allows("token-exchange", "s3:GetBucketLocation", bucket)  # Nucleus 2.x asks it first
+    assert not allows("token-exchange", "s3:ListBucket", bucket)
     assert allows("component-publisher", "s3:PutObject", arn)
     component = f"arn:aws:greengrass:{REGION}:{ACCOUNT}:components:com.sightline.Capture"
     assert allows("component-publisher", "greengrass:CreateComponentVersion", component)
