@@ -24,6 +24,7 @@ template=sightline-station
 apply=no
 command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
 wait_seconds=300
+again="so the same command may be given again"
 
 usage() {
     sed -n '2,20s/^# \{0,1\}//p' "$0"
@@ -212,9 +213,23 @@ check_machine() {
     if [ "$apply" = yes ] && [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
         fail "--apply changes the system: run as root"
     fi
-    if [ -f "$greengrass/thingCert.crt" ] || [ -f "$greengrass/credentials/certificate.pem" ]; then
-        fail "$greengrass has a certificate: this machine is a station already"
+    refuse_a_station
+}
+
+# a certificate alone is no sign: both nuclei write one before AWS has taken the station on
+refuse_a_station() {
+    found=$(thing_of_nucleus)
+    if [ -d "$greengrass/claim" ] && [ "${found:-$thing}" = "$thing" ]; then
+        echo "# what was begun here before goes on"
+    elif [ -n "$found" ] || [ -s "$greengrass/credentials/certificate.pem" ]; then
+        fail "$greengrass has a name or a certificate: this machine is a station already"
     fi
+}
+
+# of Nucleus 2.x: what its log of changes says; it writes effectiveConfig.yaml only as it starts and stops
+thing_of_nucleus() {
+    sed -n 's/.*"TP":\["system","thingName"\].*"V":"\([^"]*\)".*/\1/p' \
+        "$greengrass/config/config.tlog" 2>/dev/null | tail -n 1
 }
 
 install_packages() {
@@ -257,6 +272,8 @@ place_claim() {
 
 install_classic() {
     installer="$greengrass/installer"
+    # one of an earlier attempt would write the same files
+    [ ! -f "$root/etc/systemd/system/greengrass.service" ] || run systemctl stop greengrass.service
     run unzip -q -o "$kit/greengrass-nucleus.zip" -d "$installer"
     write "$installer/config.yaml" 600 <<EOF
 ---
@@ -322,17 +339,17 @@ EOF
     run systemctl stop greengrass-lite.target
     run rm -f "$greengrass/config.db"
     run systemctl start greengrass-lite.target
-    run fleet-provisioning
+    run fleet-provisioning || fail "AWS gave no certificate; look into journalctl. The claim stays, $again"
     run systemctl restart greengrass-lite.target
 }
 
 wait_until_provisioned() {
-    certificate="$greengrass/thingCert.crt"
-    [ "$nucleus" = classic ] || certificate="$greengrass/credentials/certificate.pem"
-    echo "+ wait for $certificate, at most $wait_seconds s"
+    [ "$nucleus" = classic ] || return 0 # fleet-provisioning said so by its exit code
+    echo "+ wait for the name $thing in $greengrass/config/config.tlog, at most $wait_seconds s"
     [ "$apply" = yes ] || return 0
-    while [ ! -s "$certificate" ]; do
-        [ "$wait_seconds" -gt 0 ] || fail "no certificate came; look into $greengrass/logs, or journalctl"
+    while [ "$(thing_of_nucleus)" != "$thing" ]; do
+        [ "$wait_seconds" -gt 0 ] ||
+            fail "AWS did not take $thing on; look into $greengrass/logs. The claim stays, $again"
         wait_seconds=$((wait_seconds - 1))
         sleep 1
     done

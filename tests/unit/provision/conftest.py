@@ -24,8 +24,18 @@ for word in "$@"; do
 done
 exec /usr/bin/install "$@"
 """
-CERTIFICATE = {
-    "java": 'echo certificate >"$GREENGRASS/thingCert.crt"\n',
+
+
+def named(thing: str) -> str:
+    """A nucleus that was given its thing's name, as its log of changes has it."""
+    line = f'{{"TS":1,"TP":["system","thingName"],"W":"changed","V":"{thing}"}}'
+    folder = '"$GREENGRASS/config"'
+    return f"mkdir -p {folder}\necho '{line}' >>{folder}/config.tlog\n"
+
+
+WRITES_ITS_CERTIFICATE = 'echo certificate >"$GREENGRASS/thingCert.crt"\n'
+ALSO_DOES = {
+    "java": WRITES_ITS_CERTIFICATE + named("site-1-line-1"),
     "fleet-provisioning": (
         'mkdir -p "$GREENGRASS/credentials"\n'
         'echo certificate >"$GREENGRASS/credentials/certificate.pem"\n'
@@ -92,7 +102,7 @@ def programs(tmp_path: Path) -> Path:
     found = tmp_path / "programs"
     found.mkdir()
     for name in SYSTEM.split():
-        (found / name).write_text(RECORD + CERTIFICATE.get(name, ""))
+        (found / name).write_text(RECORD + ALSO_DOES.get(name, ""))
     (found / "install").write_text(INSTALL)
     for path in found.iterdir():
         path.chmod(0o755)
