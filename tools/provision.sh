@@ -234,7 +234,7 @@ thing_of_nucleus() {
 
 install_packages() {
     packages="python3 python3-venv"
-    [ "$nucleus" = lite ] || packages="$packages default-jre-headless unzip"
+    [ "$nucleus" = lite ] || packages="$packages default-jre-headless unzip sudo" # by sudo it runs components
     run apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
     run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
@@ -394,5 +394,9 @@ while [ "$#" -gt 0 ]; do
     shift
 done
 
+case "$kit" in
+"" | /*) ;;
+*) kit="$PWD/$kit" ;; # apt takes kit/NAME.deb for the name of a package
+esac
 [ "$apply" = yes ] || echo "# dry run: nothing is changed without --apply"
 if [ "$command" = account ]; then prepare_account; else provision_station; fi

@@ -129,6 +129,13 @@ def run(machine: Machine, programs: Path) -> Run:
         }
         both = ("--group", "jetson-orin", "--kit", str(machine.kit))
         whole = ["sh", str(SCRIPT), command, *usual, *both, *words]
-        return subprocess.run(whole, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            whole,
+            env=environment,
+            cwd=machine.kit.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return script
