@@ -2,15 +2,18 @@
 
 The bucket is `PREFIX-REGION-ACCOUNT`; the artifact goes to `NAME/VERSION/FILE` in it, and the recipe with
 its URI becomes a component version. NEXT_PATCH is the greatest version in the account with its patch
-raised by one, or the version of the sources where there is none.
+raised by one, or the version of the sources where there is none. What is published already is passed over;
+other content under a version that is there is refused before anything is sent: a nucleus checks what it
+downloads by the digest that the version was created with.
 
 `python -m tools.stage.publish --all` prints the requests; `--send` sends them.
 """
 
 import argparse
+import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from tools.stage.versions import version_of_recipe, with_version
 
 Json = dict[str, Any]
 Progress = Callable[[int], None]
+DIGEST = "sightline-digest"  # in the metadata of the artifact's object
 _PLACE = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
 
 
@@ -37,6 +41,7 @@ class PublishError(RetryableError):
 class Publication:
     """One component, ready to be sent."""
 
+    arn: str
     name: str
     version: str
     bucket: str
@@ -49,14 +54,24 @@ class Publication:
         return f"{self.name}/{self.version}/{self.artifact.name}"
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """What is kept with the object: the same for the same recipe and artifact."""
+        digest = hashlib.sha256(self.recipe.encode())
+        with self.artifact.open("rb") as content:
+            while piece := content.read(1 << 20):
+                digest.update(piece)
+        return {DIGEST: digest.hexdigest()}
+
+    @property
     def requests(self) -> list[tuple[str, Json]]:
         """Operation and request, in order, as they are sent; the upload may take several."""
-        put = {"Bucket": self.bucket, "Key": self.key, "Body": str(self.artifact)}
+        put: Json = {"Bucket": self.bucket, "Key": self.key, "Body": str(self.artifact)}
+        put["Metadata"] = self.metadata
         create = {"inlineRecipe": self.recipe}
         return [("PutObject", put), ("CreateComponentVersion", create)]
 
 
-def prepare(folder: Path, bucket: str, version: str) -> Publication:
+def prepare(folder: Path, arn: str, bucket: str, version: str) -> Publication:
     """What is sent for a staged folder, in a version that is a number by now."""
     artifacts = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
     if len(artifacts) != 1:
@@ -64,22 +79,42 @@ def prepare(folder: Path, bucket: str, version: str) -> Publication:
     recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
     own = with_version(recipe, version, version, ())
     placed = own.replace(_PLACE, f"s3://{bucket}/{folder.name}/{version}/")
-    return Publication(folder.name, version, bucket, artifacts[0], placed)
+    return Publication(arn, folder.name, version, bucket, artifacts[0], placed)
 
 
-def next_patch(client: Any, name: str, arn: str, otherwise: str) -> str:
-    """The version after the greatest that the account has of a component."""
+def versions_of(greengrass: Any, arn: str) -> list[str]:
+    """The versions that the account has of a component."""
     try:
-        pages = client.get_paginator("list_component_versions").paginate(arn=arn)
-        found = [entry["componentVersion"] for page in pages for entry in page["componentVersions"]]
-    except client.exceptions.ResourceNotFoundException:
-        return otherwise
+        pages = greengrass.get_paginator("list_component_versions").paginate(arn=arn)
+        return [entry["componentVersion"] for page in pages for entry in page["componentVersions"]]
+    except greengrass.exceptions.ResourceNotFoundException:
+        return []
     except (ClientError, BotoCoreError) as error:
-        raise PublishError(f"{name}: list_component_versions: {error}") from error
+        raise PublishError(f"list_component_versions of {arn}: {error}") from error
+
+
+def next_patch(found: Sequence[str], otherwise: str) -> str:
+    """The version after the greatest that was found."""
     if not found:
         return otherwise
     major, minor, patch = max(_numbers(version) for version in found)
     return f"{major}.{minor}.{patch + 1}"
+
+
+def is_published(publication: Publication, s3: Any, greengrass: Any) -> bool:
+    """Whether just this is there; PublishError if its version is there with something else."""
+    if publication.version not in versions_of(greengrass, publication.arn):
+        return False
+    name = f"{publication.name} {publication.version}"
+    try:
+        found = s3.head_object(Bucket=publication.bucket, Key=publication.key)
+    except (ClientError, BotoCoreError) as error:
+        raise PublishError(f"{name} is published, but where is its artifact? {error}") from error
+    if found["Metadata"].get(DIGEST) != publication.metadata[DIGEST]:
+        raise PublishError(
+            f"{name} is published with other content; publish this as another version"
+        )
+    return True
 
 
 def send(publication: Publication, s3: Any, greengrass: Any, progress: Progress) -> str:
@@ -90,7 +125,11 @@ def send(publication: Publication, s3: Any, greengrass: Any, progress: Progress)
     name = f"{publication.name} {version_of_recipe(publication.recipe)}"
     try:
         s3.upload_file(
-            str(publication.artifact), publication.bucket, publication.key, Callback=progress
+            str(publication.artifact),
+            publication.bucket,
+            publication.key,
+            ExtraArgs={"Metadata": publication.metadata},
+            Callback=progress,
         )
         answer = greengrass.create_component_version(inlineRecipe=publication.recipe)
     except (ClientError, BotoCoreError, S3UploadFailedError) as error:
@@ -137,13 +176,13 @@ def _ready(folder: Path, cloud: Cloud) -> Publication:
         raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
     ((name, component),) = json.loads(path.read_text())["component"].items()
     place, version = cloud.place, component["version"]
+    arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
     if version == archive.NEXT_PATCH:
         sources = version_of_recipe((folder / archive.RECIPE).read_text(encoding="utf-8"))
-        arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
         client = client_of("greengrassv2", place.region, None)
-        version = next_patch(client, name, arn, sources)
+        version = next_patch(versions_of(client, arn), sources)
     prefix = component["publish"]["bucket"]
-    return prepare(folder, f"{prefix}-{place.region}-{place.account}", version)
+    return prepare(folder, arn, f"{prefix}-{place.region}-{place.account}", version)
 
 
 def _send_all(ready: list[Publication], cloud: Cloud) -> None:
@@ -151,9 +190,13 @@ def _send_all(ready: list[Publication], cloud: Cloud) -> None:
     s3, greengrass = client_of("s3", region, None), client_of("greengrassv2", region, None)
     for bucket in dict.fromkeys(publication.bucket for publication in ready):
         make_bucket(s3, bucket, region)
+    there = {p.name for p in ready if is_published(p, s3, greengrass)}
     for number, publication in enumerate(ready, 1):
         label = f"[{number}/{len(ready)}] {publication.name} {publication.version}"
-        print(f"{label} -> {send(publication, s3, greengrass, _meter(label, publication))}")
+        if publication.name in there:
+            print(f"{label} is there already")
+        else:
+            print(f"{label} -> {send(publication, s3, greengrass, _meter(label, publication))}")
 
 
 def _meter(label: str, publication: Publication) -> Progress:

@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.unit.fleet.endpoint import serving
 from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tools.stage import archive
 from tools.stage.__main__ import main as stage
 from tools.stage.publish import main
 from tools.stage.versions import read_suite_version
@@ -53,6 +54,12 @@ def staged(target: Path, *words: str) -> Path:
     return target
 
 
+def stored(bucket: str, key: str) -> bytes:
+    client = boto3.client("s3", region_name=REGION)
+    content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return content
+
+
 def test_a_dry_run_prints_the_requests_and_sends_nothing(
     tmp_path: Path, greengrass: Greengrass, capsys: Capture
 ) -> None:
@@ -75,10 +82,33 @@ def test_the_recipe_names_the_artifact_where_it_was_put(
     (uri,) = [artifact["Uri"] for artifact in recipe["Manifests"][0]["Artifacts"]]
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     assert bucket == BUCKET
-    client = boto3.client("s3", region_name=REGION)
     (artifact,) = tmp_path.rglob("capture.zip")
-    assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == artifact.read_bytes()
-    assert publish(tmp_path, "capture", "--send") == 1  # this version is there
+    assert stored(bucket, key) == artifact.read_bytes()
+
+
+def test_a_broken_off_publication_of_all_can_be_given_again(
+    tmp_path: Path, greengrass: Greengrass, capsys: Capture
+) -> None:
+    assert publish(staged(tmp_path), "capture", "--send") == 0
+    capsys.readouterr()
+    assert publish(tmp_path, "capture", "--send") == 0
+    assert f"{CAPTURE} {VERSION} is there already" in capsys.readouterr().out
+    assert greengrass.service.asked["CreateComponentVersion"] == 1
+
+
+@pytest.mark.parametrize("changed", ["capture/station.py", "recipe.yaml"])
+def test_other_content_under_a_published_version_is_refused_and_overwrites_nothing(
+    changed: str, tmp_path: Path, greengrass: Greengrass, capsys: Capture
+) -> None:
+    folder = staged(tmp_path) / CAPTURE
+    assert publish(tmp_path, "capture", "--send") == 0
+    before = stored(BUCKET, f"{CAPTURE}/{VERSION}/capture.zip")
+    with (folder / changed).open("a") as file:
+        file.write("# another line\n")
+    archive.build(folder)
+    assert publish(tmp_path, "capture", "--send") == 1
+    assert f"{CAPTURE} {VERSION} is published with other content" in capsys.readouterr().err
+    assert stored(BUCKET, f"{CAPTURE}/{VERSION}/capture.zip") == before
 
 
 def test_next_patch_is_one_more_than_the_greatest_in_the_account(
