@@ -152,20 +152,24 @@ def component_publisher(names: Names) -> Json:
 
 
 def fleet_operator() -> Json:
-    """Who brings out deployments: what `python -m tools.fleet` asks for, and the jobs behind it."""
-    deployments = ("CancelDeployment", "CreateDeployment", "GetDeployment", "ListDeployments")
-    devices = ("ListCoreDevices", "ListEffectiveDeployments", "ListInstalledComponents")
+    """Who brings out deployments: what `python -m tools.fleet` asks for, and the jobs behind it.
+
+    CreateDeployment and two lists take no resource, and its conditions know the request's tags only. Whom
+    a deployment may reach is held by iot:CreateJob, which the service asks for as the same caller.
+    """
+    free = ("CreateDeployment", "ListCoreDevices", "ListDeployments")
+    deployments = ("CancelDeployment", "GetComponent", "GetDeployment")
+    devices = ("ListEffectiveDeployments", "ListInstalledComponents")
+    jobs = ("CancelJob", "CreateJob", "DescribeJob", "DescribeJobExecution", "UpdateJob")
+    shadows = [f"iot:{name}ThingShadow" for name in ("Delete", "Get", "Update")]
+    names = (*deployments, *devices, "TagResource")
     targets = [_iot("thing/*"), _iot("thinggroup/*")]
-    jobs = ("CancelJob", "CreateJob", "DescribeJob", "DescribeThing", "DescribeThingGroup")
-    names = (*deployments, *devices, "GetComponent", "TagResource")
+    asked = [f"iot:{name}" for name in (*jobs, "DescribeThing", "DescribeThingGroup")]
     return _policy(
-        _allow([f"greengrass:{name}" for name in sorted(names)], [_greengrass("*")]),
-        _allow([f"iot:{name}" for name in jobs], [*targets, _iot("job/*")]),
-        _allow(
-            ["iot:GetThingShadow", "iot:UpdateThingShadow"],
-            [_iot("thing/*/AWSManagedGreengrassV2Deployment")],
-        ),
-        _allow(["sts:GetCallerIdentity"], ["*"]),
+        _allow([f"greengrass:{name}" for name in names], [_greengrass("*")]),
+        _allow(asked, [*targets, _iot("job/*")]),
+        _allow(shadows, [_iot("thing/*/AWSManagedGreengrassV2Deployment")]),
+        _allow([*(f"greengrass:{name}" for name in free), "sts:GetCallerIdentity"], ["*"]),
     )
 
 

@@ -8,7 +8,14 @@ from tools.iam.policies import Names, filled, policies
 
 GREATEST_CHARACTERS = {"iot": 2048, "iam": 6144}  # without blanks; a managed policy of IAM
 IOT_POLICIES = frozenset({"device", "device-streams", "claim"})
-MAY_ASK_WITHOUT_A_RESOURCE = frozenset({"sts:GetCallerIdentity"})
+MAY_ASK_WITHOUT_A_RESOURCE = frozenset(  # the services have no resource type for these
+    {
+        "greengrass:CreateDeployment",
+        "greengrass:ListCoreDevices",
+        "greengrass:ListDeployments",
+        "sts:GetCallerIdentity",
+    }
+)
 LONGEST_REGION, ACCOUNT = "ap-southeast-2", "123456789012"
 
 Policy = Mapping[str, Any]

@@ -102,6 +102,28 @@ def test_stations_take_artifacts_and_only_publishers_put_them() -> None:
     assert not allows("component-publisher", "greengrass:CreateDeployment", component)
 
 
+@pytest.mark.parametrize("action", ["CreateDeployment", "ListCoreDevices", "ListDeployments"])
+def test_an_operator_may_do_what_the_service_takes_no_resource_for(action: str) -> None:
+    assert allows("fleet-operator", f"greengrass:{action}", "*")
+    assert not allows("fleet-operator", "greengrass:CancelDeployment", "*")
+
+
+@pytest.mark.parametrize(
+    ("action", "what"),
+    [
+        ("CreateJob", "thing/station-1"),
+        ("UpdateJob", "job/7"),
+        ("DescribeJobExecution", "job/7"),
+        ("DescribeJobExecution", "thing/station-1"),
+        ("DeleteThingShadow", "thing/station-1/AWSManagedGreengrassV2Deployment"),
+        ("UpdateThingShadow", "thing/station-1/AWSManagedGreengrassV2Deployment"),
+    ],
+)
+def test_an_operator_may_do_what_a_deployment_asks_of_iot(action: str, what: str) -> None:
+    assert allows("fleet-operator", f"iot:{action}", iot(what))
+    assert not allows("fleet-operator", "iot:DeleteThingShadow", iot("thing/station-1/other"))
+
+
 def test_a_claim_can_only_ask_for_a_certificate_by_its_template() -> None:
     topic = "topic/$aws/provisioning-templates/sightline-station/provision/json"
     assert allows("claim", "iot:Publish", iot(topic))
