@@ -24,6 +24,10 @@ class FleetError(RetryableError):
     """The service did not do what was asked: says the operation and what it answered."""
 
 
+class NotThereError(FleetError):
+    """The service knows nothing of that name: no such thing, or no core device of it yet."""
+
+
 class NoFleetError(FatalError):
     """There are no credentials, no region or no account to work with."""
 
@@ -117,8 +121,13 @@ class Cloud:
         except (NoCredentialsError, NoRegionError) as error:
             raise NoFleetError(str(error)) from error
         except (ClientError, BotoCoreError) as error:
-            raise FleetError(f"{operation}: {error}") from error
+            kind = NotThereError if _code_of(error) == "ResourceNotFoundException" else FleetError
+            raise kind(f"{operation}: {error}") from error
         return answer
+
+
+def _code_of(error: Exception) -> str:
+    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
 def connect(region: str | None, account: str | None, endpoint: str | None) -> Cloud:

@@ -164,10 +164,13 @@ def _tell(outcome: Outcome) -> int:
         print(f"{station}: {reason}")
     for station in outcome.silent:
         print(f"{station}: nothing heard; it gets the deployment when it comes back")
+    for station, words in outcome.missing.items():
+        print(f"{station}: not provisioned ({words})")
     if outcome.stopped:
         print(f"stopped: {outcome.stopped}")
-    print(f"sent {outcome.sent}, well {len(outcome.succeeded)}, failed {len(outcome.failed)}")
-    return int(bool(outcome.stopped or outcome.failed or outcome.silent))
+    ended = f"well {len(outcome.succeeded)}, failed {len(outcome.failed)}"
+    print(f"sent {outcome.sent}, {ended}, not provisioned {len(outcome.missing)}")
+    return int(bool(outcome.stopped or outcome.failed or outcome.silent or outcome.missing))
 
 
 def _print_plan(made: Plan, everyone: bool) -> None:

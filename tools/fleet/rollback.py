@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.fleet.cloud import Cloud, all_of
+from tools.fleet.cloud import Cloud, NotThereError, all_of
 from tools.fleet.planning import NOT_STANDING, changed
 from tools.fleet.requests import again
 from tools.fleet.rollout import ENDED_BADLY
@@ -56,10 +56,12 @@ def _way_back(cloud: Cloud, station: str) -> WayBack:
     history = cloud.history(station)
     if not history:
         return WayBack(station, None, "never had a deployment")
+    try:
+        said = list(cloud.outcomes(station))
+    except NotThereError as error:
+        return WayBack(station, None, f"not provisioned ({error})")
     failed = {
-        entry["deploymentId"]
-        for entry in cloud.outcomes(station)
-        if entry["coreDeviceExecutionStatus"] in ENDED_BADLY
+        entry["deploymentId"] for entry in said if entry["coreDeviceExecutionStatus"] in ENDED_BADLY
     }
     found = earlier(history, failed)
     if found is None:

@@ -6,16 +6,18 @@ It holds nothing that would be lost: what was sent is the service's, and a plan 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from tools.fleet.cloud import Cloud, all_of
+from tools.fleet.cloud import Cloud, NotThereError, all_of
 from tools.fleet.files import Rollout
 from tools.fleet.planning import Plan, StationPlan, request_for
 
 ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETED"})
 ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
+NOT_THERE = "NOT_THERE"  # what this tool says where the service knows no such station
 LOOK_INTERVAL_S = 5.0
 MINUTE_S = 60.0
+Json = dict[str, Any]
 Say = Callable[[str], None]
 
 
@@ -43,12 +45,16 @@ class SystemClock:
 
 @dataclass
 class Outcome:
-    """What became of the stations; `silent` are those that have said nothing within their time."""
+    """What became of the stations; `silent` are those that have said nothing within their time.
+
+    Those in `missing` are not provisioned: they hold nobody up and do not count among the failed.
+    """
 
     sent: int = 0
     succeeded: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
 
     def add(self, other: "Outcome") -> None:
@@ -57,6 +63,7 @@ class Outcome:
         self.succeeded += other.succeeded
         self.failed |= other.failed
         self.silent += other.silent
+        self.missing |= other.missing
         self.stopped = self.stopped or other.stopped
 
 
@@ -117,9 +124,7 @@ class Wave:
         while (waiting and not outcome.stopped) or self._running:
             failed_before = len(outcome.failed)
             while waiting and not outcome.stopped and outcome.sent < pace.allowed:
-                entry = waiting.pop(0)
-                self._running.append(self._since_now(entry, self._send(entry)))
-                outcome.sent += 1
+                self._send(waiting.pop(0), outcome)
             self._look(outcome, rollout.station_timeout_minutes * MINUTE_S)
             outcome.stopped = outcome.stopped or _reason_to_stop(outcome, rollout, strict)
             self._tell(_words(outcome, len(self._running) + len(waiting)))
@@ -136,13 +141,23 @@ class Wave:
     def _since_now(self, entry: StationPlan, deployment: str) -> OnItsWay:
         return OnItsWay(entry.station.name, deployment, self._clock.now_s())
 
-    def _send(self, entry: StationPlan) -> str:
-        return self._cloud.create(request_for(entry, self._plan.thing_group, self._cloud.place))
+    def _send(self, entry: StationPlan, outcome: Outcome) -> None:
+        request = request_for(entry, self._plan.thing_group, self._cloud.place)
+        try:
+            self._running.append(self._since_now(entry, self._cloud.create(request)))
+            outcome.sent += 1
+        except NotThereError as error:
+            outcome.missing[entry.station.name] = str(error)
+
+    def _said(self, way: OnItsWay) -> Json:
+        try:
+            return self._cloud.outcome(way.station, way.deployment)
+        except NotThereError as error:
+            return {"coreDeviceExecutionStatus": NOT_THERE, "reason": str(error)}
 
     def _look(self, outcome: Outcome, longest_s: float) -> None:
         looked_at, self._running = self._running, []
-        said = all_of(lambda way: self._cloud.outcome(way.station, way.deployment), looked_at)
-        for way, answer in zip(looked_at, said, strict=True):
+        for way, answer in zip(looked_at, all_of(self._said, looked_at), strict=True):
             status = answer.get("coreDeviceExecutionStatus", "")
             if status in ENDED_WELL:
                 outcome.succeeded.append(way.station)
@@ -150,6 +165,8 @@ class Wave:
                 outcome.failed[way.station] = (
                     f"{status}: {answer.get('reason') or 'no reason given'}"
                 )
+            elif status == NOT_THERE:
+                outcome.missing[way.station] = answer["reason"]
             elif self._clock.now_s() - way.since_s >= longest_s:
                 outcome.silent.append(way.station)
             else:
@@ -172,13 +189,16 @@ def roll_out(
             say(f"canaries went well; a pause of {given.canary_pause_minutes:g} min")
             clock.wait(given.canary_pause_minutes * MINUTE_S)
         if others and not outcome.stopped:
-            outcome.stopped = _unwell(canaries, cloud, plan.thing_group)
+            there = [entry for entry in canaries if entry.station.name not in outcome.missing]
+            outcome.stopped = _unwell(there, cloud, plan.thing_group)
     if not outcome.stopped:
         outcome.add(wave.run(others, given, strict=False))
     return outcome
 
 
 def _unwell(canaries: Sequence[StationPlan], cloud: Cloud, thing_group: str) -> str:
+    if not canaries:
+        return "no canary is provisioned"
     devices = cloud.devices(thing_group)
     ill = [
         f"{entry.station.name} {devices.get(entry.station.name, {}).get('status', 'unknown')}"

@@ -21,7 +21,10 @@ def thing(name: str) -> str:
 
 
 class Greengrass:
-    """`fate` says how a station ends a deployment: `SUCCEEDED`, `FAILED`, `QUEUED` ..."""
+    """`fate` says how a station ends a deployment: `SUCCEEDED`, `FAILED`, `QUEUED` ...
+
+    `health` has all things that there are; one without a health has never connected.
+    """
 
     def __init__(self, stations: list[str] | None = None) -> None:
         self.deployments: dict[str, Json] = {}
@@ -41,7 +44,9 @@ class Greengrass:
         )
 
     def create_deployment(self, request: Json) -> Json:
-        """As the service: the same token is the same deployment."""
+        """As the service: the same token is the same deployment, and the thing must be there."""
+        if request["targetArn"].split("/")[-1] not in self.health:
+            raise Refusal("ResourceNotFoundException", request["targetArn"], 404)
         token = request.get("clientToken") or f"none {next(self._numbers)}"
         if token not in self._tokens:
             number = next(self._numbers)
@@ -93,7 +98,7 @@ class Greengrass:
 
     def list_effective_deployments(self, request: Json) -> Json:
         """What the station said of its deployments, the newest first."""
-        station = request["coreDeviceThingName"]
+        station = self._core_device(request)
         entries = [
             {
                 "deploymentId": entry["deploymentId"],
@@ -111,7 +116,7 @@ class Greengrass:
 
     def list_installed_components(self, request: Json) -> Json:
         """What a test put there."""
-        station = request["coreDeviceThingName"]
+        station = self._core_device(request)
         return _page("installedComponents", self.installed.get(station, []), request)
 
     def create_component_version(self, request: Json) -> Json:
@@ -143,6 +148,12 @@ class Greengrass:
             raise Refusal("ResourceNotFoundException", request["arn"], 404)
         entries = [{"componentVersion": version} for version in versions]
         return _page("componentVersions", entries, request)
+
+    def _core_device(self, request: Json) -> str:
+        station = str(request["coreDeviceThingName"])
+        if not self.health.get(station):
+            raise Refusal("ResourceNotFoundException", f"no core device {station}", 404)
+        return station
 
     def _of(self, target: str) -> list[Json]:
         return [entry for entry in self.deployments.values() if entry["targetArn"] == target]

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass, thing
+from tests.unit.fleet.greengrass import REGION, Greengrass, thing
 from tools.fleet.cloud import client_of
-from tools.fleet.requests import Place
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,7 @@ def test_a_request_that_the_model_allows_is_taken_once(
     address: str, greengrass: Greengrass
 ) -> None:
     client = client_of("greengrassv2", REGION, address)
-    request = {"targetArn": Place(REGION, ACCOUNT).thing("a"), "clientToken": "one"}
+    request = {"targetArn": thing("station-0-0"), "clientToken": "one"}
     first, second = client.create_deployment(**request), client.create_deployment(**request)
     assert first["deploymentId"] == second["deploymentId"]
     assert len(greengrass.deployments) == 1

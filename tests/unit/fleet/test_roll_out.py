@@ -71,6 +71,31 @@ def test_an_interrupted_roll_out_goes_on_and_waits_for_canaries_that_were_sent_b
     assert set(sent(greengrass)) == set(names_of(content))
 
 
+def test_a_station_that_is_not_provisioned_yet_is_named_and_holds_nobody_up(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    del greengrass.health["station-1-2"]  # there is no such thing
+    greengrass.health["station-2-1"] = ""  # there is, but its nucleus has never connected
+    assert run("deploy", "--send") == 1
+    assert set(sent(greengrass)) == set(names_of(content)) - {"station-1-2"}
+    said = capsys.readouterr().out
+    assert "station-1-2: not provisioned (create_deployment: " in said
+    assert "station-2-1: not provisioned (list_effective_deployments: " in said
+    assert "sent 11, well 10, failed 0, not provisioned 2" in said
+
+
+def test_the_canaries_that_are_there_stand_for_all_but_there_must_be_one(
+    run: Run, greengrass: Greengrass, capsys: Capture
+) -> None:
+    del greengrass.health["station-0-0"]
+    assert run("deploy", "--send", "--site", "site-0", "--site", "site-1") == 1
+    assert len(sent(greengrass)) == 7
+    del greengrass.health["station-2-0"]
+    assert run("deploy", "--send", "--site", "site-2") == 1
+    assert len(sent(greengrass)) == 7
+    assert "stopped: no canary is provisioned" in capsys.readouterr().out
+
+
 def test_too_many_failures_stop_the_rest(
     run: Run, greengrass: Greengrass, content: Json, capsys: Capture
 ) -> None:
@@ -100,8 +125,11 @@ def test_the_pace_grows_while_all_goes_well_and_falls_back_after_a_failure() -> 
     assert pace.rate == 10
 
 
-def test_a_roll_out_keeps_its_pace(run: Run, content: Json, clock: HurriedClock) -> None:
+def test_a_roll_out_keeps_its_pace(
+    run: Run, greengrass: Greengrass, content: Json, clock: HurriedClock
+) -> None:
     content["sites"] = fleet_file(sites=1, stations=31)["sites"]
+    greengrass.health |= dict.fromkeys(names_of(content), "HEALTHY")
     content["rollout"] |= {"stationsPerMinute": 10, "growthFactor": 1}
     content["sites"]["site-0"]["stations"]["station-0-0"]["canary"] = False
     assert run("deploy", "--send") == 0

@@ -102,6 +102,18 @@ def test_the_way_back_passes_over_what_did_not_come_through(
     assert product_of(list(greengrass.deployments.values())[-1]) == "good"
 
 
+def test_a_station_that_is_no_core_device_keeps_none_from_going_back(
+    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+) -> None:
+    for product in ("one", "two"):
+        content["sites"]["site-0"]["product"] = product
+        assert run("deploy", "--send", "--site", "site-0") == 0
+    greengrass.health["station-0-3"] = ""
+    assert run("rollback", "--send", "--site", "site-0") == 1
+    assert "station-0-3: not provisioned" in capsys.readouterr().err
+    assert [product_of(entry) for entry in greengrass.deployments.values()].count("one") == 7
+
+
 def product_of(deployment: Json) -> str:
     """What its capture component is told to run."""
     update = deployment["components"]["com.sightline.Capture"]["configurationUpdate"]
