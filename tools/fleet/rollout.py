@@ -27,6 +27,9 @@ class Clock(Protocol):
     def now_s(self) -> float:
         """A monotonic time in seconds."""
 
+    def utc_s(self) -> float:
+        """The time of day in seconds since 1970, as the service counts it."""
+
     def wait(self, seconds: float) -> None:
         """Come back after that time."""
 
@@ -38,6 +41,10 @@ class SystemClock:
         """The monotonic clock."""
         return time.monotonic()
 
+    def utc_s(self) -> float:
+        """The machine's time of day."""
+        return time.time()
+
     def wait(self, seconds: float) -> None:
         """Sleep."""
         time.sleep(seconds)
@@ -47,7 +54,8 @@ class SystemClock:
 class Outcome:
     """What became of the stations; `silent` are those that have said nothing within their time.
 
-    Those in `missing` are not provisioned: they hold nobody up and do not count among the failed.
+    Those in `missing` are not provisioned: they hold nobody up and do not count among the failed. The
+    last one that ended well did so at `ended_utc_s`.
     """
 
     sent: int = 0
@@ -55,6 +63,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    ended_utc_s: float = 0.0
     stopped: str = ""
 
     def add(self, other: "Outcome") -> None:
@@ -64,6 +73,7 @@ class Outcome:
         self.failed |= other.failed
         self.silent += other.silent
         self.missing |= other.missing
+        self.ended_utc_s = max(self.ended_utc_s, other.ended_utc_s)
         self.stopped = self.stopped or other.stopped
 
 
@@ -161,6 +171,8 @@ class Wave:
             status = answer.get("coreDeviceExecutionStatus", "")
             if status in ENDED_WELL:
                 outcome.succeeded.append(way.station)
+                ended_utc_s = answer["modifiedTimestamp"].timestamp()
+                outcome.ended_utc_s = max(outcome.ended_utc_s, ended_utc_s)
             elif status in ENDED_BADLY:
                 outcome.failed[way.station] = (
                     f"{status}: {answer.get('reason') or 'no reason given'}"
@@ -185,15 +197,22 @@ def roll_out(
     outcome = Outcome()
     if canaries:
         outcome.add(wave.run(canaries, given, strict=True))
-        if outcome.sent and others and not outcome.stopped:
-            say(f"canaries went well; a pause of {given.canary_pause_minutes:g} min")
-            clock.wait(given.canary_pause_minutes * MINUTE_S)
         if others and not outcome.stopped:
+            _pause(outcome.ended_utc_s, given, clock, say)
             there = [entry for entry in canaries if entry.station.name not in outcome.missing]
             outcome.stopped = _unwell(there, cloud, plan.thing_group)
     if not outcome.stopped:
         outcome.add(wave.run(others, given, strict=False))
     return outcome
+
+
+def _pause(ended_utc_s: float, rollout: Rollout, clock: Clock, say: Say) -> None:
+    """What is left of it: canaries that have had the change for that long cost no wait."""
+    passed_s = max(0.0, clock.utc_s() - ended_utc_s)  # the clocks may differ
+    left_s = rollout.canary_pause_minutes * MINUTE_S - passed_s
+    if left_s > 0:
+        say(f"canaries went well; a pause of {left_s / MINUTE_S:.1f} min")
+        clock.wait(left_s)
 
 
 def _unwell(canaries: Sequence[StationPlan], cloud: Cloud, thing_group: str) -> str:

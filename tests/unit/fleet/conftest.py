@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.unit.fleet.endpoint import serving
-from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tests.unit.fleet.greengrass import ACCOUNT, BEGAN, REGION, Greengrass
 from tools.fleet.__main__ import main
 from tools.fleet.checks import Checker
 from tools.stage.parts import ROOT
@@ -63,6 +63,10 @@ class HurriedClock:
         """The sum of all waits."""
         return self.time_s
 
+    def utc_s(self) -> float:
+        """The time of day at the service, too."""
+        return BEGAN.timestamp() + self.time_s
+
     def wait(self, seconds: float) -> None:
         """Let that time have passed."""
         self.waits.append(seconds)
@@ -81,9 +85,9 @@ def content() -> Json:
 
 
 @pytest.fixture
-def greengrass(content: Json) -> Greengrass:
+def greengrass(content: Json, clock: HurriedClock) -> Greengrass:
     """The service's state."""
-    return Greengrass(names_of(content))
+    return Greengrass(names_of(content), clock.now_s)
 
 
 @pytest.fixture

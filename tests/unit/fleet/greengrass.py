@@ -23,14 +23,18 @@ def thing(name: str) -> str:
 class Greengrass:
     """`fate` says how a station ends a deployment: `SUCCEEDED`, `FAILED`, `QUEUED` ...
 
-    `health` has all things that there are; one without a health has never connected.
+    `health` has all things that there are; one without a health has never connected. `now_s` are the
+    seconds since BEGAN.
     """
 
-    def __init__(self, stations: list[str] | None = None) -> None:
+    def __init__(
+        self, stations: list[str] | None = None, now_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self.deployments: dict[str, Json] = {}
         self.health: dict[str, str] = dict.fromkeys(stations or [], "HEALTHY")
         self.installed: dict[str, list[Json]] = {}
         self.components: dict[str, Json] = {}
+        self._now_s = now_s
         self.fate: Fate = lambda station, deployment: "SUCCEEDED"
         self._tokens: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -57,7 +61,7 @@ class Greengrass:
             self.deployments[deployment] = {
                 **{key: value for key, value in request.items() if key != "clientToken"},
                 "deploymentId": deployment,
-                "creationTimestamp": BEGAN + timedelta(seconds=number),
+                "creationTimestamp": BEGAN + timedelta(seconds=self._now_s(), milliseconds=number),
                 "isLatestForTarget": True,
             }
         return {"deploymentId": self._tokens[token]}

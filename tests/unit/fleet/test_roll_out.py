@@ -30,6 +30,30 @@ def test_canaries_go_first_and_the_others_after_a_pause(
     assert 1800.0 in clock.waits
 
 
+def test_a_roll_out_that_was_stopped_in_the_pause_waits_for_what_is_left_of_it(
+    run: Run, content: Json, clock: HurriedClock
+) -> None:
+    content["rollout"]["canaryPauseMinutes"] = 30
+    canaries = [word for site in range(3) for word in ("--station", f"station-{site}-0")]
+    assert run("deploy", "--send", *canaries) == 0
+    clock.time_s += 600
+    assert run("deploy", "--send") == 0
+    assert max(clock.waits) == pytest.approx(1200, abs=1)
+
+
+def test_canaries_that_have_had_the_change_for_weeks_cost_no_pause(
+    run: Run, greengrass: Greengrass, content: Json, clock: HurriedClock
+) -> None:
+    content["rollout"]["canaryPauseMinutes"] = 30
+    assert run("deploy", "--send") == 0
+    clock.waits.clear()
+    clock.time_s += 14 * 86_400
+    content["sites"]["site-1"]["stations"]["station-1-2"]["line"] = "another"
+    assert run("deploy", "--send") == 0
+    assert len(sent(greengrass)) == 13
+    assert sum(clock.waits) < 60
+
+
 def test_a_canary_that_fails_stops_everything(
     run: Run, greengrass: Greengrass, capsys: Capture
 ) -> None:
