@@ -92,8 +92,11 @@ def _published(client: Any, function: Json, content: bytes) -> str:
     try:
         client.create_function(**function, Code={"ZipFile": content})
     except client.exceptions.ResourceConflictException:
-        client.update_function_code(FunctionName=name, ZipFile=content)
-    client.get_waiter("function_active_v2").wait(FunctionName=name)
+        client.update_function_code(
+            FunctionName=name, ZipFile=content, Architectures=function["Architectures"]
+        )
+    for done in ("function_active_v2", "function_updated_v2"):
+        client.get_waiter(done).wait(FunctionName=name)  # until then no version can be published
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
 
 

@@ -30,6 +30,7 @@ class Names:
     role_alias: str = "sightline-token-exchange"
     template: str = "sightline-station"
     function: str = "sightline-telemetry"
+    function_role: str = "sightline-telemetry"
 
 
 def policies(names: Names, catalogue: Iterable[Stream] = CATALOGUE) -> dict[str, Json]:
@@ -140,6 +141,8 @@ def component_publisher(names: Names) -> Json:
     """Who publishes components: what `gdk component publish` and `import-lambda` ask for."""
     bucket = f"arn:aws:s3:::{names.component_bucket}"
     function = f"arn:aws:lambda:REGION:ACCOUNT_ID:function:{names.function}"
+    role = f"arn:aws:iam::ACCOUNT_ID:role/{names.function_role}"
+    for_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     writes = ("CreateFunction", "GetFunction", "PublishVersion", "UpdateFunctionCode")
     versions = ("CreateComponentVersion", "DescribeComponent", "ListComponentVersions")
     return _policy(
@@ -147,6 +150,7 @@ def component_publisher(names: Names) -> Json:
         _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),
         _allow([f"greengrass:{name}" for name in versions], [_greengrass(f"components:{OURS}")]),
         _allow([f"lambda:{name}" for name in writes], [function, f"{function}:*"]),
+        {**_allow(["iam:PassRole"], [role]), "Condition": for_lambda},  # CreateFunction needs it
         _allow(["sts:GetCallerIdentity"], ["*"]),  # the service takes no resource here
     )
 

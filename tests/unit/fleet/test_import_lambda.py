@@ -20,11 +20,12 @@ Capture = pytest.CaptureFixture[str]
 
 
 class Functions:
-    """AWS Lambda in memory: a function, and versions of it."""
+    """AWS Lambda in memory: a function, and versions of it; a change is in progress for two looks."""
 
     def __init__(self) -> None:
         self.functions: dict[str, Json] = {}
         self._versions = itertools.count(4)
+        self._looks_until_done = 0
         self.service = Service(
             "lambda",
             {
@@ -39,16 +40,29 @@ class Functions:
         if request["FunctionName"] in self.functions:
             raise Refusal("ResourceConflictException", "it is there", 409)
         self.functions[request["FunctionName"]] = request
+        self._looks_until_done = 2
         return {"FunctionArn": ARN}
 
     def _update(self, request: Json) -> Json:
+        self._refuse_while_changing()
+        self.functions[request["FunctionName"]] |= request
+        self._looks_until_done = 2
         return {"FunctionArn": ARN}
 
     def _get(self, request: Json) -> Json:
-        return {"Configuration": {"FunctionName": request["FunctionName"], "State": "Active"}}
+        status = "InProgress" if self._looks_until_done else "Successful"
+        self._looks_until_done = max(0, self._looks_until_done - 1)
+        name = request["FunctionName"]
+        state = {"FunctionName": name, "State": "Active", "LastUpdateStatus": status}
+        return {"Configuration": state}
 
     def _publish(self, request: Json) -> Json:
+        self._refuse_while_changing()
         return {"FunctionArn": f"{ARN}:{next(self._versions)}"}
+
+    def _refuse_while_changing(self) -> None:
+        if self._looks_until_done:
+            raise Refusal("ResourceConflictException", "an update is in progress", 409)
 
 
 @pytest.fixture
@@ -64,6 +78,7 @@ def words(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr(lambda_component, "fetch", lambda *_: ())
+    monkeypatch.setattr("botocore.waiter.time.sleep", lambda _: None)
     with serving(functions.service, greengrass.service) as address:
         place = ["--region", REGION, "--account", ACCOUNT, "--endpoint-url", address]
         yield ["import-lambda", *place, "--role", ROLE, "--zip", str(tmp_path / "code.zip")]
@@ -98,6 +113,17 @@ def test_an_import_publishes_a_version_and_names_it_in_the_component(
     assert main([*words, "--send"]) == 1  # the same component version cannot be made again
     assert functions.service.asked["UpdateFunctionCode"] == 1
     assert "create_component_version" in capsys.readouterr().err
+
+
+def test_a_function_that_is_there_gets_the_code_and_the_machine_before_a_version_is_made(
+    words: list[str], functions: Functions, capsys: Capture
+) -> None:
+    assert main([*words, "--send"]) == 0
+    capsys.readouterr()
+    main([*words, "--send", "--architecture", "x86_64"])
+    assert functions.functions["sightline-telemetry"]["Architectures"] == ["x86_64"]
+    assert functions.service.asked["PublishVersion"] == 2
+    assert "an update is in progress" not in capsys.readouterr().err
 
 
 def test_a_change_that_telemetry_would_refuse_is_refused(words: list[str], capsys: Capture) -> None:

@@ -102,6 +102,15 @@ def test_stations_take_artifacts_and_only_publishers_put_them() -> None:
     assert not allows("component-publisher", "greengrass:CreateDeployment", component)
 
 
+def test_who_imports_the_function_may_give_it_its_role_and_lambda_no_other() -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/sightline-telemetry"
+    assert allows("component-publisher", "iam:PassRole", role)
+    assert not allows("component-publisher", "iam:PassRole", role.replace("telemetry", "other"))
+    (passing,) = [s for s in ALL["component-publisher"]["Statement"] if "Condition" in s]
+    assert passing["Action"] == ["iam:PassRole"]
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+
+
 @pytest.mark.parametrize("action", ["CreateDeployment", "ListCoreDevices", "ListDeployments"])
 def test_an_operator_may_do_what_the_service_takes_no_resource_for(action: str) -> None:
     assert allows("fleet-operator", f"greengrass:{action}", "*")
