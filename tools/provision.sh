@@ -2,14 +2,15 @@
 # From a blank Jetson (or any Debian or Ubuntu machine) to a station in its group, by claim certificate.
 #
 #   provision.sh account --region REGION --account ACCOUNT_ID --group GROUP --kit DIR
-#       once for each account and group: policies, role, role alias, template, claim certificate; the
-#       kit gets all that a station needs of them. Needs the AWS command line and an administrator.
+#       for each account and group, and again after a change: policies, role, role alias, template, claim
+#       certificate; the kit gets what a station needs of them. Needs the AWS command line and an administrator.
 #
 #   provision.sh station --thing NAME --group GROUP --nucleus classic|lite --kit DIR
 #       on the machine itself, as root: users, nucleus, its own certificate, its group.
 #
 # Nothing is changed without --apply: every command and every file is shown. The kit is a folder:
 #   fleet.conf claim.pem.crt claim.private.pem.key       written by `account`
+#   claim.arn                                            the claim's ARN, for `account` given again
 #   AmazonRootCA1.pem                                    the root certificate of AWS IoT
 #   greengrass-nucleus.zip fleet-provisioning.jar        for classic: nucleus and fleet provisioning plugin
 #   aws-greengrass-lite.deb                              for lite
@@ -84,8 +85,7 @@ prepare_account() {
     [ -f "$policies_in/device.json" ] ||
         fail "no $policies_in/device.json; python -m tools.iam --fill $region $account writes it"
     for policy in device device-streams claim; do
-        run_once aws iot create-policy --region "$region" --policy-name "sightline-$policy" \
-            --policy-document "file://$policies_in/$policy.json"
+        put_policy "sightline-$policy" "$policies_in/$policy.json"
     done
     run_once aws iam create-role --role-name "$role" \
         --assume-role-policy-document "file://$policies_in/token-exchange-trust.json"
@@ -102,16 +102,42 @@ prepare_account() {
     create_claim
 }
 
+# put_policy NAME FILE: the policy, or a new version of it in force where the file says something else
+put_policy() {
+    run_once aws iot create-policy --region "$region" --policy-name "$1" \
+        --policy-document "file://$2"
+    [ "$apply" = yes ] || return 0
+    found=$(aws iot get-policy --region "$region" --policy-name "$1" \
+        --query policyDocument --output text)
+    if [ "$(without_blanks "$found")" = "$(without_blanks "$(cat "$2")")" ]; then return 0; fi
+    # IoT keeps five versions: room is made by the oldest, never by the one in force
+    for version in $(aws iot list-policy-versions --region "$region" --policy-name "$1" \
+        --query 'reverse(sort_by(policyVersions[?!isDefaultVersion], &createDate))[3:].versionId' \
+        --output text); do
+        run aws iot delete-policy-version --region "$region" --policy-name "$1" \
+            --policy-version-id "$version"
+    done
+    run aws iot create-policy-version --region "$region" --policy-name "$1" --set-as-default \
+        --policy-document "file://$2"
+}
+
+without_blanks() {
+    printf '%s' "$1" | tr -d '[:space:]'
+}
+
 create_template() {
     set -- aws iot create-provisioning-template --region "$region" --template-name "$template" \
         --enabled --provisioning-role-arn "arn:aws:iam::$account:role/$provisioning_role" \
         --template-body "file://$policies_in/provisioning-template.json"
-    if [ -n "$hook" ]; then
-        set -- "$@" --pre-provisioning-hook "payloadVersion=2020-04-01,targetArn=$hook"
+    if [ -z "$hook" ]; then
+        echo "# without --hook, now or before, whoever has the claim certificate may take any station's name"
+        run_once "$@"
     else
-        echo "# without --hook whoever has the claim certificate may take any station's name"
+        asked="payloadVersion=2020-04-01,targetArn=$hook"
+        run_once "$@" --pre-provisioning-hook "$asked"
+        run aws iot update-provisioning-template --region "$region" --template-name "$template" \
+            --pre-provisioning-hook "$asked" # of a template that was there
     fi
-    run_once "$@"
 }
 
 create_claim() {
@@ -123,11 +149,12 @@ create_claim() {
     [ -d "$kit" ] || run mkdir -p "$kit"
     if [ -f "$kit/claim.pem.crt" ]; then
         echo "# the kit has a claim certificate"
+        [ -f "$kit/claim.arn" ] || fail "$kit has no claim.arn; write the ARN of its claim certificate there"
+        certificate=$(cat "$kit/claim.arn")
     else
         run_claim
-        run aws iot attach-policy --region "$region" --policy-name sightline-claim \
-            --target "$certificate"
     fi
+    run aws iot attach-policy --region "$region" --policy-name sightline-claim --target "$certificate"
     write "$kit/fleet.conf" 644 <<EOF
 region=$region
 data_endpoint=$data
@@ -152,6 +179,9 @@ run_claim() {
         certificate=$(umask 077 && "$@")
         chmod 600 "$kit/claim.private.pem.key"
     fi
+    write "$kit/claim.arn" 644 <<EOF
+$certificate
+EOF
 }
 
 # --- the station ---

@@ -33,6 +33,27 @@ def named(thing: str) -> str:
     return f"mkdir -p {folder}\necho '{line}' >>{folder}/config.tlog\n"
 
 
+AWS = """said() {
+    echo "$1" >&2
+    exit 254
+}
+case "$2" in
+describe-endpoint) echo "endpoint of ${6#*:}" ;;
+create-keys-and-certificate) echo arn:of:claim ;;
+create-policy)
+    [ ! -e "$CALLS.$6" ] || said ResourceAlreadyExistsException
+    cp "${8#file://}" "$CALLS.$6"
+    ;;
+get-policy) cat "$CALLS.$6" ;;
+list-policy-versions) [ "$6" != sightline-device ] || echo "2 1" ;;
+create-policy-version) cp "${9#file://}" "$CALLS.$6" ;;
+attach-policy) [ ! -e "$CALLS.refused" ] || said ServiceUnavailableException ;;
+esac
+for word; do
+    case "$last" in *-outfile) echo pem >"$word" ;; esac
+    last=$word
+done
+"""
 WRITES_ITS_CERTIFICATE = 'echo certificate >"$GREENGRASS/thingCert.crt"\n'
 ALSO_DOES = {
     "java": WRITES_ITS_CERTIFICATE + named("site-1-line-1"),
@@ -40,11 +61,7 @@ ALSO_DOES = {
         'mkdir -p "$GREENGRASS/credentials"\n'
         'echo certificate >"$GREENGRASS/credentials/certificate.pem"\n'
     ),
-    "aws": (
-        'case "$*" in *describe-endpoint*) echo "endpoint of ${6#*:}" ;; esac\n'
-        'case "$*" in *create-keys*) echo arn:of:claim ;; esac\n'
-        'for word; do case "$last" in *-outfile) echo pem >"$word" ;; esac; last=$word; done\n'
-    ),
+    "aws": AWS,
 }
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

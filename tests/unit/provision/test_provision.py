@@ -10,23 +10,16 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 import yaml
 
+from tests.unit.provision.aws_models import check_by_models
 from tests.unit.provision.conftest import SCRIPT, Machine, Run
 from tools import provision_hook
 from tools.iam.policies import provisioning_template
 from tools.recipes import ROOT
 
 BOTH = pytest.mark.parametrize("nucleus", ["classic", "lite"])
-OF_THE_COMMAND_LINE = {
-    "region",
-    "query",
-    "output",
-    "certificate-pem-outfile",
-    "private-key-outfile",
-}
 
 
 @BOTH
@@ -122,24 +115,12 @@ def test_the_accounts_side_asks_aws_for_what_its_own_models_know(
     arn = "arn:aws:lambda:eu-central-1:123456789012:function:hook"
     done = run("account", "--hook", arn)
     assert done.returncode == 0, done.stderr
-    session = botocore.session.get_session()
     commands = [shlex.split(line[2:]) for line in done.stdout.splitlines() if line[:6] == "+ aws "]
     assert len(commands) >= 10
-    for _, service, operation, *words in commands:
-        model = session.get_service_model(service)
-        name = "".join(part.capitalize() for part in operation.split("-"))
-        known = {_option(member) for member in model.operation_model(name).input_shape.members}
-        given = {word[2:] for word in words if word.startswith("--")} - OF_THE_COMMAND_LINE
-        assert given <= {*known, "enabled"}, name
-        needed = {_option(m) for m in model.operation_model(name).input_shape.required_members}
-        assert needed <= given, name
+    check_by_models(commands)
     files = re.findall(r"file://(\S+)", done.stdout)
     assert all(json.loads(Path(file).read_text()) for file in files)
     assert not machine.kit.exists()
-
-
-def _option(member: str) -> str:
-    return re.sub(r"(?<!^)([A-Z])", r"-\1", member).lower()
 
 
 def test_the_accounts_side_writes_what_a_station_needs_into_the_kit(
