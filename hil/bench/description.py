@@ -64,7 +64,7 @@ class PlcEndpoint(Configuration, frozen=True, kw_only=True):
 
 
 class Gpu(Configuration, frozen=True, kw_only=True):
-    """Serve the models with this runtime."""
+    """Serve the models with TensorRT; `runtime` is the library that brings it there."""
 
     name: str
     runtime: Literal["tensorrt", "tensorrt-rtx"] = "tensorrt"

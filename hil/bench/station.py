@@ -37,7 +37,7 @@ def arguments_of(bench: Bench, folder: Path) -> RunArguments:
     merges[INFERENCE] = {"cameras": list(bench.cameras)}
     if bench.gpu is not None:
         names = ("surface", "cap")
-        merges[INFERENCE]["models"] = [{"name": n, "runtime": bench.gpu.runtime} for n in names]
+        merges[INFERENCE]["models"] = [{"name": name, "runtime": "tensorrt"} for name in names]
     if bench.plc is not None:
         link = {"kind": protocol, protocol: {"endpoint": bench.plc.endpoint}}
         merges[EQUIPMENT] = {"link": link}

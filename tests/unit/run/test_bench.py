@@ -10,9 +10,12 @@ from capture.sources.v4l2_configuration import V4l2Configuration
 from hil.bench.__main__ import main
 from hil.bench.description import Bench, load_bench
 from hil.bench.report import in_words, results_of, write_page
+from hil.bench.station import arguments_of
 from hil.bench.thermal import ThermalLog, readings
+from inference.configuration import InferenceConfiguration
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError
+from sightline.topics import INFERENCE
 from tests.unit.capture.capture_kit import wait_until
 
 HIL = Path(__file__).resolve().parents[3] / "hil"
@@ -30,6 +33,21 @@ def test_the_benches_of_the_repository_are_good_for_capture(file: Path) -> None:
     assert capture.cameras == tuple(bench.cameras) == ("cam1", "cam2", "cam3", "cam4")
     assert isinstance(capture.source, V4l2Configuration)
     assert capture.deadline_ms == 1000 * bench.expected.way_to_gate_s
+
+
+@pytest.mark.parametrize("library", ["tensorrt", "tensorrt-rtx"])
+def test_a_gpu_serves_the_models_by_tensorrt_whatever_library_brings_it(
+    library: str, tmp_path: Path
+) -> None:
+    gpu = {"name": "Orin", "runtime": library}
+    values = {"name": "b", "cameras": {"cam1": {"node": "/dev/video0"}}, "gpu": gpu}
+    bench = load_configuration(Bench, values)
+    merge = dict(arguments_of(bench, tmp_path).merges[INFERENCE])
+    inference = load_configuration(InferenceConfiguration, merge)
+    assert [(m.name, m.runtime) for m in inference.models] == [
+        ("surface", "tensorrt"),
+        ("cap", "tensorrt"),
+    ]
 
 
 @pytest.mark.parametrize(
