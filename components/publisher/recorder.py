@@ -15,6 +15,7 @@ from publisher.record import Place, record_of
 from publisher.selection import is_wanted, rules_of
 from publisher.sender import Sender
 from publisher.uploader import Uploader
+from publisher.wall_clock import WallClock
 from publisher.way import with_way_to_gate
 from sightline.bus import Delivery
 from sightline.clock import boot_id
@@ -59,6 +60,7 @@ class Recorder:
         self._acceptance = Acceptance(self._settled)
         self._joining = Joining()
         self._machine = MachineStates()
+        self._wall_clock = WallClock()  # older than each uploader: it knows of earlier jumps
         self._gap_since_ns: int | None = None
         self._next_settle_ns = 0
         self._disk_closed_until_ns = 0

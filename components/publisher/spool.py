@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from publisher.selection import SpoolPicture
@@ -13,8 +14,11 @@ DRAFT_SUFFIX = ".new"
 EMPTY_FOLDER_AGE_S = 60.0  # a younger one may be waiting for its first picture
 
 
-def scan(spool: Path) -> tuple[list[SpoolPicture], list[Path]]:
-    """The finished pictures below the spool, and the folders of parts with nothing in them."""
+def scan(spool: Path, by_now_s: Callable[[float], float]) -> tuple[list[SpoolPicture], list[Path]]:
+    """The finished pictures below the spool, and the folders of parts with nothing in them.
+
+    `by_now_s`: what the time of a file is by the clock of now.
+    """
     pictures: list[SpoolPicture] = []
     empty: list[Path] = []
     for parent, folders, names in os.walk(spool):
@@ -22,7 +26,7 @@ def scan(spool: Path) -> tuple[list[SpoolPicture], list[Path]]:
             empty.append(Path(parent))
         for name in names:
             if not name.endswith(DRAFT_SUFFIX):
-                pictures.extend(_picture_at(spool, Path(parent) / name))
+                pictures.extend(_picture_at(spool, Path(parent) / name, by_now_s))
     return pictures, empty
 
 
@@ -43,10 +47,11 @@ def remove_if_old(folder: Path) -> None:
         log.debug("folder stays", extra={"folder": str(folder), "error": str(error)})
 
 
-def _picture_at(spool: Path, path: Path) -> list[SpoolPicture]:
+def _picture_at(spool: Path, path: Path, by_now_s: Callable[[float], float]) -> list[SpoolPicture]:
     try:
         state = path.stat()
     except FileNotFoundError:
         return []
     key = path.relative_to(spool).as_posix()
-    return [SpoolPicture(path, key, part_of(key), state.st_size, state.st_mtime)]
+    written_s = by_now_s(state.st_mtime)
+    return [SpoolPicture(path, key, part_of(key), state.st_size, written_s)]

@@ -10,6 +10,7 @@ from publisher.configuration import PublisherConfiguration
 from publisher.evidence.store import EvidenceStore
 from publisher.selection import Cause, Choice, Rules, SpoolPicture, choose, rules_of
 from publisher.spool import remove_if_old, scan
+from publisher.wall_clock import WallClock
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError, SightlineError
 from sightline.health import Health
@@ -45,6 +46,7 @@ class Uploader(threading.Thread):
         rules: Rules = DEFAULT_RULES,
         verdicts_of: VerdictsOf = lambda parts: {},
         outbox_pressed: Callable[[], bool] = lambda: False,
+        clock: WallClock | None = None,
     ) -> None:
         super().__init__(name="evidence-uploader", daemon=True)
         self._spool = spool
@@ -54,6 +56,7 @@ class Uploader(threading.Thread):
         self._rules = rules
         self._verdicts_of = verdicts_of
         self._outbox_pressed = outbox_pressed
+        self._clock = clock or WallClock()
         self._verdicts: dict[Part, Verdict] = {}
         self._refused: set[Path] = set()
         self._stopping = threading.Event()
@@ -82,9 +85,10 @@ class Uploader(threading.Thread):
 
     def _sweep(self) -> None:
         """Store what the rules choose; those the store refused come last. EvidenceError, OutboxError."""
-        pictures, empty_folders = scan(self._spool)
+        now_s = self._clock.now_s()
+        pictures, empty_folders = scan(self._spool, self._clock.by_now_s)
         self._learn_verdicts({picture.part for picture in pictures if picture.part is not None})
-        choice = choose(pictures, self._verdicts, self._rules, time.time(), self._outbox_pressed())
+        choice = choose(pictures, self._verdicts, self._rules, now_s, self._outbox_pressed())
         self._report(pictures, choice)
         for picture, cause in choice.give_up:
             self._give_up(picture, cause)

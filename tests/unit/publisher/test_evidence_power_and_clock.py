@@ -1,0 +1,87 @@
+"""Pictures after the clock of a station without a battery was set."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from publisher.evidence.folder import FolderStore
+from publisher.uploader import DEFAULT_RULES, Uploader
+from publisher.wall_clock import WallClock
+from sightline.backoff import Backoff
+from sightline.errors import EvidenceError
+from sightline.messages import Part
+from sightline.station_folder import evidence_key
+from tests.unit.publisher.making import STATION, wait_until
+from tests.unit.publisher.test_evidence import a_health, spool_picture
+
+DAY_S = 86_400.0
+YEAR_S = 365 * DAY_S
+
+
+class Clocks:
+    """A wall clock that is set while the monotonic one goes on."""
+
+    def __init__(self) -> None:
+        self.wall_s, self.monotonic_s = 1000.0, 50.0
+        self.seen = WallClock(lambda: self.wall_s, lambda: self.monotonic_s)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.monotonic_s += seconds
+
+    def age_s(self, noted_s: float) -> float:
+        return self.seen.now_s() - self.seen.by_now_s(noted_s)
+
+
+def test_the_age_of_a_picture_is_the_time_that_passed_whatever_the_clock_was_set_to() -> None:
+    clocks = Clocks()
+    clocks.pass_seconds(10)
+    first = clocks.wall_s
+    clocks.pass_seconds(5)
+    clocks.wall_s += 50 * YEAR_S
+    assert clocks.age_s(first) == pytest.approx(5)
+    clocks.pass_seconds(100)
+    second = clocks.wall_s
+    clocks.pass_seconds(20)
+    clocks.wall_s += 3600
+    assert clocks.age_s(first) == pytest.approx(125)
+    assert clocks.age_s(second) == pytest.approx(20)
+
+
+def test_a_clock_that_is_corrected_a_little_or_set_back_makes_nothing_older() -> None:
+    clocks = Clocks()
+    noted_s = clocks.wall_s
+    clocks.wall_s += 59
+    assert clocks.age_s(noted_s) == pytest.approx(59)
+    clocks.wall_s -= 3600
+    assert clocks.age_s(noted_s) < 0
+    assert clocks.age_s(clocks.wall_s) == 0
+
+
+class Away(FolderStore):
+    """A store that takes nothing."""
+
+    def put(self, key: str, path: Path) -> None:
+        raise EvidenceError("away")
+
+
+def test_pictures_that_wait_are_not_given_up_because_the_clock_was_set(tmp_path: Path) -> None:
+    spool, health, jumped_s = tmp_path / "spool", a_health(), [-YEAR_S]
+    clock = WallClock(lambda: time.time() + jumped_s[0])
+    keys = [evidence_key(STATION, Part(7, number), "cam1") for number in (1, 2)]
+    paths = [spool_picture(spool, key) for key in keys]
+    for path, age_s in zip(paths, (10.0, 20 * DAY_S), strict=True):
+        written_s = time.time() - YEAR_S - age_s
+        os.utime(path, (written_s, written_s))
+    jumped_s[0] = 0.0
+    store = Away(tmp_path / "store", 1)
+    uploader = Uploader(
+        spool, store, health, Backoff(0.005, 0.02), rules=DEFAULT_RULES, clock=clock
+    )
+    uploader.start()
+    wait_until(lambda: health.report().counters.get("evidence_dropped_age", 0) == 1)
+    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
+    assert uploader.close()
+    assert [path.exists() for path in paths] == [True, False]
