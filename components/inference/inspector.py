@@ -19,6 +19,7 @@ from inference.missing import is_new, numbers_before
 from inference.model_switch import ModelSwitch
 from inference.models import ModelBuilding, ModelLoaded, ModelRefused
 from inference.orders import Orders
+from inference.pace import Pace
 from inference.policy import Judgement, judge
 from inference.replay import Replay
 from inference.rules import RuleBook, Rules
@@ -66,7 +67,7 @@ class Inspector:
         self._boot_id = boot_id()
         self._models = ModelSwitch(context)
         self._announced: PartsAnnounced | None = None
-        self._usual_judging_ns = 0.0
+        self._pace = Pace()
         self._ok_parts = 0
         self._ledger = Ledger(
             context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
@@ -166,7 +167,7 @@ class Inspector:
         """Why this part cannot be judged in its time, or None if it can."""
         if captured.boot_id != self._boot_id:
             return "captured before the last start of the machine"
-        if now_ns + self._usual_judging_ns > captured.deadline_monotonic_ns:
+        if self._pace.is_too_late(now_ns, captured.deadline_monotonic_ns):
             return "too late to be judged before the gate"
         lacking = self._models.lacking(rules.models)
         if lacking:
@@ -187,6 +188,7 @@ class Inspector:
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
             return
+        self._pace.took(now_ns - started_ns)
         keeps = self._keeps_pictures(judgement, len(examined.frames))
         verdict = judged(
             captured,
@@ -201,8 +203,6 @@ class Inspector:
             now_utc_ns=self._clock.utc_ns(),
         )
         self._give([verdict])
-        taken_ns = self._clock.monotonic_ns() - started_ns
-        self._usual_judging_ns += 0.1 * (taken_ns - self._usual_judging_ns)
         if keeps:
             half = judgement.verdict in ("ok", "empty")
             self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
