@@ -7,6 +7,7 @@ found. All that is held back, and the parts after it, too, until a person acknow
 from msgspec.structs import replace
 
 from inference.configuration import ChallengeConfiguration
+from inference.missing import part_after
 from inference.notebook import Notebook
 from sightline.clock import Clock
 from sightline.health import Health
@@ -49,7 +50,7 @@ class Challenges:
         result = result_of(verdict)
         verdict = replace(verdict, challenge_result=result)
         if result == "passed":
-            first = None if self._found is None else _after(self._found[0])
+            first = None if self._found is None else part_after(self._found[0])
             name = f"{verdict.part.epoch}-{verdict.part.part_number}"
             held = HeldBack(hold=name, first=first, last=verdict.part)
             return replace(verdict, hold=name, held_back=held)
@@ -113,10 +114,6 @@ def result_of(verdict: PartJudged) -> ChallengeResult:
     labels = {found.label for found in verdict.detections}
     is_found = verdict.verdict == "defect" and verdict.challenge in labels
     return "found" if is_found else "undecided"
-
-
-def _after(part: Part) -> Part:
-    return Part(part.epoch, part.part_number + 1)
 
 
 def _name(part: Part) -> str:

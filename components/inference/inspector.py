@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import cv2
-import msgspec
 
 from inference.acceptance import sized
 from inference.answers import ServingModel
@@ -15,42 +14,30 @@ from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
 from inference.examiner import Examined, Examiner
 from inference.ledger import Ledger
-from inference.missing import is_new, numbers_before
+from inference.ledger_error import DISK, LedgerError
+from inference.missing import is_new, part_after
 from inference.model_switch import ModelSwitch
 from inference.models import ModelBuilding, ModelLoaded, ModelRefused
 from inference.orders import Orders
 from inference.pace import Pace
 from inference.policy import Judgement, judge
-from inference.replay import Replay
+from inference.registrar import Registrar
 from inference.rules import RuleBook, Rules
 from inference.scales import Scales
 from inference.shadow import sample_of
-from inference.verdicts import (
-    judged,
-    missed_captured,
-    missed_unseen,
-    sight_of,
-    with_commit_time,
-)
+from inference.telling import tell
+from inference.verdicts import judged, missed_captured, sight_of
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
-from sightline.errors import FrameOverwrittenError, MessageError, ModelError, TransportError
+from sightline.errors import FrameOverwrittenError, ModelError
 from sightline.memory import keep_freed_memory
-from sightline.messages import (
-    CommandAccepted,
-    Message,
-    Part,
-    PartCaptured,
-    PartJudged,
-    PartsAnnounced,
-    PartSettled,
-)
+from sightline.messages import CommandAccepted, PartCaptured, PartsAnnounced, PartSettled
 from sightline.product_store import Products
 from sightline.products import Policy
 from sightline.runtime import Context, NewConfiguration
 from sightline.station_folder import StationFolder
-from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE, PART_JUDGED, Stream
+from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE
 
 log = logging.getLogger(__name__)
 TICK_S = 0.1
@@ -72,18 +59,18 @@ class Inspector:
         self._ledger = Ledger(
             context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
         )
-        self._replay = Replay(self._ledger)
         notebook = self._ledger.notebook
         self._challenges = Challenges(
             notebook, context.configuration.challenge, self._health, self._clock
         )
         self._orders = Orders(notebook, self._challenges, self._clock)
+        self._registrar = Registrar(context, self._ledger, self._challenges)
         self._next_look_ns = 0
         self._configure(context.configuration)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             PartCaptured: self._take_captured,
             PartsAnnounced: self._take_announced,
-            PartSettled: lambda message: self._ledger.settle(message.up_to),
+            PartSettled: lambda message: self._registrar.settle(message.up_to),
             ModelLoaded: self._models.take,
             ModelRefused: self._models.refuse,
             ModelBuilding: self._models.tell_progress,
@@ -98,19 +85,18 @@ class Inspector:
         if handler is None:
             log.warning("unknown event", extra={"event": repr(event)})
         else:
-            handler(subject)
+            self._unless_refused(partial(handler, subject))
 
     def tick(self) -> float:
         """Close what was announced and never came; tell again what was not settled."""
-        self._close_announced()
+        self._unless_refused(self._close_announced)
         now_ns = self._clock.monotonic_ns()
         if now_ns >= self._next_look_ns:
             self._next_look_ns = now_ns + LOOK_INTERVAL_NS
             self._challenges.watch()
             if self._rules.look():
                 self._models.configure(self._configuration, self._rules.wanted())
-        for verdict in self._replay.due(self._clock.monotonic_ns()):
-            self._publish(msgspec.structs.replace(verdict, replayed=True))
+        self._unless_refused(self._registrar.tell_again)
         return TICK_S
 
     def close(self) -> None:
@@ -120,6 +106,14 @@ class Inspector:
         self._ledger.close()
         self._examiner.close()
         self._context.bus.close()
+
+    def _unless_refused(self, work: Callable[[], None]) -> None:
+        """Do it; what the ledger's disk refuses changes nothing, and all of it comes again."""
+        try:
+            work()
+        except LedgerError as error:
+            if self._health.raise_fault(DISK, str(error)):
+                log.error("the ledger is not written", extra={"error": str(error)})
 
     def _configure(self, configuration: InferenceConfiguration) -> None:
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
@@ -146,15 +140,23 @@ class Inspector:
             self._models.load(command)
         elif is_for(command, INFERENCE):
             last = self._ledger.last
-            next_part = None if last is None else Part(last.epoch, last.part_number + 1)
+            next_part = None if last is None else part_after(last)
             answer = self._orders.carry_out(command, self._rules.products, next_part)
-            self._send(COMMAND_CARRIED_OUT, answer)
+            self._health.clear_fault(DISK)
+            tell(self._context.bus, COMMAND_CARRIED_OUT, answer)
 
     def _take_captured(self, captured: PartCaptured) -> None:
         if not is_new(self._ledger.last, captured.part):
             self._health.count("parts_known_already")
             return
-        self._fill_up_to(captured.part, captured, "no pictures of this part came")
+        try:
+            self._registrar.fill_up_to(captured.part, captured, "no pictures of this part came")
+            self._take_next(captured)
+        except LedgerError:
+            self._registrar.refused(captured)
+            raise
+
+    def _take_next(self, captured: PartCaptured) -> None:
         started_ns = self._clock.monotonic_ns()
         rules = self._rules.rules_of(captured)
         reason = self._why_not_judged(captured, rules, started_ns)
@@ -202,7 +204,7 @@ class Inspector:
             queue_ms=(started_ns - captured.captured_monotonic_ns) / 1e6,
             now_utc_ns=self._clock.utc_ns(),
         )
-        self._give([verdict])
+        self._registrar.give([verdict])
         if keeps:
             half = judgement.verdict in ("ok", "empty")
             self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
@@ -237,7 +239,7 @@ class Inspector:
         return self._evidence.has_room(pictures)
 
     def _miss(self, captured: PartCaptured, reason: str) -> None:
-        self._give([missed_captured(captured, reason, self._clock.utc_ns())])
+        self._registrar.give([missed_captured(captured, reason, self._clock.utc_ns())])
 
     def _take_announced(self, announced: PartsAnnounced) -> None:
         self._announced = announced
@@ -250,47 +252,10 @@ class Inspector:
         same_boot = announced.boot_id == self._boot_id
         if same_boot and self._clock.monotonic_ns() <= announced.deadline_monotonic_ns:
             return
-        self._announced = None
-        after = Part(announced.last.epoch, announced.last.part_number + 1)
         if announced.last.part_number >= announced.first_number:
-            self._fill_up_to(after, announced, "announced, but no pictures came in time")
-
-    def _fill_up_to(self, part: Part, before: PartCaptured | PartsAnnounced, reason: str) -> None:
-        """Give `missed` to each number before this part that has no verdict yet."""
-        if not is_new(self._ledger.last, part):
-            return
-        station, now_utc_ns = self._context.station_id, self._clock.utc_ns()
-        unseen = numbers_before(self._ledger.last, part, before.first_number)
-        if unseen:
-            self._give([missed_unseen(station, n, reason, before, now_utc_ns) for n in unseen])
-
-    def _give(self, verdicts: Sequence[PartJudged]) -> None:
-        """Commit, then publish: a verdict that anyone hears of is on disk."""
-        follows, chained = self._ledger.last, []
-        for verdict in verdicts:
-            settled = self._challenges.settle(verdict)
-            chained.append(msgspec.structs.replace(settled, follows=follows))
-            follows = verdict.part
-        started_ns = self._clock.monotonic_ns()
-        self._ledger.commit(chained)
-        committed_ns = self._clock.monotonic_ns()
-        for verdict in chained:
-            self._challenges.committed(verdict)
-            self._health.count(f"parts_{verdict.verdict}")
-            self._publish(with_commit_time(verdict, (committed_ns - started_ns) / 1e6))
-            self._replay.told(verdict.part, committed_ns)
-
-    def _publish(self, verdict: PartJudged) -> None:
-        if not self._send(PART_JUDGED, verdict):
-            self._health.count("verdicts_not_told")
-
-    def _send(self, stream: Stream, message: Message) -> bool:
-        try:
-            self._context.bus.publish(stream, message)
-        except (TransportError, MessageError) as error:
-            log.error("not told", extra={"stream": stream.name, "error": str(error)})
-            return False
-        return True
+            reason = "announced, but no pictures came in time"
+            self._registrar.fill_up_to(part_after(announced.last), announced, reason)
+        self._announced = None
 
 
 def build_inference(context: Context[InferenceConfiguration]) -> Inspector:

@@ -23,3 +23,8 @@ def numbers_before(last: Part | None, part: Part, first_number: int) -> list[Par
 def is_new(last: Part | None, part: Part) -> bool:
     """Whether the part comes after the last one judged."""
     return last is None or part > last
+
+
+def part_after(part: Part) -> Part:
+    """The part of the next number."""
+    return Part(part.epoch, part.part_number + 1)

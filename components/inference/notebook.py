@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from inference.ledger_error import translated
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.commands import ANSWERS_KEPT
 from sightline.messages import CommandCarriedOut, HeldBack, Part, PartJudged
+from sightline.transactions import transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS challenges (
@@ -54,36 +56,40 @@ def note_challenges(connection: sqlite3.Connection, verdicts: Sequence[PartJudge
 
 
 class Notebook:
-    """Reads and writes the notes; used by the ledger's thread, on its connection."""
+    """Reads and writes the notes; used by the ledger's thread, on its connection. All: LedgerError."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def last_found(self) -> tuple[Part, int] | None:
         """The last challenge that was found, and when (UTC)."""
-        row = self._connection.execute(
-            "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
-            " ORDER BY epoch DESC, part_number DESC LIMIT 1"
-        ).fetchone()
+        with translated():
+            row = self._connection.execute(
+                "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
+                " ORDER BY epoch DESC, part_number DESC LIMIT 1"
+            ).fetchone()
         return None if row is None else (Part(row[0], row[1]), row[2])
 
     def open_holds(self) -> list[HeldBack]:
         """The holds that nobody acknowledged, oldest first."""
-        rows = self._connection.execute(
-            "SELECT message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
-        )
+        with translated():
+            rows = self._connection.execute(
+                "SELECT message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
+            ).fetchall()
         return [decode_of_any_size(HeldBack, message) for (message,) in rows]
 
     def thresholds(self) -> dict[str, Thresholds]:
         """What was set, by product."""
-        rows = self._connection.execute("SELECT product, message FROM thresholds")
+        with translated():
+            rows = self._connection.execute("SELECT product, message FROM thresholds").fetchall()
         return {product: decode_of_any_size(Thresholds, message) for product, message in rows}
 
     def answer(self, command_id: str) -> CommandCarriedOut | None:
         """The answer that a command got, or None if it is new."""
-        row = self._connection.execute(
-            "SELECT message FROM answers WHERE command_id = ?", (command_id,)
-        ).fetchone()
+        with translated():
+            row = self._connection.execute(
+                "SELECT message FROM answers WHERE command_id = ?", (command_id,)
+            ).fetchone()
         return None if row is None else decode_of_any_size(CommandCarriedOut, row[0])
 
     def keep(
@@ -94,9 +100,7 @@ class Notebook:
         acknowledges: bool = False,
     ) -> None:
         """Keep an answer and what the command changed, as one; on disk on return."""
-        connection = self._connection
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with translated(), transaction(self._connection) as connection:
             if thresholds is not None:
                 connection.execute(
                     "INSERT OR REPLACE INTO thresholds VALUES (?, ?)",

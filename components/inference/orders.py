@@ -33,20 +33,26 @@ class Orders:
     def carry_out(
         self, command: CommandAccepted, products: Products, next_part: Part | None
     ) -> CommandCarriedOut:
-        """The answer, the same one to a repeat; in force from `next_part` on."""
+        """The answer, the same one to a repeat; in force from `next_part` on.
+
+        LedgerError: nothing was changed, and there is no answer before the disk takes it.
+        """
         known = self._notebook.answer(command.command_id)
         if known is not None:
             return known
         try:
             refuse_late(command, self._clock.utc_ns())
             if command.kind == "set_threshold":
-                return self._set_threshold(command, products, next_part)
-            return self._acknowledge(command, next_part)
+                answer = self._set_threshold(command, products, next_part)
+            else:
+                answer = self._acknowledge(command, next_part)
         except CommandError as error:
-            log.warning("command refused", extra={"kind": command.kind, "reason": str(error)})
             refusal = answer_to(command, self._clock.utc_ns(), str(error), result="refused")
             self._notebook.keep(refusal)
+            log.warning("command refused", extra={"kind": command.kind, "reason": str(error)})
             return refusal
+        log.info("command carried out", extra={"kind": command.kind, "what": answer.reason})
+        return answer
 
     def _set_threshold(
         self, command: CommandAccepted, products: Products, next_part: Part | None
@@ -82,5 +88,4 @@ class Orders:
     def _done(
         self, command: CommandAccepted, what: str, next_part: Part | None
     ) -> CommandCarriedOut:
-        log.info("command carried out", extra={"kind": command.kind, "what": what})
         return answer_to(command, self._clock.utc_ns(), what, from_part=next_part)

@@ -1,0 +1,209 @@
+"""A disk that takes no verdict: nobody hears of one, the process lives on, and no number is lost."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+import pytest
+
+from inference.ledger import Ledger
+from inference.ledger_error import DISK, LedgerError
+from inference.registrar import NOT_STORED
+from sightline.messages import (
+    CommandAccepted,
+    CommandCarriedOut,
+    Part,
+    PartJudged,
+    PartSettled,
+)
+from sightline.topics import (
+    COMMAND_ACCEPTED,
+    COMMAND_CARRIED_OUT,
+    PART_CAPTURED,
+    PART_SETTLED,
+    PARTS_ANNOUNCED,
+)
+from tests.unit.inference.conftest import EPOCH, Bench
+from tests.unit.inference.test_verdicts import announcement
+
+MINUTE_NS = 60_000_000_000
+
+
+def disk(bench: Bench) -> sqlite3.Connection:
+    """The connection that the ledger writes on."""
+    assert bench.inspector is not None
+    return bench.inspector._ledger._connection
+
+
+def take_all_room(bench: Bench) -> None:
+    """The ledger's file grows no more."""
+    (pages,) = disk(bench).execute("PRAGMA page_count").fetchone()
+    disk(bench).execute(f"PRAGMA max_page_count = {pages}")
+
+
+def make_room(bench: Bench) -> None:
+    """It may grow again."""
+    disk(bench).execute("PRAGMA max_page_count = 1000000")
+
+
+def fill(bench: Bench, numbers: Iterator[int]) -> int:
+    """Let parts pass until two in a row are not heard of; the first number without a verdict."""
+    take_all_room(bench)
+    silent = 0
+    while silent < 2:
+        heard = len(fresh(bench))
+        bench.give(PART_CAPTURED, bench.capture(next(numbers)))
+        silent = silent + 1 if len(fresh(bench)) == heard else 0
+    return fresh(bench)[-1].part.part_number + 1
+
+
+def fresh(bench: Bench) -> list[PartJudged]:
+    """All that was told for the first time, in order."""
+    return [verdict for verdict in bench.verdicts() if not verdict.replayed]
+
+
+def told(bench: Bench) -> list[tuple[int, str, str]]:
+    """Number, verdict and reason of all that anyone heard of."""
+    return [(v.part.part_number, v.verdict, v.reason) for v in fresh(bench)]
+
+
+def faults(bench: Bench) -> dict[str, str]:
+    """What is wrong, in words."""
+    return {fault.code: fault.text for fault in bench.health.report().faults}
+
+
+@pytest.fixture
+def numbers() -> Iterator[int]:
+    return count(1)
+
+
+def test_nobody_hears_of_what_the_disk_refused_and_its_number_is_missed_when_there_is_room(
+    running: Bench, numbers: Iterator[int]
+) -> None:
+    running.judge(next(numbers))
+    first = fill(running, numbers)
+    assert "full" in faults(running)[DISK]
+    make_room(running)
+    last = next(numbers)
+    assert running.judge(last).verdict == "ok"
+    assert DISK not in faults(running)
+    assert [number for number, _, _ in told(running)] == list(range(1, last + 1))
+    lost = told(running)[first - 1 : last - 1]
+    assert lost == [(number, "missed", NOT_STORED) for number in range(first, last)]
+    parts = [verdict.part for verdict in fresh(running)]
+    assert [verdict.follows for verdict in fresh(running)] == [None, *parts[:-1]]
+
+
+def test_no_part_overtakes_one_that_the_disk_refused(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Ledger.commit
+
+    def refuse_missed(ledger: Ledger, verdicts: Sequence[PartJudged]) -> None:
+        if any(verdict.verdict == "missed" for verdict in verdicts):
+            raise LedgerError("full")
+        commit(ledger, verdicts)
+
+    running.judge(1)
+    monkeypatch.setattr(Ledger, "commit", refuse_missed)
+    running.judge(3)
+    assert [number for number, _, _ in told(running)] == [1]
+    monkeypatch.undo()
+    running.judge(4)
+    assert [(number, verdict) for number, verdict, _ in told(running)] == [
+        *[(1, "ok"), (2, "missed"), (3, "missed"), (4, "ok")]
+    ]
+
+
+def test_what_was_announced_is_missed_as_soon_as_there_is_room_without_another_word(
+    running: Bench, numbers: Iterator[int]
+) -> None:
+    running.judge(next(numbers))
+    first = fill(running, numbers)
+    unseen = next(numbers)
+    running.give(PARTS_ANNOUNCED, announcement(running, unseen, in_time_ms=-1))
+    assert told(running)[-1][0] == first - 1
+    make_room(running)
+    assert running.inspector is not None
+    running.inspector.tick()
+    assert told(running)[first - 1 :] == [
+        *[(number, "missed", NOT_STORED) for number in range(first, unseen)],
+        (unseen, "missed", "announced, but no pictures came in time"),
+    ]
+
+
+def test_the_numbers_before_a_new_epoch_are_filled_too(
+    running: Bench, numbers: Iterator[int]
+) -> None:
+    running.judge(next(numbers))
+    first = fill(running, numbers)
+    last = next(numbers) - 1
+    for number in (1, 2):
+        running.give(PART_CAPTURED, running.capture(number, epoch=EPOCH + 1))
+    make_room(running)
+    assert running.judge(3, epoch=EPOCH + 1).verdict == "ok"
+    filled = [(verdict.part, verdict.reason) for verdict in fresh(running)[first - 1 : -1]]
+    parts = [Part(EPOCH, number) for number in range(first, last + 1)]
+    parts += [Part(EPOCH + 1, 1), Part(EPOCH + 1, 2)]
+    assert filled == [(part, NOT_STORED) for part in parts]
+
+
+def acknowledge(bench: Bench, command_id: str) -> list[CommandCarriedOut]:
+    """Tell a command; all its answers so far."""
+    now = bench.clock.utc_ns()
+    command = CommandAccepted(
+        station_id=bench.station,
+        command_id=command_id,
+        kind="acknowledge_hold",
+        issued_by="quality",
+        sequence=1,
+        accepted_utc_ns=now,
+        expires_utc_ns=now + MINUTE_NS,
+        arguments={},
+    )
+    bench.give(COMMAND_ACCEPTED, command)
+    answers = bench.exchange.messages_on(COMMAND_CARRIED_OUT)
+    return [a for a in answers if isinstance(a, CommandCarriedOut) and a.command_id == command_id]
+
+
+def test_a_command_whose_answer_cannot_be_kept_is_answered_when_it_is_told_again(
+    running: Bench,
+) -> None:
+    running.judge(1)
+    take_all_room(running)
+    names = (f"c-{number}" for number in count())
+    refused = next(name for name in names if not acknowledge(running, name))
+    assert DISK in faults(running)
+    make_room(running)
+    [answer] = acknowledge(running, refused)
+    assert answer.reason == "nothing is held back"
+    assert DISK not in faults(running)
+
+
+def test_nothing_stays_of_a_commit_that_failed_midway(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    running.judge(1)
+    monkeypatch.setattr("inference.ledger.note_challenges", fail)
+    running.judge(2)
+    monkeypatch.undo()
+    assert running.judge(3).verdict == "ok"
+    assert [number for number, _, _ in told(running)] == [1, 2, 3]
+
+
+def test_what_cannot_be_marked_as_settled_is_marked_when_that_is_told_again(
+    running: Bench,
+) -> None:
+    running.judge(1)
+    settled = PartSettled(station_id=running.station, up_to=Part(EPOCH, 1))
+    disk(running).execute("PRAGMA query_only = ON")
+    running.give(PART_SETTLED, settled)
+    assert DISK in faults(running)
+    disk(running).execute("PRAGMA query_only = OFF")
+    running.give(PART_SETTLED, settled)
+    assert DISK not in faults(running)
+    assert running.inspector is not None
+    assert running.inspector._ledger.unsettled(1) == []
