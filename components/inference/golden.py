@@ -1,5 +1,7 @@
 """Golden frames: what a model answered where it was made; a runtime must answer alike before it serves."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ TOLERANCES: dict[Precision, Tolerance] = {
     "int8": Tolerance(0.1, 0.5),
 }
 RELEVANT_SCORE = 0.2
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def write_golden(detector: Detector, images: np.ndarray, file: Path) -> None:
@@ -44,9 +47,9 @@ def check_golden(detector: Detector, file: Path) -> None:
     """
     name, allowed = detector.contract.name, TOLERANCES[detector.contract.precision]
     try:
-        with np.load(file, allow_pickle=False) as golden:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as golden:
             images, boxes, scores = golden["images"], golden["boxes"], golden["scores"]
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise ModelError(f"model {name}: no golden frames in {file}: {error}") from error
     for number, image in enumerate(images):
         answer = detector.infer(image)

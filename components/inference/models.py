@@ -26,7 +26,7 @@ from sightline.errors import ModelError
 log = logging.getLogger(__name__)
 LOOK_INTERVAL_S = 1.0
 AGAIN_AFTER_S = 60.0
-TROUBLE = (ModelError, OSError, cv2.error)  # of a model, of the disk, of a picture in a trial
+EXPECTED = (ModelError, OSError, cv2.error)  # of a model, of the disk, of a picture in a trial
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class ModelLoader(threading.Thread):
                 self._withdraw_refusal(model.name)
             elif not self._refused_lately(model.name, digest):
                 self._bring_up(model, digest)
-        except TROUBLE as error:
-            self._refuse(model.name, digest, str(error))
+        except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            self._refuse(model.name, digest, error)
             self._fall_back(model, digest)
 
     def _bring_up(self, model: ModelConfiguration, digest: str, command_id: str = "") -> None:
@@ -202,8 +202,9 @@ class ModelLoader(threading.Thread):
                 self._inbox.post(ModelLoaded(proven, command_id=order.command_id))
             if not self._ended:
                 self._stock.choose(model.stored_name, digest)
-        except TROUBLE as error:
-            self._inbox.post(ModelRefused(order.name, str(error), order.command_id))
+        except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            log_unexpected(error)
+            self._inbox.post(ModelRefused(order.name, reason_of(error), order.command_id))
 
     def _ordered(self, order: LoadOrder) -> ModelConfiguration:
         models = {model.name: model for model in self._wish.models}
@@ -226,11 +227,12 @@ class ModelLoader(threading.Thread):
         refused, _, at = self._refused.get(name, ("", "", 0.0))
         return refused == digest and time.monotonic() - at < AGAIN_AFTER_S
 
-    def _refuse(self, name: str, digest: str, error: str) -> None:
-        known = self._refused.get(name)
-        self._refused[name] = (digest, error, time.monotonic())
-        if known is None or known[1] != error:
-            self._inbox.post(ModelRefused(name, error))
+    def _refuse(self, name: str, digest: str, error: Exception) -> None:
+        known, text = self._refused.get(name), reason_of(error)
+        self._refused[name] = (digest, text, time.monotonic())
+        if known is None or known[1] != text:
+            log_unexpected(error)
+            self._inbox.post(ModelRefused(name, text))
 
     def _withdraw_refusal(self, name: str) -> None:
         """The store names again what serves."""
@@ -239,14 +241,26 @@ class ModelLoader(threading.Thread):
 
     def _fall_back(self, model: ModelConfiguration, refused: str) -> None:
         """Where nothing serves, let that serve which did before the last start; the fault stays."""
-        digest = self._stock.last_good(model.name)
-        if model.name in self._serving or digest in ("", refused):
-            return
         refusal = self._refused[model.name]
         try:
+            digest = self._stock.last_good(model.name)
+            if model.name in self._serving or digest in ("", refused):
+                return
             self._bring_up(model, digest)
-        except TROUBLE as error:
-            log.error("the last good model", extra={"model": model.name, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            extra = {"model": model.name, "error": reason_of(error)}
+            log.error("the last good model", extra=extra)
             return
         self._refused[model.name] = refusal
         self._inbox.post(ModelRefused(model.name, refusal[1]))
+
+
+def reason_of(error: Exception) -> str:
+    """Why a model cannot serve, in words."""
+    return str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
+
+
+def log_unexpected(error: Exception) -> None:
+    """The traceback of an error that nobody foresaw."""
+    if not isinstance(error, EXPECTED):
+        log.error("unexpected error of a model", exc_info=error)

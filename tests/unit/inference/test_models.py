@@ -29,7 +29,18 @@ def test_without_a_model_parts_are_missed_and_when_it_comes_they_are_judged(benc
     assert bench.health.report().faults == ()
 
 
-@pytest.mark.parametrize("damage", ["not a model", "wrong shape", "no contract", "other answers"])
+DAMAGES = {
+    "not a model": "no model that can be loaded",
+    "wrong shape": "wrong shape",
+    "no contract": f"no metadata '{CONTRACT_KEY}'",
+    "other answers": "golden frame 0 differs",
+    "empty golden": "no golden frames",
+    "cut golden": "no golden frames",
+    "garbled golden": "no golden frames",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_model_that_cannot_serve_is_refused_and_the_one_in_force_stays(
     running: Bench, damage: str
 ) -> None:
@@ -49,30 +60,34 @@ def damaged_model(bench: Bench, damage: str) -> Path:
     if damage == "wrong shape":
         return write_model(folder, "surface", "scratch", RED, anchors=CELLS - 1)
     write_model(folder, "surface", "scratch", RED, sharpness=0.2)
-    file = folder / "model.onnx"
-    if damage == "not a model":
+    file, golden_file = folder / "model.onnx", folder / "golden.npz"
+    if damage.endswith("golden"):
+        golden_file.write_bytes(damaged_bytes(golden_file.read_bytes(), damage))
+    elif damage == "not a model":
         file.write_bytes(b"this is no model")
     elif damage == "no contract":
         model = onnx.load(file)
         del model.metadata_props[:]
         onnx.save(model, file)
-    else:
-        with np.load(folder / "golden.npz") as golden:
+    elif damage == "other answers":
+        with np.load(golden_file) as golden:
             other = {name: golden[name] for name in golden}
         other["scores"] = other["scores"] + 0.5
-        np.savez_compressed(folder / "golden.npz", **other)
+        np.savez_compressed(golden_file, **other)
     return folder
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        ("not a model", "no model that can be loaded"),
-        ("wrong shape", "wrong shape"),
-        ("no contract", f"no metadata '{CONTRACT_KEY}'"),
-        ("other answers", "golden frame 0 differs"),
-    ],
-)
+def damaged_bytes(content: bytes, damage: str) -> bytes:
+    """What a disk that was full or worn left of them."""
+    middle = len(content) // 2
+    if damage == "empty golden":
+        return b""
+    if damage == "cut golden":
+        return content[:middle]
+    return content[: middle - 8] + bytes(16) + content[middle + 8 :]
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGES.items())
 def test_the_error_of_a_broken_model_says_what_is_wrong(
     bench: Bench, damage: str, words: str
 ) -> None:
@@ -108,3 +123,27 @@ def test_a_model_damaged_in_the_store_is_not_served(bench: Bench) -> None:
     bench.run_until("the fault", lambda: len(bench.health.report().faults) == 1)
     assert "damaged" in bench.health.report().faults[0].text
     assert bench.judge(1).verdict == "missed"
+
+
+def test_an_error_that_nobody_foresaw_is_a_refusal_and_the_next_model_is_looked_at(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = running.judge(1)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the runtime is out of sorts")
+
+    monkeypatch.setattr("inference.models.open_detector", fail)
+    put(running.store, damaged_model(running, "nothing"), "surface")
+    running.run_until("the refusal", lambda: len(running.health.report().faults) == 1)
+    [fault] = running.health.report().faults
+    assert fault.text == "RuntimeError: the runtime is out of sorts"
+    assert running.judge(2).models == before.models
+    monkeypatch.undo()
+    good = write_model(running.folder / "b", "surface", "scratch", RED, sharpness=0.3)
+    digest = put(running.store, good, "surface")
+    numbers = iter(range(3, 10_000))
+    running.run_until(
+        "the next model", lambda: running.judge(next(numbers)).models[0].digest == digest
+    )
+    assert running.health.report().faults == ()
