@@ -22,7 +22,7 @@ from sightline.errors import ModelError
 from sightline.model_store import digest_of
 
 log = logging.getLogger(__name__)
-LANES = 4  # one for each camera, so that a part's images are in flight together
+FIRST_LANES = 4  # one for each camera of most stations
 OUTPUTS = ("boxes", "scores")
 
 
@@ -38,20 +38,19 @@ class TensorRtDetector:
         self.gpu = gpu or shared_gpu()
         self._library = load_tensorrt()
         engine = self._engine(file, cache, report)
-        self._lanes = self.gpu.call(lambda: self._open_lanes(engine)).result()
-        freed = weakref.finalize(
-            self, self.gpu.call, self._lanes.clear
-        )  # by the one that made them
+        lanes = self._lanes = Lanes(self.gpu, engine, self.contract)
+        self.gpu.call(lambda: lanes.of_frame(FIRST_LANES - 1)).result()
+        freed = weakref.finalize(self, self.gpu.call, lanes.clear)  # by the one that made them
         freed.atexit = False  # at the end of the process that thread is gone, and so is the context
 
     def infer(self, image: NDArray[np.uint8]) -> RawDetections:
         """Run the bare model on (height, width, 3) uint8 RGB."""
-        lane = self._lanes[0]
-        return self.gpu.call(lambda: lane.begin_image(image)()).result()
+        lanes = self._lanes
+        return self.gpu.call(lambda: lanes.of_frame(0).begin_image(image)()).result()
 
     def begin_frame(self, number: int, staged: StagedFrame) -> Callable[[], RawDetections]:
         """Put the work on a frame into its lane's stream; the result waits for it. GPU's thread only."""
-        return self._lanes[number % LANES].begin_frame(staged)
+        return self._lanes.of_frame(number).begin_frame(staged)
 
     def _engine(self, file: Path, cache: EngineCache, report: Report) -> Any:
         key = EngineKey(
@@ -77,8 +76,25 @@ class TensorRtDetector:
         self._runtime = self._library.Runtime(self._library.Logger(self._library.Logger.ERROR))
         return self.gpu.call(lambda: self._runtime.deserialize_cuda_engine(content)).result()
 
-    def _open_lanes(self, engine: Any) -> list["Lane"]:
-        return [Lane(self.gpu, engine, self.contract) for _ in range(LANES)]
+
+class Lanes:
+    """An engine with a lane for each frame of a part: all are on their way at once. GPU's thread only."""
+
+    def __init__(self, gpu: Gpu, engine: Any, contract: ModelContract) -> None:
+        self._gpu, self._contract = gpu, contract
+        self._engine: Any = engine
+        self._lanes: list[Lane] = []
+
+    def of_frame(self, number: int) -> "Lane":
+        """The lane of the frame of this number, from 0; made when a part first has so many."""
+        while len(self._lanes) <= number:
+            self._lanes.append(Lane(self._gpu, self._engine, self._contract))
+        return self._lanes[number]
+
+    def clear(self) -> None:
+        """Give all of it back."""
+        self._lanes.clear()
+        self._engine = None
 
 
 class Lane:
