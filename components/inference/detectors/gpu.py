@@ -52,11 +52,15 @@ class Gpu:
 
     def __init__(self, driver: Any, compile_kernel: Callable[[str], Any]) -> None:
         self.driver = driver
-        self._compile = compile_kernel
-        self._thread = ThreadPoolExecutor(1, "gpu", initializer=self._enter)
+        self._thread = ThreadPoolExecutor(1, "gpu")
         self._staged: dict[tuple[int, tuple[int, ...]], StagedFrame] = {}
-        self.name = self.call(self._describe).result()
-        self._kernel = self.call(lambda: compile_kernel(KERNEL.read_text())).result()
+        try:
+            self.call(self._enter).result()
+            self.name = self.call(self._describe).result()
+            self._kernel = self.call(lambda: compile_kernel(KERNEL.read_text())).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
 
     def call(self, work: Callable[[], T]) -> "Future[T]":
         """Run in the device's thread, after what was asked before; the device's errors as ModelError."""
@@ -149,7 +153,7 @@ def _open_gpu() -> Gpu:
     try:
         driver = importlib.import_module("pycuda.driver")
         compiler = importlib.import_module("pycuda.compiler")
-    except ImportError as error:
+    except Exception as error:  # libraries that do not fit each other raise more than ImportError
         raise ModelError(f"runtime 'tensorrt' needs pycuda and a GPU's driver: {error}") from error
     return Gpu(driver, lambda source: _compiled(compiler, source))
 
