@@ -52,7 +52,6 @@ class Inspector:
         self._health = context.health
         self._clock = context.clock
         self._boot_id = boot_id()
-        self._models = ModelSwitch(context)
         self._announced: PartsAnnounced | None = None
         self._pace = Pace()
         self._ok_parts = 0
@@ -60,6 +59,7 @@ class Inspector:
             context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
         )
         notebook = self._ledger.notebook
+        self._models = ModelSwitch(context, notebook)
         self._challenges = Challenges(
             notebook, context.configuration.challenge, self._health, self._clock
         )

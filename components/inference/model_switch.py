@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from inference.answers import ServingModel
 from inference.configuration import InferenceConfiguration, ModelConfiguration
+from inference.load_commands import LoadCommands
 from inference.models import (
-    LoadOrder,
     ModelBuilding,
     ModelLoaded,
     ModelLoader,
@@ -17,13 +17,12 @@ from inference.models import (
     Proven,
     Wish,
 )
+from inference.notebook import Notebook
 from inference.shadow import Sample
 from inference.stock import Stock
-from sightline.errors import ModelError, TransportError
-from sightline.messages import CommandAccepted, CommandCarriedOut, CommandResult
+from sightline.messages import CommandAccepted
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
-from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,9 @@ log = logging.getLogger(__name__)
 class ModelSwitch:
     """Used by the component's main thread, so that models change between two parts only."""
 
-    def __init__(self, context: Context[InferenceConfiguration]) -> None:
+    def __init__(self, context: Context[InferenceConfiguration], notebook: Notebook) -> None:
         self._context = context
+        self._commands = LoadCommands(context, notebook)
         self._health = context.health
         self._models: dict[str, Proven] = {}
         self._in_force: tuple[str, ...] = ()
@@ -55,6 +55,8 @@ class ModelSwitch:
         stock = Stock(folder.models, self._context.work_folder / "models-in-force")
         wish = Wish(self._all, configuration.threads, configuration.shadow, dict(self._models))
         self._loader = ModelLoader(stock, wish, self._context.inbox)
+        for order in self._commands.orders:  # the loader before was ended amidst them
+            self._loader.order(order)
         self._loader.start()
         self._put_into_force()
 
@@ -100,14 +102,14 @@ class ModelSwitch:
             extra={"model": proven.name, "digest": proven.digest, "trial": words},
         )
         if event.command_id:
-            self._answer(event.command_id, "done", words)
+            self._commands.answer(event.command_id, "done", words)
 
     def refuse(self, event: ModelRefused) -> None:
         """A model cannot serve: say why."""
         log.error("model refused", extra={"model": event.name, "error": event.error})
         self._health.count("models_refused")
         if event.command_id:
-            self._answer(event.command_id, "refused", event.error)
+            self._commands.answer(event.command_id, "refused", event.error)
         else:
             self._health.raise_fault(f"model-{event.name}", event.error)
 
@@ -117,12 +119,8 @@ class ModelSwitch:
 
     def load(self, command: CommandAccepted) -> None:
         """Carry out `load_model`; the answer follows when the model serves or is refused."""
-        try:
-            order = order_of(command)
-        except ModelError as error:
-            self._answer(command.command_id, "refused", str(error))
-            return
-        if self._loader is not None:
+        order = self._commands.take(command)
+        if order is not None and self._loader is not None:
             self._loader.order(order)
 
     def _put_into_force(self) -> None:
@@ -142,29 +140,3 @@ class ModelSwitch:
         if report.greatest is not None:
             self._health.gauge("shadow_greatest_score_difference", report.greatest.score)
         return report.words()
-
-    def _answer(self, command_id: str, result: CommandResult, reason: str) -> None:
-        message = CommandCarriedOut(
-            station_id=self._context.station_id,
-            command_id=command_id,
-            component=INFERENCE,
-            result=result,
-            decided_utc_ns=self._context.clock.utc_ns(),
-            reason=reason,
-        )
-        try:
-            self._context.bus.publish(COMMAND_CARRIED_OUT, message)
-        except TransportError as error:
-            log.error("answer not told", extra={"command": command_id, "error": str(error)})
-
-
-def order_of(command: CommandAccepted) -> LoadOrder:
-    """What `load_model` asks for: `model`, a configured name, and `digest`, or its first digits."""
-    known = {"model", "digest", "remark"}
-    others = sorted(command.arguments.keys() - known)
-    if others:
-        raise ModelError(f"'load_model' takes {', '.join(sorted(known))}; found {others[0][:64]!r}")
-    name, digest = command.arguments.get("model"), command.arguments.get("digest")
-    if not isinstance(name, str) or not isinstance(digest, str):
-        raise ModelError("'load_model' needs 'model', a configured name, and 'digest', both texts")
-    return LoadOrder(name, digest, command.command_id)

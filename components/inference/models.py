@@ -135,6 +135,11 @@ class ModelLoader(threading.Thread):
         if trial is not None:
             trial.offer(sample)
 
+    def _post(self, event: ModelLoaded | ModelRefused | ModelBuilding) -> None:
+        """Tell the main thread; a loader that was ended has nothing to say: another one looks."""
+        if not self._ended:
+            self._inbox.post(event)
+
     def _look(self, model: ModelConfiguration) -> None:
         digest = ""
         try:
@@ -164,9 +169,11 @@ class ModelLoader(threading.Thread):
             return
         proven = Proven(model.name, candidate, model.runtime, self._wish.threads)
         self._stock.served(model.name, digest)
+        if command_id:
+            self._stock.choose(model.stored_name, digest)
         self._serving[model.name] = proven
         self._refused.pop(model.name, None)
-        self._inbox.post(ModelLoaded(proven, report, command_id))
+        self._post(ModelLoaded(proven, report, command_id))
 
     def _try_in_the_shadow(
         self, model: ModelConfiguration, candidate: ServingModel
@@ -195,16 +202,14 @@ class ModelLoader(threading.Thread):
         try:
             model = self._ordered(order)
             digest = self._stock.find(order.digest)
-            if not self._serves(model, digest):
-                self._bring_up(model, digest, order.command_id)
-            else:
-                proven = self._serving[model.name]
-                self._inbox.post(ModelLoaded(proven, command_id=order.command_id))
-            if not self._ended:
+            if self._serves(model, digest):
                 self._stock.choose(model.stored_name, digest)
+                self._post(ModelLoaded(self._serving[model.name], command_id=order.command_id))
+            else:
+                self._bring_up(model, digest, order.command_id)
         except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
             log_unexpected(error)
-            self._inbox.post(ModelRefused(order.name, reason_of(error), order.command_id))
+            self._post(ModelRefused(order.name, reason_of(error), order.command_id))
 
     def _ordered(self, order: LoadOrder) -> ModelConfiguration:
         models = {model.name: model for model in self._wish.models}
@@ -216,7 +221,7 @@ class ModelLoader(threading.Thread):
 
     def _tell_progress(self, name: str, share: float, phase: str) -> None:
         log.info("building", extra={"model": name, "share": share, "phase": phase})
-        self._inbox.post(ModelBuilding(name, share))
+        self._post(ModelBuilding(name, share))
 
     def _serves(self, model: ModelConfiguration, digest: str) -> bool:
         serving = self._serving.get(model.name)
@@ -232,12 +237,12 @@ class ModelLoader(threading.Thread):
         self._refused[name] = (digest, text, time.monotonic())
         if known is None or known[1] != text:
             log_unexpected(error)
-            self._inbox.post(ModelRefused(name, text))
+            self._post(ModelRefused(name, text))
 
     def _withdraw_refusal(self, name: str) -> None:
         """The store names again what serves."""
         if self._refused.pop(name, None) is not None:
-            self._inbox.post(ModelLoaded(self._serving[name]))
+            self._post(ModelLoaded(self._serving[name]))
 
     def _fall_back(self, model: ModelConfiguration, refused: str) -> None:
         """Where nothing serves, let that serve which did before the last start; the fault stays."""
@@ -252,7 +257,7 @@ class ModelLoader(threading.Thread):
             log.error("the last good model", extra=extra)
             return
         self._refused[model.name] = refusal
-        self._inbox.post(ModelRefused(model.name, refusal[1]))
+        self._post(ModelRefused(model.name, refusal[1]))
 
 
 def reason_of(error: Exception) -> str:

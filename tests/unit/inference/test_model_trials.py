@@ -14,10 +14,8 @@ from inference.policy import Judgement
 from inference.preprocess import FramePyramid
 from inference.shadow import Sample, Trial
 from sightline.errors import ModelError
-from sightline.messages import CommandAccepted, CommandCarriedOut, Part, PartJudged
-from sightline.model_store import named_digest
+from sightline.messages import Part, PartJudged
 from sightline.runtime import NewConfiguration
-from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT
 from tests.unit.inference.conftest import Bench, frame_with
 from tests.unit.inference.small_models import RED, put, write_model
 
@@ -182,98 +180,6 @@ def test_a_model_that_replaces_none_has_no_trial_to_wait_for(judging: Line) -> N
     try_on(bench, parts=5, waits_s=600)
     bench.run_until("three models", lambda: len(judging.judge().models) == 3)
     assert "shadow_parts" not in bench.health.report().counters
-
-
-def load_model(bench: Bench, command_id: str, **arguments: str) -> None:
-    """The command as the publisher tells it."""
-    command = CommandAccepted(
-        station_id=bench.station,
-        command_id=command_id,
-        kind="load_model",
-        issued_by="engineer",
-        sequence=1,
-        accepted_utc_ns=1,
-        expires_utc_ns=2,
-        arguments=dict(arguments),
-    )
-    bench.give(COMMAND_ACCEPTED, command)
-
-
-def answers(bench: Bench) -> list[CommandCarriedOut]:
-    """What the component made of commands so far."""
-    return bench.exchange.messages_on(COMMAND_CARRIED_OUT)  # type: ignore[return-value]
-
-
-def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
-    judging: Line,
-) -> None:
-    bench = judging.bench
-    try_on(bench, parts=2)
-    old = judging.judge().models[0].digest
-    blind = put(bench.store, blind_model(bench), "spare")
-    load_model(bench, "c-1", model="surface", digest=blind[:12])
-    judging.run_until_digest(blind)
-    [answer] = answers(bench)
-    assert (answer.command_id, answer.result) == ("c-1", "done")
-    assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
-    bench.run_until("the choice", lambda: named_digest(bench.store, "surface") == blind)
-    bench.stop()
-    bench.start()
-    assert judging.judge().models[0].digest == blind != old
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"model": "surface", "digest": "0123456789"}, "0 models in the store"),
-        ({"model": "surface", "digest": "../../names"}, "hexadecimal"),
-        ({"model": "other", "digest": "0123456789"}, "configured are surface, cap"),
-        ({"model": "surface"}, "needs 'model'"),
-        ({"model": "surface", "digest": "0123456789", "force": "yes"}, "found 'force'"),
-    ],
-)
-def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(
-    judging: Line, arguments: dict[str, str], words: str
-) -> None:
-    bench = judging.bench
-    before = judging.judge()
-    load_model(bench, "c-2", **arguments)
-    bench.run_until("the answer", lambda: bool(answers(bench)))
-    [answer] = answers(bench)
-    assert answer.result == "refused"
-    assert words in answer.reason
-    assert judging.judge().models == before.models
-
-
-def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: Line) -> None:
-    bench = judging.bench
-    old = judging.judge().models[0].digest
-    broken = blind_model(bench)
-    (broken / "golden.npz").unlink()
-    digest = put(bench.store, broken, "spare")
-    load_model(bench, "c-3", model="surface", digest=digest)
-    bench.run_until("the answer", lambda: bool(answers(bench)))
-    assert "no golden frames" in answers(bench)[0].reason
-    assert named_digest(bench.store, "surface") == old
-
-
-def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_carried_out(
-    judging: Line,
-) -> None:
-    bench = judging.bench
-    try_on(bench, parts=0)
-    old = judging.judge().models[0].digest
-    memory = bench.folder / "models-in-force"
-    shutil.rmtree(memory)
-    memory.write_text("no folder")
-    blind = put(bench.store, blind_model(bench), "spare")
-    load_model(bench, "c-4", model="surface", digest=blind)
-    bench.run_until("the refusal", lambda: bool(answers(bench)))
-    assert answers(bench)[0].result == "refused"
-    assert judging.judge().models[0].digest == old
-    memory.unlink()
-    load_model(bench, "c-5", model="surface", digest=blind)
-    judging.run_until_digest(blind)
 
 
 def test_after_a_restart_the_last_good_model_serves_while_the_store_names_a_broken_one(

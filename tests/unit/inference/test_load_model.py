@@ -1,0 +1,160 @@
+"""The command `load_model`: another model of the store serves, and what became of it is told for sure."""
+
+import shutil
+
+import pytest
+
+from sightline.messages import CommandAccepted, CommandCarriedOut
+from sightline.model_store import named_digest
+from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT
+from tests.unit.inference.conftest import Bench
+from tests.unit.inference.small_models import put
+from tests.unit.inference.test_model_trials import Line, blind_model, try_on
+
+
+@pytest.fixture
+def judging(running: Bench) -> Line:
+    return Line(running)
+
+
+def load_model(bench: Bench, command_id: str, lifetime_s: int = 60, /, **arguments: str) -> None:
+    """The command as the publisher tells it."""
+    now_utc_ns = bench.clock.utc_ns()
+    command = CommandAccepted(
+        station_id=bench.station,
+        command_id=command_id,
+        kind="load_model",
+        issued_by="engineer",
+        sequence=1,
+        accepted_utc_ns=now_utc_ns,
+        expires_utc_ns=now_utc_ns + lifetime_s * 1_000_000_000,
+        arguments=dict(arguments),
+    )
+    bench.give(COMMAND_ACCEPTED, command)
+
+
+def answers(bench: Bench) -> list[CommandCarriedOut]:
+    """What the component made of commands so far."""
+    return bench.exchange.messages_on(COMMAND_CARRIED_OUT)  # type: ignore[return-value]
+
+
+def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=2)
+    old = judging.judge().models[0].digest
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-1", model="surface", digest=blind[:12])
+    judging.run_until_digest(blind)
+    [answer] = answers(bench)
+    assert (answer.command_id, answer.result) == ("c-1", "done")
+    assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
+    bench.run_until("the choice", lambda: named_digest(bench.store, "surface") == blind)
+    bench.stop()
+    bench.start()
+    assert judging.judge().models[0].digest == blind != old
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "surface", "digest": "0123456789"}, "0 models in the store"),
+        ({"model": "surface", "digest": "../../names"}, "hexadecimal"),
+        ({"model": "other", "digest": "0123456789"}, "configured are surface, cap"),
+        ({"model": "surface"}, "needs 'model'"),
+        ({"model": "surface", "digest": "0123456789", "force": "yes"}, "found 'force'"),
+    ],
+)
+def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(
+    judging: Line, arguments: dict[str, str], words: str
+) -> None:
+    bench = judging.bench
+    before = judging.judge()
+    load_model(bench, "c-2", **arguments)
+    bench.run_until("the answer", lambda: bool(answers(bench)))
+    [answer] = answers(bench)
+    assert answer.result == "refused"
+    assert words in answer.reason
+    assert judging.judge().models == before.models
+
+
+def test_a_command_outlasts_a_new_configuration_and_is_answered_each_time_it_is_told(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=5)
+    judging.judge()
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-6", model="surface", digest=blind)
+    inspector = bench.inspector
+    assert inspector is not None
+    bench.run_until("the trial", inspector._models.wants_sample)
+    judging.judge()
+    judging.judge()
+    load_model(bench, "c-6", model="surface", digest=blind)
+    try_on(bench, parts=5)
+    assert answers(bench) == []
+    judging.run_until_digest(blind)
+    [answer] = answers(bench)
+    assert (answer.command_id, answer.result) == ("c-6", "done")
+    assert "5 parts in the shadow" in answer.reason
+    load_model(bench, "c-6", model="surface", digest=blind)
+    assert answers(bench) == [answer, answer]
+    bench.stop()
+    bench.start()
+    load_model(bench, "c-6", model="surface", digest=blind)
+    assert answers(bench) == [answer, answer, answer]
+
+
+def test_a_command_told_after_its_end_is_refused(judging: Line) -> None:
+    bench = judging.bench
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-7", -1, model="surface", digest=blind)
+    [answer] = answers(bench)
+    assert answer.result == "refused"
+    assert "it was to be carried out" in answer.reason
+
+
+def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: Line) -> None:
+    bench = judging.bench
+    old = judging.judge().models[0].digest
+    broken = blind_model(bench)
+    (broken / "golden.npz").unlink()
+    digest = put(bench.store, broken, "spare")
+    load_model(bench, "c-3", model="surface", digest=digest)
+    bench.run_until("the answer", lambda: bool(answers(bench)))
+    assert "no golden frames" in answers(bench)[0].reason
+    assert named_digest(bench.store, "surface") == old
+
+
+def test_a_command_told_again_while_it_waits_is_carried_out_once(judging: Line) -> None:
+    bench = judging.bench
+    broken = blind_model(bench)
+    (broken / "golden.npz").unlink()
+    digest = put(bench.store, broken, "spare")
+    for _ in range(3):
+        load_model(bench, "c-8", model="surface", digest=digest)
+    bench.run_until("the answer", lambda: bool(answers(bench)))
+    load_model(bench, "c-9", model="surface", digest=digest)
+    bench.run_until("the next answer", lambda: len(answers(bench)) == 2)
+    assert bench.health.report().counters["models_refused"] == 2
+
+
+def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_carried_out(
+    judging: Line,
+) -> None:
+    bench = judging.bench
+    try_on(bench, parts=0)
+    old = judging.judge().models[0].digest
+    memory = bench.folder / "models-in-force"
+    shutil.rmtree(memory)
+    memory.write_text("no folder")
+    blind = put(bench.store, blind_model(bench), "spare")
+    load_model(bench, "c-4", model="surface", digest=blind)
+    bench.run_until("the refusal", lambda: bool(answers(bench)))
+    assert answers(bench)[0].result == "refused"
+    assert judging.judge().models[0].digest == old
+    memory.unlink()
+    load_model(bench, "c-5", model="surface", digest=blind)
+    judging.run_until_digest(blind)
