@@ -27,8 +27,9 @@ class FramePyramid:
 
     @classmethod
     def of_frame(cls, frame: Image, pixel_format: PixelFormat) -> "FramePyramid":
-        """From a frame as the camera delivered it."""
-        return cls(to_rgb(frame, pixel_format))
+        """From a frame as the camera delivered it; nothing of the frame's own memory is kept."""
+        rgb = to_rgb(frame, pixel_format)
+        return cls(rgb.copy() if np.may_share_memory(rgb, frame) else rgb)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -28,6 +28,7 @@ def to_rgb(frame: Pixels, pixel_format: PixelFormat) -> Pixels:
     """A camera's frame to (height, width, 3) RGB; PictureError for a format that is not read here.
 
     NV12 comes as (height * 3 / 2, width): the luma, then U and V in turn at half the size.
+    RGB24 is the frame itself, no copy of it.
     """
     if pixel_format == "RGB24":
         return frame

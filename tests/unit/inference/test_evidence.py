@@ -6,9 +6,14 @@ import cv2
 import msgspec
 import numpy as np
 
+from inference.answers import ServingModel
 from inference.configuration import EvidenceConfiguration
+from inference.detectors.onnx import OnnxDetector
+from inference.examiner import Examiner
+from sightline.frames import RingWriter, ring_path
+from sightline.model_store import find_model
 from sightline.station_folder import StationFolder
-from tests.unit.inference.conftest import FRAME_HEIGHT, FRAME_WIDTH, Bench
+from tests.unit.inference.conftest import CAMERAS, FRAME_HEIGHT, FRAME_WIDTH, Bench
 
 
 def spool(bench: Bench) -> StationFolder:
@@ -61,3 +66,31 @@ def test_a_spool_that_cannot_be_written_is_told_and_parts_go_on(running: Bench) 
         "the fault", lambda: "evidence-spool" in {f.code for f in running.health.report().faults}
     )
     assert running.judge(2).verdict == "ok"
+
+
+def test_pictures_of_a_camera_that_delivers_rgb_stay_as_they_were_judged_when_the_ring_goes_on(
+    bench: Bench,
+) -> None:
+    shape = (FRAME_HEIGHT, FRAME_WIDTH, 3)
+    bench.ring.close()
+    bench.ring = RingWriter(
+        ring_path(bench.station), CAMERAS, slots=2, slot_bytes=int(np.prod(shape))
+    )
+    refs = (
+        bench.ring.write(
+            "cam1",
+            np.full(shape, brightness, np.uint8),
+            "RGB24",
+            width=FRAME_WIDTH,
+            height=FRAME_HEIGHT,
+            sequence=brightness,
+            captured_monotonic_ns=0,
+        )
+        for brightness in (50, 100, 150)
+    )
+    model = ServingModel(OnnxDetector(find_model(bench.store, "surface"), 1))
+    examiner = Examiner(bench.station, CAMERAS, images_at_once=1)
+    judged = examiner.examine([next(refs)], [model], 0.2).frames["cam1"]
+    assert [ref.sequence for ref in refs] == [100, 150]  # two slots: the first frame is gone
+    np.testing.assert_array_equal(judged.at(FRAME_WIDTH, FRAME_HEIGHT), np.full(shape, 50))
+    examiner.close()
