@@ -127,6 +127,7 @@ class Inspector:
         self._rules = RuleBook(configuration, products, self._orders.thresholds, self._health)
         self._rules.look()
         self._challenges.configuration = configuration.challenge
+        self._ledger.keeps_parts = configuration.ledger_keeps_parts
         self._models.configure(configuration, self._rules.wanted())
 
     def _reconfigure(self, event: NewConfiguration) -> None:

@@ -27,7 +27,7 @@ class Ledger:
     def __init__(self, path: Path, keeps_parts: int) -> None:
         self._connection: sqlite3.Connection = open_journal(path, _SCHEMA + NOTEBOOK_SCHEMA)
         self.notebook = Notebook(self._connection)
-        self._keeps_parts = keeps_parts
+        self.keeps_parts = keeps_parts
         self._settled_since_prune = 0
         self.last = self._find_last()
 
@@ -84,6 +84,6 @@ class Ledger:
             "DELETE FROM verdicts WHERE settled = 1 AND (epoch, part_number) < "
             "(SELECT epoch, part_number FROM verdicts ORDER BY epoch DESC, part_number DESC "
             "LIMIT 1 OFFSET ?)",
-            (self._keeps_parts,),
+            (self.keeps_parts,),
         )
         self._settled_since_prune = 0
