@@ -252,8 +252,8 @@ class Recorder:
 
 
 def trigger_to_verdict_ms(judged: PartJudged, received_ns: int) -> float | None:
-    """From the trigger until the verdict was here; None for a replay or a trigger of another boot."""
-    if judged.replayed or judged.boot_id != boot_id():
+    """From the trigger until the verdict was here; None for a replay, another boot, or no trigger known."""
+    if judged.replayed or judged.boot_id != boot_id() or not was_seen(judged):
         return None
     return (received_ns - judged.triggered_monotonic_ns) / 1e6
 
