@@ -89,11 +89,11 @@ class Line:
             self._store()
         if self.products.look():
             self._fit(self.now())
-            problems = "; ".join(self.products.problems.values())
-            if problems:
-                self._health.raise_fault(BAD_PRODUCT, problems)
-            else:
-                self._health.clear_fault(BAD_PRODUCT)
+        problems = "; ".join(self.products.problems.values())
+        if problems:
+            self._health.raise_fault(BAD_PRODUCT, problems)
+        else:
+            self._health.clear_fault(BAD_PRODUCT)
         self._tell()
 
     def now(self) -> Stamp:

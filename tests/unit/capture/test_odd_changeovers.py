@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sightline.product_store import PRODUCT_FILE
 from tests.unit.capture.conftest import StartStation
 from tests.unit.capture.line_kit import command, deploy, stamps
 
@@ -32,3 +33,20 @@ def test_limits_of_a_product_that_contradict_the_stations_are_a_fault_and_the_st
     assert stamps(started_again) == [("dark", "1", "")]
     command(started_again, "c-2", "change_product", product="bottle")
     assert "product-limits" not in started_again.faults
+
+
+def test_a_product_that_a_command_found_damaged_is_a_fault_until_it_is_whole(
+    begin_line: StartStation, tmp_path: Path
+) -> None:
+    station = begin_line()
+    deploy(tmp_path, "tin")
+    names = tmp_path / "station" / "products" / "names"
+    file = names.parent / (names / "tin").read_text() / PRODUCT_FILE
+    file.write_bytes(b"")
+    assert "damaged" in command(station, "c-1", "change_product", product="tin").reason
+    station.pass_time(1.0)
+    assert "damaged" in station.faults["product-refused"]
+    deploy(tmp_path, "tin")
+    assert command(station, "c-2", "change_product", product="tin").result == "done"
+    station.pass_time(1.0)
+    assert "product-refused" not in station.faults
