@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from sightline.messages import CommandCarriedOut, CommandOutcome, Part
+from publisher.configuration import AllowedCommand
+from sightline.messages import Command, CommandCarriedOut, CommandOutcome, Part
 from sightline.topics import COMMAND, COMMAND_ACCEPTED, COMMAND_CARRIED_OUT, COMMAND_OUTCOME
 from tests.unit.publisher.conftest import MakeDesk
 from tests.unit.publisher.making import STATION, Desk, wait_until
@@ -18,17 +19,24 @@ CARRIED_OUT = CommandCarriedOut(
     reason="bottle is version 1+1",
     from_part=Part(7, 120),
 )
+LOAD_MODEL = replace(
+    THRESHOLD, kind="load_model", arguments={"model": "surface", "digest": "0123456789ab"}
+)
 
 
 @pytest.fixture
 def station(make_desk: MakeDesk) -> Desk:
-    return make_desk(configuration=CONFIGURATION)
+    commands = CONFIGURATION.commands
+    loading = AllowedCommand(kind="load_model", issuers=("quality",))
+    allowed = replace(commands, allowed=(*commands.allowed, loading))
+    return make_desk(configuration=replace(CONFIGURATION, commands=allowed))
 
 
+@pytest.mark.parametrize("command", [THRESHOLD, LOAD_MODEL], ids=["set_threshold", "load_model"])
 def test_what_a_component_is_to_carry_out_is_told_each_second_until_it_answers(
-    station: Desk,
+    station: Desk, command: Command
 ) -> None:
-    station.say(COMMAND, THRESHOLD)
+    station.say(COMMAND, command)
     outcomes(station, 1)
     before = len(station.exchange.messages_on(COMMAND_ACCEPTED))
     station.pass_seconds(1)
