@@ -1,19 +1,19 @@
 """The one thread that commits: what the broker delivers waits in a queue and goes in by batches.
 
 The queue empties the connection at once, because the embedded broker forgets what is not acknowledged
-within seconds. The price: a process that is killed loses what it took and had not yet committed, the
-records of some milliseconds.
+within seconds. What a process that is killed had not yet committed, the stations send again: they keep
+each record until they are told that it is stored.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cloud.bench import CameraViews
 from cloud.ingest import Arrival, batch_of
-from cloud.store.store import Batch, RecordStore
+from cloud.store.store import Batch, RecordStore, StoredRecord
 from cloud.summary import Summary
 from sightline.errors import RetryableError
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 GREATEST_WAITING = 10_000
 GREATEST_BATCH = 500
 RETRY_S = 1.0
+ENDED = "the thread that stores has ended; start the site again"
+TellStored = Callable[[Sequence[StoredRecord]], None]
 
 
 class Intake(threading.Thread):
@@ -33,16 +35,24 @@ class Intake(threading.Thread):
         utc_ns: Callable[[], int] = time.time_ns,
         retry_s: float = RETRY_S,
         views: CameraViews | None = None,
+        tell_stored: TellStored = lambda records: None,
     ) -> None:
         super().__init__(name="intake", daemon=True)
         self._store = store
         self._summary = summary
         self._views = views or CameraViews()
+        self._tell_stored = tell_stored
         self._utc_ns = utc_ns
         self._retry_s = retry_s
         self._arrivals: queue.Queue[Arrival | None] = queue.Queue(GREATEST_WAITING)
         self._closing = threading.Event()
-        self.fault = ""
+        self._fault = ""
+
+    @property
+    def fault(self) -> str:
+        """Why nothing is stored, or nothing."""
+        begun, closing = self.ident is not None, self._closing.is_set()
+        return ENDED if begun and not closing and not self.is_alive() else self._fault
 
     def deliver(self, topic: str, payload: bytes) -> None:
         """Take a message from the broker's client; waits only while the store is behind."""
@@ -88,11 +98,12 @@ class Intake(threading.Thread):
             try:
                 committed = self._store.commit(batch)
             except RetryableError as error:
-                self.fault = str(error)
+                self._fault = str(error)
                 log.error("not stored; trying again", extra={"error": str(error)})
                 if self._closing.wait(self._retry_s):
                     return
             else:
-                self.fault = ""
+                self._fault = ""
                 self._summary.add(batch, committed)
+                self._tell_stored(batch.records)
                 return

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from cloud.bench import CameraViews
 from cloud.intake import Intake
 from cloud.orders import Orders
+from cloud.receipts import Receipts
 from cloud.routes import subscriptions
 from cloud.store.sqlite import SqliteStore
 from cloud.subscriber import Broker, Subscriber
@@ -35,7 +36,9 @@ def open_site(options: SiteOptions) -> Iterator[Starlette]:
     summary = Summary()
     summary.restore(store.history())
     views = CameraViews()
-    intake = Intake(store, summary, views=views)
+    # the two need each other: nothing is delivered, and so nothing told, before `start`
+    receipts = Receipts(lambda topic, payload: subscriber.begin_publish(topic, payload))
+    intake = Intake(store, summary, views=views, tell_stored=receipts.tell)
     subscriber = Subscriber(options.broker, subscriptions(), intake.deliver)
     intake.start()
     subscriber.start()

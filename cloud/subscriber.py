@@ -56,13 +56,22 @@ class Subscriber:
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1; TransportError if the broker does not take it in time."""
+        sending = self.begin_publish(topic, payload)
+        try:
+            sending.result(ANSWER_TIMEOUT_S)
+        except CLIENT_ERRORS as error:
+            raise TransportError(f"the broker did not take it: {error}") from error
+
+    def begin_publish(self, topic: str, payload: bytes) -> "concurrent.futures.Future[object]":
+        """The same without waiting for the broker; TransportError if it is away."""
         if not self.connected:
             raise TransportError("the broker is away")
         try:
-            future, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
-            future.result(ANSWER_TIMEOUT_S)
+            sending: concurrent.futures.Future[object]
+            sending, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
         except CLIENT_ERRORS as error:
-            raise TransportError(f"the broker did not take it: {error}") from error
+            raise TransportError(f"nothing can be sent: {error}") from error
+        return sending
 
     def close(self, timeout_s: float) -> None:
         """Leave the broker, which keeps the session."""

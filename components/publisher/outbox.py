@@ -115,16 +115,17 @@ class Outbox:
                     found[part] = row[0]
         return found
 
-    def oldest(self) -> Stored | None:
-        """The record to send next, or None; OutboxError."""
+    def oldest(self, after: int = 0) -> Stored | None:
+        """The first record whose sequence is greater than `after`, or None; OutboxError."""
         with translated():
             row = self._reader.execute(
-                "SELECT sequence, payload FROM records ORDER BY sequence LIMIT 1"
+                "SELECT sequence, payload FROM records WHERE sequence > ? ORDER BY sequence LIMIT 1",
+                (after,),
             ).fetchone()
         return Stored(*row) if row else None
 
     def remove(self, stored: Stored) -> None:
-        """Forget a record that the cloud accepted; OutboxError."""
+        """Forget a record that the cloud has; OutboxError."""
         with translated():
             self._reader.execute("DELETE FROM records WHERE sequence = ?", (stored.sequence,))
         self._deepen(-1)

@@ -13,7 +13,7 @@ from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
 from publisher.selection import is_wanted, rules_of
-from publisher.sender import Sender
+from publisher.sender import RecordSender
 from publisher.uploader import Uploader
 from publisher.wall_clock import WallClock
 from publisher.way import with_way_to_gate
@@ -29,6 +29,7 @@ from sightline.messages import (
     Part,
     PartJudged,
     PartSettled,
+    RecordsStored,
 )
 from sightline.runtime import Context, NewConfiguration
 from sightline.station_folder import StationFolder
@@ -66,7 +67,7 @@ class Recorder:
         self._disk_closed_until_ns = 0
         self._begins = True
         rate_hz = self._configuration.records.rate_hz
-        self._sender = Sender(context.bus, outbox, context.health, rate_hz)
+        self._sender = RecordSender(context.bus, outbox, context.health, rate_hz)
         self._uploader = self._new_uploader()
         self._sender.start()
         self._uploader.start()
@@ -88,6 +89,8 @@ class Recorder:
                 self._commands.take(event.message)
             elif isinstance(event.message, CommandCarriedOut):
                 self._commands.take_answer(event.message)
+            elif isinstance(event.message, RecordsStored):
+                self._sender.confirm(event.message.record_ids)
 
     def tick(self) -> float:
         """Commit what is ready, settle when due; returns the seconds until the next of these."""

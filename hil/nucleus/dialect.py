@@ -26,6 +26,7 @@ class Dialect:
     typed_yaml: bool  # scalars of a YAML recipe keep their types
     json: JsonLimits
     most_unacknowledged_publishes: int
+    spool_bytes: int = 0  # of what waits for IoT Core in memory; 0: a publish waits itself
     longest_topic_bytes: int = 256
     ignored_steps: tuple[StepName, ...] = ()  # steps of a lifecycle that it passes over
     tells_of_deployments: bool = True  # has the operations that ask for a deployment's state
@@ -46,6 +47,7 @@ CLASSIC = Dialect(
     typed_yaml=True,
     json=JsonLimits(deepest=100),
     most_unacknowledged_publishes=1000,
+    spool_bytes=2_621_440,
 )
 
 LITE = Dialect(

@@ -11,7 +11,7 @@ from typing import Any
 from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 
-from hil.nucleus.iot_operations import Receive
+from hil.nucleus.cloud_link import Receive
 from hil.nucleus.topics import filter_matches
 from sightline.errors import CloudUnreachableError, RecipeError
 

@@ -3,34 +3,22 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import msgspec
 
 from hil.nucleus import requests
 from hil.nucleus.authorization import MQTTPROXY, demand
 from hil.nucleus.call import Answer, Call, Json
+from hil.nucleus.cloud_link import CloudLink
 from hil.nucleus.configuration_store import ConfigurationStore
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ServiceError
+from hil.nucleus.spool import Spool, SpoolError
 from hil.nucleus.wire import NAMESPACE
 from sightline.errors import CloudUnreachableError
 
 _CANNOT_PUBLISH = "Failed to publish the message."
-Receive = Callable[[str, bytes], None]
-
-
-class CloudLink(Protocol):
-    """The way to the broker; both calls raise CloudUnreachableError when it is away."""
-
-    def publish(self, topic: str, payload: bytes, quality_of_service: int) -> Awaitable[None]:
-        """Publish; done when the broker acknowledged it (quality of service 0: when it is sent)."""
-
-    def subscribe(
-        self, topic_filter: str, quality_of_service: int, receive: Receive
-    ) -> Awaitable[Callable[[], None]]:
-        """Receive what matches a filter, until the function returned is called."""
+_WILDCARDS = frozenset("+#")
 
 
 class IotCoreOperations:
@@ -42,10 +30,14 @@ class IotCoreOperations:
         self._dialect = dialect
         self._configurations = configurations
         self._cloud = cloud
+        self._spool = Spool(cloud, dialect.spool_bytes) if dialect.spool_bytes else None
         self._unacknowledged: set[asyncio.Future[Json]] = set()
 
     def publish(self, call: Call) -> Answer:
-        """Hand a message to the broker; the response waits for its acknowledgement."""
+        """Hand a message to the broker, or to the spool before it, where there is one.
+
+        Without a spool the response waits for the broker's acknowledgement.
+        """
         request = requests.read(requests.PublishToIoTCore, call.body)
         self._demand(call, request.topic_name)
         quality = min(requests.quality_of_service(request.qos), 1)
@@ -53,6 +45,8 @@ class IotCoreOperations:
             payload = base64.b64decode(request.payload, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ServiceError("'payload' is not valid base64.") from error
+        if self._spool is not None and quality == 1:
+            return self._spooled(self._spool, request.topic_name, payload)
         if len(self._unacknowledged) >= self._dialect.most_unacknowledged_publishes:
             raise ServiceError(_CANNOT_PUBLISH)
         publishing = asyncio.ensure_future(self._publish(request.topic_name, payload, quality))
@@ -66,6 +60,20 @@ class IotCoreOperations:
         self._demand(call, request.topic_name)
         quality = min(requests.quality_of_service(request.qos), 1)
         return self._subscribe(call, request.topic_name, quality)
+
+    def close(self) -> None:
+        """Forget what waits for the broker, as a nucleus that ends does."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def _spooled(self, spool: Spool, topic: str, payload: bytes) -> Answer:
+        if _WILDCARDS & set(topic):
+            raise ServiceError(_CANNOT_PUBLISH)
+        try:
+            spool.add(topic, payload)
+        except SpoolError as error:
+            raise ServiceError(_CANNOT_PUBLISH) from error
+        return {}
 
     async def _publish(self, topic: str, payload: bytes, quality: int) -> Json:
         try:

@@ -35,9 +35,9 @@ class Nucleus:
         self._deployer = Deployer(plan, self._components, self._store)
         host, port = plan.broker
         self._iot_core = IotCore(host, port, plan.thing_name, plan.tls)
-        table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
-        table.add(deployment_operations(self._deployer, self._store, plan.dialect))
-        self._server = IpcServer(self._folders.root, table, plan.dialect)
+        self._table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
+        self._table.add(deployment_operations(self._deployer, self._store, plan.dialect))
+        self._server = IpcServer(self._folders.root, self._table, plan.dialect)
         self._command_line = CommandLineAccess(self._folders.root, tokens, self._store)
         self._token_exchange = (
             None if plan.credentials is None else TokenExchange(plan.credentials, tokens)
@@ -81,6 +81,7 @@ class Nucleus:
         if self._token_exchange is not None:
             await self._token_exchange.stop()
         await self._server.stop()
+        self._table.close()
         await self._iot_core.stop()
 
     def report_state(self, component: str, state: str) -> bool:

@@ -8,11 +8,12 @@ import msgspec
 from hil.nucleus import requests
 from hil.nucleus.authorization import CLI, PUBSUB, demand
 from hil.nucleus.call import Answer, Call
+from hil.nucleus.cloud_link import CloudLink
 from hil.nucleus.configuration_store import CANNOT_UPDATE, ConfigurationStore
 from hil.nucleus.configuration_tree import KeyPath
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ResourceNotFoundError, ServiceError, UnauthorizedError
-from hil.nucleus.iot_operations import CloudLink, IotCoreOperations
+from hil.nucleus.iot_operations import IotCoreOperations
 from hil.nucleus.pubsub import PubSub, Subscription
 from hil.nucleus.wire import NAMESPACE
 
@@ -47,7 +48,7 @@ class OperationTable:
         self._configurations = configurations
         self._control = control
         self._pubsub = PubSub()
-        iot_core = IotCoreOperations(dialect, configurations, cloud)
+        self._iot_core = iot_core = IotCoreOperations(dialect, configurations, cloud)
         self._operations: dict[str, Callable[[Call], Answer]] = {
             "PublishToTopic": self._publish_to_topic,
             "SubscribeToTopic": self._subscribe_to_topic,
@@ -64,6 +65,10 @@ class OperationTable:
     def add(self, operations: Mapping[str, Callable[[Call], Answer]]) -> None:
         """Know more operations."""
         self._operations.update(operations)
+
+    def close(self) -> None:
+        """Hand on no more to the cloud."""
+        self._iot_core.close()
 
     def component_of(self, token: str) -> str | None:
         """The component that was given this token."""

@@ -58,16 +58,10 @@ class OneMachine:
             self.folder / "broker.address", broker, self._arguments.up_timeout_s
         )
         self.broker = address if ":" in address else f"127.0.0.1:{address}"
-        cloud = self._spawn(
-            *("cloud", "cloud", "--broker", self.broker),
-            *("--database", str(self.folder / "cloud" / "records.sqlite")),
-            *("--evidence", str(self.folder / "evidence")),
-            *("--port", f"{arguments.port}", "--address-file", str(self.folder / "cloud.address")),
-        )
+        cloud = self._begin_cloud()
         wait_for_file(self.folder / "plant.json", plant, self._arguments.up_timeout_s)
         self._start_nucleus(self.plant_status()["endpoint"])
-        address = wait_for_file(self.folder / "cloud.address", cloud, self._arguments.up_timeout_s)
-        self.page = address if "://" in address else f"http://{address}"
+        self._know_page(cloud)
         self._baseline = Baseline.of(self.cloud("/api/summary"), began_utc_ns)
 
     def start_broker(self, port: int) -> Process:
@@ -82,11 +76,20 @@ class OneMachine:
         self._processes.remove(process)
         process.stop()
 
-    def restart_nucleus(self) -> None:
-        """End the nucleus as a power cut would, and start it again."""
-        process = self._process("nucleus")
+    def kill_process(self, name: str) -> None:
+        """End one of the processes at once, as a power cut would."""
+        process = self._process(name)
         self._processes.remove(process)
         process.kill()
+
+    def start_cloud(self) -> None:
+        """Start the cloud side on what it has stored; returns when its page is there."""
+        (self.folder / "cloud.address").unlink(missing_ok=True)
+        self._know_page(self._begin_cloud())
+
+    def restart_nucleus(self) -> None:
+        """End the nucleus as a power cut would, and start it again."""
+        self.kill_process("nucleus")
         self._start_nucleus(self.plant_status()["endpoint"])
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -171,6 +174,20 @@ class OneMachine:
                 Path(f"/dev/shm/sightline-{self._arguments.station}.ring").unlink()
         self._processes = []
         self._lock.release()
+
+    def _begin_cloud(self) -> Process:
+        return self._spawn(
+            *("cloud", "cloud", "--broker", self.broker),
+            *("--database", str(self.folder / "cloud" / "records.sqlite")),
+            *("--evidence", str(self.folder / "evidence")),
+            *("--port", f"{self._arguments.port}"),
+            *("--address-file", str(self.folder / "cloud.address")),
+        )
+
+    def _know_page(self, cloud: Process) -> None:
+        timeout_s = self._arguments.up_timeout_s
+        address = wait_for_file(self.folder / "cloud.address", cloud, timeout_s)
+        self.page = address if "://" in address else f"http://{address}"
 
     def _start_nucleus(self, plc_endpoint: str) -> None:
         merges: dict[str, dict[str, Any]] = {

@@ -526,3 +526,9 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     challengeResult: ChallengeResult = ""
     hold: str = ""
     heldBack: HeldBack | None = None
+
+
+class RecordsStored(Message, frozen=True, kw_only=True):
+    """The records that the cloud keeps from now on: cloud -> publisher, which forgets them only then."""
+
+    record_ids: tuple[str, ...]

@@ -121,6 +121,15 @@ INSPECTION_RECORD = Stream(
     100,
     "cloud",
 )
+RECORDS_STORED = Stream(
+    "RecordsStored",
+    messages.RecordsStored,
+    "sightline/{thing}/records-stored",
+    (CLOUD,),
+    (PUBLISHER,),
+    100,
+    "cloud",
+)
 STATION_MODE = Stream(
     "StationMode", messages.StationMode, "sightline/station/mode", (PUBLISHER,), (EQUIPMENT,), 2
 )
@@ -184,6 +193,7 @@ CATALOGUE: tuple[Stream, ...] = (
     MACHINE_STATE_TO_CLOUD,
     STATION_HEALTH,
     INSPECTION_RECORD,
+    RECORDS_STORED,
     STATION_MODE,
     COMMAND_ACCEPTED,
     COMMAND_CARRIED_OUT,

@@ -162,6 +162,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         cause="verdict",
     ),
     m.PartSettled(station_id="station-1", up_to=PART, begins=True),
+    m.RecordsStored(station_id="station-1", record_ids=("station-1-3-1206", "station-1-3-1207")),
     m.MachineSamples(
         station_id="station-1",
         equipment_id="conveyor-1",

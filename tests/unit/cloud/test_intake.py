@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from cloud.intake import Intake
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from cloud.summary import Summary
@@ -81,3 +83,19 @@ def test_closing_does_not_wait_for_a_store_that_refuses() -> None:
     assert store.refused.wait(20)
     intake.close(20)
     assert not intake.is_alive()
+
+
+class Breaking(FullDisk):
+    """Fails in a way that nobody thought of."""
+
+    def commit(self, batch: Batch) -> Committed:
+        raise LookupError("what is this?")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_site_that_stores_nothing_any_more_says_so() -> None:
+    intake = started(Breaking())
+    assert intake.fault == ""
+    intake.deliver(TOPIC, encode(record(1)))
+    intake.join(20)
+    assert "has ended" in intake.fault

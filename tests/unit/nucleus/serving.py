@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hil.nucleus.cloud_link import Receive
 from hil.nucleus.configuration_store import ConfigurationStore
 from hil.nucleus.dialect import Dialect
-from hil.nucleus.iot_operations import Receive
 from hil.nucleus.ipc_server import IpcServer
 from hil.nucleus.operations import OperationTable
 from hil.nucleus.topics import filter_matches
@@ -84,8 +84,8 @@ class Serving:
         self.store = ConfigurationStore(folder / "configuration")
         for name, values in configurations.items():
             self.store.deploy(name, values, {}, at_s=0.0)
-        table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
-        self.server = IpcServer(folder, table, dialect)
+        self._table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
+        self.server = IpcServer(folder, self._table, dialect)
         self._loop = asyncio.new_event_loop()
 
     @property
@@ -113,6 +113,7 @@ class Serving:
             self._run(self.server.start())
             yield self
             self._run(self.server.stop())
+            self.call(self._table.close)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()

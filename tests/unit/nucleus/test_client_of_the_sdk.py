@@ -1,5 +1,6 @@
 """The unmodified client of the AWS IoT Device SDK against our nucleus, over a real socket."""
 
+import dataclasses
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,15 +131,47 @@ def test_a_wrong_token_does_not_connect(serving: Serving) -> None:
 def test_a_message_for_the_cloud_is_handed_on(serving: Serving) -> None:
     with client_of(serving) as client:
         client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"\x00\xff")
-    assert serving.cloud.published == [("cloud/a", b"\x00\xff", 1)]
+        wait_until(lambda: serving.cloud.published == [("cloud/a", b"\x00\xff", 1)])
 
 
-def test_a_cloud_that_is_away_is_an_error_at_once(serving: Serving) -> None:
-    serving.cloud.away = True
-    with client_of(serving) as client:
+def test_with_lite_a_cloud_that_is_away_is_an_error_at_once(tmp_path: Path) -> None:
+    with served(tmp_path, LITE) as serving, client_of(serving) as client:
+        serving.cloud.away = True
         with pytest.raises(model.ServiceError):
             client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"x")
         serving.cloud.away = False
+        client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"x")
+
+
+def test_classic_takes_messages_while_the_cloud_is_away_and_hands_them_on_in_order(
+    tmp_path: Path,
+) -> None:
+    with served(tmp_path, CLASSIC) as serving, client_of(serving) as client:
+        serving.cloud.away = True
+        for number in range(20):
+            client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=bytes([number]))
+        assert serving.cloud.published == []
+        serving.cloud.away = False
+        wait_until(lambda: len(serving.cloud.published) == 20)
+        assert [payload[0] for _, payload, _ in serving.cloud.published] == list(range(20))
+
+
+def test_classic_refuses_what_its_memory_has_no_room_for(tmp_path: Path) -> None:
+    small = dataclasses.replace(CLASSIC, spool_bytes=1000)
+    with served(tmp_path, small) as serving, client_of(serving) as client:
+        serving.cloud.away = True
+        client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=bytes(900))
+        with pytest.raises(model.ServiceError):
+            client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=bytes(101))
+        serving.cloud.away = False
+        wait_until(lambda: len(serving.cloud.published) == 1)
+        client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=bytes(1000))
+
+
+def test_classic_refuses_a_topic_that_none_can_publish_on_before_it_spools(tmp_path: Path) -> None:
+    with served(tmp_path, CLASSIC) as serving, client_of(serving) as client:
+        with pytest.raises(model.ServiceError):
+            client.publish_to_iot_core(topic_name="cloud/#", qos="1", payload=b"x")
         client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"x")
 
 

@@ -12,7 +12,7 @@ from publisher.configuration import PublisherConfiguration, RecordsConfiguration
 from publisher.recorder import Recorder, build_recorder
 from sightline.bus import Bus, Delivery, Inbox
 from sightline.clock import boot_id
-from sightline.codec import encode
+from sightline.codec import decode, encode
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
 from sightline.messages import (
@@ -25,9 +25,17 @@ from sightline.messages import (
     Part,
     PartJudged,
     PartSettled,
+    RecordsStored,
 )
 from sightline.runtime import Context
-from sightline.topics import INSPECTION_RECORD, PART_SETTLED, PUBLISHER, Stream, streams_read_by
+from sightline.topics import (
+    INSPECTION_RECORD,
+    PART_SETTLED,
+    PUBLISHER,
+    RECORDS_STORED,
+    Stream,
+    streams_read_by,
+)
 
 STATION = "station-1"
 EPOCH = 1_700_000_000
@@ -116,6 +124,18 @@ def a_machine_state(state_utc_ns: int = TRIGGERED_UTC_NS - 400_000_000) -> Machi
     )
 
 
+class CloudThatStores(MemoryExchange):
+    """An exchange whose cloud side tells of each record that it is stored."""
+
+    def publish(self, stream: Stream, payload: bytes) -> None:
+        """Deliver; a record's receipt follows."""
+        super().publish(stream, payload)
+        if stream is INSPECTION_RECORD:
+            record = decode(InspectionRecord, payload)
+            receipt = RecordsStored(station_id=STATION, record_ids=(record.recordId,))
+            super().publish(RECORDS_STORED, encode(receipt))
+
+
 @dataclass
 class Desk:
     """A publisher in its work folder, which can be killed and started again."""
@@ -123,7 +143,7 @@ class Desk:
     folder: Path
     configuration: PublisherConfiguration = CONFIGURATION
     clock: StandingClock = field(default_factory=StandingClock)
-    exchange: MemoryExchange = field(default_factory=MemoryExchange)
+    exchange: MemoryExchange = field(default_factory=CloudThatStores)
     bus_of: Callable[[MemoryExchange, Inbox], Bus] = MemoryBus
 
     def __post_init__(self) -> None:
@@ -138,9 +158,9 @@ class Desk:
         self.context = Context(
             self.configuration, bus, self.inbox, self.clock, self.health, STATION, self.folder
         )
-        self.recorder: Recorder = build_recorder(self.context)
         for stream in streams_read_by(PUBLISHER):
             bus.subscribe(stream)
+        self.recorder: Recorder = build_recorder(self.context)
         self.work()
 
     def kill(self) -> None:
@@ -176,9 +196,15 @@ class Desk:
         return self.sent()
 
     def sent(self) -> list[InspectionRecord]:
-        """The records in the cloud so far."""
+        """The records in the cloud so far, which drops repeats."""
         found = self.exchange.messages_on(INSPECTION_RECORD)
-        return [record for record in found if isinstance(record, InspectionRecord)]
+        records = [record for record in found if isinstance(record, InspectionRecord)]
+        return list({record.recordId: record for record in reversed(records)}.values())[::-1]
+
+    def all_are_stored(self) -> bool:
+        """Whether no record waits to be sent or confirmed, after what came was handled."""
+        self.work()
+        return self.recorder._outbox.depth == 0
 
     def settled(self) -> list[int]:
         """The part numbers told as settled so far."""

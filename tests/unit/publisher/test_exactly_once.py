@@ -102,7 +102,7 @@ class Line:
         """Replay and let time pass until nothing waits; then wait for the cloud."""
         self.replay()
         self.desk.pass_seconds(120)
-        wait_until(lambda: self.desk.recorder._outbox.depth == 0)
+        wait_until(self.desk.all_are_stored)
 
     def _judge(self, step: Judge) -> None:
         last = self.ledger[-1].part if self.ledger else None

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from publisher.in_flight import InFlight
 from publisher.outbox import Outbox, OutboxError
 from publisher.record import Place, record_of
-from publisher.sender import AWAY, UNREADABLE, Sender
+from publisher.sender import AWAY, UNREADABLE, RecordSender
 from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.errors import CloudUnreachableError, FatalError, NucleusGoneError
@@ -43,14 +45,19 @@ def numbers(records: list[msgspec.Struct]) -> list[int]:
 
 
 class FlakyCloud(MemoryBus):
-    """A bus whose cloud is away on demand, and refuses the given attempts."""
+    """A bus whose cloud is away on demand, refuses the given attempts, and loses others unseen.
+
+    What reaches it is stored, and it says so.
+    """
 
     def __init__(self, exchange: MemoryExchange, inbox: Inbox) -> None:
         super().__init__(exchange, inbox)
         self.away = False
         self.refused_attempts: set[int] = set()
+        self.lost_attempts: set[int] = set()
         self.gone = False
         self.attempts = 0
+        self.confirm: Callable[[Sequence[str]], None] = lambda record_ids: None
 
     def publish(self, stream: Stream, message: msgspec.Struct) -> None:
         if stream is INSPECTION_RECORD:
@@ -59,18 +66,25 @@ class FlakyCloud(MemoryBus):
                 raise NucleusGoneError("closed")
             if self.away or self.attempts in self.refused_attempts:
                 raise CloudUnreachableError("no answer")
+            if self.attempts in self.lost_attempts:
+                return  # the nucleus spooled it, and ended
         super().publish(stream, message)
+        if isinstance(message, InspectionRecord):
+            self.confirm([message.recordId])
 
 
 class Sending:
     """An outbox with a sender behind it."""
 
-    def __init__(self, path: Path, rate_hz: float = 1000.0) -> None:
+    def __init__(self, path: Path, rate_hz: float = 1000.0, patience_s: float = 30.0) -> None:
         self.exchange = MemoryExchange()
         self.cloud = FlakyCloud(self.exchange, Inbox())
         self.outbox = Outbox(path)
         self.health = Health(PUBLISHER, "0", STATION, StandingClock())
-        self.sender = Sender(self.cloud, self.outbox, self.health, rate_hz, Backoff(0.005, 0.02))
+        flight = InFlight(patience_s=patience_s)
+        backoff = Backoff(0.005, 0.02)
+        self.sender = RecordSender(self.cloud, self.outbox, self.health, rate_hz, backoff, flight)
+        self.cloud.confirm = self.sender.confirm
 
     def commit(self, *part_numbers: int) -> None:
         records = [a_record(number) for number in part_numbers]
@@ -157,6 +171,38 @@ def test_a_record_stays_in_the_outbox_until_the_cloud_accepted_it(tmp_path: Path
     sending.cloud.away = False
     wait_until(lambda: sending.outbox.depth == 0)
     assert sending.sent() == [1]
+    wait_until(lambda: AWAY not in sending.faults())
+    assert sending.sender.close()
+    sending.outbox.close()
+
+
+def test_records_that_the_nucleus_took_and_lost_are_sent_again_in_their_order(
+    tmp_path: Path,
+) -> None:
+    sending = Sending(tmp_path / "outbox.sqlite", patience_s=0.05)
+    sending.cloud.lost_attempts = {3, 4, 5, 6}
+    sending.commit(*range(1, 7))
+    sending.sender.start()
+    wait_until(lambda: sending.outbox.depth == 0)
+    assert list(dict.fromkeys(sending.sent())) == list(range(1, 7))
+    assert sending.health.report().counters["records_sent"] == 6
+    wait_until(lambda: AWAY not in sending.faults())
+    assert sending.sender.close()
+    sending.outbox.close()
+
+
+def test_a_record_that_the_cloud_does_not_confirm_stays_and_the_fault_says_so(
+    tmp_path: Path,
+) -> None:
+    sending = Sending(tmp_path / "outbox.sqlite", patience_s=0.05)
+    sending.cloud.confirm = lambda record_ids: None
+    sending.commit(1)
+    sending.sender.start()
+    wait_until(lambda: AWAY in sending.faults())
+    assert sending.outbox.depth == 1
+    assert sending.health.report().counters.get("records_sent", 0) == 0
+    sending.sender.confirm([a_record(1).recordId])
+    wait_until(lambda: sending.outbox.depth == 0)
     wait_until(lambda: AWAY not in sending.faults())
     assert sending.sender.close()
     sending.outbox.close()

@@ -1,0 +1,70 @@
+"""What stations are told of their stored records."""
+
+import threading
+
+import msgspec
+
+from cloud.ingest import Arrival, batch_of
+from cloud.intake import Intake
+from cloud.receipts import RECORDS_A_RECEIPT, Receipts, receipts_of
+from cloud.store.store import StoredRecord
+from cloud.summary import Summary
+from sightline.codec import encode
+from sightline.errors import TransportError
+from sightline.messages import RecordsStored
+from sightline.topics import INSPECTION_RECORD
+from tests.cloud.records import record
+from tests.unit.cloud.test_intake import FullDisk, wait_until
+
+
+def stored(numbers: range, thing: str = "station-1") -> list[StoredRecord]:
+    topic = INSPECTION_RECORD.topic_of(thing)
+    return batch_of([Arrival(topic, encode(record(n)), 0) for n in numbers]).records
+
+
+def test_each_station_is_told_of_its_own_records_once() -> None:
+    ours, theirs = stored(range(1, 4)), stored(range(7, 9), "station-2")
+    told = {receipt.station_id: receipt.record_ids for receipt in receipts_of([*ours, *theirs])}
+    assert told == {
+        "station-1": tuple(one.record.recordId for one in ours),
+        "station-2": tuple(one.record.recordId for one in theirs),
+    }
+
+
+def test_many_records_are_told_in_messages_that_every_nucleus_takes() -> None:
+    records = stored(range(1, 3 * RECORDS_A_RECEIPT))
+    receipts = list(receipts_of(records))
+    assert len(receipts) == 3
+    told = [record_id for receipt in receipts for record_id in receipt.record_ids]
+    assert told == [one.record.recordId for one in records]
+    assert all(encode(receipt) for receipt in receipts)
+
+
+def test_a_broker_that_is_away_ends_nothing() -> None:
+    def refuse(topic: str, payload: bytes) -> None:
+        raise TransportError("away")
+
+    Receipts(refuse).tell(stored(range(1, 3)))
+
+
+def test_no_station_is_told_before_its_record_is_on_disk_and_a_repeat_is_told_again() -> None:
+    store, told = FullDisk(), threading.Event()
+    receipts: list[RecordsStored] = []
+
+    def keep(topic: str, payload: bytes) -> None:
+        assert topic == "sightline/station-1/records-stored"
+        receipts.append(msgspec.json.decode(payload, type=RecordsStored))
+        told.set()
+
+    intake = Intake(store, Summary(), retry_s=0.01, tell_stored=Receipts(keep).tell)
+    intake.start()
+    topic = INSPECTION_RECORD.topic_of("station-1")
+    intake.deliver(topic, encode(record(1)))
+    assert store.refused.wait(20)
+    assert not receipts
+    store.room.set()
+    assert told.wait(20)
+    intake.deliver(topic, encode(record(1)))
+    wait_until(lambda: len(receipts) == 2)
+    assert {receipt.record_ids for receipt in receipts} == {(record(1).recordId,)}
+    intake.close(5.0)
