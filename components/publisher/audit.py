@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from publisher.authorisation import Decision
-from publisher.outbox import Stored, transaction, translated
+from publisher.outbox import Stored, translated
 from sightline.codec import encode_of_any_size
 from sightline.journal import open_journal
 from sightline.messages import (
@@ -17,6 +17,7 @@ from sightline.messages import (
     CommandOutcome,
     Mode,
 )
+from sightline.transactions import transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (

@@ -11,6 +11,7 @@ from sightline.codec import encode
 from sightline.errors import RetryableError
 from sightline.journal import open_journal
 from sightline.messages import InspectionRecord, Part, Verdict
+from sightline.transactions import transaction
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -157,16 +158,3 @@ def translated() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OutboxError(f"the outbox's disk refuses: {error}") from error
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All of the block's changes, on disk at its end, or none."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
