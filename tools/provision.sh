@@ -21,6 +21,8 @@ set -eu
 policies_in=build/policies
 role=sightline-token-exchange
 provisioning_role=sightline-provisioning
+receipts_role=sightline-receipts
+receipts_rule=sightline_receipts
 template=sightline-station
 apply=no
 command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
@@ -98,8 +100,21 @@ prepare_account() {
     run aws iam attach-role-policy --role-name "$provisioning_role" \
         --policy-arn arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration
     run_once aws iot create-thing-group --region "$region" --thing-group-name "$group"
+    create_receipts
     create_template
     create_claim
+}
+
+# who tells the stations which of their records arrived; until then a station keeps them and sends them again
+create_receipts() {
+    run_once aws iam create-role --role-name "$receipts_role" \
+        --assume-role-policy-document "file://$policies_in/receipts-trust.json"
+    run aws iam put-role-policy --role-name "$receipts_role" --policy-name "$receipts_role" \
+        --policy-document "file://$policies_in/receipts.json"
+    run_once aws iot create-topic-rule --region "$region" --rule-name "$receipts_rule" \
+        --topic-rule-payload "file://$policies_in/receipts-rule.json"
+    run aws iot replace-topic-rule --region "$region" --rule-name "$receipts_rule" \
+        --topic-rule-payload "file://$policies_in/receipts-rule.json" # of a rule that was there
 }
 
 # put_policy NAME FILE: the policy, or a new version of it in force where the file says something else

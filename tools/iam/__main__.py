@@ -11,12 +11,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from tools.iam.policies import Names, filled, policies, provisioning_template, trust
+from tools.iam.receipts import receipts_rule
 from tools.recipes import ROOT
 
 FOLDER = ROOT / "recipes" / "policies"
 TRUSTED = {
     "token-exchange": "credentials.iot.amazonaws.com",
     "provisioning": "iot.amazonaws.com",
+    "receipts": "iot.amazonaws.com",
 }
 
 
@@ -43,7 +45,9 @@ def _fill(names: Names, region: str, account: str, folder: Path) -> int:
         (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
     template = _text(provisioning_template())
     (folder / "provisioning-template.json").write_text(template, encoding="utf-8")
-    print(f"{len(policies(names)) + len(TRUSTED) + 1} files in {folder}")
+    rule = _text(filled(receipts_rule(), region, account))
+    (folder / "receipts-rule.json").write_text(rule, encoding="utf-8")
+    print(f"{len(policies(names)) + len(TRUSTED) + 2} files in {folder}")
     return 0
 
 

@@ -6,13 +6,14 @@ claim               IoT policy of the certificate that a blank machine has, for 
 token-exchange      role that a station's components get credentials of
 component-publisher who builds and publishes components
 fleet-operator      who plans, deploys and rolls back
+receipts            role of the IoT rule that tells stations which of their records arrived
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightline.topics import CATALOGUE, CLOUD, Stream
+from sightline.topics import CATALOGUE, CLOUD, RECORDS_STORED, Stream
 
 Json = dict[str, Any]
 THING = "${iot:Connection.Thing.ThingName}"
@@ -42,6 +43,7 @@ def policies(names: Names, catalogue: Iterable[Stream] = CATALOGUE) -> dict[str,
         "token-exchange": token_exchange(names),
         "component-publisher": component_publisher(names),
         "fleet-operator": fleet_operator(),
+        "receipts": receipts(),
     }
 
 
@@ -189,13 +191,20 @@ def trust(service: str) -> Json:
     )
 
 
+def receipts() -> Json:
+    """The IoT rule of tools/iam/receipts.py: publish receipts, to any station, and nothing else."""
+    return _policy(_allow(["iot:Publish"], [_iot(f"topic/{RECORDS_STORED.topic_of('*')}")]))
+
+
 def filled(policy: Any, region: str, account: str) -> Any:
     """The policy with its placeholders filled in."""
     if isinstance(policy, dict):
         return {key: filled(value, region, account) for key, value in policy.items()}
     if isinstance(policy, list):
         return [filled(value, region, account) for value in policy]
-    return str(policy).replace("REGION", region).replace("ACCOUNT_ID", account)
+    if isinstance(policy, str):
+        return policy.replace("REGION", region).replace("ACCOUNT_ID", account)
+    return policy
 
 
 def _policy(*statements: Json) -> Json:

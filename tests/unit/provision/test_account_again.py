@@ -96,3 +96,16 @@ def test_a_kit_whose_claim_is_not_known_by_its_arn_is_told_of(
     done = run("account", "--apply")
     assert done.returncode == 1
     assert "has no claim.arn" in done.stderr
+
+
+def test_the_rule_that_tells_of_arrived_records_is_made_and_later_renewed(
+    account: Account, machine: Machine
+) -> None:
+    rule = f"file://{machine.policies / 'receipts-rule.json'}"
+    made = f"--rule-name sightline_receipts --topic-rule-payload {rule}"
+    for _ in range(2):
+        calls = account()
+        assert asked(calls, "create-topic-rule") == [made]
+        assert asked(calls, "replace-topic-rule") == [made]
+        check_by_models(calls)
+    assert (machine.policies / "receipts-rule.json").is_file()
