@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sightline.errors import EvidenceError
+from sightline.journal import sync_folder
 
 DRAFT_SUFFIX = ".new"
 MOST_LOOKED_UP = 5000
@@ -47,17 +48,16 @@ class FolderStore:
         self._oldest_put_s = math.inf  # no picture is older
 
     def put(self, key: str, path: Path) -> None:
-        """Copy the file to DIR/KEY, whole or not at all; EvidenceError."""
+        """Copy the file to DIR/KEY, whole or not at all; on disk when this returns. EvidenceError."""
         target = self._folder / key
         try:
             total_bytes = self._known_bytes()
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.with_name(target.name + DRAFT_SUFFIX)
-            shutil.copyfile(path, draft)
-            put_s = self._now_s()
-            os.utime(draft, (put_s, put_s))
+            draft, put_s = target.with_name(target.name + DRAFT_SUFFIX), self._now_s()
+            copy_synced(path, draft, put_s)
             size, before = draft.stat().st_size, _size_of(target)
             draft.replace(target)
+            sync_folder(target.parent)
             self._total_bytes = total_bytes + size - before
             self._oldest_put_s = min(self._oldest_put_s, put_s)
             self._remove_oldest(key)
@@ -104,6 +104,17 @@ class FolderStore:
         while folder != self._folder and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
+
+
+def copy_synced(path: Path, draft: Path, put_s: float) -> None:
+    """Copy a file, with its time, so that a power cut cannot take its bytes any more."""
+    shutil.copyfile(path, draft)
+    os.utime(draft, (put_s, put_s))
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def oldest_in(folder: Path, most: int) -> list[Kept]:

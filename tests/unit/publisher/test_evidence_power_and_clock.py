@@ -1,6 +1,7 @@
-"""Pictures after the clock of a station without a battery was set."""
+"""Pictures after a power cut, and after the clock of a station without a battery was set."""
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -14,10 +15,30 @@ from sightline.errors import EvidenceError
 from sightline.messages import Part
 from sightline.station_folder import evidence_key
 from tests.unit.publisher.making import STATION, wait_until
-from tests.unit.publisher.test_evidence import a_health, spool_picture
+from tests.unit.publisher.test_evidence import KEY, a_health, spool_picture, stored_count
 
 DAY_S = 86_400.0
 YEAR_S = 365 * DAY_S
+
+
+def test_a_picture_and_its_name_are_on_disk_before_it_leaves_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, kept = spool_picture(tmp_path / "spool", KEY), tmp_path / "store" / KEY
+    synced, fsync = [], os.fsync
+
+    def watched(descriptor: int) -> None:
+        of_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((of_folder, kept.exists(), picture.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    health = a_health()
+    uploader = Uploader(tmp_path / "spool", FolderStore(tmp_path / "store", 1 << 20), health)
+    uploader.start()
+    wait_until(lambda: stored_count(health) == 1)
+    assert uploader.close()
+    assert synced == [(False, False, True), (True, True, True)]
 
 
 class Clocks:
