@@ -2,20 +2,22 @@
 
 import logging
 
-from publisher.audit import Audit, ModeChange
-from publisher.authorisation import MODE_KINDS, decide
+from publisher.audit import Audit, Entry, ModeChange
+from publisher.authorisation import MODE_KINDS, Decision, decide
 from publisher.configuration import CommandsConfiguration, PublisherConfiguration
 from publisher.outbox import OutboxError
 from publisher.sender import Freight, Sender
+from sightline.codec import encode
 from sightline.commands import CARRIED_OUT_BY
-from sightline.errors import TransportError
+from sightline.errors import MessageError, TransportError
 from sightline.messages import Command, CommandCarriedOut, Mode, StationMode
 from sightline.runtime import Context
-from sightline.topics import COMMAND_ACCEPTED, COMMAND_OUTCOME, STATION_MODE
+from sightline.topics import COMMAND_ACCEPTED, COMMAND_OUTCOME, PUBLISHER, STATION_MODE
 
 log = logging.getLogger(__name__)
 ANNOUNCE_INTERVAL_NS = 1_000_000_000
 ANSWERS_PER_SECOND = 10.0
+GREATEST_SEQUENCE = 2**63 - 1
 DISK = "audit-not-writable"
 OUTCOMES = Freight(
     COMMAND_OUTCOME,
@@ -96,6 +98,7 @@ class Commands:
     def _take_new(self, command: Command) -> None:
         now_utc_ns = self._context.clock.utc_ns()
         decision = decide(command, self._allowed, now_utc_ns)
+        decision = _if_it_can_be_told(command, decision, now_utc_ns)
         change = self._mode_change(command, now_utc_ns) if decision.result == "done" else None
         self._audit.add(command, decision, now_utc_ns, change)
         if change is not None:
@@ -124,9 +127,39 @@ class Commands:
         try:
             self._context.bus.publish(STATION_MODE, mode)
             for entry in self._audit.unannounced():
-                self._context.bus.publish(COMMAND_ACCEPTED, entry.accepted())
-                if entry.command.kind not in CARRIED_OUT_BY:
-                    self._audit.announced(entry)  # else again until the answer comes
+                self._announce_accepted(entry)
         except (TransportError, OutboxError) as error:
             self._health.count("messages_not_published")
             log.warning("not announced; again in a second", extra={"error": str(error)})
+
+    def _announce_accepted(self, entry: Entry) -> None:
+        try:
+            self._context.bus.publish(COMMAND_ACCEPTED, entry.accepted())
+        except MessageError as error:  # of an earlier version; it would end each start
+            self._give_up(entry, str(error))
+            return
+        if entry.command.kind not in CARRIED_OUT_BY:
+            self._audit.announced(entry)  # else again until the answer comes
+
+    def _give_up(self, entry: Entry, reason: str) -> None:
+        refused = CommandCarriedOut(
+            station_id=self._context.station_id,
+            command_id=entry.command.command_id,
+            component=PUBLISHER,
+            result="refused",
+            decided_utc_ns=self._context.clock.utc_ns(),
+            reason=reason,
+        )
+        self.take_answer(refused)
+        self._audit.announced(entry)  # a mode is in force all the same
+
+
+def _if_it_can_be_told(command: Command, decision: Decision, now_utc_ns: int) -> Decision:
+    """Refused if the word of it to the station's components is too large for a message."""
+    if decision.result not in ("done", "accepted"):
+        return decision
+    try:
+        encode(Entry(GREATEST_SEQUENCE, now_utc_ns, command, decision).accepted())
+    except MessageError as error:
+        return Decision("refused", str(error))
+    return decision
