@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from cloud.routes import Route, route_of
 from cloud.store.store import (
     Batch,
@@ -53,6 +55,7 @@ def _sort_in(arrival: Arrival, batch: Batch) -> None:
     if route is None:
         raise MessageError(f"no stream of the catalogue has the topic {arrival.topic!r}")
     message = decode(route.stream.message, arrival.payload)
+    _check_numbers(route.stream.message.__name__, msgspec.to_builtins(message))
     body = _text(arrival.payload)
     if isinstance(message, InspectionRecord):
         batch.records.append(_record(arrival, route, message, body))
@@ -72,11 +75,21 @@ def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str)
     if not record.recordId:
         raise MessageError("InspectionRecord: recordId is empty; it must name the part")
     for name, number in (("epoch", record.epoch), ("partNumber", record.partNumber)):
-        if not 0 <= number <= GREATEST_NUMBER:
-            raise MessageError(
-                f"InspectionRecord: {name} is {number}; 0 to {GREATEST_NUMBER} are allowed"
-            )
+        if number < 0:
+            raise MessageError(f"InspectionRecord: {name} is {number}; it counts from 0")
     return StoredRecord(route.thing, arrival.received_utc_ns, record, body)
+
+
+def _check_numbers(name: str, content: object) -> None:
+    """MessageError for the first whole number that no database and no JSON for a page can hold."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            _check_numbers(f"{name}.{key}", value)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            _check_numbers(name, value)
+    elif isinstance(content, int) and not -GREATEST_NUMBER <= content <= GREATEST_NUMBER:
+        raise MessageError(f"{name} is a number beyond {GREATEST_NUMBER}")
 
 
 def _text(payload: bytes) -> str:

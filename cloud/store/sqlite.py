@@ -92,7 +92,7 @@ class SqliteStore:
                 _insert_steps(connection, batch.steps)
                 _insert_refusals(connection, batch.refusals)
                 _add_to_tally(connection, "duplicates", duplicates)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise RetryableError(f"the records could not be stored: {error}") from error
         return Committed(new, duplicates)
 

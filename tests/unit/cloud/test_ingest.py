@@ -1,5 +1,7 @@
 """What arrives from outside is understood or refused with a reason; nothing stops the ingest."""
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -66,6 +68,24 @@ def test_an_oversize_message_is_refused_with_both_sizes() -> None:
 def test_a_part_number_that_no_store_holds_is_refused(number: int) -> None:
     payload = encode(record(1)).replace(b'"partNumber":1', b'"partNumber":%d' % number)
     assert "partNumber" in reason_of(payload)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**70), 10**40])
+@pytest.mark.parametrize("field", ["at_utc_ns", "since_utc_ns", "records_sent"])
+def test_a_number_of_the_health_that_no_store_holds_is_refused(field: str, number: int) -> None:
+    told = encode(health("com.sightline.Capture", 1, fault="away"))
+    payload = re.sub(rb'("%s":)\d+' % field.encode(), rb"\g<1>%d" % number, told)
+    assert payload != told
+    batch = batch_of([arrival(payload, STATION_HEALTH.topic_of(THING))])
+    assert batch.health == []
+    assert field in batch.refusals[0].reason
+
+
+def test_a_time_of_a_machine_that_no_store_holds_is_refused() -> None:
+    payload = encode(machine_state(9)).replace(b'"state_utc_ns":9', b'"state_utc_ns":%d' % 2**63)
+    batch = batch_of([arrival(payload, MACHINE_STATE_TO_CLOUD.topic_of(THING))])
+    assert batch.states == []
+    assert "state_utc_ns" in batch.refusals[0].reason
 
 
 def test_a_record_without_a_name_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Each record is kept once, pages hold still while records arrive, and a restart loses nothing."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cloud.store import sqlite
 from cloud.store.sqlite import SqliteStore
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from sightline.codec import encode
-from sightline.errors import FatalError
+from sightline.errors import FatalError, RetryableError
 from sightline.messages import CommandOutcome
 from sightline.topics import (
     COMMAND_OUTCOME,
@@ -145,3 +146,16 @@ def test_what_became_of_a_command_is_kept_once_however_often_it_is_told(
     told = [msgspec.json.decode(body)["command_id"] for body in store.outcomes(10)]
     assert told == ["c2", "c1"]
     assert len(store.outcomes(1)) == 1
+
+
+def test_a_database_that_is_damaged_while_it_runs_is_an_error_to_be_tried_again(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    commit(store, record(1))
+    other = sqlite3.connect(tmp_path / "records.sqlite", isolation_level=None)
+    other.execute("PRAGMA writable_schema = ON")
+    other.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE records (' WHERE name = 'records'")
+    other.execute("PRAGMA schema_version = 1000")
+    other.close()
+    with pytest.raises(RetryableError, match="malformed"):
+        commit(store, record(2))
