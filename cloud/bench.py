@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from cloud.clocks import replaces
 from cloud.store.store import StoredView
 
 GREATEST_CAMERAS = 256
@@ -26,7 +27,9 @@ class CameraViews:
                 known = self._views.get(key)
                 if known is None and len(self._views) >= GREATEST_CAMERAS:
                     continue
-                if known is None or stored.view.seen_utc_ns >= known.view.seen_utc_ns:
+                if known is None or replaces(
+                    known.view.seen_utc_ns, stored.view.seen_utc_ns, stored.received_utc_ns
+                ):
                     self._views[key] = stored
 
     def of(self, thing: str) -> list[Json]:

@@ -57,18 +57,19 @@ def _sort_in(arrival: Arrival, batch: Batch) -> None:
     message = decode(route.stream.message, arrival.payload)
     _check_numbers(route.stream.message.__name__, msgspec.to_builtins(message))
     body = _text(arrival.payload)
+    at = arrival.received_utc_ns
     if isinstance(message, InspectionRecord):
         batch.records.append(_record(arrival, route, message, body))
     elif isinstance(message, MachineState):
-        batch.states.append(StoredState(route.thing, message, body))
+        batch.states.append(StoredState(route.thing, message, body, at))
     elif isinstance(message, StationHealth):
-        batch.health.append(StoredHealth(route.thing, message, body))
+        batch.health.append(StoredHealth(route.thing, message, body, at))
     elif isinstance(message, CommandOutcome):
         batch.outcomes.append(StoredOutcome(route.thing, message, body))
     elif isinstance(message, CommissioningStep):
         batch.steps.append(StoredStep(route.thing, message, body))
     elif isinstance(message, CameraView):
-        batch.views.append(StoredView(route.thing, message))
+        batch.views.append(StoredView(route.thing, message, at))
 
 
 def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str) -> StoredRecord:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from cloud.clocks import replaces, told_ns
 from cloud.percentiles import AtMostEach, Figures, Window
 from cloud.store.store import Batch, Committed, History, StoredHealth, StoredRecord, StoredState
 from sightline import __version__
@@ -15,9 +16,7 @@ from sightline.messages import (
     ChallengeResult,
     GateOutcome,
     InspectionRecord,
-    MachineState,
     StageTimings,
-    StationHealth,
     Verdict,
 )
 
@@ -102,8 +101,8 @@ class Summary:
                 "records": {n: self._records[n] for n in ("received", "duplicates", "refused")},
                 "rate_hz": self._rate_hz(now_utc_ns),
                 "latency_ms": latency,
-                "health": {name: health_json(h.health) for name, h in self._health.items()},
-                "machine": {name: machine_json(s.state) for name, s in self._machine.items()},
+                "health": {name: health_json(h) for name, h in self._health.items()},
+                "machine": {name: machine_json(s) for name, s in self._machine.items()},
                 "versions": self._versions(),
                 "now_utc_ns": now_utc_ns,
             }
@@ -155,26 +154,26 @@ class Summary:
         return {name: window.figures() for name, window in self._windows.items()}
 
 
-def health_json(health: StationHealth) -> Json:
+def health_json(stored: StoredHealth) -> Json:
     """A component's health as the page reads it."""
-    content: Json = msgspec.to_builtins(health)
+    content: Json = msgspec.to_builtins(stored.health)
     wanted = (
         "ready",
         "counters",
         "gauges",
         "faults",
         "facts",
-        "at_utc_ns",
         "version",
         "station_id",
     )
-    return {name: content[name] for name in wanted}
+    at_utc_ns = told_ns(stored.health.at_utc_ns, stored.received_utc_ns)
+    return {**{name: content[name] for name in wanted}, "at_utc_ns": at_utc_ns}
 
 
-def machine_json(state: MachineState) -> Json:
+def machine_json(stored: StoredState) -> Json:
     """A machine's state as the page reads it."""
-    content: Json = msgspec.to_builtins(state)
-    return content
+    content: Json = msgspec.to_builtins(stored.state)
+    return {**content, "state_utc_ns": told_ns(stored.state.state_utc_ns, stored.received_utc_ns)}
 
 
 def _state_time(stored: StoredState) -> int:
@@ -186,7 +185,8 @@ def _health_time(stored: StoredHealth) -> int:
 
 
 def _keep_newest(known: dict[str, Any], name: str, new: Any, time_of: Callable[[Any], int]) -> None:
-    if name not in known or time_of(new) >= time_of(known[name]):
+    before = known.get(name)
+    if before is None or replaces(time_of(before), time_of(new), new.received_utc_ns):
         known[name] = new
 
 

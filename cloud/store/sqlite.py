@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cloud.clocks import latest_believed_ns, told_ns
 from cloud.store.schema import SCHEMA
 from cloud.store.store import (
     Batch,
@@ -45,12 +46,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING
 UPSERT_STATE = """
 INSERT INTO machine_states VALUES (?, ?, ?, ?) ON CONFLICT (thing, equipment_id) DO UPDATE
 SET state_utc_ns = excluded.state_utc_ns, body = excluded.body
-WHERE excluded.state_utc_ns >= state_utc_ns
+WHERE excluded.state_utc_ns >= state_utc_ns OR state_utc_ns > ?
 """
 UPSERT_HEALTH = """
 INSERT INTO health VALUES (?, ?, ?, ?) ON CONFLICT (thing, component) DO UPDATE
 SET at_utc_ns = excluded.at_utc_ns, body = excluded.body
-WHERE excluded.at_utc_ns >= at_utc_ns
+WHERE excluded.at_utc_ns >= at_utc_ns OR at_utc_ns > ?
 """
 INSERT_HISTORY = """
 INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?, ?, ?, ?)
@@ -210,24 +211,37 @@ def _insert(connection: sqlite3.Connection, stored: StoredRecord) -> bool:
 
 def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:
     rows = [(s.thing, s.state.equipment_id, s.state.state_utc_ns, s.body) for s in states]
-    connection.executemany(UPSERT_STATE, rows)
+    believed_ns = [latest_believed_ns(s.received_utc_ns) for s in states]
+    current = [(*row, latest) for row, latest in zip(rows, believed_ns, strict=True)]
+    connection.executemany(UPSERT_STATE, current)
     connection.executemany(INSERT_HISTORY, rows)
     if rows:
         connection.execute(TRIM.format(table="machine_history", kept=HISTORY_KEPT))
 
 
 def _insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
-    rows = [(h.thing, h.health.component, h.health.at_utc_ns, h.body) for h in health]
-    connection.executemany(UPSERT_HEALTH, rows)
-    faults = [
-        (h.thing, h.health.component, f.code, f.since_utc_ns, h.health.at_utc_ns, f.level, f.text)
+    rows = [
+        (
+            *(h.thing, h.health.component, h.health.at_utc_ns, h.body),
+            latest_believed_ns(h.received_utc_ns),
+        )
         for h in health
-        for f in h.health.faults
     ]
+    connection.executemany(UPSERT_HEALTH, rows)
+    faults = [row for stored in health for row in _fault_rows(stored)]
     if faults:
         connection.executemany(UPSERT_FAULT, faults)
         oldest_ns = max(row[4] for row in faults) - FAULTS_KEPT_NS
         connection.execute("DELETE FROM faults WHERE until_utc_ns < ?", (oldest_ns,))
+
+
+def _fault_rows(stored: StoredHealth) -> list[tuple[str, str, str, int, int, str, str]]:
+    health = stored.health
+    until_ns = told_ns(health.at_utc_ns, stored.received_utc_ns)
+    return [
+        (stored.thing, health.component, f.code, f.since_utc_ns, until_ns, f.level, f.text)
+        for f in health.faults
+    ]
 
 
 def _insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome]) -> None:

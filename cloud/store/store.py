@@ -26,20 +26,28 @@ class StoredRecord:
 
 @dataclass(frozen=True)
 class StoredState:
-    """A machine's state with its JSON as received."""
+    """A machine's state with its JSON as received.
+
+    When it was received is not known of what was stored before this process began.
+    """
 
     thing: str
     state: MachineState
     body: str
+    received_utc_ns: int | None = None
 
 
 @dataclass(frozen=True)
 class StoredHealth:
-    """A component's health with its JSON as received."""
+    """A component's health with its JSON as received.
+
+    When it was received is not known of what was stored before this process began.
+    """
 
     thing: str
     health: StationHealth
     body: str
+    received_utc_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class StoredView:
 
     thing: str
     view: CameraView
+    received_utc_ns: int | None = None
 
 
 @dataclass(frozen=True)

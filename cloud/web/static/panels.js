@@ -1,9 +1,8 @@
 // The machine's readings against their normal limits, the components' health, and the versions.
 
 import { make } from "./dom.js";
-import { capital, count, number, plain, valueWithUnit } from "./words.js";
+import { capital, count, isSilent, number, plain, valueWithUnit } from "./words.js";
 
-const STALE_NS = 15e9;
 const ORDER = ["Capture", "Inference", "Equipment", "Telemetry", "Publisher"];
 const open = new Set();
 
@@ -105,7 +104,7 @@ export function versionsPanel(versions) {
 
 // Which of the entries have not been heard of for a while, judged by the server's clock.
 export function staleOf(entries, timeKey, now) {
-  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, now - entry[timeKey] > STALE_NS]));
+  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, isSilent(now, entry[timeKey])]));
 }
 
 const note = (text) => make("p", { class: "note" }, text);

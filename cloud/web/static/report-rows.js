@@ -2,10 +2,9 @@
 
 import { make } from "./dom.js";
 import { leastReserve, waysOf } from "./latency-plot.js";
-import { dateAndTime, number, plain } from "./words.js";
+import { dateAndTime, isSilent, number, plain } from "./words.js";
 
 const STALE_NS = 60e9;
-const SILENT_NS = 15e9;
 const shortName = (name) => name.split(".").pop();
 const when = (utcNs) => dateAndTime(utcNs / 1e6);
 export const lastDone = (bench, kind) => bench.steps.find((step) => step.kind === kind && step.result === "done");
@@ -87,9 +86,9 @@ export function openPoints({ summary, bench, records, faults, looked, now }) {
   const reserve = leastReserve(waysOf(records));
   if (reserve !== null && reserve < 0) points.push(`A verdict came ${number(-reserve, 0)} ms after its deadline`);
   for (const [name, entry] of Object.entries(summary.health)) {
-    if (now - entry.at_utc_ns > SILENT_NS) points.push(`${shortName(name)} is silent`);
+    if (isSilent(now, entry.at_utc_ns)) points.push(`${shortName(name)} is silent`);
     else if (!entry.ready) points.push(`${shortName(name)} is not ready`);
   }
-  const standing = faults.filter((fault) => now - fault.until_utc_ns < SILENT_NS);
+  const standing = faults.filter((fault) => !isSilent(now, fault.until_utc_ns));
   return [...points, ...standing.map((fault) => `${shortName(fault.component)}: ${plain(fault.text)}`)];
 }

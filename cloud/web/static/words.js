@@ -44,6 +44,11 @@ export function age(nanoseconds) {
   return `${Math.round(seconds / 3600)} h`;
 }
 
+const SILENT_NS = 15e9;
+
+// Nothing told for a while, or by a clock that is far ahead: then nobody knows how old it is.
+export const isSilent = (now, told) => Math.abs(now - told) > SILENT_NS;
+
 const UNITS = { Cel: "°C", "": "" };
 
 export function valueWithUnit(value, unit) {

@@ -1,0 +1,22 @@
+"""Stations' clocks against ours: the newest by a station's own clock counts, unless that clock was ahead."""
+
+GREATEST_DIFFERENCE_NS = 60_000_000_000
+LAST_NS = 2**63 - 1
+
+
+def latest_believed_ns(received_utc_ns: int | None) -> int:
+    """The latest time that an earlier message may name when another comes then (None: not known).
+
+    Where it names a later one, its clock was ahead, and it must not keep those of the right time out.
+    """
+    return LAST_NS if received_utc_ns is None else received_utc_ns + GREATEST_DIFFERENCE_NS
+
+
+def replaces(known_utc_ns: int, new_utc_ns: int, received_utc_ns: int | None) -> bool:
+    """Whether a message takes the place of the one that is known."""
+    return new_utc_ns >= known_utc_ns or known_utc_ns > latest_believed_ns(received_utc_ns)
+
+
+def told_ns(own_utc_ns: int, received_utc_ns: int | None) -> int:
+    """When a message was told: by the station's clock, but not after it was here."""
+    return own_utc_ns if received_utc_ns is None else min(own_utc_ns, received_utc_ns)
