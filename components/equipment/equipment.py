@@ -32,7 +32,7 @@ from equipment.poller import Poller
 from equipment.schedule import Every
 from sightline.bus import Delivery
 from sightline.clock import boot_id
-from sightline.errors import TransportError
+from sightline.errors import MessageError, TransportError
 from sightline.messages import (
     CommandAccepted,
     CounterAnnounced,
@@ -285,7 +285,10 @@ class Equipment:
     def _publish(self, stream: Stream, message: Message) -> bool:
         try:
             self._context.bus.publish(stream, message)
-        except TransportError as error:
+        except (
+            TransportError,
+            MessageError,
+        ) as error:  # a PLC's text may be too long for a message
             self._health.count("messages_not_published")
             log.error("not published", extra={"stream": stream.name, "error": str(error)})
             return False

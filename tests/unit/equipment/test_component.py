@@ -8,6 +8,7 @@ from equipment.links.link import (
     VerdictEchoed,
     VerdictTooLate,
 )
+from sightline.messages import Sample
 from tests.unit.equipment.driven import NOW, Driven, a_verdict
 
 
@@ -131,6 +132,17 @@ def test_a_bus_that_refuses_a_trigger_does_not_end_the_component() -> None:
     driven.bus.fails = False
     driven.see(2)
     assert driven.triggers() == [2]
+
+
+def test_a_text_of_the_plc_that_no_message_has_room_for_does_not_end_the_component() -> None:
+    driven = Driven(sample_interval_s=0.5, tags=())
+    driven.connect()
+    long = Sample(tag="recipe", value="x" * 7000, unit="", quality="good", source_utc_ns=NOW)
+    short = Sample(tag="speed", value=0.5, unit="m/s", quality="good", source_utc_ns=NOW)
+    driven.later(0.5)
+    driven.component.handle(TagsRead((short, long), 2, NOW))
+    assert [batch.samples for batch in driven.batches()] == [(short,)]
+    assert driven.counter("messages_not_published") == 1
 
 
 def test_it_leaves_the_machine_when_closed() -> None:
