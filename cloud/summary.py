@@ -1,195 +1,69 @@
-"""The station in figures: running counts, so that asking for them costs next to nothing."""
+"""The site in figures: running counts of each station, so that asking for them costs next to nothing."""
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, get_args
 
-import msgspec
-
-from cloud.clocks import replaces, told_ns
-from cloud.percentiles import AtMostEach, Figures, Window
-from cloud.store.store import Batch, Committed, History, StoredHealth, StoredRecord, StoredState
-from sightline import __version__
-from sightline.messages import (
-    ChallengeResult,
-    GateOutcome,
-    InspectionRecord,
-    StageTimings,
-    Verdict,
-)
-
-EXACT_PARTS = 100_000
-IMAGES_A_PART = 4
-RATE_WINDOW_NS = 30_000_000_000
-PERCENTILES_EACH_S = 1.0
-CHALLENGES = tuple(result for result in get_args(ChallengeResult) if result)
-Json = dict[str, Any]
-
-
-def latencies_of(timings: StageTimings) -> dict[str, tuple[float, ...]]:
-    """What a part adds to each series, in ms; nothing if no model judged it."""
-    if timings.model_ms <= 0:
-        return {}
-    whole = timings.trigger_to_verdict_ms
-    return {
-        "trigger_to_verdict": () if whole is None else (whole,),
-        "per_image": timings.per_image_ms,
-        "model_only": (timings.model_ms,),
-        "overhead": () if whole is None else (whole - timings.model_ms,),
-    }
+from cloud.station_figures import Json, StationFigures
+from cloud.store.store import Batch, Committed, History
 
 
 class Summary:
-    """Counts what is committed; may be asked from any thread."""
+    """Counts what is committed, station by station; may be asked from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
-        self._parts: Counter[str] = Counter()
-        self._production: Counter[str] = Counter()
-        self._challenges: Counter[str] = Counter()
-        self._maintenance = 0
-        self._gate: Counter[str] = Counter()
-        self._records: Counter[str] = Counter()
-        self._recent: deque[int] = deque()
-        self._models: dict[str, str] = {}
-        self._policy = ""
-        self._health: dict[str, StoredHealth] = {}
-        self._machine: dict[str, StoredState] = {}
-        self._windows = {
-            "trigger_to_verdict": Window(EXACT_PARTS),
-            "per_image": Window(EXACT_PARTS * IMAGES_A_PART),
-            "model_only": Window(EXACT_PARTS),
-            "overhead": Window(EXACT_PARTS),
-        }
-        self._latency = AtMostEach(PERCENTILES_EACH_S, self._figures, clock)
+        self._clock = clock
+        self._stations: dict[str, StationFigures] = {}
+        self._messages: Counter[str] = Counter()
 
     def restore(self, history: History) -> None:
         """Go on from what a store knows."""
         for stored in history.records:
-            self._add_record(stored)
+            self._of(stored.thing).add_record(stored)
         for state in history.states:
-            self._machine[state.state.equipment_id] = state
+            self._of(state.thing).add_state(state)
         for health in history.health:
-            self._health[health.health.component] = health
-        self._records.update(duplicates=history.duplicates, refused=history.refused)
+            self._of(health.thing).add_health(health)
+        self._messages.update(duplicates=history.duplicates, refused=history.refused)
 
     def add(self, batch: Batch, committed: Committed) -> None:
         """Count a batch that was committed."""
         with self._lock:
             for stored in committed.new:
-                self._add_record(stored)
-            self._records.update(duplicates=committed.duplicates, refused=len(batch.refusals))
+                self._of(stored.thing).add_record(stored)
             for state in batch.states:
-                _keep_newest(self._machine, state.state.equipment_id, state, _state_time)
+                self._of(state.thing).add_state(state)
             for health in batch.health:
-                _keep_newest(self._health, health.health.component, health, _health_time)
+                self._of(health.thing).add_health(health)
+            self._messages.update(duplicates=committed.duplicates, refused=len(batch.refusals))
 
-    def snapshot(self, now_utc_ns: int) -> Json:
-        """The summary as `/api/summary` gives it."""
-        latency = self._latency.get()
+    def snapshot(self, now_utc_ns: int, station: str | None = None) -> Json:
+        """The summary of a station as `/api/summary` gives it; of the first by name if none is asked for.
+
+        Repeats and refused messages are those of the whole site.
+        """
+        with self._lock:
+            stations = sorted(self._stations)
+            name = station if station is not None else next(iter(stations), "")
+            figures = self._stations.get(name) or StationFigures(self._clock)
+        latency = figures.latency()
         with self._lock:
             return {
-                "parts": {name: self._parts[name] for name in get_args(Verdict)},
-                "production": {name: self._production[name] for name in get_args(Verdict)},
-                "apart": {
-                    "challenge": {name: self._challenges[name] for name in CHALLENGES},
-                    "maintenance": self._maintenance,
+                **figures.snapshot(now_utc_ns),
+                "records": {
+                    "received": figures.received,
+                    "duplicates": self._messages["duplicates"],
+                    "refused": self._messages["refused"],
                 },
-                "gate": {name: self._gate[name] for name in get_args(GateOutcome)},
-                "records": {n: self._records[n] for n in ("received", "duplicates", "refused")},
-                "rate_hz": self._rate_hz(now_utc_ns),
                 "latency_ms": latency,
-                "health": {name: health_json(h) for name, h in self._health.items()},
-                "machine": {name: machine_json(s) for name, s in self._machine.items()},
-                "versions": self._versions(),
+                "station": name,
+                "stations": stations,
                 "now_utc_ns": now_utc_ns,
             }
 
-    def _add_record(self, stored: StoredRecord) -> None:
-        record = stored.record
-        self._parts[record.verdict] += 1
-        self._add_production(record)
-        self._gate[record.gate] += 1
-        self._records["received"] += 1
-        self._recent.append(stored.received_utc_ns)
-        _drop_before(self._recent, stored.received_utc_ns - RATE_WINDOW_NS)
-        self._note_versions(record)
-        for name, values in latencies_of(record.timings).items():
-            self._windows[name].add(values)
-
-    def _add_production(self, record: InspectionRecord) -> None:
-        """Challenge parts and those in maintenance stand apart: neither output nor defects."""
-        if record.challenge:
-            self._challenges[record.challengeResult or "undecided"] += 1
-        elif record.mode == "maintenance":
-            self._maintenance += 1
-        else:
-            self._production[record.verdict] += 1
-
-    def _note_versions(self, record: InspectionRecord) -> None:
-        if record.models:
-            self._models = {model.name: model.digest for model in record.models}
-        self._policy = record.policyVersion or self._policy
-
-    def _rate_hz(self, now_utc_ns: int) -> float:
-        """Parts a second over the last half minute, or since the first part of it."""
-        _drop_before(self._recent, now_utc_ns - RATE_WINDOW_NS)
-        if len(self._recent) < 2:
-            return 0.0
-        elapsed_ns = max(now_utc_ns - self._recent[0], 1_000_000_000)
-        return round(len(self._recent) * 1e9 / elapsed_ns, 2)
-
-    def _versions(self) -> Json:
-        components = {name: h.health.version for name, h in self._health.items()}
-        return {
-            "sightline": __version__,
-            **components,
-            "models": dict(self._models),
-            "policy": self._policy,
-        }
-
-    def _figures(self) -> dict[str, Figures]:
-        return {name: window.figures() for name, window in self._windows.items()}
-
-
-def health_json(stored: StoredHealth) -> Json:
-    """A component's health as the page reads it."""
-    content: Json = msgspec.to_builtins(stored.health)
-    wanted = (
-        "ready",
-        "counters",
-        "gauges",
-        "faults",
-        "facts",
-        "version",
-        "station_id",
-    )
-    at_utc_ns = told_ns(stored.health.at_utc_ns, stored.received_utc_ns)
-    return {**{name: content[name] for name in wanted}, "at_utc_ns": at_utc_ns}
-
-
-def machine_json(stored: StoredState) -> Json:
-    """A machine's state as the page reads it."""
-    content: Json = msgspec.to_builtins(stored.state)
-    return {**content, "state_utc_ns": told_ns(stored.state.state_utc_ns, stored.received_utc_ns)}
-
-
-def _state_time(stored: StoredState) -> int:
-    return stored.state.state_utc_ns
-
-
-def _health_time(stored: StoredHealth) -> int:
-    return stored.health.at_utc_ns
-
-
-def _keep_newest(known: dict[str, Any], name: str, new: Any, time_of: Callable[[Any], int]) -> None:
-    before = known.get(name)
-    if before is None or replaces(time_of(before), time_of(new), new.received_utc_ns):
-        known[name] = new
-
-
-def _drop_before(times_ns: deque[int], oldest_ns: int) -> None:
-    while times_ns and times_ns[0] < oldest_ns:
-        times_ns.popleft()
+    def _of(self, thing: str) -> StationFigures:
+        if thing not in self._stations:
+            self._stations[thing] = StationFigures(self._clock)
+        return self._stations[thing]

@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS records (
 );
 CREATE INDEX IF NOT EXISTS records_by_part ON records (part_number, sequence);
 CREATE INDEX IF NOT EXISTS records_by_verdict ON records (verdict, sequence);
+CREATE INDEX IF NOT EXISTS records_by_thing ON records (thing, sequence);
 CREATE TABLE IF NOT EXISTS machine_states (
     thing TEXT NOT NULL,
     equipment_id TEXT NOT NULL,

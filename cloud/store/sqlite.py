@@ -276,6 +276,7 @@ def _conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
         "sequence < ?": query.before,
         "part_number = ?": query.part_number,
         "verdict = ?": query.verdict,
+        "thing = ?": query.station,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
     text = f"WHERE {' AND '.join(given)}" if given else ""

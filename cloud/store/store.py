@@ -122,12 +122,13 @@ class Committed:
 
 @dataclass(frozen=True)
 class PartsQuery:
-    """Which parts are asked for: the newest first, before a cursor, of a number or a verdict."""
+    """Which parts are asked for: the newest first, before a cursor, of a number, verdict or station."""
 
     limit: int
     before: int | None = None
     part_number: int | None = None
     verdict: str | None = None
+    station: str | None = None
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,9 @@ class _Handlers:
     def page(self, _: Request) -> Response:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    def summary(self, _: Request) -> Response:
-        snapshot = self._sources.summary.snapshot(self._sources.utc_ns())
+    def summary(self, request: Request) -> Response:
+        station = request.query_params.get("station")
+        snapshot = self._sources.summary.snapshot(self._sources.utc_ns(), station)
         broker = {"connected": self._sources.connected(), "fault": self._sources.fault()}
         return json_answer({**snapshot, "broker": broker})
 

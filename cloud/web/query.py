@@ -24,6 +24,7 @@ def parts_query(values: Mapping[str, str], verdicts: Sequence[str]) -> PartsQuer
         before=_optional(values, "before"),
         part_number=_optional(values, "part"),
         verdict=verdict,
+        station=values.get("station"),
     )
 
 

@@ -126,9 +126,9 @@ class Site(Child):
             headers = {name.lower(): value for name, value in response.getheaders()}
             return response.status, headers, response.read()
 
-    def summary(self) -> Json:
-        """`/api/summary`."""
-        return self.get("/api/summary")
+    def summary(self, station: str = "") -> Json:
+        """`/api/summary`, of one station if it is named."""
+        return self.get(f"/api/summary?station={station}" if station else "/api/summary")
 
     def wait_subscribed(self, times: int = 1) -> None:
         """Wait until the site has told the broker what it wants, so many times in its life."""
@@ -153,9 +153,11 @@ class Sender:
         )
         self._connection.connect().result(TIMEOUT_S)
 
-    def send(self, message: msgspec.Struct, stream: Stream = INSPECTION_RECORD) -> None:
+    def send(
+        self, message: msgspec.Struct, stream: Stream = INSPECTION_RECORD, thing: str = THING
+    ) -> None:
         """Publish a message on its stream."""
-        self.send_bytes(encode_of_any_size(message), stream.topic_of(THING))
+        self.send_bytes(encode_of_any_size(message), stream.topic_of(thing))
 
     def send_bytes(self, payload: bytes, topic: str = INSPECTION_RECORD.topic_of(THING)) -> None:
         """Publish any bytes on any topic."""

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 class Station:
     """The station's end: the commands that come, and the answers that a test gives."""
 
-    def __init__(self, broker: Broker, sender: Sender) -> None:
+    def __init__(self, broker: Broker, sender: Sender, thing: str = THING) -> None:
         self._sender = sender
         self.commands: list[Command] = []
         self._listener = Sender(broker.port)
-        self._listener.listen(COMMAND.topic_of(THING), self._take)
+        self._listener.listen(COMMAND.topic_of(thing), self._take)
 
     def _take(self, payload: bytes) -> None:
         self.commands.append(decode(Command, payload))
@@ -173,3 +173,30 @@ def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibratio
         page.press("Calibrate")
         calibrate = station.command("calibrate").arguments
         assert calibrate == {"camera": "cam1", "squareMm": 15}
+
+
+def test_of_two_stations_the_chosen_one_alone_is_shown_and_commanded(
+    site: Site, broker: Broker, sender: Sender, station: Station, tmp_path: Path
+) -> None:
+    now_ns = site.summary()["now_utc_ns"]
+    other = Station(broker, sender, "station-2")
+    for thing, product, number in ((THING, "bottle", 11), ("station-2", "can", 22)):
+        facts = {"product": product, "product_version": "1"}
+        capture = replace(health("com.sightline.Capture", now_ns), station_id=thing, facts=facts)
+        sender.send(capture, STATION_HEALTH, thing)
+        of_thing = record(number, recordId=f"{thing}-7-{number}", stationId=thing)
+        sender.send(of_thing, thing=thing)
+    both = (THING, "station-2")
+    wait_for(lambda: all(site.summary(thing)["records"]["received"] == 1 for thing in both))
+    with opened(site.page, tmp_path / "profile") as page:
+        page.wait_for_text("#11")
+        assert "bottle 1" in page.text()
+        page.choose("Station", "station-2")
+        page.wait_for_text("#22")
+        page.wait_for_text("can 1")
+        assert "#11" not in page.text()
+        page.press("Paused")
+        assert other.command("pause").station_id == "station-2"
+        assert page.value("location.search") == "?station=station-2"
+    assert station.commands == []
+    other.close()

@@ -9,7 +9,7 @@ import pytest
 
 from sightline.codec import encode
 from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
-from tests.cloud.records import defect, health, machine_state, record
+from tests.cloud.records import THING, defect, health, machine_state, record
 from tests.cloud.running import Broker, Sender, Site, ending, wait_for
 
 
@@ -55,6 +55,29 @@ def test_health_and_machine_state_are_shown_as_they_are_now(site: Site, sender: 
     assert (entry["ready"], entry["faults"][0]["text"]) == (True, "camera 2 is away")
     assert entry["counters"] == {"records_sent": 3}
     assert summary["machine"]["conveyor-1"]["values"][0]["value"] == 3.9
+
+
+def test_what_two_stations_send_is_not_mixed(site: Site, sender: Sender) -> None:
+    for thing, ready in (("station-2", False), (THING, True)):
+        part = record(1, recordId=f"{thing}-7-1", stationId=thing)
+        sender.send(part, thing=thing)
+        sender.send(health("com.sightline.Capture", 5, ready=ready), STATION_HEALTH, thing)
+    sender.send(defect(2, recordId="station-2-7-2", stationId="station-2"), thing="station-2")
+    wait_for(lambda: site.summary("station-2")["records"]["received"] == 2)
+    wait_for(lambda: site.summary()["health"])
+    found = {name: site.summary(name) for name in (THING, "station-2", "")}
+    assert {name: each["parts"]["defect"] for name, each in found.items()} == {
+        THING: 0,
+        "station-2": 1,
+        "": 0,  # nobody named one: the first by name, and the answer says which
+    }
+    assert [each["station"] for each in found.values()] == [THING, "station-2", THING]
+    assert found[""]["stations"] == [THING, "station-2"]
+    told = [each["health"]["com.sightline.Capture"]["ready"] for each in found.values()]
+    assert told == [True, False, True]
+    parts = site.get("/api/parts?station=station-2")["parts"]
+    assert [part["recordId"] for part in parts] == ["station-2-7-2", "station-2-7-1"]
+    assert site.summary("station-9")["records"]["received"] == 0
 
 
 def test_all_parts_are_read_page_by_page_newest_first(site: Site, sender: Sender) -> None:

@@ -21,7 +21,3 @@ export async function order(station, kind, args = {}, lifetimeS = 60, issuer = I
   if (!answer.ok) throw new Error(content.error ?? `${answer.status}`);
   return content.command_id;
 }
-
-export async function stationsKnown(summary) {
-  return [...new Set(Object.values(summary.health).map((entry) => entry.station_id))].sort();
-}

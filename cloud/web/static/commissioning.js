@@ -1,10 +1,11 @@
 // The bench of a station: keeps the live view alive while somebody looks, and shows what comes.
 
-import { ask, order, stationsKnown } from "./asking.js";
+import { ask, order } from "./asking.js";
 import { forgetPeaks, showCameras } from "./camera-cards.js";
 import { byId, make, show } from "./dom.js";
 import { latencyPlot, waysOf } from "./latency-plot.js";
 import { calibrationPanel, gatePanel, referencePanel } from "./panels-of-bench.js";
+import { stationAsked, withStation } from "./stations.js";
 import { stepsTable } from "./steps.js";
 
 const INTERVAL_MS = 400;
@@ -32,12 +33,17 @@ async function poll() {
 }
 
 async function takeSummary() {
-  const summary = await ask("/api/summary");
-  const stations = await stationsKnown(summary);
-  const asked = new URLSearchParams(location.search).get("station");
-  state.station ??= stations.includes(asked) ? asked : (stations[0] ?? null);
+  const { stations } = await ask("/api/summary");
+  state.station ??= stations.includes(stationAsked()) ? stationAsked() : (stations[0] ?? null);
+  if (stations.length > 1) keepStationInLinks();
   show(byId("station"), [stations, state.station], () =>
     stations.map((name) => make("option", { value: name, selected: name === state.station }, name)));
+}
+
+function keepStationInLinks() {
+  for (const link of document.querySelectorAll(".bar-links a")) {
+    link.href = withStation(new URL(link.href).pathname, state.station);
+  }
 }
 
 async function keepLooking() {
@@ -47,13 +53,14 @@ async function keepLooking() {
 }
 
 async function takeWays() {
-  const { parts } = await ask(`/api/parts?limit=${WAYS_SHOWN}`);
-  const ours = parts.filter((record) => record.stationId === state.station);
-  show(byId("ways"), waysOf(ours), latencyPlot);
+  const { parts } = await ask(withStation(`/api/parts?limit=${WAYS_SHOWN}`, state.station));
+  show(byId("ways"), waysOf(parts), latencyPlot);
 }
 
 async function takeBench() {
-  const bench = await ask(`/api/bench/${encodeURIComponent(state.station)}`);
+  const { station } = state;
+  const bench = await ask(`/api/bench/${encodeURIComponent(station)}`);
+  if (station !== state.station) return;
   byId("no-cameras").hidden = bench.views.length > 0;
   showCameras(byId("cameras"), bench.views, bench.now_utc_ns, assign);
   const known = state.views.map((view) => view.camera).join();
@@ -81,7 +88,8 @@ function showLink(kind, word, banner) {
 const [calibration, offerCameras] = calibrationPanel(() => state.station, () => state.views.map((view) => view.camera));
 byId("panels").append(calibration, referencePanel(() => state.station), gatePanel(() => state.station));
 byId("station").addEventListener("change", (event) => {
-  Object.assign(state, { station: event.target.value, renewedAt: 0 });
+  Object.assign(state, { station: event.target.value, renewedAt: 0, views: [] });
+  keepStationInLinks();
   forgetPeaks();
 });
 byId("peaks").addEventListener("click", forgetPeaks);

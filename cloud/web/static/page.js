@@ -5,6 +5,7 @@ import { showDetail } from "./detail.js";
 import { byId, show } from "./dom.js";
 import { healthPanel, machinePanel, staleOf, versionsPanel } from "./panels.js";
 import { stationPanel } from "./station-panel.js";
+import { stationAsked, stationChoice, withStation } from "./stations.js";
 import { figureTiles, verdictTiles } from "./tiles.js";
 import { clock, VERDICTS } from "./words.js";
 
@@ -14,7 +15,7 @@ const LIVE_PARTS = 24;
 const OLDER_PARTS = 48;
 const GREATEST_SHOWN = 600;
 const showStation = stationPanel(byId("making"));
-const state = { verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null };
+const state = { station: stationAsked(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null };
 
 async function ask(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
@@ -23,12 +24,11 @@ async function ask(path) {
 }
 
 const partsPath = (limit, before = null) =>
-  `/api/parts?limit=${limit}${state.verdict ? `&verdict=${state.verdict}` : ""}${before === null ? "" : `&before=${before}`}`;
+  withStation(`/api/parts?limit=${limit}${state.verdict ? `&verdict=${state.verdict}` : ""}${before === null ? "" : `&before=${before}`}`, state.station);
 
 async function poll() {
   try {
-    state.summary = await ask("/api/summary");
-    showSummary(state.summary);
+    await takeSummary();
     if (!state.held) await takeNewest();
     state.heardAt = Date.now();
     showLink();
@@ -38,10 +38,24 @@ async function poll() {
   setTimeout(poll, INTERVAL_MS);
 }
 
+async function takeSummary() {
+  const asked = state.station;
+  const summary = await ask(withStation("/api/summary", asked));
+  if (asked !== state.station) return; // another one was chosen meanwhile
+  if (asked !== null && summary.stations.length && !summary.stations.includes(asked)) {
+    state.station = null;
+    await takeSummary();
+    return;
+  }
+  // from now on this one, whichever others come: commands go to it
+  Object.assign(state, { summary, station: summary.station || null, several: summary.stations.length > 1 });
+  showSummary(summary);
+}
+
 async function takeNewest() {
-  const verdict = state.verdict;
+  const { verdict, station } = state;
   const { parts, next } = await ask(partsPath(LIVE_PARTS));
-  if (verdict !== state.verdict || state.held) return;
+  if (verdict !== state.verdict || station !== state.station || state.held) return;
   const known = new Set(parts.map((record) => record.recordId));
   const overlaps = state.records.some((record) => known.has(record.recordId));
   if (state.paged && overlaps) {
@@ -55,7 +69,9 @@ async function takeNewest() {
 
 async function takeOlder() {
   if (state.next === null) return;
+  const { station } = state;
   const { parts, next } = await ask(partsPath(OLDER_PARTS, state.next));
+  if (station !== state.station) return;
   Object.assign(state, { records: [...state.records, ...parts], next, paged: true });
   showParts();
 }
@@ -77,8 +93,9 @@ function showSummary(summary) {
   show(byId("machine"), [summary.machine, staleOf(summary.machine, "state_utc_ns", now)], machinePanel);
   show(byId("health"), [withoutTimes(summary.health), staleOf(summary.health, "at_utc_ns", now)], healthPanel);
   show(byId("versions"), summary.versions, versionsPanel);
-  const stations = new Set(Object.values(summary.health).map((entry) => entry.station_id));
-  byId("station").textContent = [...stations].join(", ");
+  show(byId("station"), [summary.stations, state.station], (known) => stationChoice(known, chooseStation));
+  byId("bench-link").href = state.several ? withStation("/commissioning", state.station) : "/commissioning";
+  byId("making").inert = (summary.station || null) !== state.station;
 }
 
 const withoutTimes = (health) =>
@@ -103,10 +120,22 @@ function showLink(error = null) {
 
 function choose(verdict) {
   state.verdict = state.verdict === verdict ? null : verdict;
+  if (state.summary) showSummary(state.summary);
+  startAnew();
+}
+
+function chooseStation(name) {
+  byId("making").inert = true; // until it shows this station
+  state.station = name;
+  showAddress();
+  takeSummary().catch(showLink);
+  startAnew();
+}
+
+function startAnew() {
   Object.assign(state, { records: [], next: null, paged: false });
   hold(false);
   showParts();
-  if (state.summary) showSummary(state.summary);
   takeNewest().catch(showLink);
 }
 
@@ -116,15 +145,22 @@ function hold(held) {
   byId("hold").textContent = held ? "Held: show new parts" : "Hold";
 }
 
+function showAddress(part = null) {
+  const query = new URLSearchParams();
+  if (state.several) query.set("station", state.station);
+  if (part !== null) query.set("part", part);
+  history.replaceState(null, "", String(query) ? `?${query}` : location.pathname);
+}
+
 function openRecord(record) {
-  history.replaceState(null, "", `?part=${record.partNumber}`);
-  showDetail(byId("detail"), record, () => history.replaceState(null, "", location.pathname));
+  showAddress(record.partNumber);
+  showDetail(byId("detail"), record, () => showAddress());
 }
 
 async function find(text) {
   const input = byId("number");
   const wanted = text.trim();
-  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await ask(`/api/parts?limit=1&part=${wanted}`) : { parts: [] };
+  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await ask(withStation(`/api/parts?limit=1&part=${wanted}`, state.station)) : { parts: [] };
   input.setCustomValidity(parts.length ? "" : `There is no record of part ${wanted || "(no number)"}`);
   if (parts.length) openRecord(parts[0]);
   else input.reportValidity();
@@ -142,9 +178,9 @@ byId("detail").addEventListener("click", (event) => {
   if (event.target === byId("detail")) byId("detail").close();
 });
 
-const asked = new URLSearchParams(location.search).get("part");
-if (asked !== null) {
-  byId("number").value = asked;
-  find(asked).catch(showLink);
+const part = new URLSearchParams(location.search).get("part");
+if (part !== null) {
+  byId("number").value = part;
+  takeSummary().then(() => find(part)).catch(showLink);
 }
 poll();

@@ -1,9 +1,10 @@
 // The hand-over report of a station: asked once, then it stands as it is, to be printed and signed.
 
-import { ask, order, stationsKnown } from "./asking.js";
+import { ask, order } from "./asking.js";
 import { byId, make } from "./dom.js";
 import { latencyPlot, waysOf } from "./latency-plot.js";
 import { calibrationRows, cameraRows, faultRows, gateRows, openPoints, versionRows } from "./report-rows.js";
+import { stationAsked, withStation } from "./stations.js";
 import { dateAndTime } from "./words.js";
 
 const LOOK_S = 15;
@@ -13,11 +14,10 @@ const PARTS = 200;
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
 async function facts() {
-  const summary = await ask("/api/summary");
-  const known = await stationsKnown(summary);
-  const asked = new URLSearchParams(location.search).get("station");
-  const station = known.includes(asked) ? asked : known[0];
+  const { stations } = await ask("/api/summary");
+  const station = stations.includes(stationAsked()) ? stationAsked() : stations[0];
   if (!station) throw new Error("No station has reported yet");
+  const summary = await ask(withStation("/api/summary", station));
   const path = encodeURIComponent(station);
   let looked = "";
   try {
@@ -26,10 +26,9 @@ async function facts() {
   } catch (error) {
     looked = error.message;
   }
-  const [bench, { parts }, { faults }] = await Promise.all([
-    ask(`/api/bench/${path}`), ask(`/api/parts?limit=${PARTS}`), ask(`/api/faults/${path}`),
+  const [bench, { parts: records }, { faults }] = await Promise.all([
+    ask(`/api/bench/${path}`), ask(withStation(`/api/parts?limit=${PARTS}`, station)), ask(`/api/faults/${path}`),
   ]);
-  const records = parts.filter((record) => record.stationId === station);
   return { station, summary, bench, records, faults, looked };
 }
 

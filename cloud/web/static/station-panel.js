@@ -14,9 +14,9 @@ const WARNINGS = {
   maintenance: "Maintenance: no part will pass the gate. Go on?",
 };
 
-// Built once for each station, so that what a person is writing stays.
+// Built once, so that what a person is writing stays; another station begins anew.
 export function stationPanel(container) {
-  let station = null;
+  let station = null; // that which the panel shows is the one that is asked
   const says = make("p", { class: "says", role: "status" });
   const now = make("div", { class: "now" });
   const hold = make("div", {});
@@ -29,14 +29,16 @@ export function stationPanel(container) {
 
   async function send(kind, args) {
     if (!station || (WARNINGS[kind] && !confirm(WARNINGS[kind]))) return;
+    const asked = station;
+    const answer = (kind, words) => { if (asked === station) tell(kind, words); }; // under no other name
     tell("", `Asking the station: ${capital(kind.replaceAll("_", " "))} …`);
     try {
-      const id = await order(station, kind, args, 60, ISSUER);
+      const id = await order(asked, kind, args, 60, ISSUER);
       const { result, reason, from_part: from } = await becomeOf(id);
       const since = from ? `, from part ${from.part_number} on` : "";
-      tell(result === "done" ? "good" : "bad", `${capital(result)}${reason ? `: ${reason}` : ""}${since}`);
+      answer(result === "done" ? "good" : "bad", `${capital(result)}${reason ? `: ${reason}` : ""}${since}`);
     } catch (error) {
-      tell("bad", error.message);
+      answer("bad", error.message);
     }
   }
 
@@ -57,7 +59,11 @@ export function stationPanel(container) {
 
   return (summary) => {
     const facts = factsOf(summary);
-    station = facts.station;
+    if (station !== facts.station) {
+      station = facts.station;
+      [lot, label].forEach((input) => { input.value = ""; });
+      tell("", "");
+    }
     show(now, [facts, summary.apart], ([known, apart]) => rowsOf(known, apart));
     show(product, facts.products, (names) => names.map((name) => make("option", { value: name, "data-key": name }, name)));
     show(modes, facts.mode, (mode) => modeButtons(mode, (kind) => send(kind, {})));

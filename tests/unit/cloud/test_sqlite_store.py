@@ -159,3 +159,11 @@ def test_a_database_that_is_damaged_while_it_runs_is_an_error_to_be_tried_again(
     other.close()
     with pytest.raises(RetryableError, match="malformed"):
         commit(store, record(2))
+
+
+def test_parts_of_one_station_are_found_among_those_of_others(store: SqliteStore) -> None:
+    for thing, number in (("station-1", 1), ("station-2", 2), ("station-2", 3)):
+        part = encode(record(number, recordId=f"{thing}-{number}"))
+        store.commit(batch_of([Arrival(INSPECTION_RECORD.topic_of(thing), part, 1)]))
+    assert numbers(store.parts(PartsQuery(limit=9, station="station-2"))) == [3, 2]
+    assert numbers(store.parts(PartsQuery(limit=9))) == [3, 2, 1]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.percentiles import AtMostEach, Figures, Window
+from cloud.station_figures import Json
 from cloud.store.store import Batch, Committed, StoredHealth, StoredRecord, StoredState
-from cloud.summary import Json, Summary
+from cloud.summary import Summary
 from sightline.messages import InspectionRecord, StageTimings
 from tests.cloud.records import THING, defect, health, machine_state, record, timings
 
@@ -131,3 +132,15 @@ def test_percentiles_are_computed_at_most_once_an_interval() -> None:
     for now[0] in (0.0, 0.4, 0.9, 1.0, 1.5, 2.5):
         value.get()
     assert computed == [0.0, 1.0, 2.5]
+
+
+def test_two_stations_are_counted_and_shown_apart() -> None:
+    summary = Summary()
+    name = "com.sightline.Capture"
+    batch = Batch(health=[StoredHealth(f"station-{n}", health(name, n), "") for n in (1, 2)])
+    parts = (stored(record(1)), StoredRecord("station-2", 0, defect(2), "{}"))
+    summary.add(batch, Committed(parts, 0))
+    ones = [summary.snapshot(0, station) for station in ("station-1", "station-2")]
+    assert [(one["parts"]["ok"], one["parts"]["defect"]) for one in ones] == [(1, 0), (0, 1)]
+    assert [one["health"][name]["at_utc_ns"] for one in ones] == [1, 2]
+    assert [one["stations"] for one in ones] == [["station-1", "station-2"]] * 2

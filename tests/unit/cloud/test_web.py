@@ -50,9 +50,10 @@ def test_nothing_else_is_given_out(folder: Path, key: str) -> None:
 
 def test_a_query_says_which_parts() -> None:
     wanted = parts_query(
-        {"limit": "500", "before": "12", "part": "4711", "verdict": "ok"}, VERDICTS
+        {"limit": "500", "before": "12", "part": "4711", "verdict": "ok", "station": "st-2"},
+        VERDICTS,
     )
-    assert wanted == PartsQuery(limit=500, before=12, part_number=4711, verdict="ok")
+    assert wanted == PartsQuery(500, before=12, part_number=4711, verdict="ok", station="st-2")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""One station in figures."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, get_args
+
+import msgspec
+
+from cloud.clocks import replaces, told_ns
+from cloud.percentiles import AtMostEach, Figures, Window
+from cloud.store.store import StoredHealth, StoredRecord, StoredState
+from sightline import __version__
+from sightline.messages import (
+    ChallengeResult,
+    GateOutcome,
+    InspectionRecord,
+    StageTimings,
+    Verdict,
+)
+
+EXACT_PARTS = 100_000
+IMAGES_A_PART = 4
+RATE_WINDOW_NS = 30_000_000_000
+PERCENTILES_EACH_S = 1.0
+CHALLENGES = tuple(result for result in get_args(ChallengeResult) if result)
+HEALTH_SHOWN = ("ready", "counters", "gauges", "faults", "facts", "version", "station_id")
+Json = dict[str, Any]
+
+
+def latencies_of(timings: StageTimings) -> dict[str, tuple[float, ...]]:
+    """What a part adds to each series, in ms; nothing if no model judged it."""
+    if timings.model_ms <= 0:
+        return {}
+    whole = timings.trigger_to_verdict_ms
+    return {
+        "trigger_to_verdict": () if whole is None else (whole,),
+        "per_image": timings.per_image_ms,
+        "model_only": (timings.model_ms,),
+        "overhead": () if whole is None else (whole - timings.model_ms,),
+    }
+
+
+class StationFigures:
+    """What a station made, and how it fares; one thread at a time but for `latency`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.received = 0
+        self._parts: Counter[str] = Counter()
+        self._production: Counter[str] = Counter()
+        self._challenges: Counter[str] = Counter()
+        self._maintenance = 0
+        self._gate: Counter[str] = Counter()
+        self._recent: deque[int] = deque()
+        self._models: dict[str, str] = {}
+        self._policy = ""
+        self._health: dict[str, StoredHealth] = {}
+        self._machine: dict[str, StoredState] = {}
+        self._windows = {
+            "trigger_to_verdict": Window(EXACT_PARTS),
+            "per_image": Window(EXACT_PARTS * IMAGES_A_PART),
+            "model_only": Window(EXACT_PARTS),
+            "overhead": Window(EXACT_PARTS),
+        }
+        self._latency = AtMostEach(PERCENTILES_EACH_S, self._figures, clock)
+
+    def add_record(self, stored: StoredRecord) -> None:
+        """Count a part."""
+        record = stored.record
+        self._parts[record.verdict] += 1
+        self._add_production(record)
+        self._gate[record.gate] += 1
+        self.received += 1
+        self._recent.append(stored.received_utc_ns)
+        _drop_before(self._recent, stored.received_utc_ns - RATE_WINDOW_NS)
+        self._note_versions(record)
+        for name, values in latencies_of(record.timings).items():
+            self._windows[name].add(values)
+
+    def add_state(self, stored: StoredState) -> None:
+        """Take a machine's state in; the newest stays."""
+        name, new_ns = stored.state.equipment_id, stored.state.state_utc_ns
+        known = self._machine.get(name)
+        if known is None or replaces(known.state.state_utc_ns, new_ns, stored.received_utc_ns):
+            self._machine[name] = stored
+
+    def add_health(self, stored: StoredHealth) -> None:
+        """Take a component's health in; the newest stays."""
+        name, new_ns = stored.health.component, stored.health.at_utc_ns
+        known = self._health.get(name)
+        if known is None or replaces(known.health.at_utc_ns, new_ns, stored.received_utc_ns):
+            self._health[name] = stored
+
+    def latency(self) -> dict[str, Figures]:
+        """The percentiles of each series, at most a second old."""
+        return self._latency.get()
+
+    def snapshot(self, now_utc_ns: int) -> Json:
+        """The station's part of the summary, without the percentiles."""
+        return {
+            "parts": {name: self._parts[name] for name in get_args(Verdict)},
+            "production": {name: self._production[name] for name in get_args(Verdict)},
+            "apart": {
+                "challenge": {name: self._challenges[name] for name in CHALLENGES},
+                "maintenance": self._maintenance,
+            },
+            "gate": {name: self._gate[name] for name in get_args(GateOutcome)},
+            "rate_hz": self._rate_hz(now_utc_ns),
+            "health": {name: health_json(stored) for name, stored in self._health.items()},
+            "machine": {name: machine_json(stored) for name, stored in self._machine.items()},
+            "versions": self._versions(),
+        }
+
+    def _add_production(self, record: InspectionRecord) -> None:
+        """Challenge parts and those in maintenance stand apart: neither output nor defects."""
+        if record.challenge:
+            self._challenges[record.challengeResult or "undecided"] += 1
+        elif record.mode == "maintenance":
+            self._maintenance += 1
+        else:
+            self._production[record.verdict] += 1
+
+    def _note_versions(self, record: InspectionRecord) -> None:
+        if record.models:
+            self._models = {model.name: model.digest for model in record.models}
+        self._policy = record.policyVersion or self._policy
+
+    def _rate_hz(self, now_utc_ns: int) -> float:
+        """Parts a second over the last half minute, or since the first part of it."""
+        _drop_before(self._recent, now_utc_ns - RATE_WINDOW_NS)
+        if len(self._recent) < 2:
+            return 0.0
+        elapsed_ns = max(now_utc_ns - self._recent[0], 1_000_000_000)
+        return round(len(self._recent) * 1e9 / elapsed_ns, 2)
+
+    def _versions(self) -> Json:
+        components = {name: stored.health.version for name, stored in self._health.items()}
+        return {
+            "sightline": __version__,
+            **components,
+            "models": dict(self._models),
+            "policy": self._policy,
+        }
+
+    def _figures(self) -> dict[str, Figures]:
+        return {name: window.figures() for name, window in self._windows.items()}
+
+
+def health_json(stored: StoredHealth) -> Json:
+    """A component's health as the page reads it."""
+    content: Json = msgspec.to_builtins(stored.health)
+    at_utc_ns = told_ns(stored.health.at_utc_ns, stored.received_utc_ns)
+    return {**{name: content[name] for name in HEALTH_SHOWN}, "at_utc_ns": at_utc_ns}
+
+
+def machine_json(stored: StoredState) -> Json:
+    """A machine's state as the page reads it."""
+    content: Json = msgspec.to_builtins(stored.state)
+    return {**content, "state_utc_ns": told_ns(stored.state.state_utc_ns, stored.received_utc_ns)}
+
+
+def _drop_before(times_ns: deque[int], oldest_ns: int) -> None:
+    while times_ns and times_ns[0] < oldest_ns:
+        times_ns.popleft()
