@@ -94,8 +94,7 @@ class Inspector:
         if now_ns >= self._next_look_ns:
             self._next_look_ns = now_ns + LOOK_INTERVAL_NS
             self._challenges.watch()
-            if self._rules.look():
-                self._models.configure(self._configuration, self._rules.wanted())
+            self._look_for_products()
         self._unless_refused(self._registrar.tell_again)
         return TICK_S
 
@@ -128,7 +127,16 @@ class Inspector:
         self._rules.look()
         self._challenges.configuration = configuration.challenge
         self._ledger.keeps_parts = configuration.ledger_keeps_parts
-        self._models.configure(configuration, self._rules.wanted())
+        self._wanted = self._rules.wanted()
+        self._models.configure(configuration, self._wanted)
+
+    def _look_for_products(self) -> None:
+        """Bring up what products want; a part or a command may have made the store be read before."""
+        self._rules.look()
+        wanted = self._rules.wanted()
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._models.configure(self._configuration, wanted)
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         assert isinstance(event.configuration, InferenceConfiguration)

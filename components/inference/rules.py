@@ -39,15 +39,14 @@ class RuleBook:
         self._thresholds = thresholds
         self._health = health
 
-    def look(self) -> bool:
-        """Take products that were deployed, and say what is wrong with others; whether any changed."""
-        changed = self.products.look()
+    def look(self) -> None:
+        """Take products that were deployed, and say what is wrong with others."""
+        self.products.look()
         problems = "; ".join(self.products.problems.values())
         if problems:
             self._health.raise_fault(BAD_PRODUCT, problems)
         else:
             self._health.clear_fault(BAD_PRODUCT)
-        return changed
 
     def rules_of(self, captured: PartCaptured) -> Rules:
         """The rules for a part; of a product that is not known here, nothing is ok."""

@@ -126,6 +126,19 @@ def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(bench: Ben
     assert [model.name for model in last.models] == ["shine"]
 
 
+def test_a_product_whose_part_comes_before_anyone_looked_for_it_gets_its_models(
+    bench: Bench,
+) -> None:
+    bench.start()
+    put(bench.store, write_model(bench.folder / "m3", "shine", "cap_present", GREEN), "shine")
+    deploy(bench, "shiny", models=["shine"])
+    assert judge(bench, 1, "shiny").reason == "no model shine"  # the part made the store be read
+    count = iter(range(2, 1000))
+    bench.run_until(
+        "the model serves", lambda: judge(bench, next(count), "shiny").verdict != "missed"
+    )
+
+
 def test_a_threshold_is_in_force_from_the_next_part_on_and_outlasts_a_kill(
     two_products: Bench,
 ) -> None:
