@@ -1,12 +1,13 @@
 """One station in figures."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import msgspec
 
 from cloud.clocks import replaces, told_ns
+from cloud.counts import MAINTENANCE, RECEIVED, counts_of
 from cloud.percentiles import AtMostEach, Figures, Window
 from cloud.store.store import StoredHealth, StoredRecord, StoredState
 from sightline import __version__
@@ -44,12 +45,7 @@ class StationFigures:
     """What a station made, and how it fares; one thread at a time but for `latency`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.received = 0
-        self._parts: Counter[str] = Counter()
-        self._production: Counter[str] = Counter()
-        self._challenges: Counter[str] = Counter()
-        self._maintenance = 0
-        self._gate: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._recent: deque[int] = deque()
         self._models: dict[str, str] = {}
         self._policy = ""
@@ -63,17 +59,21 @@ class StationFigures:
         }
         self._latency = AtMostEach(PERCENTILES_EACH_S, self._figures, clock)
 
+    def restore(self, counts: Mapping[str, int]) -> None:
+        """Go on from the counts of before."""
+        self._counts.update(counts)
+
     def add_record(self, stored: StoredRecord) -> None:
         """Count a part."""
-        record = stored.record
-        self._parts[record.verdict] += 1
-        self._add_production(record)
-        self._gate[record.gate] += 1
-        self.received += 1
+        self._counts.update(counts_of(stored))
+        self.look_at(stored)
+
+    def look_at(self, stored: StoredRecord) -> None:
+        """Take a part into rate, versions and percentiles, but not into the counts."""
         self._recent.append(stored.received_utc_ns)
         _drop_before(self._recent, stored.received_utc_ns - RATE_WINDOW_NS)
-        self._note_versions(record)
-        for name, values in latencies_of(record.timings).items():
+        self._note_versions(stored.record)
+        for name, values in latencies_of(stored.record.timings).items():
             self._windows[name].add(values)
 
     def add_state(self, stored: StoredState) -> None:
@@ -90,6 +90,11 @@ class StationFigures:
         if known is None or replaces(known.health.at_utc_ns, new_ns, stored.received_utc_ns):
             self._health[name] = stored
 
+    @property
+    def received(self) -> int:
+        """How many records are stored."""
+        return self._counts[RECEIVED]
+
     def latency(self) -> dict[str, Figures]:
         """The percentiles of each series, at most a second old."""
         return self._latency.get()
@@ -97,27 +102,21 @@ class StationFigures:
     def snapshot(self, now_utc_ns: int) -> Json:
         """The station's part of the summary, without the percentiles."""
         return {
-            "parts": {name: self._parts[name] for name in get_args(Verdict)},
-            "production": {name: self._production[name] for name in get_args(Verdict)},
+            "parts": self._counted("parts", get_args(Verdict)),
+            "production": self._counted("production", get_args(Verdict)),
             "apart": {
-                "challenge": {name: self._challenges[name] for name in CHALLENGES},
-                "maintenance": self._maintenance,
+                "challenge": self._counted("challenge", CHALLENGES),
+                "maintenance": self._counts[MAINTENANCE],
             },
-            "gate": {name: self._gate[name] for name in get_args(GateOutcome)},
+            "gate": self._counted("gate", get_args(GateOutcome)),
             "rate_hz": self._rate_hz(now_utc_ns),
             "health": {name: health_json(stored) for name, stored in self._health.items()},
             "machine": {name: machine_json(stored) for name, stored in self._machine.items()},
             "versions": self._versions(),
         }
 
-    def _add_production(self, record: InspectionRecord) -> None:
-        """Challenge parts and those in maintenance stand apart: neither output nor defects."""
-        if record.challenge:
-            self._challenges[record.challengeResult or "undecided"] += 1
-        elif record.mode == "maintenance":
-            self._maintenance += 1
-        else:
-            self._production[record.verdict] += 1
+    def _counted(self, kind: str, names: tuple[str, ...]) -> dict[str, int]:
+        return {name: self._counts[f"{kind}/{name}"] for name in names}
 
     def _note_versions(self, record: InspectionRecord) -> None:
         if record.models:

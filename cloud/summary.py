@@ -20,8 +20,10 @@ class Summary:
 
     def restore(self, history: History) -> None:
         """Go on from what a store knows."""
+        for thing, counts in history.counts.items():
+            self._of(thing).restore(counts)
         for stored in history.records:
-            self._of(stored.thing).add_record(stored)
+            self._of(stored.thing).look_at(stored)
         for state in history.states:
             self._of(state.thing).add_state(state)
         for health in history.health:

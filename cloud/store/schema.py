@@ -72,6 +72,12 @@ CREATE TABLE IF NOT EXISTS refused (
     payload BLOB NOT NULL,
     refused_utc_ns INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS counts (
+    thing TEXT NOT NULL,
+    name TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (thing, name)
+);
 CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL);
 INSERT OR IGNORE INTO tallies VALUES ('duplicates', 0), ('refused', 0);
 """

@@ -3,13 +3,15 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from cloud.clocks import latest_believed_ns, told_ns
+from cloud.counts import counts_of
 from cloud.store.schema import SCHEMA
 from cloud.store.store import (
     Batch,
@@ -31,6 +33,8 @@ from sightline.journal import open_journal
 from sightline.messages import InspectionRecord, MachineState, StationHealth
 
 M = TypeVar("M", bound=msgspec.Struct)
+RECORDS_READ = 100_000  # at the start; as many as the percentiles are made of
+ALL = 2**62
 HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
 OUTCOMES_KEPT = 10_000
@@ -69,6 +73,12 @@ INSERT INTO commissioning_steps (thing, command_id, body) VALUES (?, ?, ?) ON CO
 INSERT_REFUSAL = """
 INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
 """
+ADD_COUNT = """
+INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count
+"""
+NOT_COUNTED = """
+SELECT EXISTS (SELECT 1 FROM records) AND NOT EXISTS (SELECT 1 FROM counts)
+"""
 TRIM = "DELETE FROM {table} WHERE sequence <= (SELECT max(sequence) FROM {table}) - {kept}"
 
 
@@ -87,6 +97,7 @@ class SqliteStore:
             with self._transaction() as connection:
                 new = tuple(stored for stored in batch.records if _insert(connection, stored))
                 duplicates = len(batch.records) - len(new)
+                _add_counts(connection, new)
                 _insert_states(connection, batch.states)
                 _insert_health(connection, batch.health)
                 _insert_outcomes(connection, batch.outcomes)
@@ -147,12 +158,14 @@ class SqliteStore:
         return tuple(StoredRefusal(*row) for row in rows)
 
     def history(self) -> History:
-        """Everything that the running counts are made of; for the start, before any commit."""
+        """What the summary goes on from; for the start, before any commit."""
+        self._count_what_is_not()
         tallies: dict[str, int] = dict(self._read("SELECT name, count FROM tallies", ()))
         states = self._read("SELECT thing, body FROM machine_states", ())
         health = self._read("SELECT thing, body FROM health", ())
         return History(
-            records=self._records(),
+            counts=self._counts(),
+            records=self._records(RECORDS_READ),
             states=tuple(StoredState(t, _decoded(MachineState, b), b) for t, b in states),
             health=tuple(StoredHealth(t, _decoded(StationHealth, b), b) for t, b in health),
             duplicates=tallies["duplicates"],
@@ -165,9 +178,25 @@ class SqliteStore:
             self._reader.close()
         self._writer.close()
 
-    def _records(self) -> Iterator[StoredRecord]:
+    def _count_what_is_not(self) -> None:
+        """The records of a file from before there were counts."""
+        if self._writer.execute(NOT_COUNTED).fetchone()[0]:
+            with self._transaction() as connection:
+                _add_counts(connection, self._records(ALL))
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for thing, name, count in self._read("SELECT thing, name, count FROM counts", ()):
+            counts.setdefault(thing, {})[name] = count
+        return counts
+
+    def _records(self, most: int) -> Iterator[StoredRecord]:
+        """The last records, the oldest first."""
         rows = self._writer.execute(
-            "SELECT thing, received_utc_ns, body FROM records ORDER BY sequence"
+            "SELECT thing, received_utc_ns, body FROM records WHERE sequence > COALESCE("
+            "(SELECT sequence FROM records ORDER BY sequence DESC LIMIT 1 OFFSET ?), 0)"
+            " ORDER BY sequence",
+            (most,),
         )
         for thing, received_utc_ns, body in rows:
             yield StoredRecord(thing, received_utc_ns, _decoded(InspectionRecord, body), body)
@@ -207,6 +236,12 @@ def _insert(connection: sqlite3.Connection, stored: StoredRecord) -> bool:
         ),
     )
     return cursor.rowcount == 1
+
+
+def _add_counts(connection: sqlite3.Connection, records: Iterable[StoredRecord]) -> None:
+    counts = Counter((stored.thing, name) for stored in records for name in counts_of(stored))
+    rows = [(thing, name, count) for (thing, name), count in counts.items()]
+    connection.executemany(ADD_COUNT, rows)
 
 
 def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:

@@ -141,8 +141,9 @@ class PartsPage:
 
 @dataclass(frozen=True)
 class History:
-    """What a store knows from before, to go on counting from."""
+    """What a store knows from before: the counts of all records, and the last ones themselves."""
 
+    counts: dict[str, dict[str, int]]
     records: Iterator[StoredRecord]
     states: tuple[StoredState, ...]
     health: tuple[StoredHealth, ...]
@@ -167,7 +168,7 @@ class PastStore(Protocol):
     """What a site asks of its store beside the records: what was before, commands, and what was refused."""
 
     def history(self) -> History:
-        """Everything that the running counts are made of."""
+        """What the summary goes on from."""
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from cloud.ingest import Arrival, batch_of
+from cloud.station_figures import Json
 from cloud.store import sqlite
 from cloud.store.sqlite import SqliteStore
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
+from cloud.summary import Summary
 from sightline.codec import encode
 from sightline.errors import FatalError, RetryableError
 from sightline.messages import CommandOutcome
@@ -167,3 +169,37 @@ def test_parts_of_one_station_are_found_among_those_of_others(store: SqliteStore
         store.commit(batch_of([Arrival(INSPECTION_RECORD.topic_of(thing), part, 1)]))
     assert numbers(store.parts(PartsQuery(limit=9, station="station-2"))) == [3, 2]
     assert numbers(store.parts(PartsQuery(limit=9))) == [3, 2, 1]
+
+
+def counted(path: Path) -> tuple[Json, int]:
+    """The summary after a start, and how many records were read for it."""
+    store, summary = SqliteStore(path), Summary()
+    summary.restore(store.history())
+    read = len(list(store.history().records))
+    store.close()
+    return summary.snapshot(0), read
+
+
+@pytest.mark.parametrize("counted_before", [True, False])
+def test_a_start_reads_the_last_records_only_and_the_counts_are_those_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted_before: bool
+) -> None:
+    monkeypatch.setattr(sqlite, "RECORDS_READ", 3)
+    path = tmp_path / "records.sqlite"
+    store = SqliteStore(path)
+    store.commit(batch(*(record(number) for number in range(1, 7)), record(6)))
+    store.commit(batch(defect(7, challenge="scratch", challengeResult="found"), record(1)))
+    if not counted_before:  # a file from before there were counts
+        store._writer.execute("DELETE FROM counts")
+    store.close()
+    for more in (0, 1, 2):  # starts, and after each of them one part more
+        found, read = counted(path)
+        assert read == 3
+        assert found["records"] == {"received": 7 + more, "duplicates": 2, "refused": 0}
+        assert (found["parts"]["ok"], found["parts"]["defect"]) == (6 + more, 1)
+        assert (found["production"]["ok"], found["production"]["defect"]) == (6 + more, 0)
+        assert found["apart"]["challenge"]["found"] == 1
+        assert (found["gate"]["passed"], found["gate"]["rejected"]) == (6 + more, 1)
+        store = SqliteStore(path)
+        store.commit(batch(record(8 + more)))
+        store.close()
