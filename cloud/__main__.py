@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import signal
 import sys
@@ -25,7 +26,9 @@ def main() -> int:
     server_socket = bound_socket(arguments.port)
     if arguments.port not in (0, server_socket.getsockname()[1]):
         _say(f"port {arguments.port} is taken; the page is at {address_of(server_socket)}")
-    options = SiteOptions(arguments.broker, arguments.database, arguments.evidence)
+    options = SiteOptions(
+        arguments.broker, arguments.database, arguments.evidence, arguments.keep_days
+    )
     try:
         with open_site(options) as app:
             server = PageServer(app, server_socket, arguments.address_file)
@@ -49,6 +52,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--evidence", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--address-file", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--keep-days",
+        type=_days,
+        metavar="DAYS",
+        help="records that came earlier leave the database as others come; without it all stay",
+    )
     return parser.parse_args()
 
 
@@ -57,6 +66,16 @@ def _broker(text: str) -> Broker:
     if not host or not port.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
     return Broker(host, int(port))
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 < days <= 36_500:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days above 0, at most 36500")
+    return days
 
 
 def _say(text: str) -> None:

@@ -18,6 +18,7 @@ from cloud.summary import Summary
 from cloud.web.app import Sources, build_app
 
 CLOSE_TIMEOUT_S = 0.6
+DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,14 @@ class SiteOptions:
     broker: Broker
     database: Path
     evidence: Path
+    keep_days: float | None = None
 
 
 @contextlib.contextmanager
 def open_site(options: SiteOptions) -> Iterator[Starlette]:
     """The page's application, while the site receives; FatalError if the database is unusable."""
-    store = SqliteStore(options.database)
+    keep_ns = None if options.keep_days is None else round(options.keep_days * DAY_NS)
+    store = SqliteStore(options.database, keep_ns)
     summary = Summary()
     summary.restore(store.history())
     views = CameraViews()

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,13 +79,21 @@ INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + ex
 NOT_COUNTED = """
 SELECT EXISTS (SELECT 1 FROM records) AND NOT EXISTS (SELECT 1 FROM counts)
 """
+DELETE_OLD = """
+DELETE FROM records WHERE received_utc_ns < ?
+    AND sequence IN (SELECT sequence FROM records ORDER BY sequence LIMIT ?)
+"""
 TRIM = "DELETE FROM {table} WHERE sequence <= (SELECT max(sequence) FROM {table}) - {kept}"
 
 
 class SqliteStore:
-    """A RecordStore in one file; `commit` belongs to one thread, reading to any."""
+    """A RecordStore in one file; `commit` belongs to one thread, reading to any.
 
-    def __init__(self, path: Path) -> None:
+    Records that came more than `keep_ns` before the newest leave it (None: all stay); they still count.
+    """
+
+    def __init__(self, path: Path, keep_ns: int | None = None) -> None:
+        self._keep_ns = keep_ns
         self._writer = open_journal(path, SCHEMA)
         self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         self._reader = open_journal(path, "")
@@ -98,6 +106,7 @@ class SqliteStore:
                 new = tuple(stored for stored in batch.records if _insert(connection, stored))
                 duplicates = len(batch.records) - len(new)
                 _add_counts(connection, new)
+                self._forget_old(connection, new)
                 _insert_states(connection, batch.states)
                 _insert_health(connection, batch.health)
                 _insert_outcomes(connection, batch.outcomes)
@@ -177,6 +186,11 @@ class SqliteStore:
         with self._reading:
             self._reader.close()
         self._writer.close()
+
+    def _forget_old(self, connection: sqlite3.Connection, new: Sequence[StoredRecord]) -> None:
+        if self._keep_ns is not None and new:
+            oldest_ns = new[-1].received_utc_ns - self._keep_ns
+            connection.execute(DELETE_OLD, (oldest_ns, 2 * len(new)))  # faster than they come
 
     def _count_what_is_not(self) -> None:
         """The records of a file from before there were counts."""

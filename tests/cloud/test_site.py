@@ -10,7 +10,7 @@ import pytest
 from sightline.codec import encode
 from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
 from tests.cloud.records import THING, defect, health, machine_state, record
-from tests.cloud.running import Broker, Sender, Site, ending, wait_for
+from tests.cloud.running import Broker, Child, Sender, Site, ending, wait_for
 
 
 def test_a_record_sent_twice_is_one_row_and_one_duplicate(
@@ -173,10 +173,18 @@ def test_a_wanted_port_that_is_free_is_taken(tmp_path: Path, broker: Broker) -> 
         assert site.page == f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "all"])
+def test_days_to_keep_that_are_none_are_refused(tmp_path: Path, days: str) -> None:
+    child = Child(
+        *(tmp_path, "cloud", "cloud", "--broker", "h:1", "--database", "d", "--evidence", "e"),
+        *("--address-file", "a", "--keep-days", days),
+    )
+    assert child.exit_code() == 2
+    assert "is no number of days" in child.log()
+
+
 @pytest.mark.parametrize("broker_text", ["nowhere", "host:", ":1883", "host:mqtt"])
 def test_a_broker_that_is_no_address_is_refused(tmp_path: Path, broker_text: str) -> None:
-    from tests.cloud.running import Child
-
     child = Child(
         *(tmp_path, "cloud", "cloud", "--broker", broker_text, "--database", "d"),
         *("--evidence", "e", "--address-file", "a"),

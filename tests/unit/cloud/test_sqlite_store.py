@@ -203,3 +203,14 @@ def test_a_start_reads_the_last_records_only_and_the_counts_are_those_of_all(
         store = SqliteStore(path)
         store.commit(batch(record(8 + more)))
         store.close()
+
+
+def test_records_older_than_they_are_kept_leave_the_store_and_still_count(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    store = SqliteStore(path, keep_ns=10)
+    for number in range(1, 9):
+        part = Arrival(INSPECTION_RECORD.topic_of(THING), encode(record(number)), 5 * number)
+        store.commit(batch_of([part]))
+    assert numbers(store.parts(PartsQuery(limit=9))) == [8, 7, 6]
+    store.close()
+    assert counted(path)[0]["records"]["received"] == 8
