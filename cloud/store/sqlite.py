@@ -3,15 +3,12 @@
 import contextlib
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from cloud.clocks import latest_believed_ns, told_ns
-from cloud.counts import counts_of
 from cloud.store.schema import SCHEMA
 from cloud.store.store import (
     Batch,
@@ -21,11 +18,20 @@ from cloud.store.store import (
     PartsQuery,
     PastFault,
     StoredHealth,
-    StoredOutcome,
     StoredRecord,
     StoredRefusal,
     StoredState,
-    StoredStep,
+)
+from cloud.store.writing import (
+    add_counts,
+    add_to_tally,
+    delete_old,
+    insert_health,
+    insert_outcomes,
+    insert_record,
+    insert_refusals,
+    insert_states,
+    insert_steps,
 )
 from sightline.codec import decode_of_any_size
 from sightline.errors import RetryableError
@@ -35,55 +41,11 @@ from sightline.messages import InspectionRecord, MachineState, StationHealth
 M = TypeVar("M", bound=msgspec.Struct)
 RECORDS_READ = 100_000  # at the start; as many as the percentiles are made of
 ALL = 2**62
-HISTORY_KEPT = 20_000
-REFUSALS_KEPT = 1_000
-OUTCOMES_KEPT = 10_000
-STEPS_KEPT = 10_000
 FAULTS_SHOWN = 500
-FAULTS_KEPT_NS = 90 * 86_400_000_000_000
 BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
-INSERT_RECORD = """
-INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
-    received_utc_ns, trigger_to_verdict_ms, model_ms, per_image_ms, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING
-"""
-UPSERT_STATE = """
-INSERT INTO machine_states VALUES (?, ?, ?, ?) ON CONFLICT (thing, equipment_id) DO UPDATE
-SET state_utc_ns = excluded.state_utc_ns, body = excluded.body
-WHERE excluded.state_utc_ns >= state_utc_ns OR state_utc_ns > ?
-"""
-UPSERT_HEALTH = """
-INSERT INTO health VALUES (?, ?, ?, ?) ON CONFLICT (thing, component) DO UPDATE
-SET at_utc_ns = excluded.at_utc_ns, body = excluded.body
-WHERE excluded.at_utc_ns >= at_utc_ns OR at_utc_ns > ?
-"""
-INSERT_HISTORY = """
-INSERT INTO machine_history (thing, equipment_id, state_utc_ns, body) VALUES (?, ?, ?, ?)
-"""
-INSERT_OUTCOME = """
-INSERT INTO command_outcomes (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
-"""
-UPSERT_FAULT = """
-INSERT INTO faults VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-SET until_utc_ns = max(until_utc_ns, excluded.until_utc_ns), text = excluded.text
-"""
-INSERT_STEP = """
-INSERT INTO commissioning_steps (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
-"""
-INSERT_REFUSAL = """
-INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
-"""
-ADD_COUNT = """
-INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count
-"""
 NOT_COUNTED = """
 SELECT EXISTS (SELECT 1 FROM records) AND NOT EXISTS (SELECT 1 FROM counts)
 """
-DELETE_OLD = """
-DELETE FROM records WHERE received_utc_ns < ?
-    AND sequence IN (SELECT sequence FROM records ORDER BY sequence LIMIT ?)
-"""
-TRIM = "DELETE FROM {table} WHERE sequence <= (SELECT max(sequence) FROM {table}) - {kept}"
 
 
 class SqliteStore:
@@ -103,16 +65,16 @@ class SqliteStore:
         """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
         try:
             with self._transaction() as connection:
-                new = tuple(stored for stored in batch.records if _insert(connection, stored))
+                new = tuple(stored for stored in batch.records if insert_record(connection, stored))
                 duplicates = len(batch.records) - len(new)
-                _add_counts(connection, new)
-                self._forget_old(connection, new)
-                _insert_states(connection, batch.states)
-                _insert_health(connection, batch.health)
-                _insert_outcomes(connection, batch.outcomes)
-                _insert_steps(connection, batch.steps)
-                _insert_refusals(connection, batch.refusals)
-                _add_to_tally(connection, "duplicates", duplicates)
+                add_counts(connection, new)
+                delete_old(connection, new, self._keep_ns)
+                insert_states(connection, batch.states)
+                insert_health(connection, batch.health)
+                insert_outcomes(connection, batch.outcomes)
+                insert_steps(connection, batch.steps)
+                insert_refusals(connection, batch.refusals)
+                add_to_tally(connection, "duplicates", duplicates)
         except sqlite3.DatabaseError as error:
             raise RetryableError(f"the records could not be stored: {error}") from error
         return Committed(new, duplicates)
@@ -187,16 +149,11 @@ class SqliteStore:
             self._reader.close()
         self._writer.close()
 
-    def _forget_old(self, connection: sqlite3.Connection, new: Sequence[StoredRecord]) -> None:
-        if self._keep_ns is not None and new:
-            oldest_ns = new[-1].received_utc_ns - self._keep_ns
-            connection.execute(DELETE_OLD, (oldest_ns, 2 * len(new)))  # faster than they come
-
     def _count_what_is_not(self) -> None:
         """The records of a file from before there were counts."""
         if self._writer.execute(NOT_COUNTED).fetchone()[0]:
             with self._transaction() as connection:
-                _add_counts(connection, self._records(ALL))
+                add_counts(connection, self._records(ALL))
 
     def _counts(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -228,96 +185,6 @@ class SqliteStore:
         finally:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-
-
-def _insert(connection: sqlite3.Connection, stored: StoredRecord) -> bool:
-    record = stored.record
-    cursor = connection.execute(
-        INSERT_RECORD,
-        (
-            record.recordId,
-            stored.thing,
-            record.epoch,
-            record.partNumber,
-            record.verdict,
-            record.gate,
-            record.timestamp,
-            stored.received_utc_ns,
-            record.timings.trigger_to_verdict_ms,
-            record.timings.model_ms,
-            msgspec.json.encode(record.timings.per_image_ms).decode(),
-            stored.body,
-        ),
-    )
-    return cursor.rowcount == 1
-
-
-def _add_counts(connection: sqlite3.Connection, records: Iterable[StoredRecord]) -> None:
-    counts = Counter((stored.thing, name) for stored in records for name in counts_of(stored))
-    rows = [(thing, name, count) for (thing, name), count in counts.items()]
-    connection.executemany(ADD_COUNT, rows)
-
-
-def _insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:
-    rows = [(s.thing, s.state.equipment_id, s.state.state_utc_ns, s.body) for s in states]
-    believed_ns = [latest_believed_ns(s.received_utc_ns) for s in states]
-    current = [(*row, latest) for row, latest in zip(rows, believed_ns, strict=True)]
-    connection.executemany(UPSERT_STATE, current)
-    connection.executemany(INSERT_HISTORY, rows)
-    if rows:
-        connection.execute(TRIM.format(table="machine_history", kept=HISTORY_KEPT))
-
-
-def _insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
-    rows = [
-        (
-            *(h.thing, h.health.component, h.health.at_utc_ns, h.body),
-            latest_believed_ns(h.received_utc_ns),
-        )
-        for h in health
-    ]
-    connection.executemany(UPSERT_HEALTH, rows)
-    faults = [row for stored in health for row in _fault_rows(stored)]
-    if faults:
-        connection.executemany(UPSERT_FAULT, faults)
-        oldest_ns = max(row[4] for row in faults) - FAULTS_KEPT_NS
-        connection.execute("DELETE FROM faults WHERE until_utc_ns < ?", (oldest_ns,))
-
-
-def _fault_rows(stored: StoredHealth) -> list[tuple[str, str, str, int, int, str, str]]:
-    health = stored.health
-    until_ns = told_ns(health.at_utc_ns, stored.received_utc_ns)
-    return [
-        (stored.thing, health.component, f.code, f.since_utc_ns, until_ns, f.level, f.text)
-        for f in health.faults
-    ]
-
-
-def _insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome]) -> None:
-    rows = [(stored.thing, stored.outcome.command_id, stored.body) for stored in outcomes]
-    connection.executemany(INSERT_OUTCOME, rows)
-    if rows:
-        connection.execute(TRIM.format(table="command_outcomes", kept=OUTCOMES_KEPT))
-
-
-def _insert_steps(connection: sqlite3.Connection, steps: list[StoredStep]) -> None:
-    rows = [(stored.thing, stored.step.command_id, stored.body) for stored in steps]
-    connection.executemany(INSERT_STEP, rows)
-    if rows:
-        connection.execute(TRIM.format(table="commissioning_steps", kept=STEPS_KEPT))
-
-
-def _insert_refusals(connection: sqlite3.Connection, refusals: list[StoredRefusal]) -> None:
-    rows = [(r.topic, r.reason, r.payload, r.refused_utc_ns) for r in refusals]
-    connection.executemany(INSERT_REFUSAL, rows)
-    _add_to_tally(connection, "refused", len(rows))
-    if rows:
-        connection.execute(TRIM.format(table="refused", kept=REFUSALS_KEPT))
-
-
-def _add_to_tally(connection: sqlite3.Connection, name: str, more: int) -> None:
-    if more:
-        connection.execute("UPDATE tallies SET count = count + ? WHERE name = ?", (more, name))
 
 
 def _conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:

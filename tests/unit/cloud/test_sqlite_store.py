@@ -9,7 +9,7 @@ import pytest
 
 from cloud.ingest import Arrival, batch_of
 from cloud.station_figures import Json
-from cloud.store import sqlite
+from cloud.store import sqlite, writing
 from cloud.store.sqlite import SqliteStore
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from cloud.summary import Summary
@@ -115,7 +115,7 @@ def test_only_the_newest_state_and_health_are_current(store: SqliteStore) -> Non
 def test_refusals_are_listed_newest_first_and_do_not_grow_without_end(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "REFUSALS_KEPT", 3)
+    monkeypatch.setattr(writing, "REFUSALS_KEPT", 3)
     for count in range(5):
         store.commit(batch_of([Arrival("sightline/a/records", b"?%d" % count, count)]))
     assert [refusal.refused_utc_ns for refusal in store.refusals(10)] == [4, 3, 2]
