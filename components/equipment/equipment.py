@@ -285,10 +285,7 @@ class Equipment:
     def _publish(self, stream: Stream, message: Message) -> bool:
         try:
             self._context.bus.publish(stream, message)
-        except (
-            TransportError,
-            MessageError,
-        ) as error:  # a PLC's text may be too long for a message
+        except (TransportError, MessageError) as error:  # a PLC's text may be too long
             self._health.count("messages_not_published")
             log.error("not published", extra={"stream": stream.name, "error": str(error)})
             return False
