@@ -5,7 +5,8 @@ from sightline.messages import Part, PartJudged
 
 LOOK_INTERVAL_NS = 500_000_000
 SETTLES_WITHIN_NS = 4_000_000_000  # a part waits for its gate, at most its deadline and a second
-AT_ONCE = 64
+LOOKED_AT = 256  # each waits a second or two for the gate and the word that it is settled
+AT_ONCE = 32  # parts wait meanwhile
 
 
 class Replay:
@@ -25,9 +26,9 @@ class Replay:
         if now_ns < self._next_look_ns:
             return []
         self._next_look_ns = now_ns + LOOK_INTERVAL_NS
-        oldest = self._ledger.unsettled(AT_ONCE)
+        oldest = self._ledger.unsettled(LOOKED_AT)
         self._forget_settled(oldest)
-        due = [verdict for verdict in oldest if self._is_due(verdict.part, now_ns)]
+        due = [verdict for verdict in oldest if self._is_due(verdict.part, now_ns)][:AT_ONCE]
         for verdict in due:
             self.told(verdict.part, now_ns)
         return due
