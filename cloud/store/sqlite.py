@@ -1,6 +1,5 @@
 """Records in SQLite: one connection writes, another reads, so that a commit delays no page."""
 
-import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -37,6 +36,7 @@ from sightline.codec import decode_of_any_size
 from sightline.errors import RetryableError
 from sightline.journal import open_journal
 from sightline.messages import InspectionRecord, MachineState, StationHealth
+from sightline.transactions import transaction
 
 M = TypeVar("M", bound=msgspec.Struct)
 RECORDS_READ = 100_000  # at the start; as many as the percentiles are made of
@@ -64,7 +64,7 @@ class SqliteStore:
     def commit(self, batch: Batch) -> Committed:
         """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
         try:
-            with self._transaction() as connection:
+            with transaction(self._writer) as connection:
                 new = tuple(stored for stored in batch.records if insert_record(connection, stored))
                 duplicates = len(batch.records) - len(new)
                 add_counts(connection, new)
@@ -152,7 +152,7 @@ class SqliteStore:
     def _count_what_is_not(self) -> None:
         """The records of a file from before there were counts."""
         if self._writer.execute(NOT_COUNTED).fetchone()[0]:
-            with self._transaction() as connection:
+            with transaction(self._writer) as connection:
                 add_counts(connection, self._records(ALL))
 
     def _counts(self) -> dict[str, dict[str, int]]:
@@ -175,16 +175,6 @@ class SqliteStore:
     def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._reading:
             return self._reader.execute(statement, values).fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._writer
-            self._writer.execute("COMMIT")
-        finally:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
 
 
 def _conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
