@@ -25,7 +25,8 @@ client = GreengrassCoreIPCClientV2(executor=None)
 print("rate", client.get_configuration(key_path=["rate"]).value["rate"], flush=True)
 while True:
     try:
-        client.publish_to_iot_core(topic_name="cloud/ping", qos="1", payload=b"x")
+        # 0: with either nucleus the answer tells whether the broker is there
+        client.publish_to_iot_core(topic_name="cloud/ping", qos="0", payload=b"x")
         print("delivered", flush=True)
     except model.ServiceError:
         print("refused", flush=True)
