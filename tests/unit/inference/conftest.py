@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -17,11 +17,28 @@ from sightline.clock import SystemClock, boot_id
 from sightline.frames import RingWriter, ring_path
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import CaptureConditions, FrameRef, Part, PartCaptured, PartJudged
+from sightline.messages import (
+    Argument,
+    CaptureConditions,
+    CommandAccepted,
+    CommandCarriedOut,
+    CommandKind,
+    FrameRef,
+    Part,
+    PartCaptured,
+    PartJudged,
+)
 from sightline.pixels import bgr_to_uyvy
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
-from sightline.topics import INFERENCE, PART_CAPTURED, PART_JUDGED, Stream
+from sightline.topics import (
+    COMMAND_ACCEPTED,
+    COMMAND_CARRIED_OUT,
+    INFERENCE,
+    PART_CAPTURED,
+    PART_JUDGED,
+    Stream,
+)
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")
@@ -90,6 +107,32 @@ class Bench:
         """Hand a message to the component."""
         assert self.inspector is not None
         self.inspector.handle(Delivery(stream, message, self.clock.monotonic_ns()))
+
+    def tell_command(
+        self,
+        command_id: str,
+        kind: CommandKind,
+        arguments: Mapping[str, Argument],
+        lifetime_s: int = 60,
+    ) -> None:
+        """A command that was accepted, as the publisher tells it."""
+        now_utc_ns = self.clock.utc_ns()
+        accepted = CommandAccepted(
+            station_id=self.station,
+            command_id=command_id,
+            kind=kind,
+            issued_by="quality",
+            sequence=1,
+            accepted_utc_ns=now_utc_ns,
+            expires_utc_ns=now_utc_ns + lifetime_s * 1_000_000_000,
+            arguments=dict(arguments),
+        )
+        self.give(COMMAND_ACCEPTED, accepted)
+
+    def answers(self) -> list[CommandCarriedOut]:
+        """What it made of commands so far."""
+        told = self.exchange.messages_on(COMMAND_CARRIED_OUT)
+        return [answer for answer in told if isinstance(answer, CommandCarriedOut)]
 
     def capture(
         self,

@@ -10,23 +10,18 @@ from inference.ledger import Ledger
 from inference.ledger_error import DISK, LedgerError
 from inference.registrar import NOT_STORED
 from sightline.messages import (
-    CommandAccepted,
     CommandCarriedOut,
     Part,
     PartJudged,
     PartSettled,
 )
 from sightline.topics import (
-    COMMAND_ACCEPTED,
-    COMMAND_CARRIED_OUT,
     PART_CAPTURED,
     PART_SETTLED,
     PARTS_ANNOUNCED,
 )
 from tests.unit.inference.conftest import EPOCH, Bench
 from tests.unit.inference.test_verdicts import announcement
-
-MINUTE_NS = 60_000_000_000
 
 
 def disk(bench: Bench) -> sqlite3.Connection:
@@ -150,20 +145,8 @@ def test_the_numbers_before_a_new_epoch_are_filled_too(
 
 def acknowledge(bench: Bench, command_id: str) -> list[CommandCarriedOut]:
     """Tell a command; all its answers so far."""
-    now = bench.clock.utc_ns()
-    command = CommandAccepted(
-        station_id=bench.station,
-        command_id=command_id,
-        kind="acknowledge_hold",
-        issued_by="quality",
-        sequence=1,
-        accepted_utc_ns=now,
-        expires_utc_ns=now + MINUTE_NS,
-        arguments={},
-    )
-    bench.give(COMMAND_ACCEPTED, command)
-    answers = bench.exchange.messages_on(COMMAND_CARRIED_OUT)
-    return [a for a in answers if isinstance(a, CommandCarriedOut) and a.command_id == command_id]
+    bench.tell_command(command_id, "acknowledge_hold", {})
+    return [answer for answer in bench.answers() if answer.command_id == command_id]
 
 
 def test_a_command_whose_answer_cannot_be_kept_is_answered_when_it_is_told_again(

@@ -4,9 +4,7 @@ import shutil
 
 import pytest
 
-from sightline.messages import CommandAccepted, CommandCarriedOut
 from sightline.model_store import named_digest
-from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT
 from tests.unit.inference.conftest import Bench
 from tests.unit.inference.small_models import put
 from tests.unit.inference.test_model_trials import Line, blind_model, try_on
@@ -19,23 +17,7 @@ def judging(running: Bench) -> Line:
 
 def load_model(bench: Bench, command_id: str, lifetime_s: int = 60, /, **arguments: str) -> None:
     """The command as the publisher tells it."""
-    now_utc_ns = bench.clock.utc_ns()
-    command = CommandAccepted(
-        station_id=bench.station,
-        command_id=command_id,
-        kind="load_model",
-        issued_by="engineer",
-        sequence=1,
-        accepted_utc_ns=now_utc_ns,
-        expires_utc_ns=now_utc_ns + lifetime_s * 1_000_000_000,
-        arguments=dict(arguments),
-    )
-    bench.give(COMMAND_ACCEPTED, command)
-
-
-def answers(bench: Bench) -> list[CommandCarriedOut]:
-    """What the component made of commands so far."""
-    return bench.exchange.messages_on(COMMAND_CARRIED_OUT)  # type: ignore[return-value]
+    bench.tell_command(command_id, "load_model", arguments, lifetime_s)
 
 
 def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
@@ -47,7 +29,7 @@ def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-1", model="surface", digest=blind[:12])
     judging.run_until_digest(blind)
-    [answer] = answers(bench)
+    [answer] = bench.answers()
     assert (answer.command_id, answer.result) == ("c-1", "done")
     assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
     bench.run_until("the choice", lambda: named_digest(bench.store, "surface") == blind)
@@ -72,8 +54,8 @@ def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(
     bench = judging.bench
     before = judging.judge()
     load_model(bench, "c-2", **arguments)
-    bench.run_until("the answer", lambda: bool(answers(bench)))
-    [answer] = answers(bench)
+    bench.run_until("the answer", lambda: bool(bench.answers()))
+    [answer] = bench.answers()
     assert answer.result == "refused"
     assert words in answer.reason
     assert judging.judge().models == before.models
@@ -94,24 +76,24 @@ def test_a_command_outlasts_a_new_configuration_and_is_answered_each_time_it_is_
     judging.judge()
     load_model(bench, "c-6", model="surface", digest=blind)
     try_on(bench, parts=5)
-    assert answers(bench) == []
+    assert bench.answers() == []
     judging.run_until_digest(blind)
-    [answer] = answers(bench)
+    [answer] = bench.answers()
     assert (answer.command_id, answer.result) == ("c-6", "done")
     assert "5 parts in the shadow" in answer.reason
     load_model(bench, "c-6", model="surface", digest=blind)
-    assert answers(bench) == [answer, answer]
+    assert bench.answers() == [answer, answer]
     bench.stop()
     bench.start()
     load_model(bench, "c-6", model="surface", digest=blind)
-    assert answers(bench) == [answer, answer, answer]
+    assert bench.answers() == [answer, answer, answer]
 
 
 def test_a_command_told_after_its_end_is_refused(judging: Line) -> None:
     bench = judging.bench
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-7", -1, model="surface", digest=blind)
-    [answer] = answers(bench)
+    [answer] = bench.answers()
     assert answer.result == "refused"
     assert "it was to be carried out" in answer.reason
 
@@ -123,8 +105,8 @@ def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: L
     (broken / "golden.npz").unlink()
     digest = put(bench.store, broken, "spare")
     load_model(bench, "c-3", model="surface", digest=digest)
-    bench.run_until("the answer", lambda: bool(answers(bench)))
-    assert "no golden frames" in answers(bench)[0].reason
+    bench.run_until("the answer", lambda: bool(bench.answers()))
+    assert "no golden frames" in bench.answers()[0].reason
     assert named_digest(bench.store, "surface") == old
 
 
@@ -135,9 +117,9 @@ def test_a_command_told_again_while_it_waits_is_carried_out_once(judging: Line) 
     digest = put(bench.store, broken, "spare")
     for _ in range(3):
         load_model(bench, "c-8", model="surface", digest=digest)
-    bench.run_until("the answer", lambda: bool(answers(bench)))
+    bench.run_until("the answer", lambda: bool(bench.answers()))
     load_model(bench, "c-9", model="surface", digest=digest)
-    bench.run_until("the next answer", lambda: len(answers(bench)) == 2)
+    bench.run_until("the next answer", lambda: len(bench.answers()) == 2)
     assert bench.health.report().counters["models_refused"] == 2
 
 
@@ -152,8 +134,8 @@ def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_c
     memory.write_text("no folder")
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-4", model="surface", digest=blind)
-    bench.run_until("the refusal", lambda: bool(answers(bench)))
-    assert answers(bench)[0].result == "refused"
+    bench.run_until("the refusal", lambda: bool(bench.answers()))
+    assert bench.answers()[0].result == "refused"
     assert judging.judge().models[0].digest == old
     memory.unlink()
     load_model(bench, "c-5", model="surface", digest=blind)

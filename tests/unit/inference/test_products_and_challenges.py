@@ -11,14 +11,13 @@ from inference.challenges import HELD_BACK, OVERDUE
 from inference.configuration import ChallengeConfiguration
 from sightline.messages import (
     Argument,
-    CommandAccepted,
     CommandCarriedOut,
     CommandKind,
     Part,
     PartJudged,
 )
 from sightline.product_store import PRODUCT_FILE, put_product
-from sightline.topics import COMMAND_ACCEPTED, COMMAND_CARRIED_OUT, PART_CAPTURED
+from sightline.topics import PART_CAPTURED
 from tests.unit.inference.conftest import EPOCH, Bench
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
@@ -49,21 +48,8 @@ def command(
     bench: Bench, command_id: str, kind: CommandKind, **arguments: Argument
 ) -> CommandCarriedOut:
     """What inference answers to a command."""
-    now = bench.clock.utc_ns()
-    accepted = CommandAccepted(
-        station_id=bench.station,
-        command_id=command_id,
-        kind=kind,
-        issued_by="quality",
-        sequence=1,
-        accepted_utc_ns=now,
-        expires_utc_ns=now + 60_000_000_000,
-        arguments=arguments,
-    )
-    bench.give(COMMAND_ACCEPTED, accepted)
-    answer = bench.exchange.messages_on(COMMAND_CARRIED_OUT)[-1]
-    assert isinstance(answer, CommandCarriedOut)
-    return answer
+    bench.tell_command(command_id, kind, arguments)
+    return bench.answers()[-1]
 
 
 def faults(bench: Bench) -> dict[str, str]:
