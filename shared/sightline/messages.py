@@ -14,6 +14,7 @@ GateOutcome = Literal["passed", "rejected", "unconfirmed"]
 Quality = Literal["good", "bad", "missing", "stale"]
 PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
+CountedBy = Literal["plc", "station"]
 Mode = Literal["production", "paused", "bypass", "maintenance"]
 CommandKind = Literal[
     "change_product",
@@ -32,6 +33,7 @@ CommandKind = Literal[
     "calibrate",
     "take_reference",
     "gate_dry_run",
+    "restart_component",
 ]
 CommandResult = Literal["done", "accepted", "refused", "expired"]
 StepResult = Literal["done", "failed"]
@@ -86,13 +88,15 @@ class CaptureConditions(msgspec.Struct, frozen=True, kw_only=True):
 class PartTriggered(Message, frozen=True, kw_only=True):
     """The PLC counted a part at the trigger position: equipment -> capture.
 
-    `product` and `lot` are what the PLC says of it, where it says anything.
+    `product` and `lot` are what the PLC says of it, where it says anything. `delay_ms`: how long before
+    its receipt the part may have been counted, beyond what the link usually takes.
     """
 
     counter: int
     counted_utc_ns: int
     received_monotonic_ns: int
     boot_id: str
+    delay_ms: float = 0.0
     belt_speed_mps: float | None = None
     product: str = ""
     lot: str = ""
@@ -108,7 +112,10 @@ class CounterAnnounced(Message, frozen=True, kw_only=True):
 class PartCaptured(Message, frozen=True, kw_only=True):
     """One part and where its pixels lie: capture -> inference; `first_number` began the epoch.
 
-    `challenge`: the part is known to be bad, and this label is to be found on it.
+    `challenge`: the part is known to be bad, and this label is to be found on it. `counted_by`: whose
+    number the part has; a number of the station's own count means nothing to the PLC. `unphotographed`:
+    why no picture was taken of it. `ended_before`: the last part of the epoch before, whose numbers
+    count up to it. `continues`: capture lost its file; the PLC's count may go on from an earlier epoch.
     """
 
     part: Part
@@ -126,12 +133,17 @@ class PartCaptured(Message, frozen=True, kw_only=True):
     first_number: int = 1
     product_version: str = ""
     challenge: str = ""
+    counted_by: CountedBy = "station"
+    unphotographed: str = ""
+    ended_before: Part | None = None
+    continues: bool = False
 
 
 class PartsAnnounced(Message, frozen=True, kw_only=True):
     """The last number given so far, each second and at start: capture -> inference.
 
-    `first_number` is the first that the epoch counts; a `last` below it: none was given yet.
+    `first_number` is the first that the epoch counts; a `last` below it: none was given yet. The other
+    fields mean what they mean in `PartCaptured`.
     """
 
     last: Part
@@ -141,6 +153,9 @@ class PartsAnnounced(Message, frozen=True, kw_only=True):
     product: str = ""
     product_version: str = ""
     lot: str = ""
+    counted_by: CountedBy = "station"
+    ended_before: Part | None = None
+    continues: bool = False
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +223,9 @@ class PartJudged(Message, frozen=True, kw_only=True):
 
     `follows` is the part before it in the ledger (None: the ledger began here), so that a reader
     sees over the end of an epoch, too, whether one is lacking.
+
+    `gap_from`: this `missed` stands for all numbers of the epoch from that one up to the part's own.
+    `frame_sizes`: width and height in pixels of each camera's frame, in which the boxes are given.
     """
 
     part: Part
@@ -236,6 +254,9 @@ class PartJudged(Message, frozen=True, kw_only=True):
     hold: str = ""
     held_back: HeldBack | None = None
     product_labels: tuple[str, ...] = ()
+    counted_by: CountedBy = "station"
+    gap_from: int | None = None
+    frame_sizes: dict[str, tuple[int, int]] = {}
 
 
 class GateActed(Message, frozen=True, kw_only=True):
@@ -251,6 +272,7 @@ class PartSettled(Message, frozen=True, kw_only=True):
     """All parts up to this one lie durably in the outbox: publisher -> inference, equipment.
 
     `begins`: the publisher has just started; outcomes of the gate told before may be lost to it.
+    A publisher that has no record yet tells `Part(0, 0)`.
     """
 
     up_to: Part
@@ -526,9 +548,71 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     challengeResult: ChallengeResult = ""
     hold: str = ""
     heldBack: HeldBack | None = None
+    otherCameras: dict[str, tuple[RecordBox, ...]] = {}
+    frameSizes: dict[str, tuple[int, int]] = {}
+    countedBy: CountedBy = "plc"
+
+
+class GateCorrection(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate did, known only after the part's record was sent: publisher -> IoT Core.
+
+    `correctionId` is the record's id and `/gate`. The last that came holds; a repeat changes nothing.
+    """
+
+    correctionId: str
+    recordId: str
+    stationId: str
+    gate: GateAction
+    acted_at_utc_ns: int
+    schemaVersion: int = 1
+
+
+class GapRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """More parts than are recorded one by one, which nobody saw: publisher -> IoT Core.
+
+    It counts as one `missed` for each number of the epoch from `from` to `to`, both included.
+    """
+
+    gapId: str
+    siteId: str
+    stationId: str
+    lineId: str
+    timestamp: str
+    epoch: int
+    from_: int = msgspec.field(name="from")
+    to: int
+    reason: str
+    product: str = ""
+    lot: str = ""
+    mode: Mode = "production"
+    schemaVersion: int = 1
 
 
 class RecordsStored(Message, frozen=True, kw_only=True):
-    """The records that the cloud keeps from now on: cloud -> publisher, which forgets them only then."""
+    """What the cloud keeps from now on: cloud -> publisher, which forgets it only then.
+
+    The ids are those of records (`recordId`), gate corrections (`correctionId`) and gaps (`gapId`).
+    """
 
     record_ids: tuple[str, ...]
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cloud will never store, and why, in words."""
+
+    record_id: str
+    reason: str
+
+
+class RecordsRefused(Message, frozen=True, kw_only=True):
+    """What the cloud will never store: cloud -> publisher, which sets it aside and goes on."""
+
+    refused: tuple[DeadLetter, ...]
+
+
+class Beat(Message, frozen=True, kw_only=True):
+    """A component's word to itself: where it is not heard, the component hears nothing else either."""
+
+    component: str
+    sequence: int
+    incarnation: str = ""

@@ -130,6 +130,33 @@ RECORDS_STORED = Stream(
     100,
     "cloud",
 )
+RECORDS_REFUSED = Stream(
+    "RecordsRefused",
+    messages.RecordsRefused,
+    "sightline/{thing}/records-refused",
+    (CLOUD,),
+    (PUBLISHER,),
+    10,
+    "cloud",
+)
+GATE_CORRECTION = Stream(
+    "GateCorrection",
+    messages.GateCorrection,
+    "sightline/{thing}/gate-corrections",
+    (PUBLISHER,),
+    (CLOUD,),
+    100,
+    "cloud",
+)
+GAP_RECORD = Stream(
+    "GapRecord",
+    messages.GapRecord,
+    "sightline/{thing}/gap-records",
+    (PUBLISHER,),
+    (CLOUD,),
+    1,
+    "cloud",
+)
 STATION_MODE = Stream(
     "StationMode", messages.StationMode, "sightline/station/mode", (PUBLISHER,), (EQUIPMENT,), 2
 )
@@ -180,6 +207,27 @@ COMMISSIONING_STEP = Stream(
     "cloud",
 )
 
+BEATS = {
+    component: Stream(
+        f"{component.rsplit('.', 1)[-1]}Beat",
+        messages.Beat,
+        f"sightline/beat/{component.rsplit('.', 1)[-1].lower()}",
+        (component,),
+        (component,),
+        1,
+    )
+    for component in COMPONENTS
+}
+CLOUD_BEAT = Stream(
+    "CloudBeat",
+    messages.Beat,
+    "sightline/{thing}/beat",
+    (PUBLISHER,),
+    (PUBLISHER,),
+    1,
+    "cloud",
+)
+
 CATALOGUE: tuple[Stream, ...] = (
     PART_TRIGGERED,
     COUNTER_ANNOUNCED,
@@ -194,6 +242,9 @@ CATALOGUE: tuple[Stream, ...] = (
     STATION_HEALTH,
     INSPECTION_RECORD,
     RECORDS_STORED,
+    RECORDS_REFUSED,
+    GATE_CORRECTION,
+    GAP_RECORD,
     STATION_MODE,
     COMMAND_ACCEPTED,
     COMMAND_CARRIED_OUT,
@@ -201,6 +252,8 @@ CATALOGUE: tuple[Stream, ...] = (
     COMMAND_OUTCOME,
     CAMERA_VIEW,
     COMMISSIONING_STEP,
+    *BEATS.values(),
+    CLOUD_BEAT,
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightline.topics import CATALOGUE, CLOUD, RECORDS_STORED, Stream
+from sightline.topics import CATALOGUE, COMPONENTS, RECORDS_STORED, Stream
 
 Json = dict[str, Any]
 THING = "${iot:Connection.Thing.ThingName}"
@@ -65,8 +65,9 @@ def device(names: Names) -> Json:
 
 def device_streams(catalogue: Sequence[Stream] = CATALOGUE) -> Json:
     """A station's own streams, as the catalogue has them, under its own name and no other's."""
-    sent = [row.topic_of(THING) for row in catalogue if CLOUD in row.readers]
-    read = [row.topic_of(THING) for row in catalogue if CLOUD in row.senders]
+    over_iot = [row for row in catalogue if row.route == "cloud"]
+    sent = [row.topic_of(THING) for row in over_iot if set(row.senders) & set(COMPONENTS)]
+    read = [row.topic_of(THING) for row in over_iot if set(row.readers) & set(COMPONENTS)]
     return _policy(
         _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in sent]),
         _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in read]),

@@ -1,12 +1,12 @@
-"""Small files, small functions."""
+"""Files of one subject, functions that fit a screen."""
 
 import ast
 from collections.abc import Mapping
 
 from tools.suite_rules.sources import Source
 
-LONGEST_FILE_LINES = 300
-LONGEST_FUNCTION_LINES = 40
+LONGEST_FILE_LINES = 600  # one subject a file; past this it surely has two
+LONGEST_FUNCTION_LINES = 60
 
 LONG_FOR_A_REASON: dict[str, str] = {
     "shared/sightline/messages.py": "all messages of a station on one page, as a reader wants them",

@@ -43,6 +43,8 @@ def _of(described: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
         return any_struct(described.cls)
     if isinstance(described, inspect.VarTupleType):
         return st.lists(_of(described.item_type), max_size=2).map(tuple)
+    if isinstance(described, inspect.TupleType):
+        return st.tuples(*(_of(kind) for kind in described.item_types))
     if isinstance(described, inspect.DictType):
         return st.dictionaries(st.text(max_size=8), _of(described.value_type), max_size=3)
     if isinstance(described, inspect.UnionType):

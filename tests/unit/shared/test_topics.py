@@ -7,6 +7,7 @@ from sightline import messages
 from sightline.topics import (
     CATALOGUE,
     CLOUD,
+    CLOUD_BEAT,
     COMPONENTS,
     INFERENCE,
     PART_CAPTURED,
@@ -39,7 +40,8 @@ def test_a_stream_connects_known_ends(stream: Stream) -> None:
     assert set(stream.senders) <= {*COMPONENTS, CLOUD}
     assert set(stream.readers) <= {*COMPONENTS, CLOUD}
     assert stream.greatest_rate_hz > 0
-    with_cloud = CLOUD in (*stream.senders, *stream.readers)
+    to_itself_by_the_cloud = stream is CLOUD_BEAT
+    with_cloud = CLOUD in (*stream.senders, *stream.readers) or to_itself_by_the_cloud
     assert with_cloud == (stream.route == "cloud") == ("{thing}" in stream.topic)
 
 
