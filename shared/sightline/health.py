@@ -21,6 +21,7 @@ SHORTEST_INTERVAL_S = 0.2
 LONGEST_FAULT = 500  # characters
 LONGEST_FACT = 2000  # it may be a list, as of the products
 FEW_WORDS = 60
+THREAD_FAULT = "thread-"  # and the thread's name: while it stands, the component is not ready
 TOO_LARGE = "health-report-too-large"
 FEWER_WORDS = "the faults are told in fewer words, and perhaps not all of them"
 
@@ -93,7 +94,7 @@ class Health:
                 component=self._component,
                 version=self._version,
                 at_utc_ns=self._clock.utc_ns(),
-                ready=self._ready,
+                ready=self._ready and not any(f.startswith(THREAD_FAULT) for f in self._faults),
                 counters=dict(self._counters),
                 gauges=dict(self._gauges),
                 faults=tuple(self._faults.values()),

@@ -1,26 +1,110 @@
-"""What must survive: SQLite databases that sync every commit, and single values synced to disk."""
+"""What must survive: SQLite databases that sync every commit, and single values synced to disk.
+
+What is damaged is set aside under another name, reported, and replaced: it never keeps a component
+from starting.
+"""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import struct
+import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from sightline.errors import FatalError
 
+Report = Callable[[str], None]
+MAX_TEXT_BYTES = 16 * 1024 * 1024
+MAX_BYTES_CHECKED_AT_START = 64 * 1024 * 1024  # more would take seconds; reading finds it later
 
-def open_journal(path: Path, schema: str) -> sqlite3.Connection:
-    """A database in WAL mode whose commits are on disk when they return; one process writes it."""
+
+def open_journal(path: Path, schema: str, report: Report | None = None) -> sqlite3.Connection:
+    """A database in WAL mode whose commits are on disk when they return; one process writes it.
+
+    A damaged one is set aside, `report` gets a sentence that says so, and a new one begins. FatalError
+    where it cannot be opened for another reason, or is damaged and there is no `report`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        return _open_checked(path, schema)
+    except sqlite3.DatabaseError as error:
+        if report is None or not (is_damage(error) or _is_no_file(path)):
+            raise FatalError(f"{path} is no usable journal: {error}") from error
+        reason = "it is no file" if _is_no_file(path) else str(error)
+    try:
+        kept = set_aside(path)
+        connection = _open_checked(path, schema)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise FatalError(f"{path} is damaged and cannot be set aside: {error}") from error
+    report(f"{path.name} is damaged ({reason}). It is kept as {kept.name}, and a new one begins.")
+    return connection
+
+
+def _open_checked(path: Path, schema: str) -> sqlite3.Connection:
+    suspect = _mark_of(path)
+    check = suspect.exists() or (path.is_file() and _is_soon_checked(path))
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        if check:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
         connection.executescript(schema)
-    except sqlite3.DatabaseError as error:
-        raise FatalError(f"{path} is no usable journal: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    suspect.unlink(missing_ok=True)
     return connection
+
+
+def _is_soon_checked(path: Path) -> bool:
+    return 0 < path.stat().st_size <= MAX_BYTES_CHECKED_AT_START
+
+
+def _is_no_file(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the database's content is at fault, and not the disk, a lock or a right."""
+    text = str(error)
+    return isinstance(error, sqlite3.DatabaseError) and (
+        not isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError)
+        or "malformed" in text
+        or "not a database" in text
+    )
+
+
+def mark_suspect(path: Path) -> None:
+    """Have a database checked as a whole when it is opened next, however large it is."""
+    with contextlib.suppress(OSError):
+        _mark_of(path).touch()
+
+
+def _mark_of(path: Path) -> Path:
+    return path.with_name(path.name + ".suspect")
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file, folder or database another name beside it, and return that; OSError."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    kept = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    path.replace(kept)
+    for suffix in ("-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.replace(kept.with_name(kept.name + suffix))
+    sync_folder(path.parent)
+    return kept
 
 
 class DurableText:
@@ -31,11 +115,36 @@ class DurableText:
         self._draft = path.with_suffix(".new")
 
     def load(self) -> str | None:
-        """What was stored last, or None."""
+        """What was stored last, or None; OSError or UnicodeDecodeError if it cannot be read."""
         try:
-            return self._path.read_text(encoding="utf-8")
+            with self._path.open("rb") as file:
+                content = file.read(MAX_TEXT_BYTES + 1)
         except FileNotFoundError:
             return None
+        if len(content) > MAX_TEXT_BYTES:
+            raise OSError(errno.EFBIG, f"more than {MAX_TEXT_BYTES} bytes", str(self._path))
+        return content.decode("utf-8")
+
+    def load_or_set_aside(self, report: Report) -> str | None:
+        """What was stored last; None if there is nothing, or nothing that can be read.
+
+        What cannot be read is set aside, and `report` gets a sentence that says so.
+        """
+        try:
+            return self.load()
+        except (OSError, UnicodeDecodeError) as error:
+            self.set_aside(_in_words(error), report)
+            return None
+
+    def set_aside(self, reason: str, report: Report) -> None:
+        """Keep what is stored under another name, because of what `reason` says of its content."""
+        name = self._path.name
+        try:
+            kept = set_aside(self._path)
+        except OSError as error:
+            report(f"{name} is damaged ({reason}) and cannot be set aside: {_in_words(error)}.")
+        else:
+            report(f"{name} is damaged ({reason}). It is kept as {kept.name} and not used.")
 
     def store(self, text: str) -> None:
         """Replace the text; on disk when this returns. OSError: what was stored before stays."""
@@ -53,6 +162,12 @@ class DurableText:
         sync_folder(self._path.parent)
 
 
+def _in_words(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is no UTF-8 text"
+    return (error.strerror or str(error)).lower()
+
+
 def _open_draft(path: str, flags: int) -> int:
     return os.open(path, flags, 0o640)
 
@@ -61,10 +176,12 @@ class DurableRecord:
     """One short record that is often replaced: two places in a file of fixed size, written in turn.
 
     Faster than `DurableText`: nothing but the place's bytes goes to disk. A write that was cut off
-    leaves the other place, with the record before it.
+    leaves the other place, with the record before it: each has a page and a disk sector of its own.
     """
 
-    PLACE_BYTES = 512
+    PLACE_BYTES = 4096
+    MAX_BYTES = 496
+    _EARLIER_PLACE_BYTES = 512
     _HEAD = struct.Struct("<QII")  # sequence from 1, length, CRC-32 of sequence and content
 
     def __init__(self, path: Path) -> None:
@@ -80,7 +197,9 @@ class DurableRecord:
             return None
         if not any(content):
             return None
-        found = [self._read(content, place) for place in (0, 1)]
+        earlier = len(content) == 2 * self._EARLIER_PLACE_BYTES
+        place_bytes = self._EARLIER_PLACE_BYTES if earlier else self.PLACE_BYTES
+        found = [self._read(content, place * place_bytes) for place in (0, 1)]
         whole = [record for record in found if record is not None]
         if not whole:
             raise ValueError(f"{self._path} holds no whole record in {len(content)} bytes")
@@ -89,13 +208,16 @@ class DurableRecord:
 
     def store(self, content: bytes) -> None:
         """Replace the record, of at most 496 bytes; on disk when this returns."""
-        if len(content) > self.PLACE_BYTES - self._HEAD.size:
+        if len(content) > self.MAX_BYTES:
             raise ValueError(f"a record of {len(content)} bytes does not fit")
-        descriptor = self._opened()
         sequence = self._sequence + 1
         head = self._HEAD.pack(sequence, len(content), _checksum(sequence, content))
-        os.pwrite(descriptor, head + content, sequence % 2 * self.PLACE_BYTES)
-        os.fdatasync(descriptor)
+        place = sequence % 2 * self.PLACE_BYTES
+        if self._descriptor is None and not self._is_of_this_size():
+            self._begin_file(bytes(place) + head + content)
+        else:
+            os.pwrite(self._opened(), head + content, place)
+            os.fdatasync(self._opened())
         self._sequence = sequence
 
     def close(self) -> None:
@@ -106,18 +228,24 @@ class DurableRecord:
 
     def _opened(self) -> int:
         if self._descriptor is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o640)
-            if os.fstat(descriptor).st_size != 2 * self.PLACE_BYTES:
-                os.truncate(descriptor, 0)
-                os.pwrite(descriptor, bytes(2 * self.PLACE_BYTES), 0)
-                os.fsync(descriptor)
-                sync_folder(self._path.parent)
-            self._descriptor = descriptor
+            self._descriptor = os.open(self._path, os.O_RDWR)
         return self._descriptor
 
-    def _read(self, content: bytes, place: int) -> tuple[int, bytes] | None:
-        start = place * self.PLACE_BYTES
+    def _is_of_this_size(self) -> bool:
+        return self._path.is_file() and self._path.stat().st_size == 2 * self.PLACE_BYTES
+
+    def _begin_file(self, content: bytes) -> None:
+        """A file of full size with this content, in place of one that is not there or of another size."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self._path.with_name(self._path.name + ".new")
+        with open(draft, "wb", opener=_open_draft) as file:
+            file.write(content.ljust(2 * self.PLACE_BYTES, b"\0"))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+        sync_folder(self._path.parent)
+
+    def _read(self, content: bytes, start: int) -> tuple[int, bytes] | None:
         if len(content) < start + self._HEAD.size:
             return None
         sequence, length, checksum = self._HEAD.unpack_from(content, start)
