@@ -5,6 +5,7 @@ takes it from there. So no callback of the transport ever blocks, and no handler
 """
 
 import queue
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import msgspec
 
 from sightline.clock import SystemClock
 from sightline.codec import decode
-from sightline.errors import MessageError
+from sightline.errors import CommandError, MessageError
 from sightline.topics import Stream
 
 
@@ -27,6 +28,30 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Leave the transport."""
+
+
+class NucleusControl(Protocol):
+    """What a component may ask of its nucleus beside messages."""
+
+    def renew_cloud_subscriptions(self) -> None:
+        """Open the subscriptions at IoT Core again: a nucleus may have lost them without a word."""
+
+    def restart_component(self, name: str) -> None:
+        """Have the nucleus start a component again, a BROKEN one, too.
+
+        CommandError if the nucleus refuses, TransportError if it does not answer.
+        """
+
+
+class NoNucleus:
+    """Where there is no nucleus: in tests and replays."""
+
+    def renew_cloud_subscriptions(self) -> None:
+        """Nothing to open again."""
+
+    def restart_component(self, name: str) -> None:
+        """CommandError: nobody could."""
+        raise CommandError(f"{name} cannot be restarted: there is no nucleus")
 
 
 @dataclass(frozen=True)
@@ -54,6 +79,13 @@ class NucleusGone:
 
 
 @dataclass(frozen=True)
+class RestartNeeded:
+    """Something of this process ended that only a new process brings back; the component must leave."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class ConfigurationChanged:
     """The nucleus changed the component's configuration."""
 
@@ -64,6 +96,13 @@ class Inbox:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._clock = SystemClock()
+        self._listeners: dict[type[msgspec.Struct], Callable[[msgspec.Struct], None]] = {}
+
+    def listen(
+        self, message_type: type[msgspec.Struct], hear: Callable[[msgspec.Struct], None]
+    ) -> None:
+        """Let `hear` have all messages of a type, at once and on the transport's thread, and nobody else."""
+        self._listeners[message_type] = hear
 
     def post(self, event: object) -> None:
         """Add an event from any thread; never blocks."""
@@ -77,7 +116,11 @@ class Inbox:
         except MessageError as error:
             self.post(Refused(stream, error))
         else:
-            self.post(Delivery(stream, message, received))
+            hear = self._listeners.get(stream.message)
+            if hear is not None:
+                hear(message)
+            else:
+                self.post(Delivery(stream, message, received))
 
     def take(self, timeout_s: float) -> object | None:
         """The next event, or None when none came in time."""

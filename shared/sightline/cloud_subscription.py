@@ -4,11 +4,13 @@ It has a thread of its own: a component starts, and goes on, while the cloud is 
 """
 
 import concurrent.futures
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from awscrt.exceptions import AwsCrtError
 from awsiot.greengrasscoreipc import model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
@@ -36,16 +38,23 @@ class CloudSubscription(threading.Thread):
         self._is_connected = is_connected
         self._closed = threading.Event()
         self._ended = threading.Event()
+        self._operation: Any = None
 
     def run(self) -> None:
         """Bind, and bind again when the stream closes, until the nucleus goes or `end`."""
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         while self._wanted():
-            self._closed.clear()
-            if self._bind():
+            # of its own for each stream: one that is closed late must not end the next one
+            self._closed = closed = threading.Event()
+            if self._wanted() and self._bind(closed):
                 backoff.succeeded()
-                self._closed.wait()
+                closed.wait()
+            self._unbind()
             self._ended.wait(backoff.failed())
+
+    def renew(self) -> None:
+        """Bind anew: the nucleus may have forgotten the subscription without closing the stream."""
+        self._closed.set()
 
     def end(self) -> None:
         """Bind no more."""
@@ -55,29 +64,32 @@ class CloudSubscription(threading.Thread):
     def _wanted(self) -> bool:
         return not self._ended.is_set() and self._is_connected()
 
-    def _bind(self) -> bool:
-        operation: Any = None
+    def _bind(self, closed: threading.Event) -> bool:
         try:
-            bound, operation = self._client.subscribe_to_iot_core_async(
+            bound, self._operation = self._client.subscribe_to_iot_core_async(
                 topic_name=self._topic,
                 qos="1",
                 on_stream_event=self._receive,
                 on_stream_error=self._keep_stream,
-                on_stream_closed=self._closed.set,
+                on_stream_closed=closed.set,
             )
             bound.result(ANSWER_TIMEOUT_S)
         except (
-            model.GreengrassCoreIPCError,
-            RuntimeError,
+            AwsCrtError,
+            RuntimeError,  # the client's own errors and the nucleus's refusals are of this type
             concurrent.futures.TimeoutError,
         ) as error:
             text = getattr(error, "message", None) or str(error) or type(error).__name__
             log.warning("not bound; again soon", extra={"topic": self._topic, "error": text})
-            if operation is not None:
-                operation.close()
             return False
         log.info("bound to the cloud", extra={"topic": self._topic})
         return True
+
+    def _unbind(self) -> None:
+        operation, self._operation = self._operation, None
+        if operation is not None:
+            with contextlib.suppress(AwsCrtError, RuntimeError):
+                operation.close()
 
     def _receive(self, event: model.IoTCoreMessage) -> None:
         message = event.message

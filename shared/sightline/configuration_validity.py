@@ -3,13 +3,16 @@
 Nucleus Lite does not ask; there a component refuses a wrong configuration when it comes.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from awscrt.exceptions import AwsCrtError
 from awsiot.greengrasscoreipc import model
 
 from sightline.ipc_streams import questions
 
+log = logging.getLogger(__name__)
 Refusal = Callable[[dict[str, Any]], str]
 
 
@@ -21,13 +24,20 @@ def answer_for(client: Any, refusal: Refusal) -> Any:
 
     def on_event(events: model.ValidateConfigurationUpdateEvents) -> None:
         event = events.validate_configuration_update_event
-        words = refusal(dict(event.configuration or {}))
+        try:
+            words = refusal(dict(event.configuration or {}))
+        except Exception as error:
+            log.exception("a configuration cannot be looked at")
+            words = f"the configuration cannot be looked at: {type(error).__name__}: {error}"
         report = model.ConfigurationValidityReport(
             status="REJECTED" if words else "ACCEPTED",
             deployment_id=event.deployment_id,
             message=words or None,
         )
-        # not waited for: the client's own thread must not wait for the client
-        client.send_configuration_validity_report_async(configuration_validity_report=report)
+        try:
+            # not waited for: the client's own thread must not wait for the client
+            client.send_configuration_validity_report_async(configuration_validity_report=report)
+        except (AwsCrtError, RuntimeError) as error:
+            log.warning("not answered about a configuration", extra={"error": repr(error)})
 
     return questions(client.subscribe_to_validate_configuration_updates, on_event, "configurations")

@@ -15,7 +15,8 @@ SightlineError
     ├── PictureError           a picture cannot be decoded
     ├── ModelError             a model file is missing, broken or of the wrong shape
     ├── RecipeError            a recipe or deployment file is wrong
-    └── NucleusGoneError       the connection to the nucleus is closed; leave and be started again
+    ├── NucleusGoneError       the connection to the nucleus is closed; leave and be started again
+    └── RestartNeededError     this process cannot go on; leave and be started again
 """
 
 
@@ -81,3 +82,7 @@ class RecipeError(FatalError):
 
 class NucleusGoneError(FatalError):
     """The connection to the nucleus is closed; the process must leave and be started again."""
+
+
+class RestartNeededError(FatalError):
+    """This process cannot do its work any more; a new one can, so the nucleus is to start it."""

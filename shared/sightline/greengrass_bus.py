@@ -6,11 +6,15 @@ restart): the inbox gets `NucleusGone`, and the component leaves and is started 
 """
 
 import concurrent.futures
+import contextlib
 import logging
 import os
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
+from awscrt.exceptions import AwsCrtError
 from awsiot.eventstreamrpc import LifecycleHandler
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
@@ -20,12 +24,22 @@ from sightline.bus import ConfigurationChanged, Inbox, NucleusGone
 from sightline.cloud_subscription import CloudSubscription
 from sightline.codec import encode
 from sightline.configuration_validity import Refusal, answer_for
-from sightline.errors import CloudUnreachableError, NucleusGoneError, TransportError
+from sightline.errors import (
+    CloudUnreachableError,
+    CommandError,
+    FatalError,
+    NucleusGoneError,
+    TransportError,
+)
 from sightline.ipc_streams import keep_stream
 from sightline.topics import Stream
 
 log = logging.getLogger(__name__)
 REQUEST_TIMEOUT_S = 10.0
+GOODBYE_S = 0.5  # a closed socket is noticed by a request before the client tells of it
+T = TypeVar("T")
+# what a request raises whose connection ends; the nucleus's refusals are RuntimeErrors, too
+CONNECTION_ERRORS = (AwsCrtError, RuntimeError, OSError, concurrent.futures.TimeoutError)
 
 
 class _Lifecycle(LifecycleHandler):  # type: ignore[misc]
@@ -33,10 +47,15 @@ class _Lifecycle(LifecycleHandler):  # type: ignore[misc]
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self.connected = True
+        self.closed = threading.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return not self.closed.is_set()
 
     def on_disconnect(self, reason: Exception | None) -> None:
-        self.connected = False
+        self.closed.set()
         self._inbox.post(NucleusGone(str(reason or "closed")))
 
     def on_error(self, error: Exception) -> bool:
@@ -53,6 +72,7 @@ class GreengrassBus:
         self._lifecycle = _Lifecycle(inbox)
         self._client = GreengrassCoreIPCClientV2(client=_connect(self._lifecycle), executor=None)
         self._operations: list[Any] = []
+        self._subscriptions: dict[Stream, Any] = {}
         self._cloud_subscriptions: list[CloudSubscription] = []
 
     def publish(self, stream: Stream, message: msgspec.Struct) -> None:
@@ -72,32 +92,63 @@ class GreengrassBus:
                     ),
                 )
             future.result(REQUEST_TIMEOUT_S)
-        except (
-            model.GreengrassCoreIPCError,
-            RuntimeError,
-            concurrent.futures.TimeoutError,
-        ) as error:
+        except CONNECTION_ERRORS as error:
             raise self._translated(stream, error) from error
 
     def subscribe(self, stream: Stream) -> None:
         """Let the stream's messages come into the inbox; from the cloud as soon as it answers."""
         if stream.route == "cloud":
             self._subscribe_to_cloud(stream)
-            return
+        else:
+            self._subscriptions[stream] = self._subscribed(stream)
 
+    def renew_subscriptions(self) -> None:
+        """Open all local subscriptions again; TransportError, NucleusGoneError."""
+        for stream, operation in list(self._subscriptions.items()):
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                operation.close()
+            self._subscriptions[stream] = self._subscribed(stream)
+
+    def renew_cloud_subscriptions(self) -> None:
+        """Open the subscriptions at IoT Core again; they are bound as soon as it answers."""
+        for subscription in self._cloud_subscriptions:
+            subscription.renew()
+
+    def restart_component(self, name: str) -> None:
+        """Have the nucleus start a component again; CommandError if it refuses, TransportError."""
+        try:
+            answer = self._client.restart_component_async(component_name=name).result(
+                REQUEST_TIMEOUT_S
+            )
+        except model.GreengrassCoreIPCError as error:
+            raise CommandError(
+                f"the nucleus does not restart {name}: {_words_of(error)}"
+            ) from error
+        except CONNECTION_ERRORS as error:
+            raise TransportError(f"the nucleus does not answer: {_words_of(error)}") from error
+        if answer.restart_status != "SUCCEEDED":
+            words = answer.message or answer.restart_status or "it does not say why"
+            raise CommandError(f"the nucleus does not restart {name}: {words}")
+
+    def _subscribed(self, stream: Stream) -> Any:
         def on_event(event: model.SubscriptionResponseMessage) -> None:
             if event.binary_message is not None:
                 self._inbox.deliver(stream, event.binary_message.message)
             else:
                 self._inbox.deliver(stream, b"not a binaryMessage")
 
-        _, operation = self._client.subscribe_to_topic(
-            topic=stream.topic_of(self._thing_name),
-            on_stream_event=on_event,
-            on_stream_error=keep_stream,
-            on_stream_closed=lambda: None,
-        )
-        self._operations.append(operation)
+        def request() -> Any:
+            answer, operation = self._client.subscribe_to_topic_async(
+                topic=stream.topic_of(self._thing_name),
+                receive_mode=model.ReceiveMode.RECEIVE_ALL_MESSAGES,
+                on_stream_event=on_event,
+                on_stream_error=keep_stream,
+                on_stream_closed=lambda: None,
+            )
+            answer.result(REQUEST_TIMEOUT_S)
+            return operation
+
+        return self._asked(f"to subscribe to {stream.name}", request)
 
     def _subscribe_to_cloud(self, stream: Stream) -> None:
         subscription = CloudSubscription(
@@ -111,46 +162,76 @@ class GreengrassBus:
 
     def configuration(self) -> dict[str, Any]:
         """The component's whole configuration as the nucleus has it."""
-        response = self._client.get_configuration()
+        response = self._asked(
+            "for the configuration",
+            lambda: self._client.get_configuration_async().result(REQUEST_TIMEOUT_S),
+        )
         return dict(response.value or {})
 
     def watch_configuration(self) -> None:
         """Let changes of the configuration come into the inbox."""
-        _, operation = self._client.subscribe_to_configuration_update(
-            key_path=[],
-            on_stream_event=lambda event: self._inbox.post(ConfigurationChanged()),
-            on_stream_error=keep_stream,
-            on_stream_closed=lambda: None,
+        _, operation = self._asked(
+            "to tell of new configurations",
+            lambda: self._client.subscribe_to_configuration_update(
+                key_path=[],
+                on_stream_event=lambda event: self._inbox.post(ConfigurationChanged()),
+                on_stream_error=keep_stream,
+                on_stream_closed=lambda: None,
+            ),
         )
         self._operations.append(operation)
 
     def answer_for_configuration(self, refusal: Refusal) -> None:
         """Let the nucleus ask whether a new configuration can be, where it asks."""
-        operation = answer_for(self._client, refusal)
+        operation = self._asked(
+            "to ask about new configurations", lambda: answer_for(self._client, refusal)
+        )
         if operation is not None:
             self._operations.append(operation)
 
     def watch_updates(self) -> None:
         """Let the nucleus's questions before an update come into the inbox, where it asks."""
-        operation = updates.listen(self._client, self._inbox)
+        operation = self._asked(
+            "to ask before updates", lambda: updates.listen(self._client, self._inbox)
+        )
         if operation is not None:
             self._operations.append(operation)
 
     def answer_update(self, deployment_id: str, recheck_ms: int) -> None:
         """Let an update go on (0), or have the nucleus ask again after that time."""
-        updates.answer(self._client, deployment_id, recheck_ms)
+        self._asked(
+            "to wait with an update",
+            lambda: updates.answer(self._client, deployment_id, recheck_ms),
+        )
 
     def close(self) -> None:
         """Close the connection; the client's own threads end with the process."""
         for subscription in self._cloud_subscriptions:
             subscription.end()
-        self._client.close()
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            self._client.close()
+
+    def _asked(self, what: str, request: Callable[[], T]) -> T:
+        """The nucleus's answer; FatalError if it refuses, TransportError if none comes, NucleusGoneError."""
+        try:
+            return request()
+        except model.GreengrassCoreIPCError as error:
+            raise FatalError(f"asked {what}, the nucleus refuses: {_words_of(error)}") from error
+        except CONNECTION_ERRORS as error:
+            if self._lifecycle.closed.wait(GOODBYE_S):
+                raise NucleusGoneError("the nucleus closed the connection") from error
+            text = f"asked {what}, the nucleus does not answer: {_words_of(error)}"
+            raise TransportError(text) from error
 
     def _translated(self, stream: Stream, error: Exception) -> Exception:
         if not self._lifecycle.connected:
             return NucleusGoneError(f"{stream.name}: the nucleus closed the connection")
-        text = f"{stream.name}: {type(error).__name__}: {getattr(error, 'message', None) or error}"
+        text = f"{stream.name}: {_words_of(error)}"
         return CloudUnreachableError(text) if stream.route == "cloud" else TransportError(text)
+
+
+def _words_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {getattr(error, 'message', None) or error}"
 
 
 def _connect(lifecycle: _Lifecycle) -> Any:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -30,7 +30,7 @@ class Health:
     """Collects what a component reports of itself; may be used from any thread."""
 
     def __init__(self, component: str, version: str, station_id: str, clock: Clock) -> None:
-        self._component = component
+        self.component = component
         self._version = version
         self._station_id = station_id
         self._clock = clock
@@ -91,7 +91,7 @@ class Health:
         with self._lock:
             return StationHealth(
                 station_id=self._station_id,
-                component=self._component,
+                component=self.component,
                 version=self._version,
                 at_utc_ns=self._clock.utc_ns(),
                 ready=self._ready and not any(f.startswith(THREAD_FAULT) for f in self._faults),
@@ -108,26 +108,42 @@ class HealthReporter(threading.Thread):
     So a slow cloud does not delay a part.
     """
 
-    def __init__(self, bus: Bus, health: Health, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        health: Health,
+        inbox: Inbox,
+        each_second: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(name="health", daemon=True)
         self._bus = bus
         self._health = health
         self._inbox = inbox
+        self._each_second = each_second
 
     def run(self) -> None:
         """Report until the process ends or the nucleus goes."""
         while True:
             self._health.gauge("inbox_depth", self._inbox.depth())
             try:
-                self._bus.publish(STATION_HEALTH, self._report())
-                self._health.clear_fault("cloud-unreachable")
+                self._each_second()
+                self.report_once()
             except NucleusGoneError:
                 return
-            except TransportError as error:
-                if self._health.raise_fault("cloud-unreachable", str(error), "warning"):
-                    log.warning("IoT Core is away", extra={"error": str(error)})
+            except Exception as error:
+                log.error("health is not reported", exc_info=error)
+                self._health.count("reports_failed")
             time.sleep(SHORTEST_INTERVAL_S)
             self._health.wait_for_news(REPORT_INTERVAL_S - SHORTEST_INTERVAL_S)
+
+    def report_once(self) -> None:
+        """Publish the report as things stand; NucleusGoneError."""
+        try:
+            self._bus.publish(STATION_HEALTH, self._report())
+            self._health.clear_fault("cloud-unreachable")
+        except TransportError as error:
+            if self._health.raise_fault("cloud-unreachable", str(error), "warning"):
+                log.warning("IoT Core is away", extra={"error": str(error)})
 
     def _report(self) -> StationHealth:
         whole = self._health.report()

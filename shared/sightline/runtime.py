@@ -1,22 +1,43 @@
 """What each component's `__main__` runs: connect, configure, then one loop of events and ticks."""
 
+import contextlib
 import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from sightline import __version__
-from sightline.bus import Bus, ConfigurationChanged, Delivery, Inbox, NucleusGone, Refused
+from sightline.beats import BeatBus, Beats
+from sightline.bus import (
+    Bus,
+    ConfigurationChanged,
+    Delivery,
+    Inbox,
+    NoNucleus,
+    NucleusControl,
+    NucleusGone,
+    Refused,
+    RestartNeeded,
+)
 from sightline.clock import Clock, SystemClock
 from sightline.configuration import Configuration, load_configuration
-from sightline.errors import ConfigurationError, FatalError, NucleusGoneError
-from sightline.health import Health, HealthReporter
+from sightline.errors import (
+    ConfigurationError,
+    FatalError,
+    NucleusGoneError,
+    RestartNeededError,
+    TransportError,
+)
+from sightline.folder_lock import FolderLock
+from sightline.health import THREAD_FAULT, Health, HealthReporter
 from sightline.journal import DurableText
 from sightline.logs import configure_logging
 from sightline.topics import streams_read_by
@@ -25,8 +46,16 @@ from sightline.updates import UpdateAsked, UpdateConsent
 log = logging.getLogger(__name__)
 
 NOT_KEPT = "configuration-not-kept"
+ENDED = "ended"
+IN_USE = "work-folder-in-use"
+UNFORESEEN = "unforeseen-error"
+UNFORESEEN_SHOWN_S = 60.0
+REPORT_WAITING_EACH_S = 5.0
+MAX_FAILED_TICKS = 50
+FAILED_TICK_WAIT_S = 0.5
 EXIT_STOPPED = 0
 EXIT_FATAL = 1
+EXIT_RESTART = 70  # EX_SOFTWARE: a new process can do what this one cannot
 EXIT_NUCLEUS_GONE = 75  # EX_TEMPFAIL: start me again
 
 C = TypeVar("C", bound=Configuration)
@@ -43,6 +72,7 @@ class Context(Generic[C]):
     health: Health
     station_id: str
     work_folder: Path
+    nucleus: NucleusControl = field(default_factory=NoNucleus)
 
 
 @dataclass(frozen=True)
@@ -82,7 +112,11 @@ class _Stop:
 def run_component(
     name: str, configuration_type: type[C], build: Callable[[Context[C]], Component]
 ) -> int:
-    """Run a component until it is told to stop or the nucleus goes; returns the exit code."""
+    """Run a component until it is told to stop, the nucleus goes or it cannot go on; never returns.
+
+    The process ends at once, with one of the exit codes above: the SDK's own threads may still wait for
+    a nucleus that is gone.
+    """
     from sightline.greengrass_bus import GreengrassBus  # late: loads the AWS C libraries
 
     configure_logging(os.environ.get("SIGHTLINE_LOG_LEVEL", "INFO"))
@@ -91,11 +125,23 @@ def run_component(
         signal.signal(number, lambda *_: inbox.post(_Stop()))
     station_id = os.environ.get("AWS_IOT_THING_NAME", "station")
     health = Health(name, __version__, station_id, clock)
+    watch_threads(health, inbox)
     try:
         bus = GreengrassBus(inbox)
+    except FatalError as error:
+        return _leave(_exit_code(error, None, health))
+    try:
+        wait_for_folder(Path.cwd(), inbox, lambda: HealthReporter(bus, health, inbox), health)
         values = ConfigurationKeeper(configuration_type, Path.cwd(), health)
         context = Context(
-            values.first(bus.configuration()), bus, inbox, clock, health, station_id, Path.cwd()
+            values.first(bus.configuration()),
+            bus,
+            inbox,
+            clock,
+            health,
+            station_id,
+            Path.cwd(),
+            bus,
         )
         component = build(context)
         for stream in streams_read_by(name):
@@ -104,13 +150,88 @@ def run_component(
         bus.answer_for_configuration(values.refusal)
         bus.watch_updates()
         log.info("component runs", extra={"component": name, "version": __version__})
-        return _Loop(context, component, values, bus).run()
-    except NucleusGoneError as error:
+        return _leave(_Loop(context, component, values, bus).run())
+    except _Stopped:
+        return _leave(EXIT_STOPPED)
+    except Exception as error:  # noqa: BLE001 whatever it is, it is told, and the process leaves
+        return _leave(_exit_code(error, bus, health))
+
+
+def _exit_code(error: Exception, bus: Bus | None, health: Health) -> int:
+    """What a component that cannot go on ends with; it says why to the log and, if it can, to the cloud."""
+    if isinstance(error, NucleusGoneError):
         log.error("the nucleus is gone; leaving", extra={"error": str(error)})
-        return _leave(EXIT_NUCLEUS_GONE)
-    except FatalError as error:
+        return EXIT_NUCLEUS_GONE
+    if isinstance(error, TransportError):
+        log.error("the nucleus does not answer; leaving", extra={"error": str(error)})
+        return EXIT_NUCLEUS_GONE
+    if isinstance(error, FatalError):
         log.error("cannot run", extra={"error": str(error)})
-        return EXIT_FATAL
+        words = str(error)
+    else:
+        log.error("cannot run", exc_info=error)
+        words = f"{type(error).__name__}: {error}"
+    if bus is not None:
+        _say_last_words(bus, health, words)
+    return EXIT_RESTART if isinstance(error, RestartNeededError) else EXIT_FATAL
+
+
+def _say_last_words(bus: Bus, health: Health, words: str) -> None:
+    """Nobody else tells why a component ended, and one that ends three times within an hour stays away."""
+    health.set_ready(False)
+    health.raise_fault(ENDED, f"The component ended: {words}")
+    with contextlib.suppress(Exception):
+        HealthReporter(bus, health, Inbox()).report_once()
+
+
+def watch_threads(health: Health, inbox: Inbox) -> None:
+    """Have a thread that ends by an error make the component leave: it is never missed in silence."""
+
+    def ended(arguments: threading.ExceptHookArgs) -> None:
+        if issubclass(arguments.exc_type, SystemExit):
+            return
+        name = arguments.thread.name if arguments.thread is not None else "?"
+        reason = f"the thread {name} ended: {arguments.exc_type.__name__}: {arguments.exc_value}"
+        traceback = (arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
+        log.error("a thread ended", exc_info=traceback, extra={"worker": name})  # type: ignore[arg-type]
+        health.raise_fault(THREAD_FAULT + name, f"The component starts again, because {reason}")
+        gone = issubclass(arguments.exc_type, NucleusGoneError)
+        inbox.post(NucleusGone(str(arguments.exc_value)) if gone else RestartNeeded(reason))
+
+    threading.excepthook = ended
+
+
+def wait_for_folder(
+    folder: Path,
+    inbox: Inbox,
+    reporter: Callable[[], HealthReporter],
+    health: Health,
+    look_again_s: float = 0.2,
+) -> FolderLock:
+    """Wait until no older process of the component works in the folder; until then it is a fault.
+
+    An older one may still run when its nucleus was killed; two would write one journal.
+    """
+    lock = FolderLock(folder)
+    report_at_s = time.monotonic()
+    while not lock.acquire():
+        event = inbox.take(look_again_s)
+        if isinstance(event, _Stop):
+            raise _Stopped
+        if isinstance(event, NucleusGone):
+            raise NucleusGoneError(event.reason)
+        if time.monotonic() >= report_at_s:
+            report_at_s = time.monotonic() + REPORT_WAITING_EACH_S
+            text = (
+                f"An older process of this component ({lock.holder() or 'unknown'}) still works in "
+                f"{folder.name}. This one waits until it has ended; end it if it hangs."
+            )
+            if health.raise_fault(IN_USE, text):
+                log.error("waiting for an older process", extra={"pid": lock.holder()})
+            reporter().report_once()
+    if health.clear_fault(IN_USE):
+        log.info("the older process has ended")
+    return lock
 
 
 class ConfigurationKeeper(Generic[C]):
@@ -182,20 +303,32 @@ class ConfigurationKeeper(Generic[C]):
         return load_configuration(self._type, values)
 
 
+class _Stopped(Exception):
+    """Asked to stop before anything ran."""
+
+
+class _Nucleus(Nucleus, Bus, BeatBus, Protocol):
+    """All that the loop needs of the connection."""
+
+
 class _Loop(Generic[C]):
     def __init__(
         self,
         context: Context[C],
         component: Component,
         values: ConfigurationKeeper[C],
-        nucleus: Nucleus,
+        nucleus: _Nucleus,
     ) -> None:
         self._context = context
         self._component = component
         self._values = values
         self._nucleus = nucleus
         self._consent = UpdateConsent(context.clock)
-        HealthReporter(context.bus, context.health, context.inbox).start()
+        self._failed_ticks = 0
+        self._unforeseen_until_s: float | None = None
+        health, inbox, name = context.health, context.inbox, context.health.component
+        beats = Beats(name, context.station_id, nucleus, inbox, health, context.clock)
+        HealthReporter(nucleus, health, inbox, beats.tick).start()
 
     def run(self) -> int:
         """Take events and ticks until stopped."""
@@ -205,12 +338,47 @@ class _Loop(Generic[C]):
             if isinstance(event, _Stop):
                 log.info("asked to stop")
                 self._component.close()
-                return _leave(EXIT_STOPPED)
+                return EXIT_STOPPED
             if isinstance(event, NucleusGone):
                 raise NucleusGoneError(event.reason)
+            if isinstance(event, RestartNeeded):
+                raise RestartNeededError(event.reason)
             if event is not None:
-                self._dispatch(event)
+                self._guarded(event)
+            wait_s = self._tick()
+
+    def _guarded(self, event: object) -> None:
+        """One event that nobody foresaw is lost alone, and told; what it was about is not done."""
+        try:
+            self._dispatch(event)
+        except (NucleusGoneError, RestartNeededError):
+            raise
+        except Exception as error:  # noqa: BLE001 nobody foresaw it, so it can be anything
+            self._report_unforeseen(error, f"handling {type(event).__name__}")
+
+    def _tick(self) -> float:
+        try:
             wait_s = self._component.tick()
+        except (NucleusGoneError, RestartNeededError):
+            raise
+        except Exception as error:
+            self._failed_ticks += 1
+            self._report_unforeseen(error, "its periodic work")
+            if self._failed_ticks >= MAX_FAILED_TICKS:
+                raise RestartNeededError(f"its periodic work fails: {error}") from error
+            return FAILED_TICK_WAIT_S
+        self._failed_ticks = 0
+        if self._unforeseen_until_s is not None and time.monotonic() > self._unforeseen_until_s:
+            self._unforeseen_until_s = None
+            self._context.health.clear_fault(UNFORESEEN)
+        return wait_s
+
+    def _report_unforeseen(self, error: Exception, where: str) -> None:
+        self._unforeseen_until_s = time.monotonic() + UNFORESEEN_SHOWN_S
+        self._context.health.count("unforeseen_errors")
+        text = f"An error that is not foreseen, in {where}: {type(error).__name__}: {error}"
+        self._context.health.raise_fault(UNFORESEEN, f"{text}. Please report the component's log.")
+        log.error("unforeseen error", exc_info=error, extra={"where": where})
 
     def _dispatch(self, event: object) -> None:
         if isinstance(event, Refused):

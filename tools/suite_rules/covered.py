@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 
+from sightline.messages import Beat
 from sightline.topics import CATALOGUE, CLOUD, COMPONENTS, Stream
 from tools.suite_rules.sources import Source, area_of
 from tools.suite_rules.streams import CATALOGUE_PATH
@@ -49,7 +50,7 @@ def silent_streams(sources: Iterable[Source], catalogue: Iterable[Stream] = CATA
     """One line for each sender or reader in the catalogue whose code does not know the stream.
 
     Who sends names the row, itself or in shared code; who reads is handed all its rows by the bus, and
-    names the message.
+    names the message. Beats are sent and heard by the kernel, for each component.
     """
     named: dict[str, set[str]] = {}
     for source in sources:
@@ -58,7 +59,7 @@ def silent_streams(sources: Iterable[Source], catalogue: Iterable[Stream] = CATA
         if area_of(source.path) not in ("", "tests", "tools"):
             named.setdefault(area_of(source.path), set()).update(_names(source.text))
     shared = named.get("sightline", set())
-    rows = tuple(catalogue)
+    rows = tuple(row for row in catalogue if row.message is not Beat)
     return [
         *(
             f"stream {row.name}: {party} sends it by the catalogue, but its code never names the row"

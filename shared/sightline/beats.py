@@ -1,0 +1,197 @@
+"""A component hears its own beat, or it hears nothing at all.
+
+A nucleus may lose its subscriptions without a word: its streams stay open, and publishing is answered as
+before. So a component tells itself something each second. Where that is not heard although the nucleus
+took it, all subscriptions are opened again; where that does not help, the component leaves and is started
+again.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from sightline.bus import Inbox, RestartNeeded
+from sightline.clock import Clock
+from sightline.errors import TransportError
+from sightline.health import Health
+from sightline.messages import Beat
+from sightline.topics import BEATS, CLOUD_BEAT, PUBLISHER, Stream
+
+log = logging.getLogger(__name__)
+NS_PER_S = 1_000_000_000
+DEAF = "nucleus-deaf"
+DEAF_TO_CLOUD = "cloud-deaf"
+
+
+class BeatBus(Protocol):
+    """What beats need of the bus."""
+
+    def publish(self, stream: Stream, message: msgspec.Struct) -> None: ...
+
+    def renew_subscriptions(self) -> None: ...
+
+    def renew_cloud_subscriptions(self) -> None: ...
+
+
+class OwnBeat:
+    """One beat on one stream, sent each interval; missed when several that were taken are not heard.
+
+    The subscriptions are to be opened again after `max_unheard` beats, and after ever more of them while
+    that does not help, up to `max_wait` beats. Used by one thread, but for `hear`.
+    """
+
+    def __init__(
+        self,
+        component: str,
+        station_id: str,
+        clock: Clock,
+        *,
+        stream: Stream,
+        interval_s: float,
+        max_unheard: int,
+        max_wait: int,
+    ) -> None:
+        self.stream = stream
+        self._component = component
+        self._station_id = station_id
+        self._clock = clock
+        self._interval_ns = round(interval_s * NS_PER_S)
+        self._max_unheard = max_unheard
+        self._max_wait = max_wait
+        self._wait = self._waited_from = 0
+        self._incarnation = secrets.token_hex(4)
+        self._sent = self._taken = self._heard = 0
+        self._next_ns = 0
+        self._heard_ns = clock.monotonic_ns()
+        self._is_silent = False
+
+    def hear(self, message: msgspec.Struct) -> bool:
+        """Note a beat that came; False if it is another process's."""
+        if not isinstance(message, Beat) or message.incarnation != self._incarnation:
+            return False
+        self._note_heard(message.sequence)
+        return True
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing was heard although it was sent; 0 while all is well."""
+        if not self._is_silent:
+            return 0.0
+        return (self._clock.monotonic_ns() - self._heard_ns) / NS_PER_S
+
+    def send_if_due(self, publish: Callable[[Stream, Beat], None]) -> None:
+        """Send the next beat when its time has come; TransportError: nobody took it."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < self._next_ns:
+            return
+        self._next_ns = now_ns + self._interval_ns
+        self._sent += 1
+        beat = Beat(
+            station_id=self._station_id,
+            component=self._component,
+            sequence=self._sent,
+            incarnation=self._incarnation,
+        )
+        try:
+            publish(self.stream, beat)
+        except TransportError:
+            self._note_heard(self._sent)  # it says nothing about what would have been heard
+            raise
+        self._taken = self._sent
+
+    def is_to_be_renewed(self) -> bool:
+        """Whether so many beats went unheard that the subscriptions are to be opened again."""
+        unheard = self._taken - self._heard
+        if unheard < self._max_unheard:
+            self._wait = 0
+            return False
+        if self._wait and self._taken - self._waited_from < self._wait:
+            return False
+        self._is_silent = True
+        self._wait = min(max(self._max_unheard, 2 * self._wait), self._max_wait)
+        self._waited_from = self._taken
+        return True
+
+    def _note_heard(self, sequence: int) -> None:
+        self._heard = max(self._heard, sequence)
+        self._heard_ns = self._clock.monotonic_ns()
+        self._is_silent = False
+
+
+class Beats:
+    """A component's beats; `tick` is called each second from a thread that may wait for the nucleus."""
+
+    LEAVE_AFTER_S = 20.0
+
+    def __init__(
+        self,
+        component: str,
+        station_id: str,
+        bus: BeatBus,
+        inbox: Inbox,
+        health: Health,
+        clock: Clock,
+    ) -> None:
+        self._bus = bus
+        self._inbox = inbox
+        self._health = health
+        self._left = False
+        make = partial(OwnBeat, component, station_id, clock)
+        self._local = make(stream=BEATS[component], interval_s=1.0, max_unheard=5, max_wait=5)
+        self._cloud = (
+            make(stream=CLOUD_BEAT, interval_s=30.0, max_unheard=2, max_wait=20)
+            if component == PUBLISHER
+            else None
+        )
+        inbox.listen(Beat, self._hear)
+
+    def tick(self) -> None:
+        """Send what is due, and open again what is silent; NucleusGoneError."""
+        self._tick_local()
+        if self._cloud is not None:
+            self._tick_cloud(self._cloud)
+
+    def _tick_local(self) -> None:
+        beat = self._local
+        try:
+            beat.send_if_due(self._bus.publish)
+        except TransportError as error:
+            log.debug("beat not taken", extra={"error": str(error)})
+        if beat.is_to_be_renewed():
+            text = (
+                f"The nucleus takes messages but has delivered none for {beat.silent_s:.0f} s. "
+                "The subscriptions are opened again."
+            )
+            if self._health.raise_fault(DEAF, text):
+                log.error("deaf; subscribing again", extra={"silent_s": round(beat.silent_s, 1)})
+            self._health.count("subscriptions_renewed")
+            self._bus.renew_subscriptions()
+        elif beat.silent_s == 0.0:
+            self._health.clear_fault(DEAF)
+        if beat.silent_s > self.LEAVE_AFTER_S and not self._left:
+            self._left = True
+            self._inbox.post(RestartNeeded(f"deaf for {beat.silent_s:.0f} s"))
+
+    def _tick_cloud(self, beat: OwnBeat) -> None:
+        try:
+            beat.send_if_due(self._bus.publish)
+        except TransportError as error:
+            log.debug("cloud beat not taken", extra={"error": str(error)})
+        if beat.is_to_be_renewed():
+            text = (
+                f"IoT Core has delivered nothing to this station for {beat.silent_s:.0f} s, not even its "
+                "own beat: commands do not arrive. The subscriptions are opened again."
+            )
+            self._health.raise_fault(DEAF_TO_CLOUD, text, "warning")
+            self._health.count("cloud_subscriptions_renewed")
+            self._bus.renew_cloud_subscriptions()
+        elif beat.silent_s == 0.0:
+            self._health.clear_fault(DEAF_TO_CLOUD)
+
+    def _hear(self, message: msgspec.Struct) -> None:
+        if not self._local.hear(message) and self._cloud is not None:
+            self._cloud.hear(message)
