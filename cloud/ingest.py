@@ -1,12 +1,19 @@
 """From bytes of the broker to what is stored: decoded and checked, refused with a reason."""
 
+import logging
+import math
 from dataclasses import dataclass
 
 import msgspec
 
+from cloud.identity import check_correction, check_gap, check_record, id_in
+from cloud.limits import LimitReachedError, Limits
 from cloud.routes import Route, route_of
 from cloud.store.store import (
     Batch,
+    Letter,
+    StoredCorrection,
+    StoredGap,
     StoredHealth,
     StoredOutcome,
     StoredRecord,
@@ -21,13 +28,18 @@ from sightline.messages import (
     CameraView,
     CommandOutcome,
     CommissioningStep,
+    GapRecord,
+    GateCorrection,
     InspectionRecord,
     MachineState,
     StationHealth,
 )
+from sightline.texts import cut
 
+log = logging.getLogger(__name__)
 GREATEST_NUMBER = 2**63 - 1
 GREATEST_REFUSED_BYTES = 1024
+MAX_REASON_LENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -39,58 +51,91 @@ class Arrival:
     received_utc_ns: int
 
 
-def batch_of(arrivals: list[Arrival]) -> Batch:
+def batch_of(arrivals: list[Arrival], limits: Limits | None = None) -> Batch:
     """What the arrivals say, in their order; what cannot be read becomes a refusal."""
     batch = Batch()
     for arrival in arrivals:
         try:
-            _sort_in(arrival, batch)
+            _sort_in(arrival, batch, limits or Limits())
         except MessageError as error:
+            refuse(arrival, str(error), batch)
+        except LimitReachedError as error:  # the station keeps it: no letter
             batch.refusals.append(_refusal(arrival, str(error)))
+        except Exception as error:
+            log.exception("a message that nobody foresaw", extra={"topic": arrival.topic})
+            refuse(arrival, f"it cannot be read: {type(error).__name__}: {error}", batch)
     return batch
 
 
-def _sort_in(arrival: Arrival, batch: Batch) -> None:
+def refuse(arrival: Arrival, reason: str, batch: Batch) -> None:
+    """A message will never be stored: it is kept as refused, and its station is told by its id."""
+    refusal = _refusal(arrival, reason)
+    batch.refusals.append(refusal)
+    route = route_of(arrival.topic)
+    record_id = "" if route is None else id_in(route.stream.message, arrival.payload)
+    if route is not None and record_id:
+        batch.letters.append(Letter(route.thing, record_id, refusal.reason))
+
+
+def _sort_in(arrival: Arrival, batch: Batch, limits: Limits) -> None:
     route = route_of(arrival.topic)
     if route is None:
         raise MessageError(f"no stream of the catalogue has the topic {arrival.topic!r}")
     message = decode(route.stream.message, arrival.payload)
     _check_numbers(route.stream.message.__name__, msgspec.to_builtins(message))
     body = _text(arrival.payload)
-    at = arrival.received_utc_ns
+    thing, at = route.thing, arrival.received_utc_ns
     if isinstance(message, InspectionRecord):
-        batch.records.append(_record(arrival, route, message, body))
-    elif isinstance(message, MachineState):
-        batch.states.append(StoredState(route.thing, message, body, at))
+        check_record(message, thing)
+        limits.admit_station(thing)
+        batch.records.append(StoredRecord(thing, at, message, body))
+    elif isinstance(message, GateCorrection):
+        check_correction(message, thing)
+        limits.admit_station(thing)
+        batch.corrections.append(StoredCorrection(thing, at, message))
+    elif isinstance(message, GapRecord):
+        check_gap(message, thing)
+        limits.admit_station(thing)
+        batch.gaps.append(StoredGap(thing, at, message, body))
+    else:
+        limits.admit_station(thing)
+        _sort_in_what_repeats(route, message, body, at, batch, limits)
+
+
+def _sort_in_what_repeats(
+    route: Route, message: msgspec.Struct, body: str, at: int, batch: Batch, limits: Limits
+) -> None:
+    """What a station tells again and again, or once, and forgets."""
+    thing = route.thing
+    if isinstance(message, MachineState):
+        limits.admit_machine(thing, message.equipment_id)
+        batch.states.append(StoredState(thing, message, body, at))
     elif isinstance(message, StationHealth):
-        batch.health.append(StoredHealth(route.thing, message, body, at))
+        limits.admit_component(thing, message.component)
+        batch.health.append(StoredHealth(thing, message, body, at))
     elif isinstance(message, CommandOutcome):
-        batch.outcomes.append(StoredOutcome(route.thing, message, body))
+        batch.outcomes.append(StoredOutcome(thing, message, body))
     elif isinstance(message, CommissioningStep):
-        batch.steps.append(StoredStep(route.thing, message, body))
+        batch.steps.append(StoredStep(thing, message, body))
     elif isinstance(message, CameraView):
-        batch.views.append(StoredView(route.thing, message, at))
-
-
-def _record(arrival: Arrival, route: Route, record: InspectionRecord, body: str) -> StoredRecord:
-    if not record.recordId:
-        raise MessageError("InspectionRecord: recordId is empty; it must name the part")
-    for name, number in (("epoch", record.epoch), ("partNumber", record.partNumber)):
-        if number < 0:
-            raise MessageError(f"InspectionRecord: {name} is {number}; it counts from 0")
-    return StoredRecord(route.thing, arrival.received_utc_ns, record, body)
+        batch.views.append(StoredView(thing, message, at))
 
 
 def _check_numbers(name: str, content: object) -> None:
-    """MessageError for the first whole number that no database and no JSON for a page can hold."""
+    """MessageError for the first number that no database and no JSON for a page can hold."""
     if isinstance(content, dict):
         for key, value in content.items():
             _check_numbers(f"{name}.{key}", value)
     elif isinstance(content, list | tuple):
         for value in content:
             _check_numbers(name, value)
-    elif isinstance(content, int) and not -GREATEST_NUMBER <= content <= GREATEST_NUMBER:
-        raise MessageError(f"{name} is a number beyond {GREATEST_NUMBER}")
+    elif isinstance(content, int):
+        if not -GREATEST_NUMBER <= content <= GREATEST_NUMBER:
+            raise MessageError(f"{name} is a number beyond {GREATEST_NUMBER}")
+        if content < 0 and name.endswith("_utc_ns"):
+            raise MessageError(f"{name} is {content}; a time before 1970 is none")
+    elif isinstance(content, float) and not math.isfinite(content):
+        raise MessageError(f"{name} is {content}, which is no number")
 
 
 def _text(payload: bytes) -> str:
@@ -103,7 +148,7 @@ def _text(payload: bytes) -> str:
 def _refusal(arrival: Arrival, reason: str) -> StoredRefusal:
     return StoredRefusal(
         topic=_printable(arrival.topic),
-        reason=_printable(reason),
+        reason=cut(_printable(reason), MAX_REASON_LENGTH),
         payload=arrival.payload[:GREATEST_REFUSED_BYTES],
         refused_utc_ns=arrival.received_utc_ns,
     )

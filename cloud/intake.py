@@ -3,17 +3,21 @@
 The queue empties the connection at once, because the embedded broker forgets what is not acknowledged
 within seconds. What a process that is killed had not yet committed, the stations send again: they keep
 each record until they are told that it is stored.
+
+A message that cannot be stored, for whatever reason, is refused alone: the others of its batch go in.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 from cloud.bench import CameraViews
-from cloud.ingest import Arrival, batch_of
-from cloud.store.store import Batch, RecordStore, StoredRecord
+from cloud.ingest import Arrival, batch_of, refuse
+from cloud.limits import Limits
+from cloud.store.store import Batch, Committed, RecordStore
 from cloud.summary import Summary
 from sightline.errors import RetryableError
 
@@ -22,7 +26,7 @@ GREATEST_WAITING = 10_000
 GREATEST_BATCH = 500
 RETRY_S = 1.0
 ENDED = "the thread that stores has ended; start the site again"
-TellStored = Callable[[Sequence[StoredRecord]], None]
+Tell = Callable[[Batch], None]
 
 
 class Intake(threading.Thread):
@@ -35,13 +39,15 @@ class Intake(threading.Thread):
         utc_ns: Callable[[], int] = time.time_ns,
         retry_s: float = RETRY_S,
         views: CameraViews | None = None,
-        tell_stored: TellStored = lambda records: None,
+        tell: Tell = lambda batch: None,
+        limits: Limits | None = None,
     ) -> None:
         super().__init__(name="intake", daemon=True)
         self._store = store
         self._summary = summary
         self._views = views or CameraViews()
-        self._tell_stored = tell_stored
+        self._tell = tell
+        self._limits = limits or Limits()
         self._utc_ns = utc_ns
         self._retry_s = retry_s
         self._arrivals: queue.Queue[Arrival | None] = queue.Queue(GREATEST_WAITING)
@@ -73,8 +79,12 @@ class Intake(threading.Thread):
         ended = False
         while not ended:
             arrivals, ended = self._take()
-            if arrivals:
-                self._commit(batch_of(arrivals))
+            try:
+                if arrivals:
+                    self._keep(arrivals)
+            except Exception:
+                # the stations send again whatever they were not told of
+                log.exception("a batch is not stored", extra={"messages": len(arrivals)})
 
     def _take(self) -> tuple[list[Arrival], bool]:
         """What waits, at most a batch of it, and whether that was the last."""
@@ -90,10 +100,44 @@ class Intake(threading.Thread):
                 return taken, False
         return taken, True
 
-    def _commit(self, batch: Batch) -> None:
-        for refusal in batch.refusals:
-            log.warning("refused", extra={"topic": refusal.topic, "reason": refusal.reason})
-        self._views.add(batch.views)
+    def _keep(self, arrivals: list[Arrival]) -> None:
+        batch = batch_of(arrivals, self._limits)
+        try:
+            committed = self._commit(batch)
+        except Exception:
+            log.exception("a batch cannot be stored; its messages are stored one by one")
+            for arrival in arrivals:
+                self._keep_alone(arrival)
+            return
+        if committed is not None:
+            self._spread(batch, committed)
+
+    def _keep_alone(self, arrival: Arrival) -> None:
+        """Store one message, or refuse it where the store takes the refusal: then it is at fault."""
+        while True:
+            batch = batch_of([arrival], self._limits)
+            try:
+                committed = self._commit(batch)
+            except Exception as error:  # noqa: BLE001 it goes into the refusal
+                batch, committed = self._refused(arrival, error)
+            if committed is not None:
+                self._spread(batch, committed)
+            if committed is not None or self._closing.is_set():
+                return
+
+    def _refused(self, arrival: Arrival, error: Exception) -> tuple[Batch, Committed | None]:
+        batch = Batch()
+        refuse(arrival, f"it cannot be stored: {type(error).__name__}: {error}", batch)
+        try:
+            return batch, self._commit(batch)
+        except Exception:  # not the message's fault: nothing can be stored
+            log.exception("not even a refusal is stored; trying again")
+            self._fault = f"{type(error).__name__}: {error}"
+            self._closing.wait(self._retry_s)
+            return batch, None
+
+    def _commit(self, batch: Batch) -> Committed | None:
+        """Commit it, however long the store is not able to; None: the site ends before that."""
         while True:
             try:
                 committed = self._store.commit(batch)
@@ -101,9 +145,23 @@ class Intake(threading.Thread):
                 self._fault = str(error)
                 log.error("not stored; trying again", extra={"error": str(error)})
                 if self._closing.wait(self._retry_s):
-                    return
+                    return None
             else:
                 self._fault = ""
-                self._summary.add(batch, committed)
-                self._tell_stored(batch.records)
-                return
+                return committed
+
+    def _spread(self, batch: Batch, committed: Committed) -> None:
+        """What is stored is shown and told; nothing of that undoes it."""
+        for refusal in [*batch.refusals, *committed.conflicts]:
+            extra = {"topic": refusal.topic, "reason": refusal.reason}
+            log.warning(refusal.kind, extra=extra)
+        steps: tuple[Callable[[], None], ...] = (
+            partial(self._views.add, batch.views),
+            partial(self._summary.add, batch, committed),
+            partial(self._tell, batch),
+        )
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                log.exception("what is stored cannot be shown or told")

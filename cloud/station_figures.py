@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from cloud.clocks import replaces, told_ns
-from cloud.counts import MAINTENANCE, RECEIVED, counts_of
+from cloud.counts import MAINTENANCE, RECEIVED, UNSEEN, counts_of
 from cloud.percentiles import AtMostEach, Figures, Window
 from cloud.store.store import StoredHealth, StoredRecord, StoredState
 from sightline import __version__
@@ -21,6 +21,7 @@ from sightline.messages import (
 
 EXACT_PARTS = 100_000
 IMAGES_A_PART = 4
+MAX_LATENCY_MS = 86_400_000.0
 RATE_WINDOW_NS = 30_000_000_000
 PERCENTILES_EACH_S = 1.0
 CHALLENGES = tuple(result for result in get_args(ChallengeResult) if result)
@@ -29,13 +30,15 @@ Json = dict[str, Any]
 
 
 def latencies_of(timings: StageTimings) -> dict[str, tuple[float, ...]]:
-    """What a part adds to each series, in ms; nothing if no model judged it."""
-    if timings.model_ms <= 0:
+    """What a part adds to each series, in ms; nothing if no model judged it, or for absurd figures."""
+    if not 0 < timings.model_ms <= MAX_LATENCY_MS:
         return {}
     whole = timings.trigger_to_verdict_ms
+    if whole is not None and not 0 <= whole <= MAX_LATENCY_MS:
+        whole = None
     return {
         "trigger_to_verdict": () if whole is None else (whole,),
-        "per_image": timings.per_image_ms,
+        "per_image": tuple(each for each in timings.per_image_ms if 0 <= each <= MAX_LATENCY_MS),
         "model_only": (timings.model_ms,),
         "overhead": () if whole is None else (whole - timings.model_ms,),
     }
@@ -60,7 +63,7 @@ class StationFigures:
         self._latency = AtMostEach(PERCENTILES_EACH_S, self._figures, clock)
 
     def restore(self, counts: Mapping[str, int]) -> None:
-        """Go on from the counts of before."""
+        """Add counts: those of before, or what gaps and corrections of the gate change."""
         self._counts.update(counts)
 
     def add_record(self, stored: StoredRecord) -> None:
@@ -94,6 +97,11 @@ class StationFigures:
     def received(self) -> int:
         """How many records are stored."""
         return self._counts[RECEIVED]
+
+    @property
+    def unseen(self) -> int:
+        """How many parts lie in gaps: nobody saw them one by one."""
+        return self._counts[UNSEEN]
 
     def latency(self) -> dict[str, Figures]:
         """The percentiles of each series, at most a second old."""

@@ -1,10 +1,17 @@
-"""The MQTT subscriber: a session that outlives the connection, which comes back by itself."""
+"""The MQTT subscriber: a session that outlives the connection, which comes back by itself.
+
+It sends a beat to itself. Where the beat is not heard, nothing else is, whatever the connection says:
+another client may have taken the session, or the broker forgot what was subscribed. Then it connects anew.
+"""
 
 import concurrent.futures
 import logging
+import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
@@ -19,7 +26,16 @@ RECONNECT_MAX_S = 2
 KEEP_ALIVE_S = 30
 PING_TIMEOUT_MS = 5000
 CONNECT_TIMEOUT_MS = 3000
-CLIENT_ERRORS = (AwsCrtError, RuntimeError, concurrent.futures.TimeoutError)
+BEAT_INTERVAL_S = 2.0
+DEAF_AFTER_S = 8.0
+CLIENT_ERRORS = (
+    AwsCrtError,
+    RuntimeError,
+    concurrent.futures.TimeoutError,
+    concurrent.futures.CancelledError,
+    mqtt.SubscribeError,
+)
+ENDED = "the thread that connects has ended; start the site again"
 Deliver = Callable[[str, bytes], None]
 
 
@@ -32,17 +48,41 @@ class Broker:
     client_id: str = CLIENT_ID
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """How often a beat is sent, and how long none may be heard."""
+
+    beat_s: float = BEAT_INTERVAL_S
+    deaf_after_s: float = DEAF_AFTER_S
+
+
 class Subscriber:
     """Subscribes at QoS 1 whenever the connection is made anew; `deliver` runs on the client's thread."""
 
-    def __init__(self, broker: Broker, topics: Sequence[str], deliver: Deliver) -> None:
-        self._topics = tuple(topics)
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Sequence[str],
+        deliver: Deliver,
+        rhythm: Rhythm = Rhythm(),
+    ) -> None:
+        self._broker = broker
+        self._beat_topic = f"{CLIENT_ID}/{broker.client_id}/beat"
+        self._beat = secrets.token_hex(8).encode()
+        self._topics = (self._beat_topic, *topics)
+        self._wanted: list[str] = []
         self._deliver = deliver
+        self._delivering = False
+        self._rhythm = rhythm
+        self._wake = threading.Event()
         self._made_anew = threading.Event()
         self._closing = threading.Event()
         self._connected = threading.Event()
-        self._connection = self._new_connection(broker)
-        self._connection.on_message(self._on_message)
+        self._heard_s = time.monotonic()
+        self._heard_utc_ns: int | None = None
+        self._fault = ""
+        self._generation = 0
+        self._connection = self._new_connection()
         self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
 
     @property
@@ -50,45 +90,106 @@ class Subscriber:
         """Whether the broker is there."""
         return self._connected.is_set()
 
+    @property
+    def hears(self) -> bool:
+        """Whether the broker is there and what is published comes."""
+        return self.connected and not self._is_deaf()
+
+    @property
+    def heard_utc_ns(self) -> int | None:
+        """When something was heard last, be it the own beat (None: never)."""
+        return self._heard_utc_ns
+
+    @property
+    def fault(self) -> str:
+        """Why something does not come, or nothing."""
+        begun, closing = self._thread.ident is not None, self._closing.is_set()
+        return ENDED if begun and not closing and not self._thread.is_alive() else self._fault
+
     def start(self) -> None:
         """Begin to connect; returns at once, the broker may be away."""
         self._thread.start()
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 1; TransportError if the broker does not take it in time."""
+        """Send at QoS 1; TransportError if it cannot be sent, or is not known to have been taken."""
         sending = self.begin_publish(topic, payload)
         try:
             sending.result(ANSWER_TIMEOUT_S)
         except CLIENT_ERRORS as error:
-            raise TransportError(f"the broker did not take it: {error}") from error
+            raise NotConfirmedError(f"the broker did not confirm it: {error}") from error
 
     def begin_publish(self, topic: str, payload: bytes) -> "concurrent.futures.Future[object]":
         """The same without waiting for the broker; TransportError if it is away."""
-        if not self.connected:
-            raise TransportError("the broker is away")
-        try:
-            sending: concurrent.futures.Future[object]
-            sending, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
-        except CLIENT_ERRORS as error:
-            raise TransportError(f"nothing can be sent: {error}") from error
-        return sending
+        return self._publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
 
     def close(self, timeout_s: float) -> None:
         """Leave the broker, which keeps the session."""
         self._closing.set()
-        self._made_anew.set()
+        self._wake.set()
+        self._leave(timeout_s)
+        self._thread.join(timeout_s)
+
+    def _publish(
+        self, topic: str, payload: bytes, quality: mqtt.QoS
+    ) -> "concurrent.futures.Future[object]":
+        if not self.connected:
+            raise TransportError("the broker is away")
+        try:
+            sending: concurrent.futures.Future[object]
+            sending, _ = self._connection.publish(topic, payload, quality)
+        except CLIENT_ERRORS as error:
+            raise TransportError(f"nothing can be sent: {error}") from error
+        return sending
+
+    def _run(self) -> None:
+        connected_once = False
+        while not self._closing.is_set():
+            try:
+                if not connected_once:
+                    self._connect_first()
+                    connected_once = True
+                self._turn()
+                self._wake.wait(RECONNECT_MIN_S if self._wanted else self._rhythm.beat_s)
+                self._wake.clear()
+            except Exception as error:
+                self._fault = f"{type(error).__name__}: {error}"
+                log.exception("the subscriber goes on")
+                self._closing.wait(RECONNECT_MIN_S)
+
+    def _turn(self) -> None:
+        if self._made_anew.is_set():
+            self._made_anew.clear()
+            self._wanted = list(self._topics)
+        if self._wanted and self.connected:
+            self._subscribe()
+        if self.connected and self._is_deaf():
+            log.error("connected, but nothing is heard, not even the own beat; connecting anew")
+            self._connect_anew()
+        elif self.connected:
+            self._send_beat()
+
+    def _send_beat(self) -> None:
+        try:
+            self._publish(self._beat_topic, self._beat, mqtt.QoS.AT_MOST_ONCE)
+        except TransportError as error:
+            log.info("no beat is sent", extra={"error": str(error)})
+
+    def _is_deaf(self) -> bool:
+        """While a message is being delivered the store is behind, and what waits cannot be heard."""
+        quiet_s = time.monotonic() - self._heard_s
+        return not self._delivering and quiet_s > self._rhythm.deaf_after_s
+
+    def _connect_anew(self) -> None:
+        self._leave(ANSWER_TIMEOUT_S)
+        self._connected.clear()
+        self._connection = self._new_connection()
+        self._connect_first()
+
+    def _leave(self, timeout_s: float) -> None:
         try:
             self._connection.disconnect().result(timeout_s)
         except CLIENT_ERRORS as error:
             log.info("left without farewell", extra={"error": str(error)})
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        self._connect_first()
-        while not self._closing.is_set():
-            self._made_anew.wait()
-            self._made_anew.clear()
-            self._subscribe()
 
     def _connect_first(self) -> None:
         """The client reconnects by itself only after its first connection; until then, this does."""
@@ -105,44 +206,83 @@ class Subscriber:
                 return
 
     def _subscribe(self) -> None:
-        while not self._closing.is_set():
+        """Ask for what is not subscribed yet; what is refused is asked for again in a while."""
+        refused = {}
+        for topic in list(self._wanted):
             try:
-                for topic in self._topics:
-                    future, _ = self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)
-                    future.result(ANSWER_TIMEOUT_S)
+                future, _ = self._connection.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)
+                future.result(ANSWER_TIMEOUT_S)
             except CLIENT_ERRORS as error:
-                log.warning("not subscribed; trying again", extra={"error": str(error)})
-                self._closing.wait(RECONNECT_MIN_S)
+                refused[topic] = str(error)
             else:
-                log.info("subscribed", extra={"topics": self._topics})
-                return
+                self._wanted.remove(topic)
+        if not refused:
+            self._fault = ""
+            log.info("subscribed", extra={"topics": self._topics})
+            return
+        if self.connected:
+            self._fault = (
+                f"the broker does not let the site subscribe to {', '.join(refused)}: what stations "
+                "send there is not received. Asking again."
+            )
+        log.warning("not subscribed; trying again", extra={"refused": refused})
 
-    def _new_connection(self, broker: Broker) -> mqtt.Connection:
+    def _new_connection(self) -> mqtt.Connection:
+        self._generation += 1
         options = io.SocketOptions()
         options.connect_timeout_ms = CONNECT_TIMEOUT_MS
-        return mqtt.Connection(
+        connection = mqtt.Connection(
             mqtt.Client(io.ClientBootstrap.get_or_create_static_default()),
-            host_name=broker.host,
-            port=broker.port,
-            client_id=broker.client_id,
+            host_name=self._broker.host,
+            port=self._broker.port,
+            client_id=self._broker.client_id,
             clean_session=False,
             reconnect_min_timeout_secs=RECONNECT_MIN_S,
             reconnect_max_timeout_secs=RECONNECT_MAX_S,
             keep_alive_secs=KEEP_ALIVE_S,
             ping_timeout_ms=PING_TIMEOUT_MS,
             socket_options=options,
-            on_connection_success=self._on_success,
-            on_connection_interrupted=self._on_interrupted,
+            on_connection_success=partial(self._on_success, self._generation),
+            on_connection_interrupted=partial(self._on_interrupted, self._generation),
         )
+        connection.on_message(self._on_message)
+        return connection
 
-    def _on_success(self, **_: object) -> None:
-        self._connected.set()
+    def _on_success(self, generation: int, *_: object, **__: object) -> None:
+        if generation != self._generation:
+            return
+        self._heard_s = time.monotonic()
         self._made_anew.set()
+        self._connected.set()
+        self._wake.set()
         log.info("connected to the broker")
 
-    def _on_interrupted(self, error: object = None, **_: object) -> None:
+    def _on_interrupted(
+        self, generation: int, *_: object, error: object = None, **__: object
+    ) -> None:
+        if generation != self._generation:
+            return
         self._connected.clear()
         log.warning("lost the broker; the client reconnects", extra={"error": str(error)})
 
     def _on_message(self, topic: str, payload: bytes, **_: object) -> None:
-        self._deliver(topic, bytes(payload))
+        is_beat = topic == self._beat_topic
+        if is_beat and bytes(payload) != self._beat:
+            return  # not ours: of one who was called so before
+        self._note_heard()
+        if is_beat:
+            return
+        self._delivering = True
+        try:
+            self._deliver(topic, bytes(payload))
+        finally:
+            self._note_heard()
+            self._delivering = False
+
+    def _note_heard(self) -> None:
+        self._heard_s = time.monotonic()
+        self._heard_utc_ns = time.time_ns()
+
+
+class NotConfirmedError(TransportError):
+    """It was sent, and the broker did not say in time that it took it: it may take it yet."""

@@ -28,23 +28,31 @@ class Summary:
             self._of(state.thing).add_state(state)
         for health in history.health:
             self._of(health.thing).add_health(health)
-        self._messages.update(duplicates=history.duplicates, refused=history.refused)
+        self._messages.update(
+            duplicates=history.duplicates, refused=history.refused, conflicts=history.conflicts
+        )
 
     def add(self, batch: Batch, committed: Committed) -> None:
         """Count a batch that was committed."""
         with self._lock:
             for stored in committed.new:
                 self._of(stored.thing).add_record(stored)
+            for thing, counts in committed.adjustments.items():
+                self._of(thing).restore(counts)
             for state in batch.states:
                 self._of(state.thing).add_state(state)
             for health in batch.health:
                 self._of(health.thing).add_health(health)
-            self._messages.update(duplicates=committed.duplicates, refused=len(batch.refusals))
+            self._messages.update(
+                duplicates=committed.duplicates,
+                refused=len(batch.refusals),
+                conflicts=len(committed.conflicts),
+            )
 
     def snapshot(self, now_utc_ns: int, station: str | None = None) -> Json:
         """The summary of a station as `/api/summary` gives it; of the first by name if none is asked for.
 
-        Repeats and refused messages are those of the whole site.
+        Repeats, conflicts and refused messages are those of the whole site.
         """
         with self._lock:
             stations = sorted(self._stations)
@@ -58,6 +66,8 @@ class Summary:
                     "received": figures.received,
                     "duplicates": self._messages["duplicates"],
                     "refused": self._messages["refused"],
+                    "conflicts": self._messages["conflicts"],
+                    "unseen": figures.unseen,
                 },
                 "latency_ms": latency,
                 "station": name,

@@ -1,24 +1,48 @@
 """The tables of the SQLite store."""
 
-SCHEMA = """
+SCHEMA_VERSION = 2  # 1: a2d5124 and before, without a number in the file; see migration.py
+
+RECORDS = """
 CREATE TABLE IF NOT EXISTS records (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    record_id TEXT NOT NULL UNIQUE,
+    record_id TEXT NOT NULL,
     thing TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     part_number INTEGER NOT NULL,
+    gap_from INTEGER,
     verdict TEXT NOT NULL,
     gate TEXT NOT NULL,
+    gate_corrected_utc_ns INTEGER,
     judged_at TEXT NOT NULL,
     received_utc_ns INTEGER NOT NULL,
     trigger_to_verdict_ms REAL,
     model_ms REAL NOT NULL,
     per_image_ms TEXT NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS records_by_part ON records (part_number, sequence);
+    body TEXT NOT NULL,
+    UNIQUE (thing, record_id)
+)
+"""
+SCHEMA = f"""
+{RECORDS};
+CREATE INDEX IF NOT EXISTS records_by_part ON records (part_number, thing, epoch, gap_from);
 CREATE INDEX IF NOT EXISTS records_by_verdict ON records (verdict, sequence);
 CREATE INDEX IF NOT EXISTS records_by_thing ON records (thing, sequence);
+CREATE INDEX IF NOT EXISTS gaps ON records (thing, epoch, part_number) WHERE gap_from IS NOT NULL;
+CREATE TABLE IF NOT EXISTS early_corrections (
+    thing TEXT NOT NULL,
+    record_id TEXT NOT NULL,
+    gate TEXT NOT NULL,
+    acted_utc_ns INTEGER NOT NULL,
+    received_utc_ns INTEGER NOT NULL,
+    PRIMARY KEY (thing, record_id)
+);
+CREATE TABLE IF NOT EXISTS forgotten (
+    thing TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (thing, epoch, first)
+);
 CREATE TABLE IF NOT EXISTS machine_states (
     thing TEXT NOT NULL,
     equipment_id TEXT NOT NULL,
@@ -47,6 +71,7 @@ CREATE TABLE IF NOT EXISTS command_outcomes (
     body TEXT NOT NULL,
     UNIQUE (thing, command_id, body)
 );
+CREATE INDEX IF NOT EXISTS outcomes_by_command ON command_outcomes (command_id, sequence);
 CREATE TABLE IF NOT EXISTS faults (
     thing TEXT NOT NULL,
     component TEXT NOT NULL,
@@ -58,6 +83,7 @@ CREATE TABLE IF NOT EXISTS faults (
     PRIMARY KEY (thing, component, code, since_utc_ns)
 );
 CREATE INDEX IF NOT EXISTS faults_by_end ON faults (until_utc_ns);
+CREATE INDEX IF NOT EXISTS faults_by_thing ON faults (thing);
 CREATE TABLE IF NOT EXISTS commissioning_steps (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     thing TEXT NOT NULL,
@@ -70,7 +96,8 @@ CREATE TABLE IF NOT EXISTS refused (
     topic TEXT NOT NULL,
     reason TEXT NOT NULL,
     payload BLOB NOT NULL,
-    refused_utc_ns INTEGER NOT NULL
+    refused_utc_ns INTEGER NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'refused'
 );
 CREATE TABLE IF NOT EXISTS counts (
     thing TEXT NOT NULL,
@@ -79,5 +106,6 @@ CREATE TABLE IF NOT EXISTS counts (
     PRIMARY KEY (thing, name)
 );
 CREATE TABLE IF NOT EXISTS tallies (name TEXT PRIMARY KEY, count INTEGER NOT NULL);
-INSERT OR IGNORE INTO tallies VALUES ('duplicates', 0), ('refused', 0);
+INSERT OR IGNORE INTO tallies VALUES ('duplicates', 0), ('refused', 0), ('conflicts', 0);
+CREATE TABLE IF NOT EXISTS site (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """

@@ -1,14 +1,21 @@
 """Records in SQLite: one connection writes, another reads, so that a commit delays no page."""
 
+import logging
+import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from cloud.store.schema import SCHEMA
+from cloud.counts import counts_of
+from cloud.identity import things_of
+from cloud.store.migration import prepare
+from cloud.store.parts import counts_by_thing, forget_old, insert_parts
 from cloud.store.store import (
     Batch,
     Committed,
@@ -24,76 +31,117 @@ from cloud.store.store import (
 from cloud.store.writing import (
     add_counts,
     add_to_tally,
-    delete_old,
     insert_health,
     insert_outcomes,
-    insert_record,
     insert_refusals,
     insert_states,
     insert_steps,
 )
 from sightline.codec import decode_of_any_size
-from sightline.errors import RetryableError
-from sightline.journal import open_journal
+from sightline.errors import FatalError, MessageError, RetryableError
+from sightline.journal import is_damage, mark_suspect, open_journal, set_aside
 from sightline.messages import InspectionRecord, MachineState, StationHealth
 from sightline.transactions import transaction
 
+log = logging.getLogger(__name__)
+Report = Callable[[str], None]
+SITE_ID_BYTES = 6
+SHOWN = "body, record_id, thing, part_number, verdict, gate, gate_corrected_utc_ns"
+UNREADABLE = "this record is damaged in the database; only what stands here is known of it"
 M = TypeVar("M", bound=msgspec.Struct)
 RECORDS_READ = 100_000  # at the start; as many as the percentiles are made of
 ALL = 2**62
 FAULTS_SHOWN = 500
+ANSWERS_SHOWN = 10
 BUSY_TIMEOUT_MS = 200  # short: who waits may be asked to end
 NOT_COUNTED = """
 SELECT EXISTS (SELECT 1 FROM records) AND NOT EXISTS (SELECT 1 FROM counts)
 """
 
 
+class DamagedStoreError(RetryableError):
+    """The file is damaged; from the next commit on another one takes its place."""
+
+
 class SqliteStore:
     """A RecordStore in one file; `commit` belongs to one thread, reading to any.
 
     Records that came more than `keep_ns` before the newest leave it (None: all stay); they still count.
+    A damaged file is set aside, `report` gets a sentence that says so, and a new one begins.
     """
 
-    def __init__(self, path: Path, keep_ns: int | None = None) -> None:
+    def __init__(
+        self, path: Path, keep_ns: int | None = None, report: Report = lambda text: None
+    ) -> None:
+        self._path = path
         self._keep_ns = keep_ns
-        self._writer = open_journal(path, SCHEMA)
-        self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        self._reader = open_journal(path, "")
+        self._report = report
         self._reading = threading.Lock()
+        self._damage = ""
+        self._open()
 
     def commit(self, batch: Batch) -> Committed:
-        """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
+        """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot.
+
+        Any other error is the batch's own: something in it cannot be stored.
+        """
         try:
-            with transaction(self._writer) as connection:
-                new = tuple(stored for stored in batch.records if insert_record(connection, stored))
-                duplicates = len(batch.records) - len(new)
-                add_counts(connection, new)
-                delete_old(connection, new, self._keep_ns)
-                insert_states(connection, batch.states)
-                insert_health(connection, batch.health)
-                insert_outcomes(connection, batch.outcomes)
-                insert_steps(connection, batch.steps)
-                insert_refusals(connection, batch.refusals)
-                add_to_tally(connection, "duplicates", duplicates)
-        except sqlite3.DatabaseError as error:
+            if self._damage:
+                self.begin_anew()
+            return self._commit(batch)
+        except sqlite3.OperationalError as error:
+            self._note_damage(error)
             raise RetryableError(f"the records could not be stored: {error}") from error
-        return Committed(new, duplicates)
+        except sqlite3.DatabaseError as error:
+            if is_damage(error) and self._is_damaged():
+                self._note_damage(error)
+                raise DamagedStoreError(f"the database is damaged: {error}") from error
+            raise
+
+    def _commit(self, batch: Batch) -> Committed:
+        with transaction(self._writer) as connection:
+            committed = insert_parts(connection, batch)
+            add_counts(connection, counts_by_thing(committed))
+            if self._keep_ns is not None and committed.new:
+                oldest_ns = committed.new[-1].received_utc_ns - self._keep_ns
+                forget_old(connection, oldest_ns, 2 * len(committed.new))
+            insert_states(connection, batch.states)
+            insert_health(connection, batch.health)
+            insert_outcomes(connection, batch.outcomes)
+            insert_steps(connection, batch.steps)
+            insert_refusals(connection, [*batch.refusals, *committed.conflicts])
+            add_to_tally(connection, "duplicates", committed.duplicates)
+        return committed
 
     def parts(self, query: PartsQuery) -> PartsPage:
         """A page of records; one row more than asked for tells whether another page follows."""
         conditions, values = _conditions(query)
         rows = self._read(
-            f"SELECT sequence, body FROM records {conditions} ORDER BY sequence DESC LIMIT ?",
+            f"SELECT sequence, {SHOWN} FROM records {conditions} ORDER BY sequence DESC LIMIT ?",
             (*values, query.limit + 1),
         )
         shown = rows[: query.limit]
         more = len(rows) > query.limit
-        return PartsPage(tuple(body for _, body in shown), shown[-1][0] if more else None)
+        return PartsPage(tuple(_shown(*row[1:]) for row in shown), shown[-1][0] if more else None)
 
-    def part(self, record_id: str) -> str | None:
-        """One record's JSON, or None."""
-        rows = self._read("SELECT body FROM records WHERE record_id = ?", (record_id,))
-        return str(rows[0][0]) if rows else None
+    def part(self, record_id: str, thing: str | None = None) -> str | None:
+        """The JSON of a record or gap, or None; without a thing, of the one that its id names."""
+        for of_thing in things_of(record_id) if thing is None else (thing,):
+            rows = self._read(
+                f"SELECT {SHOWN} FROM records WHERE thing = ? AND record_id = ?",
+                (of_thing, record_id),
+            )
+            if rows:
+                return _shown(*rows[0])
+        return None
+
+    def site_id(self) -> str:
+        """A name of this database that no other has."""
+        self._writer.execute(
+            "INSERT OR IGNORE INTO site VALUES ('id', ?)", (secrets.token_hex(SITE_ID_BYTES),)
+        )
+        (value,) = self._writer.execute("SELECT value FROM site WHERE name = 'id'").fetchone()
+        return str(value)
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
@@ -122,25 +170,38 @@ class SqliteStore:
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last messages that were refused, newest first."""
         rows = self._read(
-            "SELECT topic, reason, payload, refused_utc_ns FROM refused "
+            "SELECT topic, reason, payload, refused_utc_ns, kind FROM refused "
             "ORDER BY sequence DESC LIMIT ?",
             (limit,),
         )
         return tuple(StoredRefusal(*row) for row in rows)
 
+    def outcomes_of(self, command_id: str) -> tuple[str, ...]:
+        """What became of one command as JSON, newest first."""
+        rows = self._read(
+            "SELECT body FROM command_outcomes WHERE command_id = ? ORDER BY sequence DESC LIMIT ?",
+            (command_id, ANSWERS_SHOWN),
+        )
+        return tuple(str(body) for (body,) in rows)
+
     def history(self) -> History:
-        """What the summary goes on from; for the start, before any commit."""
-        self._count_what_is_not()
+        """What the summary goes on from; for the start, before any commit.
+
+        DamagedStoreError, also while its records are read: after `begin_anew` it is asked again.
+        """
+        with self._found_damaged():
+            self._count_what_is_not()
         tallies: dict[str, int] = dict(self._read("SELECT name, count FROM tallies", ()))
         states = self._read("SELECT thing, body FROM machine_states", ())
         health = self._read("SELECT thing, body FROM health", ())
         return History(
             counts=self._counts(),
             records=self._records(RECORDS_READ),
-            states=tuple(StoredState(t, _decoded(MachineState, b), b) for t, b in states),
-            health=tuple(StoredHealth(t, _decoded(StationHealth, b), b) for t, b in health),
+            states=tuple(StoredState(t, m, b) for t, m, b in _decoded(MachineState, states)),
+            health=tuple(StoredHealth(t, m, b) for t, m, b in _decoded(StationHealth, health)),
             duplicates=tallies["duplicates"],
             refused=tallies["refused"],
+            conflicts=tallies["conflicts"],
         )
 
     def close(self) -> None:
@@ -153,7 +214,9 @@ class SqliteStore:
         """The records of a file from before there were counts."""
         if self._writer.execute(NOT_COUNTED).fetchone()[0]:
             with transaction(self._writer) as connection:
-                add_counts(connection, self._records(ALL))
+                records = ((stored.thing, counts_of(stored)) for stored in self._records(ALL))
+                names = ((thing, name) for thing, found in records for name in found)
+                add_counts(connection, Counter(names))
 
     def _counts(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
@@ -163,31 +226,144 @@ class SqliteStore:
 
     def _records(self, most: int) -> Iterator[StoredRecord]:
         """The last records, the oldest first."""
-        rows = self._writer.execute(
-            "SELECT thing, received_utc_ns, body FROM records WHERE sequence > COALESCE("
+        statement = (
+            "SELECT thing, received_utc_ns, body FROM records WHERE gap_from IS NULL "
+            "AND sequence > COALESCE("
             "(SELECT sequence FROM records ORDER BY sequence DESC LIMIT 1 OFFSET ?), 0)"
-            " ORDER BY sequence",
-            (most,),
+            " ORDER BY sequence"
         )
-        for thing, received_utc_ns, body in rows:
-            yield StoredRecord(thing, received_utc_ns, _decoded(InspectionRecord, body), body)
+        with self._found_damaged():
+            rows = self._writer.execute(statement, (most,))
+            for thing, received_utc_ns, body in rows:
+                for _, record, _ in _decoded(InspectionRecord, [(thing, body)]):
+                    yield StoredRecord(thing, received_utc_ns, record, body)
 
     def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._reading:
+        with self._reading, self._found_damaged():
             return self._reader.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _found_damaged(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._note_damage(error)
+            raise DamagedStoreError(f"the database is damaged: {error}") from error
+
+    def _open(self) -> None:
+        self._writer = open_journal(self._path, "", report=self._report)
+        try:
+            prepare(self._writer, self._path.name)
+        except sqlite3.DatabaseError as error:
+            self._writer.close()
+            if not is_damage(error):
+                raise FatalError(f"{self._path} cannot be used: {error}") from error
+            self._set_aside(str(error))
+            self._writer = open_journal(self._path, "")
+            prepare(self._writer, self._path.name)
+        self._writer.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        self._reader = open_journal(self._path, "")
+        for connection in (self._writer, self._reader):
+            connection.text_factory = _text
+
+    def begin_anew(self) -> None:
+        """Set the damaged file aside; RetryableError if that cannot be done now."""
+        with self._reading:
+            self._reader.close()
+            self._writer.close()
+            try:
+                self._set_aside(self._damage)
+                self._open()
+            except FatalError as error:
+                raise RetryableError(str(error)) from error
+            self._damage = ""
+
+    def _set_aside(self, reason: str) -> None:
+        try:
+            kept = set_aside(self._path)
+        except OSError as error:
+            raise FatalError(f"{self._path} is damaged and cannot be set aside: {error}") from error
+        self._report(
+            f"{self._path.name} is damaged ({reason}). It is kept as {kept.name}, and a new one begins."
+        )
+
+    def _note_damage(self, error: sqlite3.DatabaseError) -> None:
+        """From now on the file is not used: the next commit begins a new one."""
+        if is_damage(error):
+            self._damage = str(error)
+            mark_suspect(self._path)
+            log.error("the database is damaged", extra={"error": str(error)})
+
+    def _is_damaged(self) -> bool:
+        """Whether the file is at fault, and not what was to be written into it."""
+        try:
+            (found,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.DatabaseError:
+            return True
+        return bool(found != "ok")
+
+
+def _text(content: bytes) -> str:
+    """What a damaged page makes of a text is shown as far as it is one."""
+    return content.decode("utf-8", errors="replace")
+
+
+def _shown(
+    body: str,
+    record_id: str,
+    thing: str,
+    number: int,
+    verdict: str,
+    gate: str,
+    corrected: int | None,
+) -> str:
+    """A part as it was sent, or with what the gate is known to have done since."""
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:  # SQLite does not see what a disk makes of the bytes of a text
+        content = {
+            "recordId": record_id,
+            "stationId": thing,
+            "partNumber": number,
+            "verdict": verdict,
+            "gate": gate,
+            "reason": UNREADABLE,
+        }
+        return msgspec.json.encode(content).decode()
+    if corrected is None:
+        return body
+    correction = {"recorded": content["gate"], "acted_at_utc_ns": corrected}
+    return msgspec.json.encode({**content, "gate": gate, "gateCorrection": correction}).decode()
 
 
 def _conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
-    wanted = {
+    number = query.part_number
+    wanted: dict[str, object] = {
         "sequence < ?": query.before,
-        "part_number = ?": query.part_number,
         "verdict = ?": query.verdict,
         "thing = ?": query.station,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
-    text = f"WHERE {' AND '.join(given)}" if given else ""
-    return text, tuple(given.values())
+    values = list(given.values())
+    conditions = list(given)
+    if number is not None:  # its own record, or the gap that it lies in
+        conditions.append(
+            "sequence IN (SELECT sequence FROM records WHERE part_number = ? UNION ALL "
+            "SELECT sequence FROM records WHERE gap_from <= ? AND part_number >= ? "
+            "AND gap_from IS NOT NULL)"
+        )
+        values += [number] * 3
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
 
 
-def _decoded(message_type: type[M], body: object) -> M:
-    return decode_of_any_size(message_type, str(body).encode())
+def _decoded(
+    message_type: type[M], rows: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, M, str]]:
+    """Of things and bodies those that can be read."""
+    for thing, body in rows:
+        try:
+            yield thing, decode_of_any_size(message_type, body.encode()), body
+        except MessageError as error:
+            log.warning("passed over in the database", extra={"thing": thing, "error": str(error)})

@@ -1,13 +1,15 @@
 """What is stored and how it is asked for; a store is one implementation of these protocols."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from sightline.messages import (
     CameraView,
     CommandOutcome,
     CommissioningStep,
+    GapRecord,
+    GateCorrection,
     InspectionRecord,
     MachineState,
     StationHealth,
@@ -21,6 +23,25 @@ class StoredRecord:
     thing: str
     received_utc_ns: int
     record: InspectionRecord
+    body: str
+
+
+@dataclass(frozen=True)
+class StoredCorrection:
+    """What the gate did with a part, known after its record."""
+
+    thing: str
+    received_utc_ns: int
+    correction: GateCorrection
+
+
+@dataclass(frozen=True)
+class StoredGap:
+    """Parts that nobody saw, with the message's JSON as received."""
+
+    thing: str
+    received_utc_ns: int
+    gap: GapRecord
     body: str
 
 
@@ -89,14 +110,30 @@ class PastFault:
     until_utc_ns: int
 
 
+RefusalKind = Literal["refused", "conflict"]
+
+
 @dataclass(frozen=True)
 class StoredRefusal:
-    """A message that was not understood: its reason and the first bytes of it."""
+    """A message that was not taken: its reason and the first bytes of it.
+
+    `conflict`: it was told before with other content, and what came first stays.
+    """
 
     topic: str
     reason: str
     payload: bytes
     refused_utc_ns: int
+    kind: RefusalKind = "refused"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What a station is told of a message that will never be stored."""
+
+    thing: str
+    record_id: str
+    reason: str
 
 
 @dataclass
@@ -104,20 +141,32 @@ class Batch:
     """Messages that are committed together."""
 
     records: list[StoredRecord] = field(default_factory=list)
+    corrections: list[StoredCorrection] = field(default_factory=list)
+    gaps: list[StoredGap] = field(default_factory=list)
     states: list[StoredState] = field(default_factory=list)
     health: list[StoredHealth] = field(default_factory=list)
     outcomes: list[StoredOutcome] = field(default_factory=list)
     steps: list[StoredStep] = field(default_factory=list)
     views: list[StoredView] = field(default_factory=list)
     refusals: list[StoredRefusal] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+
+
+Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
 class Committed:
-    """What a batch added: the records that were new, in order, and how many were known already."""
+    """What a batch added: the records that were new, in order, and how many were known already.
+
+    `conflicts`: repeats with other content. `adjustments`: what gaps and corrections of the gate add
+    to the counts of their stations beside the new records; a count may go down, too.
+    """
 
     new: tuple[StoredRecord, ...]
     duplicates: int
+    conflicts: tuple[StoredRefusal, ...] = ()
+    adjustments: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,16 +192,17 @@ class PartsPage:
 class History:
     """What a store knows from before: the counts of all records, and the last ones themselves."""
 
-    counts: dict[str, dict[str, int]]
+    counts: Counts
     records: Iterator[StoredRecord]
     states: tuple[StoredState, ...]
     health: tuple[StoredHealth, ...]
     duplicates: int
     refused: int
+    conflicts: int = 0
 
 
 class RecordStore(Protocol):
-    """Keeps each record once, by its recordId: the first wins."""
+    """Keeps each record once, by its thing and recordId: the first wins."""
 
     def commit(self, batch: Batch) -> Committed:
         """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
@@ -160,8 +210,8 @@ class RecordStore(Protocol):
     def parts(self, query: PartsQuery) -> PartsPage:
         """A page of records."""
 
-    def part(self, record_id: str) -> str | None:
-        """One record's JSON, or None."""
+    def part(self, record_id: str, thing: str | None = None) -> str | None:
+        """The JSON of a record or gap, or None; without a thing, of the one that its id names."""
 
 
 class PastStore(Protocol):
@@ -172,6 +222,9 @@ class PastStore(Protocol):
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
+
+    def outcomes_of(self, command_id: str) -> tuple[str, ...]:
+        """What became of one command as JSON, newest first."""
 
     def steps(self, thing: str, limit: int) -> tuple[str, ...]:
         """The last steps of a station's commissioning as JSON, newest first."""

@@ -2,16 +2,12 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-import msgspec
+from collections.abc import Iterable
 
 from cloud.clocks import latest_believed_ns, told_ns
-from cloud.counts import counts_of
 from cloud.store.store import (
     StoredHealth,
     StoredOutcome,
-    StoredRecord,
     StoredRefusal,
     StoredState,
     StoredStep,
@@ -21,12 +17,8 @@ HISTORY_KEPT = 20_000
 REFUSALS_KEPT = 1_000
 OUTCOMES_KEPT = 10_000
 STEPS_KEPT = 10_000
+MAX_FAULTS_A_STATION = 2_000
 FAULTS_KEPT_NS = 90 * 86_400_000_000_000
-INSERT_RECORD = """
-INSERT INTO records (record_id, thing, epoch, part_number, verdict, gate, judged_at,
-    received_utc_ns, trigger_to_verdict_ms, model_ms, per_image_ms, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING
-"""
 UPSERT_STATE = """
 INSERT INTO machine_states VALUES (?, ?, ?, ?) ON CONFLICT (thing, equipment_id) DO UPDATE
 SET state_utc_ns = excluded.state_utc_ns, body = excluded.body
@@ -51,55 +43,22 @@ INSERT_STEP = """
 INSERT INTO commissioning_steps (thing, command_id, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
 INSERT_REFUSAL = """
-INSERT INTO refused (topic, reason, payload, refused_utc_ns) VALUES (?, ?, ?, ?)
+INSERT INTO refused (topic, reason, payload, refused_utc_ns, kind) VALUES (?, ?, ?, ?, ?)
 """
 ADD_COUNT = """
 INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count
 """
-DELETE_OLD = """
-DELETE FROM records WHERE received_utc_ns < ?
-    AND sequence IN (SELECT sequence FROM records ORDER BY sequence LIMIT ?)
+TRIM_FAULTS = """
+DELETE FROM faults WHERE thing = ? AND rowid <= (
+    SELECT rowid FROM faults WHERE thing = ? ORDER BY rowid DESC LIMIT 1 OFFSET ?)
 """
 TRIM = "DELETE FROM {table} WHERE sequence <= (SELECT max(sequence) FROM {table}) - {kept}"
 
 
-def insert_record(connection: sqlite3.Connection, stored: StoredRecord) -> bool:
-    """Whether the record was new."""
-    record = stored.record
-    cursor = connection.execute(
-        INSERT_RECORD,
-        (
-            record.recordId,
-            stored.thing,
-            record.epoch,
-            record.partNumber,
-            record.verdict,
-            record.gate,
-            record.timestamp,
-            stored.received_utc_ns,
-            record.timings.trigger_to_verdict_ms,
-            record.timings.model_ms,
-            msgspec.json.encode(record.timings.per_image_ms).decode(),
-            stored.body,
-        ),
-    )
-    return cursor.rowcount == 1
-
-
-def add_counts(connection: sqlite3.Connection, records: Iterable[StoredRecord]) -> None:
-    """Count records that were new."""
-    counts = Counter((stored.thing, name) for stored in records for name in counts_of(stored))
+def add_counts(connection: sqlite3.Connection, counts: Counter[tuple[str, str]]) -> None:
+    """Add to the counts of stations."""
     rows = [(thing, name, count) for (thing, name), count in counts.items()]
     connection.executemany(ADD_COUNT, rows)
-
-
-def delete_old(
-    connection: sqlite3.Connection, new: Sequence[StoredRecord], keep_ns: int | None
-) -> None:
-    """Delete records older than they are kept, faster than the new ones come."""
-    if keep_ns is not None and new:
-        oldest_ns = new[-1].received_utc_ns - keep_ns
-        connection.execute(DELETE_OLD, (oldest_ns, 2 * len(new)))
 
 
 def insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:
@@ -128,6 +87,8 @@ def insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) ->
         connection.executemany(UPSERT_FAULT, faults)
         oldest_ns = max(row[4] for row in faults) - FAULTS_KEPT_NS
         connection.execute("DELETE FROM faults WHERE until_utc_ns < ?", (oldest_ns,))
+        for thing in {row[0] for row in faults}:
+            connection.execute(TRIM_FAULTS, (thing, thing, MAX_FAULTS_A_STATION))
 
 
 def _fault_rows(stored: StoredHealth) -> list[tuple[str, str, str, int, int, str, str]]:
@@ -155,11 +116,13 @@ def insert_steps(connection: sqlite3.Connection, steps: list[StoredStep]) -> Non
         connection.execute(TRIM.format(table="commissioning_steps", kept=STEPS_KEPT))
 
 
-def insert_refusals(connection: sqlite3.Connection, refusals: list[StoredRefusal]) -> None:
-    """What was not understood, and how many in all."""
-    rows = [(r.topic, r.reason, r.payload, r.refused_utc_ns) for r in refusals]
+def insert_refusals(connection: sqlite3.Connection, refusals: Iterable[StoredRefusal]) -> None:
+    """What was not taken, and how many in all, those that were conflicts apart."""
+    rows = [(r.topic, r.reason, r.payload, r.refused_utc_ns, r.kind) for r in refusals]
     connection.executemany(INSERT_REFUSAL, rows)
-    add_to_tally(connection, "refused", len(rows))
+    conflicts = sum(row[4] == "conflict" for row in rows)
+    add_to_tally(connection, "conflicts", conflicts)
+    add_to_tally(connection, "refused", len(rows) - conflicts)
     if rows:
         connection.execute(TRIM.format(table="refused", kept=REFUSALS_KEPT))
 

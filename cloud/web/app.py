@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +23,7 @@ from cloud.web.answers import STATIC, json_answer
 from cloud.web.commissioning import commissioning_routes
 from cloud.web.evidence import picture_path
 from cloud.web.query import QueryError, parts_query, whole_number
+from sightline.errors import RetryableError
 from sightline.messages import Verdict
 
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -37,6 +38,15 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
+class Link:
+    """Whether the broker is there, whether what is published there comes, and when something came last."""
+
+    connected: bool
+    hears: bool
+    heard_utc_ns: int | None
+
+
+@dataclass(frozen=True)
 class Sources:
     """What the page is made from."""
 
@@ -46,8 +56,9 @@ class Sources:
     evidence: Path
     views: CameraViews
     orders: Orders
-    connected: Callable[[], bool]
+    link: Callable[[], Link]
     fault: Callable[[], str]
+    notices: Callable[[], list[str]]
     utc_ns: Callable[[], int] = time.time_ns
 
 
@@ -61,6 +72,7 @@ def build_app(sources: Sources) -> Starlette:
             Route("/api/parts", handlers.parts),
             Route("/api/parts/{record_id:path}", handlers.part),
             Route("/api/commands", handlers.commands),
+            Route("/api/commands/{command_id}", handlers.command),
             Route("/api/refused", handlers.refused),
             Route("/evidence/{key:path}", handlers.evidence),
             *commissioning_routes(sources.past, sources.views, sources.orders, sources.utc_ns),
@@ -70,7 +82,12 @@ def build_app(sources: Sources) -> Starlette:
             Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL_HOSTS),
             Middleware(_SafeHeaders),
         ],
+        exception_handlers={RetryableError: _not_now},
     )
+
+
+async def _not_now(_: Request, error: Exception) -> Response:
+    return json_answer({"error": str(error)}, 503)
 
 
 class _Handlers:
@@ -85,8 +102,8 @@ class _Handlers:
     def summary(self, request: Request) -> Response:
         station = request.query_params.get("station")
         snapshot = self._sources.summary.snapshot(self._sources.utc_ns(), station)
-        broker = {"connected": self._sources.connected(), "fault": self._sources.fault()}
-        return json_answer({**snapshot, "broker": broker})
+        broker = {**asdict(self._sources.link()), "fault": self._sources.fault()}
+        return json_answer({**snapshot, "broker": broker, "notices": self._sources.notices()})
 
     def parts(self, request: Request) -> Response:
         try:
@@ -98,7 +115,8 @@ class _Handlers:
         return json_answer({"parts": bodies, "next": page.next_cursor})
 
     def part(self, request: Request) -> Response:
-        body = self._sources.store.part(request.path_params["record_id"])
+        station = request.query_params.get("station")
+        body = self._sources.store.part(request.path_params["record_id"], station)
         if body is None:
             return json_answer({"error": "no record has this id"}, 404)
         return json_answer(msgspec.Raw(body.encode()))
@@ -111,6 +129,10 @@ class _Handlers:
         bodies = [msgspec.Raw(body.encode()) for body in self._sources.past.outcomes(limit)]
         return json_answer({"commands": bodies})
 
+    def command(self, request: Request) -> Response:
+        told = self._sources.past.outcomes_of(request.path_params["command_id"])
+        return json_answer({"outcomes": [msgspec.Raw(body.encode()) for body in told]})
+
     def refused(self, request: Request) -> Response:
         try:
             limit = whole_number(request.query_params, "limit", REFUSALS_SHOWN, 1, REFUSALS_SHOWN)
@@ -122,6 +144,7 @@ class _Handlers:
                 "reason": refusal.reason,
                 "payload": refusal.payload.decode("utf-8", errors="replace"),
                 "refused_utc_ns": refusal.refused_utc_ns,
+                "kind": refusal.kind,
             }
             for refusal in self._sources.past.refusals(limit)
         ]

@@ -8,15 +8,21 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.errors import AMQTTError
+from amqtt.session import Session
 
 HOST = "127.0.0.1"
 LISTENER = "default"
 SHUTDOWN_TIMEOUT_S = 5.0
 QUIET_S = 0.1
+CONNECT_TIMEOUT_S = 10.0
+SESSION_KEPT_S = 86_400
+CLOSE_TIMEOUT_S = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +45,7 @@ async def serve(port: int, port_file: Path | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    broker = Broker(_configuration(), loop=loop)
+    broker = _OneConnectionAClient(_configuration(), loop=loop)
     await broker.start()
     connections = _Connections(broker)
     server = await asyncio.start_server(connections.made, HOST, port, reuse_address=True)
@@ -50,6 +56,45 @@ async def serve(port: int, port_file: Path | None) -> None:
     await connections.drain()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(broker.shutdown(), SHUTDOWN_TIMEOUT_S)
+
+
+class _OneConnectionAClient(Broker):  # type: ignore[misc]  # amqtt is not typed for us
+    """Closes the older connection of a client id that connects again, as MQTT-3.1.4-2 demands.
+
+    amqtt leaves it open where the newer one wants a clean session: its client would wait for ever.
+    """
+
+    def __init__(self, configuration: BrokerConfig, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(configuration, loop=loop)
+        self._served: dict[str, tuple[_CountingWriter, asyncio.Event]] = {}
+
+    async def _initialize_client_session(self, *arguments: Any) -> Any:
+        """Wait for the first packet, but not for ever: who connects and says nothing is let go."""
+        try:
+            initializing = super()._initialize_client_session(*arguments)
+            return await asyncio.wait_for(initializing, CONNECT_TIMEOUT_S)
+        except asyncio.TimeoutError as error:
+            raise AMQTTError("no CONNECT came") from error
+
+    async def _handle_client_session(
+        self, reader: Any, writer: "_CountingWriter", session: Session, *arguments: Any
+    ) -> None:
+        name = session.client_id or ""
+        while name in self._served:
+            older, ended = self._served[name]
+            older.close_now()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ended.wait(), CLOSE_TIMEOUT_S)
+            if self._served.get(name, (None,))[0] is older:
+                del self._served[name]
+        ended = asyncio.Event()
+        self._served[name] = (writer, ended)
+        try:
+            await super()._handle_client_session(reader, writer, session, *arguments)
+        finally:
+            ended.set()
+            if self._served.get(name, (None,))[0] is writer:
+                del self._served[name]
 
 
 class _Connections:
@@ -67,6 +112,7 @@ class _Connections:
             await self._broker.external_connected(StreamReaderAdapter(reader), counting, LISTENER)
         finally:
             self._writers.discard(counting)
+            counting.close_now()  # amqtt leaves those open that never said who they are
 
     async def drain(self) -> None:
         """Take no more from anybody, and wait until nothing more is written to anybody."""
@@ -86,6 +132,11 @@ class _CountingWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt is no
         self.transport = writer.transport
         self.written = 0
 
+    def close_now(self) -> None:
+        """Close without waiting for what the other end does not read."""
+        self.is_closed = True
+        self.transport.abort()
+
     def write(self, data: bytes) -> None:
         """Write, and count."""
         self.written += 1
@@ -96,6 +147,7 @@ def _configuration() -> BrokerConfig:
     # the listener is ours: amqtt's own does not tell which port it took
     return BrokerConfig(
         listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)},
+        session_expiry_interval=SESSION_KEPT_S,
         plugins={"hil.nucleus.broker_sessions.KeptSessions": {}},
     )
 

@@ -2,7 +2,7 @@
 
 IoT Core's rules are in force before any station connects, and they miss nothing. The embedded broker
 does alike: what is published while the cloud side is away, or before it is back after a restart of
-the broker, waits for it.
+the broker, waits for it. Each cloud side has a name of its own; the first that comes gets what waits.
 """
 
 from amqtt.broker import BrokerContext
@@ -19,7 +19,22 @@ class KeptSessions(BaseAuthPlugin):  # type: ignore[misc]  # amqtt is not typed 
 
     async def authenticate(self, *, session: Session) -> bool:
         """Anyone may connect: the broker listens on the loopback only."""
+        name = session.client_id or ""
+        if name.startswith(f"{CLIENT_ID}-") and not session.clean_session:
+            self._hand_over(session)
         return True
+
+    def _hand_over(self, session: Session) -> None:
+        """What was kept for the cloud side before it came is this one's from now on."""
+        broker = self.context._broker_instance
+        held, _ = broker._sessions.pop(CLIENT_ID, (None, None))
+        if held is None:
+            return
+        session.retained_messages = held.retained_messages
+        for subscribed in broker._subscriptions.values():
+            subscribed[:] = [
+                (session if one is held else one, quality) for one, quality in subscribed
+            ]
 
     async def on_broker_post_start(self) -> None:
         """Hold a session for the cloud side from the start."""

@@ -7,6 +7,9 @@ import msgspec
 from sightline.messages import (
     EvidencePicture,
     Fault,
+    GapRecord,
+    GateAction,
+    GateCorrection,
     InspectionRecord,
     MachineState,
     MachineValue,
@@ -21,7 +24,9 @@ SCRATCH = RecordBox(label="scratch", score=0.91, x=600, y=300, width=80, height=
 MODELS = (ModelUse(name="surface", digest="ab" * 32), ModelUse(name="cap", digest="cd" * 32))
 
 
-def record(part_number: int, **changes: Any) -> InspectionRecord:
+def record(
+    part_number: int, thing: str = THING, epoch: int = 7, **changes: Any
+) -> InspectionRecord:
     """A good part's record, with what the test wants otherwise."""
     plain = InspectionRecord(
         siteId="plant-a",
@@ -34,10 +39,10 @@ def record(part_number: int, **changes: Any) -> InspectionRecord:
         cam3=(),
         cam4=(),
         defectDetected=False,
-        recordId=f"{THING}-7-{part_number}",
-        stationId=THING,
+        recordId=f"{thing}-{epoch}-{part_number}",
+        stationId=thing,
         lineId="line-1",
-        epoch=7,
+        epoch=epoch,
         partNumber=part_number,
         lot="L-1",
         product="bottle",
@@ -78,6 +83,36 @@ def defect(part_number: int, **changes: Any) -> InspectionRecord:
         **changes,
     }
     return record(part_number, **wanted)
+
+
+def correction(
+    part_number: int, gate: GateAction = "rejected", acted_at_utc_ns: int = 9
+) -> GateCorrection:
+    """What the gate did with a part, known after its record."""
+    record_id = f"{THING}-7-{part_number}"
+    return GateCorrection(
+        correctionId=f"{record_id}/gate",
+        recordId=record_id,
+        stationId=THING,
+        gate=gate,
+        acted_at_utc_ns=acted_at_utc_ns,
+    )
+
+
+def gap(first: int, last: int, **changes: Any) -> GapRecord:
+    """Parts that nobody saw."""
+    plain = GapRecord(
+        gapId=f"{THING}-7-{first}-{last}",
+        siteId="plant-a",
+        stationId=THING,
+        lineId="line-1",
+        timestamp="2026-11-21T07:00:00.000Z",
+        epoch=7,
+        from_=first,
+        to=last,
+        reason="nobody saw them",
+    )
+    return msgspec.structs.replace(plain, **changes)
 
 
 def machine_state(state_utc_ns: int, vibration: float = 1.7) -> MachineState:

@@ -184,7 +184,7 @@ def test_of_two_stations_the_chosen_one_alone_is_shown_and_commanded(
         facts = {"product": product, "product_version": "1"}
         capture = replace(health("com.sightline.Capture", now_ns), station_id=thing, facts=facts)
         sender.send(capture, STATION_HEALTH, thing)
-        of_thing = record(number, recordId=f"{thing}-7-{number}", stationId=thing)
+        of_thing = record(number, thing)
         sender.send(of_thing, thing=thing)
     both = (THING, "station-2")
     wait_for(lambda: all(site.summary(thing)["records"]["received"] == 1 for thing in both))

@@ -21,7 +21,10 @@ def test_a_record_sent_twice_is_one_row_and_one_duplicate(
     sender.send(defect(2))
     wait_for(lambda: site.summary()["records"]["duplicates"])
     summary = site.wait_received(2)
-    assert summary["records"] == {"received": 2, "duplicates": 1, "refused": 0}
+    assert summary["records"] == {
+        "received": 2, "duplicates": 1, "refused": 0,
+        "conflicts": 0, "unseen": 0,
+    }
     assert (summary["parts"]["ok"], summary["parts"]["defect"]) == (1, 1)
     wait_for(lambda: site.summary()["latency_ms"]["trigger_to_verdict"]["p50"] == 110.0)
     with sqlite3.connect(tmp_path / "records.sqlite") as connection:
@@ -59,10 +62,10 @@ def test_health_and_machine_state_are_shown_as_they_are_now(site: Site, sender: 
 
 def test_what_two_stations_send_is_not_mixed(site: Site, sender: Sender) -> None:
     for thing, ready in (("station-2", False), (THING, True)):
-        part = record(1, recordId=f"{thing}-7-1", stationId=thing)
+        part = record(1, thing)
         sender.send(part, thing=thing)
         sender.send(health("com.sightline.Capture", 5, ready=ready), STATION_HEALTH, thing)
-    sender.send(defect(2, recordId="station-2-7-2", stationId="station-2"), thing="station-2")
+    sender.send(defect(2, thing="station-2"), thing="station-2")
     wait_for(lambda: site.summary("station-2")["records"]["received"] == 2)
     wait_for(lambda: site.summary()["health"])
     found = {name: site.summary(name) for name in (THING, "station-2", "")}

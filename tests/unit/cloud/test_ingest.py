@@ -124,6 +124,8 @@ def test_every_cloud_stream_of_the_catalogue_is_subscribed_for_every_thing() -> 
         "sightline/+/commissioning",
         "sightline/+/machine-state",
         "sightline/+/health",
+        "sightline/+/gate-corrections",
+        "sightline/+/gap-records",
     }
 
 

@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Callable
 
-import pytest
-
 from cloud.intake import Intake
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from cloud.summary import Summary
@@ -33,7 +31,7 @@ class FullDisk:
     def parts(self, query: PartsQuery) -> PartsPage:
         raise NotImplementedError
 
-    def part(self, record_id: str) -> str | None:
+    def part(self, record_id: str, thing: str | None = None) -> str | None:
         raise NotImplementedError
 
 
@@ -92,10 +90,13 @@ class Breaking(FullDisk):
         raise LookupError("what is this?")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_site_that_stores_nothing_any_more_says_so() -> None:
-    intake = started(Breaking())
+def test_a_site_that_can_store_nothing_says_why_tries_on_and_refuses_nobody() -> None:
+    store, told = Breaking(), list[Batch]()
+    intake = Intake(store, Summary(), retry_s=0.01, tell=told.append)
+    intake.start()
     assert intake.fault == ""
     intake.deliver(TOPIC, encode(record(1)))
-    intake.join(20)
-    assert "has ended" in intake.fault
+    wait_until(lambda: "what is this?" in intake.fault)
+    assert intake.is_alive()
+    assert told == []
+    intake.close(20)

@@ -6,8 +6,8 @@ import msgspec
 
 from cloud.ingest import Arrival, batch_of
 from cloud.intake import Intake
-from cloud.receipts import RECORDS_A_RECEIPT, Receipts, receipts_of
-from cloud.store.store import StoredRecord
+from cloud.receipts import RECORDS_A_RECEIPT, Receipts, receipts_of, stored_ids
+from cloud.store.store import Batch
 from cloud.summary import Summary
 from sightline.codec import encode
 from sightline.errors import TransportError
@@ -17,26 +17,25 @@ from tests.cloud.records import record
 from tests.unit.cloud.test_intake import FullDisk, wait_until
 
 
-def stored(numbers: range, thing: str = "station-1") -> list[StoredRecord]:
+def batch(numbers: range, thing: str = "station-1") -> Batch:
     topic = INSPECTION_RECORD.topic_of(thing)
-    return batch_of([Arrival(topic, encode(record(n)), 0) for n in numbers]).records
+    return batch_of([Arrival(topic, encode(record(n, thing)), 0) for n in numbers])
 
 
 def test_each_station_is_told_of_its_own_records_once() -> None:
-    ours, theirs = stored(range(1, 4)), stored(range(7, 9), "station-2")
-    told = {receipt.station_id: receipt.record_ids for receipt in receipts_of([*ours, *theirs])}
-    assert told == {
-        "station-1": tuple(one.record.recordId for one in ours),
-        "station-2": tuple(one.record.recordId for one in theirs),
+    both = [*stored_ids(batch(range(1, 4))), *stored_ids(batch(range(7, 9), "station-2"))]
+    assert {receipt.station_id: receipt.record_ids for receipt in receipts_of(both)} == {
+        "station-1": ("station-1-7-1", "station-1-7-2", "station-1-7-3"),
+        "station-2": ("station-2-7-7", "station-2-7-8"),
     }
 
 
 def test_many_records_are_told_in_messages_that_every_nucleus_takes() -> None:
-    records = stored(range(1, 3 * RECORDS_A_RECEIPT))
-    receipts = list(receipts_of(records))
+    ids = stored_ids(batch(range(1, 3 * RECORDS_A_RECEIPT)))
+    receipts = list(receipts_of(ids))
     assert len(receipts) == 3
-    told = [record_id for receipt in receipts for record_id in receipt.record_ids]
-    assert told == [one.record.recordId for one in records]
+    told = [("station-1", one) for receipt in receipts for one in receipt.record_ids]
+    assert told == ids
     assert all(encode(receipt) for receipt in receipts)
 
 
@@ -44,7 +43,7 @@ def test_a_broker_that_is_away_ends_nothing() -> None:
     def refuse(topic: str, payload: bytes) -> None:
         raise TransportError("away")
 
-    Receipts(refuse).tell(stored(range(1, 3)))
+    Receipts(refuse).tell(batch(range(1, 3)))
 
 
 def test_no_station_is_told_before_its_record_is_on_disk_and_a_repeat_is_told_again() -> None:
@@ -56,7 +55,7 @@ def test_no_station_is_told_before_its_record_is_on_disk_and_a_repeat_is_told_ag
         receipts.append(msgspec.json.decode(payload, type=RecordsStored))
         told.set()
 
-    intake = Intake(store, Summary(), retry_s=0.01, tell_stored=Receipts(keep).tell)
+    intake = Intake(store, Summary(), retry_s=0.01, tell=Receipts(keep).tell)
     intake.start()
     topic = INSPECTION_RECORD.topic_of("station-1")
     intake.deliver(topic, encode(record(1)))

@@ -31,7 +31,13 @@ def test_parts_and_gate_outcomes_are_counted() -> None:
     found = summary_of(record(1), defect(2), missed, record(4, verdict="empty"), duplicates=2)
     assert found["parts"] == {"ok": 1, "defect": 1, "review": 0, "missed": 1, "empty": 1}
     assert found["gate"] == {"passed": 2, "rejected": 1, "unconfirmed": 1}
-    assert found["records"] == {"received": 4, "duplicates": 2, "refused": 0}
+    assert found["records"] == {
+        "received": 4,
+        "duplicates": 2,
+        "refused": 0,
+        "conflicts": 0,
+        "unseen": 0,
+    }
 
 
 def test_challenges_and_maintenance_stand_apart_and_every_part_is_counted_once() -> None:
