@@ -100,8 +100,12 @@ def test_a_stream_without_sender_or_reader_is_caught() -> None:
 
 
 def test_long_files_and_functions_are_caught_unless_named_with_a_reason() -> None:
-    body = "".join(f"    step_{number} = {number}\n" for number in range(sizes.LONGEST_FUNCTION_LINES))
-    source = Source("hil/long.py", f"def everything() -> None:\n{body}" + "\n" * sizes.LONGEST_FILE_LINES)
+    body = "".join(
+        f"    step_{number} = {number}\n" for number in range(sizes.LONGEST_FUNCTION_LINES)
+    )
+    source = Source(
+        "hil/long.py", f"def everything() -> None:\n{body}" + "\n" * sizes.LONGEST_FILE_LINES
+    )
     assert len(sizes.too_long(source, {})) == 2
     reasons = {"hil/long.py": "one table", "hil/long.py:everything": "one table"}
     assert sizes.too_long(source, reasons) == []
