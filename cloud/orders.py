@@ -3,17 +3,25 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import msgspec
 
+from cloud.subscriber import NotConfirmedError
 from sightline.codec import encode
 from sightline.errors import MessageError
 from sightline.messages import Argument, Command
 from sightline.topics import COMMAND
 
 GREATEST_LIFETIME_S = 3600.0
+DEFAULT_LIFETIME_S = 12.0  # short: nobody reckons any more with what he was not told of by then
+MAX_GATE_LIFETIME_S = 15.0
+OPEN_THE_GATE = frozenset({"bypass", "resume", "acknowledge_hold"})
+MAX_NAME_LENGTH = 128
+NO_NAME = frozenset("/+#$")
 Publish = Callable[[str, bytes], None]
+State = Literal["sent", "not known yet"]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,22 +30,34 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     station: str
     kind: str
     issued_by: str
-    lifetime_s: float = 60.0
+    lifetime_s: float = DEFAULT_LIFETIME_S
     arguments: dict[str, Argument] = {}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An order on its way: `not known yet` where the broker did not say that it took it."""
+
+    command_id: str
+    state: State
+    expires_utc_ns: int
 
 
 def read_order(body: bytes) -> Order:
     """The order in a request's body; MessageError says what is wrong with it."""
     try:
         order = msgspec.json.decode(body, type=Order)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MessageError(f"the order cannot be read: {error}") from error
-    if not order.station or "/" in order.station or set("+#") & set(order.station):
-        raise MessageError(f"no station can be called {order.station[:64]!r}")
-    if not 0 < order.lifetime_s <= GREATEST_LIFETIME_S:
+    name = order.station
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or NO_NAME & set(name):
+        raise MessageError(f"no station can be called {name[:64]!r}")
+    opens = order.kind in OPEN_THE_GATE
+    most_s = MAX_GATE_LIFETIME_S if opens else GREATEST_LIFETIME_S
+    if not 0 < order.lifetime_s <= most_s:
         raise MessageError(
-            f"lifetime_s is {order.lifetime_s}; more than 0 and at most {GREATEST_LIFETIME_S:.0f} "
-            "are allowed"
+            f"lifetime_s of {order.kind[:64]} is {order.lifetime_s}; more than 0 and at most "
+            f"{most_s:.0f} are allowed"
         )
     return order
 
@@ -62,12 +82,19 @@ class Orders:
         self._publish = publish
         self._utc_ns = utc_ns
 
-    def send(self, order: Order) -> str:
-        """Publish the command and return its id; TransportError if the broker does not take it."""
+    def send(self, order: Order) -> Sent:
+        """Publish the command; TransportError if it was not sent.
+
+        Where the broker does not confirm it, it may be carried out yet, until it expires.
+        """
         command_id = f"page-{secrets.token_hex(8)}"
         command = command_of(order, self._utc_ns(), command_id)
-        self._publish(COMMAND.topic_of(order.station), encode(command))
-        return command_id
+        state: State = "sent"
+        try:
+            self._publish(COMMAND.topic_of(order.station), encode(command))
+        except NotConfirmedError:
+            state = "not known yet"
+        return Sent(command_id, state, command.expires_utc_ns)
 
 
 def facts_of(order: Order) -> Mapping[str, Any]:

@@ -18,6 +18,8 @@ def bound_socket(port: int) -> socket.socket:
     """A socket on the wanted loopback port, or on any free one if that is taken."""
     server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # what it accepts has it, too: else a small answer waits for the other end's acknowledgement
+    server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         server_socket.bind((LOOPBACK, port))
         server_socket.listen(BACKLOG)  # two may bind one port, but only one listens

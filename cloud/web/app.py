@@ -130,8 +130,11 @@ class _Handlers:
         return json_answer({"commands": bodies})
 
     def command(self, request: Request) -> Response:
-        told = self._sources.past.outcomes_of(request.path_params["command_id"])
-        return json_answer({"outcomes": [msgspec.Raw(body.encode()) for body in told]})
+        command_id = request.path_params["command_id"]
+        told = [msgspec.json.decode(body) for body in self._sources.past.outcomes_of(command_id)]
+        last = next((one for one in told if one["result"] != "accepted"), None)
+        state = last["result"] if last else "accepted" if told else "not known yet"
+        return json_answer({"command_id": command_id, "state": state, "outcome": last})
 
     def refused(self, request: Request) -> Response:
         try:

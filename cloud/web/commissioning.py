@@ -83,22 +83,24 @@ class CommissioningHandlers:
         refused = foreign(request)
         if refused:
             return json_answer({"error": refused}, 403)
-        body = await request.body()
-        if len(body) > GREATEST_BODY_BYTES:
-            return json_answer({"error": "an order is at most 4096 bytes"}, 413)
+        body = await _body_of(request)
+        if body is None:
+            answer = json_answer({"error": f"an order is at most {GREATEST_BODY_BYTES} bytes"}, 413)
+            answer.headers["Connection"] = "close"  # what else comes is not read
+            return answer
         return await run_in_threadpool(self._send, body)
 
     def _send(self, body: bytes) -> Response:
         try:
             order = read_order(body)
-            command_id = self._orders.send(order)
+            sent = self._orders.send(order)
         except MessageError as error:
             return json_answer({"error": str(error)}, 400)
         except TransportError as error:
             return json_answer({"error": str(error)}, 503)
         if order.kind != "live_view":  # of which there are many
-            log.info("order", extra={"command": command_id, **facts_of(order)})
-        return json_answer({"command_id": command_id}, 202)
+            log.info("order", extra={"command": sent.command_id, **facts_of(order)})
+        return json_answer(asdict(sent), 202)
 
 
 def foreign(request: Request) -> str:
@@ -106,9 +108,29 @@ def foreign(request: Request) -> str:
     if not request.headers.get("content-type", "").startswith("application/json"):
         return "an order is sent as application/json"
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _place_of(origin) != request.headers.get("host"):
         return "an order comes from a page of this site"
     return ""
+
+
+def _place_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+async def _body_of(request: Request) -> bytes | None:
+    """The body, or None as soon as it is known to be too large."""
+    told = request.headers.get("content-length", "0")
+    if not told.isdigit() or int(told[:20]) > GREATEST_BODY_BYTES:
+        return None
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > GREATEST_BODY_BYTES:
+            return None
+    return body
 
 
 def commissioning_routes(

@@ -1,6 +1,7 @@
 """What the page may order, from where, and what it gets to see of a station's bench."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cloud.bench import CameraViews
 from cloud.ingest import Arrival, batch_of
 from cloud.orders import Orders
 from cloud.store.sqlite import SqliteStore
+from cloud.subscriber import NotConfirmedError
 from cloud.web.commissioning import commissioning_routes
 from sightline.codec import encode
 from sightline.errors import TransportError
@@ -22,6 +24,7 @@ from sightline.topics import CAMERA_VIEW, COMMAND, COMMISSIONING_STEP, STATION_H
 NOW_NS = 1_790_000_000_000_000_000
 ORIGIN = "http://127.0.0.1"
 HOUR_NS = 3_600_000_000_000
+AS_JSON = {"content-type": "application/json"}
 ORDER = {"station": "station-1", "kind": "calibrate", "issued_by": "engineer"}
 
 
@@ -33,6 +36,7 @@ class Desk:
         self.views = CameraViews()
         self.sent: list[tuple[str, bytes]] = []
         self.broker_is_away = False
+        self.broker_is_silent = False
         routes = commissioning_routes(
             self.store, self.views, Orders(self._publish, lambda: NOW_NS), lambda: NOW_NS
         )
@@ -42,6 +46,8 @@ class Desk:
         if self.broker_is_away:
             raise TransportError("the broker is away")
         self.sent.append((topic, payload))
+        if self.broker_is_silent:
+            raise NotConfirmedError("the broker did not confirm it")
 
     def arrive(self, stream: Stream, message: msgspec.Struct) -> None:
         """A station's message comes from the broker."""
@@ -139,6 +145,10 @@ def test_an_order_becomes_a_command_to_its_station_with_an_end(desk: Desk) -> No
         {"station": ""},
         {"station": "a/b"},
         {"station": "+"},
+        {"station": "a\0b"},
+        {"station": "$aws"},
+        {"station": "x" * 129},
+        {"kind": "bypass", "lifetime_s": 16},
         {"lifetime_s": 0},
         {"lifetime_s": 1e9},
         {"arguments": {"camera": ["cam1"]}},
@@ -154,7 +164,8 @@ def test_no_other_site_orders_for_a_person_who_looks_at_it(desk: Desk) -> None:
     body = msgspec.json.encode(ORDER)
     as_form = {"content-type": "text/plain"}
     foreign = {"content-type": "application/json", "origin": "http://evil.example"}
-    for headers in (as_form, foreign):
+    odd = {"content-type": "application/json", "origin": "http://["}
+    for headers in (as_form, foreign, odd):
         answer = desk.ask("POST", "/api/orders", content=body, headers=headers)
         assert answer.status_code == 403
     assert desk.sent == []
@@ -166,6 +177,41 @@ def test_a_broker_that_is_away_and_a_flood_are_said(desk: Desk) -> None:
     desk.broker_is_away = True
     answer = desk.order(ORDER)
     assert (answer.status_code, answer.json()) == (503, {"error": "the broker is away"})
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"station":"\xff"}', b"", b"[" * 4000, b"null"])
+def test_a_body_that_is_no_order_is_refused_in_words(desk: Desk, body: bytes) -> None:
+    answer = desk.ask("POST", "/api/orders", content=body, headers=AS_JSON)
+    assert answer.status_code == 400
+    assert "cannot be read" in answer.json()["error"]
+
+
+def test_a_body_without_end_is_refused_as_soon_as_it_is_too_large(desk: Desk) -> None:
+    read: list[int] = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            read.append(1000)
+            yield b"x" * 1000
+
+    answer = desk.ask("POST", "/api/orders", content=endless(), headers=AS_JSON)
+    assert answer.status_code == 413
+    assert sum(read) <= 6000
+    told = {**AS_JSON, "content-length": "99999999999"}
+    assert desk.ask("POST", "/api/orders", content=b"", headers=told).status_code == 413
+
+
+def test_what_the_broker_did_not_confirm_is_not_known_yet_and_expires_soon(desk: Desk) -> None:
+    desk.broker_is_silent = True
+    answer = desk.order({**ORDER, "kind": "bypass"})
+    assert answer.status_code == 202
+    told = answer.json()
+    assert told["state"] == "not known yet"
+    ((_, payload),) = desk.sent
+    command = msgspec.json.decode(payload, type=Command)
+    assert told["command_id"] == command.command_id
+    assert told["expires_utc_ns"] == command.expires_utc_ns
+    assert command.expires_utc_ns - command.issued_utc_ns <= 15_000_000_000
 
 
 def test_the_bench_shows_each_cameras_newest_view_and_the_steps_newest_first(desk: Desk) -> None:
