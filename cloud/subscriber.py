@@ -21,6 +21,7 @@ from sightline.errors import TransportError
 
 log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 5.0
+PUBLISH_TIMEOUT_S = 3.0
 RECONNECT_MIN_S = 1
 RECONNECT_MAX_S = 2
 KEEP_ALIVE_S = 30
@@ -78,7 +79,7 @@ class Subscriber:
         self._made_anew = threading.Event()
         self._closing = threading.Event()
         self._connected = threading.Event()
-        self._heard_s = time.monotonic()
+        self._heard_s = self._connected_s = time.monotonic()
         self._heard_utc_ns: int | None = None
         self._fault = ""
         self._generation = 0
@@ -93,7 +94,7 @@ class Subscriber:
     @property
     def hears(self) -> bool:
         """Whether the broker is there and what is published comes."""
-        return self.connected and not self._is_deaf()
+        return self.connected and not self._is_quiet_since(self._heard_s)
 
     @property
     def heard_utc_ns(self) -> int | None:
@@ -114,7 +115,7 @@ class Subscriber:
         """Send at QoS 1; TransportError if it cannot be sent, or is not known to have been taken."""
         sending = self.begin_publish(topic, payload)
         try:
-            sending.result(ANSWER_TIMEOUT_S)
+            sending.result(PUBLISH_TIMEOUT_S)
         except CLIENT_ERRORS as error:
             raise NotConfirmedError(f"the broker did not confirm it: {error}") from error
 
@@ -162,7 +163,7 @@ class Subscriber:
             self._wanted = list(self._topics)
         if self._wanted and self.connected:
             self._subscribe()
-        if self.connected and self._is_deaf():
+        if self.connected and self._is_quiet_since(max(self._heard_s, self._connected_s)):
             log.error("connected, but nothing is heard, not even the own beat; connecting anew")
             self._connect_anew()
         elif self.connected:
@@ -174,9 +175,9 @@ class Subscriber:
         except TransportError as error:
             log.info("no beat is sent", extra={"error": str(error)})
 
-    def _is_deaf(self) -> bool:
+    def _is_quiet_since(self, last_s: float) -> bool:
         """While a message is being delivered the store is behind, and what waits cannot be heard."""
-        quiet_s = time.monotonic() - self._heard_s
+        quiet_s = time.monotonic() - last_s
         return not self._delivering and quiet_s > self._rhythm.deaf_after_s
 
     def _connect_anew(self) -> None:
@@ -251,7 +252,7 @@ class Subscriber:
     def _on_success(self, generation: int, *_: object, **__: object) -> None:
         if generation != self._generation:
             return
-        self._heard_s = time.monotonic()
+        self._connected_s = time.monotonic()
         self._made_anew.set()
         self._connected.set()
         self._wake.set()

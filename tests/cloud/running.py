@@ -74,6 +74,10 @@ class Child:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(TIMEOUT_S), time.monotonic() - began
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it for certain; nothing if it has ended."""
         if self._process.poll() is None:

@@ -1,5 +1,7 @@
 """What a person presses on the pages does what it says, up to the station's door and back."""
 
+import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,16 @@ class Station:
         self._listener.close()
 
 
+@contextlib.contextmanager
+def stopped(broker: Broker) -> Iterator[None]:
+    """The broker's process stands still, and its connections stay open."""
+    broker.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        broker.send_signal(signal.SIGCONT)
+
+
 @pytest.fixture
 def station(broker: Broker, sender: Sender) -> Iterator[Station]:
     station = Station(broker, sender)
@@ -67,7 +79,9 @@ def page(site: Site, sender: Sender, tmp_path: Path) -> Iterator[Page]:
     """The first page of a station that makes bottles, has cans to make, and holds parts back."""
     now_ns = site.summary()["now_utc_ns"]
     facts = {"product": "bottle", "product_version": "3", "products": "bottle 3, can 1"}
-    held = Fault(code="held-back", text="part 7-2 passed", level="fault", since_utc_ns=1)
+    held = Fault(
+        code="held-back", text="the challenge part 7-2 passed", level="fault", since_utc_ns=1
+    )
     of_capture, of_inference = (
         health(f"com.sightline.{n}", now_ns) for n in ("Capture", "Inference")
     )
@@ -103,9 +117,74 @@ def test_a_lot_a_challenge_and_a_hold_are_sent_with_what_the_person_wrote(
     page.write("Defect on the challenge part", "scratch")
     page.press("Challenge next part")
     assert station.command("challenge_part").arguments == {"label": "scratch"}
-    page.press("Acknowledge the hold")
-    station.answer(station.command("acknowledge_hold"), "refused", "nothing is held back")
+    page.press("Acknowledge hold 7-2")
+    acknowledge = station.command("acknowledge_hold")
+    assert acknowledge.arguments == {"hold": "7-2"}
+    station.answer(acknowledge, "refused", "nothing is held back")
     page.wait_for_text("Refused: nothing is held back")
+
+
+def test_each_hold_is_named_and_acknowledged_alone(
+    page: Page, site: Site, sender: Sender, station: Station
+) -> None:
+    now_ns = site.summary()["now_utc_ns"]
+    text = "the challenge part {} passed: all from 7-1 on is held back"
+    held = Fault(code="held-back", text=text.format("7-2"), level="fault", since_utc_ns=1)
+    inference = replace(health("com.sightline.Inference", now_ns), faults=(held,))
+    sender.send(replace(inference, facts={"holds": "7-2, 7-9"}), STATION_HEALTH)
+    page.press("Acknowledge hold 7-9")
+    assert station.command("acknowledge_hold").arguments == {"hold": "7-9"}
+    assert "Acknowledge hold 7-2" in page.text()
+
+
+def test_a_command_that_the_broker_did_not_confirm_is_not_called_untaken_and_is_followed(
+    page: Page, broker: Broker, station: Station
+) -> None:
+    with stopped(broker):
+        page.press("Bypass")
+        page.wait_for_text("Not known yet: the broker did not confirm the command")
+    command = station.command("bypass")
+    assert command.expires_utc_ns - command.issued_utc_ns <= 15_000_000_000
+    station.answer(command, "done", "every part passes")
+    page.wait_for_text("Done: every part passes")
+
+
+def test_a_component_that_is_silent_is_named_with_its_last_words_and_restarted_by_a_button(
+    site: Site, sender: Sender, station: Station, tmp_path: Path
+) -> None:
+    now_ns = site.summary()["now_utc_ns"]
+    for name in ("Inference", "Publisher"):
+        sender.send(health(f"com.sightline.{name}", now_ns), STATION_HEALTH)
+    silent = health("com.sightline.Capture", now_ns - 60_000_000_000, fault="camera 2 is away")
+    sender.send(silent, STATION_HEALTH)
+    wait_for(lambda: len(site.summary()["health"]) == 3)
+    with opened(site.page, tmp_path / "profile") as page:
+        page.wait_for_text("Its last words: “camera 2 is away”")
+        assert page.text().count("Silent since") == 1
+        assert "restart it, and if it stays silent look into its log" in page.text()
+        assert "Restart Inference" not in page.text()
+        page.press("Restart Capture")
+        command = station.command("restart_component")
+        assert command.arguments == {"component": "com.sightline.Capture"}
+        station.answer(command, "done", "Capture is started again")
+        page.wait_for_text("Done: Capture is started again")
+
+
+def test_when_all_are_silent_for_one_reason_it_is_said_once(
+    site: Site, broker: Broker, sender: Sender, tmp_path: Path
+) -> None:
+    now_ns = site.summary()["now_utc_ns"]
+    for name in ("Capture", "Inference", "Publisher"):
+        sender.send(health(f"com.sightline.{name}", now_ns - 60_000_000_000), STATION_HEALTH)
+    wait_for(lambda: len(site.summary()["health"]) == 3)
+    with opened(site.page, tmp_path / "profile") as page:
+        page.wait_for_text("Nothing is heard of the whole station since")
+        assert "Silent since" not in page.text()
+        assert "Restart" not in page.text()
+        broker.kill()
+        page.wait_for_text("the broker is away")
+        assert page.text().count("Nothing is heard of any station since") == 1
+        assert "The broker does not answer, and nothing is heard since" in page.text()
 
 
 def test_bypass_is_sent_only_after_the_person_was_warned(page: Page, station: Station) -> None:

@@ -1,5 +1,6 @@
 """What a person sees in a browser: parts with pictures and boxes, faults in words, nothing foreign."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -8,10 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from sightline.messages import Fault, ModelUse, RecordBox
-from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from sightline.topics import GAP_RECORD, GATE_CORRECTION, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
 from tests.cloud.browser import CHROMIUM, rendered, text_of
-from tests.cloud.records import defect, health, machine_state, record
-from tests.cloud.running import Sender, Site, giving_up_after
+from tests.cloud.pressing import opened
+from tests.cloud.records import SCRATCH, correction, defect, gap, health, machine_state, record
+from tests.cloud.running import Broker, Sender, Site, ending, giving_up_after, wait_for
+from tests.unit.cloud.test_subscriber import OddBroker
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 ATTACK = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
@@ -62,7 +65,9 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
         "lot": "L-7",
         "products": "bottle 3, can 1",
     }
-    held = Fault(code="held-back", text="part 7-2 passed", level="fault", since_utc_ns=1)
+    held = Fault(
+        code="held-back", text="the challenge part 7-2 passed", level="fault", since_utc_ns=1
+    )
     capture = replace(health("com.sightline.Capture", 9), facts=facts)
     sender.send(capture, STATION_HEALTH)
     inference = replace(health("com.sightline.Inference", 9), faults=(held,))
@@ -77,8 +82,8 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
         "bottle 3",
         "L-7",
         "1 found, 1 passed",
-        "part 7-2 passed",
-        "Acknowledge the hold",
+        "the challenge part 7-2 passed",
+        "Acknowledge hold 7-2",
     ):
         assert words in text
     assert "OK 1 100 % of 1" in text
@@ -87,14 +92,126 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
     assert "A challenge part, known to have a scratch: THE STATION JUDGED IT GOOD" in text
 
 
-def test_boxes_on_a_picture_of_another_shape_are_in_its_own_pixels(
-    site: Site, sender: Sender, tmp_path: Path
+@pytest.mark.parametrize(
+    ("told", "picture", "frame"),
+    [
+        ((1920, 1080), (1920, 1080), "1920 1080"),
+        ((1920, 1080), (960, 540), "1920 1080"),
+        ((1440, 1080), (360, 270), "1440 1080"),
+        (None, (900, 900), "900 900"),
+        (None, (1920, 1080), "1920 1080"),
+        (None, (640, 360), "1280 720"),
+        (None, (320, 240), "1280 960"),  # 4:3, halved twice: the box lies at 680 x 340
+    ],
+)
+def test_boxes_are_drawn_in_the_pixels_of_their_frame_whatever_size_the_picture_has(
+    site: Site,
+    sender: Sender,
+    tmp_path: Path,
+    told: tuple[int, int] | None,
+    picture: tuple[int, int],
+    frame: str,
 ) -> None:
-    part = defect(1)
-    keep_picture(site, part.evidence[0].key, 900, 900)
+    part = defect(1, frameSizes={"cam2": told} if told else {})
+    keep_picture(site, part.evidence[0].key, *picture)
     sender.send(part)
     site.wait_received(1)
-    assert 'viewBox="0 0 900 900"' in rendered(site.page, tmp_path / "profile")
+    markup = rendered(site.page, tmp_path / "profile")
+    assert f'viewBox="0 0 {frame}"' in markup
+    assert 'class="box" x="600" y="300" width="80" height="40"' in markup
+
+
+def test_boxes_lie_in_a_frame_of_any_size_as_the_page_works_it_out(
+    site: Site, tmp_path: Path
+) -> None:
+    with opened(site.page, tmp_path / "profile") as page:
+        page.value("import('/static/frames.js').then((m) => { window.frames_js = m; }), 0")
+        wait_for(lambda: page.value("window.frames_js !== undefined"))
+        for width, height in ((1280, 720), (1920, 1080), (1440, 1080), (2592, 1944), (4208, 3120)):
+            for halvings in range(4):
+                box = {"x": width - 9, "y": height - 9, "width": 9, "height": 9}
+                kept = {"width": width >> halvings, "height": height >> halvings}
+                records: tuple[dict[str, object], ...] = (
+                    *({}, {"frameSizes": {"cam1": [width, height]}}),
+                )
+                for of_part in records:
+                    words = ", ".join(json.dumps(each) for each in (of_part, "cam1", [box], kept))
+                    found = page.value(f"window.frames_js.frameOf({words})")
+                    assert found["width"] == pytest.approx(width, rel=0.02)
+                    assert found["height"] == pytest.approx(height, rel=0.02)
+        for odd in (None, {}, {"cam1": [0, 9]}, {"cam1": ["a", 1]}, {"cam1": [1]}):
+            words = ", ".join(json.dumps(each) for each in ({"frameSizes": odd}, "cam1", []))
+            assert page.value(f"window.frames_js.frameOf({words}).width") == 1280
+
+
+def test_the_boxes_of_all_cameras_are_shown_and_named(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    names = ("cam10", "cam5", "top")
+    boxes = {name: (replace(SCRATCH, x=number),) for number, name in enumerate(names)}
+    sender.send(defect(1, cam2=(), otherCameras=boxes, missingCameras=("cam6",)))
+    site.wait_received(1)
+    markup = rendered(f"{site.page}/?part=1", tmp_path / "profile")
+    large = markup[markup.index("pictures large") :]
+    assert [large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10")] == (
+        sorted(large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10"))
+    )
+    assert "cam10 shows a scratch" in text_of(markup)
+    for number in range(3):
+        assert f'class="box" x="{number}"' in large
+
+
+def test_parts_that_nobody_saw_and_what_the_gate_did_later_are_said(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    sender.send(record(1207, gate="unconfirmed"))
+    sender.send(gap(1208, 20000), GAP_RECORD)
+    sender.send(correction(1207, "rejected", 1_790_000_000_000_000_000), GATE_CORRECTION)
+    wait_for(lambda: site.summary()["gate"]["rejected"] == 1)
+    text = text_of(rendered(f"{site.page}/?part=1207", tmp_path / "profile"))
+    assert "Parts 1208 to 20000: nobody saw them" in text
+    assert "Missed 18,793" in text
+    assert "18,793 parts unseen" in text
+    assert "Gate rejected it (corrected at" in text
+    assert "Gate as recorded Gate did not confirm" in text
+    found = text_of(rendered(f"{site.page}/?part=1500", tmp_path / "profile"))
+    assert "The line counted these parts and no station saw them" in found
+
+
+def test_what_was_refused_and_what_came_again_otherwise_is_listed(
+    site: Site, sender: Sender, tmp_path: Path
+) -> None:
+    sender.send(record(1))
+    sender.send(record(1, reason="another"))
+    sender.send(record(2, "station-2"))  # on the topic of station-1
+    wait_for(lambda: site.summary()["records"]["refused"])
+    text = text_of(rendered(site.page, tmp_path / "profile"))
+    assert "1 refused · 1 conflicts" in text
+    assert "station-1-7-1 came again and says otherwise in reason; what came first stays" in text
+    assert "stationId is 'station-2', but it came on the topic of 'station-1'" in text
+
+
+def test_a_broker_that_hands_nothing_on_is_not_called_live(tmp_path: Path) -> None:
+    broker = OddBroker(deaf_connections=10**6)
+    site = Site(tmp_path, broker.port)
+    with ending(site):
+        wait_for(lambda: site.summary()["broker"]["connected"])
+        wait_for(lambda: not site.summary()["broker"]["hears"])
+        text = text_of(rendered(site.page, tmp_path / "profile"))
+        assert "Hears nothing" in text
+        assert "The broker is connected, but nothing is heard" in text
+    broker.close()
+
+
+def test_a_database_that_was_damaged_is_said_to_be_set_aside(
+    tmp_path: Path, broker: Broker
+) -> None:
+    (tmp_path / "records.sqlite").write_bytes(b"no database at all" * 999)
+    site = Site(tmp_path, broker.port)
+    with ending(site):
+        text = text_of(rendered(site.page, tmp_path / "profile"))
+        assert "records.sqlite is damaged" in text
+        assert "It is kept as records.sqlite.damaged-" in text
 
 
 def test_a_site_that_does_not_answer_any_more_is_said_to_be_gone(
@@ -140,6 +257,7 @@ def test_faults_and_limits_are_shown_in_words(site: Site, sender: Sender, tmp_pa
     text = text_of(rendered(site.page, tmp_path / "profile"))
     assert "Fault The PLC does not answer" in text
     assert "Capture 0.1.0 Silent" in text
+    assert "Its last words: it was ready, without a fault" in text
     assert "3.90 mm/s outside normal 0.5 to 3.5" in text
 
 

@@ -22,8 +22,11 @@ def test_a_record_sent_twice_is_one_row_and_one_duplicate(
     wait_for(lambda: site.summary()["records"]["duplicates"])
     summary = site.wait_received(2)
     assert summary["records"] == {
-        "received": 2, "duplicates": 1, "refused": 0,
-        "conflicts": 0, "unseen": 0,
+        "received": 2,
+        "duplicates": 1,
+        "refused": 0,
+        "conflicts": 0,
+        "unseen": 0,
     }
     assert (summary["parts"]["ok"], summary["parts"]["defect"]) == (1, 1)
     wait_for(lambda: site.summary()["latency_ms"]["trigger_to_verdict"]["p50"] == 110.0)

@@ -1,6 +1,7 @@
 // Asks the site, and orders from a station.
 
-const TIMEOUT_MS = 6000;
+const TIMEOUT_MS = 8000;
+const LIFETIME_S = 12; // short, so that nothing is carried out that nobody reckons with any more
 export const ISSUER = "engineer";
 
 export async function ask(path) {
@@ -10,7 +11,10 @@ export async function ask(path) {
 }
 
 // Sends a command; its id comes back, or an error in the site's words.
-export async function order(station, kind, args = {}, lifetimeS = 60, issuer = ISSUER) {
+export const order = async (...of) => (await send(...of)).command_id;
+
+// Sends a command: its id, whether the broker is known to have it, and when it expires.
+export async function send(station, kind, args = {}, lifetimeS = LIFETIME_S, issuer = ISSUER) {
   const answer = await fetch("/api/orders", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -19,5 +23,5 @@ export async function order(station, kind, args = {}, lifetimeS = 60, issuer = I
   });
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error ?? `${answer.status}`);
-  return content.command_id;
+  return content;
 }

@@ -4,33 +4,63 @@ import { make } from "./dom.js";
 import { verdictIcon } from "./icons.js";
 import { cameraPicture } from "./pictures.js";
 import { referenceButton } from "./reference-button.js";
+import { withStation } from "./stations.js";
 import {
-  boxesOf, CAMERAS, capital, dateAndTime, GATES, milliseconds, plain, reasonInWords, valueWithUnit, VERDICTS, why,
+  boxesOf, camerasOf, capital, count, dateAndTime, GATES, gateWords, isGap, milliseconds, plain, reasonInWords, unseenParts,
+  valueWithUnit, VERDICTS, why,
 } from "./words.js";
 
 export function showDetail(dialog, record, onClose) {
-  dialog.replaceChildren(
-    make(
-      "header",
-      { class: `detail-head ${record.verdict}` },
-      verdictIcon(record.verdict, 34),
-      make(
-        "div",
-        {},
-        make("h2", { id: "detail-title" }, `Part ${record.partNumber} · ${VERDICTS[record.verdict] ?? record.verdict}`),
-        make("p", {}, `${dateAndTime(record.timestamp)} · ${record.stationId} · ${record.lineId}`),
-      ),
-      make("button", { class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×"),
-    ),
-    make("p", { class: "why" }, why(record)),
-    make("div", { class: "pictures large" }, CAMERAS.map((c) => cameraPicture(record, c, true))),
-    make("div", { class: "detail-acts" }, referenceButton(record)),
-    make("div", { class: "fact-columns" }, make("div", {}, found(record), judges(record)), facts(record), times(record), machine(record)),
-  );
+  dialog.replaceChildren(...(isGap(record) ? ofGap(dialog, record) : ofPart(dialog, record)));
   dialog.onclose = onClose;
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
+
+function ofPart(dialog, record) {
+  return [
+    head(dialog, record, record.verdict, `Part ${record.partNumber} · ${VERDICTS[record.verdict] ?? record.verdict}`),
+    make("p", { class: "why" }, why(record)),
+    make("div", { class: "pictures large" }, camerasOf(record).map((c) => cameraPicture(record, c, true))),
+    make("div", { class: "detail-acts" }, referenceButton(record)),
+    make("div", { class: "fact-columns" }, make("div", {}, found(record), judges(record)), facts(record), times(record), machine(record)),
+  ];
+}
+
+function ofGap(dialog, gap) {
+  const rows = [
+    ["Counts as missed", count(gap.to - gap.from + 1)],
+    ["Reason", reasonInWords(gap.reason)],
+    ["Product", gap.product || "–"],
+    ["Lot", gap.lot || "–"],
+    ["Mode", capital(gap.mode ?? "production")],
+    ["Epoch", String(gap.epoch)],
+    ["Record", asJson(gap, gap.gapId)],
+  ];
+  return [
+    head(dialog, gap, "missed", unseenParts(gap)),
+    make("p", { class: "why" }, "The line counted these parts and no station saw them: none of them is judged. The gate takes out what is not judged, but nobody confirmed it of these; if the gate was open by bypass, they passed."),
+    make("div", { class: "fact-columns" }, block("Parts", rows)),
+  ];
+}
+
+function head(dialog, part, verdict, title) {
+  return make(
+    "header",
+    { class: `detail-head ${verdict}` },
+    verdictIcon(verdict, 34),
+    make(
+      "div",
+      {},
+      make("h2", { id: "detail-title" }, title),
+      make("p", {}, `${dateAndTime(part.timestamp)} · ${part.stationId} · ${part.lineId}`),
+    ),
+    make("button", { class: "close", "aria-label": "Close", onclick: () => dialog.close() }, "×"),
+  );
+}
+
+const asJson = (part, id) =>
+  make("a", { href: withStation(`/api/parts/${encodeURIComponent(id)}`, part.stationId), target: "_blank" }, "as JSON");
 
 function found(record) {
   const rows = boxesOf(record).map((box) => [
@@ -44,14 +74,15 @@ function found(record) {
 function facts(record) {
   return block("Part", [
     ["Reason", reasonInWords(record.reason)],
-    ["Gate", GATES[record.gate] ?? record.gate],
+    ["Gate", gateWords(record)],
+    ...(record.gateCorrection ? [["Gate as recorded", GATES[record.gateCorrection.recorded] ?? record.gateCorrection.recorded]] : []),
     ["Product", record.product || "–"],
     ["Lot", record.lot || "–"],
     ["Mode", capital(record.mode ?? "production")],
     ...challenge(record),
     ["Epoch", String(record.epoch)],
     ["Missing cameras", (record.missingCameras ?? []).join(", ") || "none"],
-    ["Record", make("a", { href: `/api/parts/${encodeURIComponent(record.recordId)}`, target: "_blank" }, "as JSON")],
+    ["Record", asJson(record, record.recordId)],
   ]);
 }
 

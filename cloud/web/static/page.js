@@ -1,21 +1,23 @@
 // Asks the site for figures and parts each second, and shows them.
 
 import { showCards } from "./cards.js";
+import { command } from "./commands.js";
 import { showDetail } from "./detail.js";
-import { byId, show } from "./dom.js";
-import { healthPanel, machinePanel, staleOf, versionsPanel } from "./panels.js";
+import { byId, make, show } from "./dom.js";
+import { healthPanel, machinePanel, refusedPanel, staleOf, versionsPanel } from "./panels.js";
 import { stationPanel } from "./station-panel.js";
 import { stationAsked, stationChoice, withStation } from "./stations.js";
 import { figureTiles, verdictTiles } from "./tiles.js";
-import { clock, VERDICTS } from "./words.js";
+import { clock, clockOf, idOf, isGap, VERDICTS } from "./words.js";
 
 const INTERVAL_MS = 1000;
 const TIMEOUT_MS = 4000;
 const LIVE_PARTS = 24;
 const OLDER_PARTS = 48;
 const GREATEST_SHOWN = 600;
+const REFUSED_SHOWN = 5;
 const showStation = stationPanel(byId("making"));
-const state = { station: stationAsked(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null };
+const state = { station: stationAsked(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null, refusedShown: 0 };
 
 async function ask(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
@@ -30,6 +32,7 @@ async function poll() {
   try {
     await takeSummary();
     if (!state.held) await takeNewest();
+    await takeRefused();
     state.heardAt = Date.now();
     showLink();
   } catch (error) {
@@ -56,15 +59,25 @@ async function takeNewest() {
   const { verdict, station } = state;
   const { parts, next } = await ask(partsPath(LIVE_PARTS));
   if (verdict !== state.verdict || station !== state.station || state.held) return;
-  const known = new Set(parts.map((record) => record.recordId));
-  const overlaps = state.records.some((record) => known.has(record.recordId));
+  const known = new Set(parts.map(idOf));
+  const overlaps = state.records.some((record) => known.has(idOf(record)));
   if (state.paged && overlaps) {
-    const rest = state.records.filter((record) => !known.has(record.recordId));
+    const rest = state.records.filter((record) => !known.has(idOf(record)));
     state.records = [...parts, ...rest].slice(0, GREATEST_SHOWN);
   } else {
     Object.assign(state, { records: parts, next, paged: false });
   }
   showParts();
+}
+
+// The list is asked for only when there is more of it.
+async function takeRefused() {
+  const { refused, conflicts } = state.summary.records;
+  if (refused + conflicts === state.refusedShown) return;
+  const listed = await ask(`/api/refused?limit=${REFUSED_SHOWN}`);
+  state.refusedShown = refused + conflicts;
+  byId("refused-panel").hidden = listed.refused.length === 0;
+  show(byId("refused"), listed.refused, refusedPanel);
 }
 
 async function takeOlder() {
@@ -91,11 +104,31 @@ function showSummary(summary) {
   showStation(summary);
   const now = summary.now_utc_ns;
   show(byId("machine"), [summary.machine, staleOf(summary.machine, "state_utc_ns", now)], machinePanel);
-  show(byId("health"), [withoutTimes(summary.health), staleOf(summary.health, "at_utc_ns", now)], healthPanel);
+  const silent = staleOf(summary.health, "at_utc_ns", now);
+  show(byId("health"), [withoutTimes(summary.health), silent, whyUnheard(summary.broker)], (known) => healthPanel(known, restart));
+  show(byId("notices"), summary.notices, (texts) => texts.map((text) => make("p", { class: "banner" }, text)));
   show(byId("versions"), summary.versions, versionsPanel);
   show(byId("station"), [summary.stations, state.station], (known) => stationChoice(known, chooseStation));
   byId("bench-link").href = state.several ? withStation("/commissioning", state.station) : "/commissioning";
   byId("making").inert = (summary.station || null) !== state.station;
+}
+
+// Asks the station to restart one of its components.
+function restart(component) {
+  const station = state.station;
+  command(station, "restart_component", { component }, (kind, words) => {
+    if (station !== state.station) return;
+    byId("restart-says").className = `says ${kind}`;
+    byId("restart-says").textContent = words;
+  });
+}
+
+const since = (broker) => (broker.heard_utc_ns ? ` since ${clockOf(broker.heard_utc_ns)}` : "");
+
+// Why no component can be heard, whatever each of them does, or nothing.
+function whyUnheard(broker) {
+  if (!broker.connected) return `Nothing is heard of any station${since(broker)}: the broker is away.`;
+  return broker.hears ? "" : `Nothing is heard of any station${since(broker)}: the broker hands nothing on.`;
 }
 
 const withoutTimes = (health) =>
@@ -107,9 +140,11 @@ function showLink(error = null) {
     ? ["bad", "Connection lost", `No answer from the site. ${state.heardAt ? `The figures are those of ${clock(state.heardAt)}.` : ""} Trying on.`]
     : broker.fault
       ? ["bad", "Not storing", `Records arrive but are not stored: ${broker.fault}`]
-      : broker.connected
-        ? ["good", "Live", ""]
-        : ["waiting", "Broker away", "The broker does not answer: the station keeps its records and sends them when it is back."];
+      : !broker.connected
+        ? ["waiting", "Broker away", `The broker does not answer, and nothing is heard${since(broker)}: the station keeps its records and sends them when it is back.`]
+        : broker.hears
+          ? ["good", "Live", ""]
+          : ["bad", "Hears nothing", `The broker is connected, but nothing is heard${since(broker)}, not even what the site says to itself. It connects anew; the station keeps its records.`];
   const link = byId("link");
   link.className = `pill ${kind}`;
   if (link.textContent !== word) link.textContent = word;
@@ -153,7 +188,7 @@ function showAddress(part = null) {
 }
 
 function openRecord(record) {
-  showAddress(record.partNumber);
+  showAddress(isGap(record) ? record.to : record.partNumber);
   showDetail(byId("detail"), record, () => showAddress());
 }
 

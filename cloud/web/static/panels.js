@@ -1,7 +1,7 @@
 // The machine's readings against their normal limits, the components' health, and the versions.
 
 import { make } from "./dom.js";
-import { capital, count, isSilent, number, plain, valueWithUnit } from "./words.js";
+import { capital, clockOf, count, isSilent, number, plain, valueWithUnit } from "./words.js";
 
 const ORDER = ["Capture", "Inference", "Equipment", "Telemetry", "Publisher"];
 const open = new Set();
@@ -54,17 +54,26 @@ function scale(value, { low, high }) {
   return make("span", { class: "scale", "aria-hidden": "true" }, make("i", { class: "band" }), mark);
 }
 
-export function healthPanel([health, stale]) {
+// `silent`: since when a component says nothing; `reason`: why none of them can be heard.
+export function healthPanel([health, silent, reason], restart) {
   const names = Object.keys(health).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-  if (!names.length) return note("No component has reported yet");
-  return names.map((name) => component(name, health[name], stale[name]));
+  if (!names.length) return note(reason || "No component has reported yet");
+  const all = names.every((name) => silent[name]);
+  const why = all ? reason || allSilent(names, silent) : "";
+  const rows = names.map((name) => component(name, health[name], silent[name], why, restart));
+  return why ? [make("p", { class: "fault", "data-key": "all-silent" }, why), ...rows] : rows;
+}
+
+function allSilent(names, silent) {
+  const last = Math.max(...names.map((name) => silent[name]));
+  return `Nothing is heard of the whole station since ${clockOf(last)}: look whether it has power and its network, and whether its nucleus runs.`;
 }
 
 const shortName = (name) => name.split(".").pop();
 const rank = (name) => (ORDER.indexOf(shortName(name)) + ORDER.length + 1) % (ORDER.length + 1);
 
-function component(name, health, stale) {
-  const [state, word] = stale ? ["bad", "Silent"] : health.ready ? ["good", "Ready"] : ["bad", "Not ready"];
+function component(name, health, silentSince, why, restart) {
+  const [state, word] = silentSince ? (why ? ["waiting", "No news"] : ["bad", "Silent"]) : health.ready ? ["good", "Ready"] : ["bad", "Not ready"];
   const faulty = health.faults.length > 0 && state === "good";
   const faultWord = health.faults.every((item) => item.level === "warning") ? "Warning" : "Fault";
   const more = make(
@@ -79,7 +88,36 @@ function component(name, health, stale) {
     ),
     make("dl", { class: "counters" }, counters(health)),
   );
-  return make("div", { class: "component", "data-key": name }, more, health.faults.map(fault));
+  const alone = silentSince && !why;
+  const broken = alone || !health.ready;
+  return make(
+    "div",
+    { class: "component", "data-key": name },
+    more,
+    alone ? lastWords(name, health, silentSince) : health.faults.map(fault),
+    broken && !why ? restartButton(name, restart) : null,
+  );
+}
+
+function lastWords(name, health, since) {
+  const last = health.faults.at(-1);
+  const words = last ? `“${last.text}”` : health.ready ? "it was ready, without a fault" : "it was not ready, without a fault";
+  const toDo = isPublisher(name)
+    ? "No command reaches the station without it: restart it there, or restart the nucleus."
+    : "It has ended, hangs, or is restarted too often: restart it, and if it stays silent look into its log at the station.";
+  return [
+    make("p", { class: "fault" }, make("strong", {}, `Silent since ${clockOf(since)}`), ` Its last words: ${words}`),
+    make("p", { class: "note" }, toDo),
+  ];
+}
+
+const isPublisher = (name) => shortName(name) === "Publisher";
+
+// The publisher is who carries it out; it cannot wake itself.
+function restartButton(name, restart) {
+  if (isPublisher(name) || !restart) return null;
+  const word = `Restart ${shortName(name)}`;
+  return make("button", { class: "quiet", type: "button", onclick: () => restart(name) }, word);
 }
 
 function counters(health) {
@@ -102,9 +140,21 @@ export function versionsPanel(versions) {
   );
 }
 
-// Which of the entries have not been heard of for a while, judged by the server's clock.
+// Which of the entries have not been heard of for a while, by the server's clock, and since when.
 export function staleOf(entries, timeKey, now) {
-  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, isSilent(now, entry[timeKey])]));
+  return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, isSilent(now, entry[timeKey]) ? entry[timeKey] || 1 : 0]));
+}
+
+// What was refused, and what came again otherwise than before.
+export function refusedPanel(refused) {
+  return refused.map((entry, place) =>
+    make(
+      "p",
+      { class: "refusal", "data-key": place },
+      make("strong", {}, `${entry.kind === "conflict" ? "Conflict" : "Refused"}, ${clockOf(entry.refused_utc_ns)}`),
+      ` ${entry.reason}`,
+      make("span", { class: "note" }, ` ${entry.topic}`),
+    ));
 }
 
 const note = (text) => make("p", { class: "note" }, text);

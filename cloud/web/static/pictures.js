@@ -1,24 +1,31 @@
 // A camera's picture with the boxes of the record drawn over it, in pixels of the camera's full frame.
 
 import { draw, make } from "./dom.js";
-import { plain } from "./words.js";
+import { frameOf } from "./frames.js";
+import { boxesOn, plain } from "./words.js";
 import { closeUp } from "./zoom.js";
 
-const FRAME = { width: 1280, height: 720 };
 const RETRY_MS = 2000;
 const RETRIES = 5;
-const LABEL_HEIGHT = 34;
+const LABEL_HEIGHT = 34; // in a frame of this width, and larger in a larger one
+const LABELS_FOR_WIDTH = 1280;
 const LETTER_WIDTH = 16.5;
 
 export function cameraPicture(record, camera, large) {
-  const boxes = record[camera] ?? [];
+  const boxes = boxesOn(record, camera);
   const kept = (record.evidence ?? []).find((picture) => picture.camera === camera);
   const missing = (record.missingCameras ?? []).includes(camera);
-  const overlay = boxOverlay(boxes, large);
+  const overlay = boxOverlay(boxes);
+  drawBoxes(overlay, boxes, frameOf(record, camera, boxes), large);
   const stage = make("div", { class: "stage" }, overlay);
   const caption = make("figcaption", {}, camera, boxes.length ? ` · ${boxes.length}` : "");
   const figure = make("figure", { class: boxes.length ? "picture found" : "picture" }, stage, caption);
-  if (kept) stage.prepend(image(record, camera, kept.key, (element) => fit(element, overlay)));
+  const fit = (element) => {
+    const picture = { width: element.naturalWidth, height: element.naturalHeight };
+    drawBoxes(overlay, boxes, frameOf(record, camera, boxes, picture), large);
+    stage.dispatchEvent(new Event("framed"));
+  };
+  if (kept) stage.prepend(image(record, camera, kept.key, fit));
   else stage.prepend(make("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
   zoomable(figure, stage, overlay, boxes, large);
   return figure;
@@ -60,28 +67,18 @@ function image(record, camera, key, loaded) {
   return element;
 }
 
-// A kept picture may be smaller than its frame, never of another shape: then it is a frame of its own.
-function fit(element, overlay) {
-  const { naturalWidth: width, naturalHeight: height } = element;
-  if (Math.abs(width / height - FRAME.width / FRAME.height) < 0.02) return;
-  overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  element.parentElement.dispatchEvent(new Event("framed"));
+function boxOverlay(boxes) {
+  const words = boxes.map((box) => plain(box.label)).join(", ") || "no boxes";
+  return draw("svg", { class: "boxes", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": words });
 }
 
-function boxOverlay(boxes, labelled) {
-  return draw(
-    "svg",
-    {
-      class: "boxes",
-      viewBox: `0 0 ${FRAME.width} ${FRAME.height}`,
-      preserveAspectRatio: "xMidYMid meet",
-      role: "img",
-      "aria-label": boxes.map((box) => plain(box.label)).join(", ") || "no boxes",
-    },
-    boxes.flatMap((box) => [
+function drawBoxes(overlay, boxes, frame, labelled) {
+  overlay.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
+  overlay.replaceChildren(
+    ...boxes.flatMap((box) => [
       rectangle(box, "halo"),
       rectangle(box, "box"),
-      labelled ? label(box) : null,
+      ...(labelled ? [label(box, frame)] : []),
     ]),
   );
 }
@@ -89,16 +86,17 @@ function boxOverlay(boxes, labelled) {
 const rectangle = (box, name) =>
   draw("rect", { class: name, x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 });
 
-function label(box) {
+function label(box, frame) {
+  const scale = frame.width / LABELS_FOR_WIDTH;
   const text = `${plain(box.label)} ${Math.round(box.score * 100)} %`;
   const width = text.length * LETTER_WIDTH + 16;
-  const x = Math.max(0, Math.min(box.x, FRAME.width - width));
-  const below = box.y < LABEL_HEIGHT + 4;
-  const y = below ? box.y + box.height + 4 : box.y - LABEL_HEIGHT - 4;
+  const x = Math.max(0, Math.min(box.x, frame.width - width * scale));
+  const below = box.y < (LABEL_HEIGHT + 4) * scale;
+  const y = below ? box.y + box.height + 4 * scale : box.y - (LABEL_HEIGHT + 4) * scale;
   return draw(
     "g",
-    { class: "box-label" },
-    draw("rect", { x, y, width, height: LABEL_HEIGHT, rx: 4 }),
-    draw("text", { x: x + 8, y: y + 25 }, text),
+    { class: "box-label", transform: `translate(${x} ${y}) scale(${scale})` },
+    draw("rect", { x: 0, y: 0, width, height: LABEL_HEIGHT, rx: 4 }),
+    draw("text", { x: 8, y: 25 }, text),
   );
 }

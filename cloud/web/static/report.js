@@ -5,7 +5,7 @@ import { byId, make } from "./dom.js";
 import { latencyPlot, waysOf } from "./latency-plot.js";
 import { calibrationRows, cameraRows, faultRows, gateRows, openPoints, versionRows } from "./report-rows.js";
 import { stationAsked, withStation } from "./stations.js";
-import { dateAndTime } from "./words.js";
+import { dateAndTime, isGap } from "./words.js";
 
 const LOOK_S = 15;
 const POLL_MS = 300;
@@ -26,9 +26,10 @@ async function facts() {
   } catch (error) {
     looked = error.message;
   }
-  const [bench, { parts: records }, { faults }] = await Promise.all([
+  const [bench, { parts }, { faults }] = await Promise.all([
     ask(`/api/bench/${path}`), ask(withStation(`/api/parts?limit=${PARTS}`, station)), ask(`/api/faults/${path}`),
   ]);
+  const records = parts.filter((part) => !isGap(part));
   return { station, summary, bench, records, faults, looked };
 }
 

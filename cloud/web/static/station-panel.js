@@ -1,12 +1,9 @@
 // What the station makes: product, lot, mode and challenges, and the commands that change them.
 
-import { ask, order } from "./asking.js";
+import { command } from "./commands.js";
 import { make, show } from "./dom.js";
-import { capital, count } from "./words.js";
+import { count } from "./words.js";
 
-const ISSUER = "operator";
-const POLL_MS = 400;
-const LONGEST_WAIT_MS = 20_000;
 const MODES = { production: "resume", paused: "pause", maintenance: "maintenance", bypass: "bypass" };
 const MODE_WORDS = { production: "Production", paused: "Paused", maintenance: "Maintenance", bypass: "Bypass" };
 const WARNINGS = {
@@ -30,16 +27,7 @@ export function stationPanel(container) {
   async function send(kind, args) {
     if (!station || (WARNINGS[kind] && !confirm(WARNINGS[kind]))) return;
     const asked = station;
-    const answer = (kind, words) => { if (asked === station) tell(kind, words); }; // under no other name
-    tell("", `Asking the station: ${capital(kind.replaceAll("_", " "))} …`);
-    try {
-      const id = await order(asked, kind, args, 60, ISSUER);
-      const { result, reason, from_part: from } = await becomeOf(id);
-      const since = from ? `, from part ${from.part_number} on` : "";
-      answer(result === "done" ? "good" : "bad", `${capital(result)}${reason ? `: ${reason}` : ""}${since}`);
-    } catch (error) {
-      answer("bad", error.message);
-    }
+    await command(asked, kind, args, (sort, words) => { if (asked === station) tell(sort, words); }); // under no other name
   }
 
   function tell(kind, text) {
@@ -67,7 +55,7 @@ export function stationPanel(container) {
     show(now, [facts, summary.apart], ([known, apart]) => rowsOf(known, apart));
     show(product, facts.products, (names) => names.map((name) => make("option", { value: name, "data-key": name }, name)));
     show(modes, facts.mode, (mode) => modeButtons(mode, (kind) => send(kind, {})));
-    show(hold, facts.held, (text) => (text ? held(text, () => send("acknowledge_hold", {})) : []));
+    show(hold, facts.holds, (holds) => holds.map((each) => held(each, () => send("acknowledge_hold", each.name ? { hold: each.name } : {}))));
   };
 }
 
@@ -82,7 +70,7 @@ function factsOf(summary) {
     challenge: capture.challenge ?? "",
     mode: of("Publisher")?.facts?.mode ?? "",
     products: products.map((entry) => entry.split(" ")[0]),
-    held: (of("Inference")?.faults ?? []).find((fault) => fault.code === "held-back")?.text ?? "",
+    holds: holdsOf(of("Inference")),
   };
 }
 
@@ -105,21 +93,24 @@ function modeButtons(mode, send) {
   );
 }
 
-function held(text, acknowledge) {
-  return [
-    make("p", { class: "fault" }, make("strong", {}, "Held back"), ` ${text}`),
-    make("button", { class: "quiet", type: "button", onclick: acknowledge }, "Acknowledge the hold"),
-  ];
+// Each hold that is open, by its name: a person frees that one alone which he has seen.
+export function holdsOf(inference) {
+  const faults = (inference?.faults ?? []).filter((fault) => fault.code.startsWith("held-back"));
+  const named = faults.map((fault) => {
+    const inCode = fault.code.slice("held-back-".length);
+    const inText = /challenge part (\d+-\d+)/.exec(fault.text);
+    return { name: inCode || inText?.[1] || "", text: fault.text };
+  });
+  const told = (inference?.facts?.holds ?? "").split(/[,\s]+/).filter(Boolean);
+  const more = told.filter((name) => !named.some((each) => each.name === name));
+  return [...named, ...more.map((name) => ({ name, text: `the challenge part ${name} passed` }))];
 }
 
-// The station's last word on a command: that it was accepted is not the last.
-async function becomeOf(id) {
-  const until = Date.now() + LONGEST_WAIT_MS;
-  while (Date.now() < until) {
-    const { commands } = await ask("/api/commands?limit=50");
-    const last = commands.find((entry) => entry.command_id === id && entry.result !== "accepted");
-    if (last) return last;
-    await new Promise((done) => { setTimeout(done, POLL_MS); });
-  }
-  throw new Error(`No answer within ${LONGEST_WAIT_MS / 1000} s; the station may still carry it out`);
+function held({ name, text }, acknowledge) {
+  return make(
+    "div",
+    { class: "hold", "data-key": `hold-${name}` },
+    make("p", { class: "fault" }, make("strong", {}, name ? `Hold ${name}` : "Held back"), ` ${text}`),
+    make("button", { class: "quiet", type: "button", onclick: acknowledge }, name ? `Acknowledge hold ${name}` : "Acknowledge the hold"),
+  );
 }

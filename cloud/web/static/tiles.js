@@ -38,8 +38,18 @@ export function figureTiles(summary) {
     latencyTile("Beside the models", latency.overhead),
     latencyTile("Each image", latency.per_image),
     tile("Gate", count(summary.gate.passed), "passed", `${count(summary.gate.rejected)} rejected · ${count(summary.gate.unconfirmed)} unconfirmed`, summary.gate.unconfirmed > 0),
-    tile("Records", count(summary.records.received), "stored", `${count(summary.records.duplicates)} repeats · ${count(summary.records.refused)} refused`, summary.records.refused > 0),
+    recordsTile(summary.records),
   ];
+}
+
+function recordsTile({ received, duplicates, refused, conflicts, unseen }) {
+  const words = [
+    `${count(duplicates)} repeats`,
+    `${count(refused)} refused`,
+    ...(conflicts ? [`${count(conflicts)} conflicts`] : []),
+    ...(unseen ? [`${count(unseen)} parts unseen`] : []),
+  ];
+  return tile("Records", count(received), "stored", words.join(" · "), refused + conflicts + unseen > 0);
 }
 
 function tile(name, value, unit, small, warn = false, title = null) {

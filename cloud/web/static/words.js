@@ -12,7 +12,28 @@ export const GATES = {
   rejected: "Gate rejected it",
   unconfirmed: "Gate did not confirm",
 };
-export const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
+const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
+
+// A gap stands for parts that nobody saw; it has no record's fields.
+export const isGap = (part) => part.gapId !== undefined;
+export const idOf = (part) => part.recordId ?? part.gapId;
+
+// All cameras of a part in the order of their names; the first four are in every record.
+export function camerasOf(record) {
+  const others = [
+    ...Object.keys(record.otherCameras ?? {}),
+    ...(record.missingCameras ?? []),
+    ...(record.evidence ?? []).map((picture) => picture.camera),
+  ];
+  const more = [...new Set(others)].filter((name) => !CAMERAS.includes(name));
+  return [...CAMERAS, ...more.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))];
+}
+
+export function boxesOn(record, camera) {
+  const others = record.otherCameras ?? {};
+  const found = CAMERAS.includes(camera) ? record[camera] : Object.hasOwn(others, camera) ? others[camera] : [];
+  return found ?? [];
+}
 
 export const plain = (code) => String(code).replace(/[-_]+/g, " ").trim();
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -44,6 +65,11 @@ export function age(nanoseconds) {
   return `${Math.round(seconds / 3600)} h`;
 }
 
+export const unseenParts = (gap) =>
+  (gap.from === gap.to ? `Part ${gap.from}` : `Parts ${gap.from} to ${gap.to}`) + ": nobody saw them";
+
+export const clockOf = (nanoseconds) => clock(nanoseconds / 1e6);
+
 const SILENT_NS = 15e9;
 
 // Nothing told for a while, or by a clock that is far ahead: then nobody knows how old it is.
@@ -63,7 +89,7 @@ export const reasonInWords = (reason) =>
   capital(/\s/.test(reason) ? reason : plain(reason)) || "No reason given";
 
 export function boxesOf(record) {
-  return CAMERAS.flatMap((camera) => (record[camera] ?? []).map((box) => ({ camera, ...box })));
+  return camerasOf(record).flatMap((camera) => boxesOn(record, camera).map((box) => ({ camera, ...box })));
 }
 
 function sighting(box) {
@@ -115,6 +141,10 @@ function gateClause(record) {
   }
   return record.gate === "passed" ? "the gate let it pass" : "the gate took it out";
 }
+
+// What the gate did, and whether that became known only after the record.
+export const gateWords = (record) =>
+  `${GATES[record.gate] ?? record.gate}${record.gateCorrection ? ` (corrected at ${clockOf(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
 
 export const gateIsOdd = (record) =>
   record.gate === "unconfirmed" ||
