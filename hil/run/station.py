@@ -136,7 +136,8 @@ class OneMachine:
         query = f"/api/parts?limit={PAGE_PARTS}"
         while len(records) < wanted:
             answer = self.cloud(query)
-            records.extend(answer["parts"])
+            # a gap stands for many parts and is no record
+            records.extend(part for part in answer["parts"] if "recordId" in part)
             if answer.get("next") is None:
                 break
             query = f"/api/parts?limit={PAGE_PARTS}&before={answer['next']}"

@@ -106,7 +106,7 @@ function lastWords(name, health, since) {
     ? "No command reaches the station without it: restart it there, or restart the nucleus."
     : "It has ended, hangs, or is restarted too often: restart it, and if it stays silent look into its log at the station.";
   return [
-    make("p", { class: "fault" }, make("strong", {}, `Silent since ${clockOf(since)}`), ` Its last words: ${words}`),
+    make("p", { class: "fault" }, make("strong", {}, `Silent since ${clockOf(since)}.`), ` Its last words: ${words}`),
     make("p", { class: "note" }, toDo),
   ];
 }

@@ -17,7 +17,7 @@ export function verdictTiles(parts, chosen, choose) {
         onclick: () => choose(verdict),
       },
       make("span", { class: "verdict-name" }, verdictIcon(verdict, 22), name),
-      make("strong", {}, count(parts[verdict] ?? 0)),
+      make("strong", { class: (parts[verdict] ?? 0) > 9999 ? "long" : null }, count(parts[verdict] ?? 0)),
       make("span", { class: "share" }, share(parts[verdict] ?? 0, all)),
     ),
   );
@@ -26,7 +26,10 @@ export function verdictTiles(parts, chosen, choose) {
 function share(part, all) {
   if (!all) return "–";
   const percent = (100 * part) / all;
-  return `${percent.toFixed(percent > 0 && percent < 10 ? 1 : 0)} % of ${count(all)}`;
+  const some = part > 0 && part < all;
+  if (some && percent < 0.1) return `under 0.1 % of ${count(all)}`;
+  if (some && percent > 99.9) return `over 99.9 % of ${count(all)}`;
+  return `${percent.toFixed(some && (percent < 10 || percent > 99) ? 1 : 0)} % of ${count(all)}`;
 }
 
 export function figureTiles(summary) {
