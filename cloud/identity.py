@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from sightline.errors import MessageError
-from sightline.messages import GapRecord, GateCorrection, InspectionRecord
+from sightline.messages import GapRecord, GateCorrection, InspectionRecord, Message
 
 MAX_NUMBER = 2**53 - 1  # a page's numbers are exact up to it
 MAX_GAP_WIDTH = 2**32
@@ -52,6 +52,15 @@ def check_gap(gap: GapRecord, thing: str) -> None:
     if not gap.from_ <= gap.to < gap.from_ + MAX_GAP_WIDTH:
         raise MessageError(
             f"{name}: it goes from {gap.from_} to {gap.to}; 1 to {MAX_GAP_WIDTH} parts are allowed"
+        )
+
+
+def check_message(message: Message, thing: str) -> None:
+    """MessageError if another than its sender is told of: commands go to whom the page shows."""
+    name = type(message).__name__
+    if message.station_id != thing:
+        raise MessageError(
+            f"{name}: station_id is {message.station_id!r}, but it came on the topic of {thing!r}"
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cloud.identity import check_correction, check_gap, check_record, id_in
+from cloud.identity import check_correction, check_gap, check_message, check_record, id_in
 from cloud.limits import LimitReachedError, Limits
 from cloud.routes import Route, route_of
 from cloud.store.store import (
@@ -32,6 +32,7 @@ from sightline.messages import (
     GateCorrection,
     InspectionRecord,
     MachineState,
+    Message,
     StationHealth,
 )
 from sightline.texts import cut
@@ -97,13 +98,14 @@ def _sort_in(arrival: Arrival, batch: Batch, limits: Limits) -> None:
         check_gap(message, thing)
         limits.admit_station(thing)
         batch.gaps.append(StoredGap(thing, at, message, body))
-    else:
+    elif isinstance(message, Message):
+        check_message(message, thing)
         limits.admit_station(thing)
         _sort_in_what_repeats(route, message, body, at, batch, limits)
 
 
 def _sort_in_what_repeats(
-    route: Route, message: msgspec.Struct, body: str, at: int, batch: Batch, limits: Limits
+    route: Route, message: Message, body: str, at: int, batch: Batch, limits: Limits
 ) -> None:
     """What a station tells again and again, or once, and forgets."""
     thing = route.thing

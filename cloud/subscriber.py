@@ -79,7 +79,8 @@ class Subscriber:
         self._made_anew = threading.Event()
         self._closing = threading.Event()
         self._connected = threading.Event()
-        self._heard_s = self._connected_s = time.monotonic()
+        self._heard_s = time.monotonic()
+        self._unanswered_s: float | None = None  # the first beat that was not heard since
         self._heard_utc_ns: int | None = None
         self._fault = ""
         self._generation = 0
@@ -94,7 +95,7 @@ class Subscriber:
     @property
     def hears(self) -> bool:
         """Whether the broker is there and what is published comes."""
-        return self.connected and not self._is_quiet_since(self._heard_s)
+        return self.connected and not self._is_longer_ago(self._heard_s)
 
     @property
     def heard_utc_ns(self) -> int | None:
@@ -163,7 +164,8 @@ class Subscriber:
             self._wanted = list(self._topics)
         if self._wanted and self.connected:
             self._subscribe()
-        if self.connected and self._is_quiet_since(max(self._heard_s, self._connected_s)):
+        unanswered_s = self._unanswered_s
+        if self.connected and unanswered_s is not None and self._is_longer_ago(unanswered_s):
             log.error("connected, but nothing is heard, not even the own beat; connecting anew")
             self._connect_anew()
         elif self.connected:
@@ -174,11 +176,14 @@ class Subscriber:
             self._publish(self._beat_topic, self._beat, mqtt.QoS.AT_MOST_ONCE)
         except TransportError as error:
             log.info("no beat is sent", extra={"error": str(error)})
+            return
+        if self._unanswered_s is None:
+            self._unanswered_s = time.monotonic()
 
-    def _is_quiet_since(self, last_s: float) -> bool:
+    def _is_longer_ago(self, then_s: float) -> bool:
         """While a message is being delivered the store is behind, and what waits cannot be heard."""
-        quiet_s = time.monotonic() - last_s
-        return not self._delivering and quiet_s > self._rhythm.deaf_after_s
+        ago_s = time.monotonic() - then_s
+        return not self._delivering and ago_s > self._rhythm.deaf_after_s
 
     def _connect_anew(self) -> None:
         self._leave(ANSWER_TIMEOUT_S)
@@ -252,7 +257,7 @@ class Subscriber:
     def _on_success(self, generation: int, *_: object, **__: object) -> None:
         if generation != self._generation:
             return
-        self._connected_s = time.monotonic()
+        self._unanswered_s = None
         self._made_anew.set()
         self._connected.set()
         self._wake.set()
@@ -281,6 +286,7 @@ class Subscriber:
             self._delivering = False
 
     def _note_heard(self) -> None:
+        self._unanswered_s = None
         self._heard_s = time.monotonic()
         self._heard_utc_ns = time.time_ns()
 

@@ -20,6 +20,8 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
             f"{name} was written by a later Sightline: its tables are version {version}, known are "
             f"those up to {SCHEMA_VERSION}. Use that Sightline, or another database."
         )
+    if version == SCHEMA_VERSION:
+        return  # nothing is written: a disk that is full keeps no site from starting
     with transaction(connection):
         if version < SCHEMA_VERSION and _has_table(connection, "records"):
             _convert_from_1(connection)

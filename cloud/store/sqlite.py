@@ -136,12 +136,16 @@ class SqliteStore:
         return None
 
     def site_id(self) -> str:
-        """A name of this database that no other has."""
-        self._writer.execute(
-            "INSERT OR IGNORE INTO site VALUES ('id', ?)", (secrets.token_hex(SITE_ID_BYTES),)
-        )
-        (value,) = self._writer.execute("SELECT value FROM site WHERE name = 'id'").fetchone()
-        return str(value)
+        """A name of this database that no other has; for this run only where it cannot be kept."""
+        new = secrets.token_hex(SITE_ID_BYTES)
+        try:
+            found = self._writer.execute("SELECT value FROM site WHERE name = 'id'").fetchone()
+            if found is None:
+                self._writer.execute("INSERT INTO site VALUES ('id', ?)", (new,))
+            return new if found is None else str(found[0])
+        except sqlite3.DatabaseError as error:
+            log.warning("the site's id is not kept", extra={"error": str(error)})
+            return new
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
@@ -176,11 +180,12 @@ class SqliteStore:
         )
         return tuple(StoredRefusal(*row) for row in rows)
 
-    def outcomes_of(self, command_id: str) -> tuple[str, ...]:
-        """What became of one command as JSON, newest first."""
+    def outcomes_of(self, command_id: str, thing: str | None) -> tuple[str, ...]:
+        """What became of one command of a station (None: of any) as JSON, newest first."""
         rows = self._read(
-            "SELECT body FROM command_outcomes WHERE command_id = ? ORDER BY sequence DESC LIMIT ?",
-            (command_id, ANSWERS_SHOWN),
+            "SELECT body FROM command_outcomes WHERE command_id = ? AND thing = COALESCE(?, thing) "
+            "ORDER BY sequence DESC LIMIT ?",
+            (command_id, thing, ANSWERS_SHOWN),
         )
         return tuple(str(body) for (body,) in rows)
 

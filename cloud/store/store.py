@@ -223,8 +223,8 @@ class PastStore(Protocol):
     def outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
 
-    def outcomes_of(self, command_id: str) -> tuple[str, ...]:
-        """What became of one command as JSON, newest first."""
+    def outcomes_of(self, command_id: str, thing: str | None) -> tuple[str, ...]:
+        """What became of one command of a station (None: of any) as JSON, newest first."""
 
     def steps(self, thing: str, limit: int) -> tuple[str, ...]:
         """The last steps of a station's commissioning as JSON, newest first."""

@@ -131,7 +131,9 @@ class _Handlers:
 
     def command(self, request: Request) -> Response:
         command_id = request.path_params["command_id"]
-        told = [msgspec.json.decode(body) for body in self._sources.past.outcomes_of(command_id)]
+        station = request.query_params.get("station")
+        bodies = self._sources.past.outcomes_of(command_id, station)
+        told = [msgspec.json.decode(body) for body in bodies]
         last = next((one for one in told if one["result"] != "accepted"), None)
         state = last["result"] if last else "accepted" if told else "not known yet"
         return json_answer({"command_id": command_id, "state": state, "outcome": last})

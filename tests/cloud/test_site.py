@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from sightline.codec import encode
 from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
@@ -67,7 +68,8 @@ def test_what_two_stations_send_is_not_mixed(site: Site, sender: Sender) -> None
     for thing, ready in (("station-2", False), (THING, True)):
         part = record(1, thing)
         sender.send(part, thing=thing)
-        sender.send(health("com.sightline.Capture", 5, ready=ready), STATION_HEALTH, thing)
+        told_by_thing = replace(health("com.sightline.Capture", 5, ready=ready), station_id=thing)
+        sender.send(told_by_thing, STATION_HEALTH, thing)
     sender.send(defect(2, thing="station-2"), thing="station-2")
     wait_for(lambda: site.summary("station-2")["records"]["received"] == 2)
     wait_for(lambda: site.summary()["health"])

@@ -1,8 +1,12 @@
 // Asks the site, and orders from a station.
 
 const TIMEOUT_MS = 8000;
-const LIFETIME_S = 12; // short, so that nothing is carried out that nobody reckons with any more
+export const LIFETIME_S = 12; // short, so that nothing is carried out that nobody reckons with any more
 export const ISSUER = "engineer";
+
+// Whether nobody knows if what was asked for was done.
+export const isUnanswered = (error) => error.name === "TimeoutError" || error instanceof TypeError;
+export const UNANSWERED = `Not known: the site did not answer. The command is carried out within ${LIFETIME_S} s, or not at all.`;
 
 export async function ask(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });

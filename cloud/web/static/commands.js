@@ -1,10 +1,10 @@
 // A command on its way: what is known of it, until the station has the last word or it has expired.
 
-import { ask, send } from "./asking.js";
+import { ask, isUnanswered, LIFETIME_S, send, UNANSWERED } from "./asking.js";
+import { withStation } from "./stations.js";
 import { capital } from "./words.js";
 
 const ISSUER = "operator";
-const LIFETIME_S = 12;
 const POLL_MS = 400;
 const MARGIN_MS = 3000; // what was carried out at the last moment is told after it
 const LONGEST_WAIT_MS = 30_000; // of what the station accepted
@@ -19,8 +19,7 @@ export async function command(station, kind, args, tell) {
   try {
     sent = await send(station, kind, args, LIFETIME_S, ISSUER);
   } catch (error) {
-    const unanswered = error.name === "TimeoutError" || error instanceof TypeError;
-    tell("bad", unanswered ? `Not known: the site did not answer. ${words} is carried out within ${LIFETIME_S} s, or not at all.` : `Not sent: ${error.message}`);
+    tell("bad", isUnanswered(error) ? UNANSWERED : `Not sent: ${error.message}`);
     return;
   }
   if (sent.state !== "sent") tell("", NOT_KNOWN);
@@ -28,7 +27,7 @@ export async function command(station, kind, args, tell) {
   let state = "not known yet";
   while (Date.now() - begun < (state === "accepted" ? LONGEST_WAIT_MS : LIFETIME_S * 1000 + MARGIN_MS)) {
     try {
-      const known = await ask(`/api/commands/${encodeURIComponent(sent.command_id)}`);
+      const known = await ask(withStation(`/api/commands/${encodeURIComponent(sent.command_id)}`, station));
       if (known.outcome) {
         tell(known.state === "done" ? "good" : "bad", lastWord(known.outcome));
         return;

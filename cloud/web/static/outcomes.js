@@ -1,6 +1,7 @@
 // Sends an order and waits for what became of it: the publisher's word first, then the component's.
 
-import { ask } from "./asking.js";
+import { ask, isUnanswered, UNANSWERED } from "./asking.js";
+import { withStation } from "./stations.js";
 
 const POLL_MS = 400;
 const LONGEST_WAIT_MS = 30_000;
@@ -11,7 +12,7 @@ export async function outcomeOf(station, send, waitMs = LONGEST_WAIT_MS) {
   try {
     id = await send();
   } catch (error) {
-    return ["refused", error.message, null];
+    return isUnanswered(error) ? ["failed", UNANSWERED, null] : ["refused", error.message, null];
   }
   const until = Date.now() + waitMs;
   let told = null;
@@ -20,13 +21,13 @@ export async function outcomeOf(station, send, waitMs = LONGEST_WAIT_MS) {
       const bench = await ask(`/api/bench/${encodeURIComponent(station)}`);
       const step = bench.steps.find((entry) => entry.command_id === id);
       if (step) return [step.result, step.text, step];
-      const { commands } = await ask("/api/commands?limit=50");
-      told = commands.find((entry) => entry.command_id === id) ?? told;
-      if (told && told.result !== "accepted") return ["refused", `${told.result}: ${told.reason}`, null];
-    } catch (error) {
-      told ??= { reason: error.message };
+      const { state, outcome } = await ask(withStation(`/api/commands/${encodeURIComponent(id)}`, station));
+      if (outcome && state !== "done") return ["refused", `${state}: ${outcome.reason}`, null];
+      told = state === "not known yet" ? told : state;
+    } catch {
+      // asked again below
     }
     await new Promise((done) => { setTimeout(done, POLL_MS); });
   }
-  return ["failed", told ? `The station took the order, and no answer came within ${waitMs / 1000} s` : "The station did not answer", null];
+  return ["failed", told ? `The station took the order, and no answer came within ${waitMs / 1000} s` : "Not known: the station did not answer. By now the order has expired and is not carried out any more.", null];
 }

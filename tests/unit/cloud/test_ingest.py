@@ -10,8 +10,22 @@ from hypothesis import strategies as st
 from cloud.ingest import Arrival, batch_of
 from cloud.routes import route_of, subscriptions
 from sightline.codec import encode
-from sightline.topics import INSPECTION_RECORD, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
-from tests.cloud.records import THING, defect, health, machine_state, record
+from sightline.topics import (
+    CLOUD,
+    INSPECTION_RECORD,
+    MACHINE_STATE_TO_CLOUD,
+    STATION_HEALTH,
+    Stream,
+    streams_read_by,
+)
+from tests.cloud.records import (
+    THING,
+    defect,
+    health,
+    machine_state,
+    record,
+)
+from tests.contract.messages.examples import EXAMPLES
 
 RECORDS = INSPECTION_RECORD.topic_of(THING)
 
@@ -95,6 +109,14 @@ def test_a_record_without_a_name_is_refused() -> None:
 def test_bytes_that_are_no_text_are_refused_even_in_an_unknown_field() -> None:
     payload = encode(record(1))[:-1] + b',"more":"\xff"}'
     assert "UTF-8" in reason_of(payload)
+
+
+@pytest.mark.parametrize("stream", streams_read_by(CLOUD), ids=lambda stream: stream.name)
+def test_each_message_is_taken_from_its_own_station_and_from_no_other(stream: Stream) -> None:
+    (example,) = (each for each in EXAMPLES if type(each) is stream.message)
+    payload = encode(example)
+    assert batch_of([arrival(payload, stream.topic_of("station-1"))]).refusals == []
+    assert "came on the topic of 'station-9'" in reason_of(payload, stream.topic_of("station-9"))
 
 
 def test_a_topic_of_no_stream_is_refused() -> None:

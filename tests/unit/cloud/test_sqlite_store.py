@@ -1,5 +1,6 @@
 """Each record is kept once, pages hold still while records arrive, and a restart loses nothing."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from cloud.store.sqlite import SqliteStore
 from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
 from cloud.summary import Summary
 from sightline.codec import encode
+from sightline.errors import RetryableError
+from sightline.journal import open_journal
 from sightline.messages import CommandOutcome
 from sightline.topics import (
     COMMAND_OUTCOME,
@@ -139,6 +142,56 @@ def test_what_became_of_a_command_is_kept_once_however_often_it_is_told(
     told = [msgspec.json.decode(body)["command_id"] for body in store.outcomes(10)]
     assert told == ["c2", "c1"]
     assert len(store.outcomes(1)) == 1
+
+
+def test_what_became_of_a_command_is_said_by_the_station_that_it_went_to(
+    store: SqliteStore,
+) -> None:
+    for thing, result in ((THING, "accepted"), ("station-2", "done")):
+        outcome = CommandOutcome(
+            station_id=thing,
+            command_id="c1",
+            kind="pause",
+            issued_by="operator",
+            result=result,  # type: ignore[arg-type]
+            decided_utc_ns=1,
+        )
+        store.commit(batch_of([Arrival(COMMAND_OUTCOME.topic_of(thing), encode(outcome), 1)]))
+    (told,) = store.outcomes_of("c1", THING)
+    assert msgspec.json.decode(told)["result"] == "accepted"
+    assert len(store.outcomes_of("c1", None)) == 2
+    assert store.outcomes_of("c2", THING) == ()
+
+
+def test_a_database_has_one_name_of_its_own_as_long_as_it_lives(tmp_path: Path) -> None:
+    names = []
+    for file in ("a.sqlite", "a.sqlite", "b.sqlite"):
+        store = SqliteStore(tmp_path / file)
+        names.append(store.site_id())
+        store.close()
+    assert names[0] == names[1] != names[2]
+
+
+def test_a_disk_that_takes_nothing_keeps_no_site_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "records.sqlite"
+    first = SqliteStore(path)
+    commit(first, record(1))
+    first.close()
+
+    def taking_nothing(*arguments: object, **more: object) -> sqlite3.Connection:
+        connection = open_journal(*arguments, **more)  # type: ignore[arg-type]
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    monkeypatch.setattr(sqlite, "open_journal", taking_nothing)
+    store = SqliteStore(path)
+    assert store.site_id()
+    assert len(list(store.history().records)) == 1
+    with pytest.raises(RetryableError):
+        commit(store, record(2))
+    store.close()
 
 
 def test_parts_of_one_station_are_found_among_those_of_others(store: SqliteStore) -> None:
