@@ -15,9 +15,13 @@ from functools import partial
 
 from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
+from msgspec.structs import replace
 
 from cloud.routes import CLIENT_ID
+from sightline.codec import encode
 from sightline.errors import TransportError
+from sightline.messages import Beat
+from sightline.topics import CLOUD
 
 log = logging.getLogger(__name__)
 ANSWER_TIMEOUT_S = 5.0
@@ -69,7 +73,12 @@ class Subscriber:
     ) -> None:
         self._broker = broker
         self._beat_topic = f"{CLIENT_ID}/{broker.client_id}/beat"
-        self._beat = secrets.token_hex(8).encode()
+        self._beat = Beat(
+            station_id=broker.client_id,
+            component=CLOUD,
+            sequence=0,
+            incarnation=secrets.token_hex(8),
+        )
         self._topics = (self._beat_topic, *topics)
         self._wanted: list[str] = []
         self._deliver = deliver
@@ -122,7 +131,14 @@ class Subscriber:
 
     def begin_publish(self, topic: str, payload: bytes) -> "concurrent.futures.Future[object]":
         """The same without waiting for the broker; TransportError if it is away."""
-        return self._publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
+        if not self.connected:
+            raise TransportError("the broker is away")
+        try:
+            sending: concurrent.futures.Future[object]
+            sending, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
+        except CLIENT_ERRORS as error:
+            raise TransportError(f"nothing can be sent: {error}") from error
+        return sending
 
     def close(self, timeout_s: float) -> None:
         """Leave the broker, which keeps the session."""
@@ -130,18 +146,6 @@ class Subscriber:
         self._wake.set()
         self._leave(timeout_s)
         self._thread.join(timeout_s)
-
-    def _publish(
-        self, topic: str, payload: bytes, quality: mqtt.QoS
-    ) -> "concurrent.futures.Future[object]":
-        if not self.connected:
-            raise TransportError("the broker is away")
-        try:
-            sending: concurrent.futures.Future[object]
-            sending, _ = self._connection.publish(topic, payload, quality)
-        except CLIENT_ERRORS as error:
-            raise TransportError(f"nothing can be sent: {error}") from error
-        return sending
 
     def _run(self) -> None:
         connected_once = False
@@ -173,7 +177,8 @@ class Subscriber:
 
     def _send_beat(self) -> None:
         try:
-            self._publish(self._beat_topic, self._beat, mqtt.QoS.AT_MOST_ONCE)
+            self._beat = replace(self._beat, sequence=self._beat.sequence + 1)
+            self.begin_publish(self._beat_topic, encode(self._beat))
         except TransportError as error:
             log.info("no beat is sent", extra={"error": str(error)})
             return
@@ -272,12 +277,11 @@ class Subscriber:
         log.warning("lost the broker; the client reconnects", extra={"error": str(error)})
 
     def _on_message(self, topic: str, payload: bytes, **_: object) -> None:
-        is_beat = topic == self._beat_topic
-        if is_beat and bytes(payload) != self._beat:
-            return  # not ours: of one who was called so before
-        self._note_heard()
-        if is_beat:
+        if topic == self._beat_topic:
+            if self._beat.incarnation.encode() in payload:  # or of one who was called so before
+                self._note_heard()
             return
+        self._note_heard()
         self._delivering = True
         try:
             self._deliver(topic, bytes(payload))

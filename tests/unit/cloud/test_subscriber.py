@@ -58,8 +58,17 @@ class OddBroker:
                     client.sendall(b"\x90\x03" + content[:2] + bytes([code]))
                 elif kind == PING:
                     client.sendall(b"\xd0\x00")
-                elif kind & 0xF0 == PUBLISH and hands_on:
-                    client.sendall(bytes([kind, len(content)]) + content)
+                elif kind & 0xF0 == PUBLISH:
+                    length = struct.unpack(">H", content[:2])[0]
+                    number = content[2 + length : 4 + length]
+                    client.sendall(b"\x40\x02" + number)
+                    if hands_on:
+                        client.sendall(b"\x32" + _length(len(content)) + content)
+
+
+def _length(length: int) -> bytes:
+    low, high = length % 128, length // 128
+    return bytes([low | 0x80, high]) if high else bytes([low])
 
 
 def _packet(stream: object) -> tuple[int, bytes]:
