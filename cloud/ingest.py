@@ -22,7 +22,7 @@ from cloud.store.store import (
     StoredStep,
     StoredView,
 )
-from sightline.codec import decode
+from sightline.codec import GREATEST_MESSAGE_BYTES, decode
 from sightline.errors import MessageError
 from sightline.messages import (
     CameraView,
@@ -45,11 +45,12 @@ MAX_REASON_LENGTH = 1000
 
 @dataclass(frozen=True)
 class Arrival:
-    """A message as the broker delivered it."""
+    """A message as the broker delivered it, or the beginning of one that is too large."""
 
     topic: str
     payload: bytes
     received_utc_ns: int
+    left_out_bytes: int = 0
 
 
 def batch_of(arrivals: list[Arrival], limits: Limits | None = None) -> Batch:
@@ -82,8 +83,14 @@ def _sort_in(arrival: Arrival, batch: Batch, limits: Limits) -> None:
     route = route_of(arrival.topic)
     if route is None:
         raise MessageError(f"no stream of the catalogue has the topic {arrival.topic!r}")
+    name = route.stream.message.__name__
+    if arrival.left_out_bytes:
+        raise MessageError(
+            f"{name}: found {len(arrival.payload) + arrival.left_out_bytes} bytes; "
+            f"at most {GREATEST_MESSAGE_BYTES} are allowed"
+        )
     message = decode(route.stream.message, arrival.payload)
-    _check_numbers(route.stream.message.__name__, msgspec.to_builtins(message))
+    _check_numbers(name, msgspec.to_builtins(message))
     body = _text(arrival.payload)
     thing, at = route.thing, arrival.received_utc_ns
     if isinstance(message, InspectionRecord):
@@ -141,8 +148,12 @@ def _check_numbers(name: str, content: object) -> None:
 
 
 def _text(payload: bytes) -> str:
+    """The message as it is kept: readable as a whole, also where it says what we do not know."""
     try:
+        msgspec.json.decode(payload)
         return payload.decode("utf-8")
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MessageError(f"the message is no JSON that can be kept: {error}") from error
     except UnicodeDecodeError as error:
         raise MessageError(f"the message is no UTF-8 text: {error}") from error
 

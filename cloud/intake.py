@@ -19,6 +19,7 @@ from cloud.ingest import Arrival, batch_of, refuse
 from cloud.limits import Limits
 from cloud.store.store import Batch, Committed, RecordStore
 from cloud.summary import Summary
+from sightline.codec import GREATEST_MESSAGE_BYTES
 from sightline.errors import RetryableError
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,10 @@ class Intake(threading.Thread):
 
     def deliver(self, topic: str, payload: bytes) -> None:
         """Take a message from the broker's client; waits only while the store is behind."""
-        self._arrivals.put(Arrival(topic, payload, self._utc_ns()))
+        kept = payload[
+            :GREATEST_MESSAGE_BYTES
+        ]  # ten thousand wait here at most, none of them large
+        self._arrivals.put(Arrival(topic, kept, self._utc_ns(), len(payload) - len(kept)))
 
     def close(self, timeout_s: float) -> None:
         """Commit what waits, and end."""

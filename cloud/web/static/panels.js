@@ -95,7 +95,7 @@ function component(name, health, silentSince, why, restart) {
     { class: "component", "data-key": name },
     more,
     alone ? lastWords(name, health, silentSince) : health.faults.map(fault),
-    broken && !why ? restartButton(name, restart) : null,
+    broken && !why && !(alone && isPublisher(name)) ? restartButton(name, restart) : null,
   );
 }
 
@@ -113,9 +113,8 @@ function lastWords(name, health, since) {
 
 const isPublisher = (name) => shortName(name) === "Publisher";
 
-// The publisher is who carries it out; it cannot wake itself.
+// The publisher is who has it done: where it says nothing, it hears nothing either.
 function restartButton(name, restart) {
-  if (isPublisher(name) || !restart) return null;
   const word = `Restart ${shortName(name)}`;
   return make("button", { class: "quiet", type: "button", onclick: () => restart(name) }, word);
 }

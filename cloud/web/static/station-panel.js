@@ -101,7 +101,7 @@ export function holdsOf(inference) {
     const inText = /challenge part (\d+-\d+)/.exec(fault.text);
     return { name: inCode || inText?.[1] || "", text: fault.text };
   });
-  const told = (inference?.facts?.holds ?? "").split(/[,\s]+/).filter(Boolean);
+  const told = (inference?.facts?.holds ?? "").split(/[,\s]+/).filter((name) => /^\d+-\d+$/.test(name));
   const more = told.filter((name) => !named.some((each) => each.name === name));
   return [...named, ...more.map((name) => ({ name, text: `the challenge part ${name} passed` }))];
 }

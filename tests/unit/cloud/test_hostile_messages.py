@@ -210,6 +210,24 @@ def test_corrections_and_gaps_that_are_refused_are_told_by_their_own_ids() -> No
     assert letters_of(payload, GAP_RECORD.topic_of(THING)) == [(THING, "station-1-7-5-4")]
 
 
+@pytest.mark.parametrize("junk", [b"9" * 400, b"1e400", b'"\\ud800"', b"[" * 900 + b"]" * 900])
+def test_what_stands_in_a_field_that_nobody_knows_ends_nothing_either(
+    site: Site, junk: bytes
+) -> None:
+    for _ in range(2):  # and again, so that it is compared
+        payload = encode(record(900))[:-1] + b',"more":' + junk + b"}"
+        site.survives(RECORDS, payload)
+    msgspec.json.decode(site.store.part(record(900).recordId) or "{}")
+
+
+def test_of_a_message_that_is_far_too_large_only_the_beginning_is_kept_and_told(site: Site) -> None:
+    site.survives(RECORDS, encode(record(900)) + b" " * 5_000_000)
+    (refusal,) = site.store.refusals(9)
+    assert "found 500" in refusal.reason
+    assert len(refusal.payload) <= 1024
+    wait_until(lambda: [one.record_id for one in site.letters] == [record(900).recordId])
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"{", b'{"recordId":5}', b'{"recordId":""}', b'"recordId"']
 )
