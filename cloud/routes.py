@@ -21,6 +21,11 @@ def subscriptions() -> tuple[str, ...]:
     return tuple(stream.topic_of(ANY_THING) for stream in streams_read_by(CLOUD))
 
 
+def beat_topic(client_id: str) -> str:
+    """Where a cloud side says something to itself; stations have no part in it."""
+    return f"{CLIENT_ID}/{client_id}/beat"
+
+
 def route_of(topic: str) -> Route | None:
     """The stream and the thing of a topic, or None if the catalogue has none such."""
     for stream in streams_read_by(CLOUD):

@@ -17,7 +17,7 @@ from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 from msgspec.structs import replace
 
-from cloud.routes import CLIENT_ID
+from cloud.routes import CLIENT_ID, beat_topic
 from sightline.codec import encode
 from sightline.errors import TransportError
 from sightline.messages import Beat
@@ -72,7 +72,7 @@ class Subscriber:
         rhythm: Rhythm = Rhythm(),
     ) -> None:
         self._broker = broker
-        self._beat_topic = f"{CLIENT_ID}/{broker.client_id}/beat"
+        self._beat_topic = beat_topic(broker.client_id)
         self._beat = Beat(
             station_id=broker.client_id,
             component=CLOUD,

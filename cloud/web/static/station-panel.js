@@ -64,7 +64,7 @@ function factsOf(summary) {
   const capture = of("Capture")?.facts ?? {};
   const products = (capture.products ?? "").split(", ").filter(Boolean);
   return {
-    station: of("Capture")?.station_id ?? of("Publisher")?.station_id ?? null,
+    station: summary.station || null,
     product: capture.product ? `${capture.product} ${capture.product_version ?? ""}`.trim() : "",
     lot: capture.lot ?? "",
     challenge: capture.challenge ?? "",
