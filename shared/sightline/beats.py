@@ -69,12 +69,10 @@ class OwnBeat:
         self._heard_ns = clock.monotonic_ns()
         self._is_silent = False
 
-    def hear(self, message: msgspec.Struct) -> bool:
-        """Note a beat that came; False if it is another process's."""
-        if not isinstance(message, Beat) or message.incarnation != self._incarnation:
-            return False
-        self._note_heard(message.sequence)
-        return True
+    def hear(self, message: msgspec.Struct) -> None:
+        """Note a beat that came, unless it is another one's."""
+        if isinstance(message, Beat) and message.incarnation == self._incarnation:
+            self._note_heard(message.sequence)
 
     @property
     def silent_s(self) -> float:
@@ -141,7 +139,10 @@ class Beats:
         self._health = health
         self._left = False
         make = partial(OwnBeat, component, station_id, clock)
-        self._local = make(stream=BEATS[component], interval_s=1.0, max_unheard=5, max_wait=5)
+        stream = BEATS.get(component)  # none of a recorder that only listens, as a replay's
+        self._local = (
+            make(stream=stream, interval_s=1.0, max_unheard=5, max_wait=5) if stream else None
+        )
         self._cloud = (
             make(stream=CLOUD_BEAT, interval_s=30.0, max_unheard=2, max_wait=20)
             if component == PUBLISHER
@@ -151,12 +152,12 @@ class Beats:
 
     def tick(self) -> None:
         """Send what is due, and open again what is silent; NucleusGoneError."""
-        self._tick_local()
+        if self._local is not None:
+            self._tick_local(self._local)
         if self._cloud is not None:
             self._tick_cloud(self._cloud)
 
-    def _tick_local(self) -> None:
-        beat = self._local
+    def _tick_local(self, beat: OwnBeat) -> None:
         try:
             beat.send_if_due(self._bus.publish)
         except TransportError as error:
@@ -193,5 +194,6 @@ class Beats:
             self._health.clear_fault(DEAF_TO_CLOUD)
 
     def _hear(self, message: msgspec.Struct) -> None:
-        if not self._local.hear(message) and self._cloud is not None:
-            self._cloud.hear(message)
+        for beat in (self._local, self._cloud):
+            if beat is not None:
+                beat.hear(message)

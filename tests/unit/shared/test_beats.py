@@ -173,3 +173,10 @@ def test_only_the_publisher_beats_by_the_cloud(rig: Callable[[str], Rig]) -> Non
     station.live(100)
     assert CLOUD_BEAT not in station.nucleus.taken
     assert BEATS[CAPTURE] in station.nucleus.taken
+
+
+def test_who_has_no_stream_for_a_beat_sends_none(rig: Callable[[str], Rig]) -> None:
+    recorder = rig("com.example.Recorder")
+    recorder.live(100)
+    assert recorder.nucleus.taken == []
+    assert recorder.faults() == set()
