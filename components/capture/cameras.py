@@ -98,6 +98,11 @@ class Cameras:
         self._answers = bool(seen.frames)
         return seen
 
+    @property
+    def finds_late(self) -> bool:
+        """Whether a part's frames are found, or none, also when they are asked for late."""
+        return self._source is None or self._source.finds_late
+
     def latest(self) -> tuple[Frame | CameraFault, ...]:
         """What each position's camera sees now, part or not; nothing of a source that cannot."""
         source = self._source

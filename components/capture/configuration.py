@@ -96,7 +96,8 @@ TriggerConfiguration = (
 class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`.
 
-    `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
+    `maxTriggerDelayMs`: a part whose trigger is told later than that gets no picture, for it could show
+    another one. `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
     """
 
     cameras: Cameras = ("cam1", "cam2", "cam3", "cam4")
@@ -109,6 +110,7 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     distance_to_gate_mm: Annotated[float, Meta(gt=0, le=100_000)] = 750.0
     belt_speed_mps: Annotated[float, Meta(gt=0, le=100)] = 0.5
     deadline_ms: Milliseconds = 2000.0
+    max_trigger_delay_ms: Annotated[float, Meta(ge=0, le=10_000)] = 50.0
     keep_awake_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     conditions: ConditionLimits = ConditionLimits()
     calibration_version: Text = ""
@@ -123,6 +125,15 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
                 )
             if isinstance(self.source, V4l2Configuration) and camera not in self.source.cameras:
                 raise ValueError(f"source.cameras has no node for {camera}")
+
+    @property
+    def max_trigger_delay_ns(self) -> int:
+        """What is allowed; never more than the window in which a camera's frame is looked for."""
+        allowed_ms = self.max_trigger_delay_ms
+        if isinstance(self.source, V4l2Configuration):
+            matching = self.source.matching
+            allowed_ms = min(allowed_ms, matching.before_ms + matching.after_ms)
+        return round(allowed_ms * 1e6)
 
     @property
     def pixel_format(self) -> PixelFormat:

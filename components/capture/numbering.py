@@ -2,6 +2,7 @@
 
 A number is (epoch, part_number). Epochs begin at the second of their beginning, so a station that
 lost its disk never gives a number twice. Within an epoch the numbers are the PLC's counter, or our own.
+An epoch ends where the count does: with a new count, a wrap, or a jump that no line can make.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,30 @@ import msgspec
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.errors import MessageError
 from sightline.journal import DurableRecord
-from sightline.messages import Part
+from sightline.messages import CountedBy, Part
 
-GREATEST_JUMP = 1000
+LARGE_JUMP = 1000  # from here on somebody is to hear of it
+MAX_PARTS_PER_S = 100
+MAX_JUMP = 1_000_000  # and what a line can count in the time since
+MAX_JUMP_AT_ALL = 10_000_000
+MAX_NEW_COUNT = 10_000  # and what a line can count in the time since
+UNKNOWN_TIME_S = 86_400.0
+MAX_NUMBERS_OF_A_GLITCH = 10  # so few are given before a wrong reading is over
+_WRAPS = (  # top and bottom of a counter's width, and how near to both its values must be
+    ((1 << 15) - 1, -(1 << 15), 1000),
+    ((1 << 16) - 1, 0, 1000),
+    ((1 << 31) - 1, -(1 << 31), 100_000),
+    ((1 << 31) - 1, 0, 100_000),
+    ((1 << 32) - 1, 0, 100_000),
+)
 
 
 class Numbering(msgspec.Struct, frozen=True, kw_only=True):
-    """The last number given, the first of its epoch, who counts, and the deadline of the last."""
+    """The last number given, the first of its epoch, who counts, and the deadline of the last.
+
+    `ended_before` and `continues` mean what they mean in `PartCaptured`. `before_jump`: the count that
+    broke off as this epoch began by a jump; it may come back. `given_*`: when the last was given.
+    """
 
     epoch: int
     last_number: int
@@ -26,42 +44,71 @@ class Numbering(msgspec.Struct, frozen=True, kw_only=True):
     deadline_monotonic_ns: int = 0
     boot_id: str = ""
     counted_by_plc: bool = True
+    ended_before: Part | None = None
+    continues: bool = False
+    before_jump: int | None = None
+    given_monotonic_ns: int = 0
+    given_utc_s: int = 0
 
     @property
     def last(self) -> Part:
         """The last part; below `first_number` if the epoch has none yet."""
         return Part(self.epoch, self.last_number)
 
+    @property
+    def counted_by(self) -> CountedBy:
+        """Whose numbers these are."""
+        return "plc" if self.counted_by_plc else "station"
+
 
 @dataclass(frozen=True)
 class Step:
-    """The next state, and why a new epoch began where that is a fault."""
+    """The next state, and what happened to the count where somebody is to hear of it."""
 
     state: Numbering
     fault: str | None = None
 
 
-def next_by_counter(state: Numbering | None, counter: int, now_s: int) -> Step | None:
-    """The step to the part that the PLC counted; None if that part has been numbered already."""
+@dataclass(frozen=True)
+class _NewCount:
+    """Where a count begins that does not go on from the last number; `first` None: not known."""
+
+    first: int | None
+    ended: int
+    fault: str | None
+    before_jump: int | None = None
+
+
+def next_by_counter(
+    state: Numbering | None, counter: int, now_s: int, away_s: float | None = None
+) -> Step | None:
+    """The step to the part that the PLC counted; None if that part has been numbered already.
+
+    `away_s`: how long ago the last number was given; None: that is not known.
+    """
     if state is None or not state.counted_by_plc:
         return Step(begin_epoch(state, counter, counter, now_s))
-    if counter == state.last_number:
+    came_back = _has_come_back(state, counter, away_s)
+    if counter == state.last_number or (came_back and counter == state.before_jump):
         return None
-    fault = discontinuity(state.last_number, counter)
-    if fault is not None:
-        return Step(begin_epoch(state, counter, counter, now_s), fault)
-    return Step(msgspec.structs.replace(state, last_number=counter))
+    new = _new_count(state, counter, away_s)
+    if new is None:
+        return _go_on(state, counter, counter - state.last_number - 1)
+    first = counter if new.first is None else min(new.first, counter)
+    return _begin(state, new, first, counter, now_s)
 
 
 def next_by_own_count(state: Numbering | None, now_s: int) -> Step:
     """The step to the next part where there is no PLC; an epoch of the PLC's count ends with it."""
     if state is None or state.counted_by_plc:
-        own = msgspec.structs.replace(begin_epoch(state, 1, 1, now_s), counted_by_plc=False)
-        return Step(own)
+        own = begin_epoch(state, 1, 1, now_s)
+        return Step(msgspec.structs.replace(own, counted_by_plc=False, continues=False))
     return Step(msgspec.structs.replace(state, last_number=state.last_number + 1))
 
 
-def adopt_counter(state: Numbering | None, counter: int, now_s: int) -> Step | None:
+def adopt_counter(
+    state: Numbering | None, counter: int, now_s: int, away_s: float | None = None
+) -> Step | None:
     """The step to a counter that was announced: its triggers were lost; None if all are numbered.
 
     Where nothing is known yet, counting begins after it.
@@ -70,32 +117,102 @@ def adopt_counter(state: Numbering | None, counter: int, now_s: int) -> Step | N
         return Step(begin_epoch(state, counter + 1, counter, now_s))
     if counter == state.last_number:
         return None
-    fault = discontinuity(state.last_number, counter)
-    if fault is not None:
-        return Step(begin_epoch(state, counter + 1, counter, now_s), fault)
-    return Step(msgspec.structs.replace(state, last_number=counter))
+    new = _new_count(state, counter, away_s)
+    if new is None:
+        return _go_on(state, counter, counter - state.last_number)
+    first = counter + 1 if new.first is None else new.first
+    return _begin(state, new, first, counter, now_s)
 
 
-def discontinuity(last_number: int, counter: int) -> str | None:
-    """Why this counter cannot go on from the last number, or None if it can."""
-    if counter < last_number:
-        return f"the PLC's counter ran backwards, from {last_number} to {counter}"
-    if counter - last_number > GREATEST_JUMP:
-        return f"the PLC's counter jumped from {last_number} to {counter}"
-    return None
+def _go_on(state: Numbering, counter: int, unseen: int) -> Step:
+    """In the same epoch; what lies between was counted and not seen."""
+    is_glitch_over = counter - state.first_number >= MAX_NUMBERS_OF_A_GLITCH
+    after = msgspec.structs.replace(
+        state,
+        last_number=counter,
+        before_jump=None if is_glitch_over else state.before_jump,
+    )
+    if unseen < LARGE_JUMP:
+        return Step(after)
+    return Step(
+        after,
+        f"the PLC's counter jumped from {state.last_number} to {counter}: {unseen} parts passed that "
+        "this station did not see; they are recorded as missed",
+    )
+
+
+def _begin(state: Numbering, new: _NewCount, first: int, last: int, now_s: int) -> Step:
+    begun = begin_epoch(state, first, last, now_s)
+    ended = Part(state.epoch, new.ended) if new.ended >= state.first_number else None
+    begun = msgspec.structs.replace(begun, ended_before=ended, before_jump=new.before_jump)
+    return Step(begun, new.fault)
+
+
+def _new_count(state: Numbering, counter: int, away_s: float | None) -> _NewCount | None:
+    """How a count begins with this counter; None if it goes on from the last number."""
+    last = state.last_number
+    back = state.before_jump
+    if back is not None and _has_come_back(state, counter, away_s):
+        fault = f"the PLC's counter came back from {last} to {counter}, after a jump from {back}"
+        return _NewCount(back + 1, last, fault)
+    if counter > last:
+        if counter - last <= _counted_within(MAX_JUMP, away_s):
+            return None
+        fault = (
+            f"the PLC's counter jumped from {last} to {counter}, further than a line can count; "
+            "a new count begins. Was the counter set, or is it read from a wrong place?"
+        )
+        return _NewCount(None, last, fault, before_jump=last if back is None else back)
+    for top, bottom, near in _WRAPS:
+        if 0 <= top - last < near and 0 <= counter - bottom < near:
+            return _NewCount(bottom, top, None)
+    if 0 <= counter <= _counted_within(MAX_NEW_COUNT, away_s):
+        fault = f"the PLC's counter ran backwards, from {last} to {counter}: it began a new count"
+        return _NewCount(1, last, fault, before_jump=last)
+    fault = (
+        f"the PLC's counter ran backwards, from {last} to {counter}; a new count begins there. "
+        "Was the counter set?"
+    )
+    return _NewCount(None, last, fault, before_jump=last if back is None else back)
+
+
+def _has_come_back(state: Numbering, counter: int, away_s: float | None) -> bool:
+    """Whether the count before this epoch goes on, and this one was a wrong reading of a moment."""
+    if state.before_jump is None:
+        return False
+    possible = _counted_within(MAX_NUMBERS_OF_A_GLITCH, away_s)
+    goes_on_here = 0 <= counter - state.last_number <= possible
+    return 0 <= counter - state.before_jump <= possible and not goes_on_here
+
+
+def _counted_within(base: int, away_s: float | None) -> float:
+    """How many parts the fastest line counts in that time, and some more."""
+    seconds = UNKNOWN_TIME_S if away_s is None else max(0.0, away_s)
+    return min(base + MAX_PARTS_PER_S * seconds, MAX_JUMP_AT_ALL)
 
 
 def begin_epoch(before: Numbering | None, first: int, last: int, now_s: int) -> Numbering:
-    """A new epoch, later than the one before."""
+    """A new epoch, later than the one before; without one, the count may go on from a lost one."""
     epoch = now_s if before is None else max(now_s, before.epoch + 1)
-    return Numbering(epoch=epoch, first_number=first, last_number=last)
+    ended = (
+        before.last if before is not None and before.last_number >= before.first_number else None
+    )
+    return Numbering(
+        epoch=epoch,
+        first_number=first,
+        last_number=last,
+        ended_before=ended,
+        continues=before is None,
+    )
 
 
 class NumberingFile:
     """Keeps the state on disk."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._record = DurableRecord(path)
+        self._inode: int | None = None
 
     def load(self) -> Numbering | None:
         """The state stored last; None if there is none. MessageError if the file is damaged."""
@@ -108,7 +225,17 @@ class NumberingFile:
     def store(self, state: Numbering) -> None:
         """On disk when this returns."""
         self._record.store(encode_of_any_size(state))
+        if self._inode is None:
+            self._inode = self._path.stat().st_ino
+
+    def is_in_place(self) -> bool:
+        """Whether the file that was stored into is the one that the next start will read."""
+        try:
+            return self._inode is None or self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the next `store` opens it again."""
+        self._inode = None
         self._record.close()

@@ -1,8 +1,8 @@
 """The station's part counter: the numbering and its file, kept in step."""
 
-import contextlib
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,12 +19,32 @@ from capture.triggers.trigger import Triggered
 from sightline.clock import Clock, boot_id
 from sightline.errors import MessageError
 from sightline.health import Health
+from sightline.journal import DurableText, set_aside
 
 log = logging.getLogger(__name__)
 
+EPOCH_FILE = "numbering.epoch"
+MAX_EPOCH = 1 << 40  # a file that says more is not believed
 DISCONTINUITY = "part-counter"
 NOT_STORED = "part-counter-not-stored"
 DISCONTINUITY_SHOWN_NS = 60_000_000_000  # it is over at once; this long an operator sees it
+LATE_TRIGGER_NS = 5_000_000_000  # a trigger may come this long after its counter was adopted
+FIRST_ADOPTED = 10  # so many numbers back a trigger may come late where nothing was known before
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """Numbers of an epoch that were adopted; a trigger received until then is one of theirs."""
+
+    epoch: int
+    after: int
+    up_to: int
+    until_monotonic_ns: int
+
+    def has(self, counter: int, epoch: int, received_monotonic_ns: int) -> bool:
+        """Whether the trigger's part was adopted."""
+        is_in_time = received_monotonic_ns <= self.until_monotonic_ns
+        return is_in_time and epoch == self.epoch and self.after < counter <= self.up_to
 
 
 class PartCounter:
@@ -34,10 +54,12 @@ class PartCounter:
         self._health = health
         self._clock = clock
         self._keeper = ThreadPoolExecutor(1, "numbering")
-        self._storing: Future[None] | None = None
-        self._adopted_utc_ns = 0
+        self._storing: tuple[Future[None], Numbering] | None = None
+        self._adopted: Adopted | None = None
         self._discontinuity_ends_ns: int | None = None
+        self._path = path
         self._file = NumberingFile(path)
+        self._epochs = EpochFile(path.with_name(EPOCH_FILE))
         self.stored = self._load(path)
         self.state = self.stored
 
@@ -46,47 +68,75 @@ class PartCounter:
         """The last number given; 0 where there is none."""
         return self.state.last_number if self.state is not None else 0
 
-    def take(self, triggered: Triggered, travel_ns: int) -> Numbering | None:
-        """Number a part and begin to store it; None if it is numbered already."""
-        now_s = self._clock.utc_ns() // 1_000_000_000
-        counter = triggered.counter
+    def take(
+        self, triggered: Triggered, deadline_ns: int, *, store: bool = True
+    ) -> Numbering | None:
+        """Number a part and begin to store it; None if it is numbered already.
+
+        Without `store`, `begin_to_store` comes later, once for several parts.
+        """
+        counter, state, adopted = triggered.counter, self.state, self._adopted
+        now_s = self._epoch_s()
         if counter is None:
-            step: Step | None = next_by_own_count(self.state, now_s)
-        elif counter <= self.last_number and triggered.utc_ns <= self._adopted_utc_ns:
+            step: Step | None = next_by_own_count(state, now_s)
+        elif (
+            state is not None
+            and adopted is not None
+            and adopted.has(counter, state.epoch, triggered.monotonic_ns)
+        ):
             return None  # its trigger came after all, when the announced counter stood for it
         else:
-            step = next_by_counter(self.state, counter, now_s)
-        return self._begin(step, triggered.monotonic_ns + travel_ns)
+            step = next_by_counter(state, counter, now_s, self._away_s())
+        after = self._begin(step, deadline_ns)
+        if after is not None and store:
+            self.begin_to_store()
+        return after
 
-    def adopt(self, counter: int, counted_utc_ns: int, deadline_ns: int) -> Numbering | None:
+    def adopt(self, counter: int, deadline_ns: int) -> Numbering | None:
         """Go on to a counter whose triggers were lost; None if all up to it are numbered."""
-        now_s = self._clock.utc_ns() // 1_000_000_000
-        taken = self._begin(adopt_counter(self.state, counter, now_s), deadline_ns)
+        before = self.state
+        taken = self._begin(
+            adopt_counter(before, counter, self._epoch_s(), self._away_s()), deadline_ns
+        )
         if taken is not None:
-            self._adopted_utc_ns = counted_utc_ns
+            self.begin_to_store()
+            if before is None or not before.counted_by_plc:
+                after = counter - FIRST_ADOPTED
+            elif before.epoch == taken.epoch:
+                after = before.last_number
+            else:
+                after = taken.first_number - 1
+            until_ns = self._clock.monotonic_ns() + LATE_TRIGGER_NS
+            self._adopted = Adopted(taken.epoch, after, counter, until_ns)
         return taken
+
+    def begin_to_store(self) -> None:
+        """Let what was numbered come onto the disk; `settle` waits for it."""
+        if self.state is not None and self.state is not self.stored:
+            self._store(self.state)
 
     def settle(self) -> bool:
         """Wait until the state is on disk; False, with a fault, if it cannot be stored."""
-        storing, self._storing = self._storing, None
-        if storing is None:
+        if self._storing is None:
             return self.state is self.stored
+        (future, stored), self._storing = self._storing, None
         try:
-            storing.result()
+            future.result()
         except OSError as error:
             text = f"the part's number cannot be stored: {error}"
             if self._health.raise_fault(NOT_STORED, text):
                 log.error("number not stored", extra={"error": str(error)})
             return False
-        self.stored = self.state
+        self.stored = stored
         self._health.clear_fault(NOT_STORED)
-        return True
+        return self.state is stored
 
     def tick(self) -> None:
         """Store again what could not be stored; let a discontinuity rest after a while."""
         if self.state is not None and self.state is not self.stored:
-            self._store(self.state)
+            self.begin_to_store()
             self.settle()
+        self._look_after_file()
         ends_ns = self._discontinuity_ends_ns
         if ends_ns is not None and self._clock.monotonic_ns() >= ends_ns:
             self._discontinuity_ends_ns = None
@@ -102,25 +152,88 @@ class PartCounter:
             return None
         if step.fault is not None:
             self._report(step.fault)
+        before = self.state
         self.state = msgspec.structs.replace(
-            step.state, deadline_monotonic_ns=deadline_ns, boot_id=boot_id()
+            step.state,
+            deadline_monotonic_ns=deadline_ns,
+            boot_id=boot_id(),
+            given_monotonic_ns=self._clock.monotonic_ns(),
+            given_utc_s=self._clock.utc_ns() // 1_000_000_000,
         )
-        self._store(self.state)
+        if before is None or before.epoch != self.state.epoch:
+            self._adopted = None
+            self._epochs.keep(self.state.epoch)
         return self.state
 
+    def _epoch_s(self) -> int:
+        """The second by which an epoch is named; later than any epoch that is known of."""
+        return max(self._clock.utc_ns() // 1_000_000_000, self._epochs.last + 1)
+
+    def _away_s(self) -> float | None:
+        """How long ago the last number was given; None if no clock can tell."""
+        state = self.state
+        if state is None or not state.given_utc_s:
+            return None
+        if state.boot_id == boot_id():
+            return max(0.0, (self._clock.monotonic_ns() - state.given_monotonic_ns) / 1e9)
+        away_s = self._clock.utc_ns() // 1_000_000_000 - state.given_utc_s
+        return away_s if away_s >= 0 else None
+
+    def _look_after_file(self) -> None:
+        """A file that was taken away or replaced while it was open is written again."""
+        if self.stored is None or self._file.is_in_place():
+            return
+        self._file.close()
+        what = self._set_aside(self._path) if self._path.is_dir() else "it was taken away"
+        log.error("the part number is written again", extra={"reason": what})
+        self._store(self.stored)
+        self.settle()
+
     def _store(self, state: Numbering) -> None:
-        self._storing = self._keeper.submit(self._file.store, state)
+        self._storing = (self._keeper.submit(self._file.store, state), state)
 
     def _load(self, path: Path) -> Numbering | None:
         try:
             return self._file.load()
         except (MessageError, OSError) as error:
-            with contextlib.suppress(OSError):
-                path.replace(path.with_suffix(".damaged"))
-            self._report(f"the stored part number is damaged; a new epoch begins: {error}")
+            self._report(
+                f"the stored part number is damaged ({error}); {self._set_aside(path)}. A new epoch "
+                "begins, and parts that were counted meanwhile are recorded as missed"
+            )
             return None
+
+    def _set_aside(self, path: Path) -> str:
+        try:
+            return f"it is kept as {set_aside(path).name}"
+        except OSError as error:
+            return f"it cannot be set aside: {error}"
 
     def _report(self, fault: str) -> None:
         log.error("the part counter does not go on", extra={"reason": fault})
         self._health.raise_fault(DISCONTINUITY, fault)
         self._discontinuity_ends_ns = self._clock.monotonic_ns() + DISCONTINUITY_SHOWN_NS
+
+
+class EpochFile:
+    """The last epoch once more, in a file of its own: a lost numbering, or a clock that went back, does
+    not lead to an epoch before it, in which inference would take every part for an old one."""
+
+    def __init__(self, path: Path) -> None:
+        self._text = DurableText(path)
+        self.last = -1
+        kept = self._text.load_or_set_aside(lambda text: log.error(text))
+        if kept is not None:
+            try:
+                self.last = int(kept)
+            except ValueError:
+                self._text.set_aside("it holds no number", lambda text: log.error(text))
+        if not -1 <= self.last < MAX_EPOCH:
+            self.last = -1
+
+    def keep(self, epoch: int) -> None:
+        """On disk when this returns, if the disk takes it."""
+        self.last = max(self.last, epoch)
+        try:
+            self._text.store(str(self.last))
+        except OSError as error:
+            log.error("the epoch is not kept", extra={"error": str(error)})

@@ -9,6 +9,8 @@ from capture.cameras import Cameras
 from capture.commissioning.bench import Bench
 from capture.configuration import CaptureConfiguration, MessageTriggerConfiguration
 from capture.deadline import travel_ns
+from capture.frameset import FrameSet, nothing_seen
+from capture.lateness import CapturePace, Lateness, why_unphotographed
 from capture.line import Line
 from capture.numbering import Numbering
 from capture.part_counter import PartCounter
@@ -40,7 +42,10 @@ log = logging.getLogger(__name__)
 
 NUMBERING_FILE = "numbering.record"
 NOT_PUBLISHED = "messages-not-published"
+UNPHOTOGRAPHED = "parts-unphotographed"
 SECOND_NS = 1_000_000_000
+UNPHOTOGRAPHED_SHOWN_NS = 10 * SECOND_NS
+MAX_UNTOLD = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ class Capture:
         self._health = context.health
         self._clock = context.clock
         self._unseen: Unseen | None = None
+        self._untold: list[PartCaptured] = []
+        self._pace = CapturePace()
+        self._unphotographed_ends_ns: int | None = None
         self._wakefulness = Wakefulness()
         if not self._wakefulness.possible:
             log.info("processors may sleep between parts", extra={"not_opened": str(DEVICE)})
@@ -95,6 +103,8 @@ class Capture:
 
     def tick(self) -> float:
         """Each second: look after the cameras, announce the last number; seconds until the next."""
+        if len(self._untold) >= MAX_UNTOLD or self._context.inbox.depth() == 0:
+            self._tell_untold()
         self._adopt_unseen()
         now_ns = self._clock.monotonic_ns()
         self._wakefulness.look(now_ns)
@@ -103,6 +113,8 @@ class Capture:
             self._next_second_ns += SECOND_NS * (1 + late_ns // SECOND_NS)
             self._cameras.open()
             self._counter.tick()
+            self._tell_untold()
+            self._rest(now_ns)
             self._line.look()
             self._fit()
             self._announce()
@@ -110,6 +122,7 @@ class Capture:
 
     def close(self) -> None:
         """End the trigger, let the cameras go, remove the ring, leave the bus."""
+        self._tell_untold()
         self._bench.close()
         self._trigger.close()
         self._cameras.close()
@@ -122,16 +135,60 @@ class Capture:
         self._bench.part_comes()
         self._fit(triggered)
         way_ns = travel_ns(self._configuration, triggered.belt_speed_mps)
-        numbering = self._counter.take(triggered, way_ns)
+        why = why_unphotographed(triggered, self._clock.monotonic_ns(), self._lateness(way_ns))
+        deadline_ns = triggered.monotonic_ns
+        if not triggered.untimed:
+            deadline_ns = triggered.earliest_monotonic_ns + way_ns
+        numbering = self._counter.take(triggered, deadline_ns, store=not why)
         if numbering is None:
             self._health.count("parts_known_already")
             return
         self._unseen = None
+        if why:
+            self._pass_over(triggered, numbering, why)
+            return
         captured = self._captured(triggered, numbering)
-        if self._counter.settle() and self._publish(PART_CAPTURED, captured):
-            self._health.count("parts_captured")
+        self._tell_untold(captured)
         self._bench.part_captured(captured)
-        self._cameras.expect(numbering.last_number + 1)
+
+    def _lateness(self, way_ns: int) -> Lateness:
+        return Lateness(
+            max_delay_ns=self._configuration.max_trigger_delay_ns,
+            way_ns=way_ns,
+            finds_late=self._cameras.finds_late,
+            capture_ns=self._pace.capture_ns,
+        )
+
+    def _pass_over(self, triggered: Triggered, numbering: Numbering, why: str) -> None:
+        """A part that gets a number and no picture; it is told when no trigger waits any more."""
+        self._health.count("parts_unphotographed")
+        self._unphotographed_ends_ns = self._clock.monotonic_ns() + UNPHOTOGRAPHED_SHOWN_NS
+        text = f"part {numbering.last_number} has no picture and is not ok: {why}"
+        if self._health.raise_fault(UNPHOTOGRAPHED, text, "warning"):
+            log.warning("no picture", extra={"reason": text})
+        nothing = nothing_seen(self._configuration.cameras, why)
+        self._untold.append(self._message(triggered, numbering, nothing, why))
+
+    def _tell_untold(self, photographed: PartCaptured | None = None) -> None:
+        """Tell of the parts that were numbered, in order, when the last number is on disk."""
+        parts = self._untold if photographed is None else [*self._untold, photographed]
+        if not parts:
+            return
+        self._untold = []
+        if photographed is None:
+            self._counter.begin_to_store()
+        if self._counter.settle():
+            for captured in parts:
+                if self._publish(PART_CAPTURED, captured) and not captured.unphotographed:
+                    self._health.count("parts_captured")
+        self._cameras.expect(parts[-1].part.part_number + 1)
+
+    def _rest(self, now_ns: int) -> None:
+        """Parts without picture are a fault for a while."""
+        ends_ns = self._unphotographed_ends_ns
+        if ends_ns is not None and now_ns >= ends_ns:
+            self._unphotographed_ends_ns = None
+            self._health.clear_fault(UNPHOTOGRAPHED)
 
     def _keep_awake(self, triggered: Triggered) -> None:
         keep_ns = round(self._configuration.keep_awake_s * 1e9)
@@ -140,16 +197,24 @@ class Capture:
 
     def _captured(self, triggered: Triggered, numbering: Numbering) -> PartCaptured:
         """The part's message, while its number is being stored."""
+        began_ns = self._clock.monotonic_ns()
         seen = self._cameras.capture(numbering.last_number, triggered.monotonic_ns)
+        self._pace.add(self._clock.monotonic_ns() - began_ns)
+        captured = self._message(triggered, numbering, seen)
+        capture_ms = (captured.captured_monotonic_ns - triggered.monotonic_ns) / 1e6
+        self._health.gauge("capture_ms", capture_ms)
+        return captured
+
+    def _message(
+        self, triggered: Triggered, numbering: Numbering, seen: FrameSet, why: str = ""
+    ) -> PartCaptured:
         stamp = self._line.stamp(triggered, numbering.last)
-        captured_ns = self._clock.monotonic_ns()
-        self._health.gauge("capture_ms", (captured_ns - triggered.monotonic_ns) / 1e6)
         return PartCaptured(
             station_id=self._context.station_id,
             part=numbering.last,
             triggered_utc_ns=triggered.utc_ns,
             triggered_monotonic_ns=triggered.monotonic_ns,
-            captured_monotonic_ns=captured_ns,
+            captured_monotonic_ns=self._clock.monotonic_ns(),
             deadline_monotonic_ns=numbering.deadline_monotonic_ns,
             boot_id=boot_id(),
             frames=seen.frames,
@@ -163,6 +228,10 @@ class Capture:
             first_number=numbering.first_number,
             product_version=stamp.version,
             challenge=stamp.challenge,
+            counted_by=numbering.counted_by,
+            unphotographed=why,
+            ended_before=numbering.ended_before,
+            continues=numbering.continues,
         )
 
     def _fit(self, triggered: Triggered | None = None) -> None:
@@ -203,7 +272,7 @@ class Capture:
         before = self._counter.state
         deadline_ns = unseen.since_monotonic_ns + travel_ns(self._configuration, None)
         counter = unseen.announced.counter
-        after = self._counter.adopt(counter, unseen.announced.counted_utc_ns, deadline_ns)
+        after = self._counter.adopt(counter, deadline_ns)
         if after is None:
             return
         if before is not None and before.epoch == after.epoch:
@@ -226,6 +295,9 @@ class Capture:
                 product=stamp.product,
                 product_version=stamp.version,
                 lot=stamp.lot,
+                counted_by=stored.counted_by,
+                ended_before=stored.ended_before,
+                continues=stored.continues,
             )
             self._publish(PARTS_ANNOUNCED, message)
 

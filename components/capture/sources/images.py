@@ -24,6 +24,7 @@ class ImagesSource:
     """Plays part N from the pictures (N - 1) modulo their count; CameraError if there are none."""
 
     opens_again = False
+    finds_late = True  # a part's picture is found by its number, whenever
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class LiveSource:
         open_device: OpenDevice,
     ) -> None:
         self._matching = configuration.matching
+        self.finds_late = configuration.matching.free_running
         self._clock = clock
         self._arrived = threading.Condition()
         wanted = StreamFormat(frame.width, frame.height, configuration.pixel_format)

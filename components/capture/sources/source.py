@@ -38,12 +38,16 @@ class CameraFault:
 class FrameSource(Protocol):
     """The cameras of a station; making one raises CameraError while it cannot be had.
 
-    `opens_again`: it looks after cameras that are away by itself; else it is closed and made anew
-    when none of its cameras gave a frame.
+    `finds_late`: a part's frames are found also when they are asked for late; else what it gives then
+    may show another part. `opens_again`: it looks after cameras that are away by itself; else it is
+    closed and made anew when none of its cameras gave a frame.
     """
 
     @property
     def opens_again(self) -> bool: ...
+
+    @property
+    def finds_late(self) -> bool: ...
 
     def expect(self, part_number: int) -> None:
         """Get ready for this part, which is likely to come next; returns at once."""

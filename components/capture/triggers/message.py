@@ -6,6 +6,8 @@ from sightline.bus import Delivery, Inbox
 from sightline.clock import Clock, boot_id
 from sightline.messages import PartTriggered
 
+MAX_DELAY_MS = 3_600_000.0
+
 
 class MessageTrigger:
     """Takes `PartTriggered` from the bus."""
@@ -14,26 +16,39 @@ class MessageTrigger:
         self, configuration: MessageTriggerConfiguration, inbox: Inbox, clock: Clock
     ) -> None:
         self._boot_id = boot_id()
+        self._clock = clock
 
     def start(self) -> None:
         """Nothing to start: the bus brings the messages."""
 
     def triggered(self, event: object) -> Triggered | None:
-        """The trigger in a delivery; its monotonic time counts only if it is of this boot."""
+        """The trigger in a delivery; its monotonic time counts only if it can be true."""
         if not isinstance(event, Delivery) or not isinstance(event.message, PartTriggered):
             return None
         message = event.message
-        same_boot = message.boot_id == self._boot_id
+        untimed = self._why_untimed(message)
         return Triggered(
             counter=message.counter,
             utc_ns=message.counted_utc_ns,
             monotonic_ns=(
-                message.received_monotonic_ns if same_boot else event.received_monotonic_ns
+                event.received_monotonic_ns if untimed else message.received_monotonic_ns
             ),
             belt_speed_mps=message.belt_speed_mps,
             product=message.product,
             lot=message.lot,
+            delay_ns=0 if untimed else round(min(message.delay_ms, MAX_DELAY_MS) * 1e6),
+            untimed=untimed,
         )
+
+    def _why_untimed(self, message: PartTriggered) -> str:
+        """Why the moment of the count is not known; nothing if it is."""
+        if message.boot_id != self._boot_id:
+            return "its trigger was received before this machine started"
+        if message.received_monotonic_ns > self._clock.monotonic_ns():
+            return "its trigger tells a time that is still to come"
+        if not message.delay_ms >= 0:  # nor if it is no number
+            return f"its trigger tells a delay of {message.delay_ms} ms"
+        return ""
 
     def close(self) -> None:
         """Nothing to end."""

@@ -8,6 +8,7 @@ from typing import Protocol
 class Triggered:
     """A part is there; `counter` is the PLC's number of it, where there is a PLC.
 
+    It was counted at `monotonic_ns` or up to `delay_ns` before. `untimed` says why that is not known.
     `product` and `lot` are the PLC's word, where it has one.
     """
 
@@ -17,6 +18,13 @@ class Triggered:
     belt_speed_mps: float | None = None
     product: str = ""
     lot: str = ""
+    delay_ns: int = 0
+    untimed: str = ""
+
+    @property
+    def earliest_monotonic_ns(self) -> int:
+        """The earliest moment at which the part can have been counted."""
+        return self.monotonic_ns - self.delay_ns
 
 
 class Trigger(Protocol):
