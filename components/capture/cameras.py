@@ -145,9 +145,14 @@ class Cameras:
             return nothing_seen(cameras, self._why_no_source)
         try:
             seen = self._positions.placed(self._source.frames(part_number, triggered_monotonic_ns))
+            return write_frames(
+                self._ring, seen, part_number, self._references.measure, self._clock
+            )
         except CameraError as error:
             return nothing_seen(cameras, str(error))
-        return write_frames(self._ring, seen, part_number, self._references.measure, self._clock)
+        except Exception as error:
+            log.exception("the cameras failed in a way that nobody foresaw")
+            return nothing_seen(cameras, f"unforeseen: {type(error).__name__}: {error}")
 
     def _make_ring(self) -> None:
         configuration = self._configuration
@@ -175,7 +180,7 @@ class Cameras:
                 self._health,
                 self._clock,
             )
-        except CameraError as error:
+        except (CameraError, OSError) as error:
             self._why_no_source = str(error)
             if self._health.raise_fault(CAMERAS_AWAY, self._why_no_source):
                 log.error("cameras are away", extra={"reason": self._why_no_source})

@@ -34,17 +34,26 @@ FIRST_ADOPTED = 10  # so many numbers back a trigger may come late where nothing
 
 @dataclass(frozen=True)
 class Adopted:
-    """Numbers of an epoch that were adopted; a trigger received until then is one of theirs."""
+    """Numbers that were adopted; a trigger of one of them, received until then, comes late."""
 
-    epoch: int
-    after: int
-    up_to: int
+    numbers: tuple[range, ...]
     until_monotonic_ns: int
 
-    def has(self, counter: int, epoch: int, received_monotonic_ns: int) -> bool:
+    def has(self, counter: int, received_monotonic_ns: int) -> bool:
         """Whether the trigger's part was adopted."""
         is_in_time = received_monotonic_ns <= self.until_monotonic_ns
-        return is_in_time and epoch == self.epoch and self.after < counter <= self.up_to
+        return is_in_time and any(counter in numbers for numbers in self.numbers)
+
+
+def _adopted_numbers(before: Numbering | None, after: Numbering) -> tuple[range, ...]:
+    """The numbers that an announced counter stood for, also those before it wrapped."""
+    end = after.last_number + 1
+    if before is None or not before.counted_by_plc:
+        return (range(end - FIRST_ADOPTED, end),)
+    if before.epoch == after.epoch:
+        return (range(before.last_number + 1, end),)
+    ended = before.last_number if after.ended_before is None else after.ended_before.part_number
+    return (range(before.last_number + 1, ended + 1), range(after.first_number, end))
 
 
 class PartCounter:
@@ -79,11 +88,7 @@ class PartCounter:
         now_s = self._epoch_s()
         if counter is None:
             step: Step | None = next_by_own_count(state, now_s)
-        elif (
-            state is not None
-            and adopted is not None
-            and adopted.has(counter, state.epoch, triggered.monotonic_ns)
-        ):
+        elif adopted is not None and adopted.has(counter, triggered.monotonic_ns):
             return None  # its trigger came after all, when the announced counter stood for it
         else:
             step = next_by_counter(state, counter, now_s, self._away_s())
@@ -100,14 +105,8 @@ class PartCounter:
         )
         if taken is not None:
             self.begin_to_store()
-            if before is None or not before.counted_by_plc:
-                after = counter - FIRST_ADOPTED
-            elif before.epoch == taken.epoch:
-                after = before.last_number
-            else:
-                after = taken.first_number - 1
             until_ns = self._clock.monotonic_ns() + LATE_TRIGGER_NS
-            self._adopted = Adopted(taken.epoch, after, counter, until_ns)
+            self._adopted = Adopted(_adopted_numbers(before, taken), until_ns)
         return taken
 
     def begin_to_store(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from sightline.bus import Bus
 from sightline.errors import MessageError, NucleusGoneError, TransportError
 from sightline.health import Health
+from sightline.kept_thread import KeptThread
 from sightline.messages import MachineState
 from sightline.topics import MACHINE_STATE_TO_CLOUD
 
@@ -14,11 +15,11 @@ FAULT = "machine-state-not-in-cloud"
 LEAST_INTERVAL_S = 1.0 / MACHINE_STATE_TO_CLOUD.greatest_rate_hz
 
 
-class CloudSender(threading.Thread):
+class CloudSender:
     """One state waits, the newest; what it replaces, or cannot be sent, is counted and not repeated."""
 
     def __init__(self, bus: Bus, health: Health) -> None:
-        super().__init__(name="cloud-sender", daemon=True)
+        self._thread = KeptThread("cloud-sender", self._run, health)
         self._bus = bus
         self._health = health
         self._changed = threading.Condition()
@@ -33,7 +34,11 @@ class CloudSender(threading.Thread):
             self._waiting = state
             self._changed.notify()
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def _run(self) -> None:
         """Send the newest state, at most one an interval, until told to end or the nucleus goes."""
         while (state := self._next()) is not None:
             try:
@@ -52,7 +57,9 @@ class CloudSender(threading.Thread):
         with self._changed:
             self._closing.set()
             self._changed.notify()
-        self.join(1.0)  # a cloud that hangs keeps the thread; it ends with the process
+        self._thread.end()
+        if self._thread.is_alive():
+            self._thread.join(1.0)  # a cloud that hangs keeps the thread; it ends with the process
 
     def _next(self) -> MachineState | None:
         with self._changed:

@@ -24,6 +24,7 @@ from capture.sources.source import Frame
 from sightline.background import lower_priority
 from sightline.commands import ANSWERS_KEPT, refuse_late
 from sightline.errors import MessageError, SightlineError, TransportError
+from sightline.kept_thread import KeptThread
 from sightline.messages import CommandAccepted, CommissioningStep, PartCaptured, StepResult
 from sightline.runtime import Context
 from sightline.station_folder import put_into_spool
@@ -33,14 +34,14 @@ log = logging.getLogger(__name__)
 NOT_SHOWN = "live-view"
 
 
-class Bench(threading.Thread):
+class Bench:
     """What is public is the main thread's; all else happens here, at a low priority."""
 
     def __init__(self, context: Context[CaptureConfiguration], cameras: Cameras) -> None:
-        super().__init__(name="commissioning", daemon=True)
         self._context = context
         self._cameras = cameras
         self._health = context.health
+        self._thread = KeptThread("commissioning", self._run, context.health)
         self._view = LiveView(context.station_id, context.clock)
         self._pause = Pause()
         self._commands: queue.SimpleQueue[CommandAccepted | None] = queue.SimpleQueue()
@@ -92,13 +93,18 @@ class Bench(threading.Thread):
         """End the thread after the picture in hand."""
         self._ended.set()
         self._commands.put(None)
-        if self.is_alive():
-            self.join(timeout=5)
+        self._thread.end()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Begin to take commands."""
+        self._thread.start()
+
+    def _run(self) -> None:
         """Take commands; look while somebody wants it."""
         lower_priority()
-        wait_s: float | None = None
+        wait_s: float | None = 0.0  # somebody may have wanted to look before a failure
         while not self._ended.is_set():
             with contextlib.suppress(queue.Empty):
                 command = self._commands.get(timeout=wait_s)
@@ -114,15 +120,21 @@ class Bench(threading.Thread):
         if command.kind == "live_view":
             self._view.allow(command.expires_utc_ns)
             return
+        unforeseen: Exception | None = None
         try:
             refuse_late(command, self._context.clock.utc_ns())
             done, result = self._steps[command.kind](command.arguments), "done"
         except (SightlineError, OSError, cv2.error) as error:
             done, result = StepDone(str(error)), "failed"
+        except Exception as error:  # noqa: BLE001 whoever asked gets an answer, whatever it was
+            unforeseen = error
+            done, result = StepDone(f"unforeseen: {type(error).__name__}: {error}"), "failed"
         log.info("commissioning", extra={"kind": command.kind, "result": result, "text": done.text})
         self._health.count(f"steps_{result}")
         with contextlib.suppress(TransportError, MessageError):
             self._context.bus.publish(COMMISSIONING_STEP, self._step(command, done, result))
+        if unforeseen is not None:
+            raise unforeseen
 
     def _step(self, command: CommandAccepted, done: StepDone, result: str) -> CommissioningStep:
         stated: StepResult = "done" if result == "done" else "failed"

@@ -20,7 +20,8 @@ from capture.sources.source import CameraFault, Frame
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.backoff import Backoff
 from sightline.errors import CameraError
-from sightline.health import Health
+from sightline.health import THREAD_FAULT, Health
+from sightline.kept_thread import KeptThread
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class CameraReader:
         self._backoff = Backoff()
         self._frames: deque[RawFrame] = deque(maxlen=configuration.kept_frames)
         self._newest: RawFrame | None = None
+        self._used_up_to_ns = 0
         self._format = wanted
         self._why_none: str | None = "the camera is being opened"
         self._exposure_us: int | None = None
@@ -58,7 +60,9 @@ class CameraReader:
         self._last_sequence: int | None = None
         self._heard_at_s = 0.0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"camera-{camera}", daemon=True)
+        self._thread = KeptThread(
+            f"camera-{camera}", self._run, health, on_failure=self._lose_unforeseen
+        )
 
     def start(self) -> None:
         """Open the camera and begin to read."""
@@ -67,10 +71,12 @@ class CameraReader:
     def end(self) -> None:
         """Stop reading, soon."""
         self._ended.set()
+        self._thread.end()
 
     def join(self) -> None:
         """Wait until the camera is given back."""
         self._thread.join()
+        self._health.clear_fault(THREAD_FAULT + self._thread.name)  # of a reader that is no more
 
     def adjust(self, configuration: V4l2Configuration) -> None:
         """Set other controls while it streams; frames from before are no part's. With `arrived` held."""
@@ -93,6 +99,7 @@ class CameraReader:
             self._parts_without += 1
             return CameraFault(self.camera, why_none(self._frames, window))
         self._parts_without = 0
+        self._used_up_to_ns = max(self._used_up_to_ns, chosen.timestamp_ns)
         while self._frames and self._frames[0].timestamp_ns <= chosen.timestamp_ns:
             self._frames.popleft()
         return self._frame_of(chosen)
@@ -195,7 +202,8 @@ class CameraReader:
             self._health.count(f"frames_damaged_{self.camera}")
         self._last_sequence = raw.sequence
         with self._arrived:
-            self._frames.append(raw)
+            if raw.timestamp_ns > self._used_up_to_ns:  # else a driver gives a part's frame again
+                self._frames.append(raw)
             self._newest = raw
             self._arrived.notify_all()
 
@@ -209,6 +217,10 @@ class CameraReader:
         self._health.gauge(f"camera_streams_{self.camera}", 1.0)
         self._health.clear_fault(f"camera-{self.camera}")
         log.info("camera streams", extra={"camera": self.camera})
+
+    def _lose_unforeseen(self, error: Exception) -> None:
+        """The thread's work begins again, and with it the camera is opened again."""
+        self._lose(f"its reader failed: {type(error).__name__}: {error}")
 
     def _lose(self, why: str) -> None:
         with self._arrived:

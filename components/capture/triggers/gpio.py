@@ -18,7 +18,8 @@ from sightline.backoff import Backoff
 from sightline.bus import Inbox
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.health import Health
+from sightline.health import THREAD_FAULT, Health
+from sightline.kept_thread import KeptThread
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class GpioTrigger:
         self._backoff = Backoff()
         self._last_sequence: int | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="gpio-trigger", daemon=True)
+        self._thread = KeptThread("gpio-trigger", self._run, health)
 
     def start(self) -> None:
         """Begin to listen."""
@@ -89,9 +90,11 @@ class GpioTrigger:
     def close(self) -> None:
         """Stop listening and give the line back."""
         self._ended.set()
+        self._thread.end()
         if self._thread.ident is not None:
             self._thread.join()
         self._health.clear_fault(TRIGGER_AWAY)
+        self._health.clear_fault(THREAD_FAULT + self._thread.name)
 
     def _run(self) -> None:
         while not self._ended.is_set():

@@ -7,6 +7,8 @@ from capture.configuration import IntervalTriggerConfiguration
 from capture.triggers.trigger import Triggered
 from sightline.bus import Inbox
 from sightline.clock import Clock
+from sightline.health import THREAD_FAULT, Health
+from sightline.kept_thread import KeptThread
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,18 @@ class IntervalTrigger:
     """Posts `IntervalElapsed` each interval; intervals that were slept through are left out."""
 
     def __init__(
-        self, configuration: IntervalTriggerConfiguration, inbox: Inbox, clock: Clock
+        self,
+        configuration: IntervalTriggerConfiguration,
+        inbox: Inbox,
+        clock: Clock,
+        health: Health,
     ) -> None:
         self._interval_ns = round(configuration.interval_ms * 1e6)
         self._inbox = inbox
         self._clock = clock
+        self._health = health
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="interval-trigger", daemon=True)
+        self._thread = KeptThread("interval-trigger", self._run, health)
 
     def start(self) -> None:
         """Begin to beat."""
@@ -42,6 +49,8 @@ class IntervalTrigger:
     def close(self) -> None:
         """Stop beating."""
         self._ended.set()
+        self._thread.end()
+        self._health.clear_fault(THREAD_FAULT + self._thread.name)
 
     def _run(self) -> None:
         due_ns = self._clock.monotonic_ns() + self._interval_ns

@@ -21,9 +21,7 @@ TRIGGERS: dict[type[TriggerConfiguration], Callable[[Any, Inbox, Clock, Health],
     MessageTriggerConfiguration: lambda configuration, inbox, clock, _: MessageTrigger(
         configuration, inbox, clock
     ),
-    IntervalTriggerConfiguration: lambda configuration, inbox, clock, _: IntervalTrigger(
-        configuration, inbox, clock
-    ),
+    IntervalTriggerConfiguration: IntervalTrigger,
     GpioTriggerConfiguration: GpioTrigger,
 }
 

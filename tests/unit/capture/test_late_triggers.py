@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from capture.numbering import Numbering
 from capture.sources.source import CameraFault, Frame
 from capture.station import Capture
 from sightline.bus import Delivery
@@ -277,9 +278,12 @@ def test_what_waits_is_numbered_with_one_sync_and_told_in_order_after_it(
     stores: list[int] = []
     file = station.capture._counter._file
     store = file.store
-    monkeypatch.setattr(
-        file, "store", lambda state: (stores.append(state.last_number), store(state))[1]
-    )
+
+    def count_and_store(state: Numbering) -> None:
+        stores.append(state.last_number)
+        store(state)
+
+    monkeypatch.setattr(file, "store", count_and_store)
     handle_waiting(station.capture, station, range(1, 31), waited_ms=2000)
     assert station.numbers == []
     station.capture.tick()
