@@ -13,7 +13,8 @@ from capture.sources.v4l2_configuration import V4l2Configuration
 from capture.triggers.trigger import Triggered
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.commands import ANSWERS_KEPT
-from sightline.journal import DurableText
+from sightline.errors import MessageError
+from sightline.journal import DurableText, Report
 from sightline.messages import CommandCarriedOut, Part
 from sightline.products import Product
 
@@ -120,10 +121,16 @@ class ChosenFile:
     def __init__(self, path: Path) -> None:
         self._text = DurableText(path)
 
-    def load(self) -> Chosen | None:
-        """What was kept, or None; MessageError if that is not readable."""
-        text = self._text.load()
-        return None if text is None else decode_of_any_size(Chosen, text.encode())
+    def load(self, report: Report) -> Chosen | None:
+        """What was kept; None if there is nothing, or nothing that can be read: that is set aside."""
+        text = self._text.load_or_set_aside(report)
+        if text is None:
+            return None
+        try:
+            return decode_of_any_size(Chosen, text.encode())
+        except MessageError as error:
+            self._text.set_aside(str(error), report)
+            return None
 
     def store(self, chosen: Chosen) -> None:
         """On disk when this returns; OSError."""

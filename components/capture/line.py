@@ -21,8 +21,8 @@ from capture.configuration import CaptureConfiguration, Text
 from capture.triggers.trigger import Triggered
 from sightline.commands import answer_to, arguments_of, refuse_late
 from sightline.configuration import Configuration
-from sightline.errors import CommandError, MessageError
-from sightline.messages import CommandAccepted, CommandCarriedOut, Part
+from sightline.errors import CommandError
+from sightline.messages import CommandAccepted, CommandCarriedOut, CommandKind, Part
 from sightline.product_store import Products
 from sightline.products import ConditionChanges, Label, Product, ProductName
 from sightline.runtime import Context
@@ -139,15 +139,19 @@ class Line:
         except CommandError as error:
             after = self._chosen
             answer = answer_to(command, now_utc_ns, str(error), result="refused")
-        return self._keep(after, answer)
+        return self._keep(after, answer, command.kind)
 
-    def _keep(self, after: Chosen, answer: CommandCarriedOut) -> CommandCarriedOut:
+    def _keep(
+        self, after: Chosen, answer: CommandCarriedOut, kind: CommandKind
+    ) -> CommandCarriedOut:
         try:
             self._file.store(with_answer(after, answer))
         except OSError as error:  # not in force, then: the next process would not know of it
             log.error("the choice is not stored", extra={"error": str(error)})
             return replace(answer, result="refused", reason=f"it cannot be stored: {error}")
         self._chosen = with_answer(after, answer)
+        if answer.result == "done" and kind == "change_product":
+            self._health.clear_fault(NOT_READABLE)
         self._tell()
         log.info("command", extra={"result": answer.result, "what": answer.reason})
         return answer
@@ -252,12 +256,13 @@ class Line:
         folder = self._context.work_folder / self._configuration.station_folder
         return Products(StationFolder(folder).products)
 
+    def _report_damage(self, text: str) -> None:
+        log.error("the choice is not readable", extra={"reason": text})
+        told = f"product and lot are as configured until they are chosen again: {text}"
+        self._health.raise_fault(NOT_READABLE, told)
+
     def _begin(self, last: Part | None) -> Chosen:
-        try:
-            kept = self._file.load()
-        except MessageError as error:
-            self._health.raise_fault(NOT_READABLE, f"{CHOSEN_FILE}: {error}", "warning")
-            kept = None
+        kept = self._file.load(self._report_damage)
         chosen = begin(self._configuration, kept)
         planned = chosen.challenge
         if planned is not None and last is not None and planned.is_over(last):

@@ -193,7 +193,13 @@ class PartCounter:
 
     def _load(self, path: Path) -> Numbering | None:
         try:
-            return self._file.load()
+            kept = self._file.load()
+            if kept is None and self._epochs.last >= 0:
+                self._report(
+                    "the stored part number is lost. A new epoch begins, and parts that were counted "
+                    "meanwhile are recorded as missed"
+                )
+            return kept
         except (MessageError, OSError) as error:
             self._report(
                 f"the stored part number is damaged ({error}); {self._set_aside(path)}. A new epoch "

@@ -38,7 +38,7 @@ class References:
             for camera in self._configuration.cameras:
                 try:
                     self._load(camera, Path(allowed.folder))
-                except (OSError, PictureError) as error:
+                except (OSError, ValueError, PictureError, cv2.error) as error:
                     self._looks.pop(camera, None)
                     self._read.pop(camera, None)
                     problems.append(f"{camera}: {error}")

@@ -9,6 +9,8 @@ from sightline.errors import MessageError
 from sightline.journal import DurableText
 from sightline.messages import CameraCalibration
 
+MAX_MM_PER_PIXEL = 1000.0
+
 
 class StationCalibration(msgspec.Struct, frozen=True, kw_only=True):
     """All cameras' scales under one version; it changes with any of them. Empty: none is calibrated."""
@@ -28,9 +30,20 @@ def load_calibration(file: Path) -> StationCalibration:
         text = DurableText(file).load()
         if text is None:
             return StationCalibration()
-        return decode_of_any_size(StationCalibration, text.encode())
+        calibration = decode_of_any_size(StationCalibration, text.encode())
+        _refuse_absurd(calibration)
+        return calibration
     except (MessageError, UnicodeDecodeError) as error:
         raise MessageError(f"{file.name}: {error}") from error
+
+
+def _refuse_absurd(calibration: StationCalibration) -> None:
+    for name, found in calibration.cameras.items():
+        scale = found.mm_per_pixel
+        if not (0 < scale < MAX_MM_PER_PIXEL and found.width > 0 and found.height > 0):
+            raise MessageError(
+                f"{name} has {scale} mm a pixel in frames of {found.width}x{found.height}"
+            )
 
 
 def store_calibration(file: Path, calibration: StationCalibration) -> None:

@@ -131,6 +131,11 @@ def named_digest(store: Path, name: str) -> str:
     return (DurableText(store / "names" / name).load() or "").strip()
 
 
+def is_digest(text: str) -> bool:
+    """Whether this can be what a name points to."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def find_model(store: Path, name: str) -> Path:
     """The folder of the model that the name points to; ModelError if there is none."""
     digest = named_digest(store, name)

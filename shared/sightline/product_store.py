@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from sightline.errors import ConfigurationError, SightlineError
-from sightline.model_store import digest_of, named_digest, put_files
+from sightline.model_store import digest_of, is_digest, named_digest, put_files
 from sightline.products import Product, read_product
 
 log = logging.getLogger(__name__)
@@ -77,11 +77,10 @@ class Products:
     def look(self) -> bool:
         """Take what changed, and what was refused if it is whole by now; whether anything did."""
         before = self._digests, dict(self._current), dict(self._problems)
-        digests = {
-            file.name: named_digest(self._store, file.name)
-            for file in sorted(self._store.glob("names/*"))
-            if file.suffix != ".new"
-        }
+        digests: dict[str, str] = {}
+        for file in sorted(self._store.glob("names/*")):
+            if file.suffix != ".new" and ".damaged-" not in file.name:
+                digests[_printable(file.name)] = self._named(file)
         for name, digest in digests.items():
             if self._digests.get(name) != digest or name in self._problems:
                 self._take(name, digest)
@@ -111,8 +110,19 @@ class Products:
                 self._read(digest)
         return self._find(name, version)
 
+    def _named(self, file: Path) -> str:
+        """The digest that a name holds, or in words why it holds none."""
+        try:
+            digest = named_digest(self._store, file.name)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            return f"the name {_printable(file.name)} cannot be read: {reason}"
+        if not is_digest(digest):
+            return f"the name {_printable(file.name)} holds {digest[:80]!a}; a SHA-256 is expected"
+        return digest
+
     def _take(self, name: str, digest: str) -> None:
-        problem = self._read(digest)
+        problem = self._read(digest) if is_digest(digest) else digest
         product = self._by_digest.get(digest)
         if product is not None and product.name != name:
             problem = f"the name {name} points to the product {product.name}"
@@ -131,6 +141,11 @@ class Products:
         except SightlineError as error:
             return str(error)
         return ""
+
+
+def _printable(name: str) -> str:
+    """A file's name as it can be told: one that is no UTF-8 has letters that no message carries."""
+    return name.encode("utf-8", errors="backslashreplace").decode()
 
 
 def main() -> int:

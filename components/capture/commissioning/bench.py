@@ -32,6 +32,7 @@ from sightline.topics import CAMERA_VIEW, CAPTURE, COMMISSIONING_STEP
 
 log = logging.getLogger(__name__)
 NOT_SHOWN = "live-view"
+REFERENCE_LOST = "taken-reference"
 
 
 class Bench:
@@ -51,7 +52,7 @@ class Bench:
         bench = Workbench(cameras, context.clock, context.station_id, context.work_folder)
         self._bench = bench
         self._past = PastParts(context.station_id, context.configuration.ring_slots)
-        self._taken = TakenReferences(bench.folder.references)
+        self._taken = TakenReferences(bench.folder.references, self._report_reference)
         self._calibrations = Calibrations(bench, context.health)
         self._map_cameras = MapCameras(bench, self._calibrations, context.health)
         self._map_cameras.take_kept()
@@ -60,6 +61,10 @@ class Bench:
             "calibrate": Calibrate(bench, self._calibrations),
             "take_reference": TakeReference(bench, self._past, self._taken, lambda: self._product),
         }
+
+    def _report_reference(self, text: str) -> None:
+        log.error("a taken reference is not known", extra={"reason": text})
+        self._health.raise_fault(REFERENCE_LOST, f"{text} Take the reference again, or forget it.")
 
     def take(self, command: CommandAccepted) -> None:
         """Take a command that is for this component; a repeat of it changes nothing."""
@@ -129,6 +134,8 @@ class Bench:
         except Exception as error:  # noqa: BLE001 whoever asked gets an answer, whatever it was
             unforeseen = error
             done, result = StepDone(f"unforeseen: {type(error).__name__}: {error}"), "failed"
+        if not self._taken.is_any_unknown():
+            self._health.clear_fault(REFERENCE_LOST)
         log.info("commissioning", extra={"kind": command.kind, "result": result, "text": done.text})
         self._health.count(f"steps_{result}")
         with contextlib.suppress(TransportError, MessageError):

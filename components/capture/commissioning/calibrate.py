@@ -21,6 +21,7 @@ from sightline.calibration_target import (
 from sightline.configuration import Configuration, load_configuration
 from sightline.errors import CameraError, MessageError
 from sightline.health import Health
+from sightline.journal import DurableText
 from sightline.messages import Argument, CameraCalibration
 
 log = logging.getLogger(__name__)
@@ -40,12 +41,19 @@ class Calibrations:
 
     def __init__(self, bench: Workbench, health: Health) -> None:
         self._bench = bench
+        self._health = health
         self.now = StationCalibration()
+        file = bench.folder.calibration
         try:
-            self.now = load_calibration(bench.folder.calibration)
+            self.now = load_calibration(file)
         except (MessageError, OSError) as error:
-            health.raise_fault(NOT_READABLE, f"no size in mm is known: {error}")
-            log.error("no calibration", extra={"error": str(error)})
+            DurableText(file).set_aside(str(error), self._report)
+
+    def _report(self, text: str) -> None:
+        self._health.raise_fault(
+            NOT_READABLE, f"no size in mm is known until the cameras are calibrated again: {text}"
+        )
+        log.error("no calibration", extra={"error": text})
 
     def version(self) -> str:
         """The version for parts of now; nothing where the frames are not those that were calibrated."""
@@ -74,6 +82,7 @@ class Calibrations:
         """On disk first: who reads a part with the new version finds it there."""
         changed = StationCalibration(version=self._bench.new_version("cal"), cameras=cameras)
         store_calibration(self._bench.folder.calibration, changed)
+        self._health.clear_fault(NOT_READABLE)
         self.now = changed
         return changed.version
 

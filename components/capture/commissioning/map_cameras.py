@@ -6,7 +6,7 @@ from capture.commissioning.calibrate import Calibrations
 from capture.commissioning.positions import Positions, PositionsError, checked, load, store
 from capture.commissioning.step import StepDone, Workbench
 from sightline.health import Health
-from sightline.journal import DurableText
+from sightline.journal import DurableText, set_aside
 from sightline.messages import Argument
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ class MapCameras:
         wanted = {at: names.get(str(name), name) for at, name in arguments.items()}
         assignment = checked(wanted, positions)
         before = {at: cameras.device_at(at) for at in positions}
+        if self._bench.folder.positions.is_dir():
+            set_aside(self._bench.folder.positions)
         store(self._kept(), assignment)
         cameras.place(assignment)
         self._health.clear_fault(WRONG_POSITIONS)
@@ -50,7 +52,8 @@ class MapCameras:
             self._health.clear_fault(WRONG_POSITIONS)
         except (PositionsError, OSError) as error:
             kept = Positions({})
-            self._health.raise_fault(WRONG_POSITIONS, str(error))
+            text = f"the cameras stand as configured until they are assigned again: {error}"
+            self._health.raise_fault(WRONG_POSITIONS, text)
             log.error("the cameras stand as configured", extra={"error": str(error)})
         cameras.place(kept)
 

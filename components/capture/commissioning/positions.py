@@ -61,12 +61,12 @@ def load(kept: DurableText, cameras: Sequence[str]) -> Positions:
         if text is None:
             return Positions({})
         return checked(msgspec.json.decode(text, type=dict[str, str]), cameras)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PositionsError(f"the kept positions are not readable: {error}") from error
 
 
 def store(kept: DurableText, positions: Positions) -> None:
-    """Keep the positions; on disk when this returns. OSError."""
+    """Keep the positions in place of what was kept; on disk when this returns. OSError."""
     kept.store(msgspec.json.encode(dict(positions.device_at)).decode())
 
 

@@ -3,11 +3,15 @@
     references/<set>/<version>/<camera>.png
     references/<set>/current                 names the version in force
 
-A set belongs to a product; parts of no product have the set `station`.
+A set belongs to a product; parts of no product have the set `station`. Where it is not known any more
+which version is in force, or its pictures are gone, no part of the product is within its conditions
+until a reference is taken again or forgotten.
 """
 
+import contextlib
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,23 +22,29 @@ from capture.commissioning.sight import bgr_of
 from capture.configuration import CaptureConfiguration, ReferenceConfiguration
 from capture.sources.source import Frame
 from sightline.errors import PictureError
-from sightline.journal import DurableText, sync_folder
+from sightline.journal import DurableText, Report, sync_folder
 
 log = logging.getLogger(__name__)
 SET_OF_NO_PRODUCT = "station"
 CURRENT = "current"
+UNKNOWN = "unknown"  # no version is called so: its pictures are lacking
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 
 
 class TakenReferences:
     """The versions in force by set; the main thread reads, the thread of the commissioning writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, report: Report) -> None:
         self._folder = folder
-        self._in_force = _found(folder)
+        self._in_force = _found(folder, report)
 
     def version(self, product: str) -> str:
         """The version in force for a product, or nothing."""
         return self._in_force.get(product or SET_OF_NO_PRODUCT, "")
+
+    def is_any_unknown(self) -> bool:
+        """Whether it is not known of some product which version is in force."""
+        return UNKNOWN in self._in_force.values()
 
     def applied(self, configuration: CaptureConfiguration, product: str) -> CaptureConfiguration:
         """The configuration with the product's taken reference, if there is one; limits as they are."""
@@ -79,14 +89,19 @@ def _store_picture(file: Path, frame: Frame) -> None:
         os.fsync(out.fileno())
 
 
-def _found(folder: Path) -> dict[str, str]:
-    """What is in force on disk; a set that cannot be read, or whose pictures are gone, is none."""
+def _found(folder: Path, report: Report) -> dict[str, str]:
+    """What is in force on disk; what cannot be read is set aside, and UNKNOWN stands in its place."""
     found: dict[str, str] = {}
     for file in folder.glob(f"*/{CURRENT}"):
-        try:
-            version = file.read_text(encoding="utf-8").strip()
-            if version and (file.parent / version).is_dir():
-                found[file.parent.name] = version
-        except (OSError, ValueError) as error:
-            log.error("a reference is not readable", extra={"file": str(file), "error": str(error)})
+        name, kept = file.parent.name, DurableText(file)
+        version = kept.load_or_set_aside(report)
+        if version and not _VERSION.fullmatch(version.strip()):
+            kept.set_aside("it names no version", report)
+            version = None
+        if version is None:
+            version = UNKNOWN
+            with contextlib.suppress(OSError):
+                kept.store(version)
+        if version.strip():
+            found[name] = version.strip()
     return found
