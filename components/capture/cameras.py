@@ -47,6 +47,7 @@ class Cameras:
             self._close_source()
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
+                self._health.clear_fault(f"camera-at-{camera}")
         self._references = References(configuration, self._health)
         if _ring_values(before) != _ring_values(configuration):
             self._close_ring()
@@ -88,12 +89,12 @@ class Cameras:
         """The part's frames in the ring, and which cameras gave none and why."""
         seen = self._see(part_number, triggered_monotonic_ns)
         for ref in seen.frames:
-            self._health.clear_fault(f"camera-{ref.camera}")
+            self._health.clear_fault(self._fault_code(ref.camera))
         for fault in seen.faults:
             self._health.count("camera_faults")
             if self._source is None or self._ring is None:
                 continue  # one fault says it for all of them
-            if self._health.raise_fault(f"camera-{fault.camera}", fault.text):
+            if self._health.raise_fault(self._fault_code(fault.camera), fault.text):
                 log.error("no frame", extra={"camera": fault.camera, "reason": fault.text})
         self._answers = bool(seen.frames)
         return seen
@@ -125,7 +126,19 @@ class Cameras:
 
     def place(self, positions: Positions) -> None:
         """Let other cameras stand at the positions, from the next part on."""
+        for camera in self._configuration.cameras:
+            self._health.clear_fault(self._fault_code(camera))
         self._positions = positions
+
+    @property
+    def positions(self) -> Positions:
+        """Which camera stands where."""
+        return self._positions
+
+    def _fault_code(self, position: str) -> str:
+        """A camera's own faults bear its name; a position's, where another camera stands there, do not."""
+        stands_elsewhere = self._positions.device_of(position) != position
+        return f"camera-at-{position}" if stands_elsewhere else f"camera-{position}"
 
     @property
     def configuration(self) -> CaptureConfiguration:

@@ -4,6 +4,7 @@ Who chooses: the PLC, where its trigger names a product or a lot; else the last 
 configuration, which also holds again when a deployment changes it.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -91,8 +92,15 @@ def answer_of(chosen: Chosen, command_id: str) -> CommandCarriedOut | None:
     return next((given for given in chosen.answers if given.command_id == command_id), None)
 
 
-def fitted(configuration: CaptureConfiguration, product: Product | None) -> CaptureConfiguration:
-    """The station's configuration as this product needs it; ValueError if the limits contradict."""
+def fitted(
+    configuration: CaptureConfiguration,
+    product: Product | None,
+    device_of: Callable[[str], str] = str,
+) -> CaptureConfiguration:
+    """The station's configuration as this product needs it; ValueError if the limits contradict.
+
+    A product's controls are for positions; they go to the camera that stands there.
+    """
     if product is None:
         return configuration
     limits, source = configuration.conditions, configuration.source
@@ -105,7 +113,9 @@ def fitted(configuration: CaptureConfiguration, product: Product | None) -> Capt
         folder = str(Path(limits.reference.folder) / product.reference)
         changes["reference"] = replace(limits.reference, folder=folder)
     if product.cameras and isinstance(source, V4l2Configuration):
-        source = source.with_controls({n: c.controls for n, c in product.cameras.items()})
+        source = source.with_controls(
+            {device_of(position): camera.controls for position, camera in product.cameras.items()}
+        )
     deadline_ms = min(configuration.deadline_ms, product.deadline_ms or configuration.deadline_ms)
     return replace(
         configuration,

@@ -17,6 +17,7 @@ from capture.changeover import (
     stamp_of,
     with_answer,
 )
+from capture.commissioning.positions import Positions
 from capture.configuration import CaptureConfiguration, Text
 from capture.triggers.trigger import Triggered
 from sightline.commands import answer_to, arguments_of, refuse_late
@@ -72,8 +73,15 @@ class Line:
         self._is_stored = True
         self._told_by_plc = Triggered(None, 0, 0)
         self.products = self._open_products()
+        self._positions = Positions({})
         self._fitted: tuple[Stamp, CaptureConfiguration] = (Stamp(), context.configuration)
         self.look()
+
+    def place(self, positions: Positions) -> None:
+        """Let a product's camera settings follow its positions to other cameras."""
+        if positions != self._positions:
+            self._positions = positions
+            self._fit(self.now())
 
     def configure(self, configuration: CaptureConfiguration) -> None:
         """Take a new configuration; a product or lot that it names anew holds from now on."""
@@ -231,7 +239,7 @@ class Line:
     def _fitted_to(self, product: Product | None) -> CaptureConfiguration:
         """As the product needs it, but with the station's limits where its own contradict them."""
         try:
-            configuration = fitted(self._configuration, product)
+            configuration = fitted(self._configuration, product, self._positions.device_of)
             self._health.clear_fault(UNFIT_PRODUCT)
         except ValueError as error:
             assert product is not None
@@ -239,7 +247,7 @@ class Line:
             if self._health.raise_fault(UNFIT_PRODUCT, text):
                 log.error("the product's limits do not fit", extra={"reason": text})
             without = replace(product, conditions=ConditionChanges())
-            configuration = fitted(self._configuration, without)
+            configuration = fitted(self._configuration, without, self._positions.device_of)
         return configuration
 
     def _tell(self) -> None:

@@ -236,6 +236,7 @@ class Capture:
 
     def _fit(self, triggered: Triggered | None = None) -> None:
         """Let cameras, limits and deadline be those of the product that this part, or the last, is."""
+        self._line.place(self._cameras.positions)
         fitted = self._bench.fitted(self._line.fitted(triggered), self._line.now().product)
         if fitted != self._configuration:
             self._configuration = fitted

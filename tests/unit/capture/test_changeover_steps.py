@@ -63,5 +63,9 @@ def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_el
     assert after.source.cameras["cam2"] == source.cameras["cam2"]
     assert after.deadline_ms == 300.0
     assert fitted(configuration, None) == configuration
+    moved = fitted(configuration, product, {"cam1": "cam2"}.get).source  # type: ignore[arg-type]
+    assert isinstance(moved, V4l2Configuration)
+    assert moved.cameras["cam2"].controls == {"gain": 9}  # the camera that stands at cam1 now
+    assert moved.cameras["cam1"] == source.cameras["cam1"]
     slow = fitted(configuration, Product(name="can", version="2", deadline_ms=60_000.0))
     assert slow == configuration
