@@ -1,11 +1,12 @@
 """The cameras of the station and the ring their frames go into, opened again when they were away."""
 
 import logging
+from collections.abc import Collection
 
 from capture.commissioning.positions import Positions
 from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
-from capture.references import References
+from capture.references import LookCache, References
 from capture.sources.registry import open_source
 from capture.sources.source import CameraFault, Frame, FrameSource, LooksAnyTime, TakesControls
 from capture.sources.v4l2_configuration import V4l2Configuration
@@ -35,7 +36,8 @@ class Cameras:
         self._ring: RingWriter | None = None
         self._answers = True
         self._expected = 1
-        self._references = References(configuration, health)
+        self._looks = LookCache(health)
+        self._references = References(configuration, health, self._looks)
         self._positions = Positions({})
         self._why_no_source = "not opened yet"
         self._why_no_ring = "not made yet"
@@ -48,7 +50,7 @@ class Cameras:
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
                 self._health.clear_fault(f"camera-at-{camera}")
-        self._references = References(configuration, self._health)
+        self._references = References(configuration, self._health, self._looks)
         if _ring_values(before) != _ring_values(configuration):
             self._close_ring()
         self.open()
@@ -113,6 +115,10 @@ class Cameras:
         """How a camera saw, within the limits and against its reference."""
         return self._references.measure(frame)
 
+    def foresee_references(self, folders: Collection[str]) -> None:
+        """Have reference pictures decoded that a next part may be held against."""
+        self._looks.foresee(folders, self._configuration)
+
     def device_at(self, position: str) -> str:
         """The node of the camera that stands at a position, or the source's own name of it."""
         return self.name_of(self._positions.device_of(position))
@@ -149,6 +155,7 @@ class Cameras:
         """Let the cameras go and remove the ring."""
         self._close_source()
         self._close_ring()
+        self._looks.close()
 
     def _see(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
         cameras = self._configuration.cameras

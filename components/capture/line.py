@@ -1,5 +1,6 @@
 """The line's changeover in capture: carries out its commands and says what each part is."""
 
+import contextlib
 import logging
 from typing import Annotated
 
@@ -117,6 +118,14 @@ class Line:
             self._fit(stamp)
             self._tell()
         return self._fitted[1]
+
+    def configurations(self) -> dict[str, CaptureConfiguration]:
+        """The configuration as each known product needs it, where it can be had."""
+        found: dict[str, CaptureConfiguration] = {}
+        for name, product in self.products.current.items():
+            with contextlib.suppress(ValueError):
+                found[name] = fitted(self._configuration, product, self._positions.device_of)
+        return found
 
     def stamp(self, triggered: Triggered, part: Part) -> Stamp:
         """What this part is; a challenge is one once, whatever happens to the process."""

@@ -1,6 +1,11 @@
 """The reference pictures of the cameras: read when they change, and what each frame is held against."""
 
+import contextlib
 import logging
+import threading
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,6 +15,7 @@ import numpy as np
 from capture.conditions import Look, look_at, measure, measure_against
 from capture.configuration import CaptureConfiguration, ReferenceConfiguration
 from capture.sources.source import Frame
+from sightline.background import lower_priority
 from sightline.errors import PictureError
 from sightline.health import Health
 from sightline.messages import CaptureConditions, PixelFormat
@@ -18,17 +24,83 @@ from sightline.pixels import Pixels, bgr_to_uyvy
 log = logging.getLogger(__name__)
 
 NO_REFERENCE = "reference"
+NOT_FORESEEN = "references-ahead"
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MAX_LOOKS = 512  # thinned out, each takes some 14 KB
+UNREADABLE = (OSError, ValueError, PictureError, cv2.error)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A reference picture as it lies on disk, and as what camera's frame it is to be looked at."""
+
+    file: Path
+    changed_ns: int
+    width: int
+    height: int
+    pixel_format: PixelFormat
+
+
+class LookCache:
+    """Pictures decoded before they are needed: a product's first part does not wait for its reference."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._looks: dict[_Picture, Look] = {}
+        self._changes = threading.Lock()
+        self._decoder = ThreadPoolExecutor(1, "reference-pictures", initializer=lower_priority)
+        self._decoding: Future[None] | None = None
+
+    def look_of(self, camera: str, picture: _Picture) -> Look:
+        """What the picture shows; OSError, PictureError."""
+        found = self._looks.get(picture)
+        if found is None:
+            size = (picture.width, picture.height)
+            content = picture.file.read_bytes()
+            found = look_at(reference_frame(camera, content, size, picture.pixel_format))
+            with self._changes:
+                while len(self._looks) >= MAX_LOOKS:
+                    self._looks.pop(next(iter(self._looks)))
+                self._looks[picture] = found
+        return found
+
+    def foresee(self, folders: Collection[str], configuration: CaptureConfiguration) -> None:
+        """Decode what lies in these folders, in the background; what cannot be is told when in use."""
+        if self._decoding is not None and not self._decoding.done():
+            return
+        if self._decoding is not None:
+            self._report(self._decoding.exception())
+        self._decoding = self._decoder.submit(self._decode, tuple(folders), configuration)
+
+    def close(self) -> None:
+        """End the decoder's thread."""
+        self._decoder.shutdown(wait=True, cancel_futures=True)
+
+    def _report(self, unforeseen: BaseException | None) -> None:
+        if unforeseen is None:
+            self._health.clear_fault(NOT_FORESEEN)
+            return
+        text = f"unforeseen: {type(unforeseen).__name__}: {unforeseen}; tried again each second"
+        if self._health.raise_fault(NOT_FORESEEN, text, "warning"):
+            log.error("reference pictures are not decoded ahead", exc_info=unforeseen)
+
+    def _decode(self, folders: Sequence[str], configuration: CaptureConfiguration) -> None:
+        for folder in folders:
+            for camera in configuration.cameras:
+                with contextlib.suppress(*UNREADABLE):
+                    self.look_of(camera, _picture_of(camera, Path(folder), configuration))
 
 
 class References:
     """Measures frames; one whose reference is asked for and cannot be had is out of range by name."""
 
-    def __init__(self, configuration: CaptureConfiguration, health: Health) -> None:
+    def __init__(
+        self, configuration: CaptureConfiguration, health: Health, cache: LookCache | None = None
+    ) -> None:
         self._configuration = configuration
         self._health = health
+        self._cache = cache or LookCache(health)
         self._looks: dict[str, Look] = {}
-        self._read: dict[str, tuple[Path, int]] = {}
 
     def load(self) -> None:
         """Read the pictures that are new or other than before; a fault names the first that lacks."""
@@ -38,9 +110,8 @@ class References:
             for camera in self._configuration.cameras:
                 try:
                     self._load(camera, Path(allowed.folder))
-                except (OSError, ValueError, PictureError, cv2.error) as error:
+                except UNREADABLE as error:
                     self._looks.pop(camera, None)
-                    self._read.pop(camera, None)
                     problems.append(f"{camera}: {error}")
         if not problems:
             self._health.clear_fault(NO_REFERENCE)
@@ -68,16 +139,8 @@ class References:
         )
 
     def _load(self, camera: str, folder: Path) -> None:
-        file = _picture_of(camera, folder)
-        known = (file, file.stat().st_mtime_ns)
-        if self._read.get(camera) == known:
-            return
-        configuration = self._configuration
-        size = (configuration.frame.width, configuration.frame.height)
-        self._looks[camera] = look_at(
-            reference_frame(camera, file.read_bytes(), size, configuration.pixel_format)
-        )
-        self._read[camera] = known
+        picture = _picture_of(camera, folder, self._configuration)
+        self._looks[camera] = self._cache.look_of(camera, picture)
 
 
 def reference_frame(
@@ -108,9 +171,11 @@ def _as_camera_gives(picture: Pixels, pixel_format: PixelFormat) -> tuple[Pixels
     return bgr_to_uyvy(picture), "UYVY"
 
 
-def _picture_of(camera: str, folder: Path) -> Path:
+def _picture_of(camera: str, folder: Path, configuration: CaptureConfiguration) -> _Picture:
+    frame = configuration.frame
     for suffix in SUFFIXES:
         file = folder / f"{camera}{suffix}"
         if file.is_file():
-            return file
+            changed_ns = file.stat().st_mtime_ns
+            return _Picture(file, changed_ns, frame.width, frame.height, configuration.pixel_format)
     raise PictureError(f"no reference picture in {folder}")

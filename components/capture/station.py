@@ -118,6 +118,8 @@ class Capture:
             self._line.look()
             self._fit()
             self._announce()
+            folders = self._bench.reference_folders(self._line.configurations())
+            self._cameras.foresee_references(folders)
         return max(0.0, (self._next_second_ns - now_ns) / 1e9)
 
     def close(self) -> None:

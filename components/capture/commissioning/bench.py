@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 
 import cv2
 
@@ -89,6 +90,12 @@ class Bench:
         """The configuration with what was taken as the product's reference."""
         self._product = product
         return self._taken.applied(configuration, product)
+
+    def reference_folders(self, configurations: Mapping[str, CaptureConfiguration]) -> set[str]:
+        """Where the reference pictures of these products lie."""
+        applied = (self._taken.applied(found, name) for name, found in configurations.items())
+        limits = (configuration.conditions.reference for configuration in applied)
+        return {found.folder for found in limits if found is not None}
 
     def calibration_version(self) -> str:
         """The version of the scales that hold now, or nothing."""

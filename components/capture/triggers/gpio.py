@@ -85,7 +85,13 @@ class GpioTrigger:
         """The trigger in one of its own events."""
         if not isinstance(event, EdgeSeen):
             return None
-        return Triggered(counter=None, utc_ns=event.utc_ns, monotonic_ns=event.monotonic_ns)
+        is_to_come = event.monotonic_ns > self._clock.monotonic_ns()
+        return Triggered(
+            counter=None,
+            utc_ns=event.utc_ns,
+            monotonic_ns=event.monotonic_ns,
+            untimed="its edge tells a time that is still to come" if is_to_come else "",
+        )
 
     def close(self) -> None:
         """Stop listening and give the line back."""

@@ -1,7 +1,8 @@
 """A camera that was knocked, defocused, or lit otherwise is out of range against its reference."""
 
+import threading
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -12,8 +13,17 @@ from capture.configuration import ConditionLimits, ReferenceConfiguration
 from capture.references import reference_frame
 from capture.sources.source import Frame
 from sightline.messages import CaptureConditions, PixelFormat
-from tests.unit.capture.capture_kit import Picture, Station, four_pictures, save_picture
+from tests.unit.capture.capture_kit import (
+    CAMERAS,
+    Picture,
+    Station,
+    four_pictures,
+    plain_picture,
+    save_picture,
+    wait_until,
+)
 from tests.unit.capture.conftest import StartStation
+from tests.unit.capture.line_kit import deploy
 
 WIDTH, HEIGHT = 640, 360
 FORMATS: tuple[PixelFormat, ...] = get_args(PixelFormat)
@@ -165,3 +175,33 @@ def test_without_a_reference_the_limits_alone_decide(
     station.trigger(1)
     assert all(seen.saturation is None for seen in station.captured[0].conditions)
     assert station.captured[0].conditions[0].out_of_range == ("sharpness",)
+
+
+def test_at_a_change_of_product_its_reference_was_decoded_before_the_part_came(
+    begin_line: StartStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bottle", "can"):
+        four_pictures(tmp_path / "pictures")
+        for camera in CAMERAS:
+            shade = plain_picture(90, 90, 90)
+            save_picture(tmp_path / "references" / name / f"{camera}.png", shade)
+        deploy(tmp_path, name, version="9", reference=name)
+    decoded: list[str] = []
+
+    def watch(*arguments: Any) -> Frame:
+        decoded.append(threading.current_thread().name)
+        return reference_frame(*arguments)
+
+    monkeypatch.setattr("capture.references.reference_frame", watch)
+    folder = str(tmp_path / "references")
+    station = begin_line(conditions={"reference": {"folder": folder}})
+    station.trigger(1, product="bottle")
+    wait_until("both products' pictures", lambda: len(decoded) >= 8)
+    decoded.clear()
+    station.trigger(2, product="can")
+    station.trigger(3, product="bottle")
+    assert decoded == []
+    assert [part.product for part in station.captured] == ["bottle", "can", "bottle"]
+    save_picture(tmp_path / "references" / "can" / "cam1.png", plain_picture(99, 99, 99))
+    station.trigger(4, product="can")
+    assert len(decoded) == 1  # it was changed a moment ago
