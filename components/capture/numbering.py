@@ -182,7 +182,9 @@ def _has_come_back(state: Numbering, counter: int, away_s: float | None) -> bool
         return False
     possible = _counted_within(MAX_NUMBERS_OF_A_GLITCH, away_s)
     goes_on_here = 0 <= counter - state.last_number <= possible
-    return 0 <= counter - state.before_jump <= possible and not goes_on_here
+    began_anew = 0 <= counter < state.last_number and counter <= possible
+    is_near = 0 <= counter - state.before_jump <= possible
+    return is_near and not goes_on_here and not began_anew
 
 
 def _counted_within(base: int, away_s: float | None) -> float:

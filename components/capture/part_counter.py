@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 EPOCH_FILE = "numbering.epoch"
 MAX_EPOCH = 1 << 40  # a file that says more is not believed
+MAX_COUNTER = 1 << 53  # JSON readers take no larger one to the unit
 DISCONTINUITY = "part-counter"
 NOT_STORED = "part-counter-not-stored"
 DISCONTINUITY_SHOWN_NS = 60_000_000_000  # it is over at once; this long an operator sees it
@@ -85,6 +86,8 @@ class PartCounter:
         Without `store`, `begin_to_store` comes later, once for several parts.
         """
         counter, state, adopted = triggered.counter, self.state, self._adopted
+        if counter is not None and not self._can_be(counter):
+            return None
         now_s = self._epoch_s()
         if counter is None:
             step: Step | None = next_by_own_count(state, now_s)
@@ -100,6 +103,8 @@ class PartCounter:
     def adopt(self, counter: int, deadline_ns: int) -> Numbering | None:
         """Go on to a counter whose triggers were lost; None if all up to it are numbered."""
         before = self.state
+        if not self._can_be(counter):
+            return None
         taken = self._begin(
             adopt_counter(before, counter, self._epoch_s(), self._away_s()), deadline_ns
         )
@@ -163,6 +168,15 @@ class PartCounter:
             self._adopted = None
             self._epochs.keep(self.state.epoch)
         return self.state
+
+    def _can_be(self, counter: int) -> bool:
+        """Whether this is a number that messages, ledgers and records can carry; a fault if not."""
+        if abs(counter) <= MAX_COUNTER:
+            return True
+        self._report(
+            f"the PLC's counter reads {counter}, which is no count of parts; it is not followed"
+        )
+        return False
 
     def _epoch_s(self) -> int:
         """The second by which an epoch is named; later than any epoch that is known of."""

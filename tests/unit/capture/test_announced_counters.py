@@ -1,9 +1,14 @@
 """Counters that the PLC announces: lost triggers are found, late ones are not counted twice."""
 
+from pathlib import Path
+
+import pytest
+
 from sightline.clock import boot_id
-from sightline.messages import PartTriggered
+from sightline.messages import Part, PartTriggered
 from sightline.topics import PART_TRIGGERED
 from tests.unit.capture.capture_kit import Station
+from tests.unit.capture.conftest import StartStation
 
 
 def test_a_counter_that_was_announced_without_its_triggers_is_adopted(station: Station) -> None:
@@ -85,3 +90,83 @@ def test_a_plc_that_began_again_begins_one_epoch_though_it_announced_that_first(
     station.pass_time(3)
     assert station.announced[-1].last == station.captured[-1].part
     assert station.numbers == [90, 1]
+
+
+def test_a_new_count_is_captured_whatever_the_plcs_clock_says(station: Station) -> None:
+    station.announce(0)  # the first start: adopted
+    station.pass_time(1.5)
+    station.trigger(1, 2, 3, 4, 5)
+    station.pass_time(600)
+    station.clock.utc_offset_ns -= 3600 * 10**9
+    station.trigger(1, 2)
+    station.pass_time(3)
+    station.trigger(3)
+    assert station.numbers == [1, 2, 3, 4, 5, 1, 2, 3]
+    assert station.captured[-1].first_number == 1
+    assert station.counter("parts_known_already") == 0
+
+
+@pytest.mark.parametrize("unseen", [1200, 20_000])
+def test_an_outage_of_any_length_is_a_gap_of_the_same_count(station: Station, unseen: int) -> None:
+    station.trigger(1, 2, 3)
+    station.announce(3 + unseen)
+    station.pass_time(2.5)
+    (first, *_), announced = station.captured, station.announced[-1]
+    assert (announced.last.epoch, announced.last.part_number) == (first.part.epoch, 3 + unseen)
+    assert announced.first_number == first.first_number
+    assert f"{unseen} parts passed" in station.faults["part-counter"]
+    station.trigger(4 + unseen)
+    assert station.captured[-1].part.epoch == first.part.epoch
+
+
+@pytest.mark.parametrize("seen_first", ["trigger", "announcement"])
+def test_no_part_of_a_plc_that_began_anew_is_left_out(station: Station, seen_first: str) -> None:
+    station.trigger(95, 96, 97)
+    if seen_first == "announcement":
+        station.announce(7)
+        station.pass_time(2.5)
+        told = station.announced[-1]
+        assert (told.first_number, told.last.part_number) == (1, 7)
+        assert told.ended_before == station.captured[2].part
+    station.trigger(8)
+    assert station.captured[-1].first_number == 1
+    assert station.captured[-1].ended_before == station.captured[2].part
+
+
+def test_a_wrap_that_only_an_announcement_told_is_told_again_after_a_restart(
+    start_station: StartStation, pictures: Path
+) -> None:
+    station = start_station()
+    station.trigger(65_533)
+    station.announce(2)
+    station.pass_time(2.5)
+    again = start_station()
+    for told in (station.announced[-1], again.announced[-1]):
+        assert (told.first_number, told.last.part_number) == (0, 2)
+        assert told.ended_before == Part(station.captured[0].part.epoch, 65_535)
+    assert "part-counter" not in again.faults
+
+
+@pytest.mark.parametrize("counter", [2**63, 10**30, -(10**30)])
+def test_a_counter_that_is_no_count_of_parts_is_a_fault_and_nothing_else(
+    station: Station, counter: int
+) -> None:
+    station.trigger(1)
+    station.deliver(PART_TRIGGERED, told(station, counter))
+    station.announce(counter)
+    station.pass_time(2.5)
+    assert "no count of parts" in station.faults["part-counter"]
+    station.trigger(2)
+    assert station.numbers == [1, 2]
+    assert station.captured[0].part.epoch == station.captured[1].part.epoch
+
+
+def told(station: Station, counter: int) -> PartTriggered:
+    """The message of a trigger now."""
+    return PartTriggered(
+        station_id=station.name,
+        counter=counter,
+        counted_utc_ns=station.clock.utc_ns(),
+        received_monotonic_ns=station.clock.monotonic_ns(),
+        boot_id=boot_id(),
+    )

@@ -133,3 +133,8 @@ def test_libgpiod_says_what_is_wrong_with_a_chip(tmp_path: Path) -> None:
     no_chip.touch()
     with pytest.raises(CameraError, match="file line SENSOR"):
         GpiodLine(GpioTriggerConfiguration(chip=str(no_chip), line="SENSOR"))
+
+
+def test_an_edge_of_a_time_to_come_makes_no_picture(sensor: Sensor) -> None:
+    sensor.line.events.put([Edge(sensor.clock.monotonic_ns() + 10**12, 1)])
+    assert "still to come" in sensor.next().untimed

@@ -200,7 +200,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
 
 NumbersOfAPlc.TestCase.settings = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
