@@ -193,3 +193,20 @@ def test_it_is_ready_with_its_first_tick_and_tells_what_it_lost(hosted: Hosted) 
     report = hosted.health.report()
     assert report.ready
     assert report.gauges["batches_lost"] == 4
+
+
+def test_a_sender_that_fails_in_an_unforeseen_way_sends_the_next_state(hosted: Hosted) -> None:
+    sending = hosted.bus.publish
+
+    def fail_once(stream: Stream, message: msgspec.Struct) -> None:
+        if stream is MACHINE_STATE_TO_CLOUD:
+            hosted.bus.publish = sending  # type: ignore[method-assign]
+            raise MemoryError("no room")
+        sending(stream, message)
+
+    hosted.bus.publish = fail_once  # type: ignore[method-assign]
+    hosted.take(2)
+    wait_for("the fault", lambda: "thread-cloud-sender" in hosted.faults())
+    assert "MemoryError" in hosted.faults()["thread-cloud-sender"]
+    hosted.take()
+    wait_for("a state in the cloud", lambda: bool(hosted.states(MACHINE_STATE_TO_CLOUD)))
