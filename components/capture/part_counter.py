@@ -72,6 +72,8 @@ class PartCounter:
         self._epochs = EpochFile(path.with_name(EPOCH_FILE))
         self.stored = self._load(path)
         self.state = self.stored
+        if self.stored is not None and self.stored.epoch > self._epochs.last:
+            self._epochs.keep(self.stored.epoch)
 
     @property
     def last_number(self) -> int:
