@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from capture.commissioning.positions import Positions
 from capture.configuration import CaptureConfiguration
 from capture.frameset import FrameSet, nothing_seen, write_frames
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CAMERAS_AWAY = "cameras"
 NO_RING = "frame-ring"
+UNKNOWN_POSITION = "position-unknown"
 
 
 class Cameras:
@@ -112,8 +115,11 @@ class Cameras:
         return self._positions.placed(source.latest()) if isinstance(source, LooksAnyTime) else ()
 
     def measure(self, frame: Frame) -> CaptureConditions:
-        """How a camera saw, within the limits and against its reference."""
-        return self._references.measure(frame)
+        """How a camera saw, within the limits and against its reference; and whether it stands there."""
+        measured = self._references.measure(frame)
+        if self._positions.is_known:
+            return measured
+        return replace(measured, out_of_range=(*measured.out_of_range, UNKNOWN_POSITION))
 
     def foresee_references(self, folders: Collection[str]) -> None:
         """Have reference pictures decoded that a next part may be held against."""
@@ -165,9 +171,7 @@ class Cameras:
             return nothing_seen(cameras, self._why_no_source)
         try:
             seen = self._positions.placed(self._source.frames(part_number, triggered_monotonic_ns))
-            return write_frames(
-                self._ring, seen, part_number, self._references.measure, self._clock
-            )
+            return write_frames(self._ring, seen, part_number, self.measure, self._clock)
         except CameraError as error:
             return nothing_seen(cameras, str(error))
         except Exception as error:

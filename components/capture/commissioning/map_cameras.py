@@ -3,7 +3,14 @@
 import logging
 
 from capture.commissioning.calibrate import Calibrations
-from capture.commissioning.positions import Positions, PositionsError, checked, load, store
+from capture.commissioning.positions import (
+    Positions,
+    PositionsError,
+    PositionsUnreadableError,
+    checked,
+    load,
+    store,
+)
 from capture.commissioning.step import StepDone, Workbench
 from sightline.health import Health
 from sightline.journal import DurableText, set_aside
@@ -50,9 +57,10 @@ class MapCameras:
         try:
             kept = load(self._kept(), cameras.configuration.cameras)
             self._health.clear_fault(WRONG_POSITIONS)
-        except (PositionsError, OSError) as error:
-            kept = Positions({})
+        except PositionsError as error:
+            kept = Positions({}, is_known=not isinstance(error, PositionsUnreadableError))
             text = f"the cameras stand as configured until they are assigned again: {error}"
+            text += "" if kept.is_known else ". It is not known which stands where: no part is ok"
             self._health.raise_fault(WRONG_POSITIONS, text)
             log.error("the cameras stand as configured", extra={"error": str(error)})
         cameras.place(kept)

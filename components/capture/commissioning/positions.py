@@ -14,11 +14,19 @@ class PositionsError(SightlineError, ValueError):
     """An assignment that is none: says what was found and what is allowed."""
 
 
+class PositionsUnreadableError(PositionsError):
+    """An assignment was kept, and cannot be read any more."""
+
+
 @dataclass(frozen=True)
 class Positions:
-    """The camera of the source for each position; a position that is not named has its own."""
+    """The camera of the source for each position; a position that is not named has its own.
+
+    `is_known`: whether this is how the cameras stand, and not only how they are configured.
+    """
 
     device_at: Mapping[str, str]
+    is_known: bool = True
 
     def device_of(self, position: str) -> str:
         """The source's camera that stands at a position."""
@@ -55,14 +63,15 @@ def checked(assignment: Mapping[str, object], cameras: Sequence[str]) -> Positio
 
 
 def load(kept: DurableText, cameras: Sequence[str]) -> Positions:
-    """The positions as kept; PositionsError if they are not for these cameras, or no JSON."""
+    """The positions as kept; PositionsError if they are not for these cameras, or cannot be read."""
     try:
         text = kept.load()
         if text is None:
             return Positions({})
         return checked(msgspec.json.decode(text, type=dict[str, str]), cameras)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PositionsError(f"the kept positions are not readable: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        text = f"the kept positions are not readable: {error}"
+        raise PositionsUnreadableError(text) from error
 
 
 def store(kept: DurableText, positions: Positions) -> None:

@@ -281,3 +281,22 @@ def test_no_bytes_in_any_small_file_keep_a_station_from_numbering_on(
     finally:
         station.capture.close()
     assert not ring_path(name).exists()
+
+
+@pytest.mark.parametrize("damage", ["no UTF-8", "a folder", "empty"])
+def test_where_it_is_not_known_which_camera_stands_where_no_part_is_within_its_conditions(
+    begin: StartStation, tmp_path: Path, damage: str
+) -> None:
+    DAMAGES[damage](tmp_path / "station" / "positions.json")
+    for number in (3, 4):  # a restart makes nothing better
+        station = begin(clock=RunningClock())
+        station.trigger(number)
+        assert "no part is ok" in station.faults["camera-positions"]
+        found = station.captured[-1].conditions
+        assert all("position-unknown" in conditions.out_of_range for conditions in found)
+    mapped = step_of(station, tell(station, "map_cameras", cam1="cam2", cam2="cam1"))
+    assert mapped.result == "done"
+    station.trigger(5)
+    found = station.captured[-1].conditions
+    assert not any("position-unknown" in conditions.out_of_range for conditions in found)
+    assert "camera-positions" not in station.faults
