@@ -39,13 +39,17 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """What commands chose, and the answers they got; `configured` is what they chose it over."""
+    """What commands chose, and the answers they got; `configured` is what they chose it over.
+
+    `is_lost`: commands chose something, and it cannot be read any more what.
+    """
 
     product: str
     lot: str
     configured: tuple[str, str]
     challenge: Planned | None = None
     answers: tuple[CommandCarriedOut, ...] = ()
+    is_lost: bool = False
 
 
 class Stamp(msgspec.Struct, frozen=True, kw_only=True):

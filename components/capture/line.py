@@ -24,7 +24,7 @@ from capture.triggers.trigger import Triggered
 from sightline.commands import answer_to, arguments_of, refuse_late
 from sightline.configuration import Configuration
 from sightline.errors import CommandError
-from sightline.messages import CommandAccepted, CommandCarriedOut, CommandKind, Part
+from sightline.messages import CommandAccepted, CommandCarriedOut, Part
 from sightline.product_store import Products
 from sightline.products import ConditionChanges, Label, Product, ProductName
 from sightline.runtime import Context
@@ -70,6 +70,7 @@ class Line:
         self._health = context.health
         self._configuration = context.configuration
         self._file = ChosenFile(context.work_folder / CHOSEN_FILE)
+        self._is_choice_lost = False
         self._chosen = self._begin(last)
         self._is_stored = True
         self._told_by_plc = Triggered(None, 0, 0)
@@ -108,6 +109,12 @@ class Line:
     def now(self) -> Stamp:
         """What a part would be that the PLC told as it told the last."""
         return stamp_of(self._chosen, self._told_by_plc, self.products.current)
+
+    @property
+    def is_product_in_doubt(self) -> bool:
+        """Whether the line may make another product than its parts are stamped with."""
+        is_chosen_here = not self._told_by_plc.product and bool(self.products.current)
+        return self._chosen.is_lost and is_chosen_here
 
     def fitted(self, triggered: Triggered | None = None) -> CaptureConfiguration:
         """The configuration as the product of this part, or of the last, needs it."""
@@ -156,19 +163,15 @@ class Line:
         except CommandError as error:
             after = self._chosen
             answer = answer_to(command, now_utc_ns, str(error), result="refused")
-        return self._keep(after, answer, command.kind)
+        return self._keep(after, answer)
 
-    def _keep(
-        self, after: Chosen, answer: CommandCarriedOut, kind: CommandKind
-    ) -> CommandCarriedOut:
+    def _keep(self, after: Chosen, answer: CommandCarriedOut) -> CommandCarriedOut:
         try:
             self._file.store(with_answer(after, answer))
         except OSError as error:  # not in force, then: the next process would not know of it
             log.error("the choice is not stored", extra={"error": str(error)})
             return replace(answer, result="refused", reason=f"it cannot be stored: {error}")
         self._chosen = with_answer(after, answer)
-        if answer.result == "done" and kind == "change_product":
-            self._health.clear_fault(NOT_READABLE)
         self._tell()
         log.info("command", extra={"result": answer.result, "what": answer.reason})
         return answer
@@ -211,7 +214,7 @@ class Line:
         lot = asked.lot or self._chosen.lot
         what = f"product {product.name}, version {product.version}"
         what += f", lot {asked.lot}" if asked.lot else ""
-        return replace(self._chosen, product=product.name, lot=lot), what
+        return replace(self._chosen, product=product.name, lot=lot, is_lost=False), what
 
     def _plan_challenge(self, asked: ChallengePart, last: Part | None) -> tuple[Chosen, str]:
         product = self.products.current.get(self.now().product)
@@ -260,6 +263,14 @@ class Line:
         return configuration
 
     def _tell(self) -> None:
+        if self._chosen.is_lost:
+            text = (
+                f"What was chosen cannot be read ({CHOSEN_FILE} was damaged): product and lot are as "
+                "configured, and no part is ok, until a product is chosen again or named by the PLC"
+            )
+            self._health.raise_fault(NOT_READABLE, text)
+        else:
+            self._health.clear_fault(NOT_READABLE)
         stamp, planned = self.now(), self._chosen.challenge
         self._health.fact("product", stamp.product)
         self._health.fact("product_version", stamp.version)
@@ -275,12 +286,15 @@ class Line:
 
     def _report_damage(self, text: str) -> None:
         log.error("the choice is not readable", extra={"reason": text})
-        told = f"product and lot are as configured until they are chosen again: {text}"
-        self._health.raise_fault(NOT_READABLE, told)
+        self._is_choice_lost = True
 
     def _begin(self, last: Part | None) -> Chosen:
         kept = self._file.load(self._report_damage)
         chosen = begin(self._configuration, kept)
+        if self._is_choice_lost:
+            chosen = replace(chosen, is_lost=True)
+            with contextlib.suppress(OSError):  # of a full disk more is told elsewhere
+                self._file.store(chosen)
         planned = chosen.challenge
         if planned is not None and last is not None and planned.is_over(last):
             return replace(chosen, challenge=None)

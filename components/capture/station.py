@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 import cv2
+from msgspec.structs import replace
 
 from capture.cameras import Cameras
 from capture.commissioning.bench import Bench
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 NUMBERING_FILE = "numbering.record"
 NOT_PUBLISHED = "messages-not-published"
+PRODUCT_IN_DOUBT = "product-in-doubt"
 UNPHOTOGRAPHED = "parts-unphotographed"
 SECOND_NS = 1_000_000_000
 UNPHOTOGRAPHED_SHOWN_NS = 10 * SECOND_NS
@@ -211,6 +213,12 @@ class Capture:
         self, triggered: Triggered, numbering: Numbering, seen: FrameSet, why: str = ""
     ) -> PartCaptured:
         stamp = self._line.stamp(triggered, numbering.last)
+        conditions = seen.conditions
+        if self._line.is_product_in_doubt:
+            conditions = tuple(
+                replace(found, out_of_range=(*found.out_of_range, PRODUCT_IN_DOUBT))
+                for found in conditions
+            )
         return PartCaptured(
             station_id=self._context.station_id,
             part=numbering.last,
@@ -221,7 +229,7 @@ class Capture:
             boot_id=boot_id(),
             frames=seen.frames,
             missing_cameras=seen.missing_cameras,
-            conditions=seen.conditions,
+            conditions=conditions,
             calibration_version=(
                 self._bench.calibration_version() or self._configuration.calibration_version
             ),

@@ -209,7 +209,7 @@ def test_where_no_part_was_seen_yet_the_first_one_is_the_challenge(
     assert [part.challenge for part in after_kill.captured] == [""]
 
 
-def test_a_choice_that_cannot_be_read_is_a_warning_and_the_configuration_holds(
+def test_a_choice_that_cannot_be_read_is_a_fault_and_the_configuration_holds(
     begin_line: StartStation, tmp_path: Path
 ) -> None:
     (tmp_path / "chosen.json").write_text("{")

@@ -300,3 +300,40 @@ def test_where_it_is_not_known_which_camera_stands_where_no_part_is_within_its_c
     found = station.captured[-1].conditions
     assert not any("position-unknown" in conditions.out_of_range for conditions in found)
     assert "camera-positions" not in station.faults
+
+
+@pytest.mark.parametrize("damage", ["no UTF-8", "a folder", "cut"])
+def test_where_it_is_lost_what_was_chosen_no_part_is_within_its_conditions(
+    begin: StartStation, tmp_path: Path, damage: str
+) -> None:
+    DAMAGES[damage](tmp_path / "chosen.json")
+    for number in (3, 4):  # a restart makes nothing better
+        station = begin()
+        station.trigger(number)
+        assert "until a product is chosen again" in station.faults["choice-not-readable"]
+        assert stamps(station)[-1][0] == "bottle"  # as configured
+        assert is_in_doubt(station)
+    command(station, "c-7", "lot_start", lot="L-3")
+    station.trigger(5)
+    assert is_in_doubt(station)
+    command(station, "c-8", "change_product", product="can")
+    station.trigger(6)
+    assert not is_in_doubt(station)
+    assert "choice-not-readable" not in station.faults
+    again = begin()
+    again.trigger(7)
+    assert not is_in_doubt(again)
+
+
+def test_what_the_plc_names_is_in_no_doubt(begin: StartStation, tmp_path: Path) -> None:
+    (tmp_path / "chosen.json").write_bytes(b"\xff")
+    station = begin()
+    station.trigger(3, product="can")
+    assert not is_in_doubt(station)
+
+
+def is_in_doubt(station: Station) -> bool:
+    """Whether the last part is out of range because of what it is."""
+    return all(
+        "product-in-doubt" in found.out_of_range for found in station.captured[-1].conditions
+    )
