@@ -1,55 +1,156 @@
-"""What was sent and is not known to be stored; after too long a silence it is sent again."""
+"""What was sent and is not known to be stored: what goes next, what again, and what waits apart. Pure."""
 
-from publisher.outbox import Stored
+from collections.abc import Callable
+from dataclasses import dataclass
 
-MOST_IN_FLIGHT = 64
-MOST_AFTER_SILENCE = 8
+MAX_IN_FLIGHT = 64
+MAX_AFTER_SILENCE = 8
+MAX_ROUNDS = 3
+MAX_RETURNED = 10_000
 PATIENCE_S = 15.0
+SLOW_INTERVAL_S = 1.0
+SLOW_AGAIN_S = 60.0
+
+
+@dataclass
+class Flight:
+    """A message by its place in the outbox, and how it fared: how often sent, how often overtaken."""
+
+    name: str
+    sequence: int
+    sent_at_s: float = 0.0
+    order: int = 0
+    sends: int = 0
+    overtaken: int = 0
 
 
 class InFlight:
-    """Records by their id. After a silence one goes out, after each more one more, until one is confirmed.
+    """Messages by the names under which the cloud confirms them.
 
-    A cloud that is away gets few repeats, and a record that it refuses does not hold up the others for ever.
+    After a silence one goes out, after each more one more, until one is confirmed: first what was not sent
+    yet, so that nothing that the cloud refuses without a word can hold up the others. What was sent three
+    times while later ones were confirmed waits apart: it takes no room, and goes again slowly, for ever.
     """
 
-    def __init__(self, most: int = MOST_IN_FLIGHT, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, most: int = MAX_IN_FLIGHT, patience_s: float = PATIENCE_S) -> None:
         self._most = most
-        self._silences = 0
         self._patience_s = patience_s
-        self._waiting: dict[str, Stored] = {}
+        self._under_way: dict[str, Flight] = {}
+        self._returned: dict[str, Flight] = {}
+        self._slow: dict[str, Flight] = {}
+        self._silences = 0
         self._heard_at_s = 0.0
+        self._order = 0
+        self._last_confirmed_order = 0
+        self._next_slow_s = 0.0
         self.sent_up_to = 0
+
+    @property
+    def silences(self) -> int:
+        """How many there were since something was confirmed."""
+        return self._silences
+
+    @property
+    def slow(self) -> list[str]:
+        """The names of those that wait apart."""
+        return list(self._slow)
 
     def has_room(self) -> bool:
         """Whether another may be sent."""
-        under_way = sum(stored.sequence <= self.sent_up_to for stored in self._waiting.values())
-        few = min(self._silences, MOST_AFTER_SILENCE)
-        return under_way < min(self._most, few or self._most)
+        few = min(self._silences, MAX_AFTER_SILENCE)
+        return len(self._under_way) < min(self._most, few or self._most)
 
-    def sent(self, record_id: str, stored: Stored, now_s: float) -> None:
+    def prefers_new(self) -> bool:
+        """Whether what was not sent yet goes before what comes back."""
+        return not self._returned or (self._silences > 0 and len(self._returned) < MAX_RETURNED)
+
+    def next_returned(self) -> Flight | None:
+        """What is to be sent again next, or None; what others overtook has half of the room at most."""
+        overtaken = sum(flight.overtaken > 0 for flight in self._under_way.values())
+        for flight in self._returned.values():
+            if not flight.overtaken or overtaken < max(1, self._most // 2):
+                return flight
+        return None
+
+    def next_slow(self, now_s: float) -> Flight | None:
+        """Which of those that wait apart is to be sent again now, or None."""
+        if now_s < self._next_slow_s or not self._slow:
+            return None
+        flight = next(iter(self._slow.values()))
+        return flight if now_s - flight.sent_at_s >= SLOW_AGAIN_S else None
+
+    def sent(self, name: str, sequence: int, now_s: float) -> None:
         """It is under way."""
-        if not self._waiting:
+        if not self._awaits_word():
             self._heard_at_s = now_s
-        self._waiting[record_id] = stored
-        self.sent_up_to = stored.sequence
+        slow = self._slow.pop(name, None)
+        flight = slow or self._returned.pop(name, None) or Flight(name, sequence)
+        self._order += 1
+        flight.sent_at_s, flight.order, flight.sends = now_s, self._order, flight.sends + 1
+        if slow is not None:
+            self._slow[name] = flight
+            self._next_slow_s = now_s + SLOW_INTERVAL_S
+        else:
+            self._under_way[name] = flight
+        self.sent_up_to = max(self.sent_up_to, sequence)
 
-    def find(self, record_id: str) -> Stored | None:
-        """What waits under this id, or None: a repeat, or it was sent before a restart."""
-        return self._waiting.get(record_id)
+    def find(self, name: str) -> Flight | None:
+        """What waits under this name, or None: a repeat, or it was sent before a restart."""
+        return self._under_way.get(name) or self._returned.get(name) or self._slow.get(name)
 
-    def confirm(self, record_id: str, now_s: float) -> None:
-        """The cloud has it."""
-        del self._waiting[record_id]
+    def confirm(self, name: str, now_s: float) -> None:
+        """The cloud has it, or will never take it: it lives."""
+        flight = self.find(name)
+        self.forget(name)
+        if flight is not None:
+            self._last_confirmed_order = max(self._last_confirmed_order, flight.order)
         self._heard_at_s = now_s
-        self._silences = 0
+        if self._silences:
+            self._silences = 0
+            self._sort(lambda flight: (0, flight.sequence))
+            for returned in list(self._returned.values()):
+                self._overtake(returned)
+
+    def forget(self, name: str) -> None:
+        """It is in the outbox no more."""
+        for flights in (self._under_way, self._returned, self._slow):
+            flights.pop(name, None)
 
     def is_silent(self, now_s: float) -> bool:
-        """Whether nothing was confirmed for too long although something is under way."""
-        return bool(self._waiting) and now_s - self._heard_at_s > self._patience_s
+        """Whether nothing was confirmed for too long although something is under way.
+
+        One that others have overtaken says nothing of that.
+        """
+        return now_s - self._heard_at_s > self._patience_s and self._awaits_word()
 
     def go_back(self, now_s: float) -> None:
-        """Send again, from the oldest on."""
-        self.sent_up_to = 0
-        self._silences += 1
+        """After a silence all that is under way is to be sent again; the patience begins anew."""
         self._heard_at_s = now_s
+        self._returned.update(self._under_way)
+        self._under_way.clear()
+        self._silences += 1
+        self._sort(lambda flight: (flight.sends, flight.sequence))
+
+    def look(self, now_s: float) -> None:
+        """Take back what has waited too long while later ones were confirmed."""
+        late = [f for f in self._under_way.values() if now_s - f.sent_at_s > self._patience_s]
+        for flight in late:
+            self._overtake(flight)
+            if flight.overtaken and flight.name in self._under_way:
+                del self._under_way[flight.name]
+                self._returned[flight.name] = flight
+
+    def _awaits_word(self) -> bool:
+        return any(not flight.overtaken for flight in self._under_way.values())
+
+    def _overtake(self, flight: Flight) -> None:
+        """Count a round if one that was sent later is confirmed; after some of them it waits apart."""
+        if flight.order < self._last_confirmed_order:
+            flight.overtaken += 1
+        if flight.overtaken >= MAX_ROUNDS:
+            self.forget(flight.name)
+            self._slow[flight.name] = flight
+
+    def _sort(self, key: Callable[[Flight], tuple[int, int]]) -> None:
+        ordered = sorted(self._returned.values(), key=key)
+        self._returned = {flight.name: flight for flight in ordered}

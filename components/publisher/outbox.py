@@ -1,23 +1,45 @@
-"""The durable outbox: records in order, and up to which part they lie there, in one transaction."""
+"""The durable outbox: what goes to the cloud, in order, and up to which part it lies there.
+
+Records, gaps and gate corrections share one order. A correction waits until its record is stored; what
+the cloud refuses lies apart, as a dead letter, and goes once more at each start.
+"""
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from publisher.gates import MAX_KEPT_PARTS, ActTimes, GatePart
 from sightline.codec import encode
-from sightline.errors import RetryableError
-from sightline.journal import open_journal
-from sightline.messages import InspectionRecord, Part, Verdict
+from sightline.errors import FatalError, RetryableError
+from sightline.journal import is_damage, mark_suspect, open_journal
+from sightline.messages import GapRecord, GateCorrection, InspectionRecord, Part, Verdict
+from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
 from sightline.transactions import transaction
+
+Shipment = InspectionRecord | GapRecord
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL,
+    stream TEXT NOT NULL DEFAULT 'InspectionRecord',
+    name TEXT NOT NULL DEFAULT '',
+    about TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS dead_letters (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    payload BLOB NOT NULL,
+    stream TEXT NOT NULL,
+    name TEXT NOT NULL,
+    about TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    refused_utc_ns INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS dead_letters_by_name ON dead_letters (name);
 CREATE TABLE IF NOT EXISTS unreadable (
     sequence INTEGER PRIMARY KEY,
     payload BLOB NOT NULL
@@ -34,8 +56,29 @@ CREATE TABLE IF NOT EXISTS verdicts (
     verdict TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS verdicts_by_part ON verdicts (epoch, part_number);
+CREATE TABLE IF NOT EXISTS gates (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch INTEGER NOT NULL,
+    part_number INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    earliest_utc_ns INTEGER,
+    latest_utc_ns INTEGER,
+    gate TEXT,
+    acted_utc_ns INTEGER
+);
+CREATE INDEX IF NOT EXISTS gates_by_part ON gates (epoch, part_number);
+"""
+INDEXES = """
+CREATE INDEX IF NOT EXISTS records_by_name ON records (name);
+CREATE INDEX IF NOT EXISTS records_about ON records (about) WHERE about != '';
+"""
+COLUMNS = "sequence, payload, stream, name"
+MAY_GO = """
+(about = '' OR NOT EXISTS (SELECT 1 FROM records AS record WHERE record.name = records.about)
+ AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.name = records.about))
 """
 GREATEST_KEPT_VERDICTS = 100_000
+VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class OutboxError(RetryableError):
@@ -44,101 +87,190 @@ class OutboxError(RetryableError):
 
 @dataclass(frozen=True)
 class Stored:
-    """A record as it lies in the outbox."""
+    """A message as it lies in the outbox, and the name under which the cloud confirms it."""
 
     sequence: int
     payload: bytes
+    stream: str = INSPECTION_RECORD.name
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """What the cloud refuses: how many, and the first of them with its reason."""
+
+    count: int
+    name: str = ""
+    reason: str = ""
 
 
 class Outbox:
     """One thread commits, a second takes the oldest and removes it, a third asks for verdicts.
 
-    Each has its own connection.
+    Each has its own connection. A damaged file is set aside, `report` says so, and a new one begins.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._writer = open_journal(path, SCHEMA)
+    def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._writer = open_journal(path, SCHEMA, report)
+        with self._translated():
+            _add_columns(self._writer)
+            self._writer.executescript(INDEXES)
+        with suppress(OutboxError), self._translated():  # a full disk: at the next start
+            _send_dead_letters_again(self._writer)
         self._reader = open_journal(path, SCHEMA)
         self._verdicts = open_journal(path, SCHEMA)
         # No sync for removals: a record that is back after a power cut is a repeat of its recordId.
         self._reader.execute("PRAGMA synchronous = NORMAL")
         self._lock = threading.Lock()
-        # Numbers have no gaps, and counting a million rows would read them all.
-        row = self._reader.execute(
-            "SELECT COALESCE(MAX(sequence) - MIN(sequence) + 1, 0) FROM records"
-        ).fetchone()
+        row = self._reader.execute("SELECT COUNT(*) FROM records").fetchone()
         self._depth = int(row[0])
 
     @property
     def depth(self) -> int:
-        """How many records wait to be sent."""
+        """How many messages wait to be sent."""
         with self._lock:
             return self._depth
 
     def settled(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with translated():
+        with self._translated():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
-        return Part(*row) if row else None
+        return Part(*row) if row and _are_numbers(row) else None
 
-    def commit(self, records: Sequence[InspectionRecord], settled: Part) -> None:
-        """Add records behind the others and move the position, as one; on disk on return.
+    def gates(self) -> list[GatePart]:
+        """The last parts that were committed, with what is known of their gates; OutboxError."""
+        with self._translated():
+            rows = self._writer.execute(
+                "SELECT epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate, acted_utc_ns"
+                " FROM gates ORDER BY sequence DESC LIMIT ?",
+                (MAX_KEPT_PARTS,),
+            ).fetchall()
+        found = (_gate_part(row) for row in reversed(rows))
+        return [part for part in found if part is not None]
 
-        OutboxError: nothing was changed.
+    def commit(
+        self, messages: Sequence[Shipment], settled: Part, gates: Sequence[GatePart] = ()
+    ) -> None:
+        """Add records and gaps behind the others and move the position, as one; on disk on return.
+
+        What lies at or before the position is there already. OutboxError: nothing was changed;
+        FatalError: the position is further on, so another publisher works on this outbox.
         """
-        rows = [(encode(record),) for record in records]
-        verdicts = [(record.epoch, record.partNumber, record.verdict) for record in records]
-        with translated(), transaction(self._writer) as connection:
-            connection.executemany("INSERT INTO records (payload) VALUES (?)", rows)
+        with self._translated(), transaction(self._writer) as connection:
+            row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
+            before = Part(*row) if row and _are_numbers(row) else None
+            if before is not None and before > settled:
+                raise FatalError(
+                    f"{self._path} is settled up to {before}, which is behind {settled}: another "
+                    "publisher works on it. Leave only one running."
+                )
+            news = [sent for sent in messages if before is None or _part_of(sent) > before]
+            self._insert(connection, news, gates if news else ())
             connection.execute(
                 "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
                 (settled.epoch, settled.part_number),
             )
-            connection.executemany(
-                "INSERT INTO verdicts (epoch, part_number, verdict) VALUES (?, ?, ?)", verdicts
-            )
-            connection.execute(
-                "DELETE FROM verdicts WHERE sequence <= (SELECT MAX(sequence) FROM verdicts) - ?",
-                (GREATEST_KEPT_VERDICTS,),
-            )
-        self._deepen(len(rows))
+        self._deepen(len(news))
+
+    def correct(self, gate: GatePart, correction: GateCorrection) -> bool:
+        """Note the late outcome and add its correction, as one; False if one is known. OutboxError."""
+        part = gate.part
+        with self._translated(), transaction(self._writer) as connection:
+            changed = connection.execute(
+                "UPDATE gates SET gate = ?, acted_utc_ns = ?"
+                " WHERE epoch = ? AND part_number = ? AND gate IS NULL",
+                (gate.gate, gate.acted_utc_ns, part.epoch, part.part_number),
+            ).rowcount
+            if changed:
+                connection.execute(
+                    "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)",
+                    (
+                        encode(correction),
+                        GATE_CORRECTION.name,
+                        correction.correctionId,
+                        correction.recordId,
+                    ),
+                )
+        self._deepen(1 if changed else 0)
+        return changed > 0
 
     def verdicts_of(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with translated():
+        with self._translated():
             for part in parts:
                 row = self._verdicts.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
                     (part.epoch, part.part_number),
                 ).fetchone()
-                if row:
+                if row and row[0] in VERDICTS:
                     found[part] = row[0]
         return found
 
     def oldest(self, after: int = 0) -> Stored | None:
-        """The first record whose sequence is greater than `after`, or None; OutboxError."""
-        with translated():
+        """The first message to send whose sequence is greater than `after`, or None; OutboxError."""
+        with self._translated():
             row = self._reader.execute(
-                "SELECT sequence, payload FROM records WHERE sequence > ? ORDER BY sequence LIMIT 1",
+                f"SELECT {COLUMNS} FROM records WHERE sequence > ? AND {MAY_GO}"
+                " ORDER BY sequence LIMIT 1",
                 (after,),
             ).fetchone()
         return Stored(*row) if row else None
 
+    def at(self, sequence: int) -> Stored | None:
+        """The message of this sequence, or None; OutboxError."""
+        with self._translated():
+            row = self._reader.execute(
+                f"SELECT {COLUMNS} FROM records WHERE sequence = ?", (sequence,)
+            ).fetchone()
+        return Stored(*row) if row else None
+
     def remove(self, stored: Stored) -> None:
-        """Forget a record that the cloud has; OutboxError."""
-        with translated():
-            self._reader.execute("DELETE FROM records WHERE sequence = ?", (stored.sequence,))
-        self._deepen(-1)
+        """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
+        with self._translated():
+            gone = self._reader.execute(
+                "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
+            ).rowcount
+            if stored.name:
+                self._reader.execute(
+                    "UPDATE records SET sequence = (SELECT MAX(sequence) + 1 FROM records)"
+                    " WHERE about = ? AND about != ''",
+                    (stored.name,),
+                )
+        self._deepen(-gone)
+
+    def refuse(self, name: str, reason: str, refused_utc_ns: int) -> bool:
+        """Lay aside what the cloud will never store; False if nothing waits under this name. OutboxError."""
+        with self._translated(), transaction(self._reader) as connection:
+            moved = connection.execute(
+                "INSERT INTO dead_letters (payload, stream, name, about, reason, refused_utc_ns)"
+                " SELECT payload, stream, name, about, ?, ? FROM records WHERE name = ?",
+                (reason, refused_utc_ns, name),
+            ).rowcount
+            connection.execute("DELETE FROM records WHERE name = ?", (name,))
+        self._deepen(-moved)
+        return moved > 0
+
+    def dead_letters(self) -> DeadLetters:
+        """What the cloud refused; OutboxError."""
+        with self._translated():
+            (count,) = self._reader.execute("SELECT COUNT(*) FROM dead_letters").fetchone()
+            row = self._reader.execute(
+                "SELECT name, reason FROM dead_letters ORDER BY sequence LIMIT 1"
+            ).fetchone()
+        return DeadLetters(count, *row) if row else DeadLetters(0)
 
     def set_aside(self, stored: Stored) -> None:
-        """Keep a record that cannot be read, but let the others pass; OutboxError."""
-        with translated(), transaction(self._reader) as connection:
+        """Keep a message that cannot be read, but let the others pass; OutboxError."""
+        with self._translated(), transaction(self._reader) as connection:
             connection.execute(
-                "INSERT INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
+                "INSERT OR REPLACE INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )
-            connection.execute("DELETE FROM records WHERE sequence = ?", (stored.sequence,))
-        self._deepen(-1)
+            gone = connection.execute(
+                "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
+            ).rowcount
+        self._deepen(-gone)
 
     def close(self) -> None:
         """Give the file back."""
@@ -146,15 +278,107 @@ class Outbox:
         self._reader.close()
         self._writer.close()
 
+    def _insert(
+        self, connection: sqlite3.Connection, news: Sequence[Shipment], gates: Sequence[GatePart]
+    ) -> None:
+        connection.executemany(
+            "INSERT INTO records (payload, stream, name) VALUES (?, ?, ?)",
+            [(encode(sent), _stream_of(sent), _name_of(sent)) for sent in news],
+        )
+        records = [sent for sent in news if isinstance(sent, InspectionRecord)]
+        connection.executemany(
+            "INSERT INTO verdicts (epoch, part_number, verdict) VALUES (?, ?, ?)",
+            [(record.epoch, record.partNumber, record.verdict) for record in records],
+        )
+        connection.executemany(
+            "INSERT INTO gates (epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate,"
+            " acted_utc_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [_row_of(part) for part in gates],
+        )
+        for table, kept in (("verdicts", GREATEST_KEPT_VERDICTS), ("gates", MAX_KEPT_PARTS)):
+            connection.execute(
+                f"DELETE FROM {table} WHERE sequence <= (SELECT MAX(sequence) FROM {table}) - ?",
+                (kept,),
+            )
+
     def _deepen(self, more: int) -> None:
         with self._lock:
             self._depth += more
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """As `translated`; a file that shows damage is checked as a whole at the next start."""
+        with translated(self._path):
+            yield
+
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """SQLite's errors as OutboxError."""
+def translated(path: Path | None = None) -> Iterator[None]:
+    """SQLite's errors, and values that it has no room for, as OutboxError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OverflowError, ValueError) as error:
+        if path is not None and isinstance(error, sqlite3.Error) and is_damage(error):
+            mark_suspect(path)
         raise OutboxError(f"the outbox's disk refuses: {error}") from error
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """A file of an earlier version holds records only, without their names."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(records)")}
+    missing = [name for name in ("stream", "name", "about") if name not in known]
+    if not missing:
+        return
+    with transaction(connection):
+        for name in missing:
+            default = INSPECTION_RECORD.name if name == "stream" else ""
+            connection.execute(
+                f"ALTER TABLE records ADD COLUMN {name} TEXT NOT NULL DEFAULT '{default}'"
+            )
+        text = "CAST(payload AS TEXT)"
+        connection.execute(
+            f"UPDATE records SET name = COALESCE(json_extract({text}, '$.recordId'), '')"
+            f" WHERE json_valid({text})"
+        )
+
+
+def _send_dead_letters_again(connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        connection.execute(
+            "INSERT INTO records (payload, stream, name, about)"
+            " SELECT payload, stream, name, about FROM dead_letters ORDER BY sequence"
+        )
+        connection.execute("DELETE FROM dead_letters")
+
+
+def _part_of(sent: Shipment) -> Part:
+    return Part(sent.epoch, sent.to if isinstance(sent, GapRecord) else sent.partNumber)
+
+
+def _stream_of(sent: Shipment) -> str:
+    return (GAP_RECORD if isinstance(sent, GapRecord) else INSPECTION_RECORD).name
+
+
+def _name_of(sent: Shipment) -> str:
+    return sent.gapId if isinstance(sent, GapRecord) else sent.recordId
+
+
+def _row_of(part: GatePart) -> tuple[object, ...]:
+    acts = part.acts
+    times = (acts.earliest_utc_ns, acts.latest_utc_ns)
+    return (part.part.epoch, part.part.part_number, part.seen, *times, part.gate, part.acted_utc_ns)
+
+
+def _gate_part(row: tuple[object, ...]) -> GatePart | None:
+    """None for a row that nothing can be made of: its part then gets no correction."""
+    epoch, number, seen, earliest, latest, gate, acted = row
+    times = (value for value in (earliest, latest, acted) if value is not None)
+    wanted = (epoch, number, *times)
+    if not _are_numbers(wanted) or gate not in (None, "passed", "rejected"):
+        return None
+    acts = ActTimes(earliest, latest)  # type: ignore[arg-type]
+    return GatePart(Part(epoch, number), bool(seen), acts, gate, acted)  # type: ignore[arg-type]
+
+
+def _are_numbers(row: Sequence[object]) -> bool:
+    return all(isinstance(value, int) for value in row)

@@ -1,15 +1,18 @@
 """From a part's facts to its record: pure. What does not fit a message is cut by rank and counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import msgspec
 
+from publisher.gates import GatePart
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.messages import (
     Detection,
+    GapRecord,
+    GateCorrection,
     GateOutcome,
     InspectionRecord,
     MachineSnapshot,
@@ -20,14 +23,19 @@ from sightline.messages import (
     RecordBox,
 )
 
-CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")  # the customer's four; others are in `otherCameras`
 LONGEST_CUT_TEXT = 64
+LONGEST_GAP_TEXT = 500
+MAX_SECONDS = 253_402_300_799  # the last second of the year 9999
 replace = msgspec.structs.replace
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the records say of where they come from, and which tag and labels mean what."""
+    """What the records say of where they come from, and which tag and labels mean what.
+
+    `product_labels`: for verdicts that do not say by which policy they were made.
+    """
 
     site_id: str
     line_id: str
@@ -44,20 +52,19 @@ def record_of(
     mode: Mode = "production",
 ) -> InspectionRecord:
     """The record of one part, small enough for a message."""
-    no_defects = place.product_labels.union(judged.product_labels)
+    no_defects = _product_labels(judged, place)
     defects = [found for found in judged.detections if found.label not in no_defects]
-    boxes = {camera: _boxes_of(defects, camera) for camera in CAMERAS}
-    shown = sum(len(of_camera) for of_camera in boxes.values())
+    boxes = _boxes_by_camera(defects)
     record = InspectionRecord(
         siteId=place.site_id,
         timestamp=iso_utc(judged.triggered_utc_ns),
         productDetected=judged.product_detected,
         productionLineStatus=machine.status if machine else "unknown",
         conveyerBeltSpeed=belt_speed(machine, place.belt_speed_tag),
-        cam1=boxes["cam1"],
-        cam2=boxes["cam2"],
-        cam3=boxes["cam3"],
-        cam4=boxes["cam4"],
+        cam1=boxes.pop("cam1", ()),
+        cam2=boxes.pop("cam2", ()),
+        cam3=boxes.pop("cam3", ()),
+        cam4=boxes.pop("cam4", ()),
         defectDetected=judged.verdict == "defect",
         recordId=record_id(judged.station_id, judged.part),
         stationId=judged.station_id,
@@ -78,12 +85,15 @@ def record_of(
         evidence=judged.evidence,
         machine=_snapshot(machine, joined_utc_ns) if machine else None,
         missingCameras=judged.missing_cameras,
-        boxesOmitted=judged.detections_omitted + len(defects) - shown,
+        boxesOmitted=judged.detections_omitted,
         mode=mode,
         challenge=judged.challenge,
         challengeResult=judged.challenge_result,
         hold=judged.hold,
         heldBack=judged.held_back,
+        otherCameras=boxes,
+        frameSizes=judged.frame_sizes,
+        countedBy=judged.counted_by,
     )
     return cut_to_size(record)
 
@@ -93,9 +103,45 @@ def record_id(station_id: str, part: Part) -> str:
     return f"{station_id}-{part.epoch}-{part.part_number}"
 
 
+def correction_of(station_id: str, gate: GatePart) -> GateCorrection:
+    """What the gate did to a part whose record says that it is not known."""
+    assert gate.gate is not None
+    assert gate.acted_utc_ns is not None
+    record = record_id(station_id, gate.part)
+    return GateCorrection(
+        correctionId=f"{record}/gate",
+        recordId=record,
+        stationId=station_id,
+        gate=gate.gate,
+        acted_at_utc_ns=gate.acted_utc_ns,
+    )
+
+
+def gap_record_of(judged: PartJudged, place: Place, mode: Mode) -> GapRecord:
+    """The record of all the parts that this one verdict stands for."""
+    part = judged.part
+    first = part.part_number if judged.gap_from is None else judged.gap_from
+    first = min(first, part.part_number)
+    return GapRecord(
+        gapId=f"{judged.station_id}-{part.epoch}-{first}-{part.part_number}",
+        siteId=place.site_id,
+        stationId=judged.station_id,
+        lineId=place.line_id,
+        timestamp=iso_utc(judged.triggered_utc_ns),
+        epoch=part.epoch,
+        from_=first,
+        to=part.part_number,
+        reason=judged.reason[:LONGEST_GAP_TEXT],
+        product=judged.product[:LONGEST_GAP_TEXT],
+        lot=judged.lot[:LONGEST_GAP_TEXT],
+        mode=mode,
+    )
+
+
 def iso_utc(utc_ns: int) -> str:
     """ISO 8601 in UTC with milliseconds, cut and not rounded: 2026-01-31T06:00:00.123Z."""
     seconds, milliseconds = divmod(utc_ns // 1_000_000, 1000)
+    seconds = min(max(seconds, 0), MAX_SECONDS)  # a PLC's clock may say anything
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
@@ -134,13 +180,18 @@ def _ever_smaller(record: InspectionRecord) -> Iterator[InspectionRecord]:
 
 
 def _without_least_box(record: InspectionRecord) -> InspectionRecord | None:
-    boxes = [(box.score, camera, box) for camera in CAMERAS for box in getattr(record, camera)]
+    of_camera = {camera: getattr(record, camera) for camera in CAMERAS} | record.otherCameras
+    boxes = [(box.score, camera, box) for camera, boxes in of_camera.items() for box in boxes]
     if not boxes:
         return None
     _, camera, least = min(boxes, key=lambda entry: entry[0])
-    kept = list(getattr(record, camera))
+    kept = list(of_camera[camera])
     kept.remove(least)
-    return replace(record, **{camera: tuple(kept)}, boxesOmitted=record.boxesOmitted + 1)
+    record = replace(record, boxesOmitted=record.boxesOmitted + 1)
+    if camera in CAMERAS:
+        return replace(record, **{camera: tuple(kept)})
+    others = record.otherCameras | {camera: tuple(kept)}
+    return replace(record, otherCameras={name: boxes for name, boxes in others.items() if boxes})
 
 
 def _with_short_texts(record: InspectionRecord) -> InspectionRecord:
@@ -150,6 +201,7 @@ def _with_short_texts(record: InspectionRecord) -> InspectionRecord:
 
 LAST_CUTS: tuple[Callable[[InspectionRecord], InspectionRecord], ...] = (
     lambda record: replace(record, machine=None),
+    lambda record: replace(record, frameSizes={}),  # no box is left that it is for
     lambda record: replace(record, timings=replace(record.timings, per_image_ms=())),
     lambda record: replace(record, reason=record.reason[:LONGEST_CUT_TEXT]),
     _with_short_texts,
@@ -160,9 +212,16 @@ LAST_CUTS: tuple[Callable[[InspectionRecord], InspectionRecord], ...] = (
 )
 
 
-def _boxes_of(defects: list[Detection], camera: str) -> tuple[RecordBox, ...]:
-    return tuple(
-        RecordBox(
+def _product_labels(judged: PartJudged, place: Place) -> frozenset[str]:
+    """What shows the product and is no defect, by the policy that judged the part."""
+    said = frozenset(judged.product_labels)
+    return said if judged.policy_version else said | place.product_labels
+
+
+def _boxes_by_camera(defects: Iterable[Detection]) -> dict[str, tuple[RecordBox, ...]]:
+    boxes: dict[str, tuple[RecordBox, ...]] = {}
+    for found in defects:
+        box = RecordBox(
             label=found.label,
             score=found.score,
             x=found.x,
@@ -171,9 +230,8 @@ def _boxes_of(defects: list[Detection], camera: str) -> tuple[RecordBox, ...]:
             height=found.height,
             sizeMm=found.size_mm,
         )
-        for found in defects
-        if found.camera == camera
-    )
+        boxes[found.camera] = (*boxes.get(found.camera, ()), box)
+    return boxes
 
 
 def _snapshot(machine: MachineState, joined_utc_ns: int) -> MachineSnapshot:

@@ -1,6 +1,8 @@
 """The component: verdicts, gate outcomes and machine states in; durable records and pictures out."""
 
 import logging
+from collections import deque
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -9,9 +11,10 @@ from publisher.audit import Audit
 from publisher.commands import Commands
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
-from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns, was_seen
-from publisher.outbox import Outbox, OutboxError
-from publisher.record import Place, record_of
+from publisher.gates import GatePart, Gates, was_seen
+from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
+from publisher.outbox import Outbox, OutboxError, Shipment
+from publisher.record import Place, correction_of, gap_record_of, record_of
 from publisher.selection import is_wanted, rules_of
 from publisher.sender import RecordSender
 from publisher.uploader import Uploader
@@ -23,12 +26,13 @@ from sightline.errors import TransportError
 from sightline.messages import (
     Command,
     CommandCarriedOut,
+    GapRecord,
     GateActed,
-    InspectionRecord,
     MachineState,
     Part,
     PartJudged,
     PartSettled,
+    RecordsRefused,
     RecordsStored,
 )
 from sightline.runtime import Context, NewConfiguration
@@ -42,6 +46,7 @@ GREATEST_WAITING = 1000
 DISK = "outbox-not-writable"
 BACKLOG = "outbox-backlog"
 GAP = "parts-missing"
+NOTHING_SETTLED = Part(0, 0)
 LONGEST_GAP_NS = 15_000_000_000
 MIB = 1024 * 1024
 
@@ -59,7 +64,9 @@ class Recorder:
         self._commands = commands
         self._settled: Part | None = outbox.settled()
         self._acceptance = Acceptance(self._settled)
-        self._joining = Joining()
+        self._gates = Gates(outbox.gates())
+        self._corrections: deque[GatePart] = deque()
+        self._joining = Joining(self._gates.of)
         self._machine = MachineStates()
         self._wall_clock = WallClock()  # older than each uploader: it knows of earlier jumps
         self._gap_since_ns: int | None = None
@@ -82,7 +89,7 @@ class Recorder:
             if isinstance(event.message, PartJudged):
                 self._take_verdict(event.message, event.received_monotonic_ns)
             elif isinstance(event.message, GateActed):
-                self._joining.add_outcome(event.message)
+                self._settle_gates(self._gates.add_outcome(event.message))
             elif isinstance(event.message, MachineState):
                 self._machine.add(event.message)
             elif isinstance(event.message, Command):
@@ -91,10 +98,13 @@ class Recorder:
                 self._commands.take_answer(event.message)
             elif isinstance(event.message, RecordsStored):
                 self._sender.confirm(event.message.record_ids)
+            elif isinstance(event.message, RecordsRefused):
+                self._sender.refuse(event.message.refused)
 
     def tick(self) -> float:
         """Commit what is ready, settle when due; returns the seconds until the next of these."""
         self._commit_ready()
+        self._correct()
         now_ns = self._context.clock.monotonic_ns()
         if now_ns >= self._next_settle_ns:
             self._next_settle_ns = now_ns + SETTLE_INTERVAL_NS
@@ -109,6 +119,7 @@ class Recorder:
     def close(self) -> None:
         """Commit what is ready and leave; inference tells the rest again."""
         self._commit_ready()
+        self._correct()
         self._uploader.close()
         self._commands.close()
         if self._sender.close():
@@ -147,7 +158,31 @@ class Recorder:
             judged.timings, trigger_to_verdict_ms=trigger_to_verdict_ms(judged, received_ns)
         )
         until_ns = waits_until_ns(judged, received_ns, self._configuration.gate_wait_ms, boot_id())
+        settled = self._gates.add_part(judged)
         self._joining.add_part(replace(judged, timings=timings), until_ns)
+        self._settle_gates(settled)
+
+    def _settle_gates(self, parts: Sequence[GatePart]) -> None:
+        """A part in hand has its gate in its record; one whose record is committed gets a correction."""
+        committed = self._settled
+        if committed is not None:
+            self._corrections.extend(part for part in parts if part.part <= committed)
+
+    def _correct(self) -> None:
+        if self._context.clock.monotonic_ns() < self._disk_closed_until_ns:
+            return
+        while self._corrections:
+            gate = self._corrections[0]
+            try:
+                is_news = self._outbox.correct(gate, correction_of(self._context.station_id, gate))
+            except OutboxError as error:
+                self._disk_refuses(error)
+                return
+            self._corrections.popleft()
+            self._health.clear_fault(DISK)
+            if is_news:
+                self._health.count("gates_corrected")
+                self._sender.wake()
 
     def _commit_ready(self) -> None:
         now_ns = self._context.clock.monotonic_ns()
@@ -155,20 +190,32 @@ class Recorder:
         if not ready or now_ns < self._disk_closed_until_ns:
             return
         last = ready[-1].judged.part
+        messages = [self._record(joined) for joined in ready]
+        gates = [self._gates.of(joined.judged.part) for joined in ready]
         try:
-            self._outbox.commit([self._record(joined) for joined in ready], last)
+            self._outbox.commit(messages, last, [gate for gate in gates if gate is not None])
         except OutboxError as error:
-            self._disk_closed_until_ns = now_ns + DISK_RETRY_NS
-            if self._health.raise_fault(DISK, str(error)):
-                log.error("records are not committed", extra={"error": str(error)})
+            self._disk_refuses(error)
             return
         self._joining.done(len(ready))
         self._settled = last
         self._health.clear_fault(DISK)
-        self._health.count("records_committed", len(ready))
+        self._count(messages)
         self._sender.wake()
 
-    def _record(self, joined: JoinedPart) -> InspectionRecord:
+    def _disk_refuses(self, error: OutboxError) -> None:
+        self._disk_closed_until_ns = self._context.clock.monotonic_ns() + DISK_RETRY_NS
+        if self._health.raise_fault(DISK, str(error)):
+            log.error("records are not committed", extra={"error": str(error)})
+
+    def _count(self, messages: Sequence[Shipment]) -> None:
+        gaps = [sent for sent in messages if isinstance(sent, GapRecord)]
+        self._health.count("records_committed", len(messages) - len(gaps))
+        for gap in gaps:
+            self._health.count("gaps_committed")
+            self._health.count("parts_missed", gap.to - gap.from_ + 1)
+
+    def _record(self, joined: JoinedPart) -> Shipment:
         configuration = self._configuration
         place = Place(
             site_id=configuration.site_id,
@@ -176,9 +223,11 @@ class Recorder:
             belt_speed_tag=configuration.belt_speed_tag,
             product_labels=frozenset(configuration.product_labels),
         )
+        mode = self._commands.mode_at(joined.judged.judged_utc_ns)
+        if joined.judged.gap_from is not None:
+            return gap_record_of(joined.judged, place, mode)
         machine = self._machine.at(joined.judged.triggered_utc_ns)
         now_utc_ns = self._context.clock.utc_ns()
-        mode = self._commands.mode_at(joined.judged.judged_utc_ns)
         judged = self._with_kept(with_way_to_gate(joined))
         return record_of(judged, joined.gate, machine, place, now_utc_ns, mode)
 
@@ -195,11 +244,8 @@ class Recorder:
         return self._outbox.depth > limit
 
     def _tell_settled(self) -> None:
-        if self._settled is None:
-            return
-        settled = PartSettled(
-            station_id=self._context.station_id, up_to=self._settled, begins=self._begins
-        )
+        up_to = self._settled or NOTHING_SETTLED
+        settled = PartSettled(station_id=self._context.station_id, up_to=up_to, begins=self._begins)
         try:
             self._context.bus.publish(PART_SETTLED, settled)
             self._begins = False

@@ -1,7 +1,7 @@
 """Sends what waits on disk to IoT Core from a thread of its own: first in, first out, at a set rate.
 
 A nucleus that spools answers before IoT Core has the message, and what it spooled is gone when it ends.
-So a record stays on disk until the cloud says that it is stored.
+So a record stays on disk until the cloud says that it is stored, or that it will never be.
 """
 
 import logging
@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from publisher.in_flight import InFlight
-from publisher.outbox import OutboxError, Stored
+from publisher.in_flight import Flight, InFlight
+from publisher.outbox import DeadLetters, OutboxError, Stored
 from sightline.backoff import Backoff
 from sightline.bus import Bus
 from sightline.codec import decode
@@ -26,14 +26,19 @@ from sightline.errors import (
     TransportError,
 )
 from sightline.health import Health
-from sightline.messages import InspectionRecord
-from sightline.topics import INSPECTION_RECORD, Stream
+from sightline.kept_thread import KeptThread
+from sightline.messages import DeadLetter
+from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD, Stream
 
 log = logging.getLogger(__name__)
 AWAY = "cloud-unreachable-records"
 UNREADABLE = "record-unreadable"
 DISK = "outbox-not-readable"
+REFUSED = "records-refused"
+UNCONFIRMED = "records-not-confirmed"
 LONGEST_IDLE_S = 1.0
+SILENCES_TO_RENEW = 3
+STREAMS = {stream.name: stream for stream in (INSPECTION_RECORD, GAP_RECORD, GATE_CORRECTION)}
 
 
 class Queue(Protocol):
@@ -55,6 +60,23 @@ class RecordQueue(Queue, Protocol):
     def oldest(self, after: int = 0) -> Stored | None:
         """The first whose sequence is greater than `after`, or None."""
 
+    def at(self, sequence: int) -> Stored | None:
+        """The one of this sequence, or None."""
+
+    def refuse(self, name: str, reason: str, refused_utc_ns: int) -> bool:
+        """Lay aside what the cloud will never store; False if nothing waits under this name."""
+
+    def dead_letters(self) -> DeadLetters:
+        """What was laid aside so."""
+
+
+@runtime_checkable
+class RenewsSubscriptions(Protocol):
+    """A bus whose subscriptions at IoT Core can be bound anew."""
+
+    def renew_cloud_subscriptions(self) -> None:
+        """Close them and bind them again: a nucleus may have forgotten them."""
+
 
 @dataclass(frozen=True)
 class Freight:
@@ -71,7 +93,7 @@ class Freight:
 RECORDS = Freight(INSPECTION_RECORD, "records_sent", "records_unreadable", AWAY, UNREADABLE, DISK)
 
 
-class Sender(threading.Thread):
+class Sender(KeptThread):
     """A message leaves the queue only when the nucleus took it; until then none passes it."""
 
     def __init__(
@@ -83,13 +105,13 @@ class Sender(threading.Thread):
         backoff: Backoff | None = None,
         freight: Freight = RECORDS,
     ) -> None:
-        super().__init__(name=f"sender-{freight.stream.name}", daemon=True)
+        super().__init__(f"sender-{freight.stream.name}", self._send, health)
         self._freight = freight
         self._bus = bus
         self._queue = queue
         self._health = health
         self._rate_hz = rate_hz
-        self._backoff = backoff or Backoff()
+        self._waits = backoff or Backoff()
         self._wanted = threading.Event()
         self._stopping = threading.Event()
 
@@ -101,7 +123,15 @@ class Sender(threading.Thread):
         """There is something new in the queue."""
         self._wanted.set()
 
-    def run(self) -> None:
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """End the thread; False if it still waits for the cloud, and then ends with the process."""
+        self._stopping.set()
+        self.end()
+        self._wanted.set()
+        self.join(timeout_s)
+        return not self.is_alive()
+
+    def _send(self) -> None:
         """Send until told to end, or the nucleus goes."""
         while not self._stopping.is_set():
             began_s = time.monotonic()
@@ -117,44 +147,40 @@ class Sender(threading.Thread):
             else:
                 self._wanted.wait(LONGEST_IDLE_S)
 
-    def close(self, timeout_s: float = 2.0) -> bool:
-        """End the thread; False if it still waits for the cloud, and then ends with the process."""
-        self._stopping.set()
-        self._wanted.set()
-        self.join(timeout_s)
-        return not self.is_alive()
-
     def _send_next(self) -> bool:
         """Whether something went out; TransportError, OutboxError."""
         self._wanted.clear()
         stored = self._queue.oldest()
         if stored is None:
             return False
-        if self._published(stored) is not None:
+        if self._published(stored, self._freight.stream):
             self._done(stored)
         return True
 
-    def _published(self, stored: Stored) -> msgspec.Struct | None:
-        """The message that the nucleus took; None if it cannot be read and was set aside."""
-        stream = self._freight.stream
+    def _published(self, stored: Stored, stream: Stream) -> bool:
+        """Whether the nucleus took it; what cannot be read is set aside."""
         try:
             message: msgspec.Struct = decode(stream.message, stored.payload)
             self._bus.publish(stream, message)
-        except MessageError as error:
+        except (MessageError, TypeError, ValueError) as error:
             self._set_aside(stored, error)
-            return None
-        return message
+            return False
+        return True
 
     def _done(self, stored: Stored) -> None:
         freight = self._freight
         self._queue.remove(stored)
         self._health.count(freight.sent)
-        self._backoff.succeeded()
+        self._answered()
+
+    def _answered(self) -> None:
+        freight = self._freight
+        self._waits.succeeded()
         self._health.clear_fault(freight.disk_fault)
         if self._health.clear_fault(freight.away_fault):
             log.info("IoT Core takes messages again", extra={"stream": freight.stream.name})
 
-    def _set_aside(self, stored: Stored, error: MessageError) -> None:
+    def _set_aside(self, stored: Stored, error: Exception) -> None:
         name, number = self._freight.stream.name, stored.sequence
         self._queue.set_aside(stored)
         self._health.count(self._freight.unreadable)
@@ -169,11 +195,14 @@ class Sender(threading.Thread):
         if self._health.raise_fault(fault, str(error), "warning"):
             name = self._freight.stream.name
             log.warning("messages wait", extra={"stream": name, "error": str(error)})
-        self._stopping.wait(self._backoff.failed())
+        self._stopping.wait(self._waits.failed())
 
 
 class RecordSender(Sender):
-    """A record leaves the queue only when the cloud said that it is stored."""
+    """A record leaves the queue only when the cloud said that it is stored, or never will be.
+
+    With it go gaps and gate corrections, which the cloud answers alike.
+    """
 
     def __init__(
         self,
@@ -188,32 +217,104 @@ class RecordSender(Sender):
         self._records = queue
         self._in_flight = in_flight or InFlight()
         self._confirmed: deque[str] = deque()
+        self._refused: deque[DeadLetter] = deque()
 
     def confirm(self, record_ids: Sequence[str]) -> None:
         """The cloud has these records; may be called from any thread."""
         self._confirmed.extend(record_ids)
         self.wake()
 
+    def refuse(self, refused: Sequence[DeadLetter]) -> None:
+        """The cloud will never store these; may be called from any thread."""
+        self._refused.extend(refused)
+        self.wake()
+
     def _send_next(self) -> bool:
         self._wanted.clear()
-        self._take_confirmed()
+        self._take_answers()
         flight, now_s = self._in_flight, time.monotonic()
+        flight.look(now_s)
+        self._report_slow()
         if flight.is_silent(now_s):
             flight.go_back(now_s)
+            self._renew_subscriptions()
             raise CloudUnreachableError("the cloud does not say that it stored what was sent")
-        stored = self._records.oldest(flight.sent_up_to) if flight.has_room() else None
+        stored = self._next(now_s)
         if stored is None:
             return False
-        message = self._published(stored)
-        if isinstance(message, InspectionRecord):
-            flight.sent(message.recordId, stored, now_s)
+        stream = STREAMS.get(stored.stream)
+        if stream is None:
+            self._set_aside(stored, ValueError(f"no stream is called {stored.stream!r}"))
+        elif self._published(stored, stream):
+            flight.sent(stored.name, stored.sequence, now_s)
+        else:
+            flight.forget(stored.name)
         return True
 
-    def _take_confirmed(self) -> None:
+    def _next(self, now_s: float) -> Stored | None:
+        """What to send now: now and then one that waits apart, else what comes back, else the next."""
+        flight = self._in_flight
+        slow = flight.next_slow(now_s)
+        if slow is not None:
+            return self._again(slow)
+        if not flight.has_room():
+            return None
+        new = self._records.oldest(flight.sent_up_to) if flight.prefers_new() else None
+        returned = flight.next_returned() if new is None else None
+        if returned is not None:
+            return self._again(returned)
+        return new or self._records.oldest(flight.sent_up_to)
+
+    def _again(self, flight: Flight) -> Stored | None:
+        stored = self._records.at(flight.sequence)
+        if stored is None or stored.name != flight.name:
+            self._in_flight.forget(flight.name)
+            return None
+        return stored
+
+    def _take_answers(self) -> None:
         while self._confirmed:
-            record_id = self._confirmed[0]
-            stored = self._in_flight.find(record_id)
-            if stored is not None:
-                self._done(stored)
-                self._in_flight.confirm(record_id, time.monotonic())
+            name = self._confirmed[0]
+            flight = self._in_flight.find(name)
+            if flight is not None:
+                self._done(Stored(flight.sequence, b"", name=name))
+                self._in_flight.confirm(name, time.monotonic())
             self._confirmed.popleft()
+        while self._refused:
+            self._lay_aside(self._refused[0])
+            self._refused.popleft()
+
+    def _lay_aside(self, letter: DeadLetter) -> None:
+        if not self._records.refuse(letter.record_id, letter.reason, time.time_ns()):
+            return
+        self._in_flight.confirm(letter.record_id, time.monotonic())
+        self._health.count("records_refused")
+        self._answered()
+        dead = self._records.dead_letters()
+        text = (
+            f"The cloud refuses {dead.count} records: first {dead.name}: {dead.reason}; they are kept "
+            "at the station and sent once more when the publisher is started again."
+        )
+        self._health.gauge("dead_letters", dead.count)
+        self._health.raise_fault(REFUSED, text)
+        extra = {"record": letter.record_id, "reason": letter.reason}
+        log.error("the cloud refuses a record", extra=extra)
+
+    def _report_slow(self) -> None:
+        slow = self._in_flight.slow
+        if not slow:
+            self._health.clear_fault(UNCONFIRMED)
+            return
+        text = (
+            f"{len(slow)} records were sent and are not confirmed though later ones are: first {slow[0]}. "
+            "They stay in the outbox and are sent again each minute."
+        )
+        self._health.raise_fault(UNCONFIRMED, text, "warning")
+
+    def _renew_subscriptions(self) -> None:
+        """The nucleus answers, but no word of the cloud comes: it may have forgotten who listens."""
+        again = self._in_flight.silences % SILENCES_TO_RENEW == 0
+        if again and isinstance(self._bus, RenewsSubscriptions):
+            self._health.count("cloud_subscriptions_renewed")
+            log.warning("the cloud is silent; its subscriptions are bound anew")
+            self._bus.renew_cloud_subscriptions()

@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from publisher.joining import JoinedPart, was_seen
+from publisher.gates import was_seen
+from publisher.joining import JoinedPart
 from sightline.messages import PartJudged
 
 

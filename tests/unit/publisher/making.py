@@ -16,22 +16,29 @@ from sightline.codec import decode, encode
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
 from sightline.messages import (
+    DeadLetter,
     Detection,
+    GapRecord,
     GateActed,
     GateAction,
+    GateCorrection,
     InspectionRecord,
     MachineState,
     MachineValue,
     Part,
     PartJudged,
     PartSettled,
+    RecordsRefused,
     RecordsStored,
 )
 from sightline.runtime import Context
 from sightline.topics import (
+    GAP_RECORD,
+    GATE_CORRECTION,
     INSPECTION_RECORD,
     PART_SETTLED,
     PUBLISHER,
+    RECORDS_REFUSED,
     RECORDS_STORED,
     Stream,
     streams_read_by,
@@ -79,6 +86,7 @@ def a_verdict(number: int, *, epoch: int = EPOCH, **changes: object) -> PartJudg
         boot_id=boot_id(),
         judged_utc_ns=TRIGGERED_UTC_NS + 150_000_000,
         follows=Part(epoch, number - 1) if number > 1 else None,
+        counted_by="plc",
     )
     return msgspec.structs.replace(judged, **changes)
 
@@ -125,15 +133,41 @@ def a_machine_state(state_utc_ns: int = TRIGGERED_UTC_NS - 400_000_000) -> Machi
 
 
 class CloudThatStores(MemoryExchange):
-    """An exchange whose cloud side tells of each record that it is stored."""
+    """An exchange whose cloud side tells of each record, gap and correction that it is stored.
+
+    What `refuses` names it will never store, and says so; of what `ignores` names it says nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses: set[str] = set()
+        self.ignores: set[str] = set()
 
     def publish(self, stream: Stream, payload: bytes) -> None:
         """Deliver; a record's receipt follows."""
         super().publish(stream, payload)
-        if stream is INSPECTION_RECORD:
-            record = decode(InspectionRecord, payload)
-            receipt = RecordsStored(station_id=STATION, record_ids=(record.recordId,))
-            super().publish(RECORDS_STORED, encode(receipt))
+        if stream not in (INSPECTION_RECORD, GATE_CORRECTION, GAP_RECORD):
+            return
+        name = name_of(decode(stream.message, payload))
+        if name in self.refuses:
+            letters = (DeadLetter(record_id=name, reason="partNumber is -1"),)
+            super().publish(
+                RECORDS_REFUSED, encode(RecordsRefused(station_id=STATION, refused=letters))
+            )
+        elif name not in self.ignores:
+            super().publish(
+                RECORDS_STORED, encode(RecordsStored(station_id=STATION, record_ids=(name,)))
+            )
+
+
+def name_of(message: msgspec.Struct) -> str:
+    """The name under which the cloud confirms it."""
+    if isinstance(message, GateCorrection):
+        return message.correctionId
+    if isinstance(message, GapRecord):
+        return message.gapId
+    assert isinstance(message, InspectionRecord)
+    return message.recordId
 
 
 @dataclass
@@ -200,6 +234,22 @@ class Desk:
         found = self.exchange.messages_on(INSPECTION_RECORD)
         records = [record for record in found if isinstance(record, InspectionRecord)]
         return list({record.recordId: record for record in reversed(records)}.values())[::-1]
+
+    def corrections(self, count: int) -> list[GateCorrection]:
+        """The gate corrections in the cloud, as soon as there are so many."""
+        wait_until(lambda: len(self.on(GATE_CORRECTION)) >= count)
+        found = self.on(GATE_CORRECTION)
+        return [sent for sent in found if isinstance(sent, GateCorrection)]
+
+    def gaps(self, count: int) -> list[GapRecord]:
+        """The gaps in the cloud, as soon as there are so many."""
+        wait_until(lambda: len(self.on(GAP_RECORD)) >= count)
+        return [sent for sent in self.on(GAP_RECORD) if isinstance(sent, GapRecord)]
+
+    def on(self, stream: Stream) -> list[msgspec.Struct]:
+        """What was sent on a stream so far, after what came was handled."""
+        self.work()
+        return self.exchange.messages_on(stream)
 
     def all_are_stored(self) -> bool:
         """Whether no record waits to be sent or confirmed, after what came was handled."""

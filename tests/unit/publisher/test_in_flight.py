@@ -1,24 +1,36 @@
 """How many records are under way at once, and what is sent again when nothing is confirmed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from publisher.in_flight import MOST_AFTER_SILENCE, InFlight
+from publisher.in_flight import MAX_AFTER_SILENCE, MAX_ROUNDS, SLOW_AGAIN_S, InFlight
 from publisher.outbox import Stored
 
 GREATEST_LOSSES = 10
 
 
 def fly(flight: InFlight, queue: dict[str, Stored], now_s: float) -> list[str]:
-    """Send what may be sent; the ids, in order."""
+    """Send what may be sent, as the sender does; the ids, in order."""
     sent: list[str] = []
-    while flight.has_room():
-        after = [name for name, s in queue.items() if s.sequence > flight.sent_up_to]
-        if not after:
-            break
-        flight.sent(after[0], queue[after[0]], now_s)
-        sent.append(after[0])
+    flight.look(now_s)
+    while (name := _next(flight, queue, now_s)) is not None:
+        flight.sent(name, queue[name].sequence, now_s)
+        sent.append(name)
     return sent
+
+
+def _next(flight: InFlight, queue: dict[str, Stored], now_s: float) -> str | None:
+    slow = flight.next_slow(now_s)
+    if slow is not None:
+        return slow.name
+    if not flight.has_room():
+        return None
+    new = [name for name, s in queue.items() if s.sequence > flight.sent_up_to]
+    if new and flight.prefers_new():
+        return new[0]
+    returned = flight.next_returned()
+    return returned.name if returned is not None else new[0] if new else None
 
 
 def a_queue(count: int) -> dict[str, Stored]:
@@ -34,7 +46,7 @@ def test_no_more_are_under_way_than_allowed() -> None:
 
 
 def test_after_a_silence_one_goes_out_until_one_is_confirmed() -> None:
-    flight, queue = InFlight(most=3, patience_s=1.0), a_queue(3)
+    flight, queue = InFlight(most=4, patience_s=1.0), a_queue(3)
     fly(flight, queue, 0.0)
     assert not flight.is_silent(0.9)
     assert flight.is_silent(1.1)
@@ -51,12 +63,73 @@ def test_a_record_that_the_cloud_never_takes_holds_the_others_up_for_a_while_onl
     flight, queue = InFlight(most=3, patience_s=1.0), a_queue(4)
     assert fly(flight, queue, 0.0) == ["part-1", "part-2", "part-3"]
     flight.go_back(2.0)
-    assert fly(flight, queue, 2.0) == ["part-1"]
-    flight.go_back(4.0)
-    assert fly(flight, queue, 4.0) == ["part-1", "part-2"]
-    flight.confirm("part-2", 4.1)
-    del queue["part-2"]
-    assert fly(flight, queue, 4.2) == ["part-3", "part-4"]
+    assert fly(flight, queue, 2.0) == ["part-4"]
+    flight.confirm("part-4", 2.1)
+    del queue["part-4"]
+    assert fly(flight, queue, 2.2) == ["part-1"]  # what is overtaken has half of the room
+    assert not flight.is_silent(100.0)
+    queue["part-5"] = Stored(5, b"")
+    flight.confirm("part-1", 2.3)
+    del queue["part-1"]
+    assert fly(flight, queue, 2.4) == ["part-2", "part-5"]
+
+
+@pytest.mark.parametrize("refused", [1, 8, 1000])
+def test_records_without_a_word_of_the_cloud_wait_apart_and_go_again_slowly(refused: int) -> None:
+    flight, queue, now_s = InFlight(patience_s=1.0), a_queue(refused + 100), 0.0
+    apart = {name for name, stored in queue.items() if stored.sequence <= refused}
+    rounds = 0
+    while set(flight.slow) != apart:
+        rounds += 1
+        if queue.keys() == apart:  # the line goes on, else nothing would overtake them
+            queue[f"part-{rounds + 2000}"] = Stored(rounds + 2000, b"")
+        assert rounds < 10 * (refused + 10)
+        for name in fly(flight, queue, now_s):
+            if name not in apart:
+                flight.confirm(name, now_s)
+                del queue[name]
+        now_s += 1.1
+        if flight.is_silent(now_s):
+            flight.go_back(now_s)
+    assert len(queue) <= refused + 1
+    now_s += SLOW_AGAIN_S
+    first = fly(flight, queue, now_s)
+    assert len(first) == 1
+    assert fly(flight, queue, now_s + 0.5) == []
+    flight.confirm(first[0], now_s)
+    assert len(flight.slow) == refused - 1
+
+
+def test_what_was_lost_on_its_way_goes_again_while_others_are_confirmed() -> None:
+    flight, queue = InFlight(patience_s=1.0), a_queue(3)
+    fly(flight, queue, 0.0)
+    flight.confirm("part-2", 0.1)
+    assert fly(flight, queue, 0.9) == []
+    assert fly(flight, queue, 1.1) == ["part-1"]
+    flight.confirm("part-1", 1.2)
+    assert flight.slow == []
+    assert MAX_ROUNDS > 1
+
+
+def test_one_that_others_overtook_makes_no_silence_of_the_next_that_is_sent() -> None:
+    flight, queue = InFlight(patience_s=1.0), a_queue(3)
+    fly(flight, queue, 0.0)
+    for number in (2, 3):
+        flight.confirm(f"part-{number}", 0.1)
+        del queue[f"part-{number}"]
+    assert fly(flight, queue, 1.1) == ["part-1"]
+    queue["part-4"] = Stored(4, b"")
+    assert fly(flight, queue, 1.5) == ["part-4"]
+    assert not flight.is_silent(2.4)
+    assert flight.is_silent(2.6)
+
+
+def test_what_was_sent_later_and_waits_itself_overtakes_nothing() -> None:
+    flight, queue = InFlight(patience_s=1.0), a_queue(4)
+    fly(flight, queue, 0.0)
+    flight.confirm("part-1", 5.0)  # a slow cloud, which answers in order
+    assert fly(flight, queue, 5.0) == []
+    assert not flight.is_silent(5.9)
 
 
 def test_a_cloud_that_is_away_gets_few_repeats() -> None:
@@ -64,7 +137,7 @@ def test_a_cloud_that_is_away_gets_few_repeats() -> None:
     fly(flight, queue, 0.0)
     for silence in range(1, 50):
         flight.go_back(2.0 * silence)
-        assert len(fly(flight, queue, 2.0 * silence)) == min(silence, MOST_AFTER_SILENCE)
+        assert len(fly(flight, queue, 2.0 * silence)) == min(silence, MAX_AFTER_SILENCE)
 
 
 def test_who_sends_nothing_is_not_silent() -> None:

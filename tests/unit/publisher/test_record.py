@@ -59,6 +59,8 @@ def a_scratched_part() -> PartJudged:
         detections_omitted=2,
         models=(ModelUse(name="surface", digest="5f" * 32),),
         policy_version="bottle-3",
+        product_labels=("cap_present",),
+        frame_sizes={"cam1": (1280, 720), "cam9": (640, 480)},
         calibration_version="2026-01-05",
         product="bottle-500",
         lot="L-0042",
@@ -190,7 +192,9 @@ def test_every_verdict_that_a_message_can_carry_has_a_record_that_a_message_can_
     record = record_of(judged, "passed", a_machine_state(), PLACE, JOINED_UTC_NS)
     assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
     shown = sum(len(getattr(record, f"cam{camera}")) for camera in "1234")
-    defects = sum(found.label != "cap_present" for found in judged.detections)
+    shown += sum(len(boxes) for boxes in record.otherCameras.values())
+    no_defects = judged.product_labels if judged.policy_version else ("cap_present",)
+    defects = sum(found.label not in no_defects for found in judged.detections)
     assert record.boxesOmitted + shown == defects
 
 

@@ -29,9 +29,17 @@ def an_unseen(number: int, epoch: int = EPOCH, **changes: object) -> PartJudged:
     )
 
 
+def a_later(number: int, epoch: int = EPOCH) -> PartJudged:
+    """The part of the same count behind them, which was seen and judged."""
+    judged_utc_ns = FOUND_UTC_NS + 150_000_000
+    return a_verdict(
+        number, epoch=epoch, triggered_utc_ns=FOUND_UTC_NS, judged_utc_ns=judged_utc_ns
+    )
+
+
 def test_a_part_whose_trigger_nobody_saw_has_no_time_from_trigger_to_verdict(desk: Desk) -> None:
     desk.say(PART_JUDGED, a_verdict(1, verdict="missed", triggered_monotonic_ns=0))
-    desk.say(GATE_ACTED, an_outcome(1, "rejected"))
+    desk.pass_seconds(3)
     assert desk.records(1)[0].timings.trigger_to_verdict_ms is None
 
 
@@ -40,8 +48,20 @@ def test_parts_found_missing_minutes_later_have_the_gate_that_the_plc_told_then(
     desk.say(PART_JUDGED, a_verdict(1))
     desk.say(GATE_ACTED, an_outcome(1, "rejected"))
     desk.say(GATE_ACTED, *(an_outcome(n, "rejected", at) for n, at in then.items()))
-    desk.say(PART_JUDGED, *(an_unseen(number) for number in then))
+    desk.say(PART_JUDGED, *(an_unseen(number) for number in then), a_later(5))
     assert [record.gate for record in desk.records(4)] == ["rejected"] * 4
+
+
+def test_unseen_parts_at_the_end_of_a_run_get_their_gate_when_the_next_part_is_seen(
+    desk: Desk,
+) -> None:
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.say(GATE_ACTED, an_outcome(1), an_outcome(2, "rejected", TRIGGERED_UTC_NS + SECOND_NS))
+    desk.say(PART_JUDGED, an_unseen(2))
+    desk.pass_seconds(3)
+    assert desk.records(2)[1].gate == "unconfirmed"
+    desk.say(PART_JUDGED, a_later(3))
+    assert desk.corrections(1)[0].gate == "rejected"
 
 
 def test_an_outcome_before_the_last_part_that_was_seen_is_not_that_of_an_unseen_one(
@@ -50,19 +70,22 @@ def test_an_outcome_before_the_last_part_that_was_seen_is_not_that_of_an_unseen_
     before = TRIGGERED_UTC_NS - 61 * SECOND_NS
     desk.say(PART_JUDGED, a_verdict(1))
     desk.say(GATE_ACTED, an_outcome(1), an_outcome(2, "passed", before))
-    desk.say(PART_JUDGED, an_unseen(2))
+    desk.say(PART_JUDGED, an_unseen(2), a_later(3))
     desk.pass_seconds(3)
     assert [record.gate for record in desk.records(2)] == ["passed", "unconfirmed"]
 
 
-@pytest.mark.parametrize(("acted_after_s", "gate"), [(-61, "unconfirmed"), (30, "passed")])
+@pytest.mark.parametrize(
+    ("acted_after_s", "gate"),
+    [(-61, "unconfirmed"), (-1, "unconfirmed"), (0, "unconfirmed"), (30, "passed")],
+)
 def test_after_a_restart_an_unseen_part_has_no_outcome_from_before_its_epoch(
     desk: Desk, acted_after_s: int, gate: str
 ) -> None:
     began_s = FOUND_UTC_NS // SECOND_NS - 300
     acted_utc_ns = (began_s + acted_after_s) * SECOND_NS
     desk.say(GATE_ACTED, an_outcome(2, "passed", acted_utc_ns))
-    desk.say(PART_JUDGED, an_unseen(2, began_s, follows=None))
+    desk.say(PART_JUDGED, an_unseen(2, began_s, follows=None), a_later(3, began_s))
     desk.pass_seconds(3)
     assert desk.records(1)[0].gate == gate
 

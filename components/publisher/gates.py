@@ -1,0 +1,188 @@
+"""Whose outcome an outcome of the gate is: pure.
+
+The PLC's numbers repeat when it counts anew, so a number alone says nothing: an outcome is a part's own
+only where its time fits no other part of that number. What is doubtful stays `unconfirmed`.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sightline.messages import GateActed, GateAction, Part, PartJudged
+
+CLOCK_DIFFERENCE_NS = (
+    250_000_000  # trigger and gate are told by one clock, the PLC's, where it tells both
+)
+LATE_GATE_NS = 500_000_000  # a gate that is slow; shorter than any restart of a PLC
+MAX_KEPT_PARTS = 4096  # the PLC tells its last 64 outcomes again
+MAX_PENDING_OUTCOMES = 256
+MAX_TIME_NS = 2**63 - 1
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ActTimes:
+    """Between which times the gate can have acted on a part, by the PLC's clock; None: not known yet."""
+
+    earliest_utc_ns: int | None
+    latest_utc_ns: int | None
+
+    def may_hold(self, acted_utc_ns: int) -> bool:
+        """Whether the gate may have acted on the part then."""
+        if self.earliest_utc_ns is None or self.latest_utc_ns is None:
+            return False
+        after_ns = self.earliest_utc_ns - CLOCK_DIFFERENCE_NS
+        return after_ns <= acted_utc_ns <= self.latest_utc_ns + LATE_GATE_NS
+
+
+@dataclass(frozen=True)
+class GatePart:
+    """A part that the PLC counted, and what is known of its gate.
+
+    `seen`: its trigger was seen. Of another one only the number is known, and that it was counted
+    between two parts of the same count that were seen, or after that count was known and before one:
+    before the second comes it has no outcome.
+    """
+
+    part: Part
+    seen: bool
+    acts: ActTimes
+    gate: GateAction | None = None
+    acted_utc_ns: int | None = None
+
+    def may_have(self, outcome: GateActed) -> bool:
+        """Whether the outcome may be this part's."""
+        is_free = self.gate is None and outcome.part_number == self.part.part_number
+        return is_free and self.acts.may_hold(outcome.acted_utc_ns)
+
+    def has(self, outcome: GateActed) -> bool:
+        """Whether this very outcome is known as this part's."""
+        same = outcome.part_number == self.part.part_number
+        return same and self.acted_utc_ns == outcome.acted_utc_ns
+
+
+def owner_of(outcome: GateActed, parts: Iterable[GatePart]) -> GatePart | None:
+    """The one part that can have the outcome; None where there is none, or more than one."""
+    candidates = [part for part in parts if part.may_have(outcome)]
+    if len(candidates) > 1:
+        candidates = [part for part in candidates if part.seen]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def is_sane(outcome: GateActed) -> bool:
+    """Whether number and time are some that a part can have."""
+    return 0 <= outcome.part_number <= MAX_TIME_NS and 0 <= outcome.acted_utc_ns <= MAX_TIME_NS
+
+
+def was_seen(judged: PartJudged) -> bool:
+    """Whether the trigger was seen; else only the number is known, and by when the part had come."""
+    return judged.triggered_monotonic_ns > 0
+
+
+def gate_part_of(judged: PartJudged, last_seen: GatePart | None) -> GatePart | None:
+    """The next part of the ledger; None if the PLC did not count it, so that it has no outcome."""
+    if judged.counted_by != "plc" or judged.gap_from is not None:
+        return None
+    if was_seen(judged):
+        to_deadline_ns = max(0, judged.deadline_monotonic_ns - judged.triggered_monotonic_ns)
+        triggered_ns = judged.triggered_utc_ns
+        return GatePart(judged.part, True, ActTimes(triggered_ns, triggered_ns + to_deadline_ns))
+    of_one_count = last_seen is not None and last_seen.part.epoch == judged.part.epoch
+    after_ns = last_seen.acts.earliest_utc_ns if last_seen is not None and of_one_count else None
+    return GatePart(judged.part, False, ActTimes(after_ns, None))
+
+
+def count_known_utc_ns(judged: PartJudged, seen: GatePart) -> int | None:
+    """By the PLC's clock, a time when its count had begun: the count is known since the epoch's second.
+
+    The part was judged between its trigger and its deadline, which says how far the PLC's clock is ahead;
+    None for one that was not.
+    """
+    if judged.verdict == "missed" or seen.acts.latest_utc_ns is None:
+        return None
+    plc_ahead_ns = seen.acts.latest_utc_ns - judged.judged_utc_ns
+    return (seen.part.epoch + 1) * SECOND_NS + plc_ahead_ns + CLOCK_DIFFERENCE_NS
+
+
+class Gates:
+    """The last parts that the PLC counted, committed or not, and the outcomes that no part has yet."""
+
+    def __init__(self, known: Sequence[GatePart] = ()) -> None:
+        self._last_seen = next((part for part in reversed(known) if part.seen), None)
+        self._parts = {part.part: part for part in known[-MAX_KEPT_PARTS:]}
+        self._by_number: dict[int, set[Part]] = {}
+        for part in self._parts:
+            self._by_number.setdefault(part.part_number, set()).add(part)
+        self._pending: deque[GateActed] = deque(maxlen=MAX_PENDING_OUTCOMES)
+
+    def of(self, part: Part) -> GatePart | None:
+        """What is known of a part's gate; None for one that the PLC did not count."""
+        return self._parts.get(part)
+
+    def add_part(self, judged: PartJudged) -> list[GatePart]:
+        """Take the ledger's next part; the parts whose gate is known by that."""
+        found = gate_part_of(judged, self._last_seen)
+        if found is None or found.part in self._parts:
+            return []
+        self._keep(found)
+        if not found.seen:
+            return []  # until one behind it is seen
+        self._last_seen = found
+        self._bracket(found, count_known_utc_ns(judged, found))
+        settled = self._match()
+        oldest_ns = judged.triggered_utc_ns - CLOCK_DIFFERENCE_NS
+        kept = [outcome for outcome in self._pending if outcome.acted_utc_ns >= oldest_ns]
+        self._pending = deque(kept, maxlen=MAX_PENDING_OUTCOMES)  # the others' counts ended
+        return settled
+
+    def add_outcome(self, outcome: GateActed) -> list[GatePart]:
+        """Take what the gate did; the parts whose gate is known by that. Repeats change nothing."""
+        if not is_sane(outcome) or outcome in self._pending:
+            return []
+        if any(part.has(outcome) for part in self._of_number(outcome.part_number)):
+            return []
+        self._pending.append(outcome)
+        return self._match()
+
+    def _match(self) -> list[GatePart]:
+        """Give each outcome to the one part that can have it; each may leave one for another."""
+        settled: list[GatePart] = []
+        while (pair := self._next_pair()) is not None:
+            outcome, owner = pair
+            self._pending.remove(outcome)
+            owner = replace(owner, gate=outcome.action, acted_utc_ns=outcome.acted_utc_ns)
+            self._parts[owner.part] = owner
+            settled.append(owner)
+        return settled
+
+    def _next_pair(self) -> tuple[GateActed, GatePart] | None:
+        for outcome in self._pending:
+            owner = owner_of(outcome, self._of_number(outcome.part_number))
+            if owner is not None:
+                return outcome, owner
+        return None
+
+    def _of_number(self, number: int) -> list[GatePart]:
+        return [self._parts[part] for part in self._by_number.get(number, ())]
+
+    def _keep(self, found: GatePart) -> None:
+        self._parts[found.part] = found
+        self._by_number.setdefault(found.part.part_number, set()).add(found.part)
+        while len(self._parts) > MAX_KEPT_PARTS:
+            oldest = next(iter(self._parts))
+            del self._parts[oldest]
+            of_number = self._by_number[oldest.part_number]
+            of_number.discard(oldest)
+            if not of_number:
+                del self._by_number[oldest.part_number]
+
+    def _bracket(self, seen: GatePart, count_known_utc_ns: int | None) -> None:
+        """Unseen parts before one of the same count that was seen were at the gate before that."""
+        for part in reversed(self._parts.values()):
+            if part.part.epoch != seen.part.epoch or (part.seen and part.part != seen.part):
+                return  # parts before that one are bracketed already
+            if not part.seen:
+                earliest_ns = part.acts.earliest_utc_ns
+                earliest_ns = count_known_utc_ns if earliest_ns is None else earliest_ns
+                acts = ActTimes(earliest_ns, seen.acts.latest_utc_ns)
+                self._parts[part.part] = replace(part, acts=acts)
