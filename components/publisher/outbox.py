@@ -232,12 +232,7 @@ class Outbox:
             gone = self._reader.execute(
                 "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
             ).rowcount
-            if stored.name:
-                self._reader.execute(
-                    "UPDATE records SET sequence = (SELECT MAX(sequence) + 1 FROM records)"
-                    " WHERE about = ? AND about != ''",
-                    (stored.name,),
-                )
+            self._let_correction_go(stored.name)
         self._deepen(-gone)
 
     def refuse(self, name: str, reason: str, refused_utc_ns: int) -> bool:
@@ -277,6 +272,18 @@ class Outbox:
         self._verdicts.close()
         self._reader.close()
         self._writer.close()
+
+    def _let_correction_go(self, name: str) -> None:
+        """It goes to the end of the order, for the sender may be beyond its place."""
+        query = "SELECT sequence FROM records WHERE about = ? AND about != ''"
+        for (sequence,) in self._reader.execute(query, (name,)).fetchall():
+            with transaction(self._reader) as connection:
+                connection.execute(
+                    "INSERT INTO records (payload, stream, name, about)"
+                    " SELECT payload, stream, name, about FROM records WHERE sequence = ?",
+                    (sequence,),
+                )
+                connection.execute("DELETE FROM records WHERE sequence = ?", (sequence,))
 
     def _insert(
         self, connection: sqlite3.Connection, news: Sequence[Shipment], gates: Sequence[GatePart]

@@ -1,0 +1,239 @@
+"""What the cloud refuses, or never confirms, is kept, told in words, and blocks nothing."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from publisher.in_flight import InFlight
+from publisher.outbox import Outbox
+from publisher.sender import AWAY, REFUSED, UNCONFIRMED, RecordSender
+from sightline.backoff import Backoff
+from sightline.bus import Inbox
+from sightline.health import THREAD_FAULT, Health
+from sightline.memory_bus import MemoryBus, MemoryExchange
+from sightline.messages import DeadLetter, InspectionRecord, Part
+from sightline.topics import GATE_ACTED, INSPECTION_RECORD, PART_JUDGED, PUBLISHER, Stream
+from tests.unit.publisher.conftest import MakeDesk
+from tests.unit.publisher.making import (
+    EPOCH,
+    STATION,
+    CloudThatStores,
+    Desk,
+    StandingClock,
+    a_verdict,
+    an_outcome,
+    wait_until,
+)
+from tests.unit.publisher.test_outbox_and_sender import Sending, a_record
+
+
+def ids(numbers: range) -> set[str]:
+    return {f"{STATION}-{EPOCH}-{number}" for number in numbers}
+
+
+def judge(desk: Desk, numbers: range) -> None:
+    desk.say(PART_JUDGED, *(a_verdict(number) for number in numbers))
+    desk.say(GATE_ACTED, *(an_outcome(number) for number in numbers))
+
+
+def fault(health: Health, code: str) -> str:
+    return next((f.text for f in health.report().faults if f.code == code), "")
+
+
+@pytest.mark.parametrize("refused", [1, 8, 200])
+def test_what_the_cloud_refuses_lies_apart_with_its_reason_and_the_others_pass(
+    make_desk: MakeDesk, refused: int
+) -> None:
+    cloud = CloudThatStores()
+    cloud.refuses = ids(range(1, refused + 1))
+    desk = make_desk(exchange=cloud)
+    judge(desk, range(1, refused + 101))
+    wait_until(desk.all_are_stored)
+    assert len(desk.sent()) == refused + 100
+    first = f"{STATION}-{EPOCH}-1"
+    wait_until(lambda: f"refuses {refused} records" in fault(desk.health, REFUSED))
+    assert f"first {first}: partNumber is -1; they are kept" in fault(desk.health, REFUSED)
+    assert desk.counter("records_refused") == refused
+    assert AWAY not in desk.faults()
+
+
+def test_dead_letters_are_sent_once_more_at_each_start_and_leave_when_they_are_stored(
+    make_desk: MakeDesk,
+) -> None:
+    cloud = CloudThatStores()
+    cloud.refuses = ids(range(1, 3))
+    desk = make_desk(exchange=cloud)
+    judge(desk, range(1, 4))
+    wait_until(desk.all_are_stored)
+    desk.kill()
+    desk.start()
+    wait_until(desk.all_are_stored)
+    wait_until(lambda: "refuses 2 records" in fault(desk.health, REFUSED))
+    desk.kill()
+    cloud.refuses = set()
+    desk.start()
+    wait_until(desk.all_are_stored)
+    assert desk.recorder._outbox.dead_letters().count == 0
+    assert REFUSED not in desk.faults()
+    assert {record.partNumber for record in desk.sent()} == {1, 2, 3}
+
+
+def test_the_correction_of_a_dead_letter_waits_with_it(make_desk: MakeDesk) -> None:
+    cloud = CloudThatStores()
+    cloud.refuses = ids(range(1, 2))
+    desk = make_desk(exchange=cloud)
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.pass_seconds(3)
+    wait_until(lambda: bool(desk.on(INSPECTION_RECORD)) and REFUSED in desk.faults())
+    desk.say(GATE_ACTED, an_outcome(1))
+    judge(desk, range(2, 4))
+    wait_until(lambda: len(desk.sent()) == 3)
+    assert desk.corrections(0) == []
+    desk.kill()
+    cloud.refuses = set()
+    desk.start()
+    desk.corrections(1)
+    wait_until(desk.all_are_stored)
+
+
+def test_a_refusal_of_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    sending = Sending(tmp_path / "outbox.sqlite")
+    sending.sender.start()
+    sending.sender.refuse([DeadLetter(record_id="station-9-1-1", reason="not ours")])
+    sending.commit(1)
+    wait_until(lambda: sending.outbox.depth == 0)
+    assert sending.faults() == set()
+    assert sending.sender.close()
+    sending.outbox.close()
+
+
+def test_eight_records_that_the_cloud_ignores_block_nothing_and_it_is_not_called_away(
+    tmp_path: Path,
+) -> None:
+    sending = Sending(tmp_path / "outbox.sqlite", patience_s=0.05)
+    answer = sending.cloud.confirm = lambda record_ids: sending.sender.confirm(
+        [name for name in record_ids if int(name.rsplit("-", 1)[1]) > 8]
+    )
+    assert answer
+    sending.commit(*range(1, 109))
+    sending.sender.start()
+    number = 108
+
+    def all_wait_apart() -> bool:
+        nonlocal number
+        number += 1
+        sending.commit(number)
+        return UNCONFIRMED in sending.faults() and len(sending.sender._in_flight.slow) == 8
+
+    wait_until(all_wait_apart)
+    wait_until(lambda: sending.outbox.depth == 8)
+    text = fault(sending.health, UNCONFIRMED)
+    assert "are not confirmed though later ones are" in text
+    wait_until(lambda: AWAY not in sending.faults())
+    assert sending.sender.close()
+    sending.outbox.close()
+
+
+def test_the_depth_is_a_count_also_after_a_restart_and_receipts_from_the_middle(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    outbox.commit([a_record(number) for number in range(1, 2001)], Part(EPOCH, 2000))
+    first = outbox.oldest()
+    assert first is not None
+    for _ in range(1998):
+        stored = outbox.oldest(first.sequence)
+        assert stored is not None
+        outbox.remove(stored)
+    assert outbox.depth == 2
+    outbox.close()
+    outbox = Outbox(path)
+    assert outbox.depth == 2
+    outbox.close()
+
+
+def test_an_outbox_of_an_earlier_version_is_sent_and_confirmed(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with sqlite3.connect(path) as old:
+        old.execute(
+            "CREATE TABLE records (sequence INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL)"
+        )
+        old.execute("INSERT INTO records (payload) VALUES (x'7b')")
+    old.close()
+    outbox = Outbox(path)
+    outbox.close()
+    sending = Sending(path)
+    sending.outbox._writer.execute("UPDATE records SET payload = x'ff00'")
+    sending.commit(1)
+    sending.sender.start()
+    wait_until(lambda: sending.outbox.depth == 0)
+    assert sending.sent() == [1]
+    assert sending.sender.close()
+    sending.outbox.close()
+
+
+class Brittle(MemoryBus):
+    """A bus whose first publishes fail with what nobody foresaw."""
+
+    failures = 2
+
+    def publish(self, stream: Stream, message: object) -> None:
+        if stream is INSPECTION_RECORD and self.failures:
+            self.failures -= 1
+            raise RuntimeError("AWS_IO_SOCKET_CLOSED")
+        super().publish(stream, message)  # type: ignore[arg-type]
+
+
+def test_what_nobody_foresaw_does_not_end_the_sending_and_is_told(tmp_path: Path) -> None:
+    outbox, exchange = Outbox(tmp_path / "outbox.sqlite"), MemoryExchange()
+    outbox.commit([a_record(1)], Part(EPOCH, 1))
+    health = Health(PUBLISHER, "0", STATION, StandingClock())
+    sender = RecordSender(Brittle(exchange, Inbox()), outbox, health, 1000.0)
+    sender.start()
+    wait_until(lambda: any(f.code.startswith(THREAD_FAULT) for f in health.report().faults))
+    assert "AWS_IO_SOCKET_CLOSED" in health.report().faults[0].text
+    wait_until(lambda: bool(exchange.messages_on(INSPECTION_RECORD)))
+    assert sender.is_alive()
+    sender.confirm([a_record(1).recordId])
+    wait_until(lambda: outbox.depth == 0)
+    assert sender.close()
+    outbox.close()
+
+
+class Renewing(MemoryBus):
+    """A bus that counts how often its subscriptions at the cloud were bound anew."""
+
+    renewed = 0
+
+    def renew_cloud_subscriptions(self) -> None:
+        self.renewed += 1
+
+
+def test_a_silence_that_lasts_while_publishes_are_answered_binds_the_subscriptions_anew(
+    tmp_path: Path,
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.commit([a_record(number) for number in (1, 2)], Part(EPOCH, 2))
+    health, bus = (
+        Health(PUBLISHER, "0", STATION, StandingClock()),
+        Renewing(MemoryExchange(), Inbox()),
+    )
+    flight = InFlight(patience_s=0.02)
+    sender = RecordSender(bus, outbox, health, 1000.0, Backoff(0.005, 0.01), flight)
+    sender.start()
+    wait_until(lambda: bus.renewed >= 2)
+    assert flight.silences >= 6
+    assert AWAY in {f.code for f in health.report().faults}
+    assert sender.close()
+    outbox.close()
+
+
+def test_a_record_is_never_lost_by_a_letter_and_never_sent_under_another_name(
+    desk: Desk,
+) -> None:
+    judge(desk, range(1, 6))
+    for record in desk.records(5):
+        assert isinstance(record, InspectionRecord)
+        assert record.recordId == f"{STATION}-{EPOCH}-{record.partNumber}"
