@@ -112,10 +112,9 @@ def test_eight_records_that_the_cloud_ignores_block_nothing_and_it_is_not_called
     tmp_path: Path,
 ) -> None:
     sending = Sending(tmp_path / "outbox.sqlite", patience_s=0.05)
-    answer = sending.cloud.confirm = lambda record_ids: sending.sender.confirm(
+    sending.cloud.confirm = lambda record_ids: sending.sender.confirm(
         [name for name in record_ids if int(name.rsplit("-", 1)[1]) > 8]
     )
-    assert answer
     sending.commit(*range(1, 109))
     sending.sender.start()
     number = 108
