@@ -1,13 +1,14 @@
 """The audit trail: each command once by its id, with what became of it, and the station's mode."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from publisher.authorisation import Decision
-from publisher.outbox import Stored, translated
+from publisher.outbox import Disk, Stored
 from sightline.codec import encode_of_any_size
 from sightline.journal import open_journal
 from sightline.messages import (
@@ -47,6 +48,8 @@ COLUMNS = (
 )
 GREATEST_KEPT_COMMANDS = 100_000
 GREATEST_READ_MODES = 100
+GREATEST_READ_UNANSWERED = 1000
+MODES: frozenset[str] = frozenset(get_args(Mode))
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,19 @@ class Entry:
 class Audit:
     """The main thread writes; the answers' sender has a connection of its own. All: OutboxError."""
 
-    def __init__(self, path: Path) -> None:
-        self._writer = open_journal(path, SCHEMA)
+    def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
+        self._disk = Disk(path)
+        self._writer = open_journal(path, SCHEMA, report)
         self._sender = open_journal(path, SCHEMA)
+
+    @property
+    def damage(self) -> str:
+        """Whether the file was found to be damaged, in words: a new process sets it aside."""
+        return self._disk.damage
 
     def repeat(self, command_id: str) -> bool:
         """Whether the command is known; if so, the repeat is noted and its answer is due again."""
-        with translated():
+        with self._disk.translated():
             changed = self._writer.execute(
                 "UPDATE commands SET repeats = repeats + 1, told = 0 WHERE command_id = ?",
                 (command_id,),
@@ -107,12 +116,20 @@ class Audit:
         return changed.rowcount > 0
 
     def add(
-        self, command: Command, decision: Decision, received_utc_ns: int, mode: ModeChange | None
+        self,
+        command: Command,
+        decision: Decision,
+        received_utc_ns: int,
+        mode: ModeChange | None,
+        announced: bool = False,
     ) -> None:
-        """Note a command, its outcome and the mode it brings, as one; on disk on return."""
-        announced = decision.result not in ("done", "accepted")
+        """Note a command, its outcome and the mode it brings, as one; on disk on return.
+
+        `announced`: the station's components are not told of it.
+        """
+        announced = announced or decision.result not in ("done", "accepted")
         text = encode_of_any_size(command).decode()
-        with translated(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             connection.execute(
                 "INSERT INTO commands"
                 " (command_id, received_utc_ns, command, result, reason, announced)"
@@ -136,15 +153,15 @@ class Audit:
     def carried_out(self, answer: CommandCarriedOut) -> bool:
         """Note what a component made of a command; False if that is known, or the command is not."""
         text = encode_of_any_size(answer).decode()
-        with translated(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE commands SET result = ?, reason = ?, announced = 1, told = 0"
-                " WHERE command_id = ? AND result = 'accepted'",
-                (answer.result, answer.reason, answer.command_id),
+                " WHERE command_id = ? AND result IN ('accepted', 'expired') AND result != ?",
+                (answer.result, answer.reason, answer.command_id, answer.result),
             ).rowcount
             if changed:
                 connection.execute(
-                    "INSERT INTO carried_out VALUES (?, ?)", (answer.command_id, text)
+                    "INSERT OR REPLACE INTO carried_out VALUES (?, ?)", (answer.command_id, text)
                 )
                 connection.execute(
                     "DELETE FROM carried_out WHERE rowid <= (SELECT MAX(rowid) FROM carried_out) - ?",
@@ -154,43 +171,64 @@ class Audit:
 
     def modes(self) -> list[ModeChange]:
         """The last changes of the mode, the oldest first."""
-        with translated():
+        with self._disk.translated():
             rows = self._writer.execute(
                 "SELECT mode, since_utc_ns, command_id FROM modes ORDER BY sequence DESC LIMIT ?",
                 (GREATEST_READ_MODES,),
             ).fetchall()
-        return [ModeChange(*row) for row in reversed(rows)]
+        known = [row for row in rows if row[0] in MODES and isinstance(row[1], int)]
+        return [ModeChange(*row) for row in reversed(known)]
 
     def unannounced(self) -> list[Entry]:
         """The allowed commands that the station's components have not been told."""
-        with translated():
+        with self._disk.translated():
             rows = self._writer.execute(
                 f"SELECT {COLUMNS} FROM commands WHERE announced = 0 ORDER BY sequence LIMIT 16"
             ).fetchall()
-        return [_entry(row) for row in rows]
+            entries = [_entry(row) for row in rows]
+            for row, entry in zip(rows, entries, strict=True):
+                if entry is None:  # damaged: it is not carried out, and blocks none behind it
+                    self._writer.execute(
+                        "UPDATE commands SET announced = 1, told = 1 WHERE sequence = ?", row[:1]
+                    )
+        return [entry for entry in entries if entry is not None]
+
+    def unanswered(self) -> list[Entry]:
+        """The last commands that were accepted, and of which nobody said what became of them."""
+        with self._disk.translated():
+            rows = self._writer.execute(
+                f"SELECT {COLUMNS} FROM commands WHERE result = 'accepted' AND announced = 1"
+                " ORDER BY sequence DESC LIMIT ?",
+                (GREATEST_READ_UNANSWERED,),
+            ).fetchall()
+        return [entry for row in rows if (entry := _entry(row)) is not None]
 
     def announced(self, entry: Entry) -> None:
         """They were told."""
-        with translated():
+        with self._disk.translated():
             self._writer.execute(
                 "UPDATE commands SET announced = 1 WHERE sequence = ?", (entry.sequence,)
             )
 
     def oldest(self) -> Stored | None:
-        """The answer to send next, or None."""
-        with translated():
-            row = self._sender.execute(
-                f"SELECT {COLUMNS} FROM commands WHERE told = 0 ORDER BY sequence LIMIT 1"
-            ).fetchone()
-        if row is None:
-            return None
-        entry = _entry(row)
-        return Stored(entry.sequence, encode_of_any_size(entry.outcome()))
+        """The answer to send next, or None; one that cannot be read is told no more."""
+        while True:
+            with self._disk.translated():
+                row = self._sender.execute(
+                    f"SELECT {COLUMNS} FROM commands WHERE told = 0 ORDER BY sequence LIMIT 1"
+                ).fetchone()
+            if row is None:
+                return None
+            entry = _entry(row)
+            if entry is not None:
+                return Stored(entry.sequence, encode_of_any_size(entry.outcome()))
+            with self._disk.translated():
+                self._sender.execute("UPDATE commands SET told = 1 WHERE sequence = ?", row[:1])
 
     def remove(self, stored: Stored) -> None:
         """The cloud has the answer; one that was carried out meanwhile has another to be told."""
         sent = msgspec.json.decode(stored.payload, type=CommandOutcome)
-        with translated():
+        with self._disk.translated():
             self._sender.execute(
                 "UPDATE commands SET told = 1 WHERE sequence = ? AND result = ?",
                 (stored.sequence, sent.result),
@@ -204,8 +242,14 @@ class Audit:
         self._writer.close()
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> Entry | None:
+    """None for a row that nothing can be made of."""
     sequence, received_utc_ns, text, result, reason, answer = row
-    command = msgspec.json.decode(text, type=Command)
-    told = None if answer is None else msgspec.json.decode(answer, type=CommandCarriedOut)
-    return Entry(sequence, received_utc_ns, command, Decision(result, reason), told)
+    try:
+        command = msgspec.json.decode(text, type=Command)
+        told = None if answer is None else msgspec.json.decode(answer, type=CommandCarriedOut)
+        decision = msgspec.convert({"result": result, "reason": reason}, Decision)
+        entry = Entry(sequence, msgspec.convert(received_utc_ns, int), command, decision, told)
+    except (msgspec.MsgspecError, UnicodeError, TypeError):
+        return None
+    return entry

@@ -9,6 +9,7 @@ from typing import get_args
 
 from publisher.configuration import CommandsConfiguration
 from sightline.messages import Command, CommandKind, CommandResult, Mode
+from sightline.topics import COMPONENTS
 
 KINDS: frozenset[str] = frozenset(get_args(CommandKind))
 MODE_KINDS: dict[str, Mode] = {
@@ -17,6 +18,7 @@ MODE_KINDS: dict[str, Mode] = {
     "bypass": "bypass",
     "maintenance": "maintenance",
 }
+RESTART = "restart_component"
 NAME = re.compile(r"[\w.:@/+-]{1,64}")
 GREATEST_CLOCK_DIFFERENCE_NS = 60_000_000_000
 LATEST_UTC_NS = 2**63 - 1
@@ -32,7 +34,10 @@ class Decision:
 
 
 def decide(command: Command, allowed: CommandsConfiguration, now_utc_ns: int) -> Decision:
-    """Whether the command is carried out: done here for modes, accepted for the other kinds."""
+    """Whether the command is carried out: done here for modes, accepted for the other kinds.
+
+    What is expired or refused is so for ever: a repeat of it gets the same answer.
+    """
     reason = _wrong_form(command) or _not_allowed(command, allowed) or _wrong_arguments(command)
     reason = reason or _wrong_times(command, allowed, now_utc_ns)
     if reason:
@@ -62,11 +67,15 @@ def _not_allowed(command: Command, allowed: CommandsConfiguration) -> str:
 
 
 def _wrong_arguments(command: Command) -> str:
-    if command.kind not in MODE_KINDS:
+    if command.kind not in MODE_KINDS and command.kind != RESTART:
         return ""  # the component that carries it out knows them
-    others = sorted(command.arguments.keys() - {"remark"})
+    known = ("component", "remark") if command.kind == RESTART else ("remark",)
+    others = sorted(command.arguments.keys() - set(known))
     if others:
-        return f"{command.kind!r} takes no argument but 'remark'; found {others[0][:64]!r}"
+        names = " and ".join(repr(name) for name in known)
+        return f"{command.kind!r} takes no argument but {names}; found {others[0][:64]!r}"
+    if command.kind == RESTART and command.arguments.get("component") not in COMPONENTS:
+        return f"'component' must be one of {', '.join(COMPONENTS)}"
     remark = command.arguments.get("remark", "")
     if not isinstance(remark, str) or len(remark) > LONGEST_REMARK:
         return f"'remark' must be a text of at most {LONGEST_REMARK} characters"

@@ -6,7 +6,7 @@ the cloud refuses lies apart, as a dead letter, and goes once more at each start
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import get_args
 
 from publisher.gates import MAX_KEPT_PARTS, ActTimes, GatePart
 from sightline.codec import encode
-from sightline.errors import FatalError, RetryableError
-from sightline.journal import is_damage, mark_suspect, open_journal
+from sightline.errors import RestartNeededError, RetryableError
+from sightline.journal import mark_suspect, open_journal
 from sightline.messages import GapRecord, GateCorrection, InspectionRecord, Part, Verdict
 from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
 from sightline.transactions import transaction
@@ -78,11 +78,31 @@ MAY_GO = """
  AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.name = records.about))
 """
 GREATEST_KEPT_VERDICTS = 100_000
+DAMAGE = ("malformed", "not a database")
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class OutboxError(RetryableError):
     """The disk did not take a change of the outbox; nothing of it is in force."""
+
+
+class Disk:
+    """Translates SQLite's errors, and remembers whether one of them says that the file is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.damage = ""
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """SQLite's errors, and values that it has no room for, as OutboxError."""
+        try:
+            yield
+        except (sqlite3.Error, OverflowError, ValueError) as error:
+            if any(sign in str(error) for sign in DAMAGE):
+                mark_suspect(self._path)
+                self.damage = f"{self._path.name} is damaged: {error}"
+            raise OutboxError(f"the outbox's disk refuses: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -112,11 +132,12 @@ class Outbox:
 
     def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
         self._path = path
+        self._disk = Disk(path)
         self._writer = open_journal(path, SCHEMA, report)
-        with self._translated():
+        with self._disk.translated():
             _add_columns(self._writer)
             self._writer.executescript(INDEXES)
-        with suppress(OutboxError), self._translated():  # a full disk: at the next start
+        with suppress(OutboxError), self._disk.translated():  # a full disk: at the next start
             _send_dead_letters_again(self._writer)
         self._reader = open_journal(path, SCHEMA)
         self._verdicts = open_journal(path, SCHEMA)
@@ -127,6 +148,11 @@ class Outbox:
         self._depth = int(row[0])
 
     @property
+    def damage(self) -> str:
+        """Whether the file was found to be damaged, in words: a new process sets it aside."""
+        return self._disk.damage
+
+    @property
     def depth(self) -> int:
         """How many messages wait to be sent."""
         with self._lock:
@@ -134,13 +160,13 @@ class Outbox:
 
     def settled(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
         return Part(*row) if row and _are_numbers(row) else None
 
     def gates(self) -> list[GatePart]:
         """The last parts that were committed, with what is known of their gates; OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             rows = self._writer.execute(
                 "SELECT epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate, acted_utc_ns"
                 " FROM gates ORDER BY sequence DESC LIMIT ?",
@@ -155,13 +181,13 @@ class Outbox:
         """Add records and gaps behind the others and move the position, as one; on disk on return.
 
         What lies at or before the position is there already. OutboxError: nothing was changed;
-        FatalError: the position is further on, so another publisher works on this outbox.
+        RestartNeededError: the position is further on, so another publisher works on this outbox.
         """
-        with self._translated(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
             before = Part(*row) if row and _are_numbers(row) else None
             if before is not None and before > settled:
-                raise FatalError(
+                raise RestartNeededError(
                     f"{self._path} is settled up to {before}, which is behind {settled}: another "
                     "publisher works on it. Leave only one running."
                 )
@@ -173,10 +199,27 @@ class Outbox:
             )
         self._deepen(len(news))
 
+    def save(self, rows: Iterable[Sequence[object]], settled: Part | None) -> int:
+        """Take what was read from a damaged outbox, in its order; how many messages. OutboxError."""
+        saved = 0
+        with self._disk.translated(), transaction(self._writer) as connection:
+            for row in rows:
+                connection.execute(
+                    "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)", row
+                )
+                saved += 1
+            if settled is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
+                    (settled.epoch, settled.part_number),
+                )
+        self._deepen(saved)
+        return saved
+
     def correct(self, gate: GatePart, correction: GateCorrection) -> bool:
         """Note the late outcome and add its correction, as one; False if one is known. OutboxError."""
         part = gate.part
-        with self._translated(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE gates SET gate = ?, acted_utc_ns = ?"
                 " WHERE epoch = ? AND part_number = ? AND gate IS NULL",
@@ -198,7 +241,7 @@ class Outbox:
     def verdicts_of(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with self._translated():
+        with self._disk.translated():
             for part in parts:
                 row = self._verdicts.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
@@ -210,7 +253,7 @@ class Outbox:
 
     def oldest(self, after: int = 0) -> Stored | None:
         """The first message to send whose sequence is greater than `after`, or None; OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             row = self._reader.execute(
                 f"SELECT {COLUMNS} FROM records WHERE sequence > ? AND {MAY_GO}"
                 " ORDER BY sequence LIMIT 1",
@@ -220,7 +263,7 @@ class Outbox:
 
     def at(self, sequence: int) -> Stored | None:
         """The message of this sequence, or None; OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             row = self._reader.execute(
                 f"SELECT {COLUMNS} FROM records WHERE sequence = ?", (sequence,)
             ).fetchone()
@@ -228,7 +271,7 @@ class Outbox:
 
     def remove(self, stored: Stored) -> None:
         """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             gone = self._reader.execute(
                 "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
             ).rowcount
@@ -237,7 +280,7 @@ class Outbox:
 
     def refuse(self, name: str, reason: str, refused_utc_ns: int) -> bool:
         """Lay aside what the cloud will never store; False if nothing waits under this name. OutboxError."""
-        with self._translated(), transaction(self._reader) as connection:
+        with self._disk.translated(), transaction(self._reader) as connection:
             moved = connection.execute(
                 "INSERT INTO dead_letters (payload, stream, name, about, reason, refused_utc_ns)"
                 " SELECT payload, stream, name, about, ?, ? FROM records WHERE name = ?",
@@ -249,7 +292,7 @@ class Outbox:
 
     def dead_letters(self) -> DeadLetters:
         """What the cloud refused; OutboxError."""
-        with self._translated():
+        with self._disk.translated():
             (count,) = self._reader.execute("SELECT COUNT(*) FROM dead_letters").fetchone()
             row = self._reader.execute(
                 "SELECT name, reason FROM dead_letters ORDER BY sequence LIMIT 1"
@@ -258,7 +301,7 @@ class Outbox:
 
     def set_aside(self, stored: Stored) -> None:
         """Keep a message that cannot be read, but let the others pass; OutboxError."""
-        with self._translated(), transaction(self._reader) as connection:
+        with self._disk.translated(), transaction(self._reader) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )
@@ -311,23 +354,6 @@ class Outbox:
     def _deepen(self, more: int) -> None:
         with self._lock:
             self._depth += more
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """As `translated`; a file that shows damage is checked as a whole at the next start."""
-        with translated(self._path):
-            yield
-
-
-@contextmanager
-def translated(path: Path | None = None) -> Iterator[None]:
-    """SQLite's errors, and values that it has no room for, as OutboxError."""
-    try:
-        yield
-    except (sqlite3.Error, OverflowError, ValueError) as error:
-        if path is not None and isinstance(error, sqlite3.Error) and is_damage(error):
-            mark_suspect(path)
-        raise OutboxError(f"the outbox's disk refuses: {error}") from error
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

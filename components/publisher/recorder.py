@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from publisher.acceptance import Acceptance, Arrival, Decision
-from publisher.audit import Audit
-from publisher.commands import Commands
+from publisher.commands import Commands, open_audit
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.registry import open_store
 from publisher.gates import GatePart, Gates, was_seen
 from publisher.joining import JoinedPart, Joining, MachineStates, waits_until_ns
 from publisher.outbox import Outbox, OutboxError, Shipment
 from publisher.record import Place, correction_of, gap_record_of, record_of
+from publisher.salvage import open_outbox
 from publisher.selection import is_wanted, rules_of
 from publisher.sender import RecordSender
 from publisher.uploader import Uploader
@@ -22,7 +22,7 @@ from publisher.wall_clock import WallClock
 from publisher.way import with_way_to_gate
 from sightline.bus import Delivery
 from sightline.clock import boot_id
-from sightline.errors import TransportError
+from sightline.errors import RestartNeededError, TransportError
 from sightline.messages import (
     Command,
     CommandCarriedOut,
@@ -44,6 +44,7 @@ SETTLE_INTERVAL_NS = 1_000_000_000
 DISK_RETRY_NS = 500_000_000
 GREATEST_WAITING = 1000
 DISK = "outbox-not-writable"
+DAMAGED = "outbox-damaged"
 BACKLOG = "outbox-backlog"
 GAP = "parts-missing"
 NOTHING_SETTLED = Part(0, 0)
@@ -74,7 +75,9 @@ class Recorder:
         self._disk_closed_until_ns = 0
         self._begins = True
         rate_hz = self._configuration.records.rate_hz
-        self._sender = RecordSender(context.bus, outbox, context.health, rate_hz)
+        self._sender = RecordSender(
+            context.bus, outbox, context.health, rate_hz, nucleus=context.nucleus
+        )
         self._uploader = self._new_uploader()
         self._sender.start()
         self._uploader.start()
@@ -82,9 +85,11 @@ class Recorder:
         log.info("outbox is open", extra={"settled": self._settled, "waiting": outbox.depth})
 
     def handle(self, event: object) -> None:
-        """Take a message, or a new configuration."""
+        """Take a message, a new configuration, or what became of a command that was carried out here."""
         if isinstance(event, NewConfiguration):
             self._reconfigure(event)
+        elif isinstance(event, CommandCarriedOut):
+            self._commands.take_answer(event)
         elif isinstance(event, Delivery):
             if isinstance(event.message, PartJudged):
                 self._take_verdict(event.message, event.received_monotonic_ns)
@@ -105,6 +110,7 @@ class Recorder:
         """Commit what is ready, settle when due; returns the seconds until the next of these."""
         self._commit_ready()
         self._correct()
+        self._leave_if_damaged()
         now_ns = self._context.clock.monotonic_ns()
         if now_ns >= self._next_settle_ns:
             self._next_settle_ns = now_ns + SETTLE_INTERVAL_NS
@@ -125,6 +131,12 @@ class Recorder:
         if self._sender.close():
             self._outbox.close()
         self._context.bus.close()
+
+    def _leave_if_damaged(self) -> None:
+        """A new process sets the damaged file aside, which this one has open."""
+        damage = self._outbox.damage or self._commands.damage
+        if damage:
+            raise RestartNeededError(damage)
 
     def _take_verdict(self, judged: PartJudged, received_ns: int) -> None:
         if self._joining.waiting >= GREATEST_WAITING:
@@ -313,6 +325,12 @@ def _evidence_of(configuration: PublisherConfiguration) -> tuple[object, ...]:
 
 
 def build_recorder(context: Context[PublisherConfiguration]) -> Recorder:
-    """The component with its journals in the work folder; FatalError if they are no usable ones."""
-    commands = Commands(context, Audit(context.work_folder / "commands.sqlite"))
-    return Recorder(context, Outbox(context.work_folder / "outbox.sqlite"), commands)
+    """The component with its journals in the work folder; damaged ones are set aside and reported."""
+    health, folder = context.health, context.work_folder
+
+    def report(text: str) -> None:
+        log.error("the outbox is damaged", extra={"text": text})
+        health.raise_fault(DAMAGED, text)
+
+    commands = Commands(context, open_audit(folder / "commands.sqlite", health))
+    return Recorder(context, open_outbox(folder / "outbox.sqlite", report), commands)

@@ -10,14 +10,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
 from publisher.in_flight import Flight, InFlight
 from publisher.outbox import DeadLetters, OutboxError, Stored
 from sightline.backoff import Backoff
-from sightline.bus import Bus
+from sightline.bus import Bus, NoNucleus, NucleusControl
 from sightline.codec import decode
 from sightline.errors import (
     CloudUnreachableError,
@@ -68,14 +68,6 @@ class RecordQueue(Queue, Protocol):
 
     def dead_letters(self) -> DeadLetters:
         """What was laid aside so."""
-
-
-@runtime_checkable
-class RenewsSubscriptions(Protocol):
-    """A bus whose subscriptions at IoT Core can be bound anew."""
-
-    def renew_cloud_subscriptions(self) -> None:
-        """Close them and bind them again: a nucleus may have forgotten them."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +204,10 @@ class RecordSender(Sender):
         rate_hz: float,
         backoff: Backoff | None = None,
         in_flight: InFlight | None = None,
+        nucleus: NucleusControl | None = None,
     ) -> None:
         super().__init__(bus, queue, health, rate_hz, backoff)
+        self._nucleus = nucleus or NoNucleus()
         self._records = queue
         self._in_flight = in_flight or InFlight()
         self._confirmed: deque[str] = deque()
@@ -313,8 +307,7 @@ class RecordSender(Sender):
 
     def _renew_subscriptions(self) -> None:
         """The nucleus answers, but no word of the cloud comes: it may have forgotten who listens."""
-        again = self._in_flight.silences % SILENCES_TO_RENEW == 0
-        if again and isinstance(self._bus, RenewsSubscriptions):
+        if self._in_flight.silences % SILENCES_TO_RENEW == 0:
             self._health.count("cloud_subscriptions_renewed")
             log.warning("the cloud is silent; its subscriptions are bound anew")
-            self._bus.renew_cloud_subscriptions()
+            self._nucleus.renew_cloud_subscriptions()

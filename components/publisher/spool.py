@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,14 @@ from sightline.messages import Part
 
 log = logging.getLogger(__name__)
 DRAFT_SUFFIX = ".new"
+MAX_DIGITS = 18  # more is beyond what any part is numbered with
 EMPTY_FOLDER_AGE_S = 60.0  # a younger one may be waiting for its first picture
 
 
 def scan(spool: Path, by_now_s: Callable[[float], float]) -> tuple[list[SpoolPicture], list[Path]]:
     """The finished pictures below the spool, and the folders of parts with nothing in them.
+
+    What is no file of its own (a link, a pipe) or cannot be looked at is no picture, and stays.
 
     `by_now_s`: what the time of a file is by the clock of now.
     """
@@ -33,9 +37,14 @@ def scan(spool: Path, by_now_s: Callable[[float], float]) -> tuple[list[SpoolPic
 def part_of(key: str) -> Part | None:
     """The part that a picture's key names (STATION/EPOCH/NUMBER/...), or None."""
     steps = key.split("/")
-    if len(steps) < 4 or not (steps[1].isdecimal() and steps[2].isdecimal()):
+    if len(steps) < 4 or not (_is_number(steps[1]) and _is_number(steps[2])):
         return None
     return Part(int(steps[1]), int(steps[2]))
+
+
+def printable(text: str) -> str:
+    """A text that any message can hold: names of files need not be in UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def remove_if_old(folder: Path) -> None:
@@ -47,11 +56,18 @@ def remove_if_old(folder: Path) -> None:
         log.debug("folder stays", extra={"folder": str(folder), "error": str(error)})
 
 
+def _is_number(step: str) -> bool:
+    return step.isascii() and step.isdecimal() and len(step) <= MAX_DIGITS
+
+
 def _picture_at(spool: Path, path: Path, by_now_s: Callable[[float], float]) -> list[SpoolPicture]:
     try:
-        state = path.stat()
-    except FileNotFoundError:
+        state = path.lstat()
+    except OSError as error:
+        log.debug("not looked at", extra={"path": printable(str(path)), "error": str(error)})
+        return []
+    if not stat.S_ISREG(state.st_mode):
         return []
     key = path.relative_to(spool).as_posix()
     written_s = by_now_s(state.st_mtime)
-    return [SpoolPicture(path, key, part_of(key), state.st_size, written_s)]
+    return [SpoolPicture(path, printable(key), part_of(key), state.st_size, written_s)]

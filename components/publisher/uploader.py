@@ -9,7 +9,7 @@ from pathlib import Path
 from publisher.configuration import PublisherConfiguration
 from publisher.evidence.store import EvidenceStore
 from publisher.selection import Cause, Choice, Rules, SpoolPicture, choose, rules_of
-from publisher.spool import remove_if_old, scan
+from publisher.spool import printable, remove_if_old, scan
 from publisher.wall_clock import WallClock
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError, SightlineError
@@ -140,7 +140,7 @@ class Uploader(threading.Thread):
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, SightlineError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
+        text = printable(str(error) if known else f"{type(error).__name__}: {error}")
         self._health.count("evidence_failed")
         if self._health.raise_fault(FAULT, text):
             log.error("evidence waits in the spool", extra={"error": text}, exc_info=not known)

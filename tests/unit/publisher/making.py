@@ -10,7 +10,7 @@ import msgspec
 
 from publisher.configuration import PublisherConfiguration, RecordsConfiguration
 from publisher.recorder import Recorder, build_recorder
-from sightline.bus import Bus, Delivery, Inbox
+from sightline.bus import Bus, Delivery, Inbox, NoNucleus, NucleusControl
 from sightline.clock import boot_id
 from sightline.codec import decode, encode
 from sightline.health import Health
@@ -179,6 +179,7 @@ class Desk:
     clock: StandingClock = field(default_factory=StandingClock)
     exchange: MemoryExchange = field(default_factory=CloudThatStores)
     bus_of: Callable[[MemoryExchange, Inbox], Bus] = MemoryBus
+    nucleus: NucleusControl = field(default_factory=NoNucleus)
 
     def __post_init__(self) -> None:
         self.start()
@@ -190,7 +191,14 @@ class Desk:
         self.health = Health(PUBLISHER, "0", STATION, self.clock)
         bus = self.bus_of(self.exchange, self.inbox)
         self.context = Context(
-            self.configuration, bus, self.inbox, self.clock, self.health, STATION, self.folder
+            self.configuration,
+            bus,
+            self.inbox,
+            self.clock,
+            self.health,
+            STATION,
+            self.folder,
+            self.nucleus,
         )
         for stream in streams_read_by(PUBLISHER):
             bus.subscribe(stream)

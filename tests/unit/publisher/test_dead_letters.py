@@ -9,7 +9,7 @@ from publisher.in_flight import InFlight
 from publisher.outbox import Outbox
 from publisher.sender import AWAY, REFUSED, UNCONFIRMED, RecordSender
 from sightline.backoff import Backoff
-from sightline.bus import Inbox
+from sightline.bus import Inbox, NoNucleus
 from sightline.health import THREAD_FAULT, Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
 from sightline.messages import DeadLetter, InspectionRecord, Part
@@ -201,8 +201,8 @@ def test_what_nobody_foresaw_does_not_end_the_sending_and_is_told(tmp_path: Path
     outbox.close()
 
 
-class Renewing(MemoryBus):
-    """A bus that counts how often its subscriptions at the cloud were bound anew."""
+class Renewing(NoNucleus):
+    """A nucleus that counts how often its subscriptions at the cloud were bound anew."""
 
     renewed = 0
 
@@ -215,14 +215,11 @@ def test_a_silence_that_lasts_while_publishes_are_answered_binds_the_subscriptio
 ) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     outbox.commit([a_record(number) for number in (1, 2)], Part(EPOCH, 2))
-    health, bus = (
-        Health(PUBLISHER, "0", STATION, StandingClock()),
-        Renewing(MemoryExchange(), Inbox()),
-    )
-    flight = InFlight(patience_s=0.02)
-    sender = RecordSender(bus, outbox, health, 1000.0, Backoff(0.005, 0.01), flight)
+    health, nucleus = Health(PUBLISHER, "0", STATION, StandingClock()), Renewing()
+    bus, flight = MemoryBus(MemoryExchange(), Inbox()), InFlight(patience_s=0.02)
+    sender = RecordSender(bus, outbox, health, 1000.0, Backoff(0.005, 0.01), flight, nucleus)
     sender.start()
-    wait_until(lambda: bus.renewed >= 2)
+    wait_until(lambda: nucleus.renewed >= 2)
     assert flight.silences >= 6
     assert AWAY in {f.code for f in health.report().faults}
     assert sender.close()

@@ -1,0 +1,86 @@
+"""What a damaged outbox still tells: the messages that were not stored yet, and the position."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from publisher.outbox import Outbox
+from sightline.codec import decode
+from sightline.errors import SightlineError
+from sightline.messages import GapRecord, InspectionRecord, Part
+from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
+
+Row = tuple[bytes, str, str, str]
+STREAMS = {stream.name: stream for stream in (INSPECTION_RECORD, GAP_RECORD, GATE_CORRECTION)}
+
+
+def open_outbox(path: Path, report: Callable[[str], None]) -> Outbox:
+    """The outbox; of a damaged one, which is set aside and reported, all that can be read goes on."""
+    damaged: list[str] = []
+    outbox = Outbox(path, damaged.append)
+    if damaged:
+        kept = max(
+            path.parent.glob(f"{path.name}.damaged-*[Z0-9]"), key=lambda p: p.stat().st_ctime
+        )
+        rows, settled = read_damaged(kept)
+        saved = outbox.save(rows, settled)
+        report(f"{damaged[0]} {saved} messages to the cloud were read from it and are sent.")
+    return outbox
+
+
+def read_damaged(path: Path) -> tuple[list[Row], Part | None]:
+    """The whole messages of a damaged outbox in their order, and the last part that is known to be in it."""
+    if not path.is_file():
+        return [], None
+    connection = sqlite3.connect(path)
+    try:
+        found: dict[int, Row] = {}
+        for order in ("ASC", "DESC"):  # from both ends to the damage
+            found.update(_rows(connection, order))
+        parts = [_settled(connection), *(_part_of(row) for row in found.values())]
+    finally:
+        connection.close()
+    return [found[sequence] for sequence in sorted(found)], max(
+        (part for part in parts if part is not None), default=None
+    )
+
+
+def _rows(connection: sqlite3.Connection, order: str) -> Iterator[tuple[int, Row]]:
+    query = f"SELECT sequence, payload, stream, name, about FROM records ORDER BY sequence {order}"
+    try:
+        for sequence, *row in connection.execute(query):
+            if _is_whole(row):
+                payload, stream, name, about = row
+                yield sequence, (payload, stream, name, about)
+    except sqlite3.Error:
+        return  # here the damage begins
+
+
+def _settled(connection: sqlite3.Connection) -> Part | None:
+    try:
+        row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
+    except sqlite3.Error:
+        return None
+    numbers = row is not None and all(isinstance(value, int) for value in row)
+    return Part(*row) if numbers else None
+
+
+def _is_whole(row: Sequence[object]) -> bool:
+    payload, stream = row[0], STREAMS.get(str(row[1]))
+    if stream is None or not isinstance(payload, bytes):
+        return False
+    try:
+        decode(stream.message, payload)
+    except (SightlineError, ValueError):
+        return False
+    return True
+
+
+def _part_of(row: Row) -> Part | None:
+    stream = STREAMS[row[1]]
+    message: msgspec.Struct = decode(stream.message, row[0])
+    if isinstance(message, InspectionRecord):
+        return Part(message.epoch, message.partNumber)
+    return Part(message.epoch, message.to) if isinstance(message, GapRecord) else None
