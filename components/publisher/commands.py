@@ -50,12 +50,12 @@ class Commands:
         self._mode_file = DurableText(context.work_folder / MODE_FILE)
         self._modes = [PRODUCTION, *self._known_modes()]
         self._keep_mode()
-        self._close_unanswered()
         self._next_announcement_ns = 0
         self._sender = Sender(
             context.bus, audit, context.health, ANSWERS_PER_SECOND, freight=OUTCOMES
         )
         self._sender.start()
+        self._close_unanswered()
 
     @property
     def damage(self) -> str:
