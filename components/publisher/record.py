@@ -195,7 +195,8 @@ def _without_least_box(record: InspectionRecord) -> InspectionRecord | None:
 
 
 def _with_short_texts(record: InspectionRecord) -> InspectionRecord:
-    texts = ("siteId", "lineId", "lot", "product", "policyVersion", "calibrationVersion")
+    named = ("siteId", "lineId", "lot", "product", "policyVersion", "calibrationVersion")
+    texts = (*named, "hold", "challenge")
     return replace(record, **{name: getattr(record, name)[:LONGEST_CUT_TEXT] for name in texts})
 
 
@@ -209,6 +210,7 @@ LAST_CUTS: tuple[Callable[[InspectionRecord], InspectionRecord], ...] = (
     lambda record: replace(record, models=record.models[:8]),
     lambda record: replace(record, evidence=record.evidence[:8]),
     lambda record: replace(record, defects=dict(list(record.defects.items())[:16])),
+    lambda record: replace(record, missingCameras=(), models=(), evidence=(), defects={}),
 )
 
 

@@ -12,10 +12,12 @@ from sightline.codec import GREATEST_MESSAGE_BYTES, encode, encode_of_any_size
 from sightline.messages import (
     Detection,
     EvidencePicture,
+    InspectionRecord,
     MachineState,
     MachineValue,
     ModelUse,
     PartJudged,
+    RecordBox,
     StageTimings,
 )
 from tests.unit.publisher.making import (
@@ -165,7 +167,10 @@ verdicts = st.builds(
     reason=texts,
     detections=st.lists(boxes, max_size=80).map(tuple),
     models=st.lists(
-        st.builds(ModelUse, name=st.text(max_size=200), digest=st.just("0" * 64)), max_size=20
+        st.builds(
+            ModelUse, name=st.text(max_size=200) | st.just("m" * 5000), digest=st.just("0" * 64)
+        ),
+        max_size=20,
     ).map(tuple),
     policy_version=texts,
     calibration_version=texts,
@@ -178,6 +183,11 @@ verdicts = st.builds(
     ).map(tuple),
     timings=st.builds(
         StageTimings, per_image_ms=st.lists(st.floats(0, 1e9), max_size=300).map(tuple)
+    ),
+    hold=texts,
+    challenge=texts,
+    frame_sizes=st.dictionaries(
+        st.text(max_size=64), st.tuples(st.integers(1, 8192), st.integers(1, 8192)), max_size=8
     ),
 )
 
@@ -205,3 +215,75 @@ def test_what_shows_the_product_of_this_part_is_no_defect() -> None:
     assert record.defects == {"dent": 1}
     assert [box.label for box in record.cam1] == ["dent"]
     assert record.confidence == 0.7
+
+
+def boxes_of(record: InspectionRecord) -> dict[str, list[RecordBox]]:
+    of_camera = {f"cam{n}": list(getattr(record, f"cam{n}")) for n in "1234"}
+    return of_camera | {camera: list(found) for camera, found in record.otherCameras.items()}
+
+
+def test_a_defect_that_only_the_fifth_camera_sees_is_in_the_record() -> None:
+    judged = a_verdict(1, verdict="defect", detections=(a_box(camera="cam5"),))
+    record = record_of(judged, "rejected", None, PLACE, TRIGGERED_UTC_NS)
+    assert [box.label for box in record.otherCameras["cam5"]] == ["scratch"]
+    assert (record.boxesOmitted, record.confidence) == (0, 0.9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    cameras=st.lists(
+        st.sampled_from(["cam1", "cam4"]) | st.text(min_size=1, max_size=64),
+        unique=True,
+        max_size=8,
+    ),
+    data=st.data(),
+)
+def test_boxes_in_the_record_and_those_omitted_are_all_defects_of_all_cameras(
+    cameras: list[str], data: st.DataObject
+) -> None:
+    scores = data.draw(st.lists(st.floats(0, 1), max_size=120)) if cameras else []
+    found = tuple(
+        a_box("scratch", score, cameras[place % len(cameras)]) for place, score in enumerate(scores)
+    )
+    sizes = dict.fromkeys(cameras, (1920, 1080))
+    judged = a_verdict(1, verdict="defect", detections=found, frame_sizes=sizes)
+    record = record_of(judged, "rejected", a_machine_state(), PLACE, JOINED_UTC_NS)
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    shown = [box.score for boxes in boxes_of(record).values() for box in boxes]
+    assert record.boxesOmitted + len(shown) == len(found)
+    assert sorted(shown) == sorted(scores)[len(scores) - len(shown) :]
+    assert record.defects == ({"scratch": len(found)} if found else {})
+    if shown:
+        assert record.frameSizes == sizes
+        assert {name for name, boxes in boxes_of(record).items() if boxes} <= set(cameras)
+
+
+def test_a_product_whose_defect_is_called_like_the_stations_product_label_keeps_its_defects() -> (
+    None
+):
+    found = (a_box("cap_present"), a_box("bottle", 0.99))
+    for labels in (("bottle",), ()):
+        judged = a_verdict(
+            1, verdict="defect", detections=found, product_labels=labels, policy_version="lids-2"
+        )
+        record = record_of(judged, "rejected", None, PLACE, TRIGGERED_UTC_NS)
+        assert record.defects["cap_present"] == 1
+        assert "cap_present" in {box.label for box in record.cam1}
+
+
+def test_a_verdict_that_names_no_policy_has_the_stations_product_labels() -> None:
+    judged = a_verdict(1, detections=(a_box("cap_present"), a_box("dent")))
+    record = record_of(judged, "rejected", None, PLACE, TRIGGERED_UTC_NS)
+    assert record.defects == {"dent": 1}
+
+
+@pytest.mark.parametrize("utc_ns", [-(2**63), -1, 2**63, 2**64, 10**30])
+def test_a_time_that_no_clock_can_mean_ends_no_record(utc_ns: int) -> None:
+    record = record_of(a_verdict(1, triggered_utc_ns=utc_ns), "passed", None, PLACE, 0)
+    assert len(record.timestamp) == len("2026-01-31T06:00:00.123Z")
+
+
+def test_the_record_says_in_which_size_its_boxes_are_and_who_counted_the_part() -> None:
+    judged = a_verdict(1, frame_sizes={"cam1": (1920, 1080)}, counted_by="station")
+    record = record_of(judged, "unconfirmed", None, PLACE, 0)
+    assert (record.frameSizes, record.countedBy) == ({"cam1": (1920, 1080)}, "station")
