@@ -13,7 +13,9 @@ from sightline.messages import GateActed, GateAction, Part, PartJudged
 CLOCK_DIFFERENCE_NS = (
     250_000_000  # trigger and gate are told by one clock, the PLC's, where it tells both
 )
-LATE_GATE_NS = 500_000_000  # a gate that is slow; shorter than any restart of a PLC
+MIN_LATE_GATE_NS = 500_000_000
+DEFAULT_LATE_GATE_MS = 1000.0
+WAYS_KEPT = 64
 MAX_KEPT_PARTS = 4096  # the PLC tells its last 64 outcomes again
 MAX_PENDING_OUTCOMES = 256
 MAX_TIME_NS = 2**63 - 1
@@ -31,8 +33,7 @@ class ActTimes:
         """Whether the gate may have acted on the part then."""
         if self.earliest_utc_ns is None or self.latest_utc_ns is None:
             return False
-        after_ns = self.earliest_utc_ns - CLOCK_DIFFERENCE_NS
-        return after_ns <= acted_utc_ns <= self.latest_utc_ns + LATE_GATE_NS
+        return self.earliest_utc_ns - CLOCK_DIFFERENCE_NS <= acted_utc_ns <= self.latest_utc_ns
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,36 @@ def was_seen(judged: PartJudged) -> bool:
     return judged.triggered_monotonic_ns > 0
 
 
-def gate_part_of(judged: PartJudged, last_seen: GatePart | None) -> GatePart | None:
+class Ways:
+    """How long the last parts had from their triggers to their deadlines, and how late the gate may be.
+
+    The deadline of a part whose trigger was told late comes early, and says little of the gate: so each
+    part may be on its way as long as the slowest of the last ones.
+    """
+
+    def __init__(self, late_gate_ms: float) -> None:
+        self._last_ns: deque[int] = deque(maxlen=WAYS_KEPT)
+        self._late_ns = 0
+        self.set_late_gate(late_gate_ms)
+
+    def set_late_gate(self, late_gate_ms: float) -> None:
+        """How long after the deadline the gate may act: as long as a record waits for it."""
+        self._late_ns = max(round(late_gate_ms * 1e6), MIN_LATE_GATE_NS)
+
+    def latest_utc_ns(self, judged: PartJudged) -> int:
+        """Until when the gate may act on a part that was seen, by the PLC's clock."""
+        to_deadline_ns = judged.deadline_monotonic_ns - judged.triggered_monotonic_ns
+        self._last_ns.append(max(0, to_deadline_ns))
+        return judged.triggered_utc_ns + max(self._last_ns) + self._late_ns
+
+
+def gate_part_of(judged: PartJudged, last_seen: GatePart | None, ways: Ways) -> GatePart | None:
     """The next part of the ledger; None if the PLC did not count it, so that it has no outcome."""
     if judged.counted_by != "plc" or judged.gap_from is not None:
         return None
     if was_seen(judged):
-        to_deadline_ns = max(0, judged.deadline_monotonic_ns - judged.triggered_monotonic_ns)
-        triggered_ns = judged.triggered_utc_ns
-        return GatePart(judged.part, True, ActTimes(triggered_ns, triggered_ns + to_deadline_ns))
+        acts = ActTimes(judged.triggered_utc_ns, ways.latest_utc_ns(judged))
+        return GatePart(judged.part, True, acts)
     of_one_count = last_seen is not None and last_seen.part.epoch == judged.part.epoch
     after_ns = last_seen.acts.earliest_utc_ns if last_seen is not None and of_one_count else None
     return GatePart(judged.part, False, ActTimes(after_ns, None))
@@ -95,8 +118,8 @@ def gate_part_of(judged: PartJudged, last_seen: GatePart | None) -> GatePart | N
 def count_known_utc_ns(judged: PartJudged, seen: GatePart) -> int | None:
     """By the PLC's clock, a time when its count had begun: the count is known since the epoch's second.
 
-    The part was judged between its trigger and its deadline, which says how far the PLC's clock is ahead;
-    None for one that was not.
+    The part was judged before the gate could act on it, which says how far the PLC's clock is ahead at
+    most; None for one that was not.
     """
     if judged.verdict == "missed" or seen.acts.latest_utc_ns is None:
         return None
@@ -107,7 +130,10 @@ def count_known_utc_ns(judged: PartJudged, seen: GatePart) -> int | None:
 class Gates:
     """The last parts that the PLC counted, committed or not, and the outcomes that no part has yet."""
 
-    def __init__(self, known: Sequence[GatePart] = ()) -> None:
+    def __init__(
+        self, known: Sequence[GatePart] = (), late_gate_ms: float = DEFAULT_LATE_GATE_MS
+    ) -> None:
+        self._ways = Ways(late_gate_ms)
         self._last_seen = next((part for part in reversed(known) if part.seen), None)
         self._parts = {part.part: part for part in known[-MAX_KEPT_PARTS:]}
         self._by_number: dict[int, set[Part]] = {}
@@ -115,13 +141,17 @@ class Gates:
             self._by_number.setdefault(part.part_number, set()).add(part)
         self._pending: deque[GateActed] = deque(maxlen=MAX_PENDING_OUTCOMES)
 
+    def set_late_gate(self, late_gate_ms: float) -> None:
+        """How long after a part's deadline the gate may act."""
+        self._ways.set_late_gate(late_gate_ms)
+
     def of(self, part: Part) -> GatePart | None:
         """What is known of a part's gate; None for one that the PLC did not count."""
         return self._parts.get(part)
 
     def add_part(self, judged: PartJudged) -> list[GatePart]:
         """Take the ledger's next part; the parts whose gate is known by that."""
-        found = gate_part_of(judged, self._last_seen)
+        found = gate_part_of(judged, self._last_seen, self._ways)
         if found is None or found.part in self._parts:
             return []
         self._keep(found)

@@ -65,7 +65,7 @@ class Recorder:
         self._commands = commands
         self._settled: Part | None = outbox.settled()
         self._acceptance = Acceptance(self._settled)
-        self._gates = Gates(outbox.gates())
+        self._gates = Gates(outbox.gates(), self._configuration.gate_wait_ms)
         self._corrections: deque[GatePart] = deque()
         self._joining = Joining(self._gates.of)
         self._machine = MachineStates()
@@ -291,6 +291,7 @@ class Recorder:
         before, self._configuration = self._configuration, configuration
         self._sender.set_rate(configuration.records.rate_hz)
         self._commands.allow(configuration.commands)
+        self._gates.set_late_gate(configuration.gate_wait_ms)
         if _evidence_of(before) != _evidence_of(configuration):
             self._uploader.close()
             self._uploader = self._new_uploader()

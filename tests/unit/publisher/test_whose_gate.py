@@ -33,6 +33,7 @@ class Count:
     unseen: frozenset[int]
     known: bool
     stalled_ms: int
+    told_late_ms: int = 0
 
 
 @dataclass
@@ -52,6 +53,7 @@ counts = st.builds(
     unseen=st.frozensets(st.integers(1, 6)),
     known=st.sampled_from([True, True, True, False]),
     stalled_ms=st.sampled_from([0, 0, 3000]),
+    told_late_ms=st.sampled_from([0, 0, 600, 5000]),
 )
 
 
@@ -87,13 +89,16 @@ def _verdict(
     part: Part, last: Part | None, triggered_ns: int, plc_ahead_ns: int, count: Count
 ) -> PartJudged:
     judged_ns = triggered_ns + (150 + count.stalled_ms) * MS
+    received_ns = 1_000 * SECOND_NS
     found = a_verdict(
         part.part_number,
         epoch=part.epoch,
         follows=last,
         triggered_utc_ns=triggered_ns + plc_ahead_ns,
+        triggered_monotonic_ns=received_ns,
+        deadline_monotonic_ns=received_ns + TRAVEL_NS - count.told_late_ms * MS,
         judged_utc_ns=judged_ns,
-        verdict="missed" if count.stalled_ms else "ok",
+        verdict="missed" if count.stalled_ms or count.told_late_ms else "ok",
     )
     if part.part_number not in count.unseen:
         return found
@@ -174,6 +179,24 @@ def test_where_the_plc_counts_on_each_part_that_was_seen_has_its_gate_in_whateve
         assert (found.gate, found.acted_utc_ns) == (outcome.action, outcome.acted_utc_ns)
 
 
+def test_a_part_whose_trigger_was_told_late_has_its_gate_all_the_same() -> None:
+    gates = Gates()
+    gates.add_part(a_verdict(1))
+    received_ns = 1_000 * SECOND_NS
+    for number, late_ns in ((2, 2 * SECOND_NS), (3, TRAVEL_NS)):
+        deadline_ns = received_ns + TRAVEL_NS - late_ns
+        gates.add_part(a_verdict(number, verdict="missed", deadline_monotonic_ns=deadline_ns))
+        (found,) = gates.add_outcome(an_outcome(number, "rejected", TRIGGERED_UTC_NS + 1900 * MS))
+        assert found.part == Part(EPOCH, number)
+
+
+def test_a_gate_may_act_as_long_after_the_deadline_as_a_record_waits_for_it() -> None:
+    gates = Gates(late_gate_ms=5000.0)
+    gates.add_part(a_verdict(1))
+    assert gates.add_outcome(an_outcome(1, "passed", TRIGGERED_UTC_NS + 6 * SECOND_NS + 1)) == []
+    assert gates.add_outcome(an_outcome(1, "passed", TRIGGERED_UTC_NS + 6 * SECOND_NS)) != []
+
+
 def test_two_restarts_of_the_plc_within_a_minute_give_no_part_an_earlier_counts_gate(
     desk: Desk,
 ) -> None:
@@ -210,13 +233,15 @@ def test_an_absurd_outcome_is_nobodys(number: int, acted_utc_ns: int) -> None:
     assert gates.add_outcome(an_outcome(number, "passed", acted_utc_ns)) == []
 
 
-def test_where_one_number_came_twice_at_once_neither_part_has_the_outcome() -> None:
+def test_where_one_number_came_twice_at_once_neither_part_has_an_outcome_before_it_is_clear() -> (
+    None
+):
     gates = Gates()
     gates.add_part(a_verdict(1))
     soon = TRIGGERED_UTC_NS + SECOND_NS // 5  # someone set the counter to 0
     gates.add_part(a_verdict(1, epoch=EPOCH + 1, follows=Part(EPOCH, 1), triggered_utc_ns=soon))
     assert gates.add_outcome(an_outcome(1)) == []
-    found = gates.add_outcome(an_outcome(1, "rejected", soon + SECOND_NS + SECOND_NS // 2))
+    found = gates.add_outcome(an_outcome(1, "rejected", soon + 1900 * MS))
     assert {part.part: part.gate for part in found} == {
         Part(EPOCH + 1, 1): "rejected",
         Part(EPOCH, 1): "passed",
