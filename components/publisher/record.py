@@ -217,7 +217,7 @@ LAST_CUTS: tuple[Callable[[InspectionRecord], InspectionRecord], ...] = (
 def _product_labels(judged: PartJudged, place: Place) -> frozenset[str]:
     """What shows the product and is no defect, by the policy that judged the part."""
     said = frozenset(judged.product_labels)
-    return said if judged.policy_version else said | place.product_labels
+    return said if said or judged.policy_version else place.product_labels
 
 
 def _boxes_by_camera(defects: Iterable[Detection]) -> dict[str, tuple[RecordBox, ...]]:

@@ -262,9 +262,9 @@ def test_a_product_whose_defect_is_called_like_the_stations_product_label_keeps_
     None
 ):
     found = (a_box("cap_present"), a_box("bottle", 0.99))
-    for labels in (("bottle",), ()):
+    for labels, version in ((("bottle",), "lids-2"), (("bottle",), ""), ((), "lids-2")):
         judged = a_verdict(
-            1, verdict="defect", detections=found, product_labels=labels, policy_version="lids-2"
+            1, verdict="defect", detections=found, product_labels=labels, policy_version=version
         )
         record = record_of(judged, "rejected", None, PLACE, TRIGGERED_UTC_NS)
         assert record.defects["cap_present"] == 1
