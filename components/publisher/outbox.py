@@ -273,7 +273,8 @@ class Outbox:
         """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
         with self._disk.translated():
             gone = self._reader.execute(
-                "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
+                "DELETE FROM records WHERE sequence = ? OR (name = ? AND name != '')",
+                (stored.sequence, stored.name),
             ).rowcount
             self._let_correction_go(stored.name)
         self._deepen(-gone)

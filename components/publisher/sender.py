@@ -38,6 +38,7 @@ REFUSED = "records-refused"
 UNCONFIRMED = "records-not-confirmed"
 LONGEST_IDLE_S = 1.0
 SILENCES_TO_RENEW = 3
+MAX_FAILURES = 3
 STREAMS = {stream.name: stream for stream in (INSPECTION_RECORD, GAP_RECORD, GATE_CORRECTION)}
 
 
@@ -212,6 +213,7 @@ class RecordSender(Sender):
         self._in_flight = in_flight or InFlight()
         self._confirmed: deque[str] = deque()
         self._refused: deque[DeadLetter] = deque()
+        self._failing: list[str] = []
 
     def confirm(self, record_ids: Sequence[str]) -> None:
         """The cloud has these records; may be called from any thread."""
@@ -239,11 +241,27 @@ class RecordSender(Sender):
         stream = STREAMS.get(stored.stream)
         if stream is None:
             self._set_aside(stored, ValueError(f"no stream is called {stored.stream!r}"))
-        elif self._published(stored, stream):
+        else:
+            self._send_one(stored, stream, now_s)
+        return True
+
+    def _send_one(self, stored: Stored, stream: Stream, now_s: float) -> None:
+        flight = self._in_flight
+        try:
+            is_sent = self._published(stored, stream)
+        except (TransportError, OutboxError, NucleusGoneError):
+            raise
+        except Exception:
+            self._failing = [*self._failing, stored.name][-MAX_FAILURES:]
+            if (
+                self._failing.count(stored.name) == MAX_FAILURES
+            ):  # else it would be the next for ever
+                flight.sent(stored.name, stored.sequence, now_s)
+            raise
+        if is_sent:
             flight.sent(stored.name, stored.sequence, now_s)
         else:
             flight.forget(stored.name)
-        return True
 
     def _next(self, now_s: float) -> Stored | None:
         """What to send now: now and then one that waits apart, else what comes back, else the next."""

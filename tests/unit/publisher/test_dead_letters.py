@@ -201,6 +201,23 @@ def test_what_nobody_foresaw_does_not_end_the_sending_and_is_told(tmp_path: Path
     outbox.close()
 
 
+class Hating(MemoryBus):
+    """A bus that fails with what nobody foresaw at one record, each time."""
+
+    def publish(self, stream: Stream, message: object) -> None:
+        if isinstance(message, InspectionRecord) and message.partNumber == 2:
+            raise RuntimeError("cannot be sent")
+        super().publish(stream, message)  # type: ignore[arg-type]
+
+
+def test_a_record_that_the_bus_cannot_send_holds_up_no_others(make_desk: MakeDesk) -> None:
+    desk = make_desk(bus_of=Hating)
+    judge(desk, range(1, 6))
+    assert {record.partNumber for record in desk.records(4)} == {1, 3, 4, 5}
+    wait_until(lambda: desk.all_are_stored() or desk.recorder._outbox.depth == 1)
+    assert any(code.startswith(THREAD_FAULT) for code in desk.faults())
+
+
 class Renewing(NoNucleus):
     """A nucleus that counts how often its subscriptions at the cloud were bound anew."""
 
