@@ -64,6 +64,21 @@ def test_unseen_parts_at_the_end_of_a_run_get_their_gate_when_the_next_part_is_s
     assert desk.corrections(1)[0].gate == "rejected"
 
 
+def test_unseen_parts_get_their_gate_also_over_a_restart_of_the_publisher(desk: Desk) -> None:
+    desk.say(PART_JUDGED, a_verdict(1))
+    desk.say(GATE_ACTED, an_outcome(1))
+    desk.say(PART_JUDGED, an_unseen(2))
+    desk.pass_seconds(3)
+    desk.records(2)
+    desk.kill()
+    desk.start()
+    acted_utc_ns = TRIGGERED_UTC_NS + 90 * SECOND_NS
+    desk.say(GATE_ACTED, an_outcome(1), an_outcome(2, "rejected", acted_utc_ns))
+    desk.say(PART_JUDGED, a_later(3))
+    (correction,) = desk.corrections(1)
+    assert (correction.recordId[-1], correction.acted_at_utc_ns) == ("2", acted_utc_ns)
+
+
 def test_an_outcome_before_the_last_part_that_was_seen_is_not_that_of_an_unseen_one(
     desk: Desk,
 ) -> None:
