@@ -287,3 +287,19 @@ def test_the_record_says_in_which_size_its_boxes_are_and_who_counted_the_part() 
     judged = a_verdict(1, frame_sizes={"cam1": (1920, 1080)}, counted_by="station")
     record = record_of(judged, "unconfirmed", None, PLACE, 0)
     assert (record.frameSizes, record.countedBy) == ({"cam1": (1920, 1080)}, "station")
+
+
+def test_the_least_boxes_are_cut_first_whichever_camera_they_are_of() -> None:
+    cameras = ("cam1", "cam3", "north", "south")
+    boxes = tuple(
+        a_box("scratch", round(0.2 + index / 200, 3), cameras[index % 4]) for index in range(120)
+    )
+    record = record_of(
+        a_verdict(1, verdict="defect", detections=boxes), "rejected", None, PLACE, JOINED_UTC_NS
+    )
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    shown = sorted(box.score for found in boxes_of(record).values() for box in found)
+    assert 0 < len(shown) < len(boxes)
+    assert record.boxesOmitted + len(shown) == len(boxes)
+    assert shown == sorted(box.score for box in boxes)[-len(shown) :]
+    assert all(boxes_of(record)[camera] for camera in cameras)
