@@ -140,6 +140,8 @@ class Gates:
         for part in self._parts:
             self._by_number.setdefault(part.part_number, set()).add(part)
         self._pending: deque[GateActed] = deque(maxlen=MAX_PENDING_OUTCOMES)
+        self.misfits = 0  # outcomes in a row whose number a part has, and whose time none
+        self.misfit_s = 0.0  # how long after its part's trigger the last of them was
 
     def set_late_gate(self, late_gate_ms: float) -> None:
         """How long after a part's deadline the gate may act."""
@@ -172,7 +174,18 @@ class Gates:
         if any(part.has(outcome) for part in self._of_number(outcome.part_number)):
             return []
         self._pending.append(outcome)
-        return self._match()
+        settled = self._match()
+        self._watch(outcome, bool(settled))
+        return settled
+
+    def _watch(self, outcome: GateActed, has_owner: bool) -> None:
+        if has_owner:
+            self.misfits = 0
+            return
+        for part in self._of_number(outcome.part_number):
+            if part.seen and part.gate is None and part.acts.earliest_utc_ns is not None:
+                self.misfits += 1
+                self.misfit_s = (outcome.acted_utc_ns - part.acts.earliest_utc_ns) / 1e9
 
     def _match(self) -> list[GatePart]:
         """Give each outcome to the one part that can have it; each may leave one for another."""

@@ -47,6 +47,8 @@ DISK = "outbox-not-writable"
 DAMAGED = "outbox-damaged"
 BACKLOG = "outbox-backlog"
 GAP = "parts-missing"
+MISFITS = "gate-times-fit-no-part"
+MIN_MISFITS = 20
 NOTHING_SETTLED = Part(0, 0)
 LONGEST_GAP_NS = 15_000_000_000
 MIB = 1024 * 1024
@@ -270,12 +272,26 @@ class Recorder:
         self._health.gauge("outbox_depth", depth)
         self._health.gauge("parts_waiting", self._joining.waiting)
         self._report_gap()
+        self._report_misfits()
         if depth > greatest:
             self._health.raise_fault(
                 BACKLOG, f"{depth} records wait; {greatest} are expected at most"
             )
         else:
             self._health.clear_fault(BACKLOG)
+
+    def _report_misfits(self) -> None:
+        """A PLC whose triggers and outcomes are told by different clocks has no part confirmed."""
+        if self._gates.misfits < MIN_MISFITS:
+            self._health.clear_fault(MISFITS)
+            return
+        text = (
+            f"The gate's times fit no part: the last outcome is {self._gates.misfit_s:.1f} s after its "
+            "part's trigger. Records say 'unconfirmed'. Have the PLC tell the time of its trigger by the same "
+            "clock, set its clock, or raise gateWaitMs if the gate is that far."
+        )
+        if self._health.raise_fault(MISFITS, text):
+            log.error("outcomes fit no part", extra={"misfit_s": self._gates.misfit_s})
 
     def _report_gap(self) -> None:
         since_ns = self._gap_since_ns

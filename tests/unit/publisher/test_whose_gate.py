@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from publisher.gates import Gates
+from publisher.recorder import MIN_MISFITS, MISFITS
 from sightline.messages import GateActed, GateAction, Part, PartJudged
 from sightline.topics import GATE_ACTED, PART_JUDGED
 from tests.unit.publisher.making import (
@@ -223,6 +224,20 @@ def test_a_part_that_the_station_counted_never_has_an_outcome_of_the_plc(desk: D
     records = desk.records(2)
     assert [record.gate for record in records] == ["unconfirmed", "passed"]
     assert [record.countedBy for record in records] == ["station", "plc"]
+
+
+def test_a_plc_whose_clock_is_another_than_its_triggers_is_told_of(desk: Desk) -> None:
+    numbers = range(1, MIN_MISFITS + 1)
+    desk.say(PART_JUDGED, *(a_verdict(number) for number in numbers))
+    hour_ns = 3600 * SECOND_NS
+    desk.say(GATE_ACTED, *(an_outcome(n, "passed", TRIGGERED_UTC_NS + hour_ns) for n in numbers))
+    desk.pass_seconds(1)
+    (fault,) = [f for f in desk.health.report().faults if f.code == MISFITS]
+    assert "is 3600.0 s after its part's trigger" in fault.text
+    desk.say(PART_JUDGED, a_verdict(MIN_MISFITS + 1))
+    desk.say(GATE_ACTED, an_outcome(MIN_MISFITS + 1))
+    desk.pass_seconds(1)
+    assert MISFITS not in desk.faults()
 
 
 @pytest.mark.parametrize("number", [-1, 1, 2**63])
