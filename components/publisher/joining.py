@@ -40,11 +40,6 @@ class Joining:
         """How many parts are in hand."""
         return len(self._parts)
 
-    @property
-    def first(self) -> Part | None:
-        """The first part in hand: those before it are committed."""
-        return self._parts[0].judged.part if self._parts else None
-
     def add_part(self, judged: PartJudged, until_monotonic_ns: int) -> None:
         """Take an accepted verdict into hand. What the PLC did not count, or nobody saw, has no gate."""
         if self._gate_of(judged.part) is None:

@@ -287,8 +287,8 @@ class Recorder:
             return
         text = (
             f"The gate's times fit no part: the last outcome is {self._gates.misfit_s:.1f} s after its "
-            "part's trigger. Records say 'unconfirmed'. Have the PLC tell the time of its trigger by the same "
-            "clock, set its clock, or raise gateWaitMs if the gate is that far."
+            "part's trigger. Records say 'unconfirmed'. Have the PLC tell the time of its trigger by the "
+            "same clock, set its clock, or raise gateWaitMs if the gate is that far."
         )
         if self._health.raise_fault(MISFITS, text):
             log.error("outcomes fit no part", extra={"misfit_s": self._gates.misfit_s})
