@@ -1,4 +1,7 @@
-"""`python -m hil.nucleus`: run a deployment's components on this machine."""
+"""`python -m hil.nucleus`: run a deployment's components on this machine.
+
+For tests, the dialect `lite` loses its local subscriptions on SIGUSR1 and those of IoT Core on SIGUSR2.
+"""
 
 import asyncio
 import logging
@@ -6,11 +9,15 @@ import signal
 import sys
 
 from hil.nucleus.arguments import plan_of
-from hil.nucleus.nucleus import Nucleus
+from hil.nucleus.nucleus import Nucleus, Subscriptions
 from hil.nucleus.plan import Plan
 from sightline.errors import RecipeError
 
 EXIT_WRONG_FILES = 1
+LOSING_SIGNALS: dict[signal.Signals, Subscriptions] = {
+    signal.SIGUSR1: "local",  # as if ggpubsubd had restarted
+    signal.SIGUSR2: "cloud",  # as if iotcored had restarted
+}
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +39,8 @@ async def _serve(plan: Plan) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     nucleus = Nucleus(plan)
+    for number, kind in LOSING_SIGNALS.items():
+        loop.add_signal_handler(number, nucleus.lose_subscriptions, kind)
     await nucleus.start()
     await stopped.wait()
     log.info("shutting down")

@@ -29,6 +29,7 @@ class Dialect:
     spool_bytes: int = 0  # of what waits for IoT Core in memory; 0: a publish waits itself
     longest_topic_bytes: int = 256
     ignored_steps: tuple[StepName, ...] = ()  # steps of a lifecycle that it passes over
+    can_lose_subscriptions: bool = False  # its daemons restart one by one
     tells_of_deployments: bool = True  # has the operations that ask for a deployment's state
 
 
@@ -72,6 +73,7 @@ LITE = Dialect(
     ),
     most_unacknowledged_publishes=10,
     ignored_steps=("shutdown", "recover"),
+    can_lose_subscriptions=True,
     tells_of_deployments=False,
 )
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 
 import msgspec
 
@@ -32,6 +33,7 @@ class IotCoreOperations:
         self._cloud = cloud
         self._spool = Spool(cloud, dialect.spool_bytes) if dialect.spool_bytes else None
         self._unacknowledged: set[asyncio.Future[Json]] = set()
+        self._subscriptions: list[_CloudSubscription] = []
 
     def publish(self, call: Call) -> Answer:
         """Hand a message to the broker, or to the spool before it, where there is one.
@@ -61,6 +63,13 @@ class IotCoreOperations:
         quality = min(requests.quality_of_service(request.qos), 1)
         return self._subscribe(call, request.topic_name, quality)
 
+    def lose_subscriptions(self) -> int:
+        """Forget every subscription, while its stream stays open; returns how many there were."""
+        lost = list(self._subscriptions)
+        for subscription in lost:
+            subscription.end()
+        return len(lost)
+
     def close(self) -> None:
         """Forget what waits for the broker, as a nucleus that ends does."""
         if self._spool is not None:
@@ -88,11 +97,26 @@ class IotCoreOperations:
             call.send_event("IoTCoreMessage", msgspec.json.encode({"message": message}))
 
         try:
-            call.keep_open(await self._cloud.subscribe(topic_filter, quality, receive))
+            unsubscribe = await self._cloud.subscribe(topic_filter, quality, receive)
         except CloudUnreachableError as error:
             raise ServiceError("Failed to bind the subscription.") from error
+        call.keep_open(_CloudSubscription(self._subscriptions, unsubscribe).end)
         return {}
 
     def _demand(self, call: Call, topic: str) -> None:
         policies = self._configurations.access_control(call.component)
         demand(policies, MQTTPROXY, NAMESPACE + call.operation, topic)
+
+
+class _CloudSubscription:
+    """One open subscription; it ends once, by its stream or by being lost."""
+
+    def __init__(self, held: "list[_CloudSubscription]", unsubscribe: Callable[[], None]) -> None:
+        self._held, self._unsubscribe = held, unsubscribe
+        held.append(self)
+
+    def end(self) -> None:
+        """Give it up; nothing if that was done."""
+        if self in self._held:
+            self._held.remove(self)
+            self._unsubscribe()

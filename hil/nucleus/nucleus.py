@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Literal
 
 from hil.nucleus.command_line import CommandLineAccess
 from hil.nucleus.components import Components
@@ -19,6 +20,7 @@ from hil.nucleus.status import StatusFile
 from hil.nucleus.surroundings import REGION, Folders
 from hil.nucleus.token_exchange import TokenExchange
 
+Subscriptions = Literal["local", "cloud"]  # of ggpubsubd, of iotcored
 log = logging.getLogger(__name__)
 
 
@@ -95,6 +97,21 @@ class Nucleus:
         if lifecycle is not None:
             lifecycle.restart()
         return lifecycle is not None
+
+    def lose_subscriptions(self, kind: Subscriptions) -> None:
+        """Do as Nucleus Lite when one of its daemons restarts: forget subscriptions in silence.
+
+        The streams stay open and publishing is answered as before. Nucleus 2.x is one process, so
+        the dialect `classic` only says that it does nothing.
+        """
+        if not self._plan.dialect.can_lose_subscriptions:
+            log.warning("%s subscriptions stay: only Nucleus Lite loses them", kind)
+            return
+        lose = {
+            "local": self._table.lose_local_subscriptions,
+            "cloud": self._table.lose_cloud_subscriptions,
+        }
+        log.warning("%d %s subscriptions are lost, and nobody is told", lose[kind](), kind)
 
     def _changed(self) -> None:
         if self._status is not None:

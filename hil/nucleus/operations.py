@@ -66,6 +66,14 @@ class OperationTable:
         """Know more operations."""
         self._operations.update(operations)
 
+    def lose_local_subscriptions(self) -> int:
+        """Forget them as Lite's pubsub daemon does when it restarts; returns how many."""
+        return self._pubsub.lose_all()
+
+    def lose_cloud_subscriptions(self) -> int:
+        """Forget them as Lite's IoT Core daemon does when it restarts; returns how many."""
+        return self._iot_core.lose_subscriptions()
+
     def close(self) -> None:
         """Hand on no more to the cloud."""
         self._iot_core.close()

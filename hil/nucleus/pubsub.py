@@ -53,6 +53,15 @@ class PubSub:
         for subscription in self._receivers(sender, topic):
             subscription.silent = True
 
+    def lose_all(self) -> int:
+        """Forget every subscription without a word to anyone; returns how many there were."""
+        lost = [*self._filters, *(one for held in self._exact.values() for one in held)]
+        for subscription in lost:
+            subscription.closed = True
+        self._filters.clear()
+        self._exact.clear()
+        return len(lost)
+
     def _receivers(self, sender: str, topic: str) -> Iterator[Subscription]:
         for subscription in self._exact.get(topic, ()):
             if subscription.own_messages or subscription.component != sender:

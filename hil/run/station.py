@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hil.nucleus.__main__ import LOSING_SIGNALS
+from hil.nucleus.nucleus import Subscriptions
 from hil.run.arguments import RunArguments
 from hil.run.kept_state import StationLock, begin_run, next_part_number
 from hil.run.processes import Process, StationFailed, wait_for_file
@@ -86,6 +88,11 @@ class OneMachine:
         """Start the cloud side on what it has stored; returns when its page is there."""
         (self.folder / "cloud.address").unlink(missing_ok=True)
         self._know_page(self._begin_cloud())
+
+    def lose_subscriptions(self, kind: Subscriptions) -> None:
+        """Let the nucleus forget subscriptions in silence, as a Lite whose daemon restarted."""
+        number = next(number for number, lost in LOSING_SIGNALS.items() if lost == kind)
+        os.kill(self._process("nucleus").pid, number)
 
     def restart_nucleus(self) -> None:
         """End the nucleus as a power cut would, and start it again."""

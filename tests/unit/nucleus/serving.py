@@ -93,6 +93,14 @@ class Serving:
         """The socket's path."""
         return str(self.server.path)
 
+    def lose_local_subscriptions(self) -> int:
+        """As Lite when ggpubsubd restarts; on the event loop."""
+        return self._table.lose_local_subscriptions()
+
+    def lose_cloud_subscriptions(self) -> int:
+        """As Lite when iotcored restarts; on the event loop."""
+        return self._table.lose_cloud_subscriptions()
+
     def call(self, work: Callable[[], Any]) -> Any:
         """Run a function on the event loop and return what it does."""
 
