@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hil.nucleus.deployment_records import load_in_force
-from hil.nucleus.deployments import load_deployment, select
+from hil.nucleus.deployments import configurations, load_deployment, select
 from hil.nucleus.dialect import DIALECTS
 from hil.nucleus.iot_core import MutualTls
 from hil.nucleus.lambda_description import load_lambdas
+from hil.nucleus.lite_limits import check_configurations, check_recipes
 from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES
 from hil.nucleus.plan import DeploymentTimes, Plan
 from hil.nucleus.recipes import load_recipes
@@ -24,25 +25,31 @@ def plan_of(arguments: list[str] | None = None) -> Plan:
     dialect = DIALECTS[given.dialect]
     deployment = load_deployment(given.deployment)
     digest = hashlib.sha256(given.deployment.read_bytes()).hexdigest()
-    recipes, sources = load_recipes(given.recipes, dialect.typed_yaml), {}
+    folders, recipes, sources = [given.recipes], load_recipes(given.recipes, dialect.typed_yaml), {}
     recipes |= load_lambdas(given.recipes / "lambda", deployment.components, dialect)
     in_force = load_in_force(given.root)
     if in_force is not None and in_force.given_digest == digest:
         deployment = in_force.deployment  # made while the nucleus ran, from the one that is given
         sources = {name: Path(path) for name, path in in_force.sources.items()}
+        folders.insert(0, given.root / "recipes")
         recipes |= load_recipes(given.root / "recipes", dialect.typed_yaml)
+    selected = select(deployment, recipes)
+    merges = _merges(given.merge, load_deployment(given.deployment).components)
+    if dialect.lite_limits:
+        check_recipes(folders, selected)
+        check_configurations(configurations(deployment, selected, merges))
     return Plan(
         root=given.root,
         recipes_folder=given.recipes,
         source=given.source,
         deployment=deployment,
-        recipes=select(deployment, recipes),
+        recipes=selected,
         sources=sources,
         given_digest=digest,
         times=DeploymentTimes(
             come_up_s=given.deployment_timeout_s, steady_s=given.deployment_steady_s
         ),
-        merges=_merges(given.merge, load_deployment(given.deployment).components),
+        merges=merges,
         broker=given.broker,
         thing_name=given.thing_name or deployment.thing_name or "station-1",
         dialect=dialect,

@@ -12,7 +12,7 @@ from hil.nucleus.artifacts import unpack
 from hil.nucleus.configuration_store import ConfigurationStore
 from hil.nucleus.configuration_tree import overlay
 from hil.nucleus.deployments import ConfigurationUpdate
-from hil.nucleus.lifecycle import ComponentLifecycle
+from hil.nucleus.lifecycle import ComponentLifecycle, Rules
 from hil.nucleus.plan import Plan
 from hil.nucleus.recipes import Recipe, without_steps
 from hil.nucleus.surroundings import Folders, environment, new_token, surroundings
@@ -40,6 +40,7 @@ class Components:
         self._tokens = tokens
         self._store = store
         self._changed = changed
+        self._stops: set[asyncio.Future[None]] = set()  # under way: what goes down with another
 
     def configure(self, recipe: Recipe, update: ConfigurationUpdate) -> None:
         """Bring the stored configuration in line with recipe and deployment."""
@@ -62,12 +63,31 @@ class Components:
             without_steps(recipe, plan.dialect.ignored_steps),
             surroundings(recipe, self._folders, self._store, plan.thing_name, given),
             self._changed,
+            Rules(plan.dialect.counts_starts, self._went_down),
         )
 
     def start(self, names: Iterable[str]) -> None:
         """Begin with components; returns before they are up."""
         for name in names:
             self.lifecycles[name].start(self.lifecycles)
+
+    def restart(self, name: str) -> bool:
+        """Start a component again, with what is bound to it; False if it is not there."""
+        if name not in self.lifecycles:
+            return False
+        self.lifecycles[name].restart()
+        if self._plan.dialect.hard_dependency_binds:
+            for dependent in self._bound_to(name):
+                if dependent.child is not None:
+                    dependent.restart()
+        return True
+
+    def restart_broken(self) -> set[str]:
+        """Give broken components a new start, as both nuclei do with each deployment; their names."""
+        broken = {name for name, one in self.lifecycles.items() if one.state == "BROKEN"}
+        for name in broken:
+            self.restart(name)
+        return broken
 
     async def stop(self, names: Iterable[str]) -> None:
         """Shut components down, those first that others of them do not depend on."""
@@ -99,6 +119,29 @@ class Components:
     def scripts(self, name: str) -> list[str]:
         """A component's scripts as its configuration fills them in now."""
         return self.lifecycles[name].scripts()
+
+    def _bound_to(self, name: str) -> list[ComponentLifecycle]:
+        """Those that depend on a component HARD."""
+        return [
+            self.lifecycles[other]
+            for other, recipe in self.recipes.items()
+            if name in recipe.component_dependencies
+            and recipe.component_dependencies[name].dependency_type == "HARD"
+        ]
+
+    def _went_down(self, name: str) -> None:
+        """Stop what is bound to a component that went down, and what is bound to that."""
+        if not self._plan.dialect.hard_dependency_binds:
+            return
+        for dependent in self._bound_to(name):
+            if dependent.child is not None or dependent.state == "ERRORED":
+                stop = asyncio.ensure_future(self._stop_with(dependent, name))
+                self._stops.add(stop)
+                stop.add_done_callback(self._stops.discard)
+
+    async def _stop_with(self, dependent: ComponentLifecycle, name: str) -> None:
+        await dependent.stop_with(name)
+        self._went_down(dependent.name)
 
     def _given(self, recipe: Recipe, update: ConfigurationUpdate) -> tuple[Json, Json, list[str]]:
         merge = copy.deepcopy(update.merge)

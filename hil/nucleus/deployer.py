@@ -10,6 +10,7 @@ from hil.nucleus.configuration_store import ConfigurationStore
 from hil.nucleus.deployment_records import DeploymentRecords, Progress, Record
 from hil.nucleus.deployments import Change, Deployment, changed, select
 from hil.nucleus.differences import Differences, differences
+from hil.nucleus.lite_limits import check_configurations, check_recipes
 from hil.nucleus.plan import Plan
 from hil.nucleus.recipes import Recipe, load_recipes
 from hil.nucleus.update_policy import UpdatePolicy
@@ -56,10 +57,11 @@ class Deployer:
         try:
             wanted = changed(self._deployment, change)
             recipes = self._recipes(wanted, change)
+            proposals = self._proposals(wanted, recipes)
         except RecipeError as error:
             return "FAILED_NO_STATE_CHANGE", [str(error)]
         found = differences(self._deployment, wanted, self._components.recipes, recipes)
-        refusals = await self.policy.refusals(deployment_id, self._proposals(wanted, recipes))
+        refusals = await self.policy.refusals(deployment_id, proposals)
         if refusals:
             return "FAILED_NO_STATE_CHANGE", refusals
         if found.stopped or found.started:
@@ -77,7 +79,8 @@ class Deployer:
         lifecycles_before = dict(self._components.lifecycles)
         try:
             await self._exchange(wanted, recipes, found)
-            causes = await self._watch(found.started | found.configured)
+            healed = self._components.restart_broken()
+            causes = await self._watch(found.started | found.configured | healed)
         except (OSError, SightlineError) as error:
             causes = [str(error)]
         now = self._components.lifecycles
@@ -156,13 +159,21 @@ class Deployer:
         recipes = {recipe.component_name: recipe for recipe in select(wanted, known)}
         for recipe in recipes.values():
             recipe.manifest()
+        if self._plan.dialect.lite_limits:
+            folders = [self.records.recipes_folder, self._plan.recipes_folder]
+            if change.recipes_folder is not None:
+                folders.insert(0, change.recipes_folder)
+            check_recipes(folders, recipes.values())
         return recipes
 
     def _proposals(self, wanted: Deployment, recipes: Mapping[str, Recipe]) -> dict[str, Json]:
+        """The configurations that change; RecipeError if this nucleus would not store one."""
         proposals = {
             name: self._components.proposed(recipe, wanted.components[name].configuration_update)
             for name, recipe in recipes.items()
         }
+        if self._plan.dialect.lite_limits:
+            check_configurations(proposals)
         stored = {name: self._store.value(name, ()) for name in self._components.recipes}
         return {n: new for n, new in proposals.items() if n in stored and new != stored[n]}
 

@@ -1,12 +1,14 @@
 """Deployments: which components run, in which versions, and in which order they start."""
 
-from collections.abc import Collection, Mapping
+import copy
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from hil.nucleus.configuration_tree import overlay
 from hil.nucleus.recipes import Recipe
 from hil.nucleus.versions import satisfies
 from hil.nucleus.yaml_files import load_yaml
@@ -88,6 +90,20 @@ def select(deployment: Deployment, recipes: Mapping[tuple[str, str], Recipe]) ->
     for recipe in chosen.values():
         _check_dependencies(recipe, chosen)
     return _in_order(chosen)
+
+
+def configurations(
+    deployment: Deployment, recipes: Iterable[Recipe], merges: Mapping[str, Json]
+) -> dict[str, Json]:
+    """What recipes, deployment and merges make of each component's configuration."""
+    made: dict[str, Json] = {}
+    for recipe in recipes:
+        name = recipe.component_name
+        values = copy.deepcopy(recipe.component_configuration.default_configuration)
+        overlay(values, deployment.components[name].configuration_update.merge)
+        overlay(values, merges.get(name, {}))
+        made[name] = values
+    return made
 
 
 def _check_dependencies(recipe: Recipe, chosen: Mapping[str, Recipe]) -> None:

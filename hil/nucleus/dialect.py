@@ -29,6 +29,9 @@ class Dialect:
     spool_bytes: int = 0  # of what waits for IoT Core in memory; 0: a publish waits itself
     longest_topic_bytes: int = 256
     ignored_steps: tuple[StepName, ...] = ()  # steps of a lifecycle that it passes over
+    lite_limits: bool = False  # refuses what lite_limits.py names
+    hard_dependency_binds: bool = False  # what needs a component stops with it and stays down
+    counts_starts: bool = False  # three starts within an hour, whatever lies between them
     can_lose_subscriptions: bool = False  # its daemons restart one by one
     tells_of_deployments: bool = True  # has the operations that ask for a deployment's state
 
@@ -73,6 +76,9 @@ LITE = Dialect(
     ),
     most_unacknowledged_publishes=10,
     ignored_steps=("shutdown", "recover"),
+    lite_limits=True,
+    hard_dependency_binds=True,
+    counts_starts=True,
     can_lose_subscriptions=True,
     tells_of_deployments=False,
 )

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from hil.nucleus.child import Child
-from hil.nucleus.error_count import ErrorCount
+from hil.nucleus.damaged_files import clear_file, make_folder
+from hil.nucleus.error_count import MOST_ERRORS, ErrorCount, FailureCount, StartCount
 from hil.nucleus.recipes import Recipe, Step, StepName, filled_in
 
 log = logging.getLogger(__name__)
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
 SETTLED_AFTER_S = 10.0  # a process that ran this long starts again with the first wait
 GRACE_S = 8.0  # less than the 10 s that whoever ends the nucleus gives it
-TOOK_TOO_LONG = -1
+TOOK_TOO_LONG = -1001  # no number of a signal
+CANNOT_START = -1002
 STATES_REPORTED = ("RUNNING", "ERRORED")
 
 State = Literal[
@@ -37,15 +39,28 @@ class Surroundings:
     variables: Callable[[str], str | None]
 
 
+@dataclass(frozen=True)
+class Rules:
+    """In what the nuclei differ; `went_down` gets the component whose process ended by itself."""
+
+    counts_starts: bool = False
+    went_down: Callable[[str], None] = lambda name: None
+
+
 class ComponentLifecycle:
     """Drives one component; `changed` is called on each change of state."""
 
     def __init__(
-        self, recipe: Recipe, surroundings: Surroundings, changed: Callable[[], None]
+        self,
+        recipe: Recipe,
+        surroundings: Surroundings,
+        changed: Callable[[], None],
+        rules: Rules | None = None,
     ) -> None:
         self.name = recipe.component_name
         self.state: State = "NEW"
         self.restarts = 0
+        self.reason = ""  # why it is down, in words; empty while it is not
         self.cpu_seconds_before = 0.0
         self.child: Child | None = None
         self.ready = asyncio.Event()  # running or finished: what depends on it may start
@@ -54,13 +69,22 @@ class ComponentLifecycle:
         self._steps = recipe.manifest().lifecycle
         self._surroundings = surroundings
         self._changed = changed
-        self._errors = ErrorCount(self._steps.error_reset_time)
+        self._rules = rules or Rules()
+        reset_s = self._steps.error_reset_time
+        self._errors: FailureCount = (
+            StartCount() if self._rules.counts_starts else ErrorCount(reset_s)
+        )
         self._reported_error_in: State | None = None
         self._disturbed = asyncio.Event()  # what a startup step has started is to end
         self._dependencies: Mapping[str, ComponentLifecycle] = {}
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._wanted_restart = False
+
+    @property
+    def log_file(self) -> Path:
+        """What its scripts write."""
+        return self._surroundings.log_file
 
     @property
     def has_process(self) -> bool:
@@ -76,7 +100,19 @@ class ComponentLifecycle:
     def start(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
         """Begin: wait for the dependencies, install, run, and run again."""
         self._dependencies = dependencies
-        self._task = asyncio.get_running_loop().create_task(self._live(dependencies))
+        self.reason = ""
+        self._set_state("NEW")
+        self._task = asyncio.get_running_loop().create_task(self._live_or_break(dependencies))
+
+    async def stop_with(self, dependency: str) -> None:
+        """End because what this cannot do without went down; it stays down until asked for."""
+        if self._task is None or self._task.done() or self._stopping:
+            return
+        log.warning("%s stops with %s, which it depends on HARD", self.name, dependency)
+        await self.stop()
+        self._stopping = False
+        self.reason = f"{dependency}, which it depends on HARD, went down; it is not started again"
+        self._changed()
 
     async def stop(self) -> None:
         """End the process and stay down."""
@@ -112,6 +148,16 @@ class ComponentLifecycle:
         self._set_state("RUNNING" if state == "RUNNING" else "ERRORED")
         return True
 
+    async def _live_or_break(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
+        """Live; what nobody foresaw breaks the component instead of leaving it unattended."""
+        try:
+            await self._live(dependencies)
+        except Exception as error:
+            log.exception("%s cannot be looked after", self.name)
+            self.reason = f"the nucleus cannot look after it: {error!r}"
+            self._set_state("BROKEN")
+            self._rules.went_down(self.name)
+
     async def _live(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
         for name, dependency in self._recipe.component_dependencies.items():
             if name in dependencies:
@@ -130,20 +176,22 @@ class ComponentLifecycle:
 
     async def _install(self) -> bool:
         step = self._steps.step("install")
-        self._surroundings.work_folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._surroundings.work_folder)
         if step is None or self._is_installed(step):
             self._set_state("INSTALLED")
             return True
         wait_s = FIRST_WAIT_S
         while True:
             self._set_state("NEW")
-            code = await self._run_to_end(step)
+            self._errors.started(time.monotonic())
+            code = await self._outcome(self._run_to_end(step))
             if code == 0:
-                self._surroundings.marker.write_text(self._fingerprint(step))
+                self._errors.clear()
+                self._mark_installed(step)
                 self._set_state("INSTALLED")
                 return True
             log.error("%s: its install step ended with %s", self.name, code)
-            if await self._failed("NEW"):
+            if await self._failed("NEW", f"its install step {_ended_with(code)}"):
                 return False
             wait_s *= 2
             await asyncio.sleep(wait_s)
@@ -154,7 +202,8 @@ class ComponentLifecycle:
             self._wanted_restart, self._reported_error_in = False, None
             self._disturbed.clear()
             started_s = time.monotonic()
-            code = await once()
+            self._errors.started(started_s)
+            code = await self._outcome(once())
             if self._stopping:
                 return
             if self._wanted_restart:
@@ -162,9 +211,14 @@ class ComponentLifecycle:
             if code == 0 and self.state != "ERRORED":
                 log.info("%s finished", self.name)
                 self._set_state("FINISHED")
+                self._rules.went_down(self.name)
                 return
             log.error("%s ended with %s", self.name, code)
-            if await self._failed(self._reported_error_in or self.state):
+            broken = await self._failed(
+                self._reported_error_in or self.state, f"it {_ended_with(code)}"
+            )
+            self._rules.went_down(self.name)
+            if broken:
                 return
             self.restarts += 1
             if time.monotonic() - started_s >= SETTLED_AFTER_S:
@@ -172,10 +226,19 @@ class ComponentLifecycle:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
-    async def _failed(self, state: State) -> bool:
+    async def _outcome(self, work: Awaitable[int]) -> int:
+        """The exit code; a process that cannot be started is an error like any other."""
+        try:
+            return await work
+        except OSError as error:
+            log.error("%s cannot be started: %s", self.name, error)
+            return CANNOT_START
+
+    async def _failed(self, state: State, how: str) -> bool:
         """Count an error out of a state and recover from it; whether the component is broken."""
         if self._errors.add(state, time.monotonic()):
-            log.error("%s is broken: three errors, each soon after the last", self.name)
+            self.reason = f"{how}, {self._too_often()}"
+            log.error("%s is broken: %s", self.name, self.reason)
             self._set_state("BROKEN")
             return True
         self._set_state("ERRORED")
@@ -183,6 +246,12 @@ class ComponentLifecycle:
         if recover is not None and await self._run_to_end(recover) != 0:
             log.error("%s: its recover step failed", self.name)
         return False
+
+    def _too_often(self) -> str:
+        if self._rules.counts_starts:
+            return f"after {MOST_ERRORS} starts within an hour"
+        reset_s = self._steps.error_reset_time
+        return f"the third error in a row, each within {reset_s:.0f} s of the last"
 
     async def _run_once(self, step: Step) -> int:
         self._set_state("STARTING")
@@ -255,7 +324,19 @@ class ComponentLifecycle:
 
     def _is_installed(self, step: Step) -> bool:
         marker = self._surroundings.marker
-        return marker.exists() and marker.read_text() == self._fingerprint(step)
+        try:
+            return marker.read_bytes() == self._fingerprint(step).encode()
+        except OSError:  # none yet, or none that can be read: it is installed again
+            return False
+
+    def _mark_installed(self, step: Step) -> None:
+        marker = self._surroundings.marker
+        try:
+            make_folder(marker.parent)
+            clear_file(marker)
+            marker.write_text(self._fingerprint(step))
+        except OSError as error:
+            log.error("%s will be installed again at the next start: %s", self.name, error)
 
     def _fingerprint(self, step: Step) -> str:
         script = filled_in(step.script, self._surroundings.variables)
@@ -271,6 +352,14 @@ class ComponentLifecycle:
         if state in ("RUNNING", "FINISHED", "ERRORED", "BROKEN"):
             self.settled.set()
         self._changed()
+
+
+def _ended_with(code: int) -> str:
+    if code == CANNOT_START:
+        return "could not be started"
+    if code == TOOK_TOO_LONG:
+        return "took too long"
+    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 async def _ended_within(child: Child, timeout_s: float | None) -> int:

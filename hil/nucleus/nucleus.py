@@ -93,10 +93,7 @@ class Nucleus:
 
     def restart(self, component: str) -> bool:
         """Start a component again; False if it is not there."""
-        lifecycle = self._components.lifecycles.get(component)
-        if lifecycle is not None:
-            lifecycle.restart()
-        return lifecycle is not None
+        return self._components.restart(component)
 
     def lose_subscriptions(self, kind: Subscriptions) -> None:
         """Do as Nucleus Lite when one of its daemons restarts: forget subscriptions in silence.

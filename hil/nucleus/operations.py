@@ -14,6 +14,7 @@ from hil.nucleus.configuration_tree import KeyPath
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ResourceNotFoundError, ServiceError, UnauthorizedError
 from hil.nucleus.iot_operations import IotCoreOperations
+from hil.nucleus.lite_limits import check_answer, check_request
 from hil.nucleus.pubsub import PubSub, Subscription
 from hil.nucleus.wire import NAMESPACE
 
@@ -87,6 +88,8 @@ class OperationTable:
         operation = self._operations.get(call.operation)
         if operation is None:
             raise ServiceError
+        if self._dialect.lite_limits:
+            check_request(call.body)
         return operation(call)
 
     def _publish_to_topic(self, call: Call) -> Answer:
@@ -127,7 +130,10 @@ class OperationTable:
         value = self._configurations.value(_stored_name(name), path)
         if not isinstance(value, dict):
             value = {path[-1]: value}
-        return {"componentName": name, "value": value}
+        answer = {"componentName": name, "value": value}
+        if self._dialect.lite_limits:
+            check_answer(answer)
+        return answer
 
     def _update_configuration(self, call: Call) -> Answer:
         request = requests.read(requests.UpdateConfiguration, call.body)

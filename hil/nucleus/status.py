@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hil.nucleus.last_words import read_last_words
 from hil.nucleus.lifecycle import ComponentLifecycle
 from hil.nucleus.processes import members_of, usage
 
@@ -73,8 +74,12 @@ class StatusFile:
             resident_mib += mib
         greatest = max(self._greatest_mib.get(component.name, 0.0), resident_mib)
         self._greatest_mib[component.name] = greatest
+        down: dict[str, Any] = {"reason": component.reason} if component.reason else {}
+        if component.state == "BROKEN":
+            down["last_words"] = read_last_words(component.log_file)
         return {
             "state": component.state,
+            **down,
             "pid": pid,
             "restarts": component.restarts,
             "cpu_seconds": round(cpu_seconds, 3),

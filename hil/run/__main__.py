@@ -7,7 +7,7 @@ from hil import budgets
 from hil.run import summary
 from hil.run.arguments import RunArguments, parse
 from hil.run.belt import WORDS, BeltWishes
-from hil.run.components import component_figures
+from hil.run.components import BrokenComponents, component_figures
 from hil.run.interrupts import Interrupts
 from hil.run.kept_state import AlreadyRunning
 from hil.run.pictures import Truth, prepare_pictures
@@ -72,6 +72,7 @@ def _watch(
     started = time.monotonic()
     belt = BeltWishes(machine.folder)
     belt.forget()
+    broken = BrokenComponents(machine.folder)
     while True:
         interrupts.check()
         wish = belt.take()
@@ -79,6 +80,8 @@ def _watch(
             machine.tell_plant(wish)
             progress.say(WORDS[wish])
         machine.check_processes()
+        for words in broken.news(machine.nucleus_status()):
+            progress.say(words)
         plant, now = machine.plant_status(), time.monotonic()
         progress.show(state_line(plant, machine.cloud_summary(), now - started), now)
         if arguments.parts is not None and plant["counted"] >= arguments.parts:

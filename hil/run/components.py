@@ -1,7 +1,10 @@
 """What a run's summary says of the components, from the nucleus."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+RESTART = "python -m hil.nucleus.restart"
 
 
 def component_figures(nucleus: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -12,6 +15,44 @@ def component_figures(nucleus: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "cpu_seconds": float(component["cpu_seconds"]),
             "max_rss_mib": float(component["max_rss_mib"]),
             "state": str(component["state"]),
+            **{key: component[key] for key in ("reason", "last_words") if component.get(key)},
         }
         for name, component in nucleus["components"].items()
     }
+
+
+class BrokenComponents:
+    """Tells once of each component that is down for good, and of one that comes back."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder / "nucleus"
+        self._known: set[str] = set()
+
+    def news(self, nucleus: Mapping[str, Any]) -> list[str]:
+        """What is new since the last look, in words."""
+        components = nucleus["components"]
+        broken = {
+            name
+            for name, one in components.items()
+            if one["state"] == "BROKEN" or (one["state"] == "FINISHED" and one.get("reason"))
+        }
+        words = [
+            f"{why_down(name, components[name])}\n"
+            f"      It stays down. To start it: {RESTART} --root {self._root} {name}"
+            for name in sorted(broken - self._known)
+        ]
+        words += [f"{name} is started again." for name in sorted(self._known - broken)]
+        self._known = broken
+        return words
+
+
+def why_down(name: str, component: Mapping[str, Any]) -> str:
+    """A component that is broken or failing, in words; nothing if it is neither."""
+    state, reason = str(component.get("state")), str(component.get("reason") or "")
+    if state not in ("BROKEN", "ERRORED") and not reason:
+        return ""
+    words = f"{name} is {state}"
+    if reason:
+        words += f": {reason}"
+    said = component.get("last_words") or []
+    return words + "".join(f"\n      {line}" for line in said)

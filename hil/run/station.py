@@ -13,6 +13,7 @@ from typing import Any
 from hil.nucleus.__main__ import LOSING_SIGNALS
 from hil.nucleus.nucleus import Subscriptions
 from hil.run.arguments import RunArguments
+from hil.run.components import why_down
 from hil.run.kept_state import StationLock, begin_run, next_part_number
 from hil.run.processes import Process, StationFailed, wait_for_file
 from hil.run.this_run import Baseline
@@ -109,6 +110,7 @@ class OneMachine:
             time.sleep(self._arguments.poll_s)
         if waiting:
             reasons = "".join(f"\n  {name}: {reason}" for name, reason in waiting.items())
+            reasons += "".join(f"\n  {words}" for words in self._down())
             raise StationFailed(
                 f"not ready after {timeout_s:.0f} s:{reasons}\n"
                 f"the components' logs are in {self.folder / 'nucleus' / 'logs'}"
@@ -182,6 +184,15 @@ class OneMachine:
                 Path(f"/dev/shm/sightline-{self._arguments.station}.ring").unlink()
         self._processes = []
         self._lock.release()
+
+    def _down(self) -> list[str]:
+        """The components that are broken or failing, in words; nothing without a status."""
+        try:
+            components = self.nucleus_status()["components"]
+        except (OSError, ValueError):
+            return []
+        told = (why_down(name, component) for name, component in components.items())
+        return [words for words in told if words]
 
     def _begin_cloud(self) -> Process:
         return self._spawn(

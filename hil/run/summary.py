@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from hil.run.components import why_down
 from hil.run.pictures import Truth
 from hil.run.this_run import latencies
 
@@ -75,8 +76,9 @@ def complaints(summary: Mapping[str, Any]) -> list[str]:
     for name, component in summary["components"].items():
         if component["restarts"]:
             found.append(f"{name} was restarted {component['restarts']} times")
-        if component.get("state") in ("BROKEN", "ERRORED"):
-            found.append(f"{name} is {component['state']}")
+        words = why_down(name, component)
+        if words:
+            found.append(words)
     return found
 
 

@@ -86,7 +86,11 @@ class Component:
             "ComponentConfiguration": {"DefaultConfiguration": self.configuration},
             "ComponentDependencies": self.dependencies,
             "Manifests": [
-                {"Platform": {"os": "linux", "runtime": "*"}, "Lifecycle": self.lifecycle}
+                {
+                    "Platform": {"os": "linux", "runtime": "*"},
+                    "Lifecycle": self.lifecycle,
+                    "Artifacts": [],
+                }
             ],
         }
 
