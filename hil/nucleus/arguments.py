@@ -2,21 +2,26 @@
 
 import argparse
 import hashlib
-import json
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hil.nucleus.deployment_records import load_in_force
-from hil.nucleus.deployments import configurations, load_deployment, select
+import msgspec
+
+from hil.nucleus.deployment_records import load_in_force, load_kept_recipes
+from hil.nucleus.deployments import Deployment, configurations, load_deployment, select
 from hil.nucleus.dialect import DIALECTS
 from hil.nucleus.iot_core import MutualTls
 from hil.nucleus.lambda_description import load_lambdas
 from hil.nucleus.lite_limits import check_configurations, check_recipes
 from hil.nucleus.log_rotation import DEFAULT_LIMIT_BYTES
 from hil.nucleus.plan import DeploymentTimes, Plan
-from hil.nucleus.recipes import load_recipes
+from hil.nucleus.recipes import Recipe, load_recipes
 from hil.nucleus.token_exchange import load_credentials
 from sightline.errors import RecipeError
+
+log = logging.getLogger(__name__)
 
 
 def plan_of(arguments: list[str] | None = None) -> Plan:
@@ -25,15 +30,20 @@ def plan_of(arguments: list[str] | None = None) -> Plan:
     dialect = DIALECTS[given.dialect]
     deployment = load_deployment(given.deployment)
     digest = hashlib.sha256(given.deployment.read_bytes()).hexdigest()
-    folders, recipes, sources = [given.recipes], load_recipes(given.recipes, dialect.typed_yaml), {}
+    folders, recipes = [given.recipes], load_recipes(given.recipes, dialect.typed_yaml)
     recipes |= load_lambdas(given.recipes / "lambda", deployment.components, dialect)
-    in_force = load_in_force(given.root)
+    in_force, sources = load_in_force(given.root), {}
+    selected = None
     if in_force is not None and in_force.given_digest == digest:
-        deployment = in_force.deployment  # made while the nucleus ran, from the one that is given
-        sources = {name: Path(path) for name, path in in_force.sources.items()}
-        folders.insert(0, given.root / "recipes")
-        recipes |= load_recipes(given.root / "recipes", dialect.typed_yaml)
-    selected = select(deployment, recipes)
+        # made while the nucleus ran, from the one that is given
+        kept = load_kept_recipes(given.root / "recipes", dialect.typed_yaml)
+        selected = _selected(in_force.deployment, recipes | kept)
+        if selected is not None:
+            deployment = in_force.deployment
+            sources = {name: Path(path) for name, path in in_force.sources.items()}
+            folders.insert(0, given.root / "recipes")
+    if selected is None:
+        selected = select(deployment, recipes)
     merges = _merges(given.merge, load_deployment(given.deployment).components)
     if dialect.lite_limits:
         check_recipes(folders, selected)
@@ -59,6 +69,17 @@ def plan_of(arguments: list[str] | None = None) -> Plan:
     )
 
 
+def _selected(
+    deployment: Deployment, recipes: Mapping[tuple[str, str], Recipe]
+) -> list[Recipe] | None:
+    """The recipes of what was deployed last; None if one of them is no longer there."""
+    try:
+        return select(deployment, recipes)
+    except RecipeError as error:
+        log.error("what was deployed last cannot run (%s); the given deployment is used", error)
+        return None
+
+
 def _tls(given: argparse.Namespace) -> MutualTls | None:
     if given.certificate is None and given.private_key is None:
         return None
@@ -74,8 +95,8 @@ def _merges(path: Path | None, components: Any) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     try:
-        merges = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        merges = msgspec.json.decode(path.read_bytes())  # which takes no NaN
+    except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(merges, dict):
         raise RecipeError(f"{path} at /: found {merges!r}; an object by component is allowed")

@@ -3,6 +3,8 @@
 As with Greengrass's own command line tool, who may read the file may deploy.
 """
 
+import contextlib
+import logging
 import os
 from pathlib import Path
 
@@ -10,7 +12,11 @@ import msgspec
 
 from hil.nucleus.authorization import CLI
 from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.damaged_files import clear_file, make_folder
 from hil.nucleus.surroundings import new_token
+from sightline.errors import RecipeError
+
+log = logging.getLogger(__name__)
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -34,8 +40,19 @@ class CommandLineAccess:
         self._token = new_token()
         self._tokens[self._token] = CLI
         policy = {"operations": ["*"], "resources": ["*"]}
-        self._store.deploy(CLI, {"accessControl": {CLI: {"1": policy}}}, {}, 0.0)
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
+            self._store.deploy(CLI, {"accessControl": {CLI: {"1": policy}}}, {}, 0.0)
+        try:
+            self._write(socket)
+        except OSError as error:
+            log.error(
+                "no command can reach this nucleus: %s cannot be written: %s", self._path, error
+            )
+
+    def _write(self, socket: Path) -> None:
+        make_folder(self._path.parent)
+        self._path.parent.chmod(0o700)
+        clear_file(self._path)
         self._path.unlink(missing_ok=True)
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -44,7 +61,8 @@ class CommandLineAccess:
     def close(self) -> None:
         """Take the file away."""
         self._tokens.pop(self._token, None)
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def access_file(root: Path) -> Path:
@@ -53,5 +71,9 @@ def access_file(root: Path) -> Path:
 
 
 def load_access(root: Path) -> Access:
-    """The access to the nucleus that runs there; FileNotFoundError if none does."""
-    return msgspec.json.decode(access_file(root).read_bytes(), type=Access)
+    """The access to the nucleus that runs there; FileNotFoundError if none does, RecipeError."""
+    path = access_file(root)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Access)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}; start the nucleus again") from error

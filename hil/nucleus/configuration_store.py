@@ -1,9 +1,8 @@
 """Each component's configuration: values with the time of their last change, kept on disk."""
 
 import copy
+import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,17 @@ from hil.nucleus.configuration_tree import (
     overlay,
     remove,
     same,
+    strange_part,
+    value_at,
 )
+from hil.nucleus.damaged_files import clear_file, make_folder, put_aside
 from hil.nucleus.errors import InvalidArgumentsError, ResourceNotFoundError, ServiceError
+from hil.nucleus.merged_saves import UNFINISHED, MergedSaves, WholeFiles
 
 log = logging.getLogger(__name__)
 ACCESS_CONTROL = "accessControl"
 OLDEST_S = 0.0
+MAX_TOLD_CHANGES = 10
 CANNOT_UPDATE = "Failed to update the configuration."
 
 
@@ -52,9 +56,13 @@ class ConfigurationStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
+        for unfinished in self._folder.glob(f"{UNFINISHED}*"):
+            unfinished.unlink(missing_ok=True)
         self._components: dict[str, _Stored] = {}
         self._watches: list[Watch] = []
+        self._files = WholeFiles()
+        self._saves = MergedSaves(self._files)
 
     def deploy(
         self, component: str, default: Json, merge: Json, at_s: float, reset: Sequence[str] = ()
@@ -65,7 +73,9 @@ class ConfigurationStore:
         holds JSON pointers of what goes back to its default before the merge; "" is everything.
         """
         before = self._components.get(component)
-        stored = _deployed(self._load(component), default, merge, at_s, reset)
+        stored = self._load(component)
+        stored = _deployed(stored, default, merge, at_s, reset)
+        self._tell_of_own_changes(component, stored)
         self._components[component] = stored
         self._save(component)
         if before is not None:
@@ -80,7 +90,7 @@ class ConfigurationStore:
     def remove(self, component: str) -> None:
         """Forget a component's configuration."""
         self._components.pop(component, None)
-        self._path(component).unlink(missing_ok=True)
+        self._files.remove(self._path(component))
 
     def snapshot(self) -> dict[str, bytes]:
         """All configurations as they are, for `restore`."""
@@ -127,11 +137,12 @@ class ConfigurationStore:
         self._watches.append(watch)
         return lambda: self._watches.remove(watch)
 
-    def update(self, component: str, path: KeyPath, value: Any, at_s: float) -> list[KeyPath]:
-        """Merge a value at a key path; returns the leaves that changed.
+    async def update(self, component: str, path: KeyPath, value: Any, at_s: float) -> list[KeyPath]:
+        """Merge a value at a key path; returns the leaves that changed, when they are on disk.
 
-        Leaves changed later than `at_s` stay. InvalidArgumentsError for accessControl, ServiceError
-        where a map would take a scalar's place or the other way round.
+        Many updates at once share a write, which is not the event loop's. Leaves changed later than
+        `at_s` stay. InvalidArgumentsError for accessControl, ServiceError where a map would take a
+        scalar's place or the other way round.
         """
         if path[:1] == (ACCESS_CONTROL,) or (
             not path and isinstance(value, dict) and ACCESS_CONTROL in value
@@ -149,12 +160,23 @@ class ConfigurationStore:
         changed = [leaf for leaf, found in given if _put(stored, leaf, found, at_s)]
         if changed:
             try:
-                self._save(component)
+                await self._saves.save(self._path(component), lambda: self._content(component))
             except OSError as error:
                 log.error("the configuration of %s cannot be kept: %s", component, error)
                 raise ServiceError(CANNOT_UPDATE) from error
             self._notify(component, changed)
         return changed
+
+    def _tell_of_own_changes(self, component: str, stored: _Stored) -> None:
+        """Say what a component changed itself, for it may be what the component refuses now."""
+        own = ["/" + "/".join(path) for path in _own_changes(stored)[:MAX_TOLD_CHANGES]]
+        if not own:
+            return
+        log.warning(
+            "%s changed its own configuration at %s, which stays over restarts. If it refuses that: "
+            "deploy it with reset %s, or stop the nucleus and remove %s",
+            *(component, ", ".join(own), json.dumps(own), self._path(component)),
+        )
 
     def _notify(self, component: str, changed: Sequence[KeyPath]) -> None:
         for leaf in changed:
@@ -164,25 +186,37 @@ class ConfigurationStore:
 
     def _load(self, component: str) -> _Stored:
         path = self._path(component)
+        clear_file(path)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=_Stored)
+            return _decoded(path.read_bytes())
         except FileNotFoundError:
             return _Stored()
-        except msgspec.DecodeError as error:
-            log.error("%s cannot be read and is made anew: %s", path, error)
+        except (OSError, ValueError, RecursionError) as error:
+            instead = f"{component} gets its recipe's defaults and what was deployed last."
+            put_aside(path, error, instead)
             return _Stored()
 
     def _save(self, component: str) -> None:
+        path = self._path(component)
         content = msgspec.json.encode(self._components[component])
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".configuration-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self._path(component))
+        self._files.write(path, content, self._files.next_version(path))
+
+    def _content(self, component: str) -> bytes | None:
+        stored = self._components.get(component)
+        return None if stored is None else msgspec.json.encode(stored)
 
     def _path(self, component: str) -> Path:
         return self._folder / f"{component}.json"
+
+
+def _decoded(content: bytes) -> _Stored:
+    """What a file holds; ValueError or RecursionError if it is not what was written here."""
+    stored = msgspec.json.decode(content, type=_Stored)
+    for key in stored.changed_at_s:
+        msgspec.json.decode(key, type=KeyPath)
+    leaves((), stored.values)  # what is nested too deeply is found now, and not in use
+    copy.deepcopy(stored.deployed)
+    return stored
 
 
 def _deployed(
@@ -191,6 +225,7 @@ def _deployed(
     """What a recipe and a deployment make of what is stored, which is changed itself."""
     deployed = {"merge": merge, "reset": list(reset)}
     if deployed != stored.deployed:
+        _forget_strange_changes(stored, default, merge)
         for pointer in reset:
             remove(stored.values, pointer.split("/")[1:])
     fill(stored.values, default)
@@ -208,6 +243,29 @@ def _deployed(
     if policies or ACCESS_CONTROL in stored.values:
         stored.values[ACCESS_CONTROL] = policies
     return stored
+
+
+def _own_changes(stored: _Stored) -> list[KeyPath]:
+    """Where the component changed its configuration itself."""
+    paths = [tuple(msgspec.json.decode(key, type=list[str])) for key in stored.changed_at_s]
+    return [path for path in paths if path]
+
+
+def _forget_strange_changes(stored: _Stored, default: Json, merge: Json) -> None:
+    """Forget what the component put where neither its recipe nor the deployment has such a value.
+
+    The nuclei of production keep that, too, over deployments; here it would keep a component from
+    starting in one run after the other.
+    """
+    declared = copy.deepcopy(default)
+    overlay(declared, merge)
+    for path in _own_changes(stored):
+        strange = strange_part(declared, path, value_at(stored.values, path))
+        if strange:
+            place = "/" + "/".join(strange)
+            log.warning("what a component put at %s itself goes with this deployment", place)
+            remove(stored.values, strange)
+            stored.changed_at_s.pop(_key(path), None)
 
 
 def _key(path: KeyPath) -> str:

@@ -1,9 +1,11 @@
 """Configuration as a tree of maps: merging, filling in, and looking for its leaves."""
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_NUMBER = re.compile(r"[-+]?[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?")
 Json = dict[str, Any]
 KeyPath = tuple[str, ...]
 
@@ -80,3 +82,38 @@ def covers(merge: Any, path: Sequence[str]) -> bool:
             return False
         merge = merge[key]
     return True
+
+
+def value_at(values: Any, path: Sequence[str]) -> Any:
+    """What lies at a path; None if nothing does."""
+    for key in path:
+        if not isinstance(values, dict) or key not in values:
+            return None
+        values = values[key]
+    return values
+
+
+def strange_part(declared: Any, path: Sequence[str], value: Any) -> Sequence[str]:
+    """The part of a path at which a tree has no value of the same kind as `value`; empty if it has.
+
+    Below an empty map anything may be.
+    """
+    for length, key in enumerate(path):
+        if declared == {} and isinstance(declared, dict):
+            return ()
+        if not isinstance(declared, dict) or key not in declared:
+            return path[: length + 1]
+        declared = declared[key]
+    both_texts = isinstance(declared, str) and isinstance(value, str)
+    return () if both_texts or _kind(declared) == _kind(value) else path
+
+
+def _kind(value: Any) -> str:
+    """Map, list, number, bool, text or null; a text that is a number or bool counts as one."""
+    if isinstance(value, str):
+        if value in ("true", "false"):
+            return "bool"
+        return "number" if _NUMBER.fullmatch(value) else "text"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__

@@ -18,14 +18,19 @@ SERVICE = "aws.greengrass#GreengrassCoreIPC"
 MOST_UNREAD_BYTES = (
     16 * 2**20
 )  # a component that does not read loses its connection, not our memory
-REFUSED_CLOSES_WITHIN_S = 1.0
+REFUSED_CLOSES_WITHIN_S = 1.0  # a client that is refused closes by itself, else it is cut off
+HANDSHAKE_WITHIN_S = 5.0
 
 
 class Connection(asyncio.Protocol):
     """The nucleus's end of a connection; all calls come from the event loop."""
 
     def __init__(
-        self, operations: Operations, dialect: Dialect, ended: Callable[["Connection"], None]
+        self,
+        operations: Operations,
+        dialect: Dialect,
+        ended: Callable[["Connection"], None],
+        handshake_within_s: float = HANDSHAKE_WITHIN_S,
     ) -> None:
         self.component = ""
         self._operations = operations
@@ -35,29 +40,54 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._open: dict[int, list[Callable[[], None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refused: asyncio.TimerHandle | None = None
+        self._handshake_within_s = handshake_within_s
+        self._deadline: asyncio.TimerHandle | None = None  # of the handshake, then of a refused one
+        self._is_refused = False
+        self._has_turn = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the socket."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(self._handshake_within_s, self._say_nothing_came)
 
     def data_received(self, data: bytes) -> None:
-        """Handle every whole frame that has come; bytes that are none close the connection."""
+        """Handle what has come, one frame in a turn, so that no component holds up the others.
+
+        Nothing more is read while whole frames wait. Bytes that are no frame close the connection, and
+        so do any that a refused client still sends.
+        """
+        if self._is_refused:
+            self._cut_off()
+            return
         self._unread += data
+        if not self._has_turn:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        self._has_turn = False
         try:
-            while self._listens() and (frame := self._next_frame()) is not None:
-                message = wire.read(decode(frame), self._dialect.common_headers_only)
-                self._handle(message)
+            frame = self._next_frame() if self._listens() else None
+            if frame is not None:
+                self._handle(wire.read(decode(frame), self._dialect.common_headers_only))
+            more = self._listens() and self._has_whole_frame()
         except ProtocolError as error:
             log.warning("connection of %s closed: %s", self.component or "nobody", error)
             self.close()
+            return
+        self._has_turn = more
+        if more:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+        transport = self._transport
+        if transport is not None and transport.is_reading() == more:
+            (transport.pause_reading if more else transport.resume_reading)()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End all streams."""
         self._transport = None
-        if self._refused is not None:
-            self._refused.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         for stream in list(self._open):
             self._end_stream(stream)
         for task in self._tasks:
@@ -87,18 +117,32 @@ class Connection(asyncio.Protocol):
         self._open.setdefault(stream, []).append(close)
 
     def _listens(self) -> bool:
-        return self._transport is not None and self._refused is None
+        return self._transport is not None and not self._is_refused
 
-    def _next_frame(self) -> bytes | None:
+    def _has_whole_frame(self) -> bool:
         unread = self._unread
         if len(unread) < PRELUDE_BYTES:
+            return False
+        return len(unread) >= frame_length(unread, self._dialect.largest_packet_bytes)
+
+    def _next_frame(self) -> bytes | None:
+        if not self._has_whole_frame():
             return None
+        unread = self._unread
         total = frame_length(unread, self._dialect.largest_packet_bytes)
-        if len(unread) < total:
-            return None
         frame = bytes(unread[:total])
         del unread[:total]
         return frame
+
+    def _say_nothing_came(self) -> None:
+        log.warning("connection closed: no handshake within %.1f s", self._handshake_within_s)
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        transport, self._transport = self._transport, None
+        self._unread.clear()
+        if transport is not None:
+            transport.abort()
 
     def _handle(self, message: wire.Message) -> None:
         if not self.component:
@@ -123,6 +167,8 @@ class Connection(asyncio.Protocol):
             self._turn_away()
             return
         self.component = component
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.send(wire.bare(wire.CONNECT_ACK, wire.ACCEPTED, 0))
 
     def _turn_away(self) -> None:
@@ -131,13 +177,19 @@ class Connection(asyncio.Protocol):
             raise ProtocolError("the token is not known")
         log.warning("connection refused: the token is not known")
         self.send(wire.bare(wire.CONNECT_ACK, 0, 0))
+        self._is_refused = True
+        if self._unread:
+            self._cut_off()  # it did not wait for the answer
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
         loop = asyncio.get_running_loop()
-        self._refused = loop.call_later(REFUSED_CLOSES_WITHIN_S, self.close)
+        self._deadline = loop.call_later(REFUSED_CLOSES_WITHIN_S, self._cut_off)
 
     def _named_by(self, payload: bytes) -> str | None:
         try:
             given = msgspec.json.decode(payload, type=_Connect)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolError(f"the connect's payload cannot be read: {error}") from error
         component = self._operations.component_of(given.auth_token)
         return component if given.component_name in (None, component) else None
@@ -158,6 +210,10 @@ class Connection(asyncio.Protocol):
         except OperationError as error:
             self._refuse(message.stream, error)
             return
+        except Exception:  # of one request; the connection and the others go on
+            log.exception("%s of %s failed", call.operation, self.component)
+            self._refuse(message.stream, ServiceError())
+            return
         if isinstance(answer, dict):
             self._respond(call, message.stream, answer)
         else:
@@ -168,6 +224,9 @@ class Connection(asyncio.Protocol):
             response = await answer
         except OperationError as error:
             self._refuse(stream, error)
+        except Exception:
+            log.exception("%s of %s failed", call.operation, self.component)
+            self._refuse(stream, ServiceError())
         else:
             self._respond(call, stream, response)
 

@@ -18,9 +18,9 @@ def put_aside(path: Path, reason: object, instead: str) -> None:
         log.error("%s cannot be used (%s); it is kept as %s. %s", path, reason, kept.name, instead)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder; what stands in its place, or in place of one above it, is set aside."""
-    for folder in (*reversed(path.parents), path):
+def make_folder(path: Path, levels: int = 1) -> None:
+    """Make a folder; what stands in place of one of its last `levels` is set aside. OSError."""
+    for folder in reversed((path, *path.parents)[:levels]):
         if (folder.exists() or folder.is_symlink()) and not folder.is_dir():
             put_aside(folder, "found no folder", "A new folder takes its place.")
     path.mkdir(parents=True, exist_ok=True)

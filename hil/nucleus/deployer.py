@@ -7,7 +7,7 @@ from typing import Any
 
 from hil.nucleus.components import Components
 from hil.nucleus.configuration_store import ConfigurationStore
-from hil.nucleus.deployment_records import DeploymentRecords, Progress, Record
+from hil.nucleus.deployment_records import DeploymentRecords, Progress, Record, load_kept_recipes
 from hil.nucleus.deployments import Change, Deployment, changed, select
 from hil.nucleus.differences import Differences, differences
 from hil.nucleus.lite_limits import check_configurations, check_recipes
@@ -48,7 +48,11 @@ class Deployer:
         while True:
             record, change = await self._waiting.get()
             self.records.note(record, "IN_PROGRESS")
-            progress, causes = await self._make(record.deployment_id, change)
+            try:
+                progress, causes = await self._make(record.deployment_id, change)
+            except Exception as error:  # of one deployment; the next ones are made all the same
+                log.exception("deployment %s failed", record.deployment_id)
+                progress, causes = "FAILED_ROLLBACK_NOT_REQUESTED", [repr(error)]
             log.info("deployment %s: %s %s", record.deployment_id, progress, "; ".join(causes))
             self.records.note(record, progress, causes)
             self.policy.tell_end(record.deployment_id)
@@ -153,7 +157,7 @@ class Deployer:
         typed = self._plan.dialect.typed_yaml
         known = {(r.component_name, r.component_version): r for r in self._plan.recipes}
         known |= load_recipes(self._plan.recipes_folder, typed)
-        known |= load_recipes(self.records.recipes_folder, typed)
+        known |= load_kept_recipes(self.records.recipes_folder, typed)
         if change.recipes_folder is not None:
             known |= load_recipes(change.recipes_folder, typed)
         recipes = {recipe.component_name: recipe for recipe in select(wanted, known)}
@@ -180,5 +184,8 @@ class Deployer:
     def _keep(self, wanted: Deployment, recipes: Mapping[str, Recipe], change: Change) -> None:
         if change.recipes_folder is not None:
             self.records.keep_recipes(change.recipes_folder, recipes.values())
-        self.records.keep_deployment(wanted, self._components.sources, self._plan.given_digest)
+        try:
+            self.records.keep_deployment(wanted, self._components.sources, self._plan.given_digest)
+        except OSError as error:
+            log.error("the next start of the nucleus will not know this deployment: %s", error)
         self.records.end_rollback_copy(restore=False)

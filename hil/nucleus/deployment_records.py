@@ -1,5 +1,6 @@
 """What the nucleus keeps of deployments on disk: the one in force, how each ended, a way back."""
 
+import logging
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,12 @@ from typing import Literal
 import msgspec
 import yaml
 
+from hil.nucleus.damaged_files import clear_file, make_folder, put_aside
 from hil.nucleus.deployments import Deployment
-from hil.nucleus.recipes import Recipe
+from hil.nucleus.recipes import Recipe, load_recipes
 from sightline.errors import RecipeError
 
+log = logging.getLogger(__name__)
 Progress = Literal[
     "QUEUED",
     "IN_PROGRESS",
@@ -53,7 +56,7 @@ class DeploymentRecords:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.recipes_folder = root / "recipes"
-        self.recipes_folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.recipes_folder)
         self._records: dict[str, Record] = {}
 
     def new(self) -> Record:
@@ -104,9 +107,12 @@ class DeploymentRecords:
         """Drop the copy, or put it back in place of the configurations; nothing without a copy."""
         if not self._copy.exists():
             return
-        if restore:
-            shutil.copytree(self._copy, self._configuration, dirs_exist_ok=True)
-        shutil.rmtree(self._copy)
+        try:
+            if restore:
+                shutil.copytree(self._copy, self._configuration, dirs_exist_ok=True)
+            shutil.rmtree(self._copy)
+        except (OSError, shutil.Error) as error:
+            put_aside(self._copy, error, "The configurations stay as they are.")
 
     @property
     def _copy(self) -> Path:
@@ -117,7 +123,21 @@ class DeploymentRecords:
         return self._root / "configuration"
 
     def _write(self) -> None:
-        _replace(records_file(self._root), msgspec.json.encode(self._records))
+        path = records_file(self._root)
+        try:
+            clear_file(path)
+            _replace(path, msgspec.json.encode(self._records))
+        except OSError as error:
+            log.error("%s cannot be written: %s; deployments go on", path, error)
+
+
+def load_kept_recipes(folder: Path, typed_scalars: bool) -> dict[tuple[str, str], Recipe]:
+    """The recipes of earlier deployments; a damaged one is set aside."""
+
+    def put(path: Path, error: RecipeError) -> None:
+        put_aside(path, error, "A deployment that needs this recipe has to bring it again.")
+
+    return load_recipes(folder, typed_scalars, put)
 
 
 def records_file(root: Path) -> Path:
@@ -126,19 +146,24 @@ def records_file(root: Path) -> Path:
 
 
 def load_records(root: Path) -> dict[str, Record]:
-    """What a nucleus has written down, by the deployment's id; FileNotFoundError if nothing."""
-    return msgspec.json.decode(records_file(root).read_bytes(), type=dict[str, Record])
+    """What a nucleus has written down, by the deployment's id; FileNotFoundError, RecipeError."""
+    path = records_file(root)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Record])
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
 
 
 def load_in_force(root: Path) -> InForce | None:
-    """The deployment that was made last, if any; RecipeError if it cannot be read."""
+    """The deployment that was made last, if any that can be read; a damaged one is set aside."""
     path = _in_force_file(root)
     try:
         return msgspec.json.decode(path.read_bytes(), type=InForce)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        put_aside(path, error, "The deployment that is given is used.")
+        return None
 
 
 def _in_force_file(root: Path) -> Path:

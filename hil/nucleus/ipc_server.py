@@ -7,19 +7,28 @@ import tempfile
 from pathlib import Path
 
 from hil.nucleus.call import Operations
-from hil.nucleus.connection import Connection
+from hil.nucleus.connection import HANDSHAKE_WITHIN_S, Connection
+from hil.nucleus.damaged_files import put_aside
 from hil.nucleus.dialect import Dialect
 
 LONGEST_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
+MAX_WAITING_CLIENTS = 1024  # that have called and are not answered yet
 SOCKET_NAME = "ipc.socket"
 
 
 class IpcServer:
     """Listens in a folder; in a temporary one where the folder's path is too long for a socket."""
 
-    def __init__(self, folder: Path, operations: Operations, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        operations: Operations,
+        dialect: Dialect,
+        handshake_within_s: float = HANDSHAKE_WITHIN_S,
+    ) -> None:
         self._operations = operations
         self._dialect = dialect
+        self._handshake_within_s = handshake_within_s
         self._temporary: Path | None = None
         self.path = folder.resolve() / SOCKET_NAME
         if len(os.fsencode(self.path)) > LONGEST_SOCKET_PATH_BYTES:
@@ -31,8 +40,12 @@ class IpcServer:
     async def start(self) -> None:
         """Begin to listen; asyncio replaces a socket that a killed nucleus left behind."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and not self.path.is_socket():
+            put_aside(self.path, "found no socket", "A new socket takes its place.")
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._connection, str(self.path))
+        self._server = await loop.create_unix_server(
+            self._connection, str(self.path), backlog=MAX_WAITING_CLIENTS
+        )
         self.path.chmod(0o600)
 
     async def stop(self) -> None:
@@ -49,6 +62,11 @@ class IpcServer:
                 self._temporary.rmdir()
 
     def _connection(self) -> Connection:
-        connection = Connection(self._operations, self._dialect, self._connections.discard)
+        connection = Connection(
+            self._operations,
+            self._dialect,
+            self._connections.discard,
+            self._handshake_within_s,
+        )
         self._connections.add(connection)
         return connection

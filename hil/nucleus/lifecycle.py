@@ -176,7 +176,8 @@ class ComponentLifecycle:
 
     async def _install(self) -> bool:
         step = self._steps.step("install")
-        make_folder(self._surroundings.work_folder)
+        make_folder(self._surroundings.work_folder, levels=2)
+        clear_file(self._surroundings.log_file)
         if step is None or self._is_installed(step):
             self._set_state("INSTALLED")
             return True

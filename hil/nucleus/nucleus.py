@@ -11,11 +11,13 @@ from hil.nucleus.components import Components
 from hil.nucleus.configuration_store import ConfigurationStore
 from hil.nucleus.deployer import Deployer
 from hil.nucleus.deployment_operations import deployment_operations
+from hil.nucleus.deployments import ConfigurationUpdate
 from hil.nucleus.iot_core import IotCore
 from hil.nucleus.ipc_server import IpcServer
 from hil.nucleus.log_rotation import LogRotation
 from hil.nucleus.operations import NUCLEUS_NAMES, OperationTable
 from hil.nucleus.plan import Plan
+from hil.nucleus.recipes import Recipe
 from hil.nucleus.status import StatusFile
 from hil.nucleus.surroundings import REGION, Folders
 from hil.nucleus.token_exchange import TokenExchange
@@ -50,10 +52,11 @@ class Nucleus:
     async def start(self) -> None:
         """Serve, and begin to start the components; returns before they are up."""
         self._deployer.recover()
-        self._store.deploy(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
+        with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
+            self._store.deploy(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
         for recipe in self._plan.recipes:
             deployed = self._plan.deployment.components[recipe.component_name]
-            self._components.configure(recipe, deployed.configuration_update)
+            self._configure(recipe, deployed.configuration_update)
         await self._server.start()
         self._iot_core.start()
         self._components.socket = self._server.path
@@ -61,12 +64,15 @@ class Nucleus:
             await self._token_exchange.start()
             self._components.more_environment = self._token_exchange.environment
         for recipe in self._plan.recipes:
+            self._folders.clear_way(recipe)
             self._components.add(recipe)
         lifecycles = self._components.lifecycles
         self._status = StatusFile(self._folders.root / "status.json", lifecycles.values())
         rotation = LogRotation(self._folders.logs, self._plan.log_limit_bytes)
         for keep in (self._status.keep(), rotation.keep(), self._deployer.keep()):
-            self._keeping.append(asyncio.get_running_loop().create_task(keep))
+            task = asyncio.get_running_loop().create_task(keep)
+            task.add_done_callback(_tell_of_end)
+            self._keeping.append(task)
         self._components.start(lifecycles)
         self._command_line.open(self._server.path)
 
@@ -110,6 +116,23 @@ class Nucleus:
         }
         log.warning("%d %s subscriptions are lost, and nobody is told", lose[kind](), kind)
 
+    def _configure(self, recipe: Recipe, update: ConfigurationUpdate) -> None:
+        """Bring a configuration in line; a disk that does not take it keeps no component from its work."""
+        try:
+            self._components.configure(recipe, update)
+        except OSError as error:
+            log.error(
+                "the configuration of %s cannot be kept (%s); it is in force, but the next start "
+                "makes it anew",
+                *(recipe.component_name, error),
+            )
+
     def _changed(self) -> None:
         if self._status is not None:
             self._status.changed()
+
+
+def _tell_of_end(task: "asyncio.Task[None]") -> None:
+    """A task that was to run for ever and ended by itself is said in the log."""
+    if not task.cancelled():
+        log.error("the nucleus no longer does all of its work: %r", task.exception())

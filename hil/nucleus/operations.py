@@ -7,7 +7,7 @@ import msgspec
 
 from hil.nucleus import requests
 from hil.nucleus.authorization import CLI, PUBSUB, demand
-from hil.nucleus.call import Answer, Call
+from hil.nucleus.call import Answer, Call, Json
 from hil.nucleus.cloud_link import CloudLink
 from hil.nucleus.configuration_store import CANNOT_UPDATE, ConfigurationStore
 from hil.nucleus.configuration_tree import KeyPath
@@ -19,6 +19,7 @@ from hil.nucleus.pubsub import PubSub, Subscription
 from hil.nucleus.wire import NAMESPACE
 
 NUCLEUS_NAMES = ("aws.greengrass.Nucleus", "aws.greengrass.NucleusLite")
+MAX_TIMESTAMP_S = 10_000_000_000  # in the year 2286; what is beyond could never be changed again
 _CANNOT_PUBLISH = "Failed to publish the message."
 _CANNOT_UPDATE_STATE = "Failed to update the lifecycle state."
 
@@ -139,9 +140,14 @@ class OperationTable:
         request = requests.read(requests.UpdateConfiguration, call.body)
         if isinstance(request.timestamp, int) and not self._dialect.takes_integer_timestamp:
             raise requests.invalid_update()
+        if not 0 <= request.timestamp <= MAX_TIMESTAMP_S:
+            raise requests.invalid_update()
+        return self._update(call.component, request)
+
+    async def _update(self, component: str, request: requests.UpdateConfiguration) -> Json:
         path, value = tuple(request.key_path), request.value_to_merge
         try:
-            self._configurations.update(call.component, path, value, float(request.timestamp))
+            await self._configurations.update(component, path, value, float(request.timestamp))
         except RecursionError as error:
             raise ServiceError(CANNOT_UPDATE) from error
         return {}

@@ -140,11 +140,24 @@ def load_recipe(path: Path, typed_scalars: bool = True) -> Recipe:
     return msgspec.structs.replace(recipe, component_configuration=configuration)
 
 
-def load_recipes(folder: Path, typed_scalars: bool = True) -> dict[tuple[str, str], Recipe]:
-    """All recipes of a folder by name and version; RecipeError if one is wrong or comes twice."""
+def load_recipes(
+    folder: Path,
+    typed_scalars: bool = True,
+    damaged: Callable[[Path, RecipeError], None] | None = None,
+) -> dict[tuple[str, str], Recipe]:
+    """All recipes of a folder by name and version; RecipeError if one comes twice or is wrong.
+
+    With `damaged`, that is called for a wrong one instead.
+    """
     recipes: dict[tuple[str, str], Recipe] = {}
     for path in sorted(folder.glob("*.yaml")):
-        recipe = load_recipe(path, typed_scalars)
+        try:
+            recipe = load_recipe(path, typed_scalars)
+        except RecipeError as error:
+            if damaged is None:
+                raise
+            damaged(path, error)
+            continue
         key = (recipe.component_name, recipe.component_version)
         if key in recipes:
             raise RecipeError(f"{path} at /ComponentVersion: {key[0]} {key[1]} is there already")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from hil.nucleus.damaged_files import clear_file
 from hil.nucleus.last_words import read_last_words
 from hil.nucleus.lifecycle import ComponentLifecycle
 from hil.nucleus.processes import members_of, usage
@@ -24,6 +25,7 @@ class StatusFile:
 
     def __init__(self, path: Path, components: Collection[ComponentLifecycle]) -> None:
         self._path = path
+        clear_file(path)
         self._components = components
         self._greatest_mib: dict[str, float] = {}
         self._members: dict[int, list[int]] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.nucleus.configuration_store import ConfigurationStore
+from hil.nucleus.damaged_files import make_folder
 from hil.nucleus.dialect import Dialect
 from hil.nucleus.errors import ResourceNotFoundError
 from hil.nucleus.lifecycle import Surroundings
@@ -58,8 +59,12 @@ class Folders:
 
     def make(self) -> None:
         """Make the folders that are written into."""
-        for name in ("work", "logs", "installed", "configuration"):
-            (self.root / name).mkdir(parents=True, exist_ok=True)
+        for name in ("work", "logs", "installed", "configuration", "artifacts-unarchived"):
+            make_folder(self.root / name)
+
+    def clear_way(self, recipe: Recipe) -> None:
+        """Set aside what stands in the way of a component's unpacked artifacts."""
+        make_folder(self.unarchived(recipe), levels=2)
 
 
 def new_token() -> str:

@@ -64,24 +64,33 @@ def begin_run(folder: Path, sources: Iterable[Path]) -> None:
     for name in KEPT:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name in BEGUN_ANEW:
-        (folder / name).unlink(missing_ok=True)
+        _forget(folder / name)
     for log in (folder / "logs").glob("*.log"):
         _rotate(log)
     digest = _digest_of(sources)
     known = folder / "nucleus" / "recipes.sha256"
-    if not known.is_file() or known.read_text() != digest:
+    if not known.is_file() or known.read_bytes() != digest.encode():
         shutil.rmtree(folder / "nucleus" / "configuration", ignore_errors=True)
         for kept in (folder / "nucleus" / "work").glob("*/configuration.last-good.json"):
-            kept.unlink()
+            _forget(kept)
+        _forget(known)
         known.write_text(digest)
 
 
 def next_part_number(folder: Path) -> int:
     """The number that the plant's counter goes on with: after the last one of the run before."""
     try:
-        return int(json.loads((folder / "plant.json").read_text())["last_number"]) + 1
-    except (OSError, ValueError, KeyError):
+        plant = json.loads((folder / "plant.json").read_text())
+        return int(plant["last_number"]) + 1
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 1
+
+
+def _forget(path: Path) -> None:
+    """Take away what a run makes anew; a folder in its place goes, too."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def _rotate(log: Path) -> None:

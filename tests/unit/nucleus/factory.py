@@ -106,11 +106,15 @@ class RunningNucleus:
         """The component's entry in the status file; empty before there is one."""
         try:
             status = json.loads((self.root / "status.json").read_text())
-        except FileNotFoundError:
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+        ):  # not written yet, or damaged before the start
             return {}
-        entry: Json = (
-            status["components"].get(name, {}) if status["pid"] == self.process.pid else {}
-        )
+        if not isinstance(status, dict) or status["pid"] != self.process.pid:
+            return {}
+        entry: Json = status["components"].get(name, {})
         return entry
 
     def log(self, name: str) -> str:

@@ -30,6 +30,10 @@ def kill(running: RunningNucleus, name: str) -> None:
     os.killpg(os.getpgid(running.component(name)["pid"]), signal.SIGKILL)
 
 
+def has_another_process(running: RunningNucleus, before: int) -> bool:
+    return running.component(BELOW)["pid"] not in (None, before)
+
+
 def all_run(running: RunningNucleus) -> bool:
     return all(running.component(name).get("state") == "RUNNING" for name in (BELOW, ABOVE, TOP))
 
@@ -39,7 +43,9 @@ def is_up_again(running: RunningNucleus, name: str, restarts: int) -> bool:
     return bool(entry.get("restarts") == restarts and entry["state"] == "RUNNING")
 
 
-def is_down_for_good(entry: Json) -> bool:
+def is_down(running: RunningNucleus, name: str) -> bool:
+    """Whether it is down with a reason, and not about to be started."""
+    entry: Json = running.component(name)
     return bool(entry.get("state") == "FINISHED" and entry["pid"] is None and entry.get("reason"))
 
 
@@ -49,7 +55,7 @@ def test_what_depends_hard_stops_with_its_dependency_and_stays_down(tmp_path: Pa
         kill(running, BELOW)
         wait_until(partial(is_up_again, running, BELOW, 1))
         for name, dependency in ((ABOVE, BELOW), (TOP, ABOVE)):
-            wait_until(lambda name=name: is_down_for_good(running.component(name)))
+            wait_until(partial(is_down, running, name))
             assert dependency in running.component(name)["reason"]
         assert restart(["--root", str(running.root), ABOVE]) == 0
         running.wait_for_state(ABOVE, "RUNNING")
@@ -74,7 +80,7 @@ def test_a_dependency_that_ends_well_takes_what_is_bound_to_it_along(tmp_path: P
     with nucleus(tmp_path, [below, above, top], dialect="lite") as running:
         wait_until(lambda: all_run(running))
         (running.root / "work" / BELOW / "end").touch()
-        wait_until(lambda: is_down_for_good(running.component(TOP)))
+        wait_until(partial(is_down, running, TOP))
 
 
 def test_a_restart_that_is_asked_for_restarts_what_is_bound_and_leaves_nothing_down(
@@ -131,12 +137,10 @@ def test_a_fourth_start_within_the_hour_is_refused_and_no_other(waits_s: list[fl
 
 def test_starts_that_were_asked_for_do_not_count(tmp_path: Path) -> None:
     with nucleus(tmp_path, [Component(BELOW, run=FOREVER)], dialect="lite") as running:
-        for round_number in range(4):
-            wait_until(lambda: running.component(BELOW).get("state") == "RUNNING")
-            before = running.component(BELOW)["pid"]
+        for _ in range(4):
+            before = running.wait_for_state(BELOW, "RUNNING")["pid"]
             assert restart(["--root", str(running.root), BELOW]) == 0
-            wait_until(lambda before=before: running.component(BELOW)["pid"] not in (None, before))
-            assert round_number < 4
+            wait_until(partial(has_another_process, running, before))
         running.wait_for_state(BELOW, "RUNNING")
 
 

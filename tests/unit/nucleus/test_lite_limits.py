@@ -1,6 +1,8 @@
 """What Nucleus Lite 2.6.0 refused of recipes, configurations and requests is refused, in its words."""
 
 import json
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -144,24 +146,19 @@ def test_a_request_or_an_answer_with_too_much_in_it_is_refused(
         client_of(serving) as client,
     ):
         assert client.get_configuration(key_path=["few"]).value == {"a": 1}
-        for ask in (
+        update = {"key_path": ["few"], "value_to_merge": many}
+        now = datetime.now(timezone.utc)
+        asks: list[Callable[[], object]] = [
             lambda: client.get_configuration(key_path=["many"]),
-            lambda: client.update_configuration(
-                key_path=["few"], value_to_merge=many, timestamp=_now()
-            ),
-        ):
+            lambda: client.update_configuration(**update, timestamp=now),
+        ]
+        for ask in asks:
             if refused:
                 with pytest.raises(model.ServiceError):
                     ask()
             else:
                 ask()
         assert client.get_configuration(key_path=["few", "a"]).value == {"a": 1}
-
-
-def _now() -> Any:
-    from datetime import datetime, timezone
-
-    return datetime.now(timezone.utc)
 
 
 def refused_start(folder: Path, component: Component, merge: Json | None = None) -> str:
