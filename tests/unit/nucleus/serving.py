@@ -84,8 +84,8 @@ class Serving:
         self.store = ConfigurationStore(folder / "configuration")
         for name, values in configurations.items():
             self.store.deploy(name, values, {}, at_s=0.0)
-        self._table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
-        self.server = IpcServer(folder, self._table, dialect)
+        self.table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
+        self.server = IpcServer(folder, self.table, dialect)
         self._loop = asyncio.new_event_loop()
 
     @property
@@ -95,11 +95,11 @@ class Serving:
 
     def lose_local_subscriptions(self) -> int:
         """As Lite when ggpubsubd restarts; on the event loop."""
-        return self._table.lose_local_subscriptions()
+        return self.table.lose_local_subscriptions()
 
     def lose_cloud_subscriptions(self) -> int:
         """As Lite when iotcored restarts; on the event loop."""
-        return self._table.lose_cloud_subscriptions()
+        return self.table.lose_cloud_subscriptions()
 
     def call(self, work: Callable[[], Any]) -> Any:
         """Run a function on the event loop and return what it does."""
@@ -121,7 +121,7 @@ class Serving:
             self._run(self.server.start())
             yield self
             self._run(self.server.stop())
-            self.call(self._table.close)
+            self.call(self.table.close)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
