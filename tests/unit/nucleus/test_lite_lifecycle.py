@@ -142,6 +142,8 @@ def test_starts_that_were_asked_for_do_not_count(tmp_path: Path) -> None:
             assert restart(["--root", str(running.root), BELOW]) == 0
             wait_until(partial(has_another_process, running, before))
         running.wait_for_state(BELOW, "RUNNING")
+        kill(running, BELOW)
+        wait_until(partial(is_up_again, running, BELOW, 1))
 
 
 @pytest.mark.parametrize("dialect", ["classic", "lite"])

@@ -85,6 +85,10 @@ def test_a_recipe_with_as_many_subobjects_as_lite_counts_is_refused_and_one_fewe
     assert f"Found {MAX_SUBOBJECTS + 1}" in words
 
 
+def test_the_number_of_subobjects_is_the_measured_one() -> None:
+    assert MAX_SUBOBJECTS == 254  # 255 is Lite's GG_MAX_OBJECT_SUBOBJECTS
+
+
 def test_a_map_counts_twice_and_a_comment_does_not_count() -> None:
     room = (MAX_SUBOBJECTS - count_subobjects(with_configuration({}))) // 2
     many = {f"key{number}": number for number in range(room)}
