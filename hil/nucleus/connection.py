@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
             frame = self._next_frame() if self._listens() else None
             if frame is not None:
                 self._handle(wire.read(decode(frame), self._dialect.common_headers_only))
-            more = self._listens() and self._has_whole_frame()
+            more = self._listens() and self._whole_frame_bytes() > 0
         except ProtocolError as error:
             log.warning("connection of %s closed: %s", self.component or "nobody", error)
             self.close()
@@ -119,19 +119,20 @@ class Connection(asyncio.Protocol):
     def _listens(self) -> bool:
         return self._transport is not None and not self._is_refused
 
-    def _has_whole_frame(self) -> bool:
+    def _whole_frame_bytes(self) -> int:
+        """The length of the first frame if it is whole, else 0."""
         unread = self._unread
         if len(unread) < PRELUDE_BYTES:
-            return False
-        return len(unread) >= frame_length(unread, self._dialect.largest_packet_bytes)
+            return 0
+        total = frame_length(unread, self._dialect.largest_packet_bytes)
+        return total if len(unread) >= total else 0
 
     def _next_frame(self) -> bytes | None:
-        if not self._has_whole_frame():
+        total = self._whole_frame_bytes()
+        if not total:
             return None
-        unread = self._unread
-        total = frame_length(unread, self._dialect.largest_packet_bytes)
-        frame = bytes(unread[:total])
-        del unread[:total]
+        frame = bytes(self._unread[:total])
+        del self._unread[:total]
         return frame
 
     def _say_nothing_came(self) -> None:
