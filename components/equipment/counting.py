@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from equipment.links.counter_steps import step_between, top_between
 from equipment.links.link import CounterSeen, TagsRead
 
-What = Literal["start", "part", "restart", "known"]
+What = Literal["start", "part", "wrap", "restart", "known"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Counting:
     def __init__(self) -> None:
         self.since_monotonic_ns = 0
         self.last: Count | None = None
+        self.ended: Count | None = None  # the top, if the last step wrapped and none told it
         self._read_earlier: Count | None = None
 
     def connected(self, monotonic_ns: int) -> None:
         """A new connection: the next value seen is where the counter stands."""
         self.since_monotonic_ns = monotonic_ns
         self.last = None
+        self.ended = None
         self._read_earlier = None
 
     def see(self, seen: CounterSeen) -> What:
@@ -35,13 +38,20 @@ class Counting:
         last, self.last = self.last, Count(seen.counter, seen.counted_utc_ns)
         if last is None:
             return "start"
-        if seen.counter == last.counter:
+        self.ended = None
+        step = step_between(last.counter, seen.counter)
+        if step == "same":
             return "known"
-        if seen.counter < last.counter:
+        if step == "forward":
+            return "part"
+        self._read_earlier = None
+        if step == "restart":
             self.since_monotonic_ns = seen.received_monotonic_ns
-            self._read_earlier = None
             return "restart"
-        return "part"
+        top = top_between(last.counter, seen.counter)
+        if top is not None and top != last.counter:
+            self.ended = Count(top, last.counted_utc_ns)
+        return "wrap"
 
     def announce(self, read: TagsRead | None) -> Count | None:
         """What to announce: the last part told, or a value that was read an announcement ago.

@@ -1,7 +1,7 @@
 """The gate's dry run: parts that nobody counted go through the hand-shake, one after the other.
 
-A trial's number is of a range that no counter reaches; the PLC takes it into its gate's logic only if no
-counted part is under way. Pure: orders and answers are handed out and in, with the time.
+A trial's number is far above the PLC's counter; the PLC takes it into its gate's logic only if no counted
+part is under way. Pure: orders and answers are handed out and in, with the time.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from sightline.messages import GateAction, GateTrial
 
 FIRST_NUMBER = 4_000_000_000
 NUMBERS = 294_000_000
+CLEARANCE = 1_000_000
 ORDER_WITHIN_NS = 1_000_000_000
 ECHO_TIMEOUT_NS = 3_000_000_000
 TRIAL_TIMEOUT_NS = 15_000_000_000
@@ -19,9 +20,9 @@ Ordered = Literal["ok", "reject"]
 EXPECTED: dict[Ordered, GateAction] = {"ok": "passed", "reject": "rejected"}
 
 
-def is_trial(part_number: int) -> bool:
-    """Whether the number is a trial's, and no part's."""
-    return part_number >= FIRST_NUMBER
+def is_in_reach(counter: int) -> bool:
+    """Whether the PLC counts so high that a trial's number could soon be a part's, or just was one."""
+    return counter >= FIRST_NUMBER - CLEARANCE
 
 
 def first_number(utc_ns: int) -> int:

@@ -1,6 +1,5 @@
 """Carries out `gate_dry_run`: refuses it while production runs, drives it, and tells what came of it."""
 
-import contextlib
 import logging
 import threading
 from collections import deque
@@ -9,19 +8,24 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from equipment.dry_run import DryRun, first_number, is_trial, judged
-from equipment.links.link import MachineLink, OutcomesRead
+from equipment.dry_run import DryRun, first_number, is_in_reach, judged
+from equipment.links.link import OutcomesRead, VerdictOrder
 from sightline.bus import Bus
 from sightline.clock import Clock
 from sightline.commands import ANSWERS_KEPT, arguments_of, refuse_late
 from sightline.configuration import Configuration
-from sightline.errors import CommandError, SightlineError, TransportError
+from sightline.errors import CommandError, SightlineError
+from sightline.health import Health
 from sightline.messages import CommandAccepted, CommissioningStep, GateTrial
+from sightline.texts import cut
 from sightline.topics import COMMISSIONING_STEP, EQUIPMENT
 
 log = logging.getLogger(__name__)
 QUIET_NS = 10_000_000_000
 KIND = "gate_dry_run"
+NOT_TOLD = "dry-run-not-told"
+TRIALS_KEPT = 256  # more than the PLC keeps outcomes of
+LONGEST_TEXT = 2000
 
 
 class DryRunArguments(Configuration, frozen=True, kw_only=True):
@@ -33,14 +37,20 @@ class DryRunArguments(Configuration, frozen=True, kw_only=True):
 class DryRunDesk:
     """Used by the component's main thread; answers go to the cloud from a thread of their own."""
 
-    def __init__(self, bus: Bus, clock: Clock, station_id: str) -> None:
+    def __init__(self, bus: Bus, clock: Clock, health: Health, station_id: str) -> None:
         self._bus = bus
         self._clock = clock
+        self._health = health
         self._station_id = station_id
         self._run: DryRun | None = None
         self._command: CommandAccepted | None = None
         self._taken_ids: deque[str] = deque(maxlen=ANSWERS_KEPT)
+        self._trial_numbers: deque[int] = deque(maxlen=TRIALS_KEPT)
         self._last_part_ns: int | None = None
+
+    def is_trial(self, part_number: int) -> bool:
+        """Whether the number is a trial's of this station, and no part's."""
+        return part_number in self._trial_numbers
 
     def part_came(self, production: bool) -> None:
         """The PLC counted a part; in production that ends a run."""
@@ -64,14 +74,15 @@ class DryRunDesk:
         self._run = DryRun(first_number(self._clock.utc_ns()), asked.parts)
         log.info("gate dry run", extra={"parts": asked.parts, "by": command.issued_by})
 
-    def tick(self, link: MachineLink) -> None:
+    def tick(self, request: Callable[[VerdictOrder], None]) -> None:
         """Order the next trial when due; tell the result when all are through."""
         if self._run is None:
             return
         now_ns = self._clock.monotonic_ns()
         order = self._run.next_order(now_ns)
         if order is not None:
-            link.request(order)
+            self._trial_numbers.append(order.part_number)
+            request(order)
         elif self._run.is_over(now_ns):
             is_good, text = judged(self._run.told())
             self._end("done" if is_good else "failed", text)
@@ -80,7 +91,7 @@ class DryRunDesk:
         """Whether the echo is a trial's."""
         if self._run is not None:
             self._run.see_echo(part_number, self._clock.monotonic_ns())
-        return is_trial(part_number)
+        return self.is_trial(part_number)
 
     def see_outcomes(self, reading: OutcomesRead) -> None:
         """What the PLC's gate did, with trials among it."""
@@ -122,20 +133,31 @@ class DryRunDesk:
             component=EQUIPMENT,
             result="done" if result == "done" else "failed",
             at_utc_ns=self._clock.utc_ns(),
-            text=text,
+            text=cut(text, LONGEST_TEXT),
             trials=trials,
         )
         in_background(lambda: self._publish(step))
 
     def _publish(self, step: CommissioningStep) -> None:
-        with contextlib.suppress(TransportError):
+        try:
             self._bus.publish(COMMISSIONING_STEP, step)
+            self._health.clear_fault(NOT_TOLD)
+        except Exception as error:  # its thread ends here, and nobody else would hear of it
+            log.exception("the result of the dry run is not told")
+            self._health.raise_fault(
+                NOT_TOLD,
+                f"The result of the gate's dry run {step.command_id} could not be told "
+                f"({type(error).__name__}: {error}). Start the dry run again.",
+                "warning",
+            )
 
 
-def why_none(link_is_up: bool, takes_dry_runs: bool) -> str:
+def why_none(link_is_up: bool, takes_dry_runs: bool, counter: int | None) -> str:
     """Why the PLC can take no dry run; nothing if it can."""
     if not link_is_up:
         return "the PLC is away"
+    if counter is not None and is_in_reach(counter):
+        return f"the PLC's counter stands at {counter}, among the numbers of dry runs: set it back first"
     if not takes_dry_runs:
         return "no register for the dry run is configured (dryRun of the link's nodes or registers)"
     return ""

@@ -3,18 +3,28 @@
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from equipment.configuration import EquipmentConfiguration
-from equipment.counting import Counting
-from equipment.dry_run import is_trial
+from equipment.counting import Count, Counting
 from equipment.dry_run_desk import DryRunDesk, why_none
-from equipment.gate import MissedInARow, line_stop_in_words, new_outcomes, order_of
+from equipment.gate import (
+    OWN_COUNT,
+    TOO_LATE,
+    MissedInARow,
+    line_stop_in_words,
+    new_outcomes,
+    order_of,
+)
 from equipment.links.link import (
     Beat,
     CounterSeen,
     LineStopSeen,
     LinkDown,
+    LinkFault,
     LinkUp,
     MachineLink,
     OutcomesRead,
@@ -27,12 +37,15 @@ from equipment.links.link import (
     VerdictTooLate,
 )
 from equipment.links.registry import open_link
+from equipment.links.told import LONGEST_TEXT, UNREADABLE
 from equipment.modes import Modes
 from equipment.poller import Poller
 from equipment.schedule import Every
+from equipment.timeliness import Timeliness
 from sightline.bus import Delivery
 from sightline.clock import boot_id
-from sightline.errors import MessageError, TransportError
+from sightline.codec import encode
+from sightline.errors import MessageError, NucleusGoneError, TransportError
 from sightline.messages import (
     CommandAccepted,
     CounterAnnounced,
@@ -55,6 +68,11 @@ from sightline.topics import (
 log = logging.getLogger(__name__)
 GREATEST_UNDER_WAY = 1000
 BYPASS_WITHIN_NS = 500_000_000
+COUNTED_BY_STATION = "counted-by-station"
+COUNTER_UNREADABLE = "counter-unreadable"
+VERDICTS_LATE = "verdicts-late"
+PLC_TEXT = "plc-text"
+NOT_HANDLED = "event-not-handled"
 
 
 class Equipment:
@@ -65,13 +83,16 @@ class Equipment:
         self._health = context.health
         self._link = link
         self._counting = Counting()
-        self._modes = Modes(context.work_folder / "mode.txt", context.health)
+        self._modes = Modes(context.work_folder / "mode.txt", context.health, context.clock)
+        self._timeliness = Timeliness()
+        self._link_faults: set[str] = set()
+        self._count_id = 0
         self._let_through: deque[int] = deque(maxlen=GREATEST_UNDER_WAY)
         self._link_is_up = False
         self._outcome_counter: int | None = None
         self._repeat_outcomes = True
         self._unpublished: deque[GateActed] = deque()
-        self._dry_runs = DryRunDesk(context.bus, context.clock, context.station_id)
+        self._dry_runs = DryRunDesk(context.bus, context.clock, context.health, context.station_id)
         self._configure(context.configuration)
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Delivery: self._deliver,
@@ -79,7 +100,8 @@ class Equipment:
             TagsRead: self._take_readings,
             OutcomesRead: self._take_outcomes,
             VerdictEchoed: self._see_echo,
-            VerdictTooLate: lambda event: self._refuse(event.order.part_number, event.reason),
+            VerdictTooLate: self._see_not_written,
+            LinkFault: self._see_link_fault,
             LineStopSeen: self._see_line_stop,
             LinkUp: self._link_up,
             LinkDown: self._link_down,
@@ -94,17 +116,29 @@ class Equipment:
         handler = self._handlers.get(type(event))
         if handler is None:
             log.warning("unknown event", extra={"event": repr(event)})
-        else:
+            return
+        try:
             handler(event)
+        except NucleusGoneError:
+            raise
+        except Exception as error:
+            log.exception("event not handled", extra={"event": f"{event!r:.500}"})
+            self._health.count("events_not_handled")
+            self._health.raise_fault(
+                NOT_HANDLED,
+                f"A {type(event).__name__} could not be handled ({type(error).__name__}: {error}) and is "
+                "dropped. Report this with the component's log.",
+            )
 
     def tick(self) -> float:
         """Beat, poll and announce when due; returns the seconds until the next of these."""
         now_ns = self._context.clock.monotonic_ns()
+        self._modes.tick()
         if self._heartbeat.due(now_ns):
             # from here, not from the link's thread: it means that this loop runs
             self._link.request(Beat())
             self._publish_outcomes()
-            self._dry_runs.tick(self._link)
+            self._dry_runs.tick(self._order)
         if self._sampling.due(now_ns):
             self._begin_interval()
         if self._announcing.due(now_ns):
@@ -146,15 +180,29 @@ class Equipment:
             self._link.request(ReadOutcomes())
         elif isinstance(delivery.message, StationMode):
             self._modes.hear(delivery.message)
+            self._show_ready()
         elif isinstance(delivery.message, CommandAccepted):
-            lacking = why_none(self._link_is_up, self._configuration.link.takes_dry_runs)
-            self._dry_runs.take(delivery.message, lacking, self._modes.lets_parts_through)
+            lacking = self._why_no_dry_run()
+            self._dry_runs.take(delivery.message, lacking, self._modes.counts_as_production)
+
+    def _why_no_dry_run(self) -> str:
+        last = self._counting.last
+        return why_none(
+            self._link_is_up,
+            self._configuration.link.takes_dry_runs,
+            None if last is None else last.counter,
+        )
 
     def _see_echo(self, echoed: VerdictEchoed) -> None:
         if not self._dry_runs.see_echo(echoed.part_number):
             self._health.count("verdicts_taken_by_plc")
 
+    def _order(self, order: VerdictOrder) -> None:
+        """Hand an order over, void in any count of the PLC's but the one that is known here."""
+        self._link.request(replace(order, count_id=self._count_id))
+
     def _forward(self, judged: PartJudged) -> None:
+        self._show_who_counts(judged)
         order = order_of(
             judged,
             boot_id=boot_id(),
@@ -165,14 +213,73 @@ class Equipment:
         )
         if judged.part.part_number in self._let_through:
             order = "the bypass let its part through when it was counted"
+        if not self._link_is_up:
+            order = "the PLC is away"
         if isinstance(order, VerdictOrder):
-            self._link.request(order)
+            self._order(order)
             self._health.count("verdicts_forwarded")
+            self._timeliness.see_in_time()
         else:
             self._refuse(judged.part.part_number, order)
+            if order == TOO_LATE and judged.gap_from is None:
+                self._see_late(judged.deadline_monotonic_ns)
+        self._show_timeliness()
+
+    def _show_who_counts(self, judged: PartJudged) -> None:
+        if judged.counted_by == "plc":
+            self._health.clear_fault(COUNTED_BY_STATION)
+        elif not judged.replayed and self._health.raise_fault(COUNTED_BY_STATION, OWN_COUNT):
+            log.error("the station counts the parts itself; no verdict goes to the PLC")
+
+    def _see_not_written(self, event: VerdictTooLate) -> None:
+        order = event.order
+        self._refuse(order.part_number, event.reason)
+        if event.is_late and not order.dry_run:
+            self._see_late(order.not_after_monotonic_ns, after_all=True)
+            self._show_timeliness()
+
+    def _see_late(self, until_ns: int, after_all: bool = False) -> None:
+        now_ns = self._context.clock.monotonic_ns()
+        late_ms = max(0.0, (now_ns - until_ns) / 1e6)
+        see = self._timeliness.see_late_after_all if after_all else self._timeliness.see_late
+        see(late_ms, now_ns)
+
+    def _show_timeliness(self) -> None:
+        if not self._timeliness.are_late:
+            self._health.clear_fault(VERDICTS_LATE)
+        elif self._health.raise_fault(VERDICTS_LATE, self._timeliness.in_words()):
+            log.error("verdicts are late", extra={"reason": self._timeliness.in_words()})
+        self._show_ready()
+
+    def _show_ready(self) -> None:
+        """Ready is who does all of its part: counts, and orders in time what is judged."""
+        self._health.set_ready(
+            self._link_is_up
+            and self._counting.last is not None
+            and COUNTER_UNREADABLE not in self._link_faults
+            and self._modes.is_known
+            and not self._timeliness.are_late
+        )
+
+    def _see_link_fault(self, event: LinkFault) -> None:
+        if event.text:
+            self._link_faults.add(event.code)
+            if self._health.raise_fault(event.code, event.text):
+                log.error("the link has a fault", extra={"code": event.code, "reason": event.text})
+        elif event.code in self._link_faults:
+            self._link_faults.remove(event.code)
+            self._health.clear_fault(event.code)
+            if event.code == COUNTER_UNREADABLE:
+                self._announce()
+        self._show_ready()
 
     def _count_missed(self, judged: PartJudged) -> None:
-        if self._missed.see(judged):
+        over_this_connection = (
+            self._link_is_up
+            and judged.boot_id == boot_id()
+            and judged.triggered_monotonic_ns >= self._counting.since_monotonic_ns
+        )
+        if over_this_connection and self._missed.see(judged):
             log.error("too many parts missed in a row; asking for a line-stop")
             self._health.count("line_stops_asked_for")
             self._link.request(StopLine())
@@ -191,67 +298,99 @@ class Equipment:
     def _link_up(self, event: LinkUp) -> None:
         self._link_is_up = True
         self._repeat_outcomes = True
+        self._count_id = event.count_id
         self._counting.connected(event.connected_monotonic_ns)
         self._health.clear_fault("plc-away")
+        self._show_ready()
         log.info("PLC connected")
 
     def _link_down(self, event: LinkDown) -> None:
         self._link_is_up = False
         self._dry_runs.link_lost()
-        self._health.set_ready(False)
+        for code in self._link_faults:
+            self._health.clear_fault(code)
+        self._link_faults.clear()
+        self._show_ready()
         if self._health.raise_fault("plc-away", event.reason):
             log.error("PLC is away", extra={"reason": event.reason})
 
     def _see_counter(self, seen: CounterSeen) -> None:
         what = self._counting.see(seen)
+        self._count_id = seen.count_id
         if what in ("start", "restart"):
             self._let_through.clear()  # the numbers may come again
+        if what in ("wrap", "restart"):
+            self._poller.last_read = None
         if what == "start" or (what == "restart" and seen.counter == 0):
             self._announce()
-            self._health.set_ready(True)
         elif what != "known":
             self._trigger(seen)
         if what == "restart":
             log.error("the PLC's counter ran backwards", extra={"counter": seen.counter})
             self._health.count("counter_restarts")
+        self._show_ready()
 
     def _trigger(self, seen: CounterSeen) -> None:
         self._health.count("parts_triggered")
-        self._dry_runs.part_came(self._modes.lets_parts_through)
+        self._dry_runs.part_came(self._modes.counts_as_production)
         if self._modes.bypasses:
             self._bypass(seen)
-        self._publish(
-            PART_TRIGGERED,
-            PartTriggered(
-                station_id=self._context.station_id,
-                counter=seen.counter,
-                counted_utc_ns=seen.counted_utc_ns,
-                received_monotonic_ns=seen.received_monotonic_ns,
-                boot_id=boot_id(),
-                belt_speed_mps=seen.belt_speed_mps,
-                product=self._configuration.products.get(seen.product, seen.product),
-                lot=seen.lot,
-            ),
+        if self._counting.ended is not None:  # parts up to the top of the counter were not told
+            self._tell_counter(self._counting.ended)
+        triggered = PartTriggered(
+            station_id=self._context.station_id,
+            counter=seen.counter,
+            counted_utc_ns=seen.counted_utc_ns,
+            received_monotonic_ns=seen.received_monotonic_ns,
+            boot_id=boot_id(),
+            delay_ms=seen.delay_ms,
+            belt_speed_mps=seen.belt_speed_mps,
+            product=self._configuration.products.get(seen.product, seen.product),
+            lot=seen.lot,
         )
+        self._publish_trigger(triggered)
+
+    def _publish_trigger(self, triggered: PartTriggered) -> None:
+        """Tell of a part, without the PLC's texts if these cannot be told: then it is never ok."""
+        untold = [name for name in ("product", "lot") if getattr(triggered, name) == UNREADABLE]
+        try:
+            encode(triggered)
+        except (MessageError, UnicodeError) as error:
+            log.error("the PLC's texts cannot be told", extra={"error": str(error)})
+            untold = ["product", "lot"]
+            triggered = msgspec.structs.replace(triggered, product=UNREADABLE, lot=UNREADABLE)
+        if untold:
+            self._health.raise_fault(
+                PLC_TEXT,
+                f"The PLC's {' and '.join(untold)} cannot be used: unreadable, longer than {LONGEST_TEXT} "
+                "characters, or with control characters. Parts are told without, and none of an unknown "
+                "product passes. Correct the text at the PLC.",
+            )
+        else:
+            self._health.clear_fault(PLC_TEXT)
+        self._publish(PART_TRIGGERED, triggered)
 
     def _bypass(self, seen: CounterSeen) -> None:
         """Let a part through at once, whatever is found on it, and be the station's rest alive or not."""
         self._let_through.append(seen.counter)
         not_after_ns = seen.received_monotonic_ns + BYPASS_WITHIN_NS
-        self._link.request(VerdictOrder(seen.counter, "ok", not_after_ns))
+        self._order(VerdictOrder(seen.counter, "ok", not_after_ns))
         self._health.count("parts_bypassed")
 
     def _announce(self) -> None:
         count = self._counting.announce(self._poller.last_read) if self._link_is_up else None
         if count is not None:
-            self._publish(
-                COUNTER_ANNOUNCED,
-                CounterAnnounced(
-                    station_id=self._context.station_id,
-                    counter=count.counter,
-                    counted_utc_ns=count.counted_utc_ns,
-                ),
-            )
+            self._tell_counter(count)
+
+    def _tell_counter(self, count: Count) -> None:
+        self._publish(
+            COUNTER_ANNOUNCED,
+            CounterAnnounced(
+                station_id=self._context.station_id,
+                counter=count.counter,
+                counted_utc_ns=count.counted_utc_ns,
+            ),
+        )
 
     def _begin_interval(self) -> None:
         for batch in self._poller.interval(self._link_is_up, self._context.clock.utc_ns()):
@@ -272,6 +411,7 @@ class Equipment:
         )
         self._outcome_counter, self._repeat_outcomes = reading.counter, False
         self._dry_runs.see_outcomes(reading)
+        is_trial = self._dry_runs.is_trial
         self._unpublished.extend(acted for acted in told if not is_trial(acted.part_number))
         if lost:
             self._health.count("gate_outcomes_lost", lost)
@@ -285,7 +425,7 @@ class Equipment:
     def _publish(self, stream: Stream, message: Message) -> bool:
         try:
             self._context.bus.publish(stream, message)
-        except (TransportError, MessageError) as error:  # a PLC's text may be too long
+        except (TransportError, MessageError, UnicodeError) as error:  # a PLC's text may be any
             self._health.count("messages_not_published")
             log.error("not published", extra={"stream": stream.name, "error": str(error)})
             return False

@@ -3,6 +3,13 @@
 from equipment.links.link import GateRecord, OutcomesRead, VerdictOrder
 from sightline.messages import GateActed, PartJudged
 
+TOO_LATE = "its deadline is over"
+OWN_COUNT = (
+    "The station counts the parts itself (capture's trigger is gpio or interval), and the PLC counts its "
+    "own: one missed edge, and each verdict would go to the next part. So none is written, and the PLC's "
+    "gate rejects each part. Set capture's trigger to `message`, so that a part has the PLC's number."
+)
+
 
 def order_of(
     judged: PartJudged,
@@ -17,6 +24,8 @@ def order_of(
 
     `withheld` says why no ok goes out at present.
     """
+    if judged.counted_by != "plc":
+        return "its number is of the station's own count, which is not the PLC's"
     if judged.replayed:
         return "it is replayed from the ledger; only a fresh verdict may move the gate"
     if judged.boot_id != boot_id:
@@ -25,7 +34,7 @@ def order_of(
         return "its part was counted before this connection; the PLC may have begun to count anew"
     not_after_ns = judged.deadline_monotonic_ns - margin_ns
     if now_ns > not_after_ns:
-        return "its deadline is over"
+        return TOO_LATE
     if judged.verdict == "ok" and withheld:
         return withheld
     if judged.verdict == "ok" and judged.challenge:

@@ -30,6 +30,7 @@ from sightline.topics import (
     PART_JUDGED,
     PART_SETTLED,
     PART_TRIGGERED,
+    STATION_MODE,
     Stream,
     streams_read_by,
 )
@@ -137,6 +138,7 @@ class RunningEquipment:
         self._may_run.set()
         self._thread = threading.Thread(target=self._run, name="equipment", daemon=True)
         self._thread.start()
+        self.tell_mode("production")
 
     def _run(self) -> None:
         component: Equipment = build_equipment(self._context)
@@ -188,10 +190,16 @@ class RunningEquipment:
                 "deadline_monotonic_ns": now + 1_000_000_000,
                 "boot_id": boot_id(),
                 "judged_utc_ns": time.time_ns(),
+                "counted_by": "plc",
                 **more,
             }
         )
         self.exchange.publish(PART_JUDGED, msgspec.json.encode(judged))
+
+    def tell_mode(self, mode: messages.Mode) -> None:
+        """Say in which mode the station is, as the publisher does."""
+        told = messages.StationMode(station_id=STATION, mode=mode, since_utc_ns=time.time_ns())
+        self.exchange.publish(STATION_MODE, msgspec.json.encode(told))
 
     def start_publisher(self) -> None:
         """Say what a publisher says first of all."""

@@ -27,14 +27,20 @@ class Asked:
         self._post = post
         self._clock = clock
         self._verdicts: asyncio.Queue[VerdictOrder] = asyncio.Queue()
+        self._count_id: int | None = None
         self._wishes = {kind: asyncio.Event() for kind in (Beat, ReadTags, ReadOutcomes, StopLine)}
 
     def accept(self, request: Request) -> None:
         """Note a request."""
         if isinstance(request, VerdictOrder):
-            self._verdicts.put_nowait(request)
+            if not self._is_void(request):
+                self._verdicts.put_nowait(request)
         else:
             self._wishes[type(request)].set()
+
+    def begin_count(self, count_id: int) -> None:
+        """The counter's numbers mean other parts from now on; verdicts decided before are void."""
+        self._count_id = count_id
 
     def want_outcomes(self) -> None:
         """The session itself noticed that there are new ones."""
@@ -58,17 +64,25 @@ class Asked:
         """Write each verdict: registers first, strobe last, and neither past its time."""
         while True:
             order = await self._verdicts.get()
-            if self._too_late(order):
+            if self._is_void(order) or self._too_late(order):
                 continue
             await registers(order)
-            if self._too_late(order):
+            if self._is_void(order) or self._too_late(order):
                 continue
             await strobe()
+
+    def _is_void(self, order: VerdictOrder) -> bool:
+        void = order.count_id != self._count_id
+        if void:
+            reason = "it was decided before this connection, or before the counter began anew"
+            self._post(VerdictTooLate(order, reason))
+        return void
 
     def _too_late(self, order: VerdictOrder) -> bool:
         late = self._clock.monotonic_ns() > order.not_after_monotonic_ns
         if late:
-            self._post(VerdictTooLate(order, "its time was over before it could be written"))
+            reason = "its time was over before it could be written"
+            self._post(VerdictTooLate(order, reason, is_late=True))
         return late
 
 

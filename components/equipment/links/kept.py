@@ -1,8 +1,10 @@
 """A link that keeps itself up: a thread with its own loop that connects again and again."""
 
 import asyncio
+import itertools
+import logging
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from equipment.links.asked import Asked, end_all
@@ -12,7 +14,9 @@ from sightline.bus import Inbox
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
+log = logging.getLogger(__name__)
 CLOSE_TIMEOUT_S = 3.0
+MAX_OPENING_TIMEOUTS = 10  # requestTimeoutS times so many: then a server that dribbles is given up
 LEAVE_TIMEOUT_S = 1.2  # longer than any link takes to say goodbye
 
 
@@ -39,8 +43,10 @@ class KeptLink:
         self._kept = configuration
         self._inbox = inbox
         self._clock = clock
+        self._count_ids = itertools.count(1)  # of the link, not of a session: see `LinkUp`
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
+        self._is_closed = threading.Event()
         self._asked: Asked | None = None
         self._thread = threading.Thread(target=self._run, name="machine-link", daemon=True)
 
@@ -50,14 +56,31 @@ class KeptLink:
 
     def request(self, request: Request) -> None:
         """Hand over a request; returns at once."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._accept, request)
+        self._call(self._accept, request)
 
     def close(self) -> None:
         """Leave the PLC and end the thread."""
+        self._is_closed.set()
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._closing.set)
+            self._call(self._closing.set)
             self._thread.join(CLOSE_TIMEOUT_S)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop has ended, or is just being replaced after a failure
+            log.debug("no loop to call", extra={"function": repr(function)})
+
+    async def _open_in_time(self, opening: Coroutine[Any, Any, None]) -> None:
+        """Await all that comes before the work, however slowly the server answers each request."""
+        allowed_s = MAX_OPENING_TIMEOUTS * self._kept.request_timeout_s
+        try:
+            await asyncio.wait_for(opening, allowed_s)
+        except asyncio.TimeoutError as error:
+            raise MachineLinkError(
+                f"the PLC took the call, but was not ready within {allowed_s:g} s "
+                "(ten times requestTimeoutS)"
+            ) from error
 
     async def _connect_and_work(self) -> None:
         """Connect, set `_asked`, work until an error; it is told as `LinkDown`."""
@@ -67,7 +90,7 @@ class KeptLink:
         """Give back what is left of the connection."""
         raise NotImplementedError
 
-    def _in_words(self, error: Exception) -> str:
+    def _in_words(self, error: BaseException) -> str:
         """What went wrong, for the fault."""
         if isinstance(error, asyncio.TimeoutError):
             return f"no answer; allowed are {self._kept.request_timeout_s:g} s (requestTimeoutS)"
@@ -82,15 +105,32 @@ class KeptLink:
             self._inbox.post(VerdictTooLate(request, "the PLC is away"))
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._connect_again_and_again())
-        finally:
-            self._loop.close()
+        """Keep the link for as long as it is wanted; whatever ends the loop is told, and begun again."""
+        backoff = Backoff(self._kept.first_retry_s, self._kept.longest_retry_s)
+        while not self._is_closed.is_set():
+            try:
+                asyncio.set_event_loop(self._loop)
+                self._loop.run_until_complete(self._connect_again_and_again())
+            except BaseException as error:  # noqa: BLE001 a thread that ends would be seen by nobody
+                self._report_failure(error)
+                self._is_closed.wait(backoff.failed())
+            finally:
+                self._loop.close()
+            if not self._is_closed.is_set():
+                self._closing = asyncio.Event()
+                self._loop = asyncio.new_event_loop()
+
+    def _report_failure(self, error: BaseException) -> None:
+        self._asked = None
+        log.error("the link's thread failed", exc_info=error)
+        text = f"{type(error).__name__}: {error}"
+        self._inbox.post(
+            LinkDown(f"{self._kept.endpoint}: the link failed ({text}) and is started again")
+        )
 
     async def _connect_again_and_again(self) -> None:
         backoff = Backoff(self._kept.first_retry_s, self._kept.longest_retry_s)
-        while not self._closing.is_set():
+        while not self._closing.is_set() and not self._is_closed.is_set():
             started_ns = self._clock.monotonic_ns()
             await self._until_closing(self._work_once())
             if self._clock.monotonic_ns() - started_ns > self._kept.longest_retry_s * 1e9:
@@ -100,11 +140,24 @@ class KeptLink:
     async def _work_once(self) -> None:
         try:
             await self._connect_and_work()
-        except Exception as error:  # noqa: BLE001 a broken server makes the clients raise anything
-            self._inbox.post(LinkDown(f"{self._kept.endpoint}: {self._in_words(error)}"))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 a broken server makes the clients raise anything
+            self._inbox.post(LinkDown(f"{self._kept.endpoint}: {self._in_printable_words(error)}"))
         finally:
             self._asked = None
-            await self._leave()
+            try:
+                await self._leave()
+            except Exception:
+                log.exception("the connection could not be closed")
+
+    def _in_printable_words(self, error: BaseException) -> str:
+        try:
+            text = self._in_words(error)
+        except Exception:
+            log.exception("an error that cannot be told")
+            text = type(error).__name__
+        return "".join(character if character.isprintable() else "?" for character in text)
 
     async def _until_closing(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

@@ -15,12 +15,14 @@ class VerdictOrder:
     """Request: write a verdict to the gate, unless it is too late by then.
 
     `dry_run`: no such part was counted; the PLC is told first to take the number as a trial's.
+    `count_id`: the count that it was decided in (see `LinkUp`); in any other one it is void.
     """
 
     part_number: int
     verdict: Verdict
     not_after_monotonic_ns: int
     dry_run: bool = False
+    count_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,14 @@ class MachineLink(Protocol):
 
 @dataclass(frozen=True)
 class LinkUp:
-    """Event: the machine answers."""
+    """Event: the machine answers.
+
+    `count_id` names what the counter's numbers mean from here on: another one with each connection,
+    and each time that the counter begins anew, so that no verdict goes to another part of its number.
+    """
 
     connected_monotonic_ns: int
+    count_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ class LinkDown:
 class CounterSeen:
     """Event: the part counter has this value; the first after `LinkUp` is where it stood.
 
-    `product` and `lot` are as the machine writes them, where it does.
+    `product` and `lot` are as the machine writes them, where it does. `delay_ms`: at most so long
+    before its receipt the part was counted.
     """
 
     counter: int
@@ -86,6 +94,8 @@ class CounterSeen:
     belt_speed_mps: float | None
     product: str = ""
     lot: str = ""
+    count_id: int = 0
+    delay_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -124,10 +134,19 @@ class VerdictEchoed:
 
 @dataclass(frozen=True)
 class VerdictTooLate:
-    """Event: a verdict was not written, because its time was over or the machine away."""
+    """Event: a verdict was not written: its time was over (`is_late`), or it was void, or nobody there."""
 
     order: VerdictOrder
     reason: str
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
+class LinkFault:
+    """Event: something is wrong with a connection that stands; an empty text: it is well again."""
+
+    code: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,24 @@ class ModbusLink(KeptLink):
         self._connection: ModbusConnection | None = None
 
     async def _connect_and_work(self) -> None:
-        self._connection = ModbusConnection(self._configuration)
-        await self._connection.connect()
+        connection = self._connection = ModbusConnection(self._configuration)
         session = ModbusSession(
-            self._connection, self._configuration, self._tags, self._inbox.post, self._clock
+            connection,
+            self._configuration,
+            self._tags,
+            self._inbox.post,
+            self._clock,
+            self._count_ids,
         )
-        self._asked = session.asked  # what is asked for while it opens waits in it
-        await session.open()
+        await self._open_in_time(self._open(connection, session))
         await session.run()
+
+    async def _open(self, connection: ModbusConnection, session: ModbusSession) -> None:
+        await connection.connect()
+        self._asked = (
+            session.asked
+        )  # what is asked for while it opens waits in it, but for verdicts
+        await session.open()
 
     async def _leave(self) -> None:
         if self._connection is not None:

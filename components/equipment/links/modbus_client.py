@@ -8,10 +8,12 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from equipment.links.modbus_configuration import ModbusConfiguration
-from equipment.links.modbus_requests import Span, in_few_requests
+from equipment.links.modbus_requests import GREATEST_GAP_WORDS, Span, in_few_requests
 from sightline.errors import MachineLinkError
 
 ILLEGAL_ADDRESS = 2
+PERHAPS_OF_A_GAP = (2, 3, 4)  # address, value (so many), failure: makers differ
+NEVER_JOINED = -1
 REFUSALS = {
     1: "it does not know this kind of request",
     2: "it has no such register",
@@ -40,6 +42,7 @@ class ModbusConnection:
         host, _, port = configuration.endpoint.removeprefix("modbus-tcp://").rpartition(":")
         self._unit = configuration.unit_id
         self._timeout_s = configuration.request_timeout_s
+        self._greatest_gap = GREATEST_GAP_WORDS
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._client = AsyncModbusTcpClient(
             host,
@@ -80,8 +83,20 @@ class ModbusConnection:
         return list(answer.registers)
 
     async def read_all(self, spans: Sequence[Span]) -> dict[Span, Sequence[int]]:
-        """The registers of many spans, in few requests."""
-        return {request: await self.read(request) for request in in_few_requests(spans)}
+        """The registers of many spans, in as few requests as the PLC takes.
+
+        Where it refuses one that reads along what it perhaps has not, requests no longer reach over
+        gaps, then no longer over neighbours, as long as this connection lives.
+        """
+        while True:
+            requests = in_few_requests(spans, self._greatest_gap)
+            try:
+                return {request: await self.read(request) for request in requests}
+            except Refused as refusal:
+                is_joined = any(request not in spans for request in requests)
+                if not is_joined or refusal.code not in PERHAPS_OF_A_GAP:
+                    raise
+                self._greatest_gap = 0 if self._greatest_gap > 0 else NEVER_JOINED
 
     async def write(self, address: int, words: list[int]) -> None:
         """Write holding registers that lie together, in one request."""

@@ -3,11 +3,12 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from equipment.configuration import TagConfiguration
 from equipment.links.asked import Asked, run_until_one_ends
 from equipment.links.codes import GREATEST_UTC_NS, UINT32, VERDICT_CODES
+from equipment.links.counter_steps import step_between
 from equipment.links.link import (
     Beat,
     CounterSeen,
@@ -33,10 +34,12 @@ from equipment.links.modbus_values import (
     outcome_slots,
     outcomes_of,
     sample_of,
+    slots_overwritten,
     text_in,
     words_of,
 )
 from equipment.links.told import text_of
+from equipment.links.trigger_age import TriggerAge
 from sightline.clock import Clock
 from sightline.messages import Quality
 
@@ -74,6 +77,7 @@ class ModbusSession:
         tags: tuple[TagConfiguration, ...],
         post: Callable[[object], None],
         clock: Clock,
+        count_ids: Iterator[int],
     ) -> None:
         self._connection = connection
         self._configuration = configuration
@@ -81,6 +85,9 @@ class ModbusSession:
         self._tags = [(tag, tag.register) for tag in tags if tag.register is not None]
         self._post = post
         self._clock = clock
+        self._count_ids = count_ids
+        self._count_id = 0
+        self._age = TriggerAge()
         self._last: dict[str, float] = {}
         self._records: deque[GateRecord] = deque(maxlen=KEPT_OUTCOMES)
         self._records_read = 0
@@ -92,7 +99,8 @@ class ModbusSession:
         """See where strobe and heartbeat stand; posts `LinkUp` first of all."""
         found = await self._read("verdict_strobe", "heartbeat")
         self._strobe, self._beat = int(found["verdict_strobe"]), int(found["heartbeat"])
-        self._post(LinkUp(self._clock.monotonic_ns()))
+        self._begin_count()
+        self._post(LinkUp(self._clock.monotonic_ns(), self._count_id))
 
     async def run(self) -> None:
         """Work until something fails; the error says what."""
@@ -110,8 +118,9 @@ class ModbusSession:
     async def _poll(self) -> None:
         due_ns = self._clock.monotonic_ns()
         while True:
+            sent_ns = self._clock.monotonic_ns()
             found, lot = await self._poll_once()
-            self._tell_changes(found, lot)
+            self._tell_changes(found, lot, sent_ns)
             due_ns = max(due_ns + self._interval_ns(found), self._clock.monotonic_ns())
             await asyncio.sleep((due_ns - self._clock.monotonic_ns()) / 1e9)
 
@@ -133,28 +142,45 @@ class ModbusSession:
         lot = "".join(text_in(part_of(answers, span) or ()) for span in lots)
         return self._decoded(spans, answers), lot
 
-    def _tell_changes(self, found: dict[str, float], lot: str) -> None:
+    def _begin_count(self) -> None:
+        self._count_id = next(self._count_ids)
+        self.asked.begin_count(self._count_id)
+
+    def _tell_changes(self, found: dict[str, float], lot: str, sent_ns: int) -> None:
         received_ns = self._clock.monotonic_ns()
         last, self._last = self._last, found
+        self._age.look(int(found["part_counter"]), sent_ns, received_ns)
         changed = {name for name in found if found[name] != last.get(name)}
         if "part_counter" in changed:
-            speed = found["belt_speed"]
-            self._post(
-                CounterSeen(
-                    int(found["part_counter"]),
-                    self._utc_ns(int(found["counted_at"])),
-                    received_ns,
-                    speed if math.isfinite(speed) else None,
-                    text_of(found.get("product", 0)),
-                    lot,
-                )
-            )
+            self._tell_counter(found, lot, last, received_ns)
         if "verdict_echo" in changed and last:  # the first is where the register stood
             self._post(VerdictEchoed(int(found["verdict_echo"])))
         if "line_stop" in changed:
             self._post(LineStopSeen(bool(found["line_stop"])))
         if "outcome_counter" in changed:
             self.asked.want_outcomes()
+
+    def _tell_counter(
+        self, found: dict[str, float], lot: str, last: dict[str, float], received_ns: int
+    ) -> None:
+        counter, told_ns = int(found["part_counter"]), int(found["counted_at"])
+        if last and step_between(int(last["part_counter"]), counter) == "restart":
+            self._begin_count()
+        speed = found["belt_speed"]
+        source_utc_ns = told_ns if 0 < told_ns < GREATEST_UTC_NS else None
+        delay_ns = self._age.delay_ns(counter, source_utc_ns, received_ns)
+        self._post(
+            CounterSeen(
+                counter,
+                self._utc_ns(told_ns),
+                received_ns,
+                speed if math.isfinite(speed) else None,
+                text_of(found.get("product", 0)),
+                text_of(lot),
+                self._count_id,
+                round(delay_ns / 1e6, 3),
+            )
+        )
 
     async def _write_registers(self, order: VerdictOrder) -> None:
         if order.dry_run:
@@ -218,11 +244,16 @@ class ModbusSession:
         ]
         answers = await self._connection.read_all(spans)
         after = int((await self._read("outcome_counter"))["outcome_counter"])
-        if after != counter:  # the PLC wrote meanwhile; look again
+        if after < counter:  # it began anew meanwhile
             self.asked.want_outcomes()
             return
+        if after != counter:  # it wrote meanwhile: the rest is read next
+            self.asked.want_outcomes()
+        overwritten = min(len(spans), slots_overwritten(counter, len(spans), after))
+        if overwritten or len(spans) < counter - self._records_read:
+            self._records.clear()  # what follows does not follow on them
         self._records.extend(
-            outcomes_of([part_of(answers, span) or () for span in spans], self._order)
+            outcomes_of([part_of(answers, span) or () for span in spans[overwritten:]], self._order)
         )
         self._records_read = counter
         self._post(OutcomesRead(counter, tuple(self._records)))

@@ -77,6 +77,17 @@ def outcome_slots(known: int, counter: int) -> list[int]:
     return [number % KEPT_OUTCOMES for number in range(first, counter)]
 
 
+def slots_overwritten(counter: int, slots: int, after: int) -> int:
+    """How many of the oldest slots, read up to the `counter`th, may hold later outcomes by now.
+
+    So many were written `after`, and one more may be half written: its counter comes last.
+    """
+    if after == counter:
+        return 0
+    first = counter - slots  # outcomes ever before the oldest slot
+    return max(0, after + 1 - KEPT_OUTCOMES - first)
+
+
 def outcomes_of(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[GateRecord, ...]:
     """The slots' registers as records; MachineLinkError if an action is unknown."""
     if any(len(slot) != OUTCOME_WORDS for slot in slots):

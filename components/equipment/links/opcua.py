@@ -41,19 +41,26 @@ class OpcuaLink(KeptLink):
         client = Client(configuration.endpoint, timeout=configuration.request_timeout_s)
         client.session_timeout = SESSION_TIMEOUT_MS
         self._client = client
-        await _as_task(secure(client, configuration.security))
-        await _as_task(client.connect())
-        session = OpcuaSession(client, configuration, self._tags, self._inbox.post, self._clock)
-        self._asked = session.asked  # what is asked for while it opens waits in it
-        await _as_task(session.open())
+        session = OpcuaSession(
+            client, configuration, self._tags, self._inbox.post, self._clock, self._count_ids
+        )
+        await self._open_in_time(self._open(client, session))
         await session.run()
+
+    async def _open(self, client: Client, session: OpcuaSession) -> None:
+        await _as_task(secure(client, self._configuration.security))
+        await _as_task(client.connect())
+        self._asked = (
+            session.asked
+        )  # what is asked for while it opens waits in it, but for verdicts
+        await _as_task(session.open())
 
     async def _leave(self) -> None:
         if self._client is not None:
             await asyncio.wait([asyncio.ensure_future(self._client.disconnect())], timeout=1.0)
             self._client = None
 
-    def _in_words(self, error: Exception) -> str:
+    def _in_words(self, error: BaseException) -> str:
         return in_words(error, self._configuration.security) or super()._in_words(error)
 
 

@@ -19,7 +19,7 @@ from equipment.links.opcua_configuration import OpcuaSecurity
 from sightline.errors import MachineLinkError
 
 NOT_TRUSTED = "the PLC refuses this station's certificate {certificate}: have it trusted there"
-REFUSALS: dict[type[Exception], str] = {
+REFUSALS: dict[type[BaseException], str] = {
     ua.uaerrors.BadCertificateUntrusted: NOT_TRUSTED,
     ua.uaerrors.BadSecurityChecksFailed: NOT_TRUSTED,
     ua.uaerrors.BadCertificateUriInvalid: (
@@ -94,7 +94,7 @@ async def make_certificate(certificate: Path, key: Path, application_uri: str) -
     )
 
 
-def in_words(error: Exception, security: OpcuaSecurity) -> str | None:
+def in_words(error: BaseException, security: OpcuaSecurity) -> str | None:
     """A refusal for security's sake in words; None for any other error."""
     if str(error).startswith(NO_SUCH_ENDPOINT):
         return (

@@ -1,6 +1,7 @@
 """OPC UA values to the station's own: node ids, times, readings."""
 
 import datetime
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,12 @@ def utc_ns_of(moment: datetime.datetime | None) -> int:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
     utc_ns = (aware - _EPOCH) // _MICROSECOND * 1000
     return utc_ns if 0 < utc_ns < GREATEST_UTC_NS else 0
+
+
+def speed_of(value: object) -> float | None:
+    """A belt's speed; None if the value is no number that could be one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
 
 
 def sample_of(tag: TagConfiguration, data: Any, read_utc_ns: int) -> Sample:

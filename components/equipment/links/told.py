@@ -27,9 +27,13 @@ class Told:
 
 
 def text_of(value: object) -> str:
-    """A register's value as text; a number that is 0, or no number, says nothing."""
+    """A register's value as text; a number that is 0, or no number, says nothing.
+
+    A text that is too long or holds what cannot be printed is not cut: it could be mistaken for another.
+    """
     if isinstance(value, str):
-        return value.strip("\0 \t\r\n")[:LONGEST_TEXT]
+        text = value.strip("\0 \t\r\n")
+        return text if len(text) <= LONGEST_TEXT and text.isprintable() else UNREADABLE
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return str(round(value)) if math.isfinite(value) and round(value) != 0 else ""

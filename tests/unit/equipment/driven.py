@@ -1,5 +1,6 @@
 """The equipment component driven by hand: the test is its loop, its clock and its machine."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from sightline.messages import (
     CounterAnnounced,
     GateActed,
     MachineSamples,
+    Mode,
     Part,
     PartJudged,
     PartSettled,
     PartTriggered,
+    StationMode,
 )
 from sightline.runtime import Context
 from sightline.topics import (
@@ -39,6 +42,7 @@ from sightline.topics import (
     PART_JUDGED,
     PART_SETTLED,
     PART_TRIGGERED,
+    STATION_MODE,
     Stream,
 )
 
@@ -61,6 +65,7 @@ def a_verdict(number: int = 7, **more: Any) -> PartJudged:
         "deadline_monotonic_ns": NOW + 400 * MS,
         "boot_id": boot_id(),
         "judged_utc_ns": NOW,
+        "counted_by": "plc",
     }
     return PartJudged(**{**values, **more})
 
@@ -129,7 +134,12 @@ class FailingBus(MemoryBus):
 class Driven:
     """An equipment component between a noted link and a bus in memory."""
 
-    def __init__(self, work_folder: Path = Path("unused"), **configuration: Any) -> None:
+    def __init__(
+        self,
+        work_folder: Path = Path("unused"),
+        mode: Mode | None = "production",
+        **configuration: Any,
+    ) -> None:
         self.clock = HeldClock()
         self.link = NotedLink()
         self.exchange = MemoryExchange()
@@ -139,20 +149,30 @@ class Driven:
         values = EquipmentConfiguration(**configuration)
         context = Context(values, self.bus, inbox, self.clock, self.health, STATION, work_folder)
         self.component = Equipment(context, self.link)
+        self._count_id = 0
+        if mode is not None:
+            self.hear_mode(mode)
 
     def connect(self, counter: int = 0) -> None:
         """The machine answers, and its counter stands so."""
-        self.component.handle(LinkUp(self.clock.now_ns))
+        self._count_id += 1
+        self.component.handle(LinkUp(self.clock.now_ns, self._count_id))
         self.see(counter)
+
+    def hear_mode(self, mode: Mode) -> None:
+        """The publisher tells the station's mode."""
+        told = StationMode(station_id=STATION, mode=mode, since_utc_ns=NOW, command_id="c-1")
+        self.component.handle(Delivery(STATION_MODE, told, self.clock.now_ns))
 
     def disconnect(self, reason: str = "opc.tcp://plc:4840: gone") -> None:
         """The machine is away."""
         self.component.handle(LinkDown(reason))
 
-    def see(self, counter: int) -> None:
+    def see(self, counter: int, **more: Any) -> None:
         """The subscription tells of the counter."""
         now = self.clock.now_ns
-        self.component.handle(CounterSeen(counter, now, now, 0.5))
+        seen = CounterSeen(counter, now, now, 0.5, count_id=self._count_id)
+        self.component.handle(dataclasses.replace(seen, **more))
 
     def judge(self, judged: PartJudged) -> None:
         """A verdict comes from the bus."""
@@ -180,9 +200,13 @@ class Driven:
         """A counter of its health."""
         return self.health.report().counters.get(name, 0)
 
+    def triggered(self) -> list[PartTriggered]:
+        """The triggers it told."""
+        return [m for m in self._told(PART_TRIGGERED) if isinstance(m, PartTriggered)]
+
     def triggers(self) -> list[int]:
         """The counters of the triggers it told."""
-        return [m.counter for m in self._told(PART_TRIGGERED) if isinstance(m, PartTriggered)]
+        return [triggered.counter for triggered in self.triggered()]
 
     def announced(self) -> list[int]:
         """The counters it announced."""

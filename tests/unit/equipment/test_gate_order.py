@@ -157,7 +157,7 @@ def test_the_component_asks_the_link_once_and_tells_of_the_stop_until_it_is_ackn
     driven = Driven(line_stop_after_missed=2)
     driven.connect()
     for number in (1, 2):
-        driven.judge(a_verdict(number, verdict="missed"))
+        driven.judge(a_verdict(number, verdict="missed", triggered_monotonic_ns=NOW))
     assert driven.link.asked(StopLine) == 1
     driven.component.handle(LineStopSeen(True))
     assert "until an operator acknowledges" in driven.faults()["line-stop"]

@@ -192,8 +192,8 @@ def fault_of(equipment: RunningEquipment) -> str:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        (0, "refuses to read 14 holding registers from 0: it has no such register"),
-        (26, "refuses to read 8 holding registers from 20: it has no such register"),
+        (0, "refuses to read 2 holding registers from 0: it has no such register"),
+        (26, "refuses to read 2 holding registers from 26: it has no such register"),
         (100, "refuses to read 8 holding registers from 100: it has no such register"),
     ],
 )

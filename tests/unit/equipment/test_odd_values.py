@@ -95,12 +95,6 @@ def test_a_counter_whose_status_is_not_good_is_no_part(
 @pytest.mark.parametrize(
     ("node", "value", "kind", "words"),
     [
-        (
-            "Line.PartCounter",
-            "five",
-            STRING,
-            ["part_counter", "Line.PartCounter", "'five'", "whole"],
-        ),
         ("Verdict.Strobe", "x", STRING, ["verdict_strobe", "Verdict.Strobe", "'x'", "whole"]),
         (
             "Outcome.Actions",

@@ -1,0 +1,56 @@
+"""Whether verdicts come in time for the gate: one that is late now and then is a part's matter, many are
+the station's.
+"""
+
+from collections import deque
+
+SEEN = 20
+MIN_SEEN = 10  # fewer say nothing of a share
+MAX_LATE_SHARE = 0.5
+LATE_FOR_NS = 60_000_000_000  # all late for so long: also where parts are few
+IN_TIME_AGAIN = 5
+
+
+class Timeliness:
+    """The last verdicts that were fresh, each in time or late."""
+
+    def __init__(self) -> None:
+        self._late: deque[bool] = deque(maxlen=SEEN)
+        self._all_late_since_ns: int | None = None
+        self._most_late_ms = 0.0
+        self.are_late = False
+
+    def see_in_time(self) -> None:
+        """A verdict went out in time."""
+        self._late.append(False)
+        self._all_late_since_ns = None
+        if not any(list(self._late)[-IN_TIME_AGAIN:]) and len(self._late) >= IN_TIME_AGAIN:
+            if self.are_late:
+                self._late.clear()
+            self.are_late, self._most_late_ms = False, 0.0
+
+    def see_late(self, late_ms: float, now_ns: int) -> None:
+        """A verdict came too late, by so much."""
+        self._late.append(True)
+        self._most_late_ms = max(self._most_late_ms, late_ms)
+        if self._all_late_since_ns is None:
+            self._all_late_since_ns = now_ns
+        share = sum(self._late) / len(self._late)
+        many = len(self._late) >= MIN_SEEN and share >= MAX_LATE_SHARE
+        long = len(self._late) > 1 and now_ns - self._all_late_since_ns >= LATE_FOR_NS
+        self.are_late = self.are_late or many or long
+
+    def see_late_after_all(self, late_ms: float, now_ns: int) -> None:
+        """The verdict that went out last came too late to be written."""
+        if self._late and not self._late[-1]:
+            self._late.pop()
+        self.see_late(late_ms, now_ns)
+
+    def in_words(self) -> str:
+        """What is wrong, for the operator."""
+        return (
+            f"{sum(self._late)} of the last {len(self._late)} verdicts came too late for the gate (by up "
+            f"to {self._most_late_ms:.0f} ms): the PLC rejects these parts, good ones too. Look whether "
+            "inference is overloaded (its health says how long it takes), or give it longer: a greater "
+            "distance to the gate, a slower belt, or a smaller model."
+        )

@@ -1,0 +1,262 @@
+"""No ok goes to a part that was not judged ok: whose number it is, of which count, in which mode."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipment.equipment import COUNTED_BY_STATION
+from equipment.links.asked import Asked
+from equipment.links.link import VerdictOrder, VerdictTooLate
+from equipment.links.modbus_session import ModbusSession
+from equipment.links.opcua_session import OpcuaSession
+from equipment.modes import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
+from tests.faults.factory import RunningPlc, running_equipment, running_plc, wait_for
+from tests.unit.equipment.driven import MS, NOW, Driven, HeldClock, S, a_verdict
+
+SESSIONS: dict[str, Any] = {"opcua": OpcuaSession, "modbus": ModbusSession}
+
+
+def judged_now(driven: Driven, number: int, **more: Any) -> None:
+    """A fresh ok for a part that was counted just now."""
+    now = driven.clock.now_ns
+    times = {"triggered_monotonic_ns": now, "deadline_monotonic_ns": now + 400 * MS}
+    driven.judge(a_verdict(number, **{**times, **more}))
+
+
+def test_a_verdict_of_the_stations_own_count_is_no_verdict_for_the_plcs_part_of_that_number() -> (
+    None
+):
+    driven = Driven()
+    driven.connect()
+    driven.see(1)
+    judged_now(driven, 1, counted_by="station")
+    assert driven.link.orders() == []
+    text = driven.faults()[COUNTED_BY_STATION]
+    assert "rejects" in text
+    assert "trigger" in text
+    judged_now(driven, 1)
+    assert [order.part_number for order in driven.link.orders()] == [1]
+    assert COUNTED_BY_STATION not in driven.faults()
+
+
+def test_with_own_numbers_the_plcs_gate_stays_shut_whatever_was_found() -> None:
+    with (
+        running_plc(gate_delay_s=0.4) as plc,
+        running_equipment(plc.plc.endpoint) as equipment,
+    ):
+        equipment.wait_until_ready()
+        number = plc.count_part()
+        equipment.judge(number, "ok", counted_by="station")
+        assert plc.outcome(number) == ("rejected", "no_verdict")
+
+
+class SlowOpening:
+    """Lets the next connection's opening wait until the test is ready for it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, session: Any) -> None:
+        self.is_slow, self.waits, self.may_go = False, threading.Event(), threading.Event()
+        whole = session.open
+
+        async def opened(this: Any) -> None:
+            if self.is_slow:
+                self.waits.set()
+                while not self.may_go.is_set():
+                    await asyncio.sleep(0.005)
+            await whole(this)
+
+        monkeypatch.setattr(session, "open", opened)
+
+
+@pytest.fixture(params=["opcua", "modbus"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def plc(protocol: str) -> Iterator[RunningPlc]:
+    with running_plc(gate_delay_s=3.0, protocol=protocol) as plc:
+        yield plc
+
+
+def test_a_verdict_for_a_part_of_an_earlier_connection_goes_to_no_part_of_the_new_one(
+    plc: RunningPlc, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = SlowOpening(monkeypatch, SESSIONS[protocol])
+    with running_equipment(plc.plc.endpoint) as equipment:
+        equipment.wait_until_ready()
+        plc.count_part()
+        wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
+        old = equipment.triggered()[0]
+        opening.is_slow = True
+        plc.begin(plc.plc.go_away(0.05, next_number=1))
+        assert opening.waits.wait(20)
+        assert plc.count_part() == 1  # another part, which the station did not see
+        late = old.received_monotonic_ns + 60 * S
+        equipment.judge(
+            1, "ok", triggered_monotonic_ns=old.received_monotonic_ns, deadline_monotonic_ns=late
+        )
+        wait_for("it is refused", lambda: refused(equipment) == 1)
+        opening.may_go.set()
+        equipment.wait_until_ready()
+        plc.outcomes.clear()
+        assert plc.outcome(1)[0] == "rejected"
+
+
+def refused(equipment: Any) -> int:
+    counters = equipment.health.report().counters
+    return int(counters.get("verdicts_not_forwarded", 0))
+
+
+def test_an_order_from_before_the_link_came_up_carries_another_count_and_is_void() -> None:
+    driven = Driven()
+    driven.connect()
+    driven.see(1)
+    judged_now(driven, 1)
+    (order,) = driven.link.orders()
+    driven.disconnect()
+    judged_now(driven, 1)
+    assert driven.link.orders() == [order]
+    driven.connect()
+    driven.see(1, count_id=7)
+    judged_now(driven, 1)
+    assert driven.link.orders()[-1].count_id == 7 != order.count_id
+
+
+def written(counts: list[int | None], orders: list[int]) -> tuple[list[int], list[int]]:
+    """The orders of those counts that a session writes or refuses, as its count goes on."""
+    posted: list[object] = []
+    strobes: list[int] = []
+
+    async def run() -> None:
+        asked = Asked(posted.append, HeldClock())
+        last: list[int] = []
+
+        async def registers(order: VerdictOrder) -> None:
+            last[:] = [order.part_number]
+            change = counts.pop(0) if counts else None
+            if change is not None:  # the counter begins anew just then
+                asked.begin_count(change)
+
+        async def strobe() -> None:
+            strobes.extend(last)
+
+        asked.begin_count(1)
+        for number, count_id in enumerate(orders):
+            asked.accept(VerdictOrder(number, "ok", NOW + S, count_id=count_id))
+        work = asyncio.ensure_future(asked.write_verdicts(registers, strobe))
+        for _ in range(20 + 5 * len(orders)):
+            await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(run())
+    void = [event.order.part_number for event in posted if isinstance(event, VerdictTooLate)]
+    return strobes, void
+
+
+def test_orders_in_the_queue_are_void_when_the_counter_begins_anew() -> None:
+    assert written([], [1, 1]) == ([0, 1], [])
+    assert written([2], [1, 1, 1]) == ([], [0, 1, 2])
+    assert written([None, 2], [1, 1, 1]) == ([0], [1, 2])
+
+
+@given(
+    counts=st.lists(st.one_of(st.none(), st.integers(2, 4)), max_size=6),
+    orders=st.lists(st.integers(0, 4), max_size=8),
+)
+def test_no_order_of_another_count_is_ever_strobed_and_none_is_forgotten(
+    counts: list[int | None], orders: list[int]
+) -> None:
+    strobed, void = written(list(counts), orders)
+    assert all(orders[number] == 1 for number in strobed)
+    assert sorted(strobed + void) == list(range(len(orders)))
+
+
+@pytest.mark.parametrize("lets_go", ["production", "bypass"])
+def test_after_a_start_nothing_passes_until_the_mode_is_told(tmp_path: Path, lets_go: Any) -> None:
+    before = Driven(tmp_path, allow_bypass=True)
+    before.hear_mode("bypass")
+    driven = Driven(tmp_path, mode=None, allow_bypass=True)
+    driven.connect()
+    driven.see(1)
+    judged_now(driven, 1)
+    judged_now(driven, 2, verdict="defect")
+    assert [order.verdict for order in driven.link.orders()] == ["defect"]
+    assert UNKNOWN in driven.faults()
+    assert not driven.health.report().ready
+    driven.hear_mode(lets_go)
+    driven.see(3)
+    judged_now(driven, 3)
+    assert driven.link.orders()[-1].verdict == "ok"
+    assert UNKNOWN not in driven.faults()
+    assert driven.health.report().ready
+
+
+def _not_utf8(path: Path) -> None:
+    path.write_bytes(b"\xff\xfeproduction")
+
+
+def _a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _nonsense(path: Path) -> None:
+    path.write_text("by" * 1000 + "pass")
+
+
+def _empty(path: Path) -> None:
+    path.write_text("")
+
+
+@pytest.mark.parametrize("damage", [_not_utf8, _a_folder, _nonsense, _empty])
+def test_a_damaged_mode_file_is_set_aside_and_told_and_nothing_passes_until_the_mode_is_told(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(tmp_path / "mode.txt")
+    driven = Driven(tmp_path, mode=None)
+    assert "mode.txt" in driven.faults()[DAMAGED]
+    assert [path.name for path in tmp_path.glob("mode.txt.damaged-*")]
+    driven.connect()
+    driven.see(1)
+    judged_now(driven, 1)
+    assert driven.link.orders() == []
+    driven.hear_mode("paused")
+    assert DAMAGED not in driven.faults()
+    assert (tmp_path / "mode.txt").read_text() == "paused"
+
+
+def test_when_nobody_tells_the_mode_any_more_the_line_goes_on_but_a_bypass_rests(
+    tmp_path: Path,
+) -> None:
+    driven = Driven(tmp_path, allow_bypass=True)
+    driven.connect()
+    driven.later(MAX_SILENCE_NS / S + 1)
+    assert "publisher" in driven.faults()[SILENT]
+    driven.see(1)
+    judged_now(driven, 1)
+    assert [order.verdict for order in driven.link.orders()] == ["ok"]
+    driven.hear_mode("bypass")
+    assert SILENT not in driven.faults()
+    driven.see(2)
+    assert driven.link.orders()[-1].part_number == 2
+    driven.later(MAX_SILENCE_NS / S + 1)
+    driven.see(3)
+    judged_now(driven, 3, verdict="defect")
+    assert [order.verdict for order in driven.link.orders()] == ["ok", "ok", "defect"]
+    assert driven.health.report().ready
+
+
+def test_a_bypass_is_void_in_another_count_as_a_verdict_is(tmp_path: Path) -> None:
+    driven = Driven(tmp_path, allow_bypass=True)
+    driven.connect()
+    driven.hear_mode("bypass")
+    driven.see(1)
+    assert driven.link.orders()[0].count_id == 1
+    driven.see(0, count_id=2)
+    driven.see(1, count_id=2)
+    assert driven.link.orders()[-1].count_id == 2
