@@ -13,11 +13,17 @@ from sightline.messages import GateAction, GateTrial
 FIRST_NUMBER = 4_000_000_000
 NUMBERS = 294_000_000
 CLEARANCE = 1_000_000
+MAX_TRIALS = 20
 ORDER_WITHIN_NS = 1_000_000_000
 ECHO_TIMEOUT_NS = 3_000_000_000
 TRIAL_TIMEOUT_NS = 15_000_000_000
 Ordered = Literal["ok", "reject"]
 EXPECTED: dict[Ordered, GateAction] = {"ok": "passed", "reject": "rejected"}
+
+
+def is_among_trials(number: int) -> bool:
+    """Whether the number could be a trial's; the last ones below the counter's top never are."""
+    return FIRST_NUMBER <= number < FIRST_NUMBER + NUMBERS + MAX_TRIALS
 
 
 def is_in_reach(counter: int) -> bool:

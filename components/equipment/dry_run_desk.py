@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from equipment.dry_run import DryRun, first_number, is_in_reach, judged
+from equipment.dry_run import MAX_TRIALS, DryRun, first_number, is_among_trials, is_in_reach, judged
 from equipment.links.link import OutcomesRead, VerdictOrder
 from sightline.bus import Bus
 from sightline.clock import Clock
@@ -31,7 +31,7 @@ LONGEST_TEXT = 2000
 class DryRunArguments(Configuration, frozen=True, kw_only=True):
     """How many trials, ok and reject in turn."""
 
-    parts: Annotated[int, Meta(ge=1, le=20)] = 4
+    parts: Annotated[int, Meta(ge=1, le=MAX_TRIALS)] = 4
 
 
 class DryRunDesk:
@@ -46,11 +46,17 @@ class DryRunDesk:
         self._command: CommandAccepted | None = None
         self._taken_ids: deque[str] = deque(maxlen=ANSWERS_KEPT)
         self._trial_numbers: deque[int] = deque(maxlen=TRIALS_KEPT)
+        self._are_parts_in_reach = False
         self._last_part_ns: int | None = None
 
+    def see_counter(self, counter: int) -> None:
+        """Where the PLC's count stands: once among the trials' numbers, these may be parts'."""
+        self._are_parts_in_reach = self._are_parts_in_reach or is_in_reach(counter)
+
     def is_trial(self, part_number: int) -> bool:
-        """Whether the number is a trial's of this station, and no part's."""
-        return part_number in self._trial_numbers
+        """Whether the number is a trial's, of this run of the component or of one before, and no part's."""
+        before = is_among_trials(part_number) and not self._are_parts_in_reach
+        return before or part_number in self._trial_numbers
 
     def part_came(self, production: bool) -> None:
         """The PLC counted a part; in production that ends a run."""

@@ -91,6 +91,7 @@ class Equipment:
         self._link_is_up = False
         self._outcome_counter: int | None = None
         self._repeat_outcomes = True
+        self._awaits_outcomes = False
         self._unpublished: deque[GateActed] = deque()
         self._dry_runs = DryRunDesk(context.bus, context.clock, context.health, context.station_id)
         self._configure(context.configuration)
@@ -317,6 +318,10 @@ class Equipment:
     def _see_counter(self, seen: CounterSeen) -> None:
         what = self._counting.see(seen)
         self._count_id = seen.count_id
+        self._dry_runs.see_counter(seen.counter)
+        if what == "start" and self._awaits_outcomes:
+            self._awaits_outcomes = False
+            self._link.request(ReadOutcomes())
         if what in ("start", "restart"):
             self._let_through.clear()  # the numbers may come again
         if what in ("wrap", "restart"):
@@ -403,6 +408,9 @@ class Equipment:
             self._publish(MACHINE_SAMPLES, batch)
 
     def _take_outcomes(self, reading: OutcomesRead) -> None:
+        if self._counting.last is None:  # only the counter tells parts from earlier dry runs
+            self._awaits_outcomes = True
+            return
         told, lost = new_outcomes(
             self._context.station_id,
             self._outcome_counter,

@@ -1,11 +1,17 @@
 """Each step of the PLC's counter is a trigger, and what no trigger told is announced."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.configuration import LinkConfiguration
 from equipment.counting import Counting
-from equipment.links.link import CounterSeen, TagsRead
-from tests.unit.equipment.driven import NOW, Driven
+from equipment.links.link import CounterSeen, LinkUp, ReadOutcomes, TagsRead
+from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
+from sightline.bus import Delivery
+from sightline.messages import CommandAccepted
+from sightline.topics import COMMAND_ACCEPTED
+from tests.unit.equipment.driven import NOW, STATION, Driven, S, a_verdict
 
 
 def seen(counter: int) -> CounterSeen:
@@ -109,3 +115,136 @@ def test_while_the_plc_is_away_nothing_is_announced() -> None:
     told = len(driven.announced())
     driven.later(5.0)
     assert len(driven.announced()) == told
+
+
+TOPS = [2**15 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1]
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_a_counter_that_wraps_loses_no_part_and_its_first_one_is_triggered(top: int) -> None:
+    driven = Driven()
+    driven.connect(top - 1)
+    for value in (top, 0, 1):
+        driven.see(value)
+    assert driven.triggers() == [top, 0, 1]
+    assert driven.announced() == [top - 1]
+    assert driven.counter("counter_restarts") == 0
+    driven.judge(a_verdict(0, triggered_monotonic_ns=NOW))
+    assert [order.part_number for order in driven.link.orders()] == [0]
+
+
+@pytest.mark.parametrize("top", TOPS)
+def test_parts_lost_around_a_wrap_are_announced_up_to_the_top_before_the_next_is_triggered(
+    top: int,
+) -> None:
+    driven = Driven()
+    driven.connect(top - 2)
+    driven.see(2)
+    assert driven.triggers() == [2]
+    assert driven.announced() == [top - 2, top]
+
+
+@pytest.mark.parametrize("last", [40, 32_700, 65_000, 2**31 - 100, 2**32 - 100])
+def test_a_counter_set_back_to_nought_below_a_top_is_only_announced(last: int) -> None:
+    driven = Driven()
+    driven.connect(last)
+    driven.see(0)
+    assert driven.triggers() == []
+    assert driven.announced() == [last, 0]
+    assert driven.counter("counter_restarts") == 1
+
+
+@given(
+    top=st.sampled_from(TOPS),
+    below=st.integers(0, 40),
+    steps=st.lists(st.integers(1, 5), min_size=1, max_size=40),
+)
+def test_over_a_wrap_each_number_is_triggered_or_lies_below_one_that_is_told(
+    top: int, below: int, steps: list[int]
+) -> None:
+    counting, total = started(top - below), top - below
+    triggered, told = set[int](), {top - below}
+    for step in steps:
+        total += step
+        meaning = counting.see(seen(total % (top + 1)))
+        assert meaning in ("part", "wrap")
+        triggered.add(total)
+        if counting.ended is not None:
+            told.add(counting.ended.counter)
+    known = triggered | told
+    for number in range(top - below, min(total, top) + 1):
+        assert any(number <= end <= top for end in known)
+
+
+def test_a_number_read_before_the_counter_began_anew_is_not_announced_after_it() -> None:
+    driven = Driven(sample_interval_s=60.0, counter_announce_interval_s=1.0)
+    driven.connect(40)
+    driven.later(0.0)
+    driven.component.handle(TagsRead((), 41, NOW))
+    driven.see(0)
+    for _ in range(3):
+        driven.later(1.0)
+    assert driven.announced()[-3:] == [0, 0, 0]
+
+
+def test_a_part_of_the_range_of_dry_runs_has_its_outcome_told() -> None:
+    driven = Driven()
+    driven.connect(4_000_000_000 - 1)
+    driven.see(4_000_000_000)
+    driven.tell_outcomes(1, 4_000_000_000)
+    assert driven.triggers() == [4_000_000_000]
+    assert driven.acted() == [4_000_000_000]
+
+
+def dry_run(driven: Driven) -> None:
+    """Ask for a dry run of the gate, now."""
+    now = driven.clock.now_ns
+    command = CommandAccepted(
+        station_id=STATION,
+        command_id=f"dry-{now}",
+        kind="gate_dry_run",
+        arguments={"parts": 2},
+        issued_by="maria",
+        sequence=1,
+        accepted_utc_ns=now,
+        expires_utc_ns=now + 60 * S,
+    )
+    driven.component.handle(Delivery(COMMAND_ACCEPTED, command, now))
+
+
+def with_dry_runs(counter: int) -> Driven:
+    link = LinkConfiguration(opcua=OpcuaConfiguration(nodes=PlcNodes(dry_run="ns=2;s=DryRun")))
+    driven = Driven(link=link)
+    driven.connect(counter)
+    dry_run(driven)
+    driven.later(0.1)
+    return driven
+
+
+def test_a_trials_number_is_of_this_count_and_its_outcome_is_no_parts() -> None:
+    driven = with_dry_runs(40)
+    (order,) = driven.link.orders()
+    assert order.dry_run
+    assert order.count_id == 1
+    driven.tell_outcomes(1, order.part_number)
+    assert driven.acted() == []
+    restarted = Driven()
+    restarted.connect(40)
+    restarted.tell_outcomes(1, order.part_number)
+    assert restarted.acted() == []
+
+
+def test_outcomes_that_come_before_the_counter_are_asked_for_again_when_it_is_known() -> None:
+    driven = Driven()
+    driven.component.handle(LinkUp(NOW, 1))
+    driven.tell_outcomes(1, 4_000_000_000)
+    assert driven.acted() == []
+    driven.see(4_000_000_000)
+    assert driven.link.asked(ReadOutcomes) == 1
+    driven.tell_outcomes(1, 4_000_000_000)
+    assert driven.acted() == [4_000_000_000]
+
+
+def test_no_dry_run_begins_where_its_numbers_could_be_parts() -> None:
+    assert with_dry_runs(4_000_000_000 - 5).link.orders() == []
+    assert with_dry_runs(2**32 - 1).link.orders() == []

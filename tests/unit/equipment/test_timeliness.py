@@ -1,0 +1,108 @@
+"""Verdicts that come too late as a rule are the station's fault, and told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equipment.equipment import VERDICTS_LATE
+from equipment.links.link import VerdictTooLate
+from equipment.timeliness import IN_TIME_AGAIN, MIN_SEEN, SEEN, Timeliness
+from tests.unit.equipment.driven import MS, NOW, Driven, S, a_verdict
+
+MARGIN = 20 * MS
+
+
+def connected() -> Driven:
+    driven = Driven()
+    driven.connect()
+    return driven
+
+
+def judge(driven: Driven, number: int, left_ms: float) -> None:
+    """A verdict with so much time left before the last moment."""
+    now = driven.clock.now_ns
+    deadline_ns = now + MARGIN + round(left_ms * MS)
+    driven.judge(a_verdict(number, triggered_monotonic_ns=now, deadline_monotonic_ns=deadline_ns))
+
+
+def test_verdicts_that_are_all_too_late_are_a_fault_with_numbers_until_they_are_in_time() -> None:
+    driven = connected()
+    for number in range(MIN_SEEN):
+        assert driven.health.report().ready
+        judge(driven, number, -35)
+    text = driven.faults()[VERDICTS_LATE]
+    assert f"{MIN_SEEN} of the last {MIN_SEEN}" in text
+    assert "rejects" in text
+    assert not driven.health.report().ready
+    for number in range(IN_TIME_AGAIN):
+        assert VERDICTS_LATE in driven.faults()
+        judge(driven, number, 100)
+    assert VERDICTS_LATE not in driven.faults()
+    assert driven.health.report().ready
+
+
+def test_few_verdicts_that_are_late_for_a_minute_are_a_fault_too() -> None:
+    driven = connected()
+    for number in range(4):
+        judge(driven, number, -35)
+        assert (VERDICTS_LATE in driven.faults()) == (number == 3)
+        driven.clock.now_ns += 20 * S
+
+
+def test_half_of_the_verdicts_late_is_a_fault_and_one_now_and_then_is_none() -> None:
+    driven = connected()
+    for number in range(100):
+        judge(driven, number, -35 if number % 6 == 0 else 100)
+    assert VERDICTS_LATE not in driven.faults()
+    for number in range(20):
+        judge(driven, number, -35 if number % 2 == 0 else 100)
+    assert VERDICTS_LATE in driven.faults()
+
+
+def test_verdicts_that_the_link_could_not_write_in_time_count_as_late() -> None:
+    driven = connected()
+    for number in range(MIN_SEEN):
+        judge(driven, number, 5)
+        order = driven.link.orders()[-1]
+        driven.component.handle(VerdictTooLate(order, "its time was over", is_late=True))
+    assert VERDICTS_LATE in driven.faults()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"replayed": True},
+        {"boot_id": "another"},
+        {"triggered_monotonic_ns": NOW - 60 * S},
+        {"gap_from": 1, "verdict": "missed"},
+        {"counted_by": "station"},
+    ],
+)
+def test_verdicts_that_never_were_for_the_gate_say_nothing_of_its_time(
+    more: dict[str, object],
+) -> None:
+    driven = connected()
+    for number in range(SEEN):
+        late: dict[str, object] = {
+            "triggered_monotonic_ns": NOW,
+            "deadline_monotonic_ns": NOW - S,
+        }
+        driven.judge(a_verdict(number, **{**late, **more}))
+    assert VERDICTS_LATE not in driven.faults()
+
+
+@given(st.lists(st.booleans(), max_size=200))
+def test_five_in_time_in_a_row_always_end_it_and_ten_late_ones_always_begin_it(
+    late: list[bool],
+) -> None:
+    timeliness = Timeliness()
+    for place, is_late in enumerate(late):
+        if is_late:
+            timeliness.see_late(1.0, place)
+        else:
+            timeliness.see_in_time()
+        if len(late[: place + 1]) >= IN_TIME_AGAIN:
+            ended = not any(late[place + 1 - IN_TIME_AGAIN : place + 1])
+            assert not (ended and timeliness.are_late)
+        if place + 1 >= SEEN and all(late[place + 1 - SEEN : place + 1]):
+            assert timeliness.are_late
