@@ -37,7 +37,7 @@ from equipment.links.link import (
     VerdictTooLate,
 )
 from equipment.links.registry import open_link
-from equipment.links.told import LONGEST_TEXT, UNREADABLE
+from equipment.links.told import LONGEST_TEXT, UNREADABLE, text_of
 from equipment.modes import Modes
 from equipment.poller import Poller
 from equipment.schedule import Every
@@ -342,6 +342,7 @@ class Equipment:
             self._bypass(seen)
         if self._counting.ended is not None:  # parts up to the top of the counter were not told
             self._tell_counter(self._counting.ended)
+        product = text_of(seen.product)
         triggered = PartTriggered(
             station_id=self._context.station_id,
             counter=seen.counter,
@@ -350,8 +351,8 @@ class Equipment:
             boot_id=boot_id(),
             delay_ms=seen.delay_ms,
             belt_speed_mps=seen.belt_speed_mps,
-            product=self._configuration.products.get(seen.product, seen.product),
-            lot=seen.lot,
+            product=self._configuration.products.get(product, product),
+            lot=text_of(seen.lot),
         )
         self._publish_trigger(triggered)
 

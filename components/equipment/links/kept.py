@@ -74,13 +74,19 @@ class KeptLink:
     async def _open_in_time(self, opening: Coroutine[Any, Any, None]) -> None:
         """Await all that comes before the work, however slowly the server answers each request."""
         allowed_s = MAX_OPENING_TIMEOUTS * self._kept.request_timeout_s
+        task = asyncio.ensure_future(opening)
         try:
-            await asyncio.wait_for(opening, allowed_s)
-        except asyncio.TimeoutError as error:
+            done, _ = await asyncio.wait([task], timeout=allowed_s)
+        finally:
+            await end_all(task)
+        if not done:
             raise MachineLinkError(
                 f"the PLC took the call, but was not ready within {allowed_s:g} s "
                 "(ten times requestTimeoutS)"
-            ) from error
+            )
+        if task.cancelled():  # by the client itself, whose connection was lost
+            raise MachineLinkError("the connection was lost while it was set up")
+        task.result()
 
     async def _connect_and_work(self) -> None:
         """Connect, set `_asked`, work until an error; it is told as `LinkDown`."""

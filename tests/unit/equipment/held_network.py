@@ -3,19 +3,23 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.faults.factory import cancel_the_rest
 
 
 class HeldNetwork:
-    """Forwards connections to the PLC's port; while `held` is set, nothing comes back from there."""
+    """Forwards connections to the PLC's port; while `held` is set, nothing comes back from there.
+
+    What comes back goes through `change`.
+    """
 
     def __init__(self, endpoint: str) -> None:
         scheme, _, rest = endpoint.partition("://")
         host, _, self._path = rest.partition("/")
         self._plc_port = int(host.rpartition(":")[2])
         self.held = threading.Event()
+        self.change: Callable[[bytes], bytes] = lambda data: data
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -39,7 +43,7 @@ class HeldNetwork:
             while data := await reader.read(65536):
                 while is_held and self.held.is_set():
                     await asyncio.sleep(0.002)
-                writer.write(data)
+                writer.write(self.change(data) if is_held else data)
                 await writer.drain()
         writer.close()
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from pymodbus.constants import ExcCodes
@@ -28,6 +28,7 @@ class OddModbusPlc:
         self.requests: list[tuple[int, int, int]] = []
         self.written: list[tuple[int, list[int]]] = []
         self.refused: dict[int, ExcCodes] = {}
+        self.after_read: Callable[[int], None] = lambda address: None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -87,6 +88,8 @@ class OddModbusPlc:
             self.put_words(address, [int(word) for word in written])
             self.written.append((address, [int(word) for word in written]))
         registers[address : address + count] = self.words[address : address + count]
+        if written is None:
+            self.after_read(address)
         return None
 
     def stop(self) -> None:
