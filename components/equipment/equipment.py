@@ -41,7 +41,7 @@ from equipment.links.told import LONGEST_TEXT, UNREADABLE, text_of
 from equipment.modes import Modes
 from equipment.poller import Poller
 from equipment.schedule import Every
-from equipment.timeliness import Timeliness
+from equipment.timeliness import Timeliness, TriggerTimeliness
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.codec import encode
@@ -71,6 +71,7 @@ BYPASS_WITHIN_NS = 500_000_000
 COUNTED_BY_STATION = "counted-by-station"
 COUNTER_UNREADABLE = "counter-unreadable"
 VERDICTS_LATE = "verdicts-late"
+TRIGGERS_LATE = "triggers-late"
 PLC_TEXT = "plc-text"
 NOT_HANDLED = "event-not-handled"
 
@@ -85,6 +86,7 @@ class Equipment:
         self._counting = Counting()
         self._modes = Modes(context.work_folder / "mode.txt", context.health, context.clock)
         self._timeliness = Timeliness()
+        self._trigger_timeliness = TriggerTimeliness()
         self._link_faults: set[str] = set()
         self._count_id = 0
         self._let_through: deque[int] = deque(maxlen=GREATEST_UNDER_WAY)
@@ -337,6 +339,12 @@ class Equipment:
 
     def _trigger(self, seen: CounterSeen) -> None:
         self._health.count("parts_triggered")
+        self._health.gauge("trigger_delay_ms", seen.delay_ms)
+        self._trigger_timeliness.see(seen.delay_ms)
+        if self._trigger_timeliness.are_late:
+            self._health.raise_fault(TRIGGERS_LATE, self._trigger_timeliness.in_words())
+        else:
+            self._health.clear_fault(TRIGGERS_LATE)
         self._dry_runs.part_came(self._modes.counts_as_production)
         if self._modes.bypasses:
             self._bypass(seen)

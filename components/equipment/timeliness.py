@@ -1,5 +1,5 @@
-"""Whether verdicts come in time for the gate: one that is late now and then is a part's matter, many are
-the station's.
+"""Whether triggers and verdicts come in time: one that is late now and then is a part's matter, many are the
+station's.
 """
 
 from collections import deque
@@ -9,6 +9,7 @@ MIN_SEEN = 10  # fewer say nothing of a share
 MAX_LATE_SHARE = 0.5
 LATE_FOR_NS = 60_000_000_000  # all late for so long: also where parts are few
 IN_TIME_AGAIN = 5
+MAX_TRIGGER_DELAY_MS = 50.0  # capture's maxTriggerDelayMs, where it is not set otherwise
 
 
 class Timeliness:
@@ -53,4 +54,32 @@ class Timeliness:
             f"to {self._most_late_ms:.0f} ms): the PLC rejects these parts, good ones too. Look whether "
             "inference is overloaded (its health says how long it takes), or give it longer: a greater "
             "distance to the gate, a slower belt, or a smaller model."
+        )
+
+
+class TriggerTimeliness:
+    """How late the last triggers were."""
+
+    def __init__(self) -> None:
+        self._delays_ms: deque[float] = deque(maxlen=MIN_SEEN)
+        self.are_late = False
+
+    def see(self, delay_ms: float) -> None:
+        """A part was triggered."""
+        self._delays_ms.append(delay_ms)
+        late = [delay > MAX_TRIGGER_DELAY_MS for delay in self._delays_ms]
+        if sum(late) >= IN_TIME_AGAIN:
+            self.are_late = True
+        elif not any(late[-IN_TIME_AGAIN:]):
+            self.are_late = False
+
+    def in_words(self) -> str:
+        """What is wrong, for the technician."""
+        late = [delay for delay in self._delays_ms if delay > MAX_TRIGGER_DELAY_MS]
+        return (
+            f"{len(late)} of the last {len(self._delays_ms)} parts were told up to "
+            f"{max(late, default=0):.0f} ms after they were counted. Capture photographs none past its "
+            f"maxTriggerDelayMs ({MAX_TRIGGER_DELAY_MS:g} ms, if it is not set otherwise): these parts are "
+            "missed, and rejected. Look at the network to the PLC, the PLC's load, and how often it is asked "
+            "(pollingIntervalMs) or tells (its publishing interval)."
         )

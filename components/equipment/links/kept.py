@@ -119,6 +119,7 @@ class KeptLink:
                 self._loop.run_until_complete(self._connect_again_and_again())
             except BaseException as error:  # noqa: BLE001 a thread that ends would be seen by nobody
                 self._report_failure(error)
+                self._leave_after_failure()
                 self._is_closed.wait(backoff.failed())
             finally:
                 self._loop.close()
@@ -133,6 +134,17 @@ class KeptLink:
         self._inbox.post(
             LinkDown(f"{self._kept.endpoint}: the link failed ({text}) and is started again")
         )
+
+    def _leave_after_failure(self) -> None:
+        """Give back what the failed loop held, as far as it still runs."""
+        try:
+            rest = asyncio.all_tasks(self._loop)
+            for task in rest:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait_for(self._leave(), LEAVE_TIMEOUT_S))
+            self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+        except BaseException:
+            log.exception("the failed connection could not be closed")
 
     async def _connect_again_and_again(self) -> None:
         backoff = Backoff(self._kept.first_retry_s, self._kept.longest_retry_s)

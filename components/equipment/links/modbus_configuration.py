@@ -58,7 +58,7 @@ class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
     word_order: WordOrder = "high-first"
     registers: PlcRegisters = PlcRegisters()
     polling_interval_ms: Milliseconds = 10.0
-    resting_interval_ms: Milliseconds = 50.0
+    resting_interval_ms: Milliseconds = 30.0
     request_timeout_s: Seconds = 1.0
     first_retry_s: Seconds = 0.2
     longest_retry_s: Seconds = 3.0

@@ -5,7 +5,8 @@ before the part was counted: so the part is at most as old as that read. And the
 count, once a part with a near read has shown how that clock stands to the station's: from
 `receipt - source time` at most `age` is delay, so that the rest, or less, is the clocks' difference.
 The greatest such lower bound holds for later parts; it is let sink, for clocks drift, and it is dropped
-when it is refuted, for clocks are set.
+when it is refuted, for clocks are set. What a read takes at the least, up to `MAX_USUAL_NS`, is what the link
+usually takes, and no delay.
 """
 
 from collections import deque
@@ -16,6 +17,8 @@ MAX_DRIFT = 200e-6  # of two clocks against each other
 TOLERANCE_NS = 2_000_000  # of source times in whole milliseconds
 SHARP_NS = 15_000_000  # a bound of the clocks' difference that needs no better one
 READS_KEPT = 256
+MAX_USUAL_NS = 40_000_000
+USUAL_OF = 64  # reads
 MAX_DELAY_NS = 3_600_000_000_000
 
 Look = tuple[int, int, int | None]  # sent, answered, and the counter; None: before all others
@@ -26,12 +29,14 @@ class TriggerAge:
 
     def __init__(self) -> None:
         self._looks: deque[Look] = deque(maxlen=READS_KEPT)
+        self._round_trips_ns: deque[int] = deque(maxlen=USUAL_OF)
         self._last_told: int | None = None
         self._offset: tuple[int, int, int] | None = None  # lower bound, when, and its width
 
     def look(self, counter: int, sent_ns: int, answered_ns: int) -> None:
         """The counter was read; requests come one after the other."""
         looks = self._looks
+        self._round_trips_ns.append(answered_ns - sent_ns)
         if len(looks) > 1 and looks[-1][2] == looks[-2][2] == counter:
             looks.pop()  # the first answer and the last question with a number are what matters
         looks.append((sent_ns, answered_ns, counter))
@@ -46,14 +51,21 @@ class TriggerAge:
     def delay_ns(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool = True
     ) -> int:
-        """At most so long before its receipt a told count was reached.
+        """At most so long before its receipt a told count was reached, beyond what the link usually takes.
 
         `source_utc_ns` is the PLC's time of the count, if it tells one; not `trusts_time`: it may be of
         something else, as of the moment in which the counter became readable again.
         """
+        usual_ns = min(self._round_trips_ns, default=0)
+        whole_ns = self._whole_delay_ns(counter, source_utc_ns, received_ns, trusts_time)
+        return max(0, min(whole_ns, MAX_DELAY_NS) - min(usual_ns, MAX_USUAL_NS))
+
+    def _whole_delay_ns(
+        self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool
+    ) -> int:
         oldest_ns, newest_ns = self._age_by_looks(counter, received_ns)
         if source_utc_ns is None or not trusts_time:
-            return min(oldest_ns, MAX_DELAY_NS)
+            return oldest_ns
         difference_ns = received_ns - source_utc_ns
         bounds = [oldest_ns]
         offset_ns = self._offset_at(received_ns)
@@ -66,7 +78,7 @@ class TriggerAge:
             else:
                 bounds.append(max(by_clock_ns, 0))
         self._learn(difference_ns, oldest_ns, received_ns)
-        return min(*bounds, MAX_DELAY_NS)
+        return min(bounds)
 
     def _age_by_looks(self, counter: int, received_ns: int) -> tuple[int, int]:
         """The greatest and the least age of a count that is told now; forgets what is of no more use."""

@@ -109,8 +109,8 @@ def test_an_event_loop_that_breaks_is_replaced(
     async def run(self: Any) -> None:
         if not broken:
             broken.append(1)
-            loop = asyncio.get_running_loop()
-            monkeypatch.setattr(loop, "_run_once", partial(_fail, error))
+            loop: Any = asyncio.get_running_loop()
+            loop._run_once = partial(_fail_once, loop, error)
         await whole(self)
 
     monkeypatch.setattr(session, "run", run)
@@ -122,7 +122,8 @@ def test_an_event_loop_that_breaks_is_replaced(
         still_works(equipment, plc)
 
 
-def _fail(error: BaseException) -> None:
+def _fail_once(loop: Any, error: BaseException) -> None:
+    del loop._run_once
     raise error
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipment.equipment import VERDICTS_LATE
+from equipment.equipment import TRIGGERS_LATE, VERDICTS_LATE
 from equipment.links.link import VerdictTooLate
 from equipment.timeliness import IN_TIME_AGAIN, MIN_SEEN, SEEN, Timeliness
 from tests.unit.equipment.driven import MS, NOW, Driven, S, a_verdict
@@ -89,6 +89,19 @@ def test_verdicts_that_never_were_for_the_gate_say_nothing_of_its_time(
         }
         driven.judge(a_verdict(number, **{**late, **more}))
     assert VERDICTS_LATE not in driven.faults()
+
+
+def test_parts_that_are_told_late_as_a_rule_are_a_fault_until_they_are_told_in_time() -> None:
+    driven = connected()
+    for number in range(1, 6):
+        assert TRIGGERS_LATE not in driven.faults()
+        driven.see(number, delay_ms=120.0)
+    assert "5 of the last 5 parts were told up to 120 ms" in driven.faults()[TRIGGERS_LATE]
+    for number in range(6, 11):
+        assert TRIGGERS_LATE in driven.faults()
+        driven.see(number, delay_ms=3.0)
+    driven.see(11, delay_ms=3.0)
+    assert TRIGGERS_LATE not in driven.faults()
 
 
 @given(st.lists(st.booleans(), max_size=200))

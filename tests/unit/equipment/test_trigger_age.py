@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from equipment.links.trigger_age import MAX_DELAY_NS, TOLERANCE_NS, TriggerAge
+from equipment.links.trigger_age import MAX_DELAY_NS, MAX_USUAL_NS, TOLERANCE_NS, TriggerAge
 
 MS = 1_000_000
 S = 1_000 * MS
 UTC = 1_800_000_000 * S
-SLACK_NS = TOLERANCE_NS + MS  # and what the clocks drift between two looks
+RTT_NS = 2 * MS  # what the link usually takes
+SLACK_NS = RTT_NS + TOLERANCE_NS + MS  # and what the clocks drift between two looks
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Line:
     set_at_ns: int | None = None  # the PLC's clock is set
     set_by_ns: int = 0
     first: int = 1
-    rtt_ns: int = 2 * MS
+    rtt_ns: int = RTT_NS
 
     def source_utc_ns(self, ns: int) -> int:
         """The PLC's clock at a moment of the station's."""
@@ -127,6 +128,19 @@ def test_a_clock_that_is_set_spoils_few_parts_and_hides_no_stall_after_it(by_s: 
     assert all(told_ns >= true_ns - SLACK_NS for true_ns, told_ns in late)
 
 
+@pytest.mark.parametrize("rtt_ms", [20, 40])
+def test_a_plc_that_always_answers_slowly_makes_no_part_late_and_hides_no_stall(
+    rtt_ms: int,
+) -> None:
+    line = Line(steady, [(3_000 * MS, 3_500 * MS)], rtt_ns=rtt_ms * MS)
+    found = line.delays()
+    in_time = [told_ns for true_ns, told_ns in found if true_ns <= rtt_ms * MS]
+    assert max(in_time[5:]) < 50 * MS
+    late = [(true_ns, told_ns) for true_ns, told_ns in found if true_ns > 100 * MS]
+    assert late
+    assert all(told_ns >= true_ns - MAX_USUAL_NS - SLACK_NS for true_ns, told_ns in late)
+
+
 def test_without_a_source_time_the_looks_alone_bound_it() -> None:
     told = [told_ns for _, told_ns in Line(steady).delays(tells_time=False)]
     assert max(told) < 35 * MS
@@ -139,7 +153,7 @@ def test_a_source_time_that_stands_still_or_jumps_about_makes_no_part_less_late(
             at += 100 * MS
             age.look(number - 1, at, at + MS)
             late = 600 * MS if number % 3 == 0 else 10 * MS
-            assert age.delay_ns(number, source, at + MS + late) >= late
+            assert age.delay_ns(number, source, at + MS + late) >= late - MS
             at += late
 
 
@@ -155,7 +169,7 @@ def test_what_was_counted_before_anybody_looked_may_be_of_any_age() -> None:
     age = TriggerAge()
     assert age.delay_ns(5, UTC, 3 * S) == MAX_DELAY_NS
     age.look(5, 4 * S, 4 * S + MS)
-    assert age.delay_ns(6, UTC + 4 * S, 4 * S + 20 * MS) == 20 * MS
+    assert age.delay_ns(6, UTC + 4 * S, 4 * S + 20 * MS) == 19 * MS
 
 
 def test_a_time_that_is_not_the_counts_own_makes_it_no_younger() -> None:
@@ -163,7 +177,7 @@ def test_a_time_that_is_not_the_counts_own_makes_it_no_younger() -> None:
     age.look(5, 4 * S, 4 * S + MS)
     age.delay_ns(6, UTC + 4 * S, 4 * S + 2 * MS)
     unreadable_for_a_second = age.delay_ns(7, UTC + 5 * S, 5 * S + MS, trusts_time=False)
-    assert unreadable_for_a_second > S
+    assert unreadable_for_a_second >= S
 
 
 def test_a_count_that_begins_anew_is_bounded_by_the_last_look_at_the_old_one() -> None:
@@ -171,9 +185,9 @@ def test_a_count_that_begins_anew_is_bounded_by_the_last_look_at_the_old_one() -
     age.look(40, S, S + MS)
     age.delay_ns(40, None, S + MS)
     age.look(40, 2 * S, 2 * S + MS)
-    assert age.delay_ns(1, None, 2 * S + 10 * MS) == 10 * MS
-    assert age.delay_ns(2, None, 2 * S + 30 * MS) == 30 * MS
+    assert age.delay_ns(1, None, 2 * S + 10 * MS) == 9 * MS
+    assert age.delay_ns(2, None, 2 * S + 30 * MS) == 29 * MS
     age.look(2, 2 * S + 40 * MS, 2 * S + 41 * MS)
     age.look(0, 3 * S, 3 * S + MS)  # anew again, seen by a look before it is told
     age.look(1, 3 * S + 100 * MS, 3 * S + 101 * MS)
-    assert age.delay_ns(1, None, 3 * S + 500 * MS) == 500 * MS
+    assert age.delay_ns(1, None, 3 * S + 500 * MS) == 499 * MS
