@@ -35,6 +35,7 @@ from equipment.links.link import (
     VerdictEchoed,
     VerdictOrder,
     VerdictTooLate,
+    new_count_id,
 )
 from equipment.links.registry import open_link
 from equipment.links.told import LONGEST_TEXT, UNREADABLE, text_of
@@ -89,6 +90,7 @@ class Equipment:
         self._trigger_timeliness = TriggerTimeliness()
         self._link_faults: set[str] = set()
         self._count_id = 0
+        self._ignored_to = 0
         self._let_through: deque[int] = deque(maxlen=GREATEST_UNDER_WAY)
         self._link_is_up = False
         self._outcome_counter: int | None = None
@@ -168,6 +170,7 @@ class Equipment:
         configuration = event.configuration
         assert isinstance(configuration, EquipmentConfiguration)
         self._link.close()
+        self._ignored_to = new_count_id()  # what the old link posted may still wait in the inbox
         self._link_down(LinkDown("the configuration changed"))
         context = self._context
         self._configure(configuration)
@@ -299,6 +302,8 @@ class Equipment:
         log.info("verdict not forwarded", extra={"part_number": part_number, "reason": reason})
 
     def _link_up(self, event: LinkUp) -> None:
+        if event.count_id < self._ignored_to:
+            return
         self._link_is_up = True
         self._repeat_outcomes = True
         self._count_id = event.count_id
@@ -318,6 +323,8 @@ class Equipment:
             log.error("PLC is away", extra={"reason": event.reason})
 
     def _see_counter(self, seen: CounterSeen) -> None:
+        if seen.count_id < self._ignored_to:
+            return
         what = self._counting.see(seen)
         self._count_id = seen.count_id
         self._dry_runs.see_counter(seen.counter)

@@ -1,7 +1,6 @@
 """A link that keeps itself up: a thread with its own loop that connects again and again."""
 
 import asyncio
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Coroutine
@@ -43,7 +42,6 @@ class KeptLink:
         self._kept = configuration
         self._inbox = inbox
         self._clock = clock
-        self._count_ids = itertools.count(1)  # of the link, not of a session: see `LinkUp`
         self._loop = asyncio.new_event_loop()
         self._closing = asyncio.Event()
         self._is_closed = threading.Event()

@@ -4,10 +4,18 @@ A link works in threads of its own. It never waits for the component, and the co
 for it; while the machine is away, requests are dropped and the link tries again by itself.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
 from sightline.messages import GateAction, Sample, Verdict
+
+_COUNT_IDS = itertools.count(1)
+
+
+def new_count_id() -> int:
+    """A name for a count of the PLC's that no other count of any link has, later ones being greater."""
+    return next(_COUNT_IDS)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ class ModbusLink(KeptLink):
             self._tags,
             self._inbox.post,
             self._clock,
-            self._count_ids,
         )
         await self._open_in_time(self._open(connection, session))
         await session.run()

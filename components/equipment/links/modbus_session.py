@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from equipment.configuration import TagConfiguration
 from equipment.links.asked import Asked, run_until_one_ends
@@ -22,6 +22,7 @@ from equipment.links.link import (
     TagsRead,
     VerdictEchoed,
     VerdictOrder,
+    new_count_id,
 )
 from equipment.links.modbus_client import ILLEGAL_ADDRESS, ModbusConnection, Refused
 from equipment.links.modbus_configuration import ModbusConfiguration, RegisterType
@@ -77,7 +78,6 @@ class ModbusSession:
         tags: tuple[TagConfiguration, ...],
         post: Callable[[object], None],
         clock: Clock,
-        count_ids: Iterator[int],
     ) -> None:
         self._connection = connection
         self._configuration = configuration
@@ -85,7 +85,6 @@ class ModbusSession:
         self._tags = [(tag, tag.register) for tag in tags if tag.register is not None]
         self._post = post
         self._clock = clock
-        self._count_ids = count_ids
         self._count_id = 0
         self._age = TriggerAge()
         self._last: dict[str, float] = {}
@@ -143,7 +142,7 @@ class ModbusSession:
         return self._decoded(spans, answers), lot
 
     def _begin_count(self) -> None:
-        self._count_id = next(self._count_ids)
+        self._count_id = new_count_id()
         self.asked.begin_count(self._count_id)
 
     def _tell_changes(self, found: dict[str, float], lot: str, sent_ns: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from equipment.links.link import (
     TagsRead,
     VerdictEchoed,
     VerdictOrder,
+    new_count_id,
 )
 from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
 from equipment.links.opcua_subscription import SLOW, Intervals, Subscribed
@@ -66,7 +67,6 @@ class OpcuaSession:
         tags: tuple[TagConfiguration, ...],
         post: Callable[[object], None],
         clock: Clock,
-        count_ids: Iterator[int],
     ) -> None:
         self._client = client
         self._configuration = configuration
@@ -77,7 +77,6 @@ class OpcuaSession:
         self._tag_nodes: list[Any] = []
         self._belt_speed_mps: float | None = None
         self._told = {name: Told() for name in TOLD_OF_PARTS}
-        self._count_ids = count_ids
         self._count_id = 0
         self._age = TriggerAge()
         self._intervals: Intervals | None = None
@@ -222,7 +221,7 @@ class OpcuaSession:
         return round(delay_ns / 1e6, 3)
 
     def _begin_count(self) -> None:
-        self._count_id = next(self._count_ids)
+        self._count_id = new_count_id()
         self.asked.begin_count(self._count_id)
 
     def status_change_notification(self, notification: Any) -> None:

@@ -70,7 +70,11 @@ def _value_of(tag: TagConfiguration, data: Any) -> tuple[float | bool | str | No
     if isinstance(value, bool):
         return value, "good"
     if isinstance(value, str):
-        return value[:GREATEST_TEXT], "good"
+        return (value[:GREATEST_TEXT], "good") if _can_be_told(value) else (None, "bad")
     if isinstance(value, int | float):
         return number_reading(tag, value)
     return None, "bad"
+
+
+def _can_be_told(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)  # halves of characters

@@ -6,6 +6,7 @@ from collections import deque
 KEPT = 64
 LONGEST_TEXT = 64
 UNREADABLE = "(unreadable)"
+UNDECODED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Told:
@@ -33,7 +34,8 @@ def text_of(value: object) -> str:
     """
     if isinstance(value, str):
         text = value.strip("\0 \t\r\n")
-        return text if len(text) <= LONGEST_TEXT and text.isprintable() else UNREADABLE
+        is_whole = len(text) <= LONGEST_TEXT and text.isprintable() and UNDECODED not in text
+        return text if is_whole else UNREADABLE
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
     return str(round(value)) if math.isfinite(value) and round(value) != 0 else ""

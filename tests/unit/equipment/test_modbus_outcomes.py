@@ -91,7 +91,6 @@ def test_no_outcome_is_told_of_another_part_and_each_once_in_order_or_counted_as
             (),
             posted.append,
             SystemClock(),
-            itertools.count(1),
         )
         for _ in range(len(pace) + 2):
             await session._read_outcomes()

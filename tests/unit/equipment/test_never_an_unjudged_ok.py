@@ -10,13 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.configuration import EquipmentConfiguration
 from equipment.equipment import COUNTED_BY_STATION
 from equipment.links.asked import Asked
-from equipment.links.link import VerdictOrder, VerdictTooLate
+from equipment.links.link import (
+    CounterSeen,
+    LinkUp,
+    VerdictOrder,
+    VerdictTooLate,
+    new_count_id,
+)
 from equipment.links.modbus_session import ModbusSession
 from equipment.links.opcua_session import OpcuaSession
 from equipment.modes import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
-from tests.faults.factory import RunningPlc, running_equipment, running_plc, wait_for
+from sightline.runtime import NewConfiguration
+from tests.faults.factory import (
+    RunningPlc,
+    link_to,
+    running_equipment,
+    running_plc,
+    wait_for,
+)
 from tests.unit.equipment.driven import MS, NOW, Driven, HeldClock, S, a_verdict
 
 SESSIONS: dict[str, Any] = {"opcua": OpcuaSession, "modbus": ModbusSession}
@@ -260,3 +274,17 @@ def test_a_bypass_is_void_in_another_count_as_a_verdict_is(tmp_path: Path) -> No
     driven.see(0, count_id=2)
     driven.see(1, count_id=2)
     assert driven.link.orders()[-1].count_id == 2
+
+
+def test_what_the_link_of_an_earlier_configuration_posted_is_not_taken_for_the_new_links() -> None:
+    driven = Driven()
+    driven.connect()
+    late_events = [LinkUp(NOW, new_count_id()), CounterSeen(5, NOW, NOW, 0.5)]
+    unreachable = EquipmentConfiguration(link=link_to("opc.tcp://127.0.0.1:9"))
+    driven.component.handle(NewConfiguration(unreachable))
+    for event in late_events:
+        driven.component.handle(event)
+    assert not driven.health.report().ready
+    assert "plc-away" in driven.faults()
+    assert driven.announced() == [0]
+    driven.component.close()
