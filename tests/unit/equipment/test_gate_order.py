@@ -163,3 +163,16 @@ def test_the_component_asks_the_link_once_and_tells_of_the_stop_until_it_is_ackn
     assert "until an operator acknowledges" in driven.faults()["line-stop"]
     driven.component.handle(LineStopSeen(False))
     assert "line-stop" not in driven.faults()
+
+
+def test_parts_that_passed_while_the_plc_was_away_ask_for_no_line_stop_when_it_is_back() -> None:
+    driven = Driven(line_stop_after_missed=3)
+    driven.connect(5)
+    before = {"triggered_monotonic_ns": NOW - MS, "deadline_monotonic_ns": NOW}
+    for number in (6, 7, 8):
+        driven.judge(a_verdict(number, verdict="missed", **before))
+    for number in (9, 10):
+        driven.judge(a_verdict(number, verdict="missed", triggered_monotonic_ns=NOW))
+    assert driven.link.asked(StopLine) == 0
+    driven.judge(a_verdict(11, verdict="missed", triggered_monotonic_ns=NOW))
+    assert driven.link.asked(StopLine) == 1

@@ -141,6 +141,14 @@ def test_a_plc_that_always_answers_slowly_makes_no_part_late_and_hides_no_stall(
     assert all(told_ns >= true_ns - MAX_USUAL_NS - SLACK_NS for true_ns, told_ns in late)
 
 
+def test_clocks_that_drift_apart_in_a_long_rest_hide_no_stall_after_it() -> None:
+    counted = [*steady, steady[-1] + 300 * S]
+    stall = (counted[-1], counted[-1] + 400 * MS)
+    ((true_ns, told_ns),) = Line(counted, [stall], drift=100e-6).delays()[-1:]
+    assert true_ns > 390 * MS
+    assert told_ns >= true_ns - SLACK_NS
+
+
 def test_without_a_source_time_the_looks_alone_bound_it() -> None:
     told = [told_ns for _, told_ns in Line(steady).delays(tells_time=False)]
     assert max(told) < 35 * MS
