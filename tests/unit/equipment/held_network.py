@@ -20,6 +20,7 @@ class HeldNetwork:
         self._plc_port = int(host.rpartition(":")[2])
         self.held = threading.Event()
         self.change: Callable[[bytes], bytes] = lambda data: data
+        self._writers: list[asyncio.StreamWriter] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -31,7 +32,9 @@ class HeldNetwork:
         self.endpoint = f"{scheme}://127.0.0.1:{port}"
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         plc_reader, plc_writer = await asyncio.open_connection("127.0.0.1", self._plc_port)
+        self._writers.append(plc_writer)
         await asyncio.gather(
             self._pipe(reader, plc_writer, False), self._pipe(plc_reader, writer, True)
         )
@@ -47,10 +50,17 @@ class HeldNetwork:
                 await writer.drain()
         writer.close()
 
+    async def _end(self) -> None:
+        self._server.close()
+        await cancel_the_rest()
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
     def stop(self) -> None:
         """Cut all connections."""
-        self._loop.call_soon_threadsafe(self._server.close)
-        asyncio.run_coroutine_threadsafe(cancel_the_rest(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
