@@ -209,11 +209,12 @@ class Equipment:
 
     def _forward(self, judged: PartJudged) -> None:
         self._show_who_counts(judged)
+        margin_ns = round(self._configuration.verdict_margin_ms * 1e6)
         order = order_of(
             judged,
             boot_id=boot_id(),
             now_ns=self._context.clock.monotonic_ns(),
-            margin_ns=round(self._configuration.verdict_margin_ms * 1e6),
+            margin_ns=margin_ns,
             counting_since_ns=self._counting.since_monotonic_ns,
             withheld=self._modes.withheld,
         )
@@ -228,7 +229,7 @@ class Equipment:
         else:
             self._refuse(judged.part.part_number, order)
             if order == TOO_LATE and judged.gap_from is None:
-                self._see_late(judged.deadline_monotonic_ns)
+                self._see_late(judged.deadline_monotonic_ns - margin_ns)
         self._show_timeliness()
 
     def _show_who_counts(self, judged: PartJudged) -> None:

@@ -43,10 +43,7 @@ class TriggerAge:
 
     def wants_looks(self, now_ns: int) -> bool:
         """Whether the clocks' difference is not known well, so that only near reads bound a part's age."""
-        if self._offset is None:
-            return True
-        _, since_ns, width_ns = self._offset
-        return width_ns + (now_ns - since_ns) * MAX_DRIFT > SHARP_NS
+        return self._width_at(now_ns) > SHARP_NS
 
     def delay_ns(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool = True
@@ -103,11 +100,20 @@ class TriggerAge:
         return offset_ns - round((now_ns - since_ns) * MAX_DRIFT)
 
     def _learn(self, difference_ns: int, oldest_ns: int, now_ns: int) -> None:
-        known_ns = self._offset_at(now_ns)
+        """Raise the lower bound of the clocks' difference if this part shows more; it is none above it."""
         if oldest_ns >= MAX_DELAY_NS:
             return
-        if known_ns is None or difference_ns - oldest_ns > known_ns:
-            self._offset = (difference_ns - oldest_ns, now_ns, oldest_ns)
+        bound_ns, width_ns = difference_ns - oldest_ns, oldest_ns
+        known_ns = self._offset_at(now_ns)
+        if known_ns is not None and known_ns > bound_ns:
+            bound_ns, width_ns = known_ns, self._width_at(now_ns)
+        self._offset = (bound_ns, now_ns, min(width_ns, difference_ns - bound_ns))
+
+    def _width_at(self, now_ns: int) -> int:
+        if self._offset is None:
+            return MAX_DELAY_NS
+        _, since_ns, width_ns = self._offset
+        return width_ns + round((now_ns - since_ns) * MAX_DRIFT)
 
 
 def _begins_anew(looks: list[Look], place: int) -> bool:

@@ -32,6 +32,7 @@ def test_verdicts_that_are_all_too_late_are_a_fault_with_numbers_until_they_are_
         judge(driven, number, -35)
     text = driven.faults()[VERDICTS_LATE]
     assert f"{MIN_SEEN} of the last {MIN_SEEN}" in text
+    assert "up to 35 ms" in text
     assert "rejects" in text
     assert not driven.health.report().ready
     for number in range(IN_TIME_AGAIN):

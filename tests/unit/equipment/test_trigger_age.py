@@ -149,6 +149,20 @@ def test_clocks_that_drift_apart_in_a_long_rest_hide_no_stall_after_it() -> None
     assert told_ns >= true_ns - SLACK_NS
 
 
+def test_once_the_clocks_are_known_the_plc_is_asked_less_often_until_they_may_have_drifted() -> (
+    None
+):
+    age = TriggerAge()
+    assert age.wants_looks(S)
+    age.look(5, S, S + MS)
+    age.delay_ns(6, UTC + S + 90 * MS, S + 95 * MS)
+    assert age.wants_looks(2 * S)
+    age.look(6, 2 * S, 2 * S + MS)
+    age.delay_ns(7, UTC + 2 * S + 2 * MS, 2 * S + 4 * MS)
+    assert not age.wants_looks(3 * S)
+    assert age.wants_looks(300 * S)
+
+
 def test_without_a_source_time_the_looks_alone_bound_it() -> None:
     told = [told_ns for _, told_ns in Line(steady).delays(tells_time=False)]
     assert max(told) < 35 * MS
