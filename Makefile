@@ -85,14 +85,14 @@ lock:  ## renew the locks (needs uv)
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \
 	done
-	for name in capture inference equipment telemetry telemetry-lambda publisher product; do \
+	for name in capture inference equipment telemetry telemetry-lambda publisher model product; do \
 	    uv pip compile --quiet requirements/components/$$name.in --universal --python-version 3.10 \
 	        --constraints requirements/python3.10.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/$$name.txt; \
 	done
-	uv pip compile --quiet requirements/components/capture-cameras.in --universal --python-version 3.10 \
+	uv pip compile --quiet requirements/components/cameras_driver.in --universal --python-version 3.10 \
 	    --constraints requirements/cameras-python3.10.txt \
-	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/capture-cameras.txt
+	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/cameras_driver.txt
 
 clean-station:  ## forget the parts, records and pictures of earlier runs; the rendered bottles stay
 	rm -rf .station/nucleus .station/cloud .station/station .station/evidence .station/logs .station/*.json .station/*.address

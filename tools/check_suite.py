@@ -67,12 +67,22 @@ def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
     yield from covered.components_without_bench(files)
     yield from sizes.needless_reasons(frozenset(files))
     yield from versions.different_versions(files)
-    yield from requirements.different_requirements(sources, requirements.of_components(files))
-    yield from requirements.different_locks(files)
+    yield from _of_requirements(sources, files)
     policies = "recipes/policies/"
     yield from broken_files(
         {path.removeprefix(policies): text for path, text in files.items() if policies in path}
     )
+
+
+def _of_requirements(sources: tuple[Source, ...], files: dict[str, str]) -> Iterator[str]:
+    try:
+        run = requirements.beginnings(files)
+    except RecipeError as error:
+        yield str(error)
+        return
+    yield from requirements.different_requirements(sources, requirements.of_components(files), run)
+    yield from requirements.incomplete_locks(files)
+    yield from requirements.different_locks(files)
 
 
 def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:

@@ -2,7 +2,10 @@
 # What the scripts of every recipe call, with the same words on a laptop, on JetPack and on Nucleus Lite:
 #
 #   launch.sh install               make the component's Python environment in its work folder
-#   launch.sh run MODULE [ARG ...]  run a module of the artifact with that environment
+#   launch.sh run [--drivers FOLDER] MODULE [ARG ...]
+#                                   run a module of the artifact with that environment, and with the
+#                                   packages that a driver component has put into FOLDER
+#   launch.sh put-drivers FOLDER    put the artifact's packages there, for components that run with it
 #   launch.sh settle                ask what runs to settle the part in hand, and wait until it has ended
 #
 # Where SIGHTLINE_PYTHON names an interpreter that has all packages (a development machine), it is used
@@ -30,12 +33,34 @@ install_environment() {
         cmp -s "$artifact/requirements.txt" "$environment/requirements.txt"; then
         return
     fi
+    make_environment
+    install_wheels
+    cp "$artifact/requirements.txt" "$environment/requirements.txt"
+}
+
+make_environment() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 3.10 or later is needed"
     rm -rf "$environment"
     python3 -m venv --system-site-packages "$environment"
+}
+
+install_wheels() {
     "$environment/bin/python" -m pip install --quiet --no-index --find-links "$artifact/wheels" \
-        --require-hashes --requirement "$artifact/requirements.txt"
-    cp "$artifact/requirements.txt" "$environment/requirements.txt"
+        --require-hashes --requirement "$artifact/requirements.txt" "$@"
+}
+
+put_drivers() {
+    [ -z "${SIGHTLINE_PYTHON:-}" ] || return 0 # it has all packages
+    if [ -f "$1/requirements.txt" ] && cmp -s "$artifact/requirements.txt" "$1/requirements.txt"; then
+        return
+    fi
+    make_environment # for its pip: the system may have none
+    rm -rf "$1.new"
+    mkdir -p "$1.new"
+    install_wheels --target "$1.new" --ignore-installed
+    cp "$artifact/requirements.txt" "$1.new/requirements.txt"
+    rm -rf "$1"
+    mv "$1.new" "$1"
 }
 
 python_of_component() {
@@ -71,15 +96,26 @@ install)
 run)
     [ "$#" -ge 2 ] || fail "run needs the name of a module"
     shift
+    path="$artifact"
+    if [ "$1" = --drivers ]; then
+        [ "$#" -ge 3 ] || fail "run --drivers needs a folder and the name of a module"
+        mkdir -p "$2" # Python looks into it later, too, if it is there at the start
+        path="$artifact:$2"
+        shift 2
+    fi
     python=$(python_of_component)
     [ -x "$python" ] || fail "no interpreter at $python; the install step makes it"
     echo $$ >"$running"
-    PYTHONPATH="$artifact" PYTHONUNBUFFERED=1 exec "$python" -m "$@"
+    PYTHONPATH="$path" PYTHONUNBUFFERED=1 exec "$python" -m "$@"
+    ;;
+put-drivers)
+    [ "$#" -eq 2 ] || fail "put-drivers needs a folder"
+    put_drivers "$2"
     ;;
 settle)
     settle
     ;;
 *)
-    fail "usage: launch.sh install | run MODULE [ARG ...] | settle"
+    fail "usage: launch.sh install | run [--drivers FOLDER] MODULE [ARG ...] | put-drivers FOLDER | settle"
     ;;
 esac

@@ -50,7 +50,6 @@ def _choice(given: argparse.Namespace) -> Choice:
         version=checked(given.version or suite),
         architectures=WHEELS[given.wheels],
         pythons=tuple(given.python or PYTHONS),
-        with_cameras=given.cameras,
         target=given.target,
         cache=given.cache,
         bucket=given.bucket,
@@ -90,11 +89,6 @@ def _arguments() -> argparse.ArgumentParser:
         action="append",
         metavar="3.10",
         help=f"which Pythons (default: {', '.join(PYTHONS)})",
-    )
-    parser.add_argument(
-        "--cameras",
-        action="store_true",
-        help="capture with linuxpy (GPL) and gpiod (LGPL) for V4L2",
     )
     parser.add_argument("--version", help="other than pyproject.toml's; NEXT_PATCH lets gdk count")
     parser.add_argument(

@@ -26,7 +26,6 @@ class Choice:
     version: str
     architectures: tuple[str, ...]
     pythons: tuple[str, ...]
-    with_cameras: bool
     target: Path
     cache: Path
     bucket: str = BUCKET
@@ -40,9 +39,8 @@ def stage(part: Part, choice: Choice, root: Path = ROOT) -> Path:
     folder.mkdir(parents=True)
     shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
     shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
-    lock = _lock_of(part, choice.with_cameras)
-    shutil.copyfile(lock, folder / "requirements.txt")
-    _add_wheels(lock.read_text(encoding="utf-8"), choice, folder / "wheels")
+    shutil.copyfile(part.lock, folder / "requirements.txt")
+    _add_wheels(part.lock.read_text(encoding="utf-8"), choice, folder / "wheels")
     _write_control_files(part, choice, folder, root)
     return folder
 
@@ -69,11 +67,6 @@ def collect(folders: list[Path], output: Path) -> None:
         (output / "recipes").mkdir(parents=True, exist_ok=True)
         recipe = output / "recipes" / f"{folder.name}.yaml"
         shutil.copyfile(built / "recipes" / archive.RECIPE, recipe)
-
-
-def _lock_of(part: Part, with_cameras: bool) -> Path:
-    cameras = part.lock.with_name(f"{part.lock.stem}-cameras.txt")
-    return cameras if with_cameras and cameras.is_file() else part.lock
 
 
 def _add_wheels(lock: str, choice: Choice, target: Path) -> None:

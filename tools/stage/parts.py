@@ -7,7 +7,11 @@ from sightline.errors import RecipeError
 from tools.stage.archive import artifact_name
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {"_model": ("models", "model"), "_product": ("products", "product")}  # folder, lock
+KINDS = {  # by the end of the artifact's name: folder, lock; without a lock's name, that of the artifact
+    "_model": ("models", "model"),
+    "_product": ("products", "product"),
+    "_driver": ("drivers", ""),
+}
 SHARED = Path("shared") / "sightline"
 REQUIREMENTS = Path("requirements") / "components"
 
@@ -47,14 +51,25 @@ def _short(part: Part) -> str:
     return part.name.removeprefix("com.sightline.")
 
 
+def lock_name(artifact: str) -> str:
+    """`capture.zip` to `capture`, `cap_model.zip` to `model`: which lock has the artifact's wheels."""
+    return _kind(artifact)[2]
+
+
 def _part(root: Path, recipe: Path) -> Part:
     try:
-        stem = artifact_name(recipe.read_text(encoding="utf-8")).removesuffix(".zip")
+        artifact = artifact_name(recipe.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RecipeError(f"{recipe.name}: {error}") from error
-    folder, package, lock = "", stem, stem
-    for suffix, (of_kind, name_of_lock) in KINDS.items():
-        if stem.endswith(suffix):
-            folder, package, lock = of_kind, stem.removesuffix(suffix), name_of_lock
+    folder, package, lock = _kind(artifact)
     sources = root / "components" / folder / package
     return Part(recipe.stem, recipe, sources, root / REQUIREMENTS / f"{lock}.txt")
+
+
+def _kind(artifact: str) -> tuple[str, str, str]:
+    """The folder of the artifact's kind, its package in there, and its lock."""
+    stem = artifact.removesuffix(".zip")
+    for suffix, (folder, lock) in KINDS.items():
+        if stem.endswith(suffix):
+            return folder, stem.removesuffix(suffix), lock or stem
+    return "", stem, stem

@@ -5,8 +5,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 
+from sightline.errors import RecipeError
+from tools.stage.archive import artifact_name
+from tools.stage.parts import lock_name
 from tools.suite_rules.arrows import OURS, imported_modules
-from tools.suite_rules.sources import COMPONENT_PACKAGES, Source, area_of
+from tools.suite_rules.sources import Source, area_of
 
 DISTRIBUTIONS = {
     "awscrt": "awsiotsdk",
@@ -15,10 +18,17 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 PROJECT_LOCKS = ("requirements/python3.10.txt", "requirements/cameras-python3.10.txt")
+FOLDER = "requirements/components"
+LAMBDA_LOCK, LAMBDA_MODULE = "telemetry-lambda", "telemetry.lambda_function"
+DRIVERS: dict[str, str] = {
+    "cameras_driver": "capture"
+}  # whose packages of ONLY_WHERE_CHOSEN it brings
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+_RUN = re.compile(r"launch\.sh\s+run\s+(?:--drivers\s+\S+\s+)?([\w.]+)")
 ONLY_WHERE_CHOSEN: dict[str, dict[str, str]] = {  # imported by the one module that needs them
-    "capture": {"gpiod": "requirements/components/capture-cameras.in", "linuxpy": "the same"},
+    "capture": {"gpiod": "cameras_driver.in", "linuxpy": "cameras_driver.in"},
     "telemetry": {"greengrasssdk": "the Lambda form", "greengrass_common": "the Lambda runtime"},
+    LAMBDA_LOCK: {"greengrass_common": "the Lambda runtime"},
     "inference": {
         "google": "comes with onnx, where engines are built",
         "onnx": "the runtime tensorrt, beside JetPack's own packages",
@@ -28,10 +38,30 @@ ONLY_WHERE_CHOSEN: dict[str, dict[str, str]] = {  # imported by the one module t
 }
 
 
-def of_components(files: Mapping[str, str]) -> dict[str, str]:
-    """The texts of `requirements/components/NAME.in` by component, of all files by path."""
-    paths = {name: f"requirements/components/{name}.in" for name in COMPONENT_PACKAGES}
-    return {name: files.get(path, "") for name, path in paths.items()}
+def beginnings(files: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """By the name of each lock: the modules that the scripts of its recipes run."""
+    found = {LAMBDA_LOCK: frozenset({LAMBDA_MODULE})}
+    for path, recipe in files.items():
+        if path.startswith("recipes/com.") and path.endswith(".yaml"):
+            try:
+                lock = lock_name(artifact_name(recipe))
+            except ValueError as error:
+                raise RecipeError(f"{path}: {error}") from error
+            modules = set(_RUN.findall(recipe.replace("\n", " ")))
+            found[lock] = found.get(lock, frozenset()) | modules
+    return found
+
+
+def incomplete_locks(files: Mapping[str, str]) -> list[str]:
+    """One line for each lock of a component that is not there, or lacks what its `.in` names."""
+    found = []
+    for name in beginnings(files):
+        pinned = {package for package, _ in _pins(files.get(f"{FOLDER}/{name}.txt", ""))}
+        found += [
+            f"{FOLDER}/{name}.txt: {package} of {name}.in is not in it; run make lock"
+            for package in sorted(_brought(files.get(f"{FOLDER}/{name}.in", "")) - pinned)
+        ]
+    return found
 
 
 def different_locks(files: Mapping[str, str]) -> list[str]:
@@ -46,49 +76,73 @@ def different_locks(files: Mapping[str, str]) -> list[str]:
     ]
 
 
-def different_requirements(sources: Iterable[Source], needs: Mapping[str, str]) -> list[str]:
-    """One line for each package that a component imports and does not bring, or brings for nothing.
+def different_requirements(
+    sources: Iterable[Source], needs: Mapping[str, str], run: Mapping[str, Iterable[str]]
+) -> list[str]:
+    """One line for each package that an artifact's code imports and its lock lacks, or has for nothing.
 
-    `needs` has the text of `requirements/components/NAME.in` by the component's package.
+    `needs` has the text of `requirements/components/NAME.in` by NAME, `run` the modules that the recipes
+    with this lock run.
     """
-    python = [source for source in sources if source.is_python]
-    return [line for name, text in needs.items() for line in _of_component(name, text, python)]
+    modules = {_module(source.path): source for source in sources if source.is_python}
+    return [
+        line
+        for name in run
+        for line in _of_lock(name, needs.get(name, ""), _imported(name, run[name], modules))
+    ]
+
+
+def of_components(files: Mapping[str, str]) -> dict[str, str]:
+    """The texts of `requirements/components/NAME.in` by NAME, of all files by path."""
+    return {
+        path.removeprefix(f"{FOLDER}/").removesuffix(".in"): text
+        for path, text in files.items()
+        if path.startswith(f"{FOLDER}/") and path.endswith(".in")
+    }
 
 
 def _pins(lock: str) -> list[tuple[str, str]]:
     return _PIN.findall(lock)
 
 
-def _of_component(name: str, text: str, sources: list[Source]) -> list[str]:
-    brought = {line.strip() for line in text.splitlines() if line.strip()}
-    imported = _imported(name, sources)
-    chosen = ONLY_WHERE_CHOSEN.get(name, {})
-    path = f"requirements/components/{name}.in"
+def _brought(text: str) -> set[str]:
+    return {line.strip() for line in text.splitlines() if line.strip()}
+
+
+def _of_lock(name: str, text: str, imported: set[str]) -> list[str]:
+    brought = _brought(text)
+    path = f"{FOLDER}/{name}.in"
+    chosen = set(ONLY_WHERE_CHOSEN.get(name, {}))
     return [
         *(
-            f"{path}: {package} is imported by components/{name} and not in it"
-            for package in sorted(imported - brought - set(chosen))
+            f"{path}: {package} is imported by what runs with it and not in it"
+            for package in sorted(imported - brought - chosen)
         ),
         *(
-            f"{path}: {package} is imported by nothing in components/{name}"
+            f"{path}: {package} is imported by nothing that runs with it"
             for package in sorted(brought - imported)
         ),
     ]
 
 
-def _imported(name: str, sources: list[Source]) -> set[str]:
-    by_module = {_module(source.path): source for source in sources}
-    waiting = [source for source in sources if area_of(source.path) == name]
-    seen, found = {source.path for source in waiting}, set()
+def _imported(name: str, run: Iterable[str], by_module: Mapping[str, Source]) -> set[str]:
+    """What the run modules import, with all of ours that they lead to; of the five, all their files."""
+    if name in DRIVERS:
+        chosen = ONLY_WHERE_CHOSEN[DRIVERS[name]]
+        return {package for package, place in chosen.items() if place == f"{name}.in"}
+    waiting = [source for source in by_module.values() if name == area_of(source.path)]
+    waiting += [by_module[module] for module in run if module in by_module]
+    seen = {source.path for source in waiting}
+    found: set[str] = set()
     while waiting:
         for module in _modules(waiting.pop()):
             top = module.split(".")[0]
             if top not in OURS and top not in sys.stdlib_module_names and top != "__future__":
                 found.add(DISTRIBUTIONS.get(top, top))
-            shared = by_module.get(module)
-            if shared is not None and shared.path not in seen and top == "sightline":
-                seen.add(shared.path)
-                waiting.append(shared)
+            ours = by_module.get(module)
+            if ours is not None and ours.path not in seen and top in OURS:
+                seen.add(ours.path)
+                waiting.append(ours)
     return found
 
 

@@ -36,7 +36,8 @@ def open_v4l2(
         import linuxpy.video.device  # noqa: F401
     except ImportError as error:
         raise CameraError(
-            f"the source v4l2 needs linuxpy, which the extra `cameras` has: {error}"
+            "the source v4l2 needs linuxpy, which com.sightline.driver.Cameras brings "
+            f"(on a development machine the extra `cameras`): {error}"
         ) from error
     return LiveSource(configuration, cameras, frame, health, clock, LinuxpyDevice)
 

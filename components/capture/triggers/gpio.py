@@ -143,7 +143,8 @@ class GpiodLine:
             from gpiod.line import Bias, Clock, Direction, Edge
         except ImportError as error:
             raise CameraError(
-                f"the trigger gpio needs gpiod, which the extra `cameras` has: {error}"
+                "the trigger gpio needs gpiod, which com.sightline.driver.Cameras brings "
+                f"(on a development machine the extra `cameras`): {error}"
             ) from error
         self._name = f"{configuration.chip} line {configuration.line}"
         line = configuration.line

@@ -21,8 +21,8 @@ from tools.suite_rules import gdk
 ALL = parts_of()
 
 
-def choice(target: Path, version: str = "0.1.0", cameras: bool = False) -> Choice:
-    return Choice("0.1.0", version, (), (), cameras, target, target / "cache")
+def choice(target: Path, version: str = "0.1.0") -> Choice:
+    return Choice("0.1.0", version, (), (), target, target / "cache")
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +123,13 @@ def test_next_patch_is_left_to_gdk_and_asks_for_any_patch_of_the_others(tmp_path
     assert gdk.refused_configuration("gdk-config.json", configuration) == []
 
 
-def test_cameras_that_need_a_stricter_licence_are_asked_for(tmp_path: Path) -> None:
-    (part,) = find_parts(["capture"])
-    usual = (stage(part, choice(tmp_path)) / "requirements.txt").read_text()
-    asked = (stage(part, choice(tmp_path, cameras=True)) / "requirements.txt").read_text()
-    assert "linuxpy" not in usual
-    assert "linuxpy==" in asked
+def test_packages_of_a_stricter_licence_are_in_the_component_of_drivers_and_in_no_other(
+    staged: Path,
+) -> None:
+    holders = [
+        p.name for p in ALL if "linuxpy" in (staged / p.name / "requirements.txt").read_text()
+    ]
+    assert holders == ["com.sightline.driver.Cameras"]
 
 
 def test_the_suite_is_collected_as_a_local_deployment_wants_it(

@@ -8,8 +8,10 @@ import pytest
 
 from sightline.topics import CATALOGUE, COMPONENTS, GATE_ACTED, INSPECTION_RECORD
 from tools.fleet.checks import Checker
+from tools.recipes import ROOT
+from tools.stage.parts import parts_of
 from tools.suite_rules import covered, fleets, gdk, lite, requirements, versions
-from tools.suite_rules.sources import Source
+from tools.suite_rules.sources import Source, tracked_sources
 
 RECIPE = """---
 ComponentName: com.sightline.Capture
@@ -150,13 +152,47 @@ def test_a_package_that_is_imported_and_not_brought_or_brought_and_not_imported_
         Source("shared/sightline/pixels.py", "import scipy"),  # nothing of capture imports it
     ]
     whole = "msgspec\nnumpy\nopencv-python-headless\n"
-    assert requirements.different_requirements(sources, {"capture": whole}) == []
-    found = requirements.different_requirements(sources, {"capture": "msgspec\nnumpy\nboto3\n"})
-    assert found == [
+    run = {"capture": ["capture"]}
+    assert requirements.different_requirements(sources, {"capture": whole}, run) == []
+    needs = {"capture": "msgspec\nnumpy\nboto3\n"}
+    assert requirements.different_requirements(sources, needs, run) == [
         "requirements/components/capture.in: opencv-python-headless is imported by "
-        "components/capture and not in it",
-        "requirements/components/capture.in: boto3 is imported by nothing in components/capture",
+        "what runs with it and not in it",
+        "requirements/components/capture.in: boto3 is imported by nothing that runs with it",
     ]
+
+
+def test_what_the_install_step_of_a_model_imports_is_in_its_artifact() -> None:
+    artifact = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/cap_model.zip"
+    files = {
+        "recipes/com.sightline.model.Cap.yaml": (
+            f"sh x/launch.sh install &&\n sh x/launch.sh run sightline.models\n put Uri: {artifact}\n"
+        ),
+        "requirements/components/model.in": "",
+        "requirements/components/model.txt": "",
+    }
+    run = {"model": requirements.beginnings(files)["model"]}
+    sources = [
+        Source("shared/sightline/models.py", "from sightline.journal import sync"),
+        Source("shared/sightline/journal.py", "import msgspec"),
+    ]
+    needs = requirements.of_components(files)
+    assert requirements.different_requirements(sources, needs, run) == [
+        "requirements/components/model.in: msgspec is imported by what runs with it and not in it"
+    ]
+    assert requirements.different_requirements(sources, {"model": "msgspec\n"}, run) == []
+    files["requirements/components/model.in"] = "msgspec\n"
+    assert requirements.incomplete_locks(files) == [
+        "requirements/components/model.txt: msgspec of model.in is not in it; run make lock"
+    ]
+
+
+def test_every_recipe_has_a_lock_that_the_rule_looks_at() -> None:
+    files = {s.path: s.text for s in tracked_sources(ROOT)}
+    run = requirements.beginnings(files)
+    assert {part.lock.stem for part in parts_of()} <= set(run)
+    assert run["model"] == {"sightline.model_store"}
+    assert run["capture"] == {"capture"}
 
 
 def test_a_components_lock_that_is_not_the_projects_is_caught() -> None:
