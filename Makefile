@@ -46,7 +46,7 @@ format: $(READY)  ## put all sources into the one style
 	$(BIN)/ruff format .
 
 stage: $(READY)  ## every component as the Greengrass Development Kit wants it, in build/ and greengrass-build/: WHEELS=none|x86_64|aarch64|all
-	$(BIN)/python -m tools.stage --all --suite $(if $(WHEELS),--wheels $(WHEELS))
+	$(BIN)/python -m tools.stage --all --suite $(if $(WHEELS),--wheels $(WHEELS)) $(if $(GDK),--gdk)
 
 environment: $(READY)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sightline.topics import CATALOGUE, Stream
+from sightline.topics import CATALOGUE, COMPONENTS, PUBLISHER, Stream
 
+CLI = "aws.greengrass.Cli"  # both nuclei check these operations under this name
+RESTARTS: dict[str, tuple[str, ...]] = {PUBLISHER: COMPONENTS}  # who may start whom again
 PUBSUB = "aws.greengrass.ipc.pubsub"
 MQTTPROXY = "aws.greengrass.ipc.mqttproxy"
 ANY_THING = (
@@ -17,7 +19,10 @@ Policy = dict[str, Any]
 def access_control_of(
     component: str, catalogue: Iterable[Stream] = CATALOGUE
 ) -> dict[str, dict[str, Policy]]:
-    """What the component may do: `{service: {policy: {operations, resources}}}`, least privilege."""
+    """What the component may do: `{service: {policy: {operations, resources}}}`, least privilege.
+
+    Without descriptions: Nucleus Lite counts every entry of a recipe, and has room for 255.
+    """
     rows = tuple(catalogue)
     sent = [row for row in rows if component in row.senders]
     read = [row for row in rows if component in row.readers]
@@ -25,19 +30,21 @@ def access_control_of(
         component,
         "pubsub",
         [
-            ("aws.greengrass#PublishToTopic", "Sends", _topics(sent, "local")),
-            ("aws.greengrass#SubscribeToTopic", "Reads", _topics(read, "local")),
+            ("aws.greengrass#PublishToTopic", _topics(sent, "local")),
+            ("aws.greengrass#SubscribeToTopic", _topics(read, "local")),
         ],
     )
     mqttproxy = _policies(
         component,
         "mqttproxy",
         [
-            ("aws.greengrass#PublishToIoTCore", "Sends to the cloud", _topics(sent, "cloud")),
-            ("aws.greengrass#SubscribeToIoTCore", "Reads from the cloud", _topics(read, "cloud")),
+            ("aws.greengrass#PublishToIoTCore", _topics(sent, "cloud")),
+            ("aws.greengrass#SubscribeToIoTCore", _topics(read, "cloud")),
         ],
     )
-    services = {PUBSUB: pubsub, MQTTPROXY: mqttproxy}
+    restarts = [("aws.greengrass#RestartComponent", list(RESTARTS.get(component, ())))]
+    cli = _policies(component, "cli", restarts)
+    services = {PUBSUB: pubsub, MQTTPROXY: mqttproxy, CLI: cli}
     return {service: policies for service, policies in services.items() if policies}
 
 
@@ -46,14 +53,10 @@ def _topics(rows: Iterable[Stream], route: str) -> list[str]:
 
 
 def _policies(
-    component: str, service: str, grants: list[tuple[str, str, list[str]]]
+    component: str, service: str, grants: list[tuple[str, list[str]]]
 ) -> dict[str, Policy]:
-    given = [grant for grant in grants if grant[2]]
+    given = [grant for grant in grants if grant[1]]
     return {
-        f"{component}:{service}:{number}": {
-            "policyDescription": description,
-            "operations": [operation],
-            "resources": topics,
-        }
-        for number, (operation, description, topics) in enumerate(given, start=1)
+        f"{component}:{service}:{number}": {"operations": [operation], "resources": resources}
+        for number, (operation, resources) in enumerate(given, start=1)
     }

@@ -30,6 +30,7 @@ from tools.suite_rules import (
 from tools.suite_rules.sources import Source, tracked_sources
 
 ROOT = Path(__file__).resolve().parent.parent
+SUITE_RECIPE = "recipe.yaml"
 
 
 def findings(root: Path = ROOT) -> list[str]:
@@ -95,15 +96,24 @@ def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
     for component in COMPONENTS:
         if f"recipes/{component}.yaml" not in files:
             yield f"{component}: no recipe"
+    for source in (s for s in sources if s.path == SUITE_RECIPE):
+        try:
+            yield from _of_any_recipe(
+                source.path, source.text, recipes.parsed(source.path, source.text)
+            )
+        except RecipeError as error:
+            yield str(error)
 
 
 def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
     try:
-        defaults = {
-            Path(s.path).stem: recipes.default_configuration(recipes.parsed(s.path, s.text))
+        parsed = {
+            Path(s.path).stem: recipes.parsed(s.path, s.text)
             for s in sources
             if s.path.startswith("recipes/com.")
         }
+        defaults = {name: recipes.default_configuration(recipe) for name, recipe in parsed.items()}
+        in_scripts = {name: recipes.shell_pointers(recipe) for name, recipe in parsed.items()}
         for source in sources:
             if source.path.startswith("recipes/lambda/"):
                 defaults |= deployments.defaults_of_lambda(recipes.parsed(source.path, source.text))
@@ -113,6 +123,9 @@ def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
             if source.path.startswith("recipes/deployments/"):
                 deployment = recipes.parsed(source.path, source.text)
                 yield from fleets.refused_stations(source.path, source.text, checker)
+                yield from fleets.unfit_configurations(
+                    source.path, source.text, defaults, in_scripts
+                )
                 if not deployment.get("sites"):
                     yield from deployments.refused_merges(
                         source.path, deployment, defaults, structs
@@ -121,14 +134,27 @@ def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
         yield str(error)
 
 
-def _of_recipe(path: str, text: str) -> Iterator[str]:
-    recipe = recipes.parsed(path, text)
-    yield from recipes.too_large(path, text)
+def _of_any_recipe(path: str, text: str, recipe: recipes.Recipe) -> Iterator[str]:
+    configuration = recipes.default_configuration(recipe)
     yield from recipes.wrong_platform(path, recipe)
     yield from recipes.long_scripts(path, recipe)
     yield from recipes.strange_steps(path, recipe)
+    yield from recipes.unsafe_texts(path, recipes.shell_pointers(recipe), configuration)
+    yield from lite.large_recipes(path, text, recipe)
+    yield from lite.too_many_sub_objects(path, recipe)
+    yield from lite.long_values(
+        f"{path} at /ComponentConfiguration/DefaultConfiguration", configuration
+    )
+    yield from lite.incomplete_manifests(path, recipe)
+    yield from lite.binding_dependencies(path, recipe)
+    yield from lite.strange_keys(path, recipe)
     yield from lite.missing_features(path, recipe)
-    yield from lite.numbers_and_depth(path, recipes.default_configuration(recipe))
+    yield from lite.numbers_and_depth(path, configuration)
+
+
+def _of_recipe(path: str, text: str) -> Iterator[str]:
+    recipe = recipes.parsed(path, text)
+    yield from _of_any_recipe(path, text, recipe)
     component = Path(path).stem
     if recipe.get("ComponentName") != component:
         yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import re
 import sys
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ import yaml
 
 from sightline.configuration import Configuration, default_configuration
 from sightline.errors import RecipeError
-from sightline.topics import COMPONENTS
+from sightline.topics import COMPONENTS, EQUIPMENT, TELEMETRY
 from tools.access_control import access_control_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOW_CHARACTERS = 84
+LEFT_OUT: dict[str, tuple[str, ...]] = {  # what the struct alone has, see docs/nucleus.md
+    EQUIPMENT: ("/tags", "/link/modbus"),
+    TELEMETRY: ("/profiles",),
+}
 _SECTION = re.compile(r"^ComponentConfiguration:\n(?:[ \t]+.*\n|\n)*", re.MULTILINE)
 
 
@@ -51,8 +56,14 @@ def configuration_of(component: str) -> type[Configuration]:
 
 
 def expected_configuration(component: str, struct_type: type[Configuration]) -> dict[str, Any]:
-    """What the recipe's DefaultConfiguration must hold: the struct's defaults and accessControl."""
+    """What the recipe's DefaultConfiguration must hold: the struct's defaults and accessControl.
+
+    Without what is left to the struct, for Nucleus Lite has no room for it.
+    """
     defaults: dict[str, Any] = without_nulls(default_configuration(struct_type))
+    for pointer in LEFT_OUT.get(component, ()):
+        *above, key = pointer.split("/")[1:]
+        del reduce(lambda tree, step: tree[step], above, defaults)[key]
     return {**defaults, "accessControl": access_control_of(component)}
 
 

@@ -1,18 +1,21 @@
 """The configuration of the equipment component; the defaults are the recipe's."""
 
-from typing import Annotated, Literal
+import logging
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister
 from equipment.links.opcua_configuration import PLC, NodeText, OpcuaConfiguration
-from sightline.configuration import Configuration
+from sightline.configuration import Configuration, named_entries
 from sightline.products import ProductName
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, Meta(ge=0.05, le=600)]
 LinkKind = Literal["opcua", "modbus"]
+log = logging.getLogger(__name__)
 
 
 class LinkConfiguration(Configuration, frozen=True, kw_only=True):
@@ -43,14 +46,13 @@ class LinkConfiguration(Configuration, frozen=True, kw_only=True):
         return self.chosen.endpoint
 
 
-class TagConfiguration(Configuration, frozen=True, kw_only=True):
+class TagReading(Configuration, frozen=True, kw_only=True):
     """One reading to take each interval: a node over OPC UA, a register over Modbus.
 
     A number below `lowest` or above `highest` is none that the sensor can give: it is told as bad.
     (What is normal, and what is not, the telemetry component knows.)
     """
 
-    tag: Name
     node_id: NodeText | None = None
     register: ModbusRegister | None = None
     unit: Annotated[str, Meta(max_length=16)] = ""
@@ -60,6 +62,21 @@ class TagConfiguration(Configuration, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.lowest > self.highest:
             raise ValueError(f"lowest {self.lowest} is above highest {self.highest}")
+
+
+class TagConfiguration(TagReading, frozen=True, kw_only=True):
+    """A reading with its name."""
+
+    tag: Name
+
+
+if TYPE_CHECKING:
+    Tags = tuple[TagConfiguration, ...]
+else:  # a map by tag, because Nucleus Lite keeps a list as one value of at most 1,024 bytes
+    Tags = (
+        Annotated[dict[Name, TagReading], Meta(max_length=200)]
+        | Annotated[tuple[TagConfiguration, ...], Meta(max_length=200)]
+    )
 
 
 def _tag(
@@ -90,13 +107,14 @@ DEFAULT_TAGS = (
 class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
     """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop.
 
-    `products`: what the PLC calls a product, mostly a number, to the product's name.
+    `products`: what the PLC calls a product, mostly a number, to the product's name. `tags` is written
+    as a map by tag; where it is given it takes the place of all the defaults. A list is still read.
     """
 
     equipment_id: Name = "conveyor-1"
     line_id: Name = "line-1"
     link: LinkConfiguration = LinkConfiguration()
-    tags: Annotated[tuple[TagConfiguration, ...], Meta(max_length=200)] = DEFAULT_TAGS
+    tags: Tags = DEFAULT_TAGS
     sample_interval_s: Seconds = 0.5
     heartbeat_interval_ms: Milliseconds = 100.0
     counter_announce_interval_s: Seconds = 1.0
@@ -106,6 +124,11 @@ class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
     products: Annotated[dict[str, ProductName], Meta(max_length=1000)] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        given: object = self.tags
+        if isinstance(given, dict):
+            force_setattr(self, "tags", named_entries(TagConfiguration, "tag", given))
+        elif self.tags and self.tags is not DEFAULT_TAGS:
+            log.warning("tags are a list, which the next release will not read; write a map by tag")
         field = "node_id" if self.link.kind == "opcua" else "register"
         for tag in self.tags:
             if getattr(tag, field) is None:

@@ -1,20 +1,22 @@
 """The configuration of the telemetry component; the defaults are the recipe's."""
 
-from typing import Annotated
+import logging
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from sightline.configuration import Configuration
+from sightline.configuration import Configuration, named_entries
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=600)]
+log = logging.getLogger(__name__)
 
 
-class TagProfile(Configuration, frozen=True, kw_only=True):
+class Profile(Configuration, frozen=True, kw_only=True):
     """What is known of a tag: its normal limits, the manufacturing step, the tags it moves with."""
 
-    tag: Name
     normal_low: float | None = None
     normal_high: float | None = None
     step: Text = ""
@@ -25,6 +27,21 @@ class TagProfile(Configuration, frozen=True, kw_only=True):
         low, high = self.normal_low, self.normal_high
         if low is not None and high is not None and low > high:
             raise ValueError(f"normalLow {low} is above normalHigh {high}")
+
+
+class TagProfile(Profile, frozen=True, kw_only=True):
+    """A profile with the name of its tag."""
+
+    tag: Name
+
+
+if TYPE_CHECKING:
+    Profiles = tuple[TagProfile, ...]
+else:  # a map by tag, because Nucleus Lite keeps a list as one value of at most 1,024 bytes
+    Profiles = (
+        Annotated[dict[Name, Profile], msgspec.Meta(max_length=200)]
+        | Annotated[tuple[TagProfile, ...], msgspec.Meta(max_length=200)]
+    )
 
 
 class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
@@ -81,11 +98,22 @@ DEFAULT_PROFILES = (
 
 
 class TelemetryConfiguration(Configuration, frozen=True, kw_only=True):
-    """What a state is made of, and how often."""
+    """What a state is made of, and how often.
+
+    `profiles` is written as a map by tag; where it is given it takes the place of all the defaults. A list
+    is still read.
+    """
 
     interval_s: Seconds = 1.0
     running_tag: Text = "line_running"
     belt_speed_tag: Text = "belt_speed"
     stopped_below_mps: Annotated[float, msgspec.Meta(ge=0)] = 0.01
-    profiles: Annotated[tuple[TagProfile, ...], msgspec.Meta(max_length=200)] = DEFAULT_PROFILES
+    profiles: Profiles = DEFAULT_PROFILES
     outliers: OutlierConfiguration = OutlierConfiguration()
+
+    def __post_init__(self) -> None:
+        given: object = self.profiles
+        if isinstance(given, dict):
+            force_setattr(self, "profiles", named_entries(TagProfile, "tag", given))
+        elif self.profiles and self.profiles is not DEFAULT_PROFILES:
+            log.warning("profiles are a list, which the next release will not read; write a map by tag")

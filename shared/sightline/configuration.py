@@ -5,6 +5,7 @@ text ("0.5"), so text is coerced to the field's type.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -43,6 +44,13 @@ def default_configuration(struct_type: type[Configuration]) -> dict[str, Any]:
     """The struct's defaults as the recipe's DefaultConfiguration writes them."""
     built: dict[str, Any] = msgspec.to_builtins(struct_type())
     return built
+
+
+def named_entries(entry_type: type[T], key: str, entries: Mapping[str, Configuration]) -> tuple[T, ...]:
+    """The entries of a map, each with its name in the field `key`; in the order of the map."""
+    return tuple(
+        entry_type(**{key: name}, **msgspec.structs.asdict(entry)) for name, entry in entries.items()
+    )
 
 
 def json_pointer(validation_message: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sightline.errors import SightlineError
 from tools.stage import archive
-from tools.stage.layout import BUCKET, REGION, Choice, collect, stage
+from tools.stage.layout import BUCKET, REGION, SUITE, Choice, collect, place_recipe, stage
 from tools.stage.parts import ROOT, Part, find_parts, parts_of
 from tools.stage.versions import checked, read_suite_version
 from tools.stage.wheels import ARCHITECTURES
@@ -39,7 +39,7 @@ def _run(given: argparse.Namespace) -> int:
     choice = _choice(given)
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
     if given.suite:
-        _fill_suite(folders)
+        _fill_suite(folders, given.gdk)
     return 0
 
 
@@ -68,10 +68,12 @@ def _stage_one(part: Part, choice: Choice, number: int, count: int) -> Path:
     return folder
 
 
-def _fill_suite(folders: list[Path]) -> None:
+def _fill_suite(folders: list[Path], for_gdk: bool) -> None:
     output = ROOT / archive.OUTPUT
     collect(folders, output)
-    shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
+    place_recipe(ROOT / archive.RECIPE, SUITE, output)
+    if for_gdk:
+        shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
     print(f"the whole suite is in {output.relative_to(ROOT)}/")
 
 
@@ -93,6 +95,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--version", help="other than pyproject.toml's; NEXT_PATCH lets gdk count")
     parser.add_argument(
         "--suite", action="store_true", help="also fill greengrass-build/, as gdk does"
+    )
+    parser.add_argument(
+        "--gdk",
+        action="store_true",
+        help="with the suite's recipe where gdk's publish looks for it",
     )
     parser.add_argument(
         "--bucket", default=BUCKET, help="prefix of the bucket (default: %(default)s)"

@@ -8,10 +8,11 @@ from typing import Any
 
 from tools.stage import archive
 from tools.stage.parts import ROOT, SHARED, Part, parts_of
-from tools.stage.versions import with_version
+from tools.stage.versions import version_of_recipe, with_version
 from tools.stage.wheels import fetch
 
 AUTHOR = "Sightline"
+SUITE = "com.sightline.Suite"
 BUCKET = "sightline-components"
 REGION = "eu-central-1"
 GDK_VERSION = "1.6.0"
@@ -57,16 +58,23 @@ def gdk_configuration(name: str, command: list[str], choice: Choice) -> dict[str
 
 
 def collect(folders: list[Path], output: Path) -> None:
-    """Bring what the components' builds made together: artifacts by name and version, recipes by name.
+    """Bring what the components' builds made together: artifacts, and recipes as NAME-VERSION.yaml.
 
-    It lies under `output` as gdk's publish and `greengrass-cli deployment create` look for it.
+    It lies under `output` as `greengrass-cli deployment create` and `ggl-cli deploy` look for it.
     """
+    shutil.rmtree(output / "recipes", ignore_errors=True)
     for folder in folders:
         built = folder / archive.OUTPUT
         shutil.copytree(built / "artifacts", output / "artifacts", dirs_exist_ok=True)
-        (output / "recipes").mkdir(parents=True, exist_ok=True)
-        recipe = output / "recipes" / f"{folder.name}.yaml"
-        shutil.copyfile(built / "recipes" / archive.RECIPE, recipe)
+        place_recipe(built / "recipes" / archive.RECIPE, folder.name, output)
+
+
+def place_recipe(recipe: Path, name: str, output: Path) -> None:
+    """A recipe under the name that a local deployment knows it by; Nucleus Lite reads no other."""
+    version = version_of_recipe(recipe.read_text(encoding="utf-8"))
+    target = output / "recipes" / f"{name}-{version}.yaml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(recipe, target)
 
 
 def _add_wheels(lock: str, choice: Choice, target: Path) -> None:

@@ -1,11 +1,16 @@
 """A deployment file asks for nothing that a component would refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from sightline.configuration import Configuration, load_configuration
 from sightline.errors import ConfigurationError
 from tools.fleet.trees import merged
+from tools.suite_rules import lite
+
+NEEDS_DRIVERS = {"source": "v4l2", "trigger": "gpio"}
+CAMERA_DRIVERS = "com.sightline.driver.Cameras"
+NOT_FOR_LITE = frozenset({"aws.greengrass.LegacySubscriptionRouter"})  # what it cannot run
 
 
 def defaults_of_lambda(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -45,3 +50,52 @@ def refused_merges(
                 if key not in defaults[component]
             ]
     return found
+
+
+def missing_drivers(
+    components: Container[str], capture: Mapping[str, Any] | None, place: str
+) -> list[str]:
+    """A line if capture is to use devices for which the deployment brings no packages.
+
+    `capture` is its configuration as the station will have it, None where there is no capture.
+    """
+    if capture is None or CAMERA_DRIVERS in components:
+        return []
+    kinds = {part: (capture.get(part) or {}).get("kind") for part in ("source", "trigger")}
+    needs = [
+        f"{part} {kinds[part]}" for part in NEEDS_DRIVERS if kinds[part] == NEEDS_DRIVERS[part]
+    ]
+    if not needs:
+        return []
+    return [
+        f"{place}: {' and '.join(needs)} without {CAMERA_DRIVERS}, which brings linuxpy and gpiod; name "
+        "it in /components in the version of the suite"
+    ]
+
+
+def too_much_for_lite(
+    name: str,
+    configurations: Mapping[str, Mapping[str, Any]],
+    merges: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
+    """One line for each thing in a station's configuration that Nucleus Lite has no room for.
+
+    `configurations` has what the components will have, with their accessControl; `merges` what is sent.
+    """
+    if NOT_FOR_LITE & set(merges):
+        return []
+    found = list(lite.too_many_sub_objects(f"{name} at /components", _sent(merges)))
+    for component, configuration in configurations.items():
+        place = f"{name} at /components/{component}"
+        found += [
+            *lite.too_many_sub_objects(place, configuration),
+            *lite.long_values(place, configuration),
+        ]
+    return found
+
+
+def _sent(merges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        component: {"version": "", "configurationUpdate": {"merge": merge}}
+        for component, merge in merges.items()
+    }

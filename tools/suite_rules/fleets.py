@@ -1,9 +1,17 @@
 """Deployment files are typed, and every station in them asks for what its components take."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sightline.errors import RecipeError
+from sightline.topics import CAPTURE
 from tools.fleet.checks import Checker
 from tools.fleet.desired import stations_of
 from tools.fleet.files import parse
+from tools.fleet.trees import merged
+from tools.suite_rules import deployments, recipes
+
+Merges = dict[str, Mapping[str, Any]]
 
 
 def refused_stations(name: str, text: str, checker: Checker) -> list[str]:
@@ -17,3 +25,46 @@ def refused_stations(name: str, text: str, checker: Checker) -> list[str]:
         return [str(error)]
     lines = (line for verdict in found for line in (*verdict.refused, *verdict.unchecked))
     return [f"{name} {line}" for line in dict.fromkeys(lines)]
+
+
+def unfit_configurations(
+    name: str,
+    text: str,
+    defaults: Mapping[str, Mapping[str, Any]],
+    in_scripts: Mapping[str, tuple[str, ...]],
+) -> list[str]:
+    """One line for each thing that Nucleus Lite has no room for, a shell would misread, or drivers lack.
+
+    `defaults` has each recipe's DefaultConfiguration, `in_scripts` its texts that reach a script.
+    """
+    try:
+        file = parse(name, text)
+        stations: list[Merges] = [
+            {component: wanted.merge for component, wanted in station.components.items()}
+            for station in (stations_of(file) if file.sites else [])
+        ]
+    except RecipeError as error:
+        return [str(error)]
+    own: Merges = {n: pinned.configuration_update.merge for n, pinned in file.components.items()}
+    found: list[str] = []
+    for merges in stations or [own]:
+        whole = {n: merged(defaults.get(n, {}), merge) for n, merge in merges.items()}
+        found += deployments.too_much_for_lite(name, whole, merges)
+        if not stations:  # of those the checker of the fleet has said it
+            found += _of_one_machine(name, whole, in_scripts)
+    return list(dict.fromkeys(found))
+
+
+def _of_one_machine(
+    name: str, whole: Mapping[str, Any], in_scripts: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    place = f"{name} at /components"
+    texts = [
+        line
+        for component, configuration in whole.items()
+        for line in recipes.unsafe_texts(
+            f"{place}/{component}", in_scripts.get(component, ()), configuration
+        )
+    ]
+    drivers = deployments.missing_drivers(whole, whole.get(CAPTURE), f"{place}/{CAPTURE}")
+    return [*texts, *drivers]

@@ -1,5 +1,6 @@
 """What Nucleus Lite does not have, or has no room for; measured limits, see docs/nucleus.md."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -18,6 +19,29 @@ KNOWN_VARIABLES = frozenset(
 PASSED_OVER: dict[str, str] = {  # Lite knows no such step; what takes its place there
     "shutdown": "SIGTERM, on which each component settles the part in hand",
     "recover": "the next start, which begins from what is on disk",
+}
+MAX_SUB_OBJECTS = 250  # of 255: list lengths and twice the map lengths, over the whole of it
+MAX_VALUE_BYTES = 1_000  # of 1,024: a list, or a text, is kept as one value in JSON
+MAX_RECIPE_BYTES = 8_000  # of 8,196, as text and as JSON
+KEYS: dict[str, frozenset[str]] = {  # what may stand where, in this case of letters
+    "recipe": frozenset(
+        {
+            "RecipeFormatVersion",
+            "ComponentName",
+            "ComponentVersion",
+            "ComponentType",
+            "ComponentDescription",
+            "ComponentPublisher",
+            "ComponentConfiguration",
+            "ComponentDependencies",
+            "Manifests",
+        }
+    ),
+    "configuration": frozenset({"DefaultConfiguration"}),
+    "dependency": frozenset({"VersionRequirement", "DependencyType"}),
+    "manifest": frozenset({"Name", "Platform", "Lifecycle", "Artifacts"}),
+    "platform": frozenset({"os", "runtime", "architecture"}),
+    "artifact": frozenset({"Uri", "Unarchive", "Permission", "Digest", "Algorithm"}),
 }
 GREATEST_DEPTH = 12
 GREATEST_INTEGER = 2**53 - 1
@@ -39,6 +63,114 @@ def missing_features(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     for pointer, value in _leaves(recipe, ""):
         if isinstance(value, str):
             yield from _strange_variables(f"{name} at {pointer}", value)
+
+
+def sub_objects(tree: Any) -> int:
+    """As Lite counts them: the length of each list and twice the length of each map, all summed up."""
+    if isinstance(tree, Mapping):
+        return 2 * len(tree) + sum(map(sub_objects, tree.values()))
+    if isinstance(tree, list | tuple):
+        return len(tree) + sum(map(sub_objects, tree))
+    return 0
+
+
+def too_many_sub_objects(name: str, tree: Any) -> Iterator[str]:
+    """A line if Lite would refuse the whole for what it counts in it."""
+    found = sub_objects(tree)
+    if found > MAX_SUB_OBJECTS:
+        yield (
+            f"{name}: {found} sub-objects (list lengths and twice the map lengths); at most "
+            f"{MAX_SUB_OBJECTS} are allowed, or Nucleus Lite refuses it. Leave to the component's "
+            "code what are its defaults anyway"
+        )
+
+
+def long_values(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each list or text that Lite cannot keep, because it is one value there."""
+    for pointer, value in _values(configuration, ""):
+        size = len(json.dumps(_as_texts(value)).encode())
+        if size > MAX_VALUE_BYTES:
+            what = "list" if isinstance(value, list | tuple) else "text"
+            yield (
+                f"{name} at {pointer}: a {what} of {size} bytes as JSON; at most {MAX_VALUE_BYTES} are "
+                "allowed, or Nucleus Lite cannot keep it. A map may be longer: each of its values "
+                "counts alone"
+            )
+
+
+def large_recipes(name: str, text: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """A recipe that does not fit into Lite's buffer, as text or as JSON."""
+    size = max(len(text.encode()), len(json.dumps(recipe).encode()))
+    if size > MAX_RECIPE_BYTES:
+        yield f"{name}: {size} bytes; at most {MAX_RECIPE_BYTES} are allowed, Nucleus Lite reads 8,196"
+
+
+def incomplete_manifests(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each manifest that Lite finds nothing in, or waits for in vain."""
+    if "Lifecycle" in recipe:
+        yield f"{name} at /Lifecycle: Lite reads that of a manifest"
+    for number, manifest in enumerate(recipe.get("Manifests") or []):
+        place = f"{name} at /Manifests/{number}"
+        if not isinstance(manifest.get("Artifacts"), list):
+            yield f"{place}/Artifacts: a list is expected, or Lite fails the deployment; [] for none"
+        steps = manifest.get("Lifecycle") or {}
+        if not steps:
+            yield f"{place}/Lifecycle: none; Lite finds no manifest for linux"
+        elif not {"run", "startup"} & set(steps):
+            yield (
+                f"{place}/Lifecycle: no run; Lite waits 300 s for a component that only installs, "
+                "and fails the deployment. Give it a run whose script is: exit 0"
+            )
+
+
+def binding_dependencies(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each dependency with which a component would end for good, when the other does."""
+    for other, needs in (recipe.get("ComponentDependencies") or {}).items():
+        found = (needs or {}).get("DependencyType", "HARD")
+        if found != "SOFT":
+            yield (
+                f"{name} at /ComponentDependencies/{other}: found {found}; SOFT is expected: under Lite "
+                f"a component that depends HARD on {other} ends with it and is not started again"
+            )
+
+
+def strange_keys(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each key that Lite would not find, because it is written otherwise or unknown."""
+    yield from _strange(f"{name} at ", recipe, "recipe")
+    configuration = recipe.get("ComponentConfiguration") or {}
+    yield from _strange(f"{name} at /ComponentConfiguration/", configuration, "configuration")
+    for other, needs in (recipe.get("ComponentDependencies") or {}).items():
+        yield from _strange(f"{name} at /ComponentDependencies/{other}/", needs or {}, "dependency")
+    for number, manifest in enumerate(recipe.get("Manifests") or []):
+        place = f"{name} at /Manifests/{number}/"
+        yield from _strange(place, manifest, "manifest")
+        yield from _strange(f"{place}Platform/", manifest.get("Platform") or {}, "platform")
+        for index, artifact in enumerate(manifest.get("Artifacts") or []):
+            yield from _strange(f"{place}Artifacts/{index}/", artifact, "artifact")
+
+
+def _strange(place: str, mapping: Mapping[str, Any], kind: str) -> Iterator[str]:
+    for key in mapping:
+        if key not in KEYS[kind]:
+            yield f"{place}{key}: not known; {', '.join(sorted(KEYS[kind]))} are, in this case"
+
+
+def _values(tree: Any, above: str) -> Iterator[tuple[str, Any]]:
+    """What is kept as one value: whatever is no map."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _values(value, f"{above}/{key}")
+    else:
+        yield above, tree
+
+
+def _as_texts(value: Any) -> Any:
+    """A recipe's YAML scalars are texts to Lite, which takes two quotes more."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_texts(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_texts(item) for item in value]
+    return str(value)
 
 
 def numbers_and_depth(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:

@@ -1,13 +1,14 @@
 """What a recipe must hold, so that both nuclei take it and code and permissions agree."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from sightline.configuration import value_at
 from sightline.errors import RecipeError
 
-GREATEST_RECIPE_BYTES = 16 * 1024
 GREATEST_SCRIPT_BYTES = 10 * 1024
 GREATEST_SERVICE_BYTES = 4 * 1024
 PLATFORM = {"os": "linux", "runtime": "*"}  # without `runtime` Nucleus Lite finds no manifest
@@ -16,6 +17,8 @@ STEPS = ("install", "startup", "run", "shutdown", "recover")
 OTHER_LIFECYCLE_KEYS = ("Setenv", "errorResetTime")
 
 Recipe = Mapping[str, Any]
+SAFE_TEXT = re.compile(r"(?!-)[A-Za-z0-9._/-]+")  # what a script may be filled in with
+_IN_SCRIPT = re.compile(r"\{configuration:(/[^{}\s]*)\}")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 
 
@@ -28,14 +31,6 @@ def parsed(name: str, text: str) -> Recipe:
     if not isinstance(recipe, dict):
         raise RecipeError(f"{name}: found {type(recipe).__name__}; a mapping is expected")
     return recipe
-
-
-def too_large(name: str, text: str) -> list[str]:
-    """A recipe of more than the service takes."""
-    size = len(text.encode())
-    if size <= GREATEST_RECIPE_BYTES:
-        return []
-    return [f"{name}: {size} bytes; at most {GREATEST_RECIPE_BYTES} are allowed"]
 
 
 def wrong_platform(name: str, recipe: Recipe) -> list[str]:
@@ -55,6 +50,25 @@ def long_scripts(name: str, recipe: Recipe) -> list[str]:
         f"at most {GREATEST_SCRIPT_BYTES} are allowed"
         for pointer, script in _scripts(recipe)
         if len(script.encode()) > GREATEST_SCRIPT_BYTES
+    ]
+
+
+def shell_pointers(recipe: Recipe) -> tuple[str, ...]:
+    """Where in the configuration the texts lie that the recipe's scripts are filled in with."""
+    found = (pointer for _, script in _scripts(recipe) for pointer in _IN_SCRIPT.findall(script))
+    return tuple(dict.fromkeys(found))
+
+
+def unsafe_texts(
+    place: str, pointers: Iterable[str], configuration: Mapping[str, Any]
+) -> list[str]:
+    """One line for each text that a shell would read as more than a text."""
+    return [
+        f"{place} at {pointer}: found {value!r}, which goes into a script; letters, digits, "
+        "'.', '_', '/' and '-' (not first) are allowed"
+        for pointer in pointers
+        if not isinstance(value := value_at(configuration, pointer), str)
+        or not SAFE_TEXT.fullmatch(value)
     ]
 
 

@@ -73,6 +73,35 @@ def test_a_deployment_that_names_the_kind_and_its_endpoint_is_enough_for_modbus(
     assert loaded.link.chosen is loaded.link.modbus
 
 
+def test_tags_are_a_map_by_tag_that_takes_the_place_of_the_defaults() -> None:
+    written = {"oil": {"nodeId": "ns=1;s=Oil", "unit": "bar"}, "speed": {"nodeId": "ns=1;s=Speed"}}
+    loaded = load_configuration(EquipmentConfiguration, {"tags": written})
+    assert [(tag.tag, tag.unit) for tag in loaded.tags] == [("oil", "bar"), ("speed", "")]
+    as_list = [{"tag": name, **entry} for name, entry in written.items()]
+    assert load_configuration(EquipmentConfiguration, {"tags": as_list}) == loaded
+
+
+def test_tags_as_a_list_are_read_with_a_warning_and_nothing_else_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    EquipmentConfiguration()
+    load_configuration(EquipmentConfiguration, {"tags": {"oil": {"nodeId": "ns=1;s=Oil"}}})
+    assert caplog.messages == []
+    load_configuration(EquipmentConfiguration, {"tags": [{"tag": "oil", "nodeId": "ns=1;s=Oil"}]})
+    assert ["write a map by tag" in message for message in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("entry", "pointer"),
+    [({"nodeId": "A"}, "/tags/oil/nodeId"), ({"lowest": 2, "highest": 1}, "/tags/oil")],
+)
+def test_a_wrong_entry_of_the_map_is_refused_with_its_tag(entry: Any, pointer: str) -> None:
+    good = {"nodeId": "ns=1;s=Good"}
+    with pytest.raises(ConfigurationError) as refusal:
+        load_configuration(EquipmentConfiguration, {"tags": {"good": good, "oil": entry}})
+    assert f" at {pointer}: " in str(refusal.value)
+
+
 def as_text(value: Any) -> Any:
     """Every scalar as text, as Nucleus Lite hands it over; a recipe has no nulls."""
     if isinstance(value, dict):

@@ -137,7 +137,7 @@ def test_the_suite_is_collected_as_a_local_deployment_wants_it(
 ) -> None:
     collect(sorted(path for path in staged.iterdir() if path.name != "cache"), tmp_path)
     for part in ALL:
-        assert (tmp_path / "recipes" / f"{part.name}.yaml").is_file()
+        assert (tmp_path / "recipes" / f"{part.name}-0.1.0.yaml").is_file()
         assert list((tmp_path / "artifacts" / part.name / "0.1.0").glob("*.zip"))
 
 

@@ -9,9 +9,9 @@ import yaml
 
 from sightline.errors import RecipeError
 from sightline.topics import CAPTURE, COMPONENTS, PART_JUDGED, PUBLISHER
-from tools.access_control import MQTTPROXY, PUBSUB, access_control_of
+from tools.access_control import CLI, MQTTPROXY, PUBSUB, access_control_of
 from tools.recipes import expected_configuration, filled, without_nulls
-from tools.suite_rules import arrows, deployments, folders, recipes, sizes, streams, texts
+from tools.suite_rules import arrows, deployments, folders, lite, recipes, sizes, streams, texts
 from tools.suite_rules.sources import Source, area_of, tracked_sources
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -161,8 +161,12 @@ def test_scripts_and_recipes_that_are_too_large_are_caught() -> None:
     large = RECIPE.replace("run capture", "run capture " + "x" * 10_240)
     assert recipes.long_scripts("Capture.yaml", recipes.parsed("Capture.yaml", large)) != []
     assert recipes.long_scripts("Capture.yaml", recipes.parsed("Capture.yaml", RECIPE)) == []
-    assert recipes.too_large("Capture.yaml", RECIPE + "# " + "x" * 16_384) != []
-    assert recipes.too_large("Capture.yaml", RECIPE) == []
+    recipe = recipes.parsed("Capture.yaml", RECIPE)
+    said = list(lite.large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe))
+    assert "at most 8000 are allowed" in said[0]
+    described = {**recipe, "ComponentDescription": "\n" * 4_500}  # two characters each as JSON
+    assert list(lite.large_recipes("Capture.yaml", RECIPE, described)) != []
+    assert list(lite.large_recipes("Capture.yaml", RECIPE, recipe)) == []
 
 
 def test_permissions_and_defaults_that_differ_from_the_code_are_caught() -> None:
@@ -229,7 +233,9 @@ def test_a_component_may_do_what_the_catalogue_says_and_no_more() -> None:
     assert ("aws.greengrass#PublishToIoTCore", "sightline/+/records") in resources
     assert ("aws.greengrass#PublishToTopic", "sightline/part/judged") not in resources
     assert not any("*" in topic or "#" in topic for _, topic in resources)
-    assert set(services) == {PUBSUB, MQTTPROXY}
+    assert ("aws.greengrass#RestartComponent", CAPTURE) in resources
+    assert set(services) == {PUBSUB, MQTTPROXY, CLI}
+    assert CLI not in access_control_of(CAPTURE)
     assert next(iter(services[PUBSUB])) == "com.sightline.Publisher:pubsub:1"
 
 

@@ -212,7 +212,9 @@ def test_a_station_of_a_deployment_file_that_its_components_would_refuse_is_caug
     version = checker.version_of("com.sightline.Capture")
     text = (
         "thingGroup: line\n"
-        f"components: {{com.sightline.Capture: {{version: {version!r}}}, "
+        "components: {aws.greengrass.Nucleus: {version: 2.15.0}, "
+        "aws.greengrass.TokenExchangeService: {version: 2.0.3}, "
+        f"com.sightline.Capture: {{version: {version!r}}}, "
         f"com.sightline.Publisher: {{version: {version!r}}}}}\n"
         "sites: {one: {stations: {station-1: {merge: {com.sightline.Capture: MERGE}}}}}\n"
     )

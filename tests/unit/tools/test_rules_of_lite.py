@@ -1,0 +1,180 @@
+"""What the real Nucleus Lite refused is refused by `make check`, before it reaches a station."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sightline.topics import CAPTURE, PUBLISHER
+from tools.check_suite import SUITE_RECIPE
+from tools.fleet.trees import merged
+from tools.recipes import ROOT, recipe_path
+from tools.suite_rules import deployments, fleets, lite, recipes
+
+Json = dict[str, Any]
+STEP = {"Script": "x", "RequiresPrivilege": False}
+RECIPES = [*sorted((ROOT / "recipes").glob("com.*.yaml")), ROOT / SUITE_RECIPE]
+DEFAULTS = {
+    path.stem: recipes.default_configuration(recipes.parsed(path.name, path.read_text()))
+    for path in RECIPES
+}
+
+
+def findings(recipe: Json) -> list[str]:
+    """What the rules about a whole recipe say."""
+    return [
+        *lite.large_recipes("recipe", json.dumps(recipe), recipe),
+        *lite.too_many_sub_objects("recipe", recipe),
+        *lite.long_values("recipe", recipes.default_configuration(recipe)),
+        *lite.incomplete_manifests("recipe", recipe),
+        *lite.binding_dependencies("recipe", recipe),
+        *lite.strange_keys("recipe", recipe),
+        *lite.missing_features("recipe", recipe),
+        *recipes.wrong_platform("recipe", recipe),
+        *recipes.strange_steps("recipe", recipe),
+    ]
+
+
+def capture_recipe() -> Json:
+    found: Json = yaml.safe_load(recipe_path(CAPTURE).read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_every_recipe_of_the_suite_is_one_that_lite_takes(path: Path) -> None:
+    assert findings(yaml.safe_load(path.read_text(encoding="utf-8"))) == []
+
+
+def with_configuration(**values: Any) -> Json:
+    recipe = capture_recipe()
+    recipe["ComponentConfiguration"]["DefaultConfiguration"] |= values
+    return recipe
+
+
+def with_manifest(**changes: Any) -> Json:
+    recipe = capture_recipe()
+    recipe["Manifests"][0] |= changes
+    return recipe
+
+
+def without(key: str) -> Json:
+    recipe = capture_recipe()
+    del recipe["Manifests"][0][key]
+    return recipe
+
+
+def with_dependency(**entry: str) -> Json:
+    needs = {"aws.greengrass.TokenExchangeService": {"VersionRequirement": ">=2.0.3", **entry}}
+    return {**capture_recipe(), "ComponentDependencies": needs}
+
+
+def renamed(old: str, new: str, inside: Json | None = None) -> Json:
+    recipe = capture_recipe()
+    place = recipe["Manifests"][0] if inside is None else inside
+    place[new] = place.pop(old)
+    return recipe if inside is None else inside
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (with_configuration(products={str(n): "bottle" for n in range(60)}), "sub-objects"),
+        (with_configuration(folders=[["x"] * 10] * 20), "sub-objects"),
+        (with_configuration(names=["x" * 50] * 20), "/names: a list of"),
+        (with_configuration(text="x" * 1_001), "/text: a text of 1003 bytes"),
+        ({**capture_recipe(), "ComponentDescription": "x" * 6_000}, "at most 8000 are allowed"),
+        (with_manifest(Lifecycle={"install": STEP}), "no run"),
+        (with_manifest(Lifecycle={"shutdown": STEP}), "no run"),
+        (with_manifest(Lifecycle={}), "finds no manifest for linux"),
+        (without("Lifecycle"), "finds no manifest for linux"),
+        (without("Artifacts"), "/Artifacts: a list is expected"),
+        (without("Platform"), "/Platform"),
+        (with_manifest(Platform={"os": "linux"}), "/Platform"),
+        (with_manifest(Platform={"os": "linux", "runtime": "aws_nucleus"}), "/Platform"),
+        ({**capture_recipe(), "Lifecycle": {"run": STEP}}, "Lite reads that of a manifest"),
+        (with_dependency(DependencyType="HARD"), "SOFT is expected"),
+        (with_dependency(), "SOFT is expected"),  # HARD is what is meant where nothing stands
+        (with_dependency(dependencyType="SOFT"), "dependencyType: not known"),
+        (renamed("Lifecycle", "lifecycle"), "lifecycle: not known"),
+        (with_manifest(Lifecycle={"Run": STEP}), "Run: not known"),
+        (with_manifest(Lifecycle={"run": {"script": "x"}}), "not known in this case"),
+        (with_manifest(Artifacts=[{"URI": "s3://b/k"}]), "URI: not known"),
+        ({**capture_recipe(), "componentname": "x"}, "componentname: not known"),
+        ({**capture_recipe(), "ComponentType": "aws.greengrass.lambda"}, "generic only"),
+    ],
+    ids=str,
+)
+def test_a_recipe_that_lite_would_refuse_or_pass_over_is_caught(recipe: Json, said: str) -> None:
+    assert any(said in line for line in findings(recipe))
+
+
+def test_sub_objects_are_counted_as_lite_counts_them() -> None:
+    assert lite.sub_objects("x") == 0
+    assert lite.sub_objects([1, 2, 3]) == 3
+    assert lite.sub_objects({"a": 1, "b": [1, {"c": 2}]}) == 2 * 2 + 2 + 2
+    exact = [0] * lite.MAX_SUB_OBJECTS
+    assert list(lite.too_many_sub_objects("x", exact)) == []
+    assert list(lite.too_many_sub_objects("x", [*exact, 0])) != []
+
+
+def test_a_map_may_be_longer_than_a_list_because_each_of_its_values_is_kept_alone() -> None:
+    values = {str(number): "x" * 90 for number in range(20)}
+    assert list(lite.long_values("x", {"table": values})) == []
+    assert list(lite.long_values("x", {"table": list(values.values())})) != []
+
+
+LAPTOP = (ROOT / "recipes/deployments/laptop.yaml").read_text(encoding="utf-8")
+
+
+def merge_of(deployment: Json, component: str) -> Json:
+    entry: Json = deployment["components"][component]
+    merge: Json = entry.setdefault("configurationUpdate", {}).setdefault("merge", {})
+    return merge
+
+
+def unfit(component: str, **values: Any) -> list[str]:
+    deployment = copy.deepcopy(yaml.safe_load(LAPTOP))
+    merge_of(deployment, component).update(values)
+    in_scripts = {"com.sightline.model.Cap": ("/stationFolder",), CAPTURE: ("/stationFolder",)}
+    return fleets.unfit_configurations("d", yaml.safe_dump(deployment), DEFAULTS, in_scripts)
+
+
+@pytest.mark.parametrize(
+    ("component", "values", "said"),
+    [
+        (PUBLISHER, {"siteId": "factory"}, ""),
+        (CAPTURE, {"source": {"kind": "v4l2"}}, "without com.sightline.driver.Cameras"),
+        (CAPTURE, {"trigger": {"kind": "gpio"}}, "without com.sightline.driver.Cameras"),
+        (CAPTURE, {"stationFolder": "x$(id)"}, "goes into a script"),
+        ("com.sightline.model.Cap", {"stationFolder": "a b"}, "goes into a script"),
+        (
+            "com.sightline.Equipment",
+            {"tags": [{"tag": f"t{n}", "nodeId": "ns=1;s=" + "x" * 60} for n in range(12)]},
+            "/tags: a list of",
+        ),
+        (
+            "com.sightline.Equipment",
+            {"products": {str(number): "bottle" for number in range(60)}},
+            "com.sightline.Equipment: 25",
+        ),
+        (
+            "com.sightline.Inference",
+            {"zones": {str(number): [0, 0, 1, 1] for number in range(10)}},
+            "at /components: ",
+        ),
+    ],
+)
+def test_a_deployment_that_lite_has_no_room_for_is_caught(
+    component: str, values: Json, said: str
+) -> None:
+    found = unfit(component, **values)
+    assert any(said in line for line in found) if said else found == []
+
+
+def test_what_lite_cannot_run_anyway_need_not_fit() -> None:
+    many = {str(number): number for number in range(200)}
+    merges = {"aws.greengrass.LegacySubscriptionRouter": {"subscriptions": many}}
+    assert deployments.too_much_for_lite("x", merged(merges, {}), merges) == []
