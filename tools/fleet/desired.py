@@ -16,6 +16,7 @@ from tools.fleet.trees import merged
 
 Json = dict[str, Any]
 DIGEST_CHARACTERS = 16
+OURS = "com.sightline."
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def _stations(file: DeploymentFile) -> Iterator[DesiredStation]:
                 component: DesiredComponent(
                     version=pinned.version,
                     merge=merged(pinned.configuration_update.merge, merges.get(component, {})),
-                    reset=tuple(pinned.configuration_update.reset) or _reset(file.policies),
+                    reset=tuple(pinned.configuration_update.reset)
+                    or _reset(component, file.policies),
                 )
                 for component, pinned in file.components.items()
             }
@@ -77,8 +79,9 @@ def _stations(file: DeploymentFile) -> Iterator[DesiredStation]:
             )
 
 
-def _reset(policies: Policies) -> tuple[str, ...]:
-    return ("",) if policies.reset_first else ()
+def _reset(component: str, policies: Policies) -> tuple[str, ...]:
+    """Ours alone: the nucleus's configuration has its role alias and endpoints, which no recipe has."""
+    return ("",) if policies.reset_first and component.startswith(OURS) else ()
 
 
 def _known(file: DeploymentFile, settings: Settings, place: str) -> Merges:

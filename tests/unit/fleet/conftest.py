@@ -26,6 +26,9 @@ def fleet_file(sites: int = 3, stations: int = 4) -> Json:
     return {
         "thingGroup": "line",
         "components": {
+            "aws.greengrass.Nucleus": {"version": "2.15.0"},
+            "aws.greengrass.TokenExchangeService": {"version": "2.0.3"},
+            "com.sightline.driver.Cameras": pinned,
             "com.sightline.model.Surface": pinned,
             "com.sightline.model.Cap": pinned,
             "com.sightline.Capture": {**pinned, "configurationUpdate": {"merge": merge}},

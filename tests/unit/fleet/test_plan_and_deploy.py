@@ -43,9 +43,12 @@ def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
     (deployment,) = greengrass.deployments.values()
     assert deployment["targetArn"] == thing("station-1-2")
     components = deployment["components"]
-    assert {c["componentVersion"] for c in components.values()} == {VERSION}
+    versions = {name: component["componentVersion"] for name, component in components.items()}
+    assert {versions[name] for name in versions if name.startswith("com.")} == {VERSION}
+    assert versions["aws.greengrass.Nucleus"] == "2.15.0"
     merges = {
-        n: json.loads(c["configurationUpdate"].get("merge", "{}")) for n, c in components.items()
+        n: json.loads(c.get("configurationUpdate", {}).get("merge", "{}"))
+        for n, c in components.items()
     }
     assert merges["com.sightline.Publisher"] == {"siteId": "site-1", "lineId": "line-2"}
     assert (
@@ -74,7 +77,7 @@ def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
     found = {}
     for deployment in greengrass.deployments.values():
         merges = {
-            name: json.loads(component["configurationUpdate"].get("merge", "{}"))
+            name: json.loads(component.get("configurationUpdate", {}).get("merge", "{}"))
             for name, component in deployment["components"].items()
         }
         line = merges["com.sightline.Publisher"]["lineId"]
@@ -142,8 +145,101 @@ def test_what_a_station_had_before_does_not_linger(
 ) -> None:
     run("deploy", "--send", "--station", "station-0-0")
     (deployment,) = greengrass.deployments.values()
-    resets = {c["configurationUpdate"]["reset"][0] for c in deployment["components"].values()}
-    assert resets == {""}  # the whole configuration, before the merge
+    resets = {
+        name: component.get("configurationUpdate", {}).get("reset")
+        for name, component in deployment["components"].items()
+    }
+    aws = {name for name in resets if name.startswith("aws.")}
+    assert len(aws) == 2
+    assert {name for name, reset in resets.items() if reset is None} == aws  # AWS's stays as it is
+    assert {tuple(reset) for reset in resets.values() if reset} == {
+        ("",)
+    }  # ours: all, before the merge
+
+
+@pytest.mark.parametrize(
+    ("name", "component", "said"),
+    [
+        ("aws.greengrass.Nucleus", None, "aws.greengrass.Nucleus: not pinned"),
+        ("aws.greengrass.TokenExchangeService", None, "TokenExchangeService: not pinned"),
+        (
+            "aws.greengrass.TokenExchangeService",
+            {"version": "3.0.0"},
+            "pinned to 3.0.0; >=2.0.3 <3.0.0",
+        ),
+        (
+            "aws.greengrass.NucleusLite",
+            {"version": "2.6.0"},
+            "never gets a deployment to a single thing",
+        ),
+        (
+            "aws.greengrass.Nucleus",
+            {"version": "2.15.0", "configurationUpdate": {"reset": [""]}},
+            "the role alias and the endpoints",
+        ),
+        ("com.sightline.driver.Cameras", None, "source v4l2 without com.sightline.driver.Cameras"),
+    ],
+)
+def test_what_would_cut_a_station_off_or_leave_it_blind_is_refused(
+    run: Run,
+    greengrass: Greengrass,
+    content: Json,
+    capsys: Capture,
+    name: str,
+    component: Json | None,
+    said: str,
+) -> None:
+    content["components"].pop(name, None)
+    if component is not None:
+        content["components"][name] = component
+    assert run("plan") == 1
+    assert said in capsys.readouterr().out
+    assert run("deploy", "--send") == 1
+    assert greengrass.deployments == {}
+
+
+def test_a_trigger_by_gpio_needs_the_drivers_too(run: Run, content: Json, capsys: Capture) -> None:
+    del content["components"]["com.sightline.driver.Cameras"]
+    for site in content["sites"].values():
+        del site["cameras"]
+    merge = content["components"]["com.sightline.Capture"]["configurationUpdate"]["merge"]
+    merge.clear()
+    assert run("plan") == 0  # pictures, and a trigger that the PLC tells
+    capsys.readouterr()
+    merge["trigger"] = {"kind": "gpio"}
+    assert run("plan") == 1
+    assert "trigger gpio without com.sightline.driver.Cameras" in capsys.readouterr().out
+
+
+def test_who_may_have_components_started_again_needs_the_nucleuss_service_for_it(
+    run: Run, content: Json, capsys: Capture
+) -> None:
+    allowed = [{"kind": "restart_component", "issuers": ["engineer"]}]
+    content["components"]["com.sightline.Publisher"] = {
+        **content["components"]["com.sightline.Publisher"],
+        "configurationUpdate": {"merge": {"commands": {"allowed": allowed}}},
+    }
+    assert run("plan") == 1
+    assert "aws.greengrass.Cli: not pinned" in capsys.readouterr().out
+    content["components"]["aws.greengrass.Cli"] = {"version": "2.15.0"}
+    run("plan")
+    assert "not pinned" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["/var/lib/$(id)", "a`id`", 'a"; id; "', "a b", "a\nb", "--store", "ä", "", "a\\b", "a;b"],
+)
+@pytest.mark.parametrize("component", ["com.sightline.model.Cap", "com.sightline.Capture"])
+def test_a_text_that_reaches_a_script_is_refused_if_it_is_more_than_a_path(
+    run: Run, content: Json, capsys: Capture, folder: str, component: str
+) -> None:
+    content["components"][component] = {
+        "version": VERSION,
+        "configurationUpdate": {"merge": {"stationFolder": folder}},
+    }
+    assert run("plan") == 1
+    assert "/stationFolder: found" in capsys.readouterr().out
 
 
 def test_a_deployment_that_failed_is_sent_again(
