@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run belt status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage
+.PHONY: help run belt status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage release-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ format: $(READY)  ## put all sources into the one style
 
 stage: $(READY)  ## every component as the Greengrass Development Kit wants it, in build/ and greengrass-build/: WHEELS=none|x86_64|aarch64|all
 	$(BIN)/python -m tools.stage --all --suite $(if $(WHEELS),--wheels $(WHEELS)) $(if $(GDK),--gdk)
+
+release-test: $(READY)  ## installs every component from its own zip by its own recipe, without network and rights, and starts it; fetches wheels into .cache/ (Linux, root or user namespaces)
+	$(BIN)/python -m pytest tests/release -o python_files='release_*.py' -p no:benchmark
 
 environment: $(READY)
 

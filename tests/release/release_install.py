@@ -1,0 +1,141 @@
+"""Every component that is released installs from its own zip by its own recipe, and starts.
+
+As on a station: no network, an unprivileged user, an empty root folder, no environment of this project.
+Staging fetches wheels, so this is no part of `make test`: `make release-test`.
+"""
+
+import concurrent.futures
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sightline.model_store import digest_of
+from tests.release.station import Done, Json, Station, machine, python_of_station, read_recipe
+from tools.stage.__main__ import main
+from tools.stage.archive import OUTPUT
+from tools.stage.parts import ROOT, parts_of
+
+NAMES = [part.name for part in parts_of()]
+LASTING = [name for name in NAMES if name.count(".") == 2]
+MODELS = {"com.sightline.model.Cap": "cap", "com.sightline.model.Surface": "surface"}
+PRODUCTS = {
+    "com.sightline.product.Bottle": "bottle",
+    "com.sightline.product.BottleStrict": "bottle-strict",
+}
+DRIVERS = "com.sightline.driver.Cameras"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """All components in one root folder, and how the install step of each has ended."""
+
+    station: Station
+    recipes: dict[str, Json]
+    outcomes: dict[str, Done]
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`build/`, with the wheels of this machine alone."""
+    target = tmp_path_factory.mktemp("build")
+    words = ["--all", "--wheels", machine(), "--python", python_of_station()]
+    cache = ROOT / ".cache" / "wheels"
+    assert main([*words, "--target", str(target), "--cache", str(cache)]) == 0
+    return target
+
+
+@pytest.fixture(scope="session")
+def installed(staged: Path) -> Iterator[Installed]:
+    """Each install step carried out once, two at a time."""
+    station = Station.make()
+    recipes = {
+        name: read_recipe(staged / name / OUTPUT / "recipes" / "recipe.yaml") for name in NAMES
+    }
+    for name in NAMES:
+        (artifact,) = (staged / name / OUTPUT / "artifacts" / name).rglob("*.zip")
+        station.unpack(name, artifact)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        steps = {name: pool.submit(station.step, name, recipes[name], "install") for name in NAMES}
+        outcomes = {name: future.result() for name, future in steps.items()}
+    yield Installed(station, recipes, outcomes)
+    station.remove()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_component_installs_from_its_own_zip_without_a_network_or_rights(
+    name: str, installed: Installed
+) -> None:
+    outcome = installed.outcomes[name]
+    assert outcome.code == 0, outcome.said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_scripts_have_no_variable_left(name: str, installed: Installed) -> None:
+    for step in installed.recipes[name]["Manifests"][0]["Lifecycle"]:
+        if step != "errorResetTime":
+            script = installed.station.script(name, installed.recipes[name], step)
+            assert not re.search(r"[{}]", script), script
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_component_starts_and_says_that_no_nucleus_has_started_it(
+    name: str, installed: Installed
+) -> None:
+    done = installed.station.step(name, installed.recipes[name], "run")
+    assert "not started by a nucleus" in done.said, done.said
+    assert "Traceback" not in done.said, done.said
+    assert done.code not in (0, 1), done
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LASTING])
+def test_a_component_that_only_installs_runs_to_its_end(name: str, installed: Installed) -> None:
+    done = installed.station.step(name, installed.recipes[name], "run")
+    assert (done.code, done.said) == (0, "")
+
+
+@pytest.mark.parametrize(("name", "model"), MODELS.items())
+def test_a_model_is_in_the_stations_store_afterwards(
+    name: str, model: str, installed: Installed
+) -> None:
+    store = installed.station.folder / "models"
+    digest = (store / "names" / model).read_text(encoding="utf-8").strip()
+    folder = store / digest
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "golden.npz", "card.json"}
+    assert digest_of(folder / "model.onnx") == digest
+    assert (store / "names" / f"{model}-fp32").is_file()
+
+
+@pytest.mark.parametrize(("name", "product"), PRODUCTS.items())
+def test_a_product_is_in_the_stations_store_afterwards(
+    name: str, product: str, installed: Installed
+) -> None:
+    products = installed.station.folder / "products"
+    assert [path for path in products.rglob("*") if product in path.name], list(products.rglob("*"))
+
+
+def test_capture_finds_the_drivers_of_the_cameras(installed: Installed) -> None:
+    station = installed.station
+    work = station.work("com.sightline.Capture")
+    drivers = station.folder / "drivers" / "cameras"
+    code = "import gpiod.line, linuxpy.video.device; print(gpiod.__file__)"
+    python = str(work / "environment" / "bin" / "python")
+    without = station.run([python, "-c", code], work)
+    assert "ModuleNotFoundError" in without.said  # they are in no default artifact
+    done = station.run([python, "-c", code], work, PYTHONPATH=str(drivers))
+    assert done.code == 0, done.said
+    assert done.said.startswith(str(drivers))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_installing_again_changes_nothing(name: str, installed: Installed) -> None:
+    station = installed.station
+    marks = {
+        path: path.stat().st_mtime_ns
+        for path in station.work(name).glob("environment/requirements.txt")
+    }
+    done = station.step(name, installed.recipes[name], "install")
+    assert done.code == 0, done.said
+    assert {path: path.stat().st_mtime_ns for path in marks} == marks
