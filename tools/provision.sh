@@ -22,7 +22,7 @@ policies_in=build/policies
 role=sightline-token-exchange
 provisioning_role=sightline-provisioning
 receipts_role=sightline-receipts
-receipts_rule=sightline_receipts
+receipts_rules="sightline_receipts sightline_receipts_of_gate sightline_receipts_of_gaps"
 template=sightline-station
 apply=no
 command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
@@ -111,10 +111,12 @@ create_receipts() {
         --assume-role-policy-document "file://$policies_in/receipts-trust.json"
     run aws iam put-role-policy --role-name "$receipts_role" --policy-name "$receipts_role" \
         --policy-document "file://$policies_in/receipts.json"
-    run_once aws iot create-topic-rule --region "$region" --rule-name "$receipts_rule" \
-        --topic-rule-payload "file://$policies_in/receipts-rule.json"
-    run aws iot replace-topic-rule --region "$region" --rule-name "$receipts_rule" \
-        --topic-rule-payload "file://$policies_in/receipts-rule.json" # of a rule that was there
+    for rule in $receipts_rules; do
+        run_once aws iot create-topic-rule --region "$region" --rule-name "$rule" \
+            --topic-rule-payload "file://$policies_in/$rule.rule.json"
+        run aws iot replace-topic-rule --region "$region" --rule-name "$rule" \
+            --topic-rule-payload "file://$policies_in/$rule.rule.json" # of a rule that was there
+    done
 }
 
 # put_policy NAME FILE: the policy, or a new version of it in force where the file says something else
@@ -379,6 +381,15 @@ services:
       templateParams:
         ThingName: "$thing"
         ThingGroupName: "$group"
+EOF
+    # the package's own, which is read after config.yaml, lets components run as ggcore
+    write "$root/etc/greengrass/config.d/greengrass-lite.yaml" 644 <<EOF
+---
+services:
+  aws.greengrass.NucleusLite:
+    configuration:
+      runWithDefault:
+        posixUser: "$user:$user_group"
 EOF
     run chown -R ggcore:ggcore "$greengrass"
     run systemctl stop greengrass-lite.target

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from tools.iam.policies import Names, filled, policies, provisioning_template, trust
-from tools.iam.receipts import receipts_rule
+from tools.iam.receipts import receipts_rules
 from tools.recipes import ROOT
 
 FOLDER = ROOT / "recipes" / "policies"
@@ -45,9 +45,10 @@ def _fill(names: Names, region: str, account: str, folder: Path) -> int:
         (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
     template = _text(provisioning_template())
     (folder / "provisioning-template.json").write_text(template, encoding="utf-8")
-    rule = _text(filled(receipts_rule(), region, account))
-    (folder / "receipts-rule.json").write_text(rule, encoding="utf-8")
-    print(f"{len(policies(names)) + len(TRUSTED) + 2} files in {folder}")
+    rules = {name: filled(rule, region, account) for name, rule in receipts_rules().items()}
+    for name, rule in rules.items():
+        (folder / f"{name}.rule.json").write_text(_text(rule), encoding="utf-8")
+    print(f"{len(policies(names)) + len(TRUSTED) + 1 + len(rules)} files in {folder}")
     return 0
 
 

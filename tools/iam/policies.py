@@ -6,7 +6,7 @@ claim               IoT policy of the certificate that a blank machine has, for 
 token-exchange      role that a station's components get credentials of
 component-publisher who builds and publishes components
 fleet-operator      who plans, deploys and rolls back
-receipts            role of the IoT rule that tells stations which of their records arrived
+receipts            role of the IoT rules that tell stations which of their records arrived
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +19,9 @@ Json = dict[str, Any]
 THING = "${iot:Connection.Thing.ThingName}"
 THING_OF_CREDENTIALS = "${credentials-iot:ThingName}"
 OURS = "com.sightline.*"
+AWS_OWN = (
+    "aws.greengrass.*"  # the nucleus, the token exchange service, the CLI: public, in no account
+)
 ANY_UUID = "????????-????-????-????-????????????"
 
 
@@ -53,12 +56,15 @@ def device(names: Names) -> Json:
     health = [f"$aws/things/{THING}/{what}/health/json" for what in ("greengrass", "greengrassv2")]
     downloads = ("GetComponentVersionArtifact", "GetDeploymentConfiguration")
     asks = ("ListThingGroupsForCoreDevice", "ResolveComponentCandidates")
+    public = f"arn:aws:greengrass:REGION:aws:components:{AWS_OWN}"
+    of_public = ("GetComponentVersionArtifact", "ResolveComponentCandidates")
     return _policy(
         _allow(["iot:Connect"], [_iot(f"client/{THING}"), _iot(f"client/{THING}#*")]),
         _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in [*reserved, *health]]),
         _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in reserved]),
         _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in reserved]),
         _allow([f"greengrass:{name}" for name in (*downloads, *asks)], [_greengrass("*")]),
+        _allow([f"greengrass:{name}" for name in of_public], [public]),
         _allow(["iot:AssumeRoleWithCertificate"], [_iot(f"rolealias/{names.role_alias}")]),
     )
 
@@ -193,7 +199,7 @@ def trust(service: str) -> Json:
 
 
 def receipts() -> Json:
-    """The IoT rule of tools/iam/receipts.py: publish receipts, to any station, and nothing else."""
+    """The IoT rules of tools/iam/receipts.py: publish receipts, to any station, and nothing else."""
     return _policy(_allow(["iot:Publish"], [_iot(f"topic/{RECORDS_STORED.topic_of('*')}")]))
 
 

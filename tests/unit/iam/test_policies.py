@@ -72,6 +72,26 @@ def test_a_core_device_is_itself_and_no_other(action: str, resource: str, allowe
 
 
 @pytest.mark.parametrize(
+    ("component", "allowed"),
+    [
+        ("aws.greengrass.Nucleus", True),
+        ("aws.greengrass.TokenExchangeService", True),
+        ("aws.greengrass.Cli", True),
+        ("aws.iot.device.Other", False),
+        ("com.example.Other", False),
+    ],
+)
+@pytest.mark.parametrize("action", ["GetComponentVersionArtifact", "ResolveComponentCandidates"])
+def test_a_core_device_may_have_awss_own_components_which_are_in_no_account(
+    action: str, component: str, allowed: bool
+) -> None:
+    arn = f"arn:aws:greengrass:{REGION}:aws:components:{component}:versions:2.15.0"
+    assert allows("device", f"greengrass:{action}", arn) is allowed
+    assert not allows("device", "greengrass:GetDeploymentConfiguration", arn)
+    assert allows("device", f"greengrass:{action}", arn.replace(":aws:comp", f":{ACCOUNT}:comp"))
+
+
+@pytest.mark.parametrize(
     ("key", "allowed"),
     [
         ("station-1/7/1/cam1.jpg", True),

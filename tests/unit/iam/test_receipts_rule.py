@@ -1,44 +1,76 @@
-"""The IoT rule that tells stations which of their records arrived, as AWS would carry it out."""
+"""The IoT rules that tell stations what of theirs arrived, as AWS would carry them out."""
 
 import fnmatch
 import re
+from typing import Any
 
 import botocore.session
+import msgspec
+import pytest
 from botocore.validate import ParamValidator
 
 from sightline.messages import RecordsStored
-from sightline.topics import INSPECTION_RECORD, RECORDS_STORED
+from sightline.topics import CATALOGUE, CLOUD, PUBLISHER, RECORDS_STORED
 from tools.iam.policies import Names, filled, policies
-from tools.iam.receipts import ROLE, receipts_rule
+from tools.iam.receipts import RECEIPTED, ROLE, receipts_rules
+from tools.recipes import ROOT
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
-RULE = filled(receipts_rule(), REGION, ACCOUNT)
-(REPUBLISH,) = (action["republish"] for action in RULE["actions"])
+RULES = filled(receipts_rules(), REGION, ACCOUNT)
+EACH = pytest.mark.parametrize("name", RULES)
 
 
-def test_the_service_takes_the_rule() -> None:
+def republish(name: str) -> Any:
+    (found,) = (action["republish"] for action in RULES[name]["actions"])
+    return found
+
+
+@EACH
+def test_the_service_takes_the_rule(name: str) -> None:
     model = botocore.session.get_session().get_service_model("iot")
     shape = model.operation_model("CreateTopicRule").input_shape
-    words = {"ruleName": "sightline_receipts", "topicRulePayload": RULE}
+    words = {"ruleName": name, "topicRulePayload": RULES[name]}
     assert not ParamValidator().validate(words, shape).has_errors()
+    assert re.fullmatch(r"[A-Za-z0-9_]{1,128}", name)
 
 
-def test_it_reads_records_and_answers_what_a_receipt_is_made_of() -> None:
-    selected, source = re.fullmatch(r"SELECT (.*) FROM '(.*)'", RULE["sql"]).groups()  # type: ignore[union-attr]
-    assert source == INSPECTION_RECORD.topic_of("+")
+@EACH
+def test_it_reads_its_stream_and_answers_what_a_receipt_is_made_of(name: str) -> None:
+    stream, key = RECEIPTED[name]
+    selected, source = re.fullmatch(r"SELECT (.*) FROM '(.*)'", RULES[name]["sql"]).groups()  # type: ignore[union-attr]
+    assert source == stream.topic_of("+")
     names = re.findall(r" AS (\w+)", selected)
     assert sorted(names) == ["record_ids", "station_id"]
     assert set(names) <= set(RecordsStored.__struct_fields__)
-    assert "[recordId] AS record_ids" in selected  # one, in a list
+    assert f"[{key}] AS record_ids" in selected  # one, in a list
+    assert key in {field.encode_name for field in msgspec.structs.fields(stream.message)}
 
 
-def test_each_station_gets_its_own_and_the_role_may_tell_it() -> None:
-    topic = REPUBLISH["topic"].replace("${topic(2)}", "station-1")
+def test_whatever_a_publisher_keeps_until_it_is_stored_has_its_rule() -> None:
+    by_id = {"recordId", "correctionId", "gapId"}
+    kept = {
+        row.name
+        for row in CATALOGUE
+        if row.senders == (PUBLISHER,) and CLOUD in row.readers
+        if by_id & {field.encode_name for field in msgspec.structs.fields(row.message)}
+    }
+    assert kept == {stream.name for stream, _ in RECEIPTED.values()}
+
+
+@EACH
+def test_each_station_gets_its_own_and_the_role_may_tell_it(name: str) -> None:
+    topic = republish(name)["topic"].replace("${topic(2)}", "station-1")
     assert topic == RECORDS_STORED.topic_of("station-1")
     (statement,) = filled(policies(Names())["receipts"], REGION, ACCOUNT)["Statement"]
     assert statement["Action"] == ["iot:Publish"]
     (allowed,) = statement["Resource"]
     arn = f"arn:aws:iot:{REGION}:{ACCOUNT}:topic/"
     assert fnmatch.fnmatchcase(f"{arn}{topic}", allowed)
-    assert not fnmatch.fnmatchcase(f"{arn}{INSPECTION_RECORD.topic_of('station-1')}", allowed)
-    assert REPUBLISH["roleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+    assert not fnmatch.fnmatchcase(f"{arn}{RECEIPTED[name][0].topic_of('station-1')}", allowed)
+    assert republish(name)["roleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+
+
+def test_the_script_for_an_account_makes_each_of_them() -> None:
+    script = (ROOT / "tools" / "provision.sh").read_text(encoding="utf-8")
+    (listed,) = re.findall(r'^receipts_rules="(.*)"$', script, re.MULTILINE)
+    assert listed.split() == list(RULES)

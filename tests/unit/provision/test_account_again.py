@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.provision.aws_models import check_by_models
 from tests.unit.provision.conftest import Machine, Run
+from tools.iam.receipts import receipts_rules
 
 HOOK = "arn:aws:lambda:eu-central-1:123456789012:function:hook"
 Account = Callable[..., list[list[str]]]
@@ -98,14 +99,16 @@ def test_a_kit_whose_claim_is_not_known_by_its_arn_is_told_of(
     assert "has no claim.arn" in done.stderr
 
 
-def test_the_rule_that_tells_of_arrived_records_is_made_and_later_renewed(
+def test_the_rules_that_tell_what_has_arrived_are_made_and_later_renewed(
     account: Account, machine: Machine
 ) -> None:
-    rule = f"file://{machine.policies / 'receipts-rule.json'}"
-    made = f"--rule-name sightline_receipts --topic-rule-payload {rule}"
+    files = {name: machine.policies / f"{name}.rule.json" for name in receipts_rules()}
+    made = [
+        f"--rule-name {name} --topic-rule-payload file://{file}" for name, file in files.items()
+    ]
     for _ in range(2):
         calls = account()
-        assert asked(calls, "create-topic-rule") == [made]
-        assert asked(calls, "replace-topic-rule") == [made]
+        assert asked(calls, "create-topic-rule") == made
+        assert asked(calls, "replace-topic-rule") == made
         check_by_models(calls)
-    assert (machine.policies / "receipts-rule.json").is_file()
+    assert all(file.is_file() for file in files.values())

@@ -178,3 +178,23 @@ def test_only_listed_stations_are_provisioned_and_only_into_their_group(tmp_path
 @pytest.mark.parametrize("script", [SCRIPT, ROOT / "shared" / "sightline" / "launch.sh"], ids=str)
 def test_scripts_are_clean(script: Path) -> None:
     subprocess.run(["shellcheck", str(script)], check=True)
+
+
+def test_under_lite_components_run_as_the_user_that_was_made_for_them(
+    run: Run, machine: Machine, programs: Path
+) -> None:
+    """What lies in config.d is read after config.yaml, and the package writes its own user there."""
+    folder = machine.root / "etc" / "greengrass"
+    packaged = folder / "config.d" / "greengrass-lite.yaml"
+    wanted = 'posixUser: "gg_component:gg_component"'
+    dry = run("station", nucleus="lite").stdout
+    assert f"+ write {packaged} (mode 644)" in dry
+    assert dry.count(wanted) == 2
+    script = f"mkdir -p {packaged.parent}\necho 'posixUser: \"ggcore:ggcore\"' >{packaged}\n"
+    program = programs / "apt-get"
+    program.write_text(program.read_text() + script)
+    assert run("station", "--apply", nucleus="lite").returncode == 0
+    for path in (folder / "config.yaml", *packaged.parent.iterdir()):
+        services: Any = yaml.safe_load(path.read_text())["services"]
+        configuration = services["aws.greengrass.NucleusLite"]["configuration"]
+        assert configuration["runWithDefault"] == {"posixUser": "gg_component:gg_component"}
