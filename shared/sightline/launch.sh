@@ -99,7 +99,8 @@ run)
     path="$artifact"
     if [ "$1" = --drivers ]; then
         [ "$#" -ge 3 ] || fail "run --drivers needs a folder and the name of a module"
-        mkdir -p "$2" # Python looks into it later, too, if it is there at the start
+        # Python looks into it later, too, if it is there at the start
+        mkdir -p "$2" || echo "launch.sh: cameras need a folder for their drivers at $2" >&2
         path="$artifact:$2"
         shift 2
     fi

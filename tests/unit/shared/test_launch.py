@@ -115,6 +115,80 @@ def test_the_install_step_makes_an_environment_from_the_artifact_s_own_wheels(
     assert (work / "environment").stat().st_ino == made  # nothing changed: it is kept
 
 
+USING_DRIVERS = """
+import importlib, pathlib, sys, time
+for attempt in range(3):
+    try:
+        print(importlib.import_module("dependency").VALUE, flush=True)
+        break
+    except ImportError:
+        print("not yet", flush=True)
+        sys.stdin.readline()
+"""
+
+
+def test_drivers_are_found_by_a_component_that_was_started_before_they_were_there(
+    artifact: Path, work: Path, tmp_path: Path
+) -> None:
+    put_wheel(artifact)
+    capture = tmp_path / "artifact of another"
+    shutil.copytree(artifact / "sightline", capture / "sightline")
+    (capture / "using.py").write_text(USING_DRIVERS)
+    drivers = tmp_path / "station" / "drivers" / "cameras"
+    command = [
+        "sh",
+        str(capture / "sightline" / "launch.sh"),
+        "run",
+        "--drivers",
+        str(drivers),
+        "using",
+    ]
+    environment = {**os.environ, "SIGHTLINE_PYTHON": sys.executable}
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stdout.readline() == "not yet\n"
+        put = launch(artifact, work, "put-drivers", str(drivers), python=None)
+        assert put.returncode == 0, put.stderr
+        running.stdin.write("\n")
+        running.stdin.flush()
+        assert running.stdout.readline() == "from the wheel\n"
+
+
+def test_drivers_that_are_there_are_kept_and_others_take_their_place_whole(
+    artifact: Path, work: Path, tmp_path: Path
+) -> None:
+    put_wheel(artifact)
+    drivers = tmp_path / "drivers" / "cameras"
+    drivers.mkdir(parents=True)
+    (drivers / "of_before.py").touch()
+    assert launch(artifact, work, "put-drivers", str(drivers), python=None).returncode == 0
+    assert not (drivers / "of_before.py").exists()
+    made = drivers.stat().st_ino
+    assert launch(artifact, work, "put-drivers", str(drivers), python=None).returncode == 0
+    assert drivers.stat().st_ino == made
+    assert list(drivers.parent.iterdir()) == [drivers]
+    (artifact / "requirements.txt").write_text(f"dependency==1.0 --hash=sha256:{'0' * 64}\n")
+    assert launch(artifact, work, "put-drivers", str(drivers), python=None).returncode != 0
+    assert (drivers / "dependency.py").is_file()  # what was there goes on until others are whole
+
+
+def test_no_folder_for_drivers_keeps_no_component_from_starting(
+    artifact: Path, work: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    ended = launch(artifact, work, "run", "--drivers", str(tmp_path / "file" / "x"), "telling")
+    assert ended.returncode == 3
+    assert "a folder for their drivers" in ended.stderr
+
+
 def test_a_wheel_that_is_not_the_pinned_one_is_not_installed(artifact: Path, work: Path) -> None:
     put_wheel(artifact)
     (artifact / "requirements.txt").write_text(f"dependency==1.0 --hash=sha256:{'0' * 64}\n")
@@ -130,8 +204,10 @@ def test_a_wheel_that_is_not_the_pinned_one_is_not_installed(artifact: Path, wor
         (("run", "telling"), "/nowhere/python", "no interpreter at /nowhere/python"),
         (("run", "telling"), None, "no interpreter at"),
         (("run",), sys.executable, "run needs the name of a module"),
-        ((), sys.executable, "usage: launch.sh install | run MODULE"),
-        (("start",), sys.executable, "usage: launch.sh install | run MODULE"),
+        (("run", "--drivers", "x"), sys.executable, "run --drivers needs a folder and the name"),
+        (("put-drivers",), sys.executable, "put-drivers needs a folder"),
+        ((), sys.executable, "usage: launch.sh install | run "),
+        (("start",), sys.executable, "usage: launch.sh install | run "),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
