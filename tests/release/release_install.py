@@ -14,9 +14,11 @@ import pytest
 
 from sightline.model_store import digest_of
 from tests.release.station import Done, Json, Station, machine, python_of_station, read_recipe
+from tests.unit.nucleus.factory import Component, nucleus, wait_until
 from tools.stage.__main__ import main
 from tools.stage.archive import OUTPUT
 from tools.stage.parts import ROOT, parts_of
+from tools.suite_rules.requirements import ONLY_WHERE_CHOSEN
 
 NAMES = [part.name for part in parts_of()]
 LASTING = [name for name in NAMES if name.count(".") == 2]
@@ -25,7 +27,8 @@ PRODUCTS = {
     "com.sightline.product.Bottle": "bottle",
     "com.sightline.product.BottleStrict": "bottle-strict",
 }
-DRIVERS = "com.sightline.driver.Cameras"
+RUNS = "component runs"
+ALSO_SAYS = {"com.sightline.Inference": ('"model serves", "model": "cap"', '"model": "surface"')}
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,52 @@ def test_a_component_starts_and_says_that_no_nucleus_has_started_it(
     assert "not started by a nucleus" in done.said, done.said
     assert "Traceback" not in done.said, done.said
     assert done.code not in (0, 1), done
+
+
+IMPORTING = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            print("missing", error.name.split(".")[0])
+"""
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_component_runs_under_a_nucleus_with_what_its_artifact_brought(
+    name: str, installed: Installed, tmp_path: Path
+) -> None:
+    """Under the development nucleus; inference serves the models that their components have put there."""
+    recipe, station = installed.recipes[name], installed.station
+    component = Component(name, f"unset SIGHTLINE_PYTHON; cd '{station.work(name)}' && ")
+    component.lifecycle["run"] += station.script(name, recipe, "run")
+    component.configuration = recipe["ComponentConfiguration"]["DefaultConfiguration"]
+    if "stationFolder" in component.configuration:
+        component.configuration["stationFolder"] = str(station.folder)
+    expected = (RUNS, *ALSO_SAYS.get(name, ()))
+    with nucleus(tmp_path, [component]) as running:
+        try:
+            wait_until(lambda: all(words in running.log(name) for words in expected))
+        except AssertionError:
+            pytest.fail(running.log(name))
+        assert running.component(name)["state"] == "RUNNING"
+        assert running.component(name)["restarts"] == 0
+    assert "Traceback" not in running.log(name)
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_every_module_of_a_component_finds_what_it_imports(name: str, installed: Installed) -> None:
+    package = name.rsplit(".", 1)[-1].lower()
+    work = installed.station.work(name)
+    artifact = installed.station.unpacked(name) / package
+    words = [str(work / "environment" / "bin" / "python"), "-c", IMPORTING, package]
+    done = installed.station.run(words, work, PYTHONPATH=str(artifact))
+    assert done.code == 0, done.said
+    missing = set(re.findall(r"^missing (\S+)$", done.said, re.MULTILINE))
+    assert missing <= set(ONLY_WHERE_CHOSEN.get(package, {})), done.said
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LASTING])

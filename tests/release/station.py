@@ -62,7 +62,7 @@ class Station:
 
     def unpack(self, name: str, artifact: Path) -> None:
         """The artifact's files, without a right to execute or to change them; and the work folder."""
-        target = self._unarchived(name) / artifact.stem
+        target = self.unpacked(name) / artifact.stem
         with zipfile.ZipFile(artifact) as packed:
             packed.extractall(target)
         for path in (target, *target.rglob("*")):
@@ -99,7 +99,8 @@ class Station:
         )
         return Done(done.returncode, done.stdout)
 
-    def _unarchived(self, name: str) -> Path:
+    def unpacked(self, name: str) -> Path:
+        """The folder in which the component's artifacts lie, each in one of its own."""
         return self.root / "packages" / "artifacts-unarchived" / name
 
     def _value(self, name: str, recipe: Json, variable: str) -> str:
@@ -111,7 +112,7 @@ class Station:
             }
             return str(values[rest.removeprefix("/")])
         return {
-            "artifacts:decompressedPath": str(self._unarchived(name)),
+            "artifacts:decompressedPath": str(self.unpacked(name)),
             "work:path": str(self.work(name)),
             "kernel:rootPath": str(self.root),
             "iot:thingName": "station-1",
