@@ -116,4 +116,6 @@ class TelemetryConfiguration(Configuration, frozen=True, kw_only=True):
         if isinstance(given, dict):
             force_setattr(self, "profiles", named_entries(TagProfile, "tag", given))
         elif self.profiles and self.profiles is not DEFAULT_PROFILES:
-            log.warning("profiles are a list, which the next release will not read; write a map by tag")
+            log.warning(
+                "profiles are a list, which the next release will not read; write a map by tag"
+            )

@@ -46,10 +46,13 @@ def default_configuration(struct_type: type[Configuration]) -> dict[str, Any]:
     return built
 
 
-def named_entries(entry_type: type[T], key: str, entries: Mapping[str, Configuration]) -> tuple[T, ...]:
+def named_entries(
+    entry_type: type[T], key: str, entries: Mapping[str, Configuration]
+) -> tuple[T, ...]:
     """The entries of a map, each with its name in the field `key`; in the order of the map."""
     return tuple(
-        entry_type(**{key: name}, **msgspec.structs.asdict(entry)) for name, entry in entries.items()
+        entry_type(**{key: name}, **msgspec.structs.asdict(entry))
+        for name, entry in entries.items()
     )
 
 
