@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from equipment.configuration import TagConfiguration
+from equipment.links.counter_steps import unsigned
 from equipment.links.link import GateRecord
 from sightline.errors import MachineLinkError
 from sightline.messages import GateAction, Quality, Verdict
@@ -43,7 +44,7 @@ def records_of(
         )
     rows = zip(numbers, actions, times, causes, strict=True)
     return tuple(
-        GateRecord(number, _action_of(action), acted_utc_ns, cause_name(cause))
+        GateRecord(unsigned(number), _action_of(action), acted_utc_ns, cause_name(cause))
         for number, action, acted_utc_ns, cause in rows
         if action != 0
     )

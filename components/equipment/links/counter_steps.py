@@ -28,16 +28,26 @@ def top_between(last: int, value: int) -> int | None:
 
 
 def counter_value_of(value: object) -> int:
-    """A counter's value; MachineLinkError says what was found if it can be none."""
+    """A counter's value; MachineLinkError says what was found if it can be none.
+
+    An INT or DINT that counts beyond its top goes on below 0: taken as WORD or DWORD it just goes on.
+    """
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         value = int(value)  # a PLC that counts in REAL counts whole parts all the same
     if isinstance(value, bool) or not isinstance(value, int):
         raise MachineLinkError(f"it holds {_shown(value)}; a whole number is expected")
-    if not 0 <= value < 2**32:
+    if not -(2**31) <= value < 2**32:
         raise MachineLinkError(
             f"it holds {value}; a whole number from 0 to 4,294,967,295 is expected"
         )
-    return value
+    return unsigned(value)
+
+
+def unsigned(value: int) -> int:
+    """A number of a signed register as its unsigned one counts it: -32,768 is 32,768, and -1 is 65,535."""
+    if value >= 0:
+        return value
+    return value + (2**16 if value >= -(2**15) else 2**32)
 
 
 def _shown(value: object) -> str:

@@ -143,7 +143,7 @@ class OpcuaSession:
             self._belt_speed_mps = speed_of(value)
         elif node == self._nodes["verdict_echo"]:
             if self._echo_seen:  # the first is where the register stood
-                self._post(VerdictEchoed(whole_number_of(self._where("verdict_echo"), value)))
+                self._post(VerdictEchoed(counter_value_of(value)))
             self._echo_seen = True
         elif node == self._nodes["line_stop"]:
             self._post(LineStopSeen(bool(value)))

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from equipment.configuration import LinkConfiguration
 from equipment.counting import Counting
+from equipment.links.codes import records_of
+from equipment.links.counter_steps import counter_value_of
 from equipment.links.link import CounterSeen, LinkUp, ReadOutcomes, TagsRead
 from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
 from sightline.bus import Delivery
@@ -51,6 +53,25 @@ def test_a_value_that_was_only_read_is_announced_one_announcement_later() -> Non
     assert first is not None
     assert second is not None
     assert (first.counter, second.counter) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [
+        ([32766, 32767, -32768, -32767], [32766, 32767, 32768, 32769]),
+        ([-2, -1, 0, 1], [65534, 65535, 0, 1]),
+        ([2**31 - 1, -(2**31), -(2**31) + 1], [2**31 - 1, 2**31, 2**31 + 1]),
+    ],
+)
+def test_a_signed_counter_that_passes_its_top_loses_no_part(
+    told: list[int], counted: list[int]
+) -> None:
+    values = [counter_value_of(value) for value in told]
+    assert values == counted
+    counting = started(values[0])
+    assert set(map(counting.see, map(seen, values[1:]))) <= {"part", "wrap"}
+    (record,) = records_of([told[-1]], [1], [NOW], [0])
+    assert record.part_number == counted[-1]  # what the gate did is the same part's
 
 
 def test_nothing_is_announced_before_the_counter_is_known() -> None:
