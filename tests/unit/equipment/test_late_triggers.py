@@ -152,7 +152,7 @@ NONSENSE: list[tuple[object, Any, str]] = [
     ([1, 2], UINT32, "[1, 2]"),
     (float("nan"), ua.VariantType.Double, "nan"),
     (2.5, ua.VariantType.Double, "2.5"),
-    (-3, ua.VariantType.Int32, "-3"),
+    (-3_000_000_000, ua.VariantType.Int64, "-3000000000"),
     (2**40, ua.VariantType.UInt64, "1099511627776"),
     (True, ua.VariantType.Boolean, "True"),
     (None, ua.VariantType.Null, "None"),
