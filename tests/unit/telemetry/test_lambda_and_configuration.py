@@ -165,7 +165,10 @@ def test_the_defaults_written_into_a_recipe_load_as_the_defaults() -> None:
 
 
 def test_profiles_are_a_map_by_tag_that_takes_the_place_of_the_defaults() -> None:
-    written = {"oil": {"normalHigh": 3}, "speed": {"related": ["oil"]}}
+    written: dict[str, dict[str, Any]] = {
+        "oil": {"normalHigh": 3},
+        "speed": {"related": ["oil"]},
+    }
     loaded = load_configuration(TelemetryConfiguration, {"profiles": written})
     assert [profile.tag for profile in loaded.profiles] == ["oil", "speed"]
     as_list = [{"tag": name, **entry} for name, entry in written.items()]
