@@ -47,7 +47,7 @@ def planted_on(pictures: Sequence[Picture], policy: Policy) -> frozenset[tuple[s
 
 def verdict_of(part: ExaminedPart, policy: Policy) -> Verdict:
     """The station's verdict on the part."""
-    found = sized(part.detections, policy, {})
+    found = sized(part.detections, policy, {}, part.sizes)
     return judge(found, Sight(part.cameras, sizes=part.sizes), policy).verdict
 
 

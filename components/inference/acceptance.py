@@ -10,21 +10,31 @@ from sightline.messages import Detection
 from sightline.products import LabelTiers, Measure, Policy, Zone
 
 FrameSizes = Mapping[str, tuple[int, int]]
+NO_SIZES: FrameSizes = {}
 
 
 def sized(
-    detections: Sequence[Detection], policy: Policy, scales: Mapping[str, float]
+    detections: Sequence[Detection],
+    policy: Policy,
+    scales: Mapping[str, float],
+    sizes: FrameSizes = NO_SIZES,
 ) -> tuple[Detection, ...]:
     """The detections with their size in mm, where a camera's scale (mm per pixel) is known.
 
     What was measured at this station goes before the product's scale, which is one for all stations.
+    A box at the edge of a frame (`sizes`: width and height by camera) has no known size: who knows how
+    much of it lies outside.
     """
-    known = {**policy.mm_per_pixel, **scales}
+    known = {
+        camera: scale
+        for camera, scale in {**policy.mm_per_pixel, **scales}.items()
+        if math.isfinite(scale) and scale > 0
+    }
     return tuple(
         msgspec.structs.replace(
             found, size_mm=_size_mm(found, known[found.camera], _measure(found, policy))
         )
-        if found.camera in known
+        if found.camera in known and not touches_edge(found, sizes.get(found.camera))
         else found
         for found in detections
     )
@@ -33,14 +43,34 @@ def sized(
 def is_accepted(found: Detection, tiers: LabelTiers, sizes: FrameSizes) -> bool:
     """Whether this box is none to complain of: small enough, or where the product does not mind.
 
-    What is not known is not accepted: a size without a scale, a place without the frame's size.
+    What is not known is not accepted: a size without a scale, a place without the frame's size, a box
+    of which the frame shows nothing.
     """
-    if found.size_mm is not None and found.size_mm <= tiers.largest_ok_mm:
-        return True
-    zones, size = tiers.zones.get(found.camera), sizes.get(found.camera)
-    if zones is None or size is None:
+    size = sizes.get(found.camera)
+    if size is None or found.width <= 0 or found.height <= 0:
         return False
-    return not any(_touches(found, zone, size) for zone in zones)
+    if _is_small(found, tiers) and not touches_edge(found, size):
+        return True
+    zones = tiers.zones.get(found.camera)
+    return zones is not None and not any(_touches(found, zone, size) for zone in zones)
+
+
+def touches_edge(found: Detection, size: tuple[int, int] | None) -> bool:
+    """Whether a box reaches the edge of its frame, where that is known."""
+    if size is None:
+        return False
+    width, height = size
+    return (
+        found.x <= 0
+        or found.y <= 0
+        or found.x + found.width >= width
+        or found.y + found.height >= height
+    )
+
+
+def _is_small(found: Detection, tiers: LabelTiers) -> bool:
+    """A limit of 0 accepts no size."""
+    return found.size_mm is not None and 0 < found.size_mm <= tiers.largest_ok_mm
 
 
 def too_many(counting: Sequence[Detection], policy: Policy) -> list[Detection]:
@@ -66,8 +96,9 @@ def _measure(found: Detection, policy: Policy) -> Measure:
     return tiers.measured_by if tiers is not None else "longerSide"
 
 
-def _size_mm(found: Detection, mm_per_pixel: float, measure: Measure) -> float:
+def _size_mm(found: Detection, mm_per_pixel: float, measure: Measure) -> float | None:
     """Of the box; rounded up to hundredths, so that no size is told smaller than it is."""
     sides = (found.width, found.height)
     pixels = math.hypot(*sides) if measure == "diagonal" else max(sides)
-    return math.ceil(pixels * mm_per_pixel * 100) / 100
+    hundredths = pixels * mm_per_pixel * 100
+    return math.ceil(hundredths) / 100 if math.isfinite(hundredths) else None

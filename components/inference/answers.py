@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inference.detectors.detector import Detector, RawDetections
 from inference.preprocess import PREPROCESSINGS, FramePyramid
+from inference.soundness import refuse_absurd_boxes, refuse_unsound
 from inference.ssd import Boxes, Floats, find_boxes_of_images, make_anchors
 from sightline.messages import Detection
 
@@ -63,22 +64,56 @@ def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timing
     return Answer(model, camera, pyramid.size, raw)
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """More of a label on a camera's picture than are looked at; `score` is the best that was left out."""
+
+    camera: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a part's answers say: detections in pixels of the frames, and where there were too many."""
+
+    detections: list[Detection]
+    crowds: tuple[Crowd, ...] = ()
+
+
 def read_answers(answers: Sequence[Answer], score_threshold: float) -> list[Detection]:
-    """The detections in a part's answers, in pixels of the frames; by model, then as the answers come."""
+    """The detections of `read_with_crowds`."""
+    return read_with_crowds(answers, score_threshold).detections
+
+
+def read_with_crowds(answers: Sequence[Answer], score_threshold: float) -> Reading:
+    """What the answers say, by model, then as they come; ModelError if one of them cannot be true."""
     of_model: dict[int, list[Answer]] = {}
     for answer in answers:
         of_model.setdefault(id(answer.model), []).append(answer)
-    return [
-        detection
-        for same in of_model.values()
-        for answer, boxes in zip(same, _read(same, score_threshold), strict=True)
-        for detection in _detections(answer, boxes)
-    ]
+    detections: list[Detection] = []
+    crowds: list[Crowd] = []
+    for same in of_model.values():
+        for answer, found in zip(same, _read(same, score_threshold), strict=True):
+            detections += _detections(answer, found)
+            labels = answer.model.contract.labels
+            crowds += [
+                Crowd(answer.camera, labels[number], score)
+                for number, score in sorted(found.crowded.items())
+            ]
+    return Reading(detections, tuple(crowds))
 
 
 def _read(answers: Sequence[Answer], score_threshold: float) -> list[Boxes]:
+    model = answers[0].model
+    contract, anchors = model.contract, model.anchors
+    for answer in answers:
+        refuse_unsound(contract.name, answer.raw, len(anchors), len(contract.labels))
     raw = [(answer.raw.boxes, answer.raw.scores) for answer in answers]
-    return find_boxes_of_images(raw, answers[0].model.anchors, score_threshold=score_threshold)
+    found = find_boxes_of_images(raw, anchors, score_threshold=score_threshold)
+    for boxes in found:
+        refuse_absurd_boxes(contract.name, boxes, (contract.anchors.width, contract.anchors.height))
+    return found
 
 
 def _detections(answer: Answer, found: Boxes) -> list[Detection]:
@@ -91,7 +126,7 @@ def _detections(answer: Answer, found: Boxes) -> list[Detection]:
         Detection(
             camera=answer.camera,
             label=contract.labels[label],
-            score=round(score, 4),
+            score=round(min(score, 1.0), 4),
             x=x,
             y=y,
             width=right - x,

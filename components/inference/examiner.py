@@ -10,12 +10,13 @@ from functools import partial
 
 from inference.answers import (
     Answer,
+    Crowd,
     ServingModel,
     Timings,
     ask,
     milliseconds_covered,
     milliseconds_since,
-    read_answers,
+    read_with_crowds,
 )
 from inference.device_examiner import device_of, look_on_device
 from inference.preprocess import FramePyramid
@@ -26,12 +27,16 @@ from sightline.side_by_side import SideBySide
 
 @dataclass(frozen=True)
 class Examined:
-    """A part's detections, its frames as RGB by camera, and how many of them were looked at at once."""
+    """A part's detections, its frames as RGB by camera, and how many of them were looked at at once.
+
+    `crowds`: where there was more to be found than is looked at.
+    """
 
     detections: tuple[Detection, ...]
     frames: dict[str, FramePyramid]
     timings: Timings
     images_at_once: int
+    crowds: tuple[Crowd, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Examiner:
         models: Sequence[ServingModel],
         score_threshold: float,
     ) -> Examined:
-        """Run all models on all frames; FrameOverwrittenError if one is gone."""
+        """Run all models on all frames; FrameOverwrittenError if one is gone, ModelError if one fails."""
         timings, at_once = Timings(), len(frames)
         gpu = device_of(models, frames)
         if gpu is None:
@@ -71,13 +76,13 @@ class Examiner:
                 for model, answer in zip(models, of_frame, strict=True)
             ]
         started = time.perf_counter()
-        detections = read_answers(answers, score_threshold)
+        reading = read_with_crowds(answers, score_threshold)
         timings.decode = milliseconds_since(started)
         timings.per_image = [
             image_ms + timings.decode / len(timings.per_image) for image_ms in timings.per_image
         ]
-        detections.sort(key=lambda detection: -detection.score)
-        return Examined(tuple(detections), seen, timings, at_once)
+        detections = sorted(reading.detections, key=lambda detection: -detection.score)
+        return Examined(tuple(detections), seen, timings, at_once, reading.crowds)
 
     def close(self) -> None:
         """End what looks."""

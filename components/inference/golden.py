@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.detectors.detector import Detector, Precision
+from inference.soundness import refuse_unsound
 from sightline.errors import ModelError
 
 
@@ -32,6 +33,8 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.
 def write_golden(detector: Detector, images: np.ndarray, file: Path) -> None:
     """Keep the detector's answers to images (K, height, width, 3) uint8 as golden."""
     answers = [detector.infer(image) for image in images]
+    for answer in answers:
+        refuse_unsound(detector.contract.name, answer, *answer.scores.shape)
     np.savez_compressed(
         file,
         images=images,
@@ -53,7 +56,8 @@ def check_golden(detector: Detector, file: Path) -> None:
         raise ModelError(f"model {name}: no golden frames in {file}: {error}") from error
     for number, image in enumerate(images):
         answer = detector.infer(image)
-        if answer.scores.shape != scores[number].shape:
+        refuse_unsound(name, answer, *answer.scores.shape)
+        if (answer.scores.shape, answer.boxes.shape) != (scores[number].shape, boxes[number].shape):
             raise ModelError(f"model {name}: golden frame {number} is of another model")
         score_error = float(np.abs(answer.scores - scores[number]).max())
         relevant = scores[number].max(axis=1) > RELEVANT_SCORE

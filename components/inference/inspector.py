@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 
-from inference.acceptance import sized
 from inference.answers import ServingModel
 from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
@@ -20,7 +19,7 @@ from inference.model_switch import ModelSwitch
 from inference.models import ModelBuilding, ModelLoaded, ModelRefused
 from inference.orders import Orders
 from inference.pace import Pace
-from inference.policy import Judgement, judge
+from inference.policy import Judgement, crowding, judge_seen
 from inference.registrar import Registrar
 from inference.rules import RuleBook, Rules
 from inference.scales import Scales
@@ -42,6 +41,7 @@ from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE
 log = logging.getLogger(__name__)
 TICK_S = 0.1
 LOOK_INTERVAL_NS = 1_000_000_000
+CROWDED = "too-many-detections"  # the fault
 
 
 class Inspector:
@@ -193,8 +193,10 @@ class Inspector:
         if examined is None:
             return
         sight = sight_of(captured, self._configuration.cameras, rules.doubts)
-        scales = self._scales.of(captured.calibration_version)
-        judgement = judge(sized(examined.detections, policy, scales), sight, policy)
+        scales = self._scales.of(captured.calibration_version, sight.sizes)
+        rejudge = partial(judge_seen, sight=sight, policy=policy, scales=scales)
+        judgement = rejudge(examined.detections, examined.crowds)
+        self._tell_of_crowds(crowding(examined.crowds, policy))
         now_ns = self._clock.monotonic_ns()
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
@@ -218,7 +220,6 @@ class Inspector:
             half = judgement.verdict in ("ok", "empty")
             self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
         if self._models.wants_sample():
-            rejudge = partial(judge, sight=sight, policy=policy)
             sample = sample_of(captured, examined, verdict, rejudge, policy.lowest_score())
             self._models.offer(sample)
 
@@ -237,6 +238,14 @@ class Inspector:
             return None
         self._health.clear_fault("model-run")
         return examined
+
+    def _tell_of_crowds(self, crowding: Sequence[str]) -> None:
+        if not crowding:
+            self._health.clear_fault(CROWDED)
+            return
+        self._health.count("parts_with_more_than_is_looked_at")
+        told = "; ".join(crowding)
+        self._health.raise_fault(CROWDED, f"{told}: such parts are never ok", "warning")
 
     def _keeps_pictures(self, judgement: Judgement, pictures: int) -> bool:
         each = self._configuration.evidence.keep_each_ok

@@ -1,9 +1,10 @@
 """From detections to a verdict: pure, and the same wherever it runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from inference.acceptance import is_accepted, too_many
+from inference.acceptance import is_accepted, sized, too_many
+from inference.answers import Crowd
 from sightline.messages import Detection, Verdict
 from sightline.products import Policy
 
@@ -36,6 +37,29 @@ class Judgement:
     grounds: tuple[Detection, ...] = ()
 
 
+def judge_seen(
+    detections: Sequence[Detection],
+    crowds: Sequence[Crowd],
+    *,
+    sight: Sight,
+    policy: Policy,
+    scales: Mapping[str, float],
+) -> Judgement:
+    """`judge` with the sizes of the detections, and a doubt wherever there was more than is looked at."""
+    doubts = (*sight.doubts, *crowding(crowds, policy))
+    known = sized(detections, policy, scales, sight.sizes)
+    return judge(known, replace(sight, doubts=doubts), policy)
+
+
+def crowding(crowds: Sequence[Crowd], policy: Policy) -> list[str]:
+    """The doubts where something that counts was left out: it might have been a defect."""
+    return [
+        f"more {crowd.label.replace('_', ' ')} on {crowd.camera} than are looked at"
+        for crowd in crowds
+        if reaches(crowd.score, policy.lowest_of(crowd.label))
+    ]
+
+
 def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judgement:
     """A defect is a defect whatever else is wrong; an ok needs every camera, good conditions, a product."""
     seeing = _cameras_with_product(detections, policy)
@@ -44,19 +68,25 @@ def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judg
     perhaps = _too_many_reaching(faulty, policy, "review")
     doubts = _doubts(perhaps, sight, seeing)
     product = bool(seeing) or bool(defects)
-    grounds = tuple(f for f in detections if f in perhaps or _shows_product(f, policy))
+    counting = {id(found) for found in perhaps}
+    grounds = tuple(f for f in detections if id(f) in counting or _shows_product(f, policy))
     if defects:
         return Judgement("defect", _named(defects), True, True, grounds)
     if doubts:
         return Judgement("review", "; ".join(doubts), product, True, grounds)
     if not seeing:
         return Judgement("empty", "no camera sees a product", False, False, grounds)
-    accepted = [f for f in _reaching(detections, policy, "review") if f not in perhaps]
+    accepted = [f for f in _reaching(detections, policy, "review") if id(f) not in counting]
     keep = bool(_reaching(detections, policy, "keep"))
     reason = f"no defect on {len(sight.cameras)} pictures"
     if accepted:
         reason += f"; accepted {_named(accepted)}"
     return Judgement("ok", reason, True, keep, grounds)
+
+
+def reaches(score: float, tier: float) -> bool:
+    """Whether a score is at or above a tier; scores are told in four digits, and so the tier is taken."""
+    return score >= round(tier, 4)
 
 
 def _is_fault(found: Detection, sight: Sight, policy: Policy) -> bool:
@@ -94,7 +124,7 @@ def _reaching(detections: Sequence[Detection], policy: Policy, tier: str) -> lis
         detection
         for detection in detections
         if detection.label in policy.defects
-        and detection.score >= getattr(policy.defects[detection.label], tier)
+        and reaches(detection.score, getattr(policy.defects[detection.label], tier))
     ]
     return sorted(found, key=lambda detection: -detection.score)
 

@@ -22,12 +22,21 @@ class Scales:
         self._known = StationCalibration()
         self._asked = ""
 
-    def of(self, version: str) -> Mapping[str, float]:
-        """The scales of this version; none for parts of no calibration, or of one that is gone."""
+    def of(self, version: str, sizes: Mapping[str, tuple[int, int]]) -> Mapping[str, float]:
+        """The scales of this version for frames of these sizes; none of a calibration that is gone.
+
+        What was measured on frames of one size says nothing of those of another.
+        """
         if version and version != self._asked:
             self._asked = version
             self._read()
-        return self._known.mm_per_pixel() if version and version == self._known.version else NONE
+        if not version or version != self._known.version:
+            return NONE
+        return {
+            name: found.mm_per_pixel
+            for name, found in self._known.cameras.items()
+            if found.width == 0 or sizes.get(name) == (found.width, found.height)
+        }
 
     def _read(self) -> None:
         try:

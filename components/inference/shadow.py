@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from inference.answers import ServingModel, Timings, ask, read_answers
+from inference.answers import Crowd, Reading, ServingModel, Timings, ask, read_with_crowds
 from inference.configuration import ShadowConfiguration
 from inference.examiner import Examined
 from inference.policy import Judgement
@@ -18,6 +18,7 @@ from sightline.messages import Detection, Part, PartCaptured, PartJudged, Verdic
 
 LOOK_S = 0.1
 TOLD_DIFFERENCES = 3
+Rejudge = Callable[[Sequence[Detection], Sequence[Crowd]], Judgement]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Sample:
     frames: Mapping[str, FramePyramid]
     detections: tuple[Detection, ...]
     verdict: Verdict
-    rejudge: Callable[[Sequence[Detection]], Judgement]
+    rejudge: Rejudge
     lowest_score: float
     available_ms: float
     images_at_once: int = 1
@@ -41,7 +42,7 @@ def sample_of(
     captured: PartCaptured,
     examined: Examined,
     verdict: PartJudged,
-    rejudge: Callable[[Sequence[Detection]], Judgement],
+    rejudge: Rejudge,
     lowest_score: float,
 ) -> Sample:
     """A part as the trial sees it; `rejudge` judges it again from other detections."""
@@ -152,7 +153,7 @@ class Trial:
             ask(self._candidate, pyramid, camera, timings)
             for camera, pyramid in sample.frames.items()
         ]
-        return compare(sample, self._replaces, read_answers(answers, sample.lowest_score))
+        return compare(sample, self._replaces, read_with_crowds(answers, sample.lowest_score))
 
     def _refuse_if_unfit(self, report: TrialReport) -> None:
         if report.parts and report.most_left_ms < 0:
@@ -168,11 +169,13 @@ class Trial:
             )
 
 
-def compare(sample: Sample, replaces: str, new: Sequence[Detection]) -> Difference:
-    """How the part would have fared with `new` in place of the detections of the model `replaces`."""
+def compare(sample: Sample, replaces: str, reading: Reading) -> Difference:
+    """How the part would have fared with this reading in place of that of the model `replaces`."""
+    new = reading.detections
     others = [found for found in sample.detections if found.model != replaces]
     old = [found for found in sample.detections if found.model == replaces]
-    judgement = sample.rejudge(sorted([*others, *new], key=lambda found: -found.score))
+    ranked = sorted([*others, *new], key=lambda found: -found.score)
+    judgement = sample.rejudge(ranked, reading.crowds)
     before, after = _best(old), _best(new)
     offs = {key: abs(before.get(key, 0.0) - after.get(key, 0.0)) for key in {*before, *after}}
     where = max(offs, key=lambda key: offs[key], default=("nothing", "any camera"))

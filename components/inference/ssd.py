@@ -3,8 +3,9 @@
 Boxes are rows of left, top, right, bottom in pixels of the model's input unless a name says otherwise.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 GREATEST_EXPONENT = 4.0
+MAX_CANDIDATES = 1000  # anchors of a class in an image that are decoded, best first
+MAX_BOXES = 200  # of a class in an image, after those that overlap are one
+COMPARED_AT_ONCE = 128
+BLOCK = 64
 
 
 class AnchorLevel(msgspec.Struct, frozen=True):
@@ -33,11 +38,15 @@ class AnchorSpec(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Boxes:
-    """What was found in one image: boxes (K, 4), scores (K,), class numbers (K,), best first."""
+    """What was found in one image: boxes (K, 4), scores (K,), class numbers (K,), best first.
+
+    `crowded`: of each class of which a limit cut something off, the best score that was not looked at.
+    """
 
     boxes: Floats
     scores: Floats
     classes: NDArray[np.int64]
+    crowded: Mapping[int, float] = field(default_factory=dict)
 
 
 def make_anchors(spec: AnchorSpec) -> Floats:
@@ -80,7 +89,7 @@ def find_boxes(
     anchors: Floats,
     *,
     score_threshold: float,
-    greatest_count: int = 100,
+    max_boxes: int = MAX_BOXES,
     overlap_limit: float = 0.45,
 ) -> Boxes:
     """The boxes of one image from raw offsets (N, 4) and scores (N, classes) in 0..1."""
@@ -88,7 +97,7 @@ def find_boxes(
         [(raw, scores)],
         anchors,
         score_threshold=score_threshold,
-        greatest_count=greatest_count,
+        max_boxes=max_boxes,
         overlap_limit=overlap_limit,
     )
     return found
@@ -99,23 +108,35 @@ def find_boxes_of_images(
     anchors: Floats,
     *,
     score_threshold: float,
-    greatest_count: int = 100,
+    max_boxes: int = MAX_BOXES,
     overlap_limit: float = 0.45,
 ) -> list[Boxes]:
-    """`find_boxes` of a model's answers to several images, read together: few steps cost less than many."""
-    best = [_best(scores, score_threshold, 2 * greatest_count) for _, scores in answers]
+    """`find_boxes` of a model's answers to several images, read together: few steps cost less than many.
+
+    Each class of each image has limits of its own, so that no class crowds out another one.
+    """
+    best = [_best(scores, score_threshold) for _, scores in answers]
     image = np.repeat(np.arange(len(best)), [len(found.rows) for found in best])
     if len(image) == 0:
-        return [_NOTHING] * len(best)
+        return [replace(_NOTHING, crowded=found.crowded) for found in best]
     rows = np.concatenate([found.rows for found in best])
     classes = np.concatenate([found.classes for found in best])
     values = np.concatenate([found.values for found in best])
     offsets = np.concatenate([raw[b.rows] for (raw, _), b in zip(answers, best, strict=True)])
     boxes = decode(offsets, anchors[rows])
-    kept = suppress(boxes, image * answers[0][1].shape[1] + classes, overlap_limit)
+    groups = image * answers[0][1].shape[1] + classes
+    kept, cut = suppress(boxes, groups, overlap_limit, max_boxes)
     of_image = image[kept]
-    found = [kept[of_image == number][:greatest_count] for number in range(len(best))]
-    return [Boxes(boxes[k], values[k], classes[k]) for k in found]
+    crowded = [dict(found.crowded) for found in best]
+    for place in cut:
+        of_class = crowded[image[place]]
+        number, score = int(classes[place]), float(values[place])
+        of_class[number] = max(of_class.get(number, 0.0), score)
+    found = [kept[of_image == number] for number in range(len(best))]
+    return [
+        Boxes(boxes[k], values[k], classes[k], of_class)
+        for k, of_class in zip(found, crowded, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -125,6 +146,7 @@ class _Best:
     rows: NDArray[np.int64]
     classes: NDArray[np.int64]
     values: Floats
+    crowded: Mapping[int, float] = field(default_factory=dict)
 
 
 _NO_ROWS = np.zeros(0, np.int64)
@@ -132,26 +154,71 @@ _NOTHING = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), _NO_ROWS
 _NOT_ONE = _Best(_NO_ROWS, _NO_ROWS, _NOTHING.scores)
 
 
-def _best(scores: Floats, threshold: float, greatest_count: int) -> _Best:
-    if scores.max() <= threshold:  # most images; a search for nothing would take longer
+def _best(scores: Floats, threshold: float) -> _Best:
+    if scores.max() < threshold:  # most images; a search for nothing would take longer
         return _NOT_ONE
-    places = np.flatnonzero(scores > threshold)
+    places = np.flatnonzero(scores >= threshold)
     values = scores.reshape(-1)[places]
-    order = np.argsort(-values, kind="stable")[:greatest_count]
+    order = np.argsort(-values, kind="stable")
     rows, classes = np.divmod(places[order], scores.shape[1])
-    return _Best(rows, classes, values[order])
+    values = values[order]
+    if len(rows) <= MAX_CANDIDATES:
+        return _Best(rows, classes, values)
+    chosen, crowded = np.ones(len(rows), bool), {}
+    for number in range(scores.shape[1]):
+        beyond = np.flatnonzero(classes == number)[MAX_CANDIDATES:]
+        if len(beyond):
+            chosen[beyond] = False
+            crowded[number] = float(values[beyond[0]])
+    return _Best(rows[chosen], classes[chosen], values[chosen], crowded)
 
 
-def suppress(boxes: Floats, classes: NDArray[np.int64], overlap_limit: float) -> NDArray[np.int64]:
-    """Which of the boxes (best of a class first) stay, when of those that overlap only the best does."""
+def suppress(
+    boxes: Floats, groups: NDArray[np.int64], overlap_limit: float, max_boxes: int = MAX_BOXES
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Of the boxes of a group (best first) that overlap only the best stays: which stay, in their order.
+
+    The second list is the best of each group that was not looked at, because `max_boxes` stay already.
+    """
+    if len(boxes) <= COMPARED_AT_ONCE <= max_boxes:
+        return _suppress_at_once(boxes, groups, overlap_limit), []
+    kept, cut = [], []
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        stay = members[_suppress_in_blocks(boxes[members], overlap_limit, max_boxes)]
+        kept.append(stay[:max_boxes])
+        cut += stay[max_boxes : max_boxes + 1].tolist()
+    return np.sort(np.concatenate(kept)), cut
+
+
+def _suppress_at_once(
+    boxes: Floats, groups: NDArray[Any], overlap_limit: float
+) -> NDArray[np.int64]:
+    """Each box compared with each: fastest for few."""
     if len(boxes) < 2:
         return np.arange(len(boxes))
-    clash = (overlaps(boxes, boxes) > overlap_limit) & (classes[:, None] == classes[None, :])
+    clash = (overlaps(boxes, boxes) > overlap_limit) & (groups[:, None] == groups[None, :])
     alive = np.ones(len(boxes), bool)
     for row in range(len(boxes)):
         if alive[row]:
             alive[row + 1 :] &= ~clash[row, row + 1 :]
     return np.nonzero(alive)[0]
+
+
+def _suppress_in_blocks(boxes: Floats, overlap_limit: float, max_boxes: int) -> NDArray[np.int64]:
+    """The best few compared with each other, those that stay with all that are left, and so on.
+
+    It ends when more than `max_boxes` stay, which bounds its time.
+    """
+    kept, left = _NO_ROWS, np.arange(len(boxes))
+    while len(left) and len(kept) <= max_boxes:
+        block, left = left[:BLOCK], left[BLOCK:]
+        stay = block[_suppress_at_once(boxes[block], np.zeros(len(block)), overlap_limit)]
+        kept = np.concatenate([kept, stay])
+        if len(left):
+            clash = overlaps(boxes[stay], boxes[left]) > overlap_limit
+            left = left[~clash.any(axis=0)]
+    return kept
 
 
 def overlaps(first: Floats, second: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """The messages that inference gives birth to: pure, from what is known of a part."""
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -9,6 +10,7 @@ from inference.examiner import Examined
 from inference.policy import Judgement, Sight
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.messages import (
+    CaptureConditions,
     EvidencePicture,
     ModelUse,
     Part,
@@ -16,16 +18,25 @@ from sightline.messages import (
     PartJudged,
     PartsAnnounced,
     StageTimings,
+    Verdict,
 )
 from sightline.products import Policy
+from sightline.texts import cut
 
 ROOM_FOR_TIMINGS_BYTES = 64  # what is filled in after the commit
+MAX_DETECTIONS = 64
+LONGEST_REASON = 1000  # characters
 
 
 def missed_unseen(
-    station_id: str, part: Part, reason: str, before: PartCaptured | PartsAnnounced, now_utc_ns: int
+    station_id: str,
+    part: Part,
+    reason: str,
+    before: PartCaptured | PartsAnnounced,
+    now_utc_ns: int,
+    gap_from: int | None = None,
 ) -> PartJudged:
-    """The verdict on a part of which nothing but its number is known.
+    """The verdict on a part of which nothing but its number is known, or on all from `gap_from` on.
 
     It stands at the gate no later than the part that was captured or announced after it.
     """
@@ -43,6 +54,8 @@ def missed_unseen(
         product=before.product,
         policy_version=before.product_version,
         lot=before.lot,
+        counted_by=before.counted_by,
+        gap_from=gap_from,
     )
 
 
@@ -88,6 +101,14 @@ def judged(
 def fitted(message: PartJudged) -> PartJudged:
     """The message without the detections of lowest score that would make it too large."""
     limit = GREATEST_MESSAGE_BYTES - ROOM_FOR_TIMINGS_BYTES
+    if (
+        len(message.detections) > MAX_DETECTIONS
+    ):  # far more than fit; one by one would take too long
+        message = msgspec.structs.replace(
+            message,
+            detections=message.detections[:MAX_DETECTIONS],
+            detections_omitted=len(message.detections) - MAX_DETECTIONS,
+        )
     excess = len(encode_of_any_size(message)) - limit
     while excess > 0 and message.detections:
         kept = message.detections[:-1]
@@ -106,21 +127,37 @@ def sight_of(
     bad = [
         f"{conditions.camera} {name}"
         for conditions in captured.conditions
-        for name in conditions.out_of_range
+        for name in (*conditions.out_of_range, *_not_finite(conditions))
     ]
     absent = [camera for camera in cameras if camera not in delivered]
-    sizes = {ref.camera: (ref.width, ref.height) for ref in captured.frames}
-    return Sight(cameras, tuple(absent), tuple(bad), doubts, sizes)
+    return Sight(cameras, tuple(absent), tuple(bad), doubts, _frame_sizes(captured))
+
+
+def _frame_sizes(captured: PartCaptured) -> dict[str, tuple[int, int]]:
+    return {ref.camera: (ref.width, ref.height) for ref in captured.frames}
+
+
+def _not_finite(conditions: CaptureConditions) -> list[str]:
+    """The conditions of which nobody can say whether they are in range."""
+    values = {
+        name: getattr(conditions, name)
+        for name in ("brightness", "sharpness", "saturation", "shift_px")
+    }
+    return [
+        f"{name} (not a number)"
+        for name, value in values.items()
+        if value is not None and not math.isfinite(value)
+    ]
 
 
 def _of(
-    captured: PartCaptured, verdict: str, reason: str, product: bool, now_utc_ns: int
+    captured: PartCaptured, verdict: Verdict, reason: str, product: bool, now_utc_ns: int
 ) -> PartJudged:
     return PartJudged(
         station_id=captured.station_id,
         part=captured.part,
-        verdict=verdict,  # type: ignore[arg-type]
-        reason=reason,
+        verdict=verdict,
+        reason=cut(reason, LONGEST_REASON),
         product_detected=product,
         triggered_utc_ns=captured.triggered_utc_ns,
         triggered_monotonic_ns=captured.triggered_monotonic_ns,
@@ -133,6 +170,8 @@ def _of(
         missing_cameras=captured.missing_cameras,
         policy_version=captured.product_version,
         challenge=captured.challenge,
+        counted_by=captured.counted_by,
+        frame_sizes=_frame_sizes(captured),
     )
 
 

@@ -3,6 +3,7 @@
 One JSON file for each product, refused at the door with the JSON pointer of what is wrong.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +58,11 @@ class LabelTiers(Configuration, frozen=True, kw_only=True):
     zones: dict[CameraName, Zones] = field(default_factory=dict)
     still_ok: Annotated[int, Meta(ge=0, le=1000)] = 0
 
+    @property
+    def lowest(self) -> float:
+        """The score from which on the label means anything."""
+        return min(self.reject, self.review, self.keep)
+
 
 def _tiers_of_demo_models() -> dict[Label, LabelTiers]:
     return {"scratch": LabelTiers(), "dent": LabelTiers(), "cap_missing": LabelTiers()}
@@ -73,9 +79,24 @@ class Policy(Configuration, frozen=True, kw_only=True):
         default_factory=dict
     )
 
+    def __post_init__(self) -> None:
+        for label, tiers in self.defects.items():
+            if not tiers.reject >= tiers.review >= tiers.keep:
+                raise ValueError(
+                    f"defects of {label}: reject {tiers.reject}, review {tiers.review} and keep "
+                    f"{tiers.keep} must not rise"
+                )
+
     def lowest_score(self) -> float:
         """Detections below are of no use to anyone."""
-        return min([self.product_score, *(tiers.keep for tiers in self.defects.values())])
+        return min([self.product_score, *(tiers.lowest for tiers in self.defects.values())])
+
+    def lowest_of(self, label: str) -> float:
+        """The score from which on a label means anything; infinite if it never does."""
+        scores = [self.defects[label].lowest] if label in self.defects else []
+        if label in self.product_labels:
+            scores.append(self.product_score)
+        return min(scores, default=math.inf)
 
 
 class ConditionChanges(Configuration, frozen=True, kw_only=True):
@@ -115,14 +136,6 @@ class Product(Policy, frozen=True, kw_only=True):
     conditions: ConditionChanges = ConditionChanges()
     reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
     deadline_ms: Milliseconds | None = None
-
-    def __post_init__(self) -> None:
-        for label, tiers in self.defects.items():
-            if not tiers.reject >= tiers.review >= tiers.keep:
-                raise ValueError(
-                    f"defects of {label}: reject {tiers.reject}, review {tiers.review} and keep "
-                    f"{tiers.keep} must not rise"
-                )
 
 
 def read_product(file: Path) -> Product:

@@ -71,6 +71,43 @@ def test_a_mark_whose_size_nobody_knows_is_not_accepted_for_its_size() -> None:
     assert verdict_on(policy, mark()) == "ok"
 
 
+@pytest.mark.parametrize(
+    "place", [(0, 100), (100, 0), (970, 100), (100, 460), (0, 0), (-5, 100), (999, 100)]
+)
+@pytest.mark.parametrize("largest_ok_mm", [0.0, 1.5, 1000.0])
+def test_a_mark_at_the_edge_of_the_picture_has_no_known_size_and_is_accepted_by_none(
+    place: tuple[int, int], largest_ok_mm: float
+) -> None:
+    policy = a_policy(largest_ok_mm=largest_ok_mm)
+    assert verdict_on(policy, mark(*place)) == "defect"
+    (found,) = sized([mark(*place)], policy, {}, SIZES)
+    assert found.size_mm is None
+
+
+@pytest.mark.parametrize("largest_ok_mm", [0.0, 0.01, 1000.0])
+@pytest.mark.parametrize(("width", "height"), [(0, 0), (0, 40), (40, 0)])
+@pytest.mark.parametrize("zones", [{}, {"cam1": (Zone(left=0.5),)}])
+def test_a_box_of_which_the_frame_shows_nothing_is_never_accepted(
+    width: int, height: int, largest_ok_mm: float, zones: dict[str, tuple[Zone, ...]]
+) -> None:
+    policy = a_policy(largest_ok_mm=largest_ok_mm, zones=zones)
+    assert verdict_on(policy, mark(width=width, height=height)) == "defect"
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.1, float("nan"), float("inf"), -float("inf"), 1e308])
+def test_a_scale_that_cannot_be_makes_no_size(scale: float) -> None:
+    policy = a_policy(largest_ok_mm=100_000)
+    found = sized([*CAPS, mark()], policy, {"cam1": scale}, SIZES)
+    assert judge(found, SIGHT, policy).verdict == "defect"
+
+
+def test_the_lowest_score_that_is_read_is_that_of_all_tiers() -> None:
+    assert Policy(product_score=0.3).lowest_score() == 0.2
+    assert a_policy(keep=0.1).lowest_of("scratch") == 0.1
+    assert a_policy().lowest_of("cap") == 0.5
+    assert a_policy().lowest_of("other") == float("inf")
+
+
 def test_what_was_measured_at_the_station_goes_before_the_scale_of_the_product() -> None:
     (product,) = sized([mark()], a_policy(), {})
     (station,) = sized([mark()], a_policy(), {"cam1": 0.2})

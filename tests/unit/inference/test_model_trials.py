@@ -113,7 +113,7 @@ def trial_of(tmp_path: Path, **how: float) -> Trial:
     trial = Trial(ServingModel(OnnxDetector(folder, 1)), "surface", ShadowConfiguration(parts=1))
     frames = {"cam1": FramePyramid(frame_with(True, True))}
     ok = Judgement("ok", "", True, False)
-    trial.offer(Sample(Part(1, 1), frames, (), "ok", lambda _: ok, 0.2, **how))  # type: ignore[arg-type]
+    trial.offer(Sample(Part(1, 1), frames, (), "ok", lambda *_: ok, 0.2, **how))  # type: ignore[arg-type]
     return trial
 
 

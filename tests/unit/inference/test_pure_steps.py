@@ -57,9 +57,9 @@ def test_found_boxes_are_above_the_threshold_best_first_and_do_not_overlap(
     anchors = make_anchors(SPEC)
     scores = random.random((len(anchors), 2), dtype=np.float32)
     raw = random.normal(0, 1, (len(anchors), 4)).astype(np.float32)
-    found = find_boxes(raw, scores, anchors, score_threshold=threshold, greatest_count=20)
-    assert len(found.scores) <= 20
-    assert (found.scores > threshold).all()
+    found = find_boxes(raw, scores, anchors, score_threshold=threshold, max_boxes=20)
+    assert max(np.bincount(found.classes, minlength=1)) <= 20
+    assert (found.scores >= threshold).all()
     assert (np.diff(found.scores) <= 0).all()
 
 
@@ -71,9 +71,9 @@ def test_images_read_together_give_what_each_gives_alone(images: list[tuple[int,
         random = np.random.default_rng(seed)
         scores = (loudness * random.random((len(anchors), 2))).astype(np.float32)
         answers.append((random.normal(0, 1, (len(anchors), 4)).astype(np.float32), scores))
-    together = find_boxes_of_images(answers, anchors, score_threshold=0.4, greatest_count=9)
+    together = find_boxes_of_images(answers, anchors, score_threshold=0.4, max_boxes=9)
     for (raw, scores), found in zip(answers, together, strict=True):
-        alone = find_boxes(raw, scores, anchors, score_threshold=0.4, greatest_count=9)
+        alone = find_boxes(raw, scores, anchors, score_threshold=0.4, max_boxes=9)
         np.testing.assert_array_equal(found.boxes, alone.boxes)
         np.testing.assert_array_equal(found.scores, alone.scores)
         np.testing.assert_array_equal(found.classes, alone.classes)
@@ -179,6 +179,11 @@ def test_detections_that_do_not_fit_into_a_message_are_cut_by_rank_and_counted()
     ("values", "words"),
     [
         ({"policy": {"defects": {"dent": {"reject": "much"}}}}, "/policy/defects/dent/reject"),
+        (
+            {"policy": {"defects": {"scratch": {"reject": 0.3, "review": 0.3, "keep": 0.6}}}},
+            "must not rise",
+        ),
+        ({"policy": {"defects": {"dent": {"reject": "nan"}}}}, "/policy/defects/dent/reject"),
         ({"models": []}, "/models"),
         ({"models": [{"runtime": "magic"}]}, "/models/0/runtime"),
         ({"threads": 0}, "/threads"),

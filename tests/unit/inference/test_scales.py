@@ -28,6 +28,9 @@ def calibration(version: str, mm_per_pixel: float) -> StationCalibration:
     return StationCalibration(version=version, cameras={"cam1": found})
 
 
+SIZES = {"cam1": (1280, 720)}
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "calibration.json"
@@ -42,14 +45,24 @@ def test_a_new_version_of_the_calibration_holds_from_the_part_that_names_it(
     file: Path, health: Health
 ) -> None:
     scales = Scales(file, health)
-    assert scales.of("") == {}
+    assert scales.of("", SIZES) == {}
     store_calibration(file, calibration("cal-1", 0.5))
-    assert scales.of("cal-1") == {"cam1": 0.5}
+    assert scales.of("cal-1", SIZES) == {"cam1": 0.5}
     store_calibration(file, calibration("cal-2", 0.25))
-    assert scales.of("cal-1") == {"cam1": 0.5}  # of a part that was captured before
-    assert scales.of("cal-2") == {"cam1": 0.25}
-    assert scales.of("cal-1") == {}  # nobody knows any more
-    assert scales.of("") == {}
+    assert scales.of("cal-1", SIZES) == {"cam1": 0.5}  # of a part that was captured before
+    assert scales.of("cal-2", SIZES) == {"cam1": 0.25}
+    assert scales.of("cal-1", SIZES) == {}  # nobody knows any more
+    assert scales.of("", SIZES) == {}
+
+
+@pytest.mark.parametrize(("size", "known"), [((1280, 720), True), ((640, 360), False)])
+def test_a_scale_says_nothing_of_frames_of_another_size(
+    file: Path, health: Health, size: tuple[int, int], known: bool
+) -> None:
+    measured = calibration("cal-1", 0.5)
+    on_large = msgspec.structs.replace(measured.cameras["cam1"], width=1280, height=720)
+    store_calibration(file, msgspec.structs.replace(measured, cameras={"cam1": on_large}))
+    assert ("cam1" in Scales(file, health).of("cal-1", {"cam1": size})) == known
 
 
 def test_a_damaged_calibration_is_a_fault_until_there_is_a_good_one(
@@ -57,10 +70,10 @@ def test_a_damaged_calibration_is_a_fault_until_there_is_a_good_one(
 ) -> None:
     scales = Scales(file, health)
     file.write_text("{")
-    assert scales.of("cal-1") == {}
+    assert scales.of("cal-1", SIZES) == {}
     assert "sizes in mm are not known" in health.report().faults[0].text
     store_calibration(file, calibration("cal-2", 0.25))
-    assert scales.of("cal-2") == {"cam1": 0.25}
+    assert scales.of("cal-2", SIZES) == {"cam1": 0.25}
     assert health.report().faults == ()
 
 
