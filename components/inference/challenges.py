@@ -4,6 +4,8 @@ One that is judged ok has passed: then nobody knows what else did, back to the l
 found. All that is held back, and the parts after it, too, until a person acknowledges it.
 """
 
+from collections.abc import Container
+
 from msgspec.structs import replace
 
 from inference.configuration import ChallengeConfiguration
@@ -42,12 +44,12 @@ class Challenges:
         """What is held back, the oldest first."""
         return self._open
 
-    def settle(self, verdict: PartJudged) -> PartJudged:
+    def settle(self, verdict: PartJudged, rejected_for: Container[str] = ()) -> PartJudged:
         """The verdict with what it means for challenges; an ok does not stand while a hold is open."""
         verdict = self._under_hold(verdict)
         if not verdict.challenge:
             return verdict
-        result = result_of(verdict)
+        result = result_of(verdict, rejected_for)
         verdict = replace(verdict, challenge_result=result)
         if result == "passed":
             first = None if self._found is None else part_after(self._found[0])
@@ -67,9 +69,9 @@ class Challenges:
             self._open = [*self._open, verdict.held_back]
         self._show()
 
-    def acknowledged(self) -> None:
-        """A person takes what is held back into his hands; that is on disk."""
-        self._open = []
+    def acknowledged(self, hold: str) -> None:
+        """A person takes what this hold holds back into his hands; that is on disk."""
+        self._open = [held for held in self._open if held.hold != hold]
         self._show()
 
     def watch(self) -> None:
@@ -97,24 +99,30 @@ class Challenges:
         if not self._open:
             self._health.clear_fault(HELD_BACK)
             return
-        oldest = self._open[0]
-        begin = "the beginning" if oldest.first is None else _name(oldest.first)
         gate = "the gate is closed" if self.configuration.closes_gate else "the gate stays open"
+        told = "; ".join(_in_words(held) for held in self._open)
         self._health.raise_fault(
             HELD_BACK,
-            f"the challenge part {_name(oldest.last)} passed: all from {begin} on is held back, and "
-            f"{gate} until a person acknowledges it",
+            f"{len(self._open)} open, the oldest first: {told}. {gate.capitalize()} until a person "
+            "acknowledges each of them by its name.",
         )
 
 
-def result_of(verdict: PartJudged) -> ChallengeResult:
-    """`found`: rejected, and for the label that is on the part; `passed`: judged ok."""
+def result_of(verdict: PartJudged, rejected_for: Container[str] = ()) -> ChallengeResult:
+    """`found`: rejected, and for the label that is on the part; `passed`: judged ok.
+
+    A label that only asks for review, or that shows the product, has not closed the gate.
+    """
     if verdict.verdict == "ok":
         return "passed"
-    labels = {found.label for found in verdict.detections}
-    is_found = verdict.verdict == "defect" and verdict.challenge in labels
+    is_found = verdict.verdict == "defect" and verdict.challenge in rejected_for
     return "found" if is_found else "undecided"
 
 
 def _name(part: Part) -> str:
     return f"{part.epoch}-{part.part_number}"
+
+
+def _in_words(held: HeldBack) -> str:
+    begin = "the beginning" if held.first is None else _name(held.first)
+    return f"{held.hold} (that challenge part passed: all from {begin} on is held back)"

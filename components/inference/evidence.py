@@ -2,7 +2,6 @@
 
 import logging
 import queue
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,12 @@ from inference.configuration import EvidenceConfiguration
 from inference.preprocess import FramePyramid
 from sightline.background import lower_priority
 from sightline.health import Health
+from sightline.kept_thread import KeptThread
 from sightline.messages import EvidencePicture, Part
 from sightline.station_folder import evidence_key, put_into_spool
 
 log = logging.getLogger(__name__)
+LONGEST_CLOSE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class EvidenceWriter:
         self._health = health
         self._work: queue.Queue[_Work | None] = queue.Queue()
         self._greatest = configuration.greatest_backlog * 4
-        self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
+        self._thread = KeptThread("evidence", self._run, health)
         self._thread.start()
 
     def has_room(self, pictures: int) -> bool:
@@ -51,10 +52,18 @@ class EvidenceWriter:
         for camera, frame in frames.items():
             self._work.put(_Work(evidence_key(station_id, part, camera), frame, half))
 
-    def close(self) -> None:
-        """Write what was taken, then end."""
+    @property
+    def is_writing(self) -> bool:
+        """Whether it still writes."""
+        return self._thread.is_alive()
+
+    def finish(self) -> None:
+        """Take no more; write what was taken, in the thread."""
         self._work.put(None)
-        self._thread.join(timeout=10)
+
+    def close(self) -> None:
+        """Wait until all that was taken is written, after `finish`."""
+        self._thread.join(timeout=LONGEST_CLOSE_S)
 
     def _run(self) -> None:
         lower_priority()

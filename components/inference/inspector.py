@@ -1,6 +1,7 @@
 """The component: takes parts in order, gives each its one verdict, commits it, then tells it."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,14 +14,20 @@ from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
 from inference.examiner import Examined, Examiner
 from inference.ledger import Ledger
-from inference.ledger_error import DISK, LedgerError
+from inference.ledger_error import DISK, LedgerDamagedError, LedgerError
 from inference.missing import is_new, part_after
 from inference.model_switch import ModelSwitch
-from inference.models import ModelBuilding, ModelLoaded, ModelRefused
+from inference.models import (
+    ModelBuilding,
+    ModelLoaded,
+    ModelRefused,
+    log_unexpected,
+    reason_of,
+)
 from inference.orders import Orders
 from inference.pace import Pace
 from inference.policy import Judgement, crowding, judge_seen
-from inference.registrar import Registrar
+from inference.registrar import NO_PICTURES, Registrar
 from inference.rules import RuleBook, Rules
 from inference.scales import Scales
 from inference.shadow import sample_of
@@ -29,7 +36,7 @@ from inference.verdicts import judged, missed_captured, sight_of
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
-from sightline.errors import FrameOverwrittenError, ModelError
+from sightline.errors import FrameOverwrittenError, RestartNeededError
 from sightline.memory import keep_freed_memory
 from sightline.messages import CommandAccepted, PartCaptured, PartsAnnounced, PartSettled
 from sightline.product_store import Products
@@ -41,7 +48,12 @@ from sightline.topics import COMMAND_CARRIED_OUT, INFERENCE
 log = logging.getLogger(__name__)
 TICK_S = 0.1
 LOOK_INTERVAL_NS = 1_000_000_000
-CROWDED = "too-many-detections"  # the fault
+FEW_EVENTS = 3  # in the inbox; while there are more, they are taken in first
+MAX_WAITING = 512  # parts, before some of them are worked off
+CHANGES_JUDGING = (CommandAccepted, NewConfiguration, ModelLoaded)
+CROWDED = "too-many-detections"  # faults
+DAMAGED = "ledger-damaged"
+BEHIND = "epoch-behind"
 
 
 class Inspector:
@@ -55,8 +67,13 @@ class Inspector:
         self._announced: PartsAnnounced | None = None
         self._pace = Pace()
         self._ok_parts = 0
+        self._waiting: deque[PartCaptured] = deque()
+        self._finishing: list[EvidenceWriter] = []
         self._ledger = Ledger(
-            context.work_folder / "ledger.sqlite", context.configuration.ledger_keeps_parts
+            context.work_folder / "ledger.sqlite",
+            context.configuration.ledger_keeps_parts,
+            self._report_damage,
+            context.station_id,
         )
         notebook = self._ledger.notebook
         self._models = ModelSwitch(context, notebook)
@@ -70,7 +87,7 @@ class Inspector:
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             PartCaptured: self._take_captured,
             PartsAnnounced: self._take_announced,
-            PartSettled: lambda message: self._registrar.settle(message.up_to),
+            PartSettled: self._take_settled,
             ModelLoaded: self._models.take,
             ModelRefused: self._models.refuse,
             ModelBuilding: self._models.tell_progress,
@@ -84,24 +101,34 @@ class Inspector:
         handler = self._handlers.get(type(subject))
         if handler is None:
             log.warning("unknown event", extra={"event": repr(event)})
-        else:
-            self._unless_refused(partial(handler, subject))
+            return
+        if isinstance(subject, CHANGES_JUDGING):
+            self._work_off_all()
+        self._unless_refused(partial(handler, subject))
+        self._work_off_unless_more_come()
 
     def tick(self) -> float:
-        """Close what was announced and never came; tell again what was not settled."""
-        self._unless_refused(self._close_announced)
+        """Judge what waits; close what was announced and never came; tell again what was not settled."""
+        self._work_off_unless_more_come()
         now_ns = self._clock.monotonic_ns()
         if now_ns >= self._next_look_ns:
             self._next_look_ns = now_ns + LOOK_INTERVAL_NS
             self._challenges.watch()
             self._look_for_products()
+        if self._waiting:
+            is_on_hold = self._registrar.is_waiting_for_word
+            return TICK_S if is_on_hold and not self._context.inbox.depth() else 0.0
+        self._unless_refused(self._close_announced)
         self._unless_refused(self._registrar.tell_again)
         return TICK_S
 
     def close(self) -> None:
-        """Write the pictures in hand, then leave."""
+        """Judge what waits, write the pictures in hand, then leave."""
+        self._work_off_all()
         self._models.close()
-        self._evidence.close()
+        self._evidence.finish()
+        for writer in (*self._finishing, self._evidence):
+            writer.close()
         self._ledger.close()
         self._examiner.close()
         self._context.bus.close()
@@ -110,9 +137,24 @@ class Inspector:
         """Do it; what the ledger's disk refuses changes nothing, and all of it comes again."""
         try:
             work()
+        except LedgerDamagedError as error:
+            self._begin_ledger_anew(error)
         except LedgerError as error:
             if self._health.raise_fault(DISK, str(error)):
                 log.error("the ledger is not written", extra={"error": str(error)})
+
+    def _begin_ledger_anew(self, error: LedgerDamagedError) -> None:
+        """A damaged ledger is set aside; the publisher says from where on the new one judges."""
+        log.error("the ledger is damaged", extra={"error": str(error)})
+        try:
+            self._ledger.begin_anew(str(error.__cause__))
+            self._registrar.begin_anew()
+        except LedgerError as second:
+            self._health.raise_fault(DISK, str(second))
+
+    def _report_damage(self, text: str) -> None:
+        self._health.raise_fault(DAMAGED, text)
+        log.error("damaged", extra={"problem": text})
 
     def _configure(self, configuration: InferenceConfiguration) -> None:
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
@@ -140,7 +182,9 @@ class Inspector:
 
     def _reconfigure(self, event: NewConfiguration) -> None:
         assert isinstance(event.configuration, InferenceConfiguration)
-        self._evidence.close()
+        self._evidence.finish()  # in its own time: parts do not wait for the disk
+        self._finishing = [writer for writer in self._finishing if writer.is_writing]
+        self._finishing.append(self._evidence)
         self._examiner.close()
         self._configure(event.configuration)
 
@@ -155,37 +199,100 @@ class Inspector:
             tell(self._context.bus, COMMAND_CARRIED_OUT, answer)
 
     def _take_captured(self, captured: PartCaptured) -> None:
-        if not is_new(self._ledger.last, captured.part):
-            self._health.count("parts_known_already")
+        self._waiting.append(captured)
+
+    def _work_off_all(self) -> None:
+        """All parts that wait, before what changes how those behind them are judged."""
+        waiting = len(self._waiting) + 1
+        while len(self._waiting) < waiting:
+            waiting = len(self._waiting)
+            self._unless_refused(self._work_off)
+
+    def _work_off_unless_more_come(self) -> None:
+        """First take in all that came, so that the newest part is known, then judge one."""
+        if self._context.inbox.depth() <= FEW_EVENTS or len(self._waiting) >= MAX_WAITING:
+            self._unless_refused(self._work_off)
+
+    def _work_off(self) -> None:
+        """Of the parts that wait, give `missed` to those that cannot be judged, and judge the next one."""
+        while self._waiting and not is_new(self._ledger.last, self._waiting[0].part):
+            self._tell_of_known(self._waiting.popleft())
+        if not self._waiting:
+            return
+        first = self._waiting[0]
+        if self._registrar.waits_for_word(first.part, first):
+            return
+        missed: list[tuple[PartCaptured, str]] = []
+        gives_up = self._pace.to_give_up(
+            [captured.deadline_monotonic_ns for captured in self._waiting],
+            self._clock.monotonic_ns(),
+        )
+        while self._waiting and len(missed) < MAX_WAITING:
+            captured, started_ns = self._waiting[0], self._clock.monotonic_ns()
+            reason = self._why_not_begun(captured, started_ns, gives_up > 0)
+            rules = None if reason else self._rules.rules_of(captured)
+            if rules is not None:
+                reason = self._why_not_by(rules)
+            if reason is None and rules is not None:
+                self._miss_all(missed)
+                self._waiting.popleft()
+                self._judge_next(captured, rules, started_ns)
+                return
+            gives_up -= 1
+            missed.append((self._waiting.popleft(), reason or ""))
+        self._miss_all(missed)
+
+    def _tell_of_known(self, captured: PartCaptured) -> None:
+        self._health.count("parts_known_already")
+        last = self._ledger.last
+        if last is not None and captured.part.epoch < last.epoch:
+            self._health.raise_fault(
+                BEHIND,
+                f"Capture counts in epoch {captured.part.epoch}, but parts of epoch {last.epoch} were "
+                "judged already. Its parts are rejected and not recorded: set the clock, and restart "
+                "Capture.",
+            )
+
+    def _why_not_begun(self, captured: PartCaptured, now_ns: int, is_given_up: bool) -> str | None:
+        """Why nobody looks at this part, or None: what is known at once, for many of them are cheap."""
+        if captured.boot_id != self._boot_id:
+            return "captured before the last start of the machine"
+        if captured.unphotographed:
+            return f"no picture was taken: {captured.unphotographed}"
+        if not captured.frames:
+            return "no camera delivered a picture"
+        deadline_ns = captured.deadline_monotonic_ns
+        if self._pace.is_too_late(now_ns, deadline_ns):
+            self._pace.refused(now_ns, deadline_ns)
+            return "too late to be judged before the gate"
+        if is_given_up:
+            self._health.count("parts_given_up")
+            return "given up, so that the parts behind it are judged in time"
+        return None
+
+    def _why_not_by(self, rules: Rules) -> str | None:
+        lacking = self._models.lacking(rules.models)
+        return "no model " + ", ".join(lacking) if lacking else None
+
+    def _miss_all(self, missed: Sequence[tuple[PartCaptured, str]]) -> None:
+        if not missed:
             return
         try:
-            self._registrar.fill_up_to(captured.part, captured, "no pictures of this part came")
-            self._take_next(captured)
+            self._registrar.miss(missed)
+        except LedgerError:
+            for captured, _ in missed:
+                self._registrar.refused(captured)
+            raise
+
+    def _judge_next(self, captured: PartCaptured, rules: Rules, started_ns: int) -> None:
+        self._health.clear_fault(BEHIND)
+        try:
+            self._registrar.fill_up_to(captured.part, captured, NO_PICTURES)
+            self._judge(captured, rules, started_ns)
         except LedgerError:
             self._registrar.refused(captured)
             raise
-
-    def _take_next(self, captured: PartCaptured) -> None:
-        started_ns = self._clock.monotonic_ns()
-        rules = self._rules.rules_of(captured)
-        reason = self._why_not_judged(captured, rules, started_ns)
-        if reason is None:
-            self._judge(captured, rules, started_ns)
-        else:
-            self._miss(captured, reason)
-
-    def _why_not_judged(self, captured: PartCaptured, rules: Rules, now_ns: int) -> str | None:
-        """Why this part cannot be judged in its time, or None if it can."""
-        if captured.boot_id != self._boot_id:
-            return "captured before the last start of the machine"
-        if self._pace.is_too_late(now_ns, captured.deadline_monotonic_ns):
-            return "too late to be judged before the gate"
-        lacking = self._models.lacking(rules.models)
-        if lacking:
-            return "no model " + ", ".join(lacking)
-        if not captured.frames:
-            return "no camera delivered a picture"
-        return None
+        self._pace.took(self._clock.monotonic_ns() - started_ns, self._clock.monotonic_ns())
 
     def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> None:
         models, policy = self._models.serving(rules.models), rules.policy
@@ -201,7 +308,6 @@ class Inspector:
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
             return
-        self._pace.took(now_ns - started_ns)
         keeps = self._keeps_pictures(judgement, len(examined.frames))
         verdict = judged(
             captured,
@@ -215,7 +321,7 @@ class Inspector:
             queue_ms=(started_ns - captured.captured_monotonic_ns) / 1e6,
             now_utc_ns=self._clock.utc_ns(),
         )
-        self._registrar.give([verdict])
+        self._registrar.give([verdict], judgement.rejected_for)
         if keeps:
             half = judgement.verdict in ("ok", "empty")
             self._evidence.keep(captured.station_id, captured.part, examined.frames, half)
@@ -232,9 +338,13 @@ class Inspector:
         except FrameOverwrittenError as error:
             self._miss(captured, f"pictures gone: {error}")
             return None
-        except (ModelError, cv2.error) as error:
-            self._health.raise_fault("model-run", str(error))
-            self._miss(captured, f"models failed: {error}")
+        except RestartNeededError:
+            self._miss(captured, "models failed: the GPU does not answer")
+            raise
+        except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            log_unexpected(error)
+            self._health.raise_fault("model-run", reason_of(error))
+            self._miss(captured, f"models failed: {reason_of(error)}")
             return None
         self._health.clear_fault("model-run")
         return examined
@@ -259,9 +369,13 @@ class Inspector:
     def _miss(self, captured: PartCaptured, reason: str) -> None:
         self._registrar.give([missed_captured(captured, reason, self._clock.utc_ns())])
 
+    def _take_settled(self, settled: PartSettled) -> None:
+        self._registrar.settle(settled.up_to)
+
     def _take_announced(self, announced: PartsAnnounced) -> None:
         self._announced = announced
-        self._close_announced()
+        if not self._waiting:
+            self._close_announced()
 
     def _close_announced(self) -> None:
         announced = self._announced
@@ -270,9 +384,10 @@ class Inspector:
         same_boot = announced.boot_id == self._boot_id
         if same_boot and self._clock.monotonic_ns() <= announced.deadline_monotonic_ns:
             return
-        if announced.last.part_number >= announced.first_number:
-            reason = "announced, but no pictures came in time"
-            self._registrar.fill_up_to(part_after(announced.last), announced, reason)
+        end = part_after(announced.last)
+        if self._registrar.waits_for_word(end, announced):
+            return
+        self._registrar.fill_up_to(end, announced, "announced, but no pictures came in time")
         self._announced = None
 
 

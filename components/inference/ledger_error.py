@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sightline.errors import RetryableError
+from sightline.journal import is_damage
 
 DISK = "ledger-not-writable"  # the fault
 
@@ -13,10 +14,18 @@ class LedgerError(RetryableError):
     """The disk did not take a change of the ledger, or cannot be read; nothing was changed."""
 
 
+class LedgerDamagedError(LedgerError):
+    """The ledger's content is at fault: no other try will do, and a new one has to begin."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """SQLite's errors as LedgerError."""
+    """SQLite's errors, and those of values that it cannot hold, as LedgerError."""
     try:
         yield
     except sqlite3.Error as error:
-        raise LedgerError(f"the ledger's disk refuses: {error}") from error
+        text = f"Cannot write or read the verdict ledger: {error}"
+        kind = LedgerDamagedError if is_damage(error) else LedgerError
+        raise kind(f"{text}. Parts are rejected until that is mended.") from error
+    except (OverflowError, ValueError) as error:
+        raise LedgerError(f"The verdict ledger cannot hold this: {error}.") from error

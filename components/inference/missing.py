@@ -1,23 +1,68 @@
 """Which numbers nobody saw: pure steps over the order of parts."""
 
-from sightline.messages import Part
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-GREATEST_GAP = 1000  # capture begins a new epoch where a counter jumps further
+from sightline.messages import Part, PartCaptured, PartsAnnounced
+
+MAX_SINGLE = 10_000  # numbers of a gap that have a verdict each; more of them have one together
 
 
-def numbers_before(last: Part | None, part: Part, first_number: int) -> list[Part]:
-    """The parts between the last one judged and this one, which it does not include.
+@dataclass(frozen=True)
+class Gap:
+    """The numbers of an epoch from `first` to `last`, both included."""
 
-    In another epoch than the last one's, counting begins at `first_number`. A ledger that begins
-    amidst a long epoch (its disk was lost) does not judge what an earlier ledger did.
+    epoch: int
+    first: int
+    last: int
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return self.last - self.first + 1
+
+    def verdicts(self) -> Iterator[tuple[Part, int | None]]:
+        """The parts that get a verdict, and from which number on it stands for others (None: for none)."""
+        if self.count > MAX_SINGLE:
+            yield Part(self.epoch, self.last), self.first
+            return
+        for number in range(self.first, self.last + 1):
+            yield Part(self.epoch, number), None
+
+
+def gaps_before(last: Part | None, part: Part, told: PartCaptured | PartsAnnounced) -> list[Gap]:
+    """The numbers between the last one judged and this one, neither included, in their order.
+
+    `told` is capture's word on the epoch of the part: where its numbers begin, and how the epoch before
+    ended. Whoever begins to count in another epoch than the last one judged gets the rest of that, too.
     """
-    if last is not None and last.epoch == part.epoch:
-        begin = last.part_number + 1
-    else:
-        begin = first_number
-        if last is None and part.part_number - begin > GREATEST_GAP:
-            begin = part.part_number
-    return [Part(part.epoch, number) for number in range(begin, part.part_number)]
+    if last is not None and last.epoch >= part.epoch:
+        begin = last.part_number + 1 if last.epoch == part.epoch else part.part_number
+        return _gap(part.epoch, begin, part.part_number - 1)
+    gaps: list[Gap] = []
+    if last is not None:
+        gaps += _rest_of_epoch(last, part, told.ended_before)
+    return gaps + _gap(part.epoch, _first_of_epoch(last, part, told), part.part_number - 1)
+
+
+def _rest_of_epoch(last: Part, part: Part, ended: Part | None) -> list[Gap]:
+    """What was counted of the epoch that capture left, behind the last one judged."""
+    if ended is None or not last.epoch <= ended.epoch < part.epoch:
+        return []
+    if ended.epoch == last.epoch:
+        return _gap(last.epoch, last.part_number + 1, ended.part_number)
+    # A whole epoch went by unseen. Nobody tells where it began; a count begins at 1.
+    return _gap(ended.epoch, 1, ended.part_number)
+
+
+def _first_of_epoch(last: Part | None, part: Part, told: PartCaptured | PartsAnnounced) -> int:
+    """Where counting began; a PLC's count that goes on, where the last one judged stands in it."""
+    goes_on = last is not None and told.continues and last.part_number < part.part_number
+    return last.part_number + 1 if last is not None and goes_on else told.first_number
+
+
+def _gap(epoch: int, first: int, last: int) -> list[Gap]:
+    return [Gap(epoch, first, last)] if first <= last else []
 
 
 def is_new(last: Part | None, part: Part) -> bool:

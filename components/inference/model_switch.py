@@ -10,6 +10,7 @@ from inference.answers import ServingModel
 from inference.configuration import InferenceConfiguration, ModelConfiguration
 from inference.load_commands import LoadCommands
 from inference.models import (
+    THREAD,
     ModelBuilding,
     ModelLoaded,
     ModelLoader,
@@ -20,6 +21,7 @@ from inference.models import (
 from inference.notebook import Notebook
 from inference.shadow import Sample
 from inference.stock import Stock
+from sightline.health import THREAD_FAULT
 from sightline.messages import CommandAccepted
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
@@ -37,6 +39,7 @@ class ModelSwitch:
         self._models: dict[str, Proven] = {}
         self._in_force: tuple[str, ...] = ()
         self._loader: ModelLoader | None = None
+        self._loaders = 0
 
     def configure(
         self,
@@ -54,7 +57,9 @@ class ModelSwitch:
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
         stock = Stock(folder.models, self._context.work_folder / "models-in-force")
         wish = Wish(self._all, configuration.threads, configuration.shadow, dict(self._models))
-        self._loader = ModelLoader(stock, wish, self._context.inbox)
+        self._loaders += 1
+        self._health.clear_fault(THREAD_FAULT + THREAD)
+        self._loader = ModelLoader(stock, wish, self._context.inbox, self._health, self._loaders)
         for order in self._commands.orders:  # the loader before was ended amidst them
             self._loader.order(order)
         self._loader.start()
@@ -88,8 +93,8 @@ class ModelSwitch:
     def take(self, event: ModelLoaded) -> None:
         """A model was proven."""
         proven = event.proven
-        if (proven.name, proven.runtime) not in [(m.name, m.runtime) for m in self._all]:
-            return  # of the configuration before
+        if event.loader != self._loaders or not any(_is_wanted(proven, m) for m in self._all):
+            return  # of the configuration before; its successor looks for what is wanted now
         before = self._models.get(proven.name)
         self._models[proven.name] = proven
         self._health.clear_fault(f"model-{proven.name}")
@@ -106,6 +111,8 @@ class ModelSwitch:
 
     def refuse(self, event: ModelRefused) -> None:
         """A model cannot serve: say why."""
+        if event.loader != self._loaders:
+            return
         log.error("model refused", extra={"model": event.name, "error": event.error})
         self._health.count("models_refused")
         if event.command_id:
@@ -115,7 +122,8 @@ class ModelSwitch:
 
     def tell_progress(self, event: ModelBuilding) -> None:
         """How far the building of an engine is."""
-        self._health.gauge(f"building_{event.name}", round(event.share, 2))
+        if event.loader == self._loaders:
+            self._health.gauge(f"building_{event.name}", round(event.share, 2))
 
     def load(self, command: CommandAccepted) -> None:
         """Carry out `load_model`; the answer follows when the model serves or is refused."""
@@ -140,3 +148,9 @@ class ModelSwitch:
         if report.greatest is not None:
             self._health.gauge("shadow_greatest_score_difference", report.greatest.score)
         return report.words()
+
+
+def _is_wanted(proven: Proven, model: ModelConfiguration) -> bool:
+    """Whether this is the model that the configuration names; one that is pinned is that very file."""
+    wanted = (model.name, model.runtime, model.digest or proven.digest)
+    return wanted == (proven.name, proven.runtime, proven.digest)

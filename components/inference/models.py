@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -20,13 +20,22 @@ from inference.golden import check_golden
 from inference.shadow import Sample, Trial, TrialReport
 from inference.stock import Stock
 from sightline.background import at_low_priority
-from sightline.bus import Inbox
-from sightline.errors import ModelError
+from sightline.bus import Inbox, RestartNeeded
+from sightline.errors import ModelError, PictureError, RestartNeededError
+from sightline.health import Health
+from sightline.kept_thread import KeptThread
 
 log = logging.getLogger(__name__)
 LOOK_INTERVAL_S = 1.0
 AGAIN_AFTER_S = 60.0
-EXPECTED = (ModelError, OSError, cv2.error)  # of a model, of the disk, of a picture in a trial
+THREAD = "model-loader"
+EXPECTED = (
+    ModelError,
+    PictureError,
+    RestartNeededError,
+    OSError,
+    cv2.error,
+)  # of a model, of the disk, of a picture in a trial
 
 
 @dataclass(frozen=True)
@@ -46,11 +55,15 @@ class Proven:
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """Event: a model is ready to serve; `report` tells of its trial, if it had one."""
+    """Event: a model is ready to serve; `report` tells of its trial, if it had one.
+
+    `loader` numbers the loader that tells: the word of one that was replaced counts no longer.
+    """
 
     proven: Proven
     report: TrialReport | None = None
     command_id: str = ""
+    loader: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ class ModelRefused:
     name: str
     error: str
     command_id: str = ""
+    loader: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class ModelBuilding:
 
     name: str
     share: float
+    loader: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,11 +104,14 @@ class Wish:
     in_force: Mapping[str, Proven]
 
 
-class ModelLoader(threading.Thread):
+class ModelLoader:
     """Looks at the model store each second; posts each new model, or why it cannot serve."""
 
-    def __init__(self, stock: Stock, wish: Wish, inbox: Inbox) -> None:
-        super().__init__(name="model-loader", daemon=True)
+    def __init__(
+        self, stock: Stock, wish: Wish, inbox: Inbox, health: Health, number: int = 0
+    ) -> None:
+        self._thread = KeptThread(THREAD, self._run, health)
+        self._number = number
         self._stock = stock
         self._wish = wish
         self._inbox = inbox
@@ -104,8 +122,11 @@ class ModelLoader(threading.Thread):
         self._woken = threading.Event()
         self._ended = False
 
-    def run(self) -> None:
-        """Look until ended."""
+    def start(self) -> None:
+        """Begin to look, in a thread of its own."""
+        self._thread.start()
+
+    def _run(self) -> None:
         while not self._ended:
             for model in self._wish.models:
                 self._look(model)
@@ -117,6 +138,7 @@ class ModelLoader(threading.Thread):
     def end(self) -> None:
         """Stop looking; a trial under way is given up."""
         self._ended = True
+        self._thread.end()
         self._woken.set()
 
     def order(self, order: LoadOrder) -> None:
@@ -138,7 +160,11 @@ class ModelLoader(threading.Thread):
     def _post(self, event: ModelLoaded | ModelRefused | ModelBuilding) -> None:
         """Tell the main thread; a loader that was ended has nothing to say: another one looks."""
         if not self._ended:
-            self._inbox.post(event)
+            self._inbox.post(replace(event, loader=self._number))
+
+    def _tell_if_lost(self, error: Exception) -> None:
+        if isinstance(error, RestartNeededError):
+            self._inbox.post(RestartNeeded(str(error)))
 
     def _look(self, model: ModelConfiguration) -> None:
         digest = ""
@@ -149,6 +175,7 @@ class ModelLoader(threading.Thread):
             elif not self._refused_lately(model.name, digest):
                 self._bring_up(model, digest)
         except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            self._tell_if_lost(error)
             self._refuse(model.name, digest, error)
             self._fall_back(model, digest)
 
@@ -208,6 +235,7 @@ class ModelLoader(threading.Thread):
             else:
                 self._bring_up(model, digest, order.command_id)
         except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
+            self._tell_if_lost(error)
             log_unexpected(error)
             self._post(ModelRefused(order.name, reason_of(error), order.command_id))
 

@@ -6,12 +6,15 @@ answer.
 
 import sqlite3
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from inference.ledger_error import translated
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.commands import ANSWERS_KEPT
+from sightline.errors import MessageError
+from sightline.journal import Report
 from sightline.messages import CommandCarriedOut, HeldBack, Part, PartJudged
 from sightline.transactions import transaction
 
@@ -27,6 +30,8 @@ CREATE TABLE IF NOT EXISTS answers (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, command_id TEXT NOT NULL UNIQUE,
     message BLOB NOT NULL);
 """
+
+N = TypeVar("N", bound=msgspec.Struct)
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +61,17 @@ def note_challenges(connection: sqlite3.Connection, verdicts: Sequence[PartJudge
 
 
 class Notebook:
-    """Reads and writes the notes; used by the ledger's thread, on its connection. All: LedgerError."""
+    """Reads and writes the notes; used by the ledger's thread, on its connection. All: LedgerError.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    What cannot be read is reported; a hold stays open then.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, report: Report) -> None:
+        self._connection = connection
+        self._report = report
+
+    def use(self, connection: sqlite3.Connection) -> None:
+        """Another database from now on."""
         self._connection = connection
 
     def last_found(self) -> tuple[Part, int] | None:
@@ -74,15 +87,23 @@ class Notebook:
         """The holds that nobody acknowledged, oldest first."""
         with translated():
             rows = self._connection.execute(
-                "SELECT message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
+                "SELECT hold, message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
             ).fetchall()
-        return [decode_of_any_size(HeldBack, message) for (message,) in rows]
+        return [
+            self._read(HeldBack, message, f"the hold {hold}")
+            or HeldBack(hold=hold, first=None, last=_part_named(hold))
+            for hold, message in rows
+        ]
 
     def thresholds(self) -> dict[str, Thresholds]:
         """What was set, by product."""
         with translated():
             rows = self._connection.execute("SELECT product, message FROM thresholds").fetchall()
-        return {product: decode_of_any_size(Thresholds, message) for product, message in rows}
+        read = {
+            product: self._read(Thresholds, message, f"what was set for {product}")
+            for product, message in rows
+        }
+        return {product: found for product, found in read.items() if found is not None}
 
     def answer(self, command_id: str) -> CommandCarriedOut | None:
         """The answer that a command got, or None if it is new."""
@@ -90,14 +111,14 @@ class Notebook:
             row = self._connection.execute(
                 "SELECT message FROM answers WHERE command_id = ?", (command_id,)
             ).fetchone()
-        return None if row is None else decode_of_any_size(CommandCarriedOut, row[0])
+        return None if row is None else self._read(CommandCarriedOut, row[0], "a command's answer")
 
     def keep(
         self,
         answer: CommandCarriedOut,
         *,
         thresholds: tuple[str, Thresholds] | None = None,
-        acknowledges: bool = False,
+        acknowledges: str = "",
     ) -> None:
         """Keep an answer and what the command changed, as one; on disk on return."""
         with translated(), transaction(self._connection) as connection:
@@ -108,14 +129,29 @@ class Notebook:
                 )
             if acknowledges:
                 connection.execute(
-                    "UPDATE holds SET acknowledged_by = ? WHERE acknowledged_by = ''",
-                    (answer.command_id,),
+                    "UPDATE holds SET acknowledged_by = ? WHERE acknowledged_by = '' AND hold = ?",
+                    (answer.command_id, acknowledges),
                 )
             connection.execute(
-                "INSERT INTO answers (command_id, message) VALUES (?, ?)",
+                "INSERT OR REPLACE INTO answers (command_id, message) VALUES (?, ?)",
                 (answer.command_id, encode_of_any_size(answer)),
             )
             connection.execute(
                 "DELETE FROM answers WHERE sequence <= (SELECT MAX(sequence) FROM answers) - ?",
                 (ANSWERS_KEPT,),
             )
+
+    def _read(self, kind: type[N], message: object, what: str) -> N | None:
+        try:
+            if not isinstance(message, bytes):
+                raise MessageError(f"found {type(message).__name__}")
+            return decode_of_any_size(kind, message)
+        except MessageError as error:
+            self._report(f"In the ledger, {what} cannot be read: {error}.")
+            return None
+
+
+def _part_named(hold: str) -> Part:
+    """The challenge part that a hold is named after."""
+    epoch, _, number = str(hold).partition("-")
+    return Part(int(epoch), int(number)) if epoch.isdigit() and number.isdigit() else Part(0, 0)

@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class AcknowledgeHold(Configuration, frozen=True, kw_only=True):
-    """The command's arguments: the hold that the person saw, as the fault and the records name it."""
+    """The command's arguments: the hold that the person saw, as the fault and the records name it.
+
+    It frees this one only: another one may have come between his look and his click.
+    """
 
     hold: str = ""
 
@@ -78,11 +81,15 @@ class Orders:
         names = [held.hold for held in self._challenges.open_holds]
         if not names:
             raise CommandError("nothing is held back")
-        if asked.hold and asked.hold not in names:
+        if not asked.hold:
+            raise CommandError(f"hold: expected the name of one; open are {', '.join(names)}")
+        if asked.hold not in names:
             raise CommandError(f"no hold {asked.hold} is open; open are {', '.join(names)}")
-        answer = self._done(command, f"acknowledged {', '.join(names)}", next_part)
-        self._notebook.keep(answer, acknowledges=True)
-        self._challenges.acknowledged()
+        left = [name for name in names if name != asked.hold]
+        still = f"; still open are {', '.join(left)}" if left else ""
+        answer = self._done(command, f"acknowledged {asked.hold}{still}", next_part)
+        self._notebook.keep(answer, acknowledges=asked.hold)
+        self._challenges.acknowledged(asked.hold)
         return answer
 
     def _done(

@@ -28,6 +28,7 @@ class Judgement:
     """A verdict, why, whether a product was seen, whether the pictures are worth keeping.
 
     `grounds` are the detections that count: defects from the review tier on, and the product.
+    `rejected_for`: the labels that close the gate.
     """
 
     verdict: Verdict
@@ -35,6 +36,7 @@ class Judgement:
     product_detected: bool
     keep_pictures: bool
     grounds: tuple[Detection, ...] = ()
+    rejected_for: frozenset[str] = frozenset()
 
 
 def judge_seen(
@@ -71,7 +73,8 @@ def judge(detections: Sequence[Detection], sight: Sight, policy: Policy) -> Judg
     counting = {id(found) for found in perhaps}
     grounds = tuple(f for f in detections if id(f) in counting or _shows_product(f, policy))
     if defects:
-        return Judgement("defect", _named(defects), True, True, grounds)
+        labels = frozenset(found.label for found in defects)
+        return Judgement("defect", _named(defects), True, True, grounds, labels)
     if doubts:
         return Judgement("review", "; ".join(doubts), product, True, grounds)
     if not seeing:

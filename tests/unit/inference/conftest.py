@@ -27,6 +27,7 @@ from sightline.messages import (
     Part,
     PartCaptured,
     PartJudged,
+    PartSettled,
 )
 from sightline.pixels import bgr_to_uyvy
 from sightline.runtime import Context
@@ -37,6 +38,7 @@ from sightline.topics import (
     INFERENCE,
     PART_CAPTURED,
     PART_JUDGED,
+    PART_SETTLED,
     Stream,
 )
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
@@ -44,6 +46,7 @@ from tests.unit.inference.small_models import GREEN, RED, put, write_model
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")
 FRAME_WIDTH, FRAME_HEIGHT = 320, 192
 EPOCH = 100
+NOTHING_SETTLED = Part(0, 0)
 
 
 class Bench:
@@ -67,8 +70,10 @@ class Bench:
         put(self.store, write_model(self.folder / "m1", "surface", "scratch", RED), "surface")
         put(self.store, write_model(self.folder / "m2", "cap", "cap_present", GREEN), "cap")
 
-    def start(self, wait_for_models: bool = True) -> Inspector:
-        """Start the component, as its process would."""
+    def start(
+        self, wait_for_models: bool = True, settled: Part | None = NOTHING_SETTLED
+    ) -> Inspector:
+        """Start the component, as its process would; the publisher says what has records (None: nothing)."""
         self.inbox = Inbox()
         self.health = Health(INFERENCE, "test", self.station, self.clock)
         self.inspector = Inspector(
@@ -82,9 +87,15 @@ class Bench:
                 self.folder,
             )
         )
+        if settled is not None:
+            self.settle(settled)
         if wait_for_models:
             self.run_until("the models serve", lambda: self.health.report().ready)
         return self.inspector
+
+    def settle(self, up_to: Part) -> None:
+        """The publisher's word: all up to this part have a record."""
+        self.give(PART_SETTLED, PartSettled(station_id=self.station, up_to=up_to))
 
     def stop(self) -> None:
         """End the component."""

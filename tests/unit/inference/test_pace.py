@@ -1,16 +1,20 @@
 """A part that would be judged too late is not begun, and one stall shuts out none of those after it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inference.ledger import Ledger
-from inference.pace import Pace
+from inference.pace import LONGEST_SILENCE_NS, Pace
 from sightline.clock import SystemClock
 from sightline.messages import PartJudged
 from tests.unit.inference.conftest import Bench
 
 MS = 1_000_000
+S = 1000 * MS
 
 
 class SlippingClock(SystemClock):
@@ -22,11 +26,11 @@ class SlippingClock(SystemClock):
         return super().monotonic_ns() + self.ahead_ns
 
 
-def pace_of(judging_ms: int) -> Pace:
-    """After many parts that took so long each."""
+def pace_of(judging_ms: int, parts: int = 100) -> Pace:
+    """After many parts that took so long each, the last one just now."""
     pace = Pace()
-    for _ in range(100):
-        pace.took(judging_ms * MS)
+    for _ in range(parts):
+        pace.took(judging_ms * MS, 0)
     return pace
 
 
@@ -41,18 +45,141 @@ def test_after_its_deadline_a_part_is_too_late_however_fast_others_were() -> Non
     assert not Pace().is_too_late(1, 1)
 
 
-def test_a_part_refused_by_the_estimate_alone_halves_it_and_one_that_was_late_does_not() -> None:
-    pace = pace_of(100)
-    assert pace.is_too_late(1, 0)
-    assert pace.is_too_late(0, 60 * MS)
-    assert not pace.is_too_late(0, 60 * MS)
+def test_the_usual_time_is_that_of_nineteen_parts_of_twenty() -> None:
+    pace = Pace()
+    for took_ms in [*range(1, 20), 5000]:
+        pace.took(took_ms * MS, 0)
+    assert pace.usual_ns == 19 * MS
 
 
-def test_a_stall_among_the_parts_lets_them_be_judged_again_after_a_few() -> None:
+@pytest.mark.parametrize("before", [0, 1, 5, 100])
+def test_one_stall_among_the_parts_refuses_none(before: int) -> None:
+    pace = pace_of(100, before)
+    pace.took(60_000 * MS, 0)
+    assert not pace.is_too_late(0, 100 * MS)
+
+
+@given(st.integers(1, 10**6))
+def test_however_slow_parts_were_they_are_tried_again_before_long_when_none_is_judged(
+    judging_ms: int,
+) -> None:
+    pace = pace_of(judging_ms)
+    now_ns, refused = LONGEST_SILENCE_NS + 1, 0
+    while pace.is_too_late(now_ns, now_ns + 500 * MS):
+        pace.refused(now_ns, now_ns + 500 * MS)
+        refused += 1
+        now_ns += 100 * MS
+    assert refused <= 12
+
+
+def test_while_parts_are_judged_those_given_up_do_not_change_the_estimate() -> None:
     pace = pace_of(100)
-    pace.took(60_000 * MS)
-    refused = [pace.is_too_late(0, 500 * MS) for _ in range(6)]
-    assert refused == [True] * 4 + [False] * 2
+    for _ in range(50):
+        pace.refused(LONGEST_SILENCE_NS, LONGEST_SILENCE_NS + 60 * MS)
+    assert pace.usual_ns == 100 * MS
+    pace.refused(
+        2 * LONGEST_SILENCE_NS, 0
+    )  # its deadline was over: that says nothing of the estimate
+    assert pace.usual_ns == 100 * MS
+
+
+@dataclass
+class Line:
+    """Parts at a rate, judged one after the other as the component does, by a clock that nothing slows."""
+
+    judging_ms: Callable[[int], float]
+    commit_ms: float = 4.0
+    travel_ms: float = 600.0
+    judged: list[int] = field(default_factory=list)  # when they were triggered
+    missed: list[int] = field(default_factory=list)
+
+    def run(self, triggers_ns: Sequence[int], stalls: Sequence[tuple[int, int]] = ()) -> None:
+        """Let all these parts pass; during a stall (from, to) nothing is done."""
+        pace, waiting, now_ns = Pace(), list[int](), 0
+        coming = list(triggers_ns)
+        while coming or waiting:
+            for begin, end in stalls:
+                if begin <= now_ns < end:
+                    now_ns = end
+            while coming and coming[0] <= now_ns:
+                waiting.append(coming.pop(0))
+            if not waiting:
+                now_ns = coming[0]
+                continue
+            gives_up = pace.to_give_up([at + self.travel_ns for at in waiting], now_ns)
+            given_up = 0
+            while waiting:
+                deadline_ns = waiting[0] + self.travel_ns
+                if pace.is_too_late(now_ns, deadline_ns):
+                    pace.refused(now_ns, deadline_ns)
+                elif given_up >= gives_up:
+                    break
+                self.missed.append(waiting.pop(0))
+                given_up += 1
+            now_ns += round(self.commit_ms * MS) if given_up else 0
+            if waiting:
+                at = waiting.pop(0)
+                took_ns = round((self.judging_ms(at) + self.commit_ms) * MS)
+                now_ns += took_ns
+                (self.judged if now_ns <= at + self.travel_ns else self.missed).append(at)
+                pace.took(took_ns, now_ns)
+
+    @property
+    def travel_ns(self) -> int:
+        return round(self.travel_ms * MS)
+
+
+def at_rate(rate: float, begin_s: float, end_s: float) -> list[int]:
+    """When parts are triggered."""
+    count = int((end_s - begin_s) * rate)
+    return [round((begin_s + number / rate) * S) for number in range(count)]
+
+
+@pytest.mark.parametrize("judging_ms", [20, 50, 80])
+def test_after_three_times_the_rate_the_parts_from_half_a_second_on_are_judged(
+    judging_ms: int,
+) -> None:
+    line = Line(lambda at: judging_ms * (1 + (at // MS % 7) / 20))
+    line.run([*at_rate(10, 0, 5), *at_rate(30, 5, 25), *at_rate(10, 25, 60)])
+    assert [at for at in line.missed if at > 25.5 * S] == []
+    assert len([at for at in line.judged if 5 * S < at < 25 * S]) > 150  # and not idle meanwhile
+
+
+@pytest.mark.parametrize("stall_s", [1.5, 3.0])
+@pytest.mark.parametrize("judging_ms", [20, 50, 80])
+def test_after_a_stall_the_parts_from_half_a_second_on_are_judged(
+    stall_s: float, judging_ms: int
+) -> None:
+    end_s = 5 + stall_s
+    line = Line(lambda _: judging_ms)
+    line.run(at_rate(10, 0, 40), [(5 * S, round(end_s * S))])
+    assert [at for at in line.missed if at > (end_s + 0.5) * S] == []
+    assert len(line.judged) + len(line.missed) == 400
+
+
+def test_models_that_were_slow_for_a_while_shut_out_no_part_when_they_are_fast_again() -> None:
+    line = Line(lambda at: 5000.0 if 5 * S < at < 25 * S else 50.0)
+    line.run(at_rate(10, 0, 60))
+    recovered = max(25 * S, max(at for at in line.missed))
+    assert recovered < 31 * S  # the last slow one ends by 30 s
+    assert [at for at in line.judged if at > 31 * S] == at_rate(10, 0, 60)[311:]
+
+
+@given(
+    st.lists(st.floats(0.001, 0.5), min_size=1, max_size=150),
+    st.integers(1, 400),
+    st.integers(50, 2000),
+)
+def test_each_part_is_judged_or_missed_once_and_the_last_of_a_burst_is_judged(
+    gaps_s: list[float], judging_ms: int, travel_ms: int
+) -> None:
+    triggers, now = [], 0.0
+    for gap in gaps_s:
+        now += gap
+        triggers.append(round(now * S))
+    line = Line(lambda _: judging_ms, travel_ms=travel_ms)
+    line.run(triggers)
+    assert sorted(line.judged + line.missed) == triggers
 
 
 def test_a_disk_that_stalls_while_a_verdict_is_stored_shuts_out_no_later_part(

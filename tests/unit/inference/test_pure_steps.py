@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.configuration import InferenceConfiguration, LabelTiers, Policy
-from inference.missing import numbers_before
 from inference.policy import Sight, judge
 from inference.preprocess import FramePyramid
 from inference.ssd import (
@@ -138,18 +137,6 @@ def test_ok_needs_every_camera_good_conditions_and_a_product_on_each(
     if judgement.verdict == "empty":
         assert not missing
         assert not dark
-
-
-@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 50))
-def test_every_number_between_two_parts_is_missed_once(last: int, part: int, first: int) -> None:
-    before = numbers_before(Part(1, last), Part(1, part), first)
-    assert [number.part_number for number in before] == list(range(last + 1, part))
-    fresh = numbers_before(Part(1, last), Part(2, part), first)
-    assert [number.part_number for number in fresh] == list(range(first, part))
-
-
-def test_a_ledger_lost_in_a_long_epoch_does_not_judge_what_an_earlier_one_did() -> None:
-    assert numbers_before(None, Part(1, 5000), 1) == []
 
 
 def test_detections_that_do_not_fit_into_a_message_are_cut_by_rank_and_counted() -> None:
