@@ -1,10 +1,11 @@
 """Which numbers nobody saw: pure steps over the order of parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sightline.messages import Part, PartCaptured, PartsAnnounced
 
+NONE_KNOWN: Mapping[int, int] = {}
 MAX_SINGLE = 10_000  # numbers of a gap that have a verdict each; more of them have one together
 
 
@@ -30,29 +31,40 @@ class Gap:
             yield Part(self.epoch, number), None
 
 
-def gaps_before(last: Part | None, part: Part, told: PartCaptured | PartsAnnounced) -> list[Gap]:
+def gaps_before(
+    last: Part | None,
+    part: Part,
+    told: PartCaptured | PartsAnnounced,
+    first_numbers: Mapping[int, int] = NONE_KNOWN,
+) -> list[Gap]:
     """The numbers between the last one judged and this one, neither included, in their order.
 
     `told` is capture's word on the epoch of the part: where its numbers begin, and how the epoch before
     ended. Whoever begins to count in another epoch than the last one judged gets the rest of that, too.
+    `first_numbers`: of the epochs that were heard of before.
     """
     if last is not None and last.epoch >= part.epoch:
         begin = last.part_number + 1 if last.epoch == part.epoch else part.part_number
         return _gap(part.epoch, begin, part.part_number - 1)
-    gaps: list[Gap] = []
-    if last is not None:
-        gaps += _rest_of_epoch(last, part, told.ended_before)
+    gaps = _rest_of_epoch(last, part, told.ended_before, first_numbers)
     return gaps + _gap(part.epoch, _first_of_epoch(last, part, told), part.part_number - 1)
 
 
-def _rest_of_epoch(last: Part, part: Part, ended: Part | None) -> list[Gap]:
+def _rest_of_epoch(
+    last: Part | None, part: Part, ended: Part | None, first_numbers: Mapping[int, int]
+) -> list[Gap]:
     """What was counted of the epoch that capture left, behind the last one judged."""
-    if ended is None or not last.epoch <= ended.epoch < part.epoch:
+    if ended is None or ended.epoch >= part.epoch:
+        return []
+    if last is None:
+        first = first_numbers.get(ended.epoch)
+        return [] if first is None else _gap(ended.epoch, first, ended.part_number)
+    if ended.epoch < last.epoch:
         return []
     if ended.epoch == last.epoch:
         return _gap(last.epoch, last.part_number + 1, ended.part_number)
-    # A whole epoch went by unseen. Nobody tells where it began; a count begins at 1.
-    return _gap(ended.epoch, 1, ended.part_number)
+    # A whole epoch went by unseen. Where nobody heard of its beginning: a count begins at 1.
+    return _gap(ended.epoch, first_numbers.get(ended.epoch, 1), ended.part_number)
 
 
 def _first_of_epoch(last: Part | None, part: Part, told: PartCaptured | PartsAnnounced) -> int:

@@ -25,6 +25,7 @@ WAITS_FOR_WORD_NS = 5_000_000_000
 MAX_UNTOLD = (
     1000  # numbers that are filled though nobody says whether an earlier ledger judged them
 )
+EPOCHS_REMEMBERED = 8
 NOBODY = Part(0, 0)  # the publisher's word where it has no record
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Registrar:
         self._challenges = challenges
         self._replay = Replay(ledger)
         self._refused: dict[int, PartCaptured] = {}  # by epoch, the last one
+        self._first_numbers: dict[int, int] = {}  # of the epochs heard of last
         self._settled: Part | None = None
         self._waits_until_ns: int | None = None
         self._gave_up_waiting = False
@@ -160,8 +162,12 @@ class Registrar:
     ) -> Iterator[PartJudged]:
         if not is_new(last, part):
             return
+        known = dict(self._first_numbers)
+        self._first_numbers[part.epoch] = before.first_number
+        while len(self._first_numbers) > EPOCHS_REMEMBERED:
+            del self._first_numbers[min(self._first_numbers)]
         station, now_utc_ns = self._context.station_id, self._clock.utc_ns()
-        for gap in gaps_before(last, part, before):
+        for gap in gaps_before(last, part, before, known):
             if last is None and self._gave_up_waiting and gap.count > MAX_UNTOLD:
                 continue  # an earlier ledger judged them, or most of them
             self._tell_of_large(gap)

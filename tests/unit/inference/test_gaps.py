@@ -1,0 +1,451 @@
+"""Every number that was counted has one verdict, whatever restarts, wraps, gets lost or falls silent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
+
+from inference.challenges import Challenges
+from inference.configuration import ChallengeConfiguration, InferenceConfiguration
+from inference.ledger import Ledger
+from inference.missing import MAX_SINGLE, Gap, gaps_before, is_new, part_after
+from inference.registrar import MAX_UNTOLD, TOLD_AT_ONCE, WAITS_FOR_WORD_NS, Registrar
+from sightline.bus import Delivery, Inbox
+from sightline.clock import SystemClock
+from sightline.health import Health
+from sightline.memory_bus import MemoryBus, MemoryExchange
+from sightline.messages import Part, PartCaptured, PartJudged, PartsAnnounced
+from sightline.runtime import Context
+from sightline.topics import PART_CAPTURED, PART_JUDGED, PARTS_ANNOUNCED
+from tests.unit.inference.conftest import EPOCH, NOTHING_SETTLED, Bench
+from tests.unit.inference.test_verdicts import announcement
+
+
+def announced(
+    epoch: int,
+    last: int,
+    first: int = 1,
+    ended: Part | None = None,
+    continues: bool = False,
+) -> PartsAnnounced:
+    """Capture's word on its count."""
+    return PartsAnnounced(
+        station_id="s",
+        last=Part(epoch, last),
+        deadline_monotonic_ns=0,
+        boot_id="",
+        first_number=first,
+        counted_by="plc",
+        ended_before=ended,
+        continues=continues,
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "word", "gaps"),
+    [
+        # The same epoch: from the last one judged on, whatever the word on its beginning.
+        (Part(1, 4), announced(1, 9), [Gap(1, 5, 9)]),
+        (Part(1, 9), announced(1, 9), []),
+        (Part(1, 12), announced(1, 9), []),
+        (Part(1, 4), announced(1, 9, first=7, continues=True), [Gap(1, 5, 9)]),
+        # The first epoch of all.
+        (None, announced(1, 3), [Gap(1, 1, 3)]),
+        (None, announced(1, 3, first=0), [Gap(1, 0, 3)]),
+        (None, announced(1, 0), []),
+        # The PLC began anew: its old count to the end, its new one from the beginning.
+        (Part(1, 90), announced(2, 7, ended=Part(1, 97)), [Gap(1, 91, 97), Gap(2, 1, 7)]),
+        (Part(1, 97), announced(2, 7, ended=Part(1, 97)), [Gap(2, 1, 7)]),
+        (Part(1, 90), announced(2, 0, ended=Part(1, 97)), [Gap(1, 91, 97)]),
+        # A counter of 16, 31 or 32 bits went round.
+        *[
+            (
+                Part(1, top - 2),
+                announced(2, 3, first=0, ended=Part(1, top)),
+                [Gap(1, top - 1, top), Gap(2, 0, 3)],
+            )
+            for top in (2**16 - 1, 2**31 - 1, 2**32 - 1)
+        ],
+        # Capture lost its file: the count goes on, unless the counter says that it does not.
+        (Part(1, 31), announced(2, 42, first=43, continues=True), [Gap(2, 32, 42)]),
+        (Part(1, 31), announced(2, 31, first=32, continues=True), []),
+        (Part(1, 31), announced(2, 6, first=1, continues=True), [Gap(2, 1, 6)]),
+        (Part(1, 31), announced(2, 6, first=7, continues=True), []),
+        (None, announced(2, 6, first=7, continues=True), []),
+        # A whole epoch went by while nobody judged.
+        (Part(1, 5), announced(3, 2, ended=Part(2, 8)), [Gap(2, 1, 8), Gap(3, 1, 2)]),
+        # An epoch before the last one judged.
+        (Part(5, 5), announced(3, 2, ended=Part(2, 8)), []),
+    ],
+)
+def test_what_is_filled(last: Part | None, word: PartsAnnounced, gaps: list[Gap]) -> None:
+    assert gaps_before(last, part_after(word.last), word) == gaps
+
+
+@given(st.integers(0, 10**12), st.integers(1, 10**7))
+def test_a_gap_has_a_verdict_for_each_number_or_one_for_all(first: int, count: int) -> None:
+    count = min(count, MAX_SINGLE + 5)
+    gap = Gap(1, first, first + count - 1)
+    verdicts = list(gap.verdicts())
+    stands_for = [
+        number
+        for part, begin in verdicts
+        for number in range(part.part_number if begin is None else begin, part.part_number + 1)
+    ]
+    assert stands_for == list(range(first, first + count))
+    assert len(verdicts) == (count if count <= MAX_SINGLE else 1)
+
+
+class Clock(SystemClock):
+    """Stands still until it is moved."""
+
+    now_ns = 10**12
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+
+class Station:
+    """The registrar and its ledger on disk, without models: what each number comes to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.exchange = MemoryExchange()
+        self.start()
+
+    def start(self) -> None:
+        """As the process starts."""
+        health = Health("inference", "0", "s", self.clock)
+        inbox = Inbox()
+        self.ledger = Ledger(self.folder / "ledger.sqlite", 10**6)
+        bus = MemoryBus(self.exchange, inbox)
+        context = Context(
+            InferenceConfiguration(), bus, inbox, self.clock, health, "s", self.folder
+        )
+        challenges = Challenges(self.ledger.notebook, ChallengeConfiguration(), health, self.clock)
+        self.registrar = Registrar(context, self.ledger, challenges)
+
+    def lose_ledger(self) -> None:
+        """The process and its ledger's file are gone."""
+        self.ledger.close()
+        for file in self.folder.glob("ledger.sqlite*"):
+            file.unlink()
+        self.start()
+
+    def word(self, word: PartsAnnounced) -> None:
+        """Capture announces parts whose deadline is over."""
+        end = part_after(word.last)
+        if not self.registrar.waits_for_word(end, word):
+            self.registrar.fill_up_to(end, word, "")
+
+    def all_verdicts(self) -> Iterator[PartJudged]:
+        """What lies in the ledger, in its order."""
+        rows = self.ledger._connection.execute(
+            "SELECT epoch, part_number FROM verdicts ORDER BY epoch, part_number"
+        )
+        for row in rows:
+            yield self.ledger.verdict_on(Part(*row))
+
+
+def numbers_of(verdict: PartJudged) -> list[Part]:
+    begin = verdict.part.part_number if verdict.gap_from is None else verdict.gap_from
+    return [Part(verdict.part.epoch, n) for n in range(begin, verdict.part.part_number + 1)]
+
+
+def captured_of(word: PartsAnnounced) -> PartCaptured:
+    """The part that the word names last, without pictures."""
+    return PartCaptured(
+        station_id="s",
+        part=word.last,
+        triggered_utc_ns=0,
+        triggered_monotonic_ns=0,
+        captured_monotonic_ns=0,
+        deadline_monotonic_ns=0,
+        boot_id="",
+        frames=(),
+        first_number=word.first_number,
+        counted_by="plc",
+        ended_before=word.ended_before,
+        continues=word.continues,
+    )
+
+
+class Counting(RuleBasedStateMachine):
+    """A PLC that counts, restarts and wraps; a capture that loses messages and its file; a ledger that dies.
+
+    Capture's word comes at its start, at each new epoch and at each start of inference; all else is lost
+    as often as it comes.
+    """
+
+    TOP = 40  # the counter's highest number
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.station = Station(Path(self.folder.name))
+        self.epoch, self.first, self.last = 1, 1, 0
+        self.ended: Part | None = None
+        self.continues = False
+        self.triggered = 0
+        self.done: list[Part] = []
+        self.records = NOTHING_SETTLED
+        self.station.registrar.settle(NOTHING_SETTLED)
+        self.hear()
+
+    @property
+    def word(self) -> PartsAnnounced:
+        return announced(self.epoch, self.last, self.first, self.ended, self.continues)
+
+    def hear(self) -> None:
+        """Capture's word comes; what lies in the ledger is looked at."""
+        self.station.word(self.word)
+        self.collect()
+
+    def collect(self) -> None:
+        last = self.done[-1] if self.done else None
+        for verdict in self.station.all_verdicts():
+            self.done += [number for number in numbers_of(verdict) if is_new(last, number)]
+
+    def begin_epoch(self, first: int) -> None:
+        self.ended = Part(self.epoch, self.last)
+        self.epoch, self.first, self.last, self.continues = self.epoch + 1, first, first - 1, False
+        self.hear()
+
+    @rule(parts=st.integers(1, 15))
+    def count(self, parts: int) -> None:
+        """The PLC counts; nobody tells of these parts yet."""
+        for _ in range(parts):
+            if self.last == self.TOP:
+                self.begin_epoch(0)
+            self.last += 1
+            self.triggered += 1
+
+    @rule(in_time=st.booleans())
+    def capture_tells_of_one(self, in_time: bool) -> None:
+        """It is judged, or too late; what came before is filled."""
+        self.count(1)
+        captured = captured_of(self.word)
+        if in_time:
+            self.station.registrar.fill_up_to(captured.part, captured, "")
+        self.station.registrar.miss([(captured, "")])
+        self.collect()
+        self.each_part_has_its_verdict()
+
+    @rule(first=st.sampled_from([0, 1]))
+    def plc_begins_anew(self, first: int) -> None:
+        self.begin_epoch(first)
+
+    @rule()
+    def capture_loses_its_file(self) -> None:
+        """It begins an epoch behind the counter, and says that the count goes on."""
+        last = self.station.ledger.last
+        if last is None or last.epoch != self.epoch:
+            self.hear()
+        last = self.station.ledger.last
+        if last is None or last.epoch != self.epoch:
+            return  # of this count nobody has heard a number: there is nothing that goes on
+        self.epoch += 1
+        self.first, self.ended, self.continues = self.last + 1, None, True
+        self.hear()
+
+    @rule()
+    def inference_starts_again(self) -> None:
+        self.station.ledger.close()
+        self.station.start()
+        self.station.registrar.settle(self.records)
+        self.hear()
+
+    @rule()
+    def records_are_written(self) -> None:
+        """The publisher has all that it was told."""
+        self.records = max(self.records, self.station.ledger.last or NOTHING_SETTLED)
+        self.station.registrar.settle(self.records)
+
+    @rule(speaks_at_once=st.booleans())
+    def ledger_is_lost(self, speaks_at_once: bool) -> None:
+        """Verdicts that no record has are lost with it: these numbers come again, and no other."""
+        is_near = self.records.epoch == self.epoch or (
+            self.ended is not None and self.records.epoch == self.ended.epoch
+        )
+        if not is_near and self.epoch > 1:
+            self.records_are_written()
+        if self.records.epoch < self.epoch and self.ended is None and self.epoch > 1:
+            self.hear()
+            self.records_are_written()
+        self.station.lose_ledger()
+        self.done = [part for part in self.done if part <= self.records]
+        if not speaks_at_once:
+            before = list(self.done)
+            self.station.word(self.word)
+            self.collect()
+            assert self.done == before or self.records == NOTHING_SETTLED
+        self.station.registrar.settle(self.records)
+        self.hear()
+
+    @rule()
+    def each_part_has_its_verdict(self) -> None:
+        """After capture's word."""
+        self.hear()
+        assert len(self.done) == self.triggered
+
+    @invariant()
+    def no_number_has_two_verdicts(self) -> None:
+        assert self.done == sorted(set(self.done))
+
+    def teardown(self) -> None:
+        self.station.ledger.close()
+        self.folder.cleanup()
+
+
+TestCounting = Counting.TestCase
+TestCounting.settings = settings(
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[Station]:
+    found = Station(tmp_path)
+    yield found
+    found.ledger.close()
+
+
+def told(station: Station) -> list[PartJudged]:
+    return station.exchange.messages_on(PART_JUDGED)  # type: ignore[return-value]
+
+
+def test_more_than_ten_thousand_numbers_have_one_verdict_that_says_from_where(
+    station: Station,
+) -> None:
+    station.registrar.settle(NOTHING_SETTLED)
+    station.word(announced(1, 1))
+    station.word(announced(1, MAX_SINGLE + 2))
+    assert told(station)[-1].gap_from == 2
+    assert told(station)[-1].part == Part(1, MAX_SINGLE + 2)
+    assert told(station)[-1].follows == Part(1, 1)
+    station.word(announced(1, MAX_SINGLE + 4))
+    assert [verdict.gap_from for verdict in told(station)[-2:]] == [None, None]
+
+
+def test_numbers_that_nobody_saw_are_told_behind_the_part_that_is_judged(
+    running: Bench,
+) -> None:
+    """Thousands of verdicts take seconds to tell: a fresh part does not wait for them."""
+    running.judge(1)
+    before = len(running.verdicts())
+    assert running.judge(5002).verdict == "ok"
+    fresh = running.verdicts()[before:]
+    assert len(fresh) == TOLD_AT_ONCE + 1
+    assert fresh[-1].part == Part(EPOCH, 5002)
+    assert fresh[-1].follows == Part(EPOCH, 5001)
+    running.run_until("all is told", lambda: len({v.part for v in running.verdicts()}) >= 400)
+
+
+def test_a_ledger_that_is_empty_amidst_a_count_judges_nothing_twice(bench: Bench) -> None:
+    bench.start(settled=None)
+    bench.give(PART_CAPTURED, bench.capture(31))
+    bench.give(PARTS_ANNOUNCED, announcement(bench, 31, in_time_ms=-1))
+    assert bench.verdicts() == []
+    bench.settle(Part(EPOCH, 29))
+    assert [(v.part.part_number, v.verdict) for v in bench.verdicts()] == [
+        (30, "missed"),
+        (31, "ok"),
+    ]
+    assert bench.verdicts()[0].follows == Part(EPOCH, 29)
+
+
+def test_a_station_without_any_record_fills_from_the_first_number_on(bench: Bench) -> None:
+    bench.start(settled=None)
+    bench.give(PART_CAPTURED, bench.capture(3))
+    assert bench.verdicts() == []
+    bench.settle(NOTHING_SETTLED)
+    assert [v.verdict for v in bench.verdicts()] == ["missed", "missed", "ok"]
+
+
+def test_the_first_part_of_a_count_waits_for_nobody(bench: Bench) -> None:
+    bench.start(settled=None)
+    assert bench.judge(1).verdict == "ok"
+
+
+def test_where_the_publisher_is_silent_parts_are_judged_all_the_same(station: Station) -> None:
+    station.word(announced(1, 3))
+    assert told(station) == []
+    assert station.registrar.is_waiting_for_word
+    station.clock.now_ns += WAITS_FOR_WORD_NS + 1
+    station.word(announced(1, 3))
+    assert [verdict.part.part_number for verdict in told(station)] == [1, 2, 3]
+
+
+def test_where_the_publisher_is_silent_a_long_count_is_left_to_the_ledger_before(
+    station: Station,
+) -> None:
+    for _ in range(2):
+        station.word(announced(1, MAX_UNTOLD + 5))
+        station.clock.now_ns += WAITS_FOR_WORD_NS + 1
+    station.word(announced(1, MAX_UNTOLD + 5))
+    assert told(station) == []
+
+
+def test_a_ledger_that_is_older_than_the_records_judges_on_behind_them(running: Bench) -> None:
+    running.judge(1)
+    running.settle(Part(EPOCH, 8))
+    running.judge(10)
+    assert [v.part.part_number for v in running.verdicts()] == [1, 9, 10]
+    assert running.verdicts()[1].follows == Part(EPOCH, 8)
+
+
+def test_parts_of_an_earlier_epoch_are_a_fault_that_says_what_to_do(running: Bench) -> None:
+    running.judge(1)
+    running.give(PART_CAPTURED, running.capture(5, epoch=EPOCH - 1))
+    faults = {fault.code: fault.text for fault in running.health.report().faults}
+    assert "set the clock, and restart Capture" in faults["epoch-behind"]
+    running.judge(2)
+    assert running.health.report().faults == ()
+
+
+@pytest.mark.parametrize("counted_by", ["plc", "station"])
+def test_every_verdict_says_who_counted_and_how_large_the_frames_were(
+    running: Bench, counted_by: str
+) -> None:
+    sizes = dict.fromkeys(("cam1", "cam2", "cam3", "cam4"), (320, 192))
+    for captured in (running.capture(2), running.capture(3, in_time_ms=-1)):
+        running.give(PART_CAPTURED, replace(captured, counted_by=counted_by))
+    unseen, ok, late = running.verdicts()
+    assert [verdict.verdict for verdict in (unseen, ok, late)] == ["missed", "ok", "missed"]
+    assert {verdict.counted_by for verdict in (unseen, ok, late)} == {counted_by}
+    assert (unseen.frame_sizes, ok.frame_sizes, late.frame_sizes) == ({}, sizes, sizes)
+
+
+def test_a_part_of_which_no_picture_was_taken_is_missed_for_that_reason(running: Bench) -> None:
+    captured = replace(running.capture(1), frames=(), unphotographed="its trigger was told late")
+    running.give(PART_CAPTURED, captured)
+    verdict = running.verdicts()[-1]
+    assert verdict.verdict == "missed"
+    assert verdict.reason == "no picture was taken: its trigger was told late"
+
+
+def test_parts_that_wait_are_missed_in_one_commit_and_the_newest_is_judged(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.judge(1)
+    commits: list[int] = []
+    commit = Ledger.commit
+
+    def counted(ledger: Ledger, verdicts: list[PartJudged]) -> None:
+        commits.append(len(verdicts))
+        commit(ledger, verdicts)
+
+    monkeypatch.setattr(Ledger, "commit", counted)
+    late = [running.capture(number, in_time_ms=-1) for number in range(2, 202)]
+    for captured in [*late, running.capture(202)]:
+        running.inbox.post(Delivery(PART_CAPTURED, captured, 0))
+    running.run_until("all is judged", lambda: running.verdicts()[-1].part.part_number == 202)
+    assert running.verdicts()[-1].verdict == "ok"
+    assert sum(commits) == 201
+    assert len(commits) <= 5
