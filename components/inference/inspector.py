@@ -148,6 +148,7 @@ class Inspector:
         log.error("the ledger is damaged", extra={"error": str(error)})
         try:
             self._ledger.begin_anew(str(error.__cause__))
+            self._ledger.notebook.restore(self._challenges.open_holds, self._orders.thresholds)
             self._registrar.begin_anew()
         except LedgerError as second:
             self._health.raise_fault(DISK, str(second))

@@ -5,7 +5,7 @@ answer.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -139,6 +139,18 @@ class Notebook:
             connection.execute(
                 "DELETE FROM answers WHERE sequence <= (SELECT MAX(sequence) FROM answers) - ?",
                 (ANSWERS_KEPT,),
+            )
+
+    def restore(self, holds: Sequence[HeldBack], thresholds: Mapping[str, Thresholds]) -> None:
+        """Write down again what is in force, in a database that begins anew."""
+        with translated(), transaction(self._connection) as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO holds (hold, message) VALUES (?, ?)",
+                [(held.hold, encode_of_any_size(held)) for held in holds],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO thresholds VALUES (?, ?)",
+                [(product, encode_of_any_size(found)) for product, found in thresholds.items()],
             )
 
     def _read(self, kind: type[N], message: object, what: str) -> N | None:

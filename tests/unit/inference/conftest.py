@@ -199,6 +199,10 @@ class Bench:
         self.give(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
         return self.verdicts()[-1]
 
+    def give_captured(self, number: int, **how: object) -> None:
+        """Capture a part and give it to the component, whatever comes of it."""
+        self.give(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
+
     def verdicts(self) -> list[PartJudged]:
         """All verdicts told so far, in order."""
         return self.exchange.messages_on(PART_JUDGED)  # type: ignore[return-value]

@@ -209,6 +209,51 @@ def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_
     assert judge(bench, 6, "strict", scratches=()).verdict == "ok"
 
 
+def test_a_person_frees_only_the_hold_that_he_names_and_one_that_came_later_stays(
+    two_products: Bench,
+) -> None:
+    bench = two_products
+    first = judge(bench, 1, "lenient", "7", challenge="scratch").hold
+    second = judge(bench, 2, "lenient", "7", challenge="scratch").held_back
+    assert second is not None
+    assert faults(bench)[HELD_BACK].index(first) < faults(bench)[HELD_BACK].index(second.hold)
+    unnamed = command(bench, "c-0", "acknowledge_hold")
+    assert unnamed.result == "refused"
+    assert f"open are {first}, {second.hold}" in unnamed.reason
+    done = command(bench, "c-1", "acknowledge_hold", hold=first)
+    assert done.reason == f"acknowledged {first}; still open are {second.hold}"
+    part = judge(bench, 3, "strict", scratches=())
+    assert (part.verdict, part.hold) == ("review", second.hold)
+    bench.start()
+    assert judge(bench, 4, "strict", scratches=()).hold == second.hold
+    command(bench, "c-2", "acknowledge_hold", hold=second.hold)
+    assert judge(bench, 5, "strict", scratches=()).verdict == "ok"
+
+
+@pytest.mark.parametrize("challenge", ["scratch", "cap_present"])
+def test_a_label_that_did_not_close_the_gate_is_not_found(bench: Bench, challenge: str) -> None:
+    """The part is rejected for its dent; its scratch only asks for review, its cap is no defect."""
+    deploy(
+        bench,
+        "both",
+        defects={"dent": {}, "scratch": {"reject": 1.0, "review": 0.3}},
+        models=["surface", "cap", "dents"],
+    )
+    put(bench.store, write_model(bench.folder / "m3", "dents", "dent", RED), "dents")
+    surface = write_model(bench.folder / "unsure", "surface", "scratch", RED, sharpness=0.02)
+    put(bench.store, surface, "surface")
+    bench.start()
+    count = iter(range(1, 1000))
+    bench.run_until(
+        "the models serve", lambda: judge(bench, next(count), "both").verdict != "missed"
+    )
+    verdict = judge(bench, next(count), "both", challenge=challenge)
+    assert verdict.verdict == "defect"
+    assert {"dent", "scratch"} <= {found.label for found in verdict.detections}
+    assert verdict.challenge_result == "undecided"
+    assert judge(bench, next(count), "both", challenge="dent").challenge_result == "found"
+
+
 def test_the_gate_stays_open_where_the_station_is_configured_so(two_products: Bench) -> None:
     bench = two_products
     bench.configuration = replace(

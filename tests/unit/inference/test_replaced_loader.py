@@ -1,0 +1,107 @@
+"""What a loader that was replaced says counts no longer, whatever it has put into the inbox."""
+
+import time
+
+import msgspec
+import pytest
+
+from inference.models import ModelBuilding, ModelLoaded, ModelRefused
+from sightline.runtime import NewConfiguration
+from tests.unit.inference.conftest import Bench
+from tests.unit.inference.small_models import put
+from tests.unit.inference.test_model_trials import blind_model, try_on
+
+
+def event_of(bench: Bench, digest: str) -> ModelLoaded:
+    """The loader's word that this model is ready, taken out of the inbox before it is handled."""
+    assert bench.inspector is not None
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        event = bench.inbox.take(0.05)
+        if isinstance(event, ModelLoaded) and event.proven.digest == digest:
+            return event
+        if event is not None:
+            bench.inspector.handle(event)
+    pytest.fail("the loader says nothing")
+
+
+def pin(bench: Bench, digest: str) -> None:
+    """A deployment that allows this file only."""
+    assert bench.inspector is not None
+    pinned = tuple(
+        msgspec.structs.replace(model, digest=digest if model.name == "surface" else "")
+        for model in bench.configuration.models
+    )
+    bench.configuration = msgspec.structs.replace(bench.configuration, models=pinned)
+    bench.inspector.handle(NewConfiguration(bench.configuration))
+
+
+def test_a_model_that_was_ready_before_another_one_was_pinned_judges_nothing(
+    running: Bench,
+) -> None:
+    good = running.judge(1).models[0].digest
+    try_on(running, parts=0)
+    blind = put(running.store, blind_model(running), "surface")
+    ready = event_of(running, blind)
+    pin(running, good)
+    assert running.inspector is not None
+    running.inspector.handle(ready)
+    verdict = running.judge(2, scratches=("cam2",))
+    assert verdict.models[0].digest == good
+    assert verdict.verdict == "defect"
+
+
+def test_a_pinned_model_is_that_file_and_no_other_even_of_the_loader_in_force(
+    running: Bench,
+) -> None:
+    good = running.judge(1).models[0].digest
+    try_on(running, parts=0)
+    blind = put(running.store, blind_model(running), "surface")
+    ready = event_of(running, blind)
+    pin(running, good)
+    assert running.inspector is not None
+    loader = running.inspector._models._loaders
+    running.inspector.handle(msgspec_replace(ready, loader))
+    assert running.judge(2).models[0].digest == good
+
+
+def msgspec_replace(event: ModelLoaded, loader: int) -> ModelLoaded:
+    from dataclasses import replace
+
+    return replace(event, loader=loader)
+
+
+def test_a_refusal_or_progress_of_a_loader_that_was_replaced_is_no_news(running: Bench) -> None:
+    assert running.inspector is not None
+    running.inspector.handle(ModelRefused("surface", "broken", loader=-1))
+    running.inspector.handle(ModelBuilding("surface", 0.5, loader=-1))
+    report = running.health.report()
+    assert report.faults == ()
+    assert "building_surface" not in report.gauges
+    assert "models_refused" not in report.counters
+
+
+def test_a_loader_whose_work_fails_is_a_fault_and_looks_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inference.models import ModelLoader
+
+    look = ModelLoader._look
+    failures = iter([True, False])
+
+    def fail_once(loader: ModelLoader, model: object) -> None:
+        if next(failures, False):
+            raise RuntimeError("nobody foresaw this")
+        look(loader, model)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ModelLoader, "_look", fail_once)
+    bench.start(wait_for_models=False)
+
+    def told() -> bool:
+        return any(fault.code == "thread-model-loader" for fault in bench.health.report().faults)
+
+    bench.run_until("the fault", told)
+    assert not bench.health.report().ready
+    assert bench.inspector is not None
+    bench.run_until("the models", lambda: not bench.inspector._models.lacking())  # type: ignore[union-attr]
+    assert bench.judge(1).verdict == "ok"
