@@ -18,13 +18,26 @@ FORMAT_ON_DEVICE: PixelFormat = "UYVY"  # the kernel's; other formats are prepar
 
 
 def device_of(models: Sequence[ServingModel], frames: Sequence[FrameRef]) -> "Gpu | None":
-    """The GPU that all models run on, if it can take these frames as they are."""
+    """The GPU that all models run on, if it can take these frames as they are.
+
+    Where it would make another picture of them than the processor does, the processor prepares them.
+    """
     devices = [getattr(model.detector, "gpu", None) for model in models]
     if not devices or any(device is None or device is not devices[0] for device in devices):
         return None
     if any(ref.pixel_format != FORMAT_ON_DEVICE for ref in frames):
         return None
+    if not _are_exact(models, frames):
+        return None
     return devices[0]
+
+
+def _are_exact(models: Sequence[ServingModel], frames: Sequence[FrameRef]) -> bool:
+    from inference.detectors.gpu import is_exact
+
+    inputs = {(m.contract.anchors.width, m.contract.anchors.height) for m in models}
+    sizes = {(ref.width, ref.height) for ref in frames}
+    return all(is_exact(size, wanted) for size in sizes for wanted in inputs)
 
 
 def look_on_device(
@@ -43,7 +56,7 @@ def look_on_device(
     begin = [model.detector.begin_frame for model in models]  # type: ignore[attr-defined]
     asked = gpu.ask(Job(staged, begin))
     pyramids = [FramePyramid.of_frame(frame.host, FORMAT_ON_DEVICE) for frame in staged]
-    answers, took_ms = asked.result()
+    answers, took_ms = gpu.wait(asked)
     timings.model += took_ms
     timings.per_image += [milliseconds_since(started) / len(frames)] * len(frames)
     return pyramids, answers

@@ -13,6 +13,7 @@ from inference.challenges import Challenges
 from inference.configuration import InferenceConfiguration
 from inference.evidence import EvidenceWriter, keys_of
 from inference.examiner import Examined, Examiner
+from inference.judging_watch import JudgingWatch
 from inference.ledger import Ledger
 from inference.ledger_error import DISK, LedgerDamagedError, LedgerError
 from inference.missing import is_new, part_after
@@ -37,6 +38,7 @@ from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.commands import is_for
 from sightline.errors import FrameOverwrittenError, RestartNeededError
+from sightline.journal import DurableText
 from sightline.memory import keep_freed_memory
 from sightline.messages import CommandAccepted, PartCaptured, PartsAnnounced, PartSettled
 from sightline.product_store import Products
@@ -66,6 +68,9 @@ class Inspector:
         self._boot_id = boot_id()
         self._announced: PartsAnnounced | None = None
         self._pace = Pace()
+        self._watch = JudgingWatch(
+            self._health, self._clock, DurableText(context.work_folder / "started-again")
+        )
         self._ok_parts = 0
         self._waiting: deque[PartCaptured] = deque()
         self._finishing: list[EvidenceWriter] = []
@@ -265,6 +270,8 @@ class Inspector:
         deadline_ns = captured.deadline_monotonic_ns
         if self._pace.is_too_late(now_ns, deadline_ns):
             self._pace.refused(now_ns, deadline_ns)
+            if not self._models.lacking():
+                self._watch.missed()
             return "too late to be judged before the gate"
         if is_given_up:
             self._health.count("parts_given_up")
@@ -308,7 +315,9 @@ class Inspector:
         now_ns = self._clock.monotonic_ns()
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
+            self._watch.missed()
             return
+        self._watch.judged()
         keeps = self._keeps_pictures(judgement, len(examined.frames))
         verdict = judged(
             captured,
@@ -346,6 +355,7 @@ class Inspector:
             log_unexpected(error)
             self._health.raise_fault("model-run", reason_of(error))
             self._miss(captured, f"models failed: {reason_of(error)}")
+            self._watch.missed(models_failed=True)
             return None
         self._health.clear_fault("model-run")
         return examined

@@ -6,6 +6,7 @@
 import importlib
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,11 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import ModelError
+from sightline.errors import ModelError, RestartNeededError, SightlineError
 
 KERNEL = Path(__file__).with_name("uyvy_to_input.cu")
 BLOCK = (32, 8, 1)
 GREATEST_HALVINGS = 3
+MAX_ANSWER_S = 10.0  # of what parts wait for; a GPU that takes longer answers nothing any more
+MAX_LOADING_S = 300.0
+MAX_FAILURES = 5  # in a row: an error that stays, as after an illegal access to memory
 T = TypeVar("T")
 Bytes = NDArray[np.uint8]
 
@@ -48,29 +52,54 @@ class Job:
 
 
 class Gpu:
-    """Everything that touches the device runs in its one thread."""
+    """Everything that touches the device runs in its one thread.
 
-    def __init__(self, driver: Any, compile_kernel: Callable[[str], Any]) -> None:
+    RestartNeededError where the device answers nothing, or fails again and again: no other context helps
+    then, for the process keeps the broken one.
+    """
+
+    def __init__(
+        self,
+        driver: Any,
+        compile_kernel: Callable[[str], Any],
+        max_answer_s: float = MAX_ANSWER_S,
+    ) -> None:
         self.driver = driver
+        self._max_answer_s = max_answer_s
+        self._failures = 0
+        self._context: Any = None
         self._thread = ThreadPoolExecutor(1, "gpu")
         self._staged: dict[tuple[int, tuple[int, ...]], StagedFrame] = {}
         try:
-            self.call(self._enter).result()
-            self.name = self.call(self._describe).result()
-            self._kernel = self.call(lambda: compile_kernel(KERNEL.read_text())).result()
-        except BaseException:
-            self._thread.shutdown()
+            self.wait(self.call(self._enter))
+            self.name = self.wait(self.call(self._describe))
+            self._kernel = self.wait(
+                self.call(lambda: compile_kernel(KERNEL.read_text())), MAX_LOADING_S
+            )
+        except BaseException as error:
+            self.call(self._exit)
+            self._thread.shutdown(wait=not isinstance(error, RestartNeededError))
             raise
 
     def call(self, work: Callable[[], T]) -> "Future[T]":
         """Run in the device's thread, after what was asked before; the device's errors as ModelError."""
         return self._thread.submit(self._guarded, work)
 
+    def wait(self, asked: "Future[T]", at_most_s: float | None = None) -> T:
+        """What was asked of the device; RestartNeededError if it does not answer in time."""
+        limit_s = self._max_answer_s if at_most_s is None else at_most_s
+        try:
+            return asked.result(limit_s)
+        except TimeoutError as error:
+            raise RestartNeededError(
+                f"The GPU did not answer within {limit_s:g} s. Inference starts again."
+            ) from error
+
     def stage(self, number: int, frame: Bytes) -> StagedFrame:
         """Copy a camera's frame to where the device can fetch it; each camera has one place."""
         key = (number, frame.shape)
         if key not in self._staged:
-            self._staged[key] = self.call(lambda: self._place_for(frame.shape)).result()
+            self._staged[key] = self.wait(self.call(lambda: self._place_for(frame.shape)))
         staged = self._staged[key]
         np.copyto(staged.host, frame)
         return staged
@@ -96,9 +125,23 @@ class Gpu:
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
-            return work()
-        except self.driver.Error as error:
-            raise ModelError(f"the GPU failed: {error}") from error
+            result = work()
+        except Exception as error:
+            # What the work had taken of the device goes back here: no other thread may free it.
+            traceback.clear_frames(error.__traceback__)
+            if not isinstance(error, self.driver.Error):
+                raise
+            raise self._failed(error) from error
+        self._failures = 0
+        return result
+
+    def _failed(self, error: Exception) -> SightlineError:
+        self._failures += 1
+        if self._failures < MAX_FAILURES:
+            return ModelError(f"the GPU failed: {error}")
+        return RestartNeededError(
+            f"The GPU failed {self._failures} times in a row: {error}. Inference starts again."
+        )
 
     def _run(self, job: Job) -> tuple[list[list[Any]], float]:
         started = time.perf_counter()
@@ -120,8 +163,15 @@ class Gpu:
 
     def _enter(self) -> None:
         self.driver.init()
-        self._context = self.driver.Device(0).retain_primary_context()
-        self._context.push()
+        context = self.driver.Device(0).retain_primary_context()
+        context.push()
+        self._context = context
+
+    def _exit(self) -> None:
+        """Leave the context: a thread that ends within it makes the driver's library abort the process."""
+        if self._context is not None:
+            self._context.pop()
+            self._context = None
 
     def _describe(self) -> str:
         device = self.driver.Device(0)
@@ -135,6 +185,21 @@ def halvings(frame: tuple[int, int], wanted: tuple[int, int]) -> int:
     while width >= 2 * wanted[0] and height >= 2 * wanted[1] and count < GREATEST_HALVINGS:
         width, height, count = width // 2, height // 2, count + 1
     return count
+
+
+def is_exact(frame: tuple[int, int], wanted: tuple[int, int]) -> bool:
+    """Whether the kernel makes the same input of a frame as the processor does.
+
+    It halves three times at most, even sides only, and makes no frame larger.
+    """
+    width, height = frame
+    if width < wanted[0] or height < wanted[1]:
+        return False
+    for _ in range(halvings(frame, wanted)):
+        if width % 2 or height % 2:
+            return False
+        width, height = width // 2, height // 2
+    return not (width >= 2 * wanted[0] and height >= 2 * wanted[1])
 
 
 _lock = threading.Lock()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inference.detectors.build_engine import Report, build_apart, load_tensorrt, version_of
 from inference.detectors.detector import ModelContract, RawDetections
 from inference.detectors.engine_cache import EngineCache, EngineKey
-from inference.detectors.gpu import Gpu, StagedFrame, shared_gpu
+from inference.detectors.gpu import MAX_LOADING_S, Gpu, StagedFrame, shared_gpu
 from inference.detectors.onnx import checked_contract
 from sightline.errors import ModelError
 from sightline.model_store import digest_of
@@ -37,22 +37,23 @@ class TensorRtDetector:
         self.contract: ModelContract = checked_contract(file)
         self.gpu = gpu or shared_gpu()
         self._library = load_tensorrt()
-        engine = self._engine(file, cache, report)
-        lanes = self._lanes = Lanes(self.gpu, engine, self.contract)
-        self.gpu.call(lambda: lanes.of_frame(FIRST_LANES - 1)).result()
-        freed = weakref.finalize(self, self.gpu.call, lanes.clear)  # by the one that made them
+        lanes = self._lanes = Lanes(self.gpu, self.contract)
+        # What it takes of the device is freed by the thread that took it, also where it is refused below.
+        freed = weakref.finalize(self, self.gpu.call, lanes.clear)
         freed.atexit = False  # at the end of the process that thread is gone, and so is the context
+        self._load_engine(file, cache, report)
+        self.gpu.wait(self.gpu.call(lambda: lanes.prepare(FIRST_LANES)), MAX_LOADING_S)
 
     def infer(self, image: NDArray[np.uint8]) -> RawDetections:
         """Run the bare model on (height, width, 3) uint8 RGB."""
         lanes = self._lanes
-        return self.gpu.call(lambda: lanes.of_frame(0).begin_image(image)()).result()
+        return self.gpu.wait(self.gpu.call(lambda: lanes.of_frame(0).begin_image(image)()))
 
     def begin_frame(self, number: int, staged: StagedFrame) -> Callable[[], RawDetections]:
         """Put the work on a frame into its lane's stream; the result waits for it. GPU's thread only."""
         return self._lanes.of_frame(number).begin_frame(staged)
 
-    def _engine(self, file: Path, cache: EngineCache, report: Report) -> Any:
+    def _load_engine(self, file: Path, cache: EngineCache, report: Report) -> None:
         key = EngineKey(
             model_digest=self.digest,
             tensorrt=version_of(self._library),
@@ -60,30 +61,41 @@ class TensorRtDetector:
             precision=self.contract.precision,
         )
         content = cache.load(key)
-        engine = None if content is None else self._taken(content)
-        if engine is None:
-            cache.drop(key)
-            log.info("building an engine", extra={"model": self.contract.name, "key": repr(key)})
-            with tempfile.TemporaryDirectory() as folder:
-                content = build_apart(file, Path(folder) / "engine", report)
-            engine = self._taken(content)
-            if engine is None:
-                raise ModelError(f"{file}: the GPU {self.gpu.name} does not take its own engine")
-            cache.store(key, content)
-        return engine
+        if content is not None and self._takes(content):
+            return
+        cache.drop(key)
+        log.info("building an engine", extra={"model": self.contract.name, "key": repr(key)})
+        with tempfile.TemporaryDirectory() as folder:
+            content = build_apart(file, Path(folder) / "engine", report)
+        if not self._takes(content):
+            raise ModelError(f"{file}: the GPU {self.gpu.name} does not take its own engine")
+        cache.store(key, content)
 
-    def _taken(self, content: bytes) -> Any | None:
-        self._runtime = self._library.Runtime(self._library.Logger(self._library.Logger.ERROR))
-        return self.gpu.call(lambda: self._runtime.deserialize_cuda_engine(content)).result()
+    def _takes(self, content: bytes) -> bool:
+        library, lanes = self._library, self._lanes
+        return self.gpu.wait(
+            self.gpu.call(lambda: lanes.take_engine(library, content)), MAX_LOADING_S
+        )
 
 
 class Lanes:
     """An engine with a lane for each frame of a part: all are on their way at once. GPU's thread only."""
 
-    def __init__(self, gpu: Gpu, engine: Any, contract: ModelContract) -> None:
+    def __init__(self, gpu: Gpu, contract: ModelContract) -> None:
         self._gpu, self._contract = gpu, contract
-        self._engine: Any = engine
+        self._runtime: Any = None
+        self._engine: Any = None
         self._lanes: list[Lane] = []
+
+    def take_engine(self, library: Any, content: bytes) -> bool:
+        """Whether the device takes this engine."""
+        self._runtime = library.Runtime(library.Logger(library.Logger.ERROR))
+        self._engine = self._runtime.deserialize_cuda_engine(content)
+        return self._engine is not None
+
+    def prepare(self, count: int) -> None:
+        """Make so many lanes."""
+        self.of_frame(count - 1)
 
     def of_frame(self, number: int) -> "Lane":
         """The lane of the frame of this number, from 0; made when a part first has so many."""
@@ -94,7 +106,7 @@ class Lanes:
     def clear(self) -> None:
         """Give all of it back."""
         self._lanes.clear()
-        self._engine = None
+        self._engine = self._runtime = None
 
 
 class Lane:

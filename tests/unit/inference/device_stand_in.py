@@ -78,6 +78,7 @@ class Driver:
         self.name = name
         self.threads: set[int] = set()
         self.allocated = 0
+        self.pushed_by: list[int] = []
 
     def init(self) -> None:
         """Note the thread."""
@@ -86,12 +87,18 @@ class Driver:
     def Device(self, number: int) -> Any:
         """The device."""
         self.init()
-        context = SimpleNamespace(push=lambda: None)
+        context = SimpleNamespace(push=self._push, pop=self._pop)
         return SimpleNamespace(
             name=lambda: self.name,
             compute_capability=lambda: (8, 7),
             retain_primary_context=lambda: context,
         )
+
+    def _push(self) -> None:
+        self.pushed_by.append(threading.get_ident())
+
+    def _pop(self) -> None:
+        assert self.pushed_by.pop() == threading.get_ident()
 
     def pagelocked_empty(self, shape: tuple[int, ...], kind: Any) -> np.ndarray:
         """Memory of the host."""
