@@ -96,6 +96,7 @@ class Challenges:
         return replace(held, verdict="review", reason=CLOSED)
 
     def _show(self) -> None:
+        self._health.fact("holds", ", ".join(held.hold for held in self._open))
         if not self._open:
             self._health.clear_fault(HELD_BACK)
             return
@@ -125,4 +126,4 @@ def _name(part: Part) -> str:
 
 def _in_words(held: HeldBack) -> str:
     begin = "the beginning" if held.first is None else _name(held.first)
-    return f"{held.hold} (that challenge part passed: all from {begin} on is held back)"
+    return f"challenge part {held.hold} passed (all from {begin} on is held back)"

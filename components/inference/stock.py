@@ -1,5 +1,6 @@
 """Which file of the model store is to serve: what a name points to, what is pinned, what served last."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from sightline.errors import ModelError
 from sightline.journal import DurableText
 from sightline.model_store import checked_folder, named_digest, point_name_to
 
+log = logging.getLogger(__name__)
 DIGEST_START = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -25,7 +27,13 @@ class Stock:
 
     def wanted_digest(self, model: ModelConfiguration) -> str:
         """What the configuration pins, else what the name points to; ModelError if that is nothing."""
-        digest = model.digest or named_digest(self._store, model.stored_name)
+        try:
+            digest = model.digest or named_digest(self._store, model.stored_name)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(
+                f"the name {model.stored_name!r} in {self._store} cannot be read: {error}; "
+                "install its model component again"
+            ) from error
         if not digest:
             raise ModelError(
                 f"no model named {model.stored_name!r} in {self._store}; "
@@ -38,8 +46,8 @@ class Stock:
         return checked_folder(self._store, digest)
 
     def last_good(self, name: str) -> str:
-        """The digest that served last under this name; empty if none did."""
-        return (DurableText(self._memory / name).load() or "").strip()
+        """The digest that served last under this name; empty if none did, or nobody can read which."""
+        return (DurableText(self._memory / name).load_or_set_aside(log.warning) or "").strip()
 
     def served(self, name: str, digest: str) -> None:
         """Remember that this one serves."""

@@ -115,7 +115,8 @@ def test_a_challenge_that_passes_closes_the_gate_until_a_person_acknowledges_it(
     assert ask(line, "change_product", product="bottle").result == "done"
     challenge = a_challenge_that_passes(line, bottles)
     good = challenge["partNumber"]
-    again = first_part(ask(line, "acknowledge_hold"))
+    assert ask(line, "acknowledge_hold").result == "refused"  # a person names what he has seen
+    again = first_part(ask(line, "acknowledge_hold", hold=challenge["hold"]))
     line.wait_for("parts pass again", lambda: passed(line.records()[again - 1 :]) > 0)
     records = line.records()
     assert challenge["gate"] == "rejected"  # it is known to be bad

@@ -1,17 +1,21 @@
 """Pictures of parts are kept, beside the critical path."""
 
+import threading
 from pathlib import Path
 
 import cv2
 import msgspec
 import numpy as np
+import pytest
 
 from inference.answers import ServingModel
 from inference.configuration import EvidenceConfiguration
 from inference.detectors.onnx import OnnxDetector
+from inference.evidence import EvidenceWriter
 from inference.examiner import Examiner
 from sightline.frames import RingWriter, ring_path
 from sightline.model_store import find_model
+from sightline.runtime import NewConfiguration
 from sightline.station_folder import StationFolder
 from tests.unit.inference.conftest import CAMERAS, FRAME_HEIGHT, FRAME_WIDTH, Bench
 
@@ -94,3 +98,50 @@ def test_pictures_of_a_camera_that_delivers_rgb_stay_as_they_were_judged_when_th
     assert [ref.sequence for ref in refs] == [100, 150]  # two slots: the first frame is gone
     np.testing.assert_array_equal(judged.at(FRAME_WIDTH, FRAME_HEIGHT), np.full(shape, 50))
     examiner.close()
+
+
+def test_a_new_configuration_does_not_wait_for_pictures_that_a_slow_disk_has_not_taken(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = threading.Event()
+    written: list[str] = []
+
+    def write(writer: EvidenceWriter, work: object) -> None:
+        disk.wait(20)
+        written.append(work.key)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(EvidenceWriter, "_write", write)
+    running.judge(1)
+    assert running.inspector is not None
+    running.inspector.handle(NewConfiguration(running.configuration))
+    assert written == []
+    assert running.judge(2).verdict == "ok"
+    disk.set()
+    running.stop()
+    assert len(written) == 8  # of both parts, before the component ends
+
+
+def test_pictures_are_written_on_after_an_error_that_nobody_foresaw(
+    running: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = EvidenceWriter._write
+    failures = iter([True])
+
+    def fail_once(writer: EvidenceWriter, work: object) -> None:
+        if next(failures, False):
+            raise RuntimeError("nobody foresaw this")
+        write(writer, work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(EvidenceWriter, "_write", fail_once)
+    running.judge(1)
+
+    def codes() -> list[str]:
+        return [fault.code for fault in running.health.report().faults]
+
+    running.run_until("the fault", lambda: "thread-evidence" in codes())
+    assert not running.health.report().ready
+    verdict = running.judge(2)
+    assert verdict.verdict == "ok"
+    running.stop()
+    pictures = list(spool(running).evidence_spool.rglob("*.jpg"))
+    assert len(pictures) == 7  # the one that failed is lost

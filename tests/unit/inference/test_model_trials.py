@@ -16,8 +16,9 @@ from inference.shadow import Sample, Trial
 from sightline.errors import ModelError
 from sightline.messages import Part, PartJudged
 from sightline.runtime import NewConfiguration
-from tests.unit.inference.conftest import Bench, frame_with
+from tests.unit.inference.conftest import CAMERAS, Bench, frame_with
 from tests.unit.inference.small_models import RED, put, write_model
+from tests.unit.inference.test_products_and_challenges import deploy, judge
 
 BLUE = 2
 
@@ -196,3 +197,59 @@ def test_after_a_restart_the_last_good_model_serves_while_the_store_names_a_brok
     bench.run_until("the fault", lambda: bool(bench.health.report().faults))
     assert "no model that can be loaded" in bench.health.report().faults[0].text
     shutil.rmtree(bench.store / old)
+
+
+def test_a_model_that_finds_the_same_is_judged_alike_where_sizes_are_accepted(
+    bench: Bench,
+) -> None:
+    deploy(
+        bench,
+        "big",
+        defects={"scratch": {"largestOkMm": 50}},
+        mmPerPixel=dict.fromkeys(CAMERAS, 0.1),
+    )
+    bench.start()
+    try_on(bench, parts=3, greatest_differing_share=0.1)
+    assert judge(bench, 1, "big").verdict == "ok"
+    same = write_model(bench.folder / "same", "surface", "scratch", RED, sharpness=0.21)
+    digest = put(bench.store, same, "surface")
+    numbers = iter(range(2, 100_000))
+    bench.run_until(
+        "it serves", lambda: judge(bench, next(numbers), "big").models[0].digest == digest
+    )
+    assert bench.health.report().faults == ()
+
+
+GARBLED = [b"\xff\xfe\x00", b"", b"no digest", b"9" * 10_000]
+
+
+@pytest.mark.parametrize("content", GARBLED, ids=range(len(GARBLED)))
+def test_what_served_last_serves_whatever_became_of_the_note_of_it(
+    running: Bench, content: bytes
+) -> None:
+    running.stop()
+    (running.folder / "models-in-force" / "surface").write_bytes(content)
+    running.start()
+    assert running.judge(1).verdict == "ok"
+    assert running.health.report().faults == ()
+
+
+def test_a_note_that_is_a_folder_keeps_no_model_from_serving(running: Bench) -> None:
+    running.stop()
+    note = running.folder / "models-in-force" / "surface"
+    note.unlink()
+    note.mkdir()
+    running.start()
+    assert running.judge(1).verdict == "ok"
+
+
+@pytest.mark.parametrize("content", GARBLED, ids=range(len(GARBLED)))
+def test_where_the_name_of_a_model_cannot_be_read_the_last_one_serves_and_that_is_told(
+    running: Bench, content: bytes
+) -> None:
+    running.stop()
+    (running.store / "names" / "surface").write_bytes(content)
+    running.start()
+    running.run_until("the fault", lambda: bool(running.health.report().faults))
+    assert [fault.code for fault in running.health.report().faults] == ["model-surface"]
+    assert running.judge(1).verdict == "ok"

@@ -217,6 +217,7 @@ def test_a_person_frees_only_the_hold_that_he_names_and_one_that_came_later_stay
     second = judge(bench, 2, "lenient", "7", challenge="scratch").held_back
     assert second is not None
     assert faults(bench)[HELD_BACK].index(first) < faults(bench)[HELD_BACK].index(second.hold)
+    assert bench.health.report().facts["holds"] == f"{first}, {second.hold}"
     unnamed = command(bench, "c-0", "acknowledge_hold")
     assert unnamed.result == "refused"
     assert f"open are {first}, {second.hold}" in unnamed.reason
@@ -306,3 +307,24 @@ def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(two_product
     judge(two_products, 3, "lenient", "7")
     missed = two_products.verdicts()[-2]
     assert (missed.verdict, missed.product, missed.policy_version) == ("missed", "lenient", "7")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"no digest", None])
+def test_a_product_whose_name_cannot_be_read_is_told_and_its_last_good_version_judges_on(
+    two_products: Bench, content: bytes | None
+) -> None:
+    bench = two_products
+    name = bench.store.parent / "products" / "names" / "lenient"
+    if content is None:
+        name.unlink()
+        name.mkdir()
+    else:
+        name.write_bytes(content)
+    bench.run_until("the fault", lambda: "product-refused" in faults(bench))
+    assert judge(bench, 1, "lenient", "7").verdict == "ok"
+    bench.start()
+    assert "product-refused" in faults(bench)
+    assert judge(bench, 2, "lenient", "7").verdict == "ok"
+    if content is not None:
+        deploy(bench, "lenient", version="8")
+        bench.run_until("no fault", lambda: "product-refused" not in faults(bench))
