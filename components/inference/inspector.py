@@ -40,7 +40,7 @@ from sightline.commands import is_for
 from sightline.errors import FrameOverwrittenError, RestartNeededError
 from sightline.journal import DurableText
 from sightline.memory import keep_freed_memory
-from sightline.messages import CommandAccepted, PartCaptured, PartsAnnounced, PartSettled
+from sightline.messages import CommandAccepted, Part, PartCaptured, PartsAnnounced, PartSettled
 from sightline.product_store import Products
 from sightline.products import Policy
 from sightline.runtime import Context, NewConfiguration
@@ -56,6 +56,8 @@ CHANGES_JUDGING = (CommandAccepted, NewConfiguration, ModelLoaded)
 CROWDED = "too-many-detections"  # faults
 DAMAGED = "ledger-damaged"
 BEHIND = "epoch-behind"
+ABSURD = "number-absurd"
+MAX_NUMBER = 2**62
 
 
 class Inspector:
@@ -205,7 +207,21 @@ class Inspector:
             tell(self._context.bus, COMMAND_CARRIED_OUT, answer)
 
     def _take_captured(self, captured: PartCaptured) -> None:
-        self._waiting.append(captured)
+        if self._can_count(captured.part) and self._can_count(
+            captured.ended_before or captured.part
+        ):
+            self._waiting.append(captured)
+
+    def _can_count(self, part: Part) -> bool:
+        """Whether a number is one that the ledger holds, and those after it; what is none is told."""
+        if max(abs(part.epoch), abs(part.part_number)) <= MAX_NUMBER:
+            return True
+        self._health.raise_fault(
+            ABSURD,
+            f"Capture told of part {part.part_number} of epoch {part.epoch}, which no counter counts. "
+            "It is not recorded. Check the PLC's counter.",
+        )
+        return False
 
     def _work_off_all(self) -> None:
         """All parts that wait, before what changes how those behind them are judged."""
@@ -296,17 +312,21 @@ class Inspector:
         self._health.clear_fault(BEHIND)
         try:
             self._registrar.fill_up_to(captured.part, captured, NO_PICTURES)
-            self._judge(captured, rules, started_ns)
+            begun_ns = self._clock.monotonic_ns()
+            was_looked_at = self._judge(captured, rules, started_ns)
         except LedgerError:
             self._registrar.refused(captured)
             raise
-        self._pace.took(self._clock.monotonic_ns() - started_ns, self._clock.monotonic_ns())
+        if was_looked_at:
+            now_ns = self._clock.monotonic_ns()
+            self._pace.took(now_ns - begun_ns, now_ns)
 
-    def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> None:
+    def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> bool:
+        """Give the part its verdict; whether its pictures were looked at, in time or not."""
         models, policy = self._models.serving(rules.models), rules.policy
         examined = self._examined(captured, models, policy)
         if examined is None:
-            return
+            return False
         sight = sight_of(captured, self._configuration.cameras, rules.doubts)
         scales = self._scales.of(captured.calibration_version, sight.sizes)
         rejudge = partial(judge_seen, sight=sight, policy=policy, scales=scales)
@@ -316,7 +336,7 @@ class Inspector:
         if now_ns > captured.deadline_monotonic_ns:
             self._miss(captured, f"judged {judgement.verdict}, but after the part passed the gate")
             self._watch.missed()
-            return
+            return True
         self._watch.judged()
         keeps = self._keeps_pictures(judgement, len(examined.frames))
         verdict = judged(
@@ -338,6 +358,7 @@ class Inspector:
         if self._models.wants_sample():
             sample = sample_of(captured, examined, verdict, rejudge, policy.lowest_score())
             self._models.offer(sample)
+        return True
 
     def _examined(
         self, captured: PartCaptured, models: Sequence[ServingModel], policy: Policy
@@ -384,6 +405,9 @@ class Inspector:
         self._registrar.settle(settled.up_to)
 
     def _take_announced(self, announced: PartsAnnounced) -> None:
+        ended = announced.ended_before or announced.last
+        if not (self._can_count(announced.last) and self._can_count(ended)):
+            return
         self._announced = announced
         if not self._waiting:
             self._close_announced()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.ledger_error import LedgerDamagedError, translated
+from inference.ledger_error import LedgerDamagedError, LedgerError, translated
 from inference.notebook import SCHEMA as NOTEBOOK_SCHEMA
 from inference.notebook import Notebook, note_challenges
 from sightline.codec import decode_of_any_size, encode_of_any_size
@@ -77,6 +77,8 @@ class Ledger:
 
     def settle(self, up_to: Part) -> int:
         """Mark all up to this part as durable elsewhere, so many at once; how many were not yet."""
+        if max(abs(up_to.epoch), abs(up_to.part_number)) >= 2**63:
+            raise LedgerError(f"The verdict ledger cannot hold {up_to}.")
         if self._settled is None or up_to > self._settled:
             self._settled = up_to
         return self.settle_more()

@@ -131,13 +131,13 @@ class Registrar:
 
     def settle(self, up_to: Part) -> None:
         """All up to this part are durable elsewhere; LedgerError: that is told again each second."""
+        if self._ledger.settle(up_to):
+            self._health.clear_fault(DISK)
         self._settled = up_to
         last = self._ledger.last
         if up_to != NOBODY and (last is None or up_to > last):
             log.error("the ledger lacks what has records", extra={"up_to": repr(up_to)})
             self._ledger.last = up_to
-        if self._ledger.settle(up_to):
-            self._health.clear_fault(DISK)
 
     def tell_again(self) -> None:
         """Tell what was not settled in its time; LedgerError."""

@@ -13,6 +13,7 @@ from sightline.product_store import Products
 from sightline.products import LabelTiers, Policy, Product, tuned
 
 BAD_PRODUCT = "product-refused"
+TIERS = frozenset({"reject", "review", "keep"})
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class RuleBook:
             nobodys = msgspec.structs.replace(self._configuration.policy, version="")
             doubt = f"the product {captured.product}{version} is not known to this station"
             return Rules(nobodys, (), (doubt,))
-        return Rules(self.tuned(product), product.models)
-
-    def tuned(self, product: Product) -> Product:
-        """The product with the thresholds set for this version of it."""
-        return tuned_by(product, self._thresholds.get(product.name))
+        try:
+            policy = tuned_by(product, self._thresholds.get(product.name))
+        except (TypeError, ValueError) as error:
+            return Rules(product, product.models, (f"what was set for it cannot be: {error}",))
+        return Rules(policy, product.models)
 
     def wanted(self) -> tuple[ModelConfiguration, ...]:
         """The models of the configuration, and those that the products want beside them."""
@@ -75,7 +76,7 @@ class RuleBook:
 
 
 def tuned_by(product: Product, thresholds: Thresholds | None) -> Product:
-    """A product with what was set for it, if it was for this version."""
+    """A product with what was set for it, if it was for this version; ValueError if that cannot be."""
     if thresholds is None or thresholds.version != product.version or not thresholds.changes:
         return product
     tiers: dict[str, LabelTiers] = {
@@ -83,4 +84,7 @@ def tuned_by(product: Product, thresholds: Thresholds | None) -> Product:
         for label, changes in thresholds.labels.items()
         if label in product.defects
     }
+    for label, changes in thresholds.labels.items():
+        if not TIERS.issuperset(changes) or not all(0 < score <= 1 for score in changes.values()):
+            raise ValueError(f"{label}: found {changes}; scores above 0, up to 1 are allowed")
     return tuned(product, tiers, f"+{thresholds.changes}")

@@ -449,3 +449,35 @@ def test_parts_that_wait_are_missed_in_one_commit_and_the_newest_is_judged(
     assert running.verdicts()[-1].verdict == "ok"
     assert sum(commits) == 201
     assert len(commits) <= 5
+
+
+def test_of_many_fresh_parts_that_wait_the_newest_are_judged_and_the_others_are_missed_at_once(
+    running: Bench,
+) -> None:
+    """A stall is over: ten seconds a part, a minute left for each; three are worth a look."""
+    assert running.inspector is not None
+    for _ in range(20):
+        running.inspector._pace.took(10 * 10**9, running.clock.monotonic_ns())
+    for number in range(1, 31):
+        captured = running.capture(number, in_time_ms=60_000)
+        running.inbox.post(Delivery(PART_CAPTURED, captured, 0))
+    running.run_until("all", lambda: len(running.verdicts()) == 30)
+    given_up = [v for v in running.verdicts() if "given up" in v.reason]
+    assert [verdict.part.part_number for verdict in given_up] == list(range(1, len(given_up) + 1))
+    assert running.health.report().counters["parts_given_up"] == len(given_up) >= 20
+    assert running.verdicts()[-1].verdict == "ok"
+
+
+@pytest.mark.parametrize("part", [Part(EPOCH, 2**63), Part(2**63, 1), Part(EPOCH, -(2**70))])
+def test_a_number_that_no_counter_counts_is_told_and_the_next_parts_are_judged(
+    running: Bench, part: Part
+) -> None:
+    running.judge(1)
+    running.give(PART_CAPTURED, replace(running.capture(2), part=part))
+    running.give(PART_CAPTURED, replace(running.capture(2, epoch=EPOCH + 1), ended_before=part))
+    running.give(PARTS_ANNOUNCED, replace(announcement(running, 2, in_time_ms=-1), last=part))
+    running.settle(part)
+    assert "number-absurd" in {fault.code for fault in running.health.report().faults}
+    assert running.judge(2).verdict == "ok"
+    assert running.judge(1, epoch=EPOCH + 2).verdict == "ok"
+    assert len(running.verdicts()) == 3

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from inference.challenges import HELD_BACK, OVERDUE
 from inference.configuration import ChallengeConfiguration
+from inference.notebook import Thresholds
 from sightline.messages import (
     Argument,
     CommandCarriedOut,
@@ -328,3 +329,26 @@ def test_a_product_whose_name_cannot_be_read_is_told_and_its_last_good_version_j
     if content is not None:
         deploy(bench, "lenient", version="8")
         bench.run_until("no fault", lambda: "product-refused" not in faults(bench))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"scratch": {"reject": 5.0}},
+        {"scratch": {"reject": -1.0, "review": -1.0, "keep": -1.0}},
+        {"scratch": {"reject": 0.1}},
+        {"scratch": {"still_ok": 1000.0, "loudness": 0.5}},
+    ],
+)
+def test_thresholds_in_the_ledger_that_cannot_be_make_no_part_ok(
+    two_products: Bench, labels: dict[str, dict[str, float]]
+) -> None:
+    bench = two_products
+    assert bench.inspector is not None
+    bad = Thresholds(version="7", changes=1, labels=labels)
+    bench.inspector._ledger.notebook.restore([], {"lenient": bad})
+    bench.start()
+    verdict = judge(bench, 1, "lenient", "7", scratches=())
+    assert verdict.verdict == "review"
+    assert "what was set for it cannot be" in verdict.reason
+    assert judge(bench, 2, "strict", scratches=()).verdict == "ok"
