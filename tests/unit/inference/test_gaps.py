@@ -87,6 +87,7 @@ def test_what_is_filled(last: Part | None, word: PartsAnnounced, gaps: list[Gap]
     assert gaps_before(last, part_after(word.last), word) == gaps
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12), st.integers(1, 10**7))
 def test_a_gap_has_a_verdict_for_each_number_or_one_for_all(first: int, count: int) -> None:
     count = min(count, MAX_SINGLE + 5)

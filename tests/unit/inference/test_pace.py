@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.ledger import Ledger
@@ -59,6 +59,7 @@ def test_one_stall_among_the_parts_refuses_none(before: int) -> None:
     assert not pace.is_too_late(0, 100 * MS)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6))
 def test_however_slow_parts_were_they_are_tried_again_before_long_when_none_is_judged(
     judging_ms: int,
@@ -165,6 +166,7 @@ def test_models_that_were_slow_for_a_while_shut_out_no_part_when_they_are_fast_a
     assert [at for at in line.judged if at > 31 * S] == at_rate(10, 0, 60)[311:]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.001, 0.5), min_size=1, max_size=150),
     st.integers(1, 400),
@@ -180,6 +182,20 @@ def test_each_part_is_judged_or_missed_once_and_the_last_of_a_burst_is_judged(
     line = Line(lambda _: judging_ms, travel_ms=travel_ms)
     line.run(triggers)
     assert sorted(line.judged + line.missed) == triggers
+
+
+@settings(deadline=None)
+@given(st.integers(1, 400), st.integers(2, 60), st.integers(100, 5000))
+def test_what_waits_takes_half_of_the_newest_parts_time_at_most(
+    judging_ms: int, parts: int, left_ms: int
+) -> None:
+    pace = pace_of(judging_ms)
+    deadlines = [(left_ms - parts + number) * MS for number in range(1, parts + 1)]
+    kept = parts - pace.to_give_up(deadlines, 0)
+    assert kept >= 1
+    if not pace.is_too_late(0, deadlines[-1]):
+        assert kept == 1 or kept * judging_ms <= left_ms / 2
+        assert kept == parts or (kept + 1) * judging_ms > left_ms / 2  # and no more than needed
 
 
 def test_a_disk_that_stalls_while_a_verdict_is_stored_shuts_out_no_later_part(

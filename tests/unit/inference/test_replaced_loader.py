@@ -1,11 +1,13 @@
 """What a loader that was replaced says counts no longer, whatever it has put into the inbox."""
 
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from inference.models import ModelBuilding, ModelLoaded, ModelRefused
+from inference.models import ModelBuilding, ModelLoaded, ModelLoader, ModelRefused
+from sightline.model_store import point_name_to
 from sightline.runtime import NewConfiguration
 from tests.unit.inference.conftest import Bench
 from tests.unit.inference.small_models import put
@@ -51,6 +53,20 @@ def test_a_model_that_was_ready_before_another_one_was_pinned_judges_nothing(
     assert verdict.verdict == "defect"
 
 
+def test_a_model_whose_component_was_rolled_back_before_it_judged_judges_nothing(
+    running: Bench,
+) -> None:
+    good = running.judge(1).models[0].digest
+    try_on(running, parts=0)
+    blind = put(running.store, blind_model(running), "surface")
+    ready = event_of(running, blind)
+    point_name_to(running.store, "surface", good)
+    assert running.inspector is not None
+    running.inspector.handle(NewConfiguration(running.configuration))
+    running.inspector.handle(ready)
+    assert running.judge(2, scratches=("cam2",)).models[0].digest == good
+
+
 def test_a_pinned_model_is_that_file_and_no_other_even_of_the_loader_in_force(
     running: Bench,
 ) -> None:
@@ -61,14 +77,8 @@ def test_a_pinned_model_is_that_file_and_no_other_even_of_the_loader_in_force(
     pin(running, good)
     assert running.inspector is not None
     loader = running.inspector._models._loaders
-    running.inspector.handle(msgspec_replace(ready, loader))
+    running.inspector.handle(replace(ready, loader=loader))
     assert running.judge(2).models[0].digest == good
-
-
-def msgspec_replace(event: ModelLoaded, loader: int) -> ModelLoaded:
-    from dataclasses import replace
-
-    return replace(event, loader=loader)
 
 
 def test_a_refusal_or_progress_of_a_loader_that_was_replaced_is_no_news(running: Bench) -> None:
@@ -84,8 +94,6 @@ def test_a_refusal_or_progress_of_a_loader_that_was_replaced_is_no_news(running:
 def test_a_loader_whose_work_fails_is_a_fault_and_looks_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inference.models import ModelLoader
-
     look = ModelLoader._look
     failures = iter([True, False])
 

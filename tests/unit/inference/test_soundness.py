@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.acceptance import is_accepted
@@ -185,6 +185,7 @@ tiers = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(spots, tiers, st.sampled_from(MODELS))
 def test_whatever_a_model_answers_no_part_is_ok_that_is_not_known_to_be_good(
     given_spots: list[tuple[int, int, float, tuple[float, ...]]],
@@ -289,6 +290,7 @@ def test_more_marks_than_are_still_ok_are_never_cut_down_to_what_is_ok() -> None
     assert judgement.verdict == "review"
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 5000),
@@ -316,8 +318,7 @@ def test_a_score_exactly_at_the_lowest_tier_is_read(score: float) -> None:
         product_labels=("bottle",),
         product_score=0.9,
     )
-    raw = crowd(scratch=(100, score), bottle=(-1, 0.99))
-    judgement = verdict_on([(CROWDED, raw)], policy)
+    judgement = verdict_on([(CROWDED, crowd(scratch=(100, score)))], policy)
     assert judgement is not None
     assert judgement.verdict == "defect"
 
