@@ -195,19 +195,12 @@ class ModelLoader:
         if self._ended:
             return
         proven = Proven(model.name, candidate, model.runtime, self._wish.threads)
-        self._remember(model.name, digest)
+        self._stock.served(model.name, digest)
         if command_id:
             self._stock.choose(model.stored_name, digest)
         self._serving[model.name] = proven
         self._refused.pop(model.name, None)
         self._post(ModelLoaded(proven, report, command_id))
-
-    def _remember(self, name: str, digest: str) -> None:
-        """For a later start with a broken model in the store; a model serves without that, too."""
-        try:
-            self._stock.served(name, digest)
-        except OSError as error:
-            log.error("what serves cannot be kept", extra={"model": name, "error": str(error)})
 
     def _try_in_the_shadow(
         self, model: ModelConfiguration, candidate: ServingModel

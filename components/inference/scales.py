@@ -35,7 +35,7 @@ class Scales:
         return {
             name: found.mm_per_pixel
             for name, found in self._known.cameras.items()
-            if found.width == 0 or sizes.get(name) == (found.width, found.height)
+            if sizes.get(name) == (found.width, found.height)
         }
 
     def _read(self) -> None:

@@ -214,7 +214,7 @@ class Counting(RuleBasedStateMachine):
             self.done += [number for number in numbers_of(verdict) if is_new(last, number)]
 
     def begin_epoch(self, first: int) -> None:
-        self.ended = Part(self.epoch, self.last)
+        self.ended = Part(self.epoch, self.last) if self.last >= self.first else None
         self.epoch, self.first, self.last, self.continues = self.epoch + 1, first, first - 1, False
         self.hear()
 

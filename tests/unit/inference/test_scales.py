@@ -13,7 +13,7 @@ from sightline.health import Health
 from sightline.messages import CameraCalibration, Detection
 from sightline.products import Policy
 from sightline.topics import PART_CAPTURED
-from tests.unit.inference.conftest import Bench
+from tests.unit.inference.conftest import FRAME_HEIGHT, FRAME_WIDTH, Bench
 
 
 def calibration(version: str, mm_per_pixel: float) -> StationCalibration:
@@ -24,11 +24,13 @@ def calibration(version: str, mm_per_pixel: float) -> StationCalibration:
         tilt_deg=1.0,
         points=54,
         calibrated_utc_ns=1,
+        width=FRAME_WIDTH,
+        height=FRAME_HEIGHT,
     )
     return StationCalibration(version=version, cameras={"cam1": found})
 
 
-SIZES = {"cam1": (1280, 720)}
+SIZES = {"cam1": (FRAME_WIDTH, FRAME_HEIGHT)}
 
 
 @pytest.fixture
