@@ -116,6 +116,23 @@ class PartCounter:
             self._adopted = Adopted(_adopted_numbers(before, taken), until_ns)
         return taken
 
+    def leave_epochs_before(self, epoch: int) -> None:
+        """Count in no epoch before one of which parts have records already: they would be old parts.
+
+        Whoever lost all files and has a clock that went back begins again, and goes on with the count.
+        """
+        if not self._epochs.last < epoch < MAX_EPOCH:
+            return
+        self.settle()
+        self._epochs.keep(epoch)
+        if self.state is None:
+            return
+        self._report(
+            f"parts of the later epoch {epoch} have records: the clock went back and capture's files were "
+            "lost. A new epoch begins, and parts that were counted meanwhile are recorded as missed"
+        )
+        self.state = self.stored = self._adopted = None
+
     def begin_to_store(self) -> None:
         """Let what was numbered come onto the disk; `settle` waits for it."""
         if self.state is not None and self.state is not self.stored:

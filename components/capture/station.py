@@ -28,6 +28,7 @@ from sightline.messages import (
     Message,
     PartCaptured,
     PartsAnnounced,
+    PartSettled,
 )
 from sightline.runtime import Context, NewConfiguration
 from sightline.topics import (
@@ -100,6 +101,8 @@ class Capture:
             self._hear(event.message, event.received_monotonic_ns)
         elif isinstance(event, Delivery) and isinstance(event.message, CommandAccepted):
             self._carry_out(event.message)
+        elif isinstance(event, Delivery) and isinstance(event.message, PartSettled):
+            self._counter.leave_epochs_before(event.message.up_to.epoch)
         elif isinstance(event, NewConfiguration):
             self._reconfigure(event)
 

@@ -269,7 +269,7 @@ class GateActed(Message, frozen=True, kw_only=True):
 
 
 class PartSettled(Message, frozen=True, kw_only=True):
-    """All parts up to this one lie durably in the outbox: publisher -> inference, equipment.
+    """All parts up to this one lie durably in the outbox: publisher -> capture, inference, equipment.
 
     `begins`: the publisher has just started; outcomes of the gate told before may be lost to it.
     A publisher that has no record yet tells `Part(0, 0)`.

@@ -80,7 +80,7 @@ PART_SETTLED = Stream(
     messages.PartSettled,
     "sightline/part/settled",
     (PUBLISHER,),
-    (INFERENCE, EQUIPMENT),
+    (CAPTURE, INFERENCE, EQUIPMENT),
     2,
 )
 MACHINE_SAMPLES = Stream(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sightline.clock import boot_id
-from sightline.messages import Part, PartTriggered
-from sightline.topics import PART_TRIGGERED
+from sightline.messages import Part, PartSettled, PartTriggered
+from sightline.topics import PART_SETTLED, PART_TRIGGERED
 from tests.unit.capture.capture_kit import Station
 from tests.unit.capture.conftest import StartStation
 
@@ -170,3 +170,31 @@ def told(station: Station, counter: int) -> PartTriggered:
         received_monotonic_ns=station.clock.monotonic_ns(),
         boot_id=boot_id(),
     )
+
+
+def test_a_station_whose_clock_went_back_and_whose_files_are_lost_counts_in_a_later_epoch(
+    station: Station,
+) -> None:
+    station.trigger(7)
+    behind = station.captured[-1].part
+    known = Part(behind.epoch + 1_000, 5)
+    station.deliver(PART_SETTLED, PartSettled(station_id=station.name, up_to=known))
+    assert "clock went back" in station.faults["part-counter"]
+    station.trigger(8)
+    part = station.captured[-1]
+    assert part.part == Part(known.epoch + 1, 8)
+    assert part.continues  # inference fills what was counted since the last part that it knows
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 1_000])
+def test_records_of_this_epoch_or_an_earlier_one_change_nothing(
+    station: Station, earlier: int
+) -> None:
+    station.trigger(7)
+    epoch = station.captured[-1].part.epoch
+    settled = Part(0, 0) if earlier == 0 else Part(epoch - earlier, 3)
+    for up_to in (settled, Part(epoch, 7)):
+        station.deliver(PART_SETTLED, PartSettled(station_id=station.name, up_to=up_to))
+    station.trigger(8)
+    assert station.captured[-1].part == Part(epoch, 8)
+    assert "part-counter" not in station.faults
