@@ -48,15 +48,8 @@ class OneMachine:
         arguments = self._arguments
         begin_run(self.folder, (arguments.recipes, arguments.deployment))
         first_number = arguments.first_number or next_part_number(self.folder)
-        (self.folder / "plant.json").unlink(missing_ok=True)
         broker = self.start_broker(port=0)
-        plant = self._spawn(
-            *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", "0"),
-            *("--protocol", arguments.plc),
-            *("--status", str(self.folder / "plant.json"), "--first-number", f"{first_number}"),
-            *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
-            *arguments.plant,
-        )
+        plant = self.start_plant(first_number)
         address = wait_for_file(
             self.folder / "broker.address", broker, self._arguments.up_timeout_s
         )
@@ -72,6 +65,26 @@ class OneMachine:
         address_file = str(self.folder / "broker.address")
         arguments = ("--port", f"{port}", "--port-file", address_file)
         return self._spawn("broker", "hil.nucleus.broker", *arguments)
+
+    def start_plant(self, first_number: int, port: int = 0) -> Process:
+        """Start the PLC and its conveyor; it has told its endpoint when plant.json is there again."""
+        arguments = self._arguments
+        (self.folder / "plant.json").unlink(missing_ok=True)
+        return self._spawn(
+            *("plant", "hil.plant", "--rate", f"{arguments.rate_hz}", "--port", f"{port}"),
+            *("--protocol", arguments.plc),
+            *("--status", str(self.folder / "plant.json"), "--first-number", f"{first_number}"),
+            *(("--parts", f"{arguments.parts}") if arguments.parts else ()),
+            *arguments.plant,
+        )
+
+    def broker_of_nucleus(self) -> str:
+        """The broker's address as the nucleus is told it."""
+        return self.broker
+
+    def process_id(self, name: str) -> int:
+        """The number of one of the processes, which leads a group of its own."""
+        return self._process(name).pid
 
     def stop_process(self, name: str) -> None:
         """End one of the processes, as a fault of the world would."""
@@ -98,6 +111,10 @@ class OneMachine:
     def restart_nucleus(self) -> None:
         """End the nucleus as a power cut would, and start it again."""
         self.kill_process("nucleus")
+        self.start_nucleus()
+
+    def start_nucleus(self) -> None:
+        """Start the nucleus on what it has stored."""
         self._start_nucleus(self.plant_status()["endpoint"])
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -228,7 +245,7 @@ class OneMachine:
             *("nucleus", "hil.nucleus", "--root", str(self.folder / "nucleus")),
             *("--recipes", str(self._arguments.recipes), "--source", str(self._arguments.source)),
             *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
-            *("--broker", self.broker, "--thing-name", self._arguments.station),
+            *("--broker", self.broker_of_nucleus(), "--thing-name", self._arguments.station),
             *("--dialect", self._arguments.nucleus),
         )
 

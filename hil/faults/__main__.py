@@ -1,0 +1,118 @@
+"""`make faults`: whole stations with faults from the outside; writes .station/faults.json.
+
+The same seed gives the same faults: times, victims and order. Exit code 1 when any scenario failed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hil.faults import disk
+from hil.faults.damage import write_json
+from hil.faults.plan import SCENARIOS, SECONDS_OF_A_ROUND, build_plan
+from hil.faults.report import Json, table
+from hil.faults.scenarios import Run
+from hil.plant.pool import ensure_pool
+from hil.run.arguments import REPOSITORY
+from hil.run.interrupts import Interrupts
+from hil.run.pictures import POOL_SEED
+
+POOL_PARTS = 240
+DEFAULT_SEED = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    given = _parser().parse_args(arguments)
+    Interrupts()  # SIGTERM ends a run as Ctrl-C does: with all its processes
+    folder: Path = given.folder.resolve()
+    pictures = ensure_pool(REPOSITORY / ".station" / "pool", POOL_PARTS, POOL_SEED)
+    try:
+        if given.mutants:
+            from hil.faults.mutants import run_mutants
+
+            return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _say)
+        return _run_scenarios(given, folder, pictures)
+    except KeyboardInterrupt:
+        _say("Stopped at once; what was under way counts for nothing.")
+        return 130
+
+
+def _run_scenarios(given: argparse.Namespace, folder: Path, pictures: Path) -> int:
+    found: Json = {"scenarios": {}, "skipped": {}}
+    began_s = time.monotonic()
+    for name in given.scenarios:
+        reason = disk.why_not() if name == "disk_full" else ""
+        if reason:
+            found["skipped"][name] = reason
+            _say(f"{name}: skipped, for {reason}")
+            continue
+        plan = build_plan(name, given.seed, _rounds(name, given))
+        _say(f"{name} (seed {given.seed}): {len(plan.steps)} faults in {plan.seconds:.0f} s")
+        begun_s = time.monotonic()
+        result = Run(plan, folder / "faults" / name, pictures, _say).result()
+        result["seconds"] = round(time.monotonic() - begun_s, 1)
+        found["scenarios"][name] = result
+        _say("    passed" if result["passed"] else "    FAILED")
+        for problem in result["problems"]:
+            _say(f"    ! {problem}")
+        write_json(folder / "faults.json", found)
+    write_json(folder / "faults.json", found)
+    _say(table(found))
+    _say(f"{time.monotonic() - began_s:.0f} s; written to {folder / 'faults.json'}")
+    return 0 if all(result["passed"] for result in found["scenarios"].values()) else 1
+
+
+def _rounds(name: str, given: argparse.Namespace) -> int:
+    """How often the faults come, so that all chosen scenarios together take about so many minutes."""
+    if given.minutes is None:
+        return 1
+    rounds = given.minutes * 60 / sum(SECONDS_OF_A_ROUND[chosen] for chosen in given.scenarios)
+    return max(1, int(rounds))
+
+
+def _scenarios(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(
+            f"found {', '.join(unknown) or 'none'}; allowed are {', '.join(SCENARIOS)}"
+        )
+    return names
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hil.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
+    parser.add_argument(
+        "--scenarios",
+        type=_scenarios,
+        default=list(SCENARIOS),
+        help=f"some of {','.join(SCENARIOS)} (default: all)",
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="repeat the faults for about so long (default: once, 9 min)"
+    )
+    parser.add_argument(
+        "--mutants",
+        action="store_true",
+        help="show that the checker reports a broken gate, ledger and outbox, each in a copy",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station",
+        help="faults.json and the stations' folders go here (default: .station)",
+    )
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,584 @@
+"""Compares what the plant saw with what the station and the cloud keep; imports nothing of the project.
+
+    python hil/faults/checker.py --station FOLDER
+
+The truth is the plant's own log (`part_counted`, `gate_acted`). Each counted part has exactly one verdict in
+the ledger and exactly one record in the cloud (or lies in one gap record), none was passed by the gate
+without an ok of its own, and no record contradicts the gate. Databases are opened read-only; bodies are
+found by what they say, in whatever table they lie. Prints a table; exit code 1 when something is wrong.
+
+FOLDER/before/ may have copies of databases from before they were damaged, FOLDER/expect.json what a run
+knows beforehand: `recovery` (windows in which parts must be judged) and `damaged_parts`.
+"""
+
+import argparse
+import json
+import sqlite3
+import statistics
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+MAX_EXAMPLES = 12
+DEATH_NS = 100_000_000  # a part counted so shortly before its PLC died could be told to nobody
+SECOND_NS = 1_000_000_000
+Json = dict[str, Any]
+Key = tuple[int, int]  # which count of the PLC's, and the number within it
+
+
+@dataclass
+class TruePart:
+    """A part as the plant saw it."""
+
+    key: Key
+    counted_ns: int
+    action: str = ""
+    at_death: bool = False
+
+
+@dataclass
+class Count:
+    """The numbers that a PLC gave from one beginning on."""
+
+    parts: dict[int, TruePart] = field(default_factory=dict)
+    killed: bool = False
+
+
+@dataclass(frozen=True)
+class Record:
+    """An inspection record, wherever it lies."""
+
+    record_id: str
+    epoch: int
+    number: int
+    verdict: str
+    gate: str
+    mode: str
+    at_ns: int
+    place: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A record of many numbers that nobody saw."""
+
+    gap_id: str
+    epoch: int
+    first: int
+    last: int
+    place: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A row of a ledger; `first` is less than `last` where it stands for a gap."""
+
+    epoch: int
+    first: int
+    last: int
+    verdict: str
+    at_ns: int
+    place: str
+
+
+@dataclass
+class Kept:
+    """All that was found in databases."""
+
+    records: list[Record] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    corrections: dict[str, str] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_truth(log: Path) -> list[Count]:
+    """The counts in the plant's log, in order; a number that is not higher begins a new one."""
+    counts = [Count()]
+    last_number = 0
+    for event in _events(log):
+        kind = event.get("event")
+        if kind == "part_counted":
+            number = int(event["number"])
+            if counts[-1].parts and number <= last_number:
+                counts.append(Count())
+            key = (len(counts) - 1, number)
+            counts[-1].parts[number] = TruePart(key, int(event["counted_utc_ns"]))
+            last_number = number
+        elif kind == "gate_acted":
+            for count in reversed(counts):
+                part = count.parts.get(int(event["number"]))
+                if part is not None and not part.action:
+                    part.action = str(event["action"])
+                    break
+        elif kind == "plc_killed":
+            counts[-1].killed = True
+            for part in counts[-1].parts.values():
+                part.at_death |= 0 <= int(event["utc_ns"]) - part.counted_ns < DEATH_NS
+    return [count for count in counts if count.parts]
+
+
+def _events(log: Path) -> Iterator[Json]:
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith("{"):
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict):
+                yield event
+
+
+def read_kept(station: Path) -> Kept:
+    """What ledgers, outboxes and stores of the station hold, set-aside files and copies among them."""
+    kept = Kept()
+    for path in _databases(station):
+        try:
+            _read_database(path, path.relative_to(station).as_posix(), kept)
+        except sqlite3.Error as error:
+            kept.unreadable.append(f"{path.relative_to(station)}: {error}")
+    return kept
+
+
+def _databases(station: Path) -> list[Path]:
+    work = station / "nucleus" / "work"
+    folders = (station / "before", work / "com.sightline.Inference")
+    others = (work / "com.sightline.Publisher", station / "cloud")
+    files = (path for folder in (*folders, *others) for path in sorted(folder.glob("*.sqlite*")))
+    return [path for path in files if not path.name.endswith(("-wal", "-shm", "-journal"))]
+
+
+def _read_database(path: Path, place: str, kept: Kept) -> None:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    connection.text_factory = lambda raw: raw.decode(errors="replace")
+    try:
+        connection.execute("BEGIN")
+        tables = [
+            str(name)
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        for table in tables:
+            cursor = connection.execute(f'SELECT * FROM "{table}"')
+            names = [str(column[0]) for column in cursor.description]
+            for row in cursor:
+                _take_row(dict(zip(names, row, strict=True)), f"{place}:{table}", kept)
+    finally:
+        connection.close()
+
+
+def _take_row(row: Json, place: str, kept: Kept) -> None:
+    for content in row.values():
+        body = _body_of(content)
+        if body is None:
+            continue
+        if "correctionId" in body:
+            kept.corrections[str(body["recordId"])] = str(body["gate"])
+        elif "gapId" in body:
+            kept.gaps.append(_gap_of(body, place))
+        elif "recordId" in body and "partNumber" in body:
+            kept.records.append(_record_of(body, row, place))
+        elif "part" in body and "verdict" in body and "judged_utc_ns" in body:
+            kept.verdicts.append(_verdict_of(body, place))
+
+
+def _body_of(content: Any) -> Json | None:
+    if isinstance(content, str):
+        content = content.encode()
+    if not isinstance(content, bytes) or len(content) < 2:
+        return None
+    if content[:1] == b"\x78":
+        try:
+            content = zlib.decompress(content)
+        except zlib.error:
+            return None
+    if content[:1] != b"{":
+        return None
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _record_of(body: Json, row: Json, place: str) -> Record:
+    return Record(
+        record_id=str(body["recordId"]),
+        epoch=int(body["epoch"]),
+        number=int(body["partNumber"]),
+        verdict=str(body["verdict"]),
+        gate=str(row.get("gate", body["gate"])),  # a store may keep a corrected one beside the body
+        mode=str(body.get("mode", "production")),
+        at_ns=_nanoseconds(str(body["timestamp"])),
+        place=place,
+    )
+
+
+def _gap_of(body: Json, place: str) -> Gap:
+    return Gap(str(body["gapId"]), int(body["epoch"]), int(body["from"]), int(body["to"]), place)
+
+
+def _verdict_of(body: Json, place: str) -> Verdict:
+    epoch, number = int(body["part"]["epoch"]), int(body["part"]["part_number"])
+    first = body.get("gap_from")
+    return Verdict(
+        epoch=epoch,
+        first=number if first is None else int(first),
+        last=number,
+        verdict=str(body["verdict"]),
+        at_ns=int(body["triggered_utc_ns"]),
+        place=place,
+    )
+
+
+def _nanoseconds(timestamp: str) -> int:
+    moment = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return round(moment.timestamp() * 1e9)
+
+
+class Matching:
+    """Which count of the PLC's an epoch of the station's numbers belongs to: the nearest in time."""
+
+    def __init__(self, counts: Sequence[Count], kept: Kept) -> None:
+        self._counts = counts
+        seen: dict[int, list[tuple[int, int]]] = {}
+        for record in kept.records:
+            seen.setdefault(record.epoch, []).append((record.number, record.at_ns))
+        for verdict in kept.verdicts:
+            seen.setdefault(verdict.epoch, []).append((verdict.last, verdict.at_ns))
+        for gap in kept.gaps:
+            seen.setdefault(gap.epoch, [])
+        self._count_of = {epoch: self._nearest(epoch, found) for epoch, found in seen.items()}
+
+    def key_of(self, epoch: int, number: int) -> Key | None:
+        """The part that this name of the station's means, or None if the plant counted none such."""
+        index = self._count_of.get(epoch)
+        if index is not None and number in self._counts[index].parts:
+            return index, number
+        for other in range(len(self._counts) - 1, -1, -1):
+            if number in self._counts[other].parts and other not in self._count_of.values():
+                return other, number
+        return None
+
+    def is_at_death(self, epoch: int, number: int) -> bool:
+        """Whether it can be the part that a PLC counted as it died, before it could write so."""
+        index = self._count_of.get(epoch)
+        if index is None or not self._counts[index].killed:
+            return False
+        return number == max(self._counts[index].parts) + 1
+
+    def _nearest(self, epoch: int, found: list[tuple[int, int]]) -> int | None:
+        distances: list[tuple[float, int]] = []
+        for index, count in enumerate(self._counts):
+            apart = [
+                abs(at_ns - count.parts[number].counted_ns)
+                for number, at_ns in found
+                if number in count.parts
+            ]
+            if apart:
+                distances.append((statistics.median(apart), index))
+        if distances:
+            return min(distances)[1]
+        begun = [
+            index
+            for index, count in enumerate(self._counts)
+            if min(part.counted_ns for part in count.parts.values()) <= (epoch + 2) * SECOND_NS
+        ]
+        return begun[-1] if begun else None
+
+
+@dataclass
+class Accounts:
+    """What is known of one part, from all places."""
+
+    record_ids: dict[str, set[str]] = field(default_factory=dict)  # by id: the verdicts told
+    in_cloud: bool = False
+    gate: str = ""
+    record_verdict: str = ""
+    mode: str = "production"
+    verdicts: dict[tuple[int, int], set[str]] = field(default_factory=dict)  # by (epoch, number)
+
+
+class Check:
+    """The comparison; `result` has the figures, `problems` the sentences."""
+
+    def __init__(self, counts: Sequence[Count], kept: Kept, expect: Json) -> None:
+        self._counts = counts
+        self._kept = kept
+        self._expect = expect
+        self._matching = Matching(counts, kept)
+        self.parts = [part for count in counts for part in count.parts.values()]
+        self._accounts = {part.key: Accounts() for part in self.parts}
+        self.problems: list[str] = []
+        self.examples: dict[str, list[str]] = {}
+        self._damaged = {tuple(name) for name in expect.get("damaged_parts", [])}
+        self._phantoms = 0
+        self._join()
+
+    def result(self) -> Json:
+        """The figures of this station; `passed` when nothing is wrong."""
+        without_record = self._without_record()
+        without_verdict = [p for p in self.parts if not p.at_death and not self._of(p).verdicts]
+        lost = {part.key for part in (*without_record, *without_verdict)}
+        judged = [p for p in self.parts if self._of(p).record_verdict not in ("", "missed")]
+        missed = [p for p in self.parts if self._of(p).record_verdict == "missed"]
+        found: Json = {
+            "triggered": len(self.parts),
+            "judged": len(judged),
+            "missed": len(missed),
+            "records": sum(bool(self._of(p).record_ids) for p in self.parts),
+            "lost": len(lost),
+            "duplicated": self._duplicated(),
+            "gate_passed_unjudged": self._passed_unjudged(),
+            "longest_outage_s": round(longest_outage_s(self.parts, self._is_judged), 2),
+            "without_record": self._told("without a record", without_record),
+            "without_verdict": self._told("without a verdict in the ledger", without_verdict),
+            "undelivered": self._undelivered(),
+            "gate_wrong": self._gate_wrong(),
+            "verdict_differs": self._verdict_differs(),
+            "unconfirmed": sum(self._of(p).gate == "unconfirmed" for p in self.parts),
+            "never_counted": self._phantoms,
+            "passed_by_gate": sum(p.action == "passed" for p in self.parts),
+            "corrections": len(self._kept.corrections),
+            "gap_records": len({gap.gap_id for gap in self._kept.gaps}),
+            "counts_of_the_plc": len(self._counts),
+            "recovery": [self._recovery(window) for window in self._expect.get("recovery", [])],
+            "unreadable_files": self._kept.unreadable,
+        }
+        for name, words in WRONG_IF_ANY.items():
+            if found[name]:
+                self.problems.append(f"{found[name]} {words}")
+        if not self.parts:
+            self.problems.append("the plant counted no part")
+        found["problems"] = self.problems
+        found["examples"] = self.examples
+        found["passed"] = not self.problems
+        return found
+
+    def _of(self, part: TruePart) -> Accounts:
+        return self._accounts[part.key]
+
+    def _is_judged(self, part: TruePart) -> bool:
+        return self._of(part).record_verdict not in ("", "missed")
+
+    def _join(self) -> None:
+        began_ns = min((part.counted_ns for part in self.parts), default=0) - 5 * SECOND_NS
+        for record in self._kept.records:
+            key = self._matching.key_of(record.epoch, record.number)
+            if key is None:
+                if record.at_ns >= began_ns:  # else of an earlier run with another log
+                    self._phantom(record.epoch, record.number, record.place)
+                continue
+            account = self._accounts[key]
+            account.record_ids.setdefault(record.record_id, set()).add(record.verdict)
+            account.in_cloud |= _is_of_cloud(record.place)
+            if not account.gate or record.place.startswith("cloud/"):
+                account.gate = self._kept.corrections.get(record.record_id, record.gate)
+                account.record_verdict, account.mode = record.verdict, record.mode
+        for gap in self._kept.gaps:
+            for number in range(gap.first, gap.last + 1):
+                key = self._matching.key_of(gap.epoch, number)
+                if key is None:
+                    self._phantom(gap.epoch, number, gap.place)
+                    continue
+                account = self._accounts[key]
+                account.record_ids.setdefault(gap.gap_id, set()).add("missed")
+                account.in_cloud |= _is_of_cloud(gap.place)
+                account.gate, account.record_verdict = "unconfirmed", "missed"
+        for verdict in self._kept.verdicts:
+            for number in range(verdict.first, verdict.last + 1):
+                key = self._matching.key_of(verdict.epoch, number)
+                if key is not None:
+                    names = self._accounts[key].verdicts
+                    names.setdefault((verdict.epoch, number), set()).add(verdict.verdict)
+
+    def _phantom(self, epoch: int, number: int, place: str) -> None:
+        if not self._matching.is_at_death(epoch, number):
+            self._phantoms += 1
+            self._example("never counted", f"{epoch}-{number} in {place}")
+
+    def _example(self, what: str, text: str) -> None:
+        shown = self.examples.setdefault(what, [])
+        if len(shown) < MAX_EXAMPLES:
+            shown.append(text)
+
+    def _told(self, what: str, parts: Iterable[TruePart]) -> int:
+        listed = list(parts)
+        if listed:
+            self.examples[what] = spans(part.key for part in listed)[:MAX_EXAMPLES]
+        return len(listed)
+
+    def _without_record(self) -> list[TruePart]:
+        return [p for p in self.parts if not p.at_death and not self._of(p).record_ids]
+
+    def _undelivered(self) -> int:
+        return self._told(
+            "recorded, but not in the cloud",
+            (p for p in self.parts if self._of(p).record_ids and not self._of(p).in_cloud),
+        )
+
+    def _duplicated(self) -> int:
+        return self._told("more than once", (p for p in self.parts if self._is_twice(p)))
+
+    def _is_twice(self, part: TruePart) -> bool:
+        account = self._of(part)
+        told = [verdict for verdicts in account.record_ids.values() for verdict in verdicts]
+        judged = [
+            verdict
+            for name, verdicts in account.verdicts.items()
+            if name not in self._damaged
+            for verdict in verdicts
+        ]
+        return len(told) > 1 or len(judged) > 1
+
+    def _passed_unjudged(self) -> int:
+        return self._told("passed without an ok", (p for p in self.parts if self._is_unjudged(p)))
+
+    def _is_unjudged(self, part: TruePart) -> bool:
+        account = self._of(part)
+        if part.action != "passed" or account.mode == "bypass":
+            return False
+        if not any("ok" in verdicts for verdicts in account.verdicts.values()):
+            return True
+        damaged = any(name in self._damaged for name in account.verdicts)
+        return bool(account.record_ids) and account.record_verdict != "ok" and not damaged
+
+    def _gate_wrong(self) -> int:
+        return self._told("gate wrong in the record", (p for p in self.parts if self._is_wrong(p)))
+
+    def _is_wrong(self, part: TruePart) -> bool:
+        gate = self._of(part).gate
+        return gate not in ("", "unconfirmed") and gate != part.action
+
+    def _verdict_differs(self) -> int:
+        return self._told(
+            "record and ledger differ", (p for p in self.parts if self._differs(self._of(p)))
+        )
+
+    def _differs(self, account: Accounts) -> bool:
+        judged = {verdict for verdicts in account.verdicts.values() for verdict in verdicts}
+        return bool(judged and account.record_verdict) and account.record_verdict not in judged
+
+    def _recovery(self, window: Json) -> Json:
+        """How many parts of a window were missed, and how many may be."""
+        parts = [part for part in self.parts if _is_within(part, window)]
+        missed = [part for part in parts if not self._is_judged(part)]
+        before = [p for p in self.parts if _is_within(p, window.get("baseline") or {"never": 1})]
+        usual = sum(not self._is_judged(p) for p in before) / len(before) if before else 0.0
+        share = float(window.get("max_missed_share", 0.0)) + usual
+        allowed = max(int(window.get("min_allowed", 0)), int(share * len(parts)))
+        if not parts:
+            self.problems.append(f"{window['why']}: no part was counted in that time")
+        elif len(missed) > allowed:
+            self.problems.append(
+                f"{window['why']}: {len(missed)} of {len(parts)} parts were not judged, "
+                f"at most {allowed} are allowed"
+            )
+        return {
+            "why": window["why"],
+            "parts": len(parts),
+            "missed": len(missed),
+            "allowed": allowed,
+            "missed_share_before": round(usual, 3),
+        }
+
+
+WRONG_IF_ANY = {
+    "lost": "parts are lost: without a verdict or without a record",
+    "duplicated": "parts were judged or recorded more than once",
+    "gate_passed_unjudged": "parts passed the gate without an ok of their own",
+    "undelivered": "parts have a record that did not reach the cloud",
+    "gate_wrong": "records contradict the gate",
+    "verdict_differs": "records have another verdict than the ledger",
+    "never_counted": "records are of parts that the plant never counted",
+}
+
+
+def longest_outage_s(parts: Sequence[TruePart], is_judged: Any) -> float:
+    """The longest time between two parts that were judged, where all between them were not."""
+    longest_ns, since_ns = 0, None
+    for part in sorted(parts, key=lambda part: part.counted_ns):
+        if is_judged(part):
+            if since_ns is not None:
+                longest_ns = max(longest_ns, part.counted_ns - since_ns)
+            since_ns = None
+        elif since_ns is None:
+            since_ns = part.counted_ns
+        else:
+            longest_ns = max(longest_ns, part.counted_ns - since_ns)
+    return longest_ns / 1e9
+
+
+def spans(keys: Iterable[Key]) -> list[str]:
+    """Parts as `count:first-last`, runs of numbers as one."""
+    runs: list[list[int]] = []
+    for count, number in sorted(keys):
+        if runs and runs[-1][0] == count and runs[-1][2] == number - 1:
+            runs[-1][2] = number
+        else:
+            runs.append([count, number, number])
+    return [f"{c}:{a}" if a == b else f"{c}:{a}-{b}" for c, a, b in runs]
+
+
+def _is_of_cloud(place: str) -> bool:
+    return place.startswith(("cloud/", "before/records"))
+
+
+def _is_within(part: TruePart, window: Json) -> bool:
+    if "from_number" in window:
+        count, number = part.key
+        return count == 0 and window["from_number"] <= number <= window["to_number"]
+    if "from_utc_ns" in window:
+        return bool(window["from_utc_ns"] <= part.counted_ns <= window["to_utc_ns"])
+    return False
+
+
+def check(station: Path) -> Json:
+    """The figures of a station's folder."""
+    expect_file = station / "expect.json"
+    expect = json.loads(expect_file.read_text()) if expect_file.is_file() else {}
+    return Check(read_truth(station / "logs" / "plant.log"), read_kept(station), expect).result()
+
+
+def text_of(found: Json) -> str:
+    """The figures for people."""
+    lines = [
+        f"  {name.replace('_', ' '):<24} {value}"
+        for name, value in found.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+    ]
+    lines += [
+        f"  {item['why']}: {item['missed']} of {item['parts']} missed, {item['allowed']} allowed"
+        for item in found["recovery"]
+    ]
+    lines += [f"  unreadable: {file}" for file in found["unreadable_files"]]
+    lines += [f"  ! {problem}" for problem in found["problems"]]
+    lines += [f"    {what}: {', '.join(shown)}" for what, shown in found["examples"].items()]
+    lines.append("Every part is accounted for." if found["passed"] else "Something is wrong.")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--station", type=Path, required=True, help="the folder of a run")
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    given = parser.parse_args(arguments)
+    try:
+        found = check(given.station.resolve())
+    except OSError as error:
+        sys.stderr.write(f"No run can be read from {given.station}: {error}\n")
+        return 2
+    sys.stdout.write((json.dumps(found) if given.json else text_of(found)) + "\n")
+    return 0 if found["passed"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Three broken stations, each made from a copy of the sources: the checker must report each of them.
+
+A mutant is code at the end of a module of the copy, so that it outlives changes of the module's text.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.faults.damage import write_json
+from hil.faults.plan import FaultPlan, Step
+from hil.faults.scenarios import Run
+from hil.run.arguments import REPOSITORY
+
+COPIED = ("components", "shared")
+
+GATE = '''
+
+_sound_order_of = order_of
+
+
+def order_of(judged, **more):
+    """Broken: a defect is no hindrance."""
+    if judged.verdict == "defect":
+        judged = __import__("msgspec").structs.replace(judged, verdict="ok")
+    return _sound_order_of(judged, **more)
+'''
+
+LEDGER = '''
+
+_sound_commit, _held = Ledger.commit, []
+
+
+def _commit_late(self, verdicts):
+    """Broken: everyone hears of a verdict before it is on disk."""
+    if _held:
+        _sound_commit(self, _held[:])
+        _held.clear()
+    _held.extend(verdicts)
+    self.last = verdicts[-1].part
+
+
+Ledger.commit = _commit_late
+'''
+
+OUTBOX = '''
+
+_sound_oldest = Outbox.oldest
+
+
+def _oldest_once(self, after=0):
+    """Broken: a record leaves as soon as it is sent, whether the cloud has it or not."""
+    stored = _sound_oldest(self, after)
+    if stored is not None:
+        self.remove(stored)
+    return stored
+
+
+Outbox.oldest = _oldest_once
+'''
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken, by which code, and which figures of the checker must tell of it."""
+
+    name: str
+    module: str
+    needs: str  # the name in the module that the code replaces
+    code: str
+    plan: FaultPlan
+    reported_by: tuple[str, ...]
+
+
+def build_mutants(seed: int) -> tuple[Mutant, ...]:
+    """All three, each with the shortest run that shows it."""
+    return (
+        Mutant(
+            "gate: an ok goes out for a defect",
+            "components/equipment/gate.py",
+            "order_of",
+            GATE,
+            FaultPlan("mutant_gate", seed, 6.0, (), 10.0),
+            ("gate_passed_unjudged",),
+        ),
+        Mutant(
+            "ledger: a verdict is told before it is on disk",
+            "components/inference/ledger.py",
+            "Ledger",
+            LEDGER,
+            FaultPlan(
+                "mutant_ledger",
+                seed,
+                4.0,
+                (Step(4.0, "kill", "Inference"), Step(8.0, "kill", "Inference")),
+                12.0,
+            ),
+            ("verdict_differs", "gate_passed_unjudged", "lost", "duplicated"),
+        ),
+        Mutant(
+            "outbox: a record leaves before its receipt",
+            "components/publisher/outbox.py",
+            "Outbox",
+            OUTBOX,
+            FaultPlan("mutant_outbox", seed, 4.0, (Step(3.0, "swallow_sent", "", 4.0),), 10.0),
+            ("lost", "undelivered"),
+        ),
+    )
+
+
+def write_mutant(mutant: Mutant, target: Path) -> None:
+    """A copy of the sources with this mutant in it; the working tree stays as it is."""
+    shutil.rmtree(target, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        shutil.copytree(REPOSITORY / name, target / name, ignore=ignored)
+    with (target / mutant.module).open("a", encoding="utf-8") as module:
+        module.write(mutant.code)
+
+
+def run_mutants(folder: Path, pictures: Path, seed: int, say: Callable[[str], None]) -> int:
+    """Exit code 0 only if the checker reports each."""
+    reported = {}
+    for mutant in build_mutants(seed):
+        say(f"{mutant.name} ({mutant.module})")
+        source = folder / mutant.plan.name / "source"
+        write_mutant(mutant, source)
+        found = Run(mutant.plan, folder / mutant.plan.name / "station", pictures, say, source)
+        result = found.result()
+        figures = {name: result.get(name, 0) for name in mutant.reported_by}
+        reported[mutant.name] = {"reported": any(figures.values()), **figures}
+        for problem in result["problems"]:
+            say(f"    ! {problem}")
+        say("    reported" if any(figures.values()) else "    NOT REPORTED")
+    write_json(folder / "mutants.json", reported)
+    return 0 if all(entry["reported"] for entry in reported.values()) else 1

@@ -1,0 +1,275 @@
+"""Runs a plan on a station of its own, and lets the checker say what came of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hil.faults import disk
+from hil.faults.damage import damage, keep_copies, write_json
+from hil.faults.plan import (
+    OVERLOAD_BEGINS_S,
+    OVERLOAD_ENDS_S,
+    OVERLOAD_RATE_HZ,
+    PARTS_UNSEEN,
+    FaultPlan,
+    Step,
+)
+from hil.faults.station import FaultyStation
+from hil.run.arguments import REPOSITORY, RunArguments
+from hil.run.processes import StationFailed
+
+Json = dict[str, Any]
+Say = Callable[[str], None]
+CHECKER = Path(__file__).with_name("checker.py")
+SETTLE_TIMEOUT_S = 25.0
+RECOVERY_BEGINS_S, RECOVERY_ENDS_S = 0.5, 3.5
+MAX_MISSED_SHARE = 0.1  # of a recovery, beyond what the machine misses undisturbed
+WARM_UP_S = 2.0
+BREAKING_TIMEOUT_S = 25.0
+WORK = "nucleus/work/com.sightline."
+
+
+class Run:
+    """One scenario: start, faults, settle, check."""
+
+    def __init__(
+        self, plan: FaultPlan, folder: Path, pictures: Path, say: Say, source: Path = REPOSITORY
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._say = say
+        self._expect: dict[str, list[Any]] = {"recovery": [], "damaged_parts": []}
+        self._disks: dict[str, disk.SmallDisk] = {}
+        self._began_s = 0.0
+        self._began_utc_ns = 0
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._station = FaultyStation(self._arguments(source), pictures)
+        self._actions: dict[str, Callable[[Step], None]] = {
+            "kill": lambda step: self._station.kill(step.victim),
+            "kill_for": self._kill_for,
+            "stall": lambda step: self._station.stall(step.victim, step.seconds),
+            "stall_and_expect": self._stall_and_expect,
+            **dict.fromkeys(
+                ("refuse", "swallow_sent", "swallow_received", "stand_still"), self._disturb_wire
+            ),
+            "plc_restart": lambda step: self._station.restart_plc(1, step.seconds),
+            "plc_restart_kept": lambda step: self._station.restart_plc(0, step.seconds),
+            "plc_power": self._plc_power,
+            "fill_disk": self._fill_disk,
+            "damage": self._damage,
+            "break_capture": self._break_capture,
+        }
+
+    def result(self) -> Json:
+        """What came of it; a station that cannot be run at all has a problem, too."""
+        problem = ""
+        try:
+            self._mount()
+            self._station.start()
+            self._station.wait_until_ready(90.0)
+            self._inject()
+            self._settle()
+        except (StationFailed, OSError) as error:
+            problem = f"the scenario could not be run: {error}"
+        finally:
+            self._station.stop()
+            for small in self._disks.values():
+                small.close()
+        found = self._checked()
+        if problem:
+            found["problems"] = [problem, *found.get("problems", [])]
+            found["passed"] = False
+        write_json(self._folder / "result.json", found)
+        return {"seed": self._plan.seed, **found}
+
+    def _arguments(self, source: Path) -> RunArguments:
+        plant: tuple[str, ...] = ()
+        if self._plan.schedule:
+            schedule = self._folder / "schedule.json"
+            write_json(schedule, self._plan.schedule)
+            plant = ("--schedule", str(schedule))
+        return RunArguments(
+            parts=None,
+            rate_hz=self._plan.rate_hz,
+            images=None,
+            folder=self._folder,
+            pool=REPOSITORY / ".station" / "pool",
+            pool_parts=240,
+            station=f"faults-{os.getpid()}-{self._plan.name.replace('_', '-')}",
+            deployment=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
+            port=0,
+            source=source,
+            first_number=1,
+            plant=plant,
+        )
+
+    def _inject(self) -> None:
+        self._station.tell_plant("start")
+        self._began_s, self._began_utc_ns = time.monotonic(), time.time_ns()
+        for step in self._plan.steps:
+            self._wait_until(step.at_s)
+            self._say(f"    {step.at_s:5.1f} s  {step.action} {step.victim} {step.seconds or ''}")
+            self._actions[step.action](step)
+        self._wait_until(self._plan.seconds)
+        if self._plan.name == "overload":
+            self._expect_after_overload()
+        write_json(self._folder / "expect.json", self._expect)
+
+    def _wait_until(self, at_s: float) -> None:
+        time.sleep(max(0.0, self._began_s + at_s - time.monotonic()))
+
+    def _settle(self) -> None:
+        self._station.tell_plant("stop")
+        time.sleep(2.6)  # the last part's way to the gate, and the record's wait for it
+        deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            found = self._checked()
+            if not found.get("lost", 1) and not found.get("undelivered", 1):
+                return
+            time.sleep(0.5)
+
+    def _checked(self) -> Json:
+        finished = subprocess.run(
+            [sys.executable, "-I", str(CHECKER), "--json", "--station", str(self._folder)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        try:
+            found: Json = json.loads(finished.stdout)
+        except ValueError:
+            told = finished.stderr.strip().splitlines()
+            return {"problems": [f"the checker ended: {told[-1:]}"], "passed": False}
+        return found
+
+    def _kill_for(self, step: Step) -> None:
+        self._station.kill_process(step.victim)
+        time.sleep(step.seconds)
+        self._station.revive(step.victim)
+
+    def _stall_and_expect(self, step: Step) -> None:
+        self._station.stall(step.victim, step.seconds)
+        self._expect_recovery(f"after {step.victim} stood for {step.seconds:g} s")
+
+    def _expect_recovery(self, why: str) -> None:
+        now_ns = time.time_ns()
+        self._expect["recovery"].append(
+            {
+                "why": why,
+                "from_utc_ns": now_ns + round(RECOVERY_BEGINS_S * 1e9),
+                "to_utc_ns": now_ns + round(RECOVERY_ENDS_S * 1e9),
+                "max_missed_share": MAX_MISSED_SHARE,
+                "min_allowed": 1,
+                "baseline": {
+                    "from_utc_ns": self._began_utc_ns + round(WARM_UP_S * 1e9),
+                    "to_utc_ns": self._began_utc_ns + round(self._plan.steps[0].at_s * 1e9),
+                },
+            }
+        )
+
+    def _expect_after_overload(self) -> None:
+        before = sum(at_s < OVERLOAD_ENDS_S + RECOVERY_BEGINS_S for at_s in self._plan.schedule)
+        usual = round(OVERLOAD_RATE_HZ * OVERLOAD_BEGINS_S)
+        self._expect["recovery"].append(
+            {
+                "why": "after three times the rate for 20 s",
+                "from_number": before + 1,
+                "to_number": before + round(OVERLOAD_RATE_HZ * 9),
+                "max_missed_share": MAX_MISSED_SHARE,
+                "min_allowed": 1,
+                "baseline": {
+                    "from_number": round(OVERLOAD_RATE_HZ * WARM_UP_S),
+                    "to_number": usual,
+                },
+            }
+        )
+
+    def _disturb_wire(self, step: Step) -> None:
+        wire = self._station.wire()
+        wire.set_state(step.action)  # type: ignore[arg-type]
+        time.sleep(step.seconds)
+        wire.set_state("open")
+
+    def _plc_power(self, step: Step) -> None:
+        self._station.tell_plant("fault", kind="power_cycle", seconds=step.seconds, first_number=1)
+        time.sleep(step.seconds)
+
+    def _mount(self) -> None:
+        for step in self._plan.steps:
+            if step.action == "fill_disk" and step.victim not in self._disks:
+                place = "cloud" if step.victim == "cloud" else WORK + step.victim
+                self._disks[step.victim] = disk.SmallDisk(self._folder / place)
+
+    def _fill_disk(self, step: Step) -> None:
+        small = self._disks[step.victim]
+        small.fill()
+        time.sleep(step.seconds / 2)
+        small.fill()
+        if step.victim == "cloud":
+            self._station.kill_process("cloud")
+        else:
+            self._station.kill(step.victim)
+        time.sleep(step.seconds / 2)
+        small.clear()
+        if step.victim == "cloud":
+            self._station.revive("cloud")
+
+    def _damage(self, step: Step) -> None:
+        """Drained before, unless one verdict is damaged; parts are counted while the power is away."""
+        places = step.victim.split(" and ")
+        if not places[0].startswith("row"):
+            self._station.tell_plant("stop")
+            time.sleep(2.6)
+            self._wait_for_delivery()
+            self._station.tell_plant("start")
+        self._station.cut_power()
+        if any("cloud/" in place for place in places):
+            self._station.kill_process("cloud")
+        keep_copies(self._folder, len(list(self._folder.glob("before/*"))))
+        for place in places:
+            self._expect["damaged_parts"] += damage(self._folder, place)
+        if any("cloud/" in place for place in places):
+            self._station.revive("cloud")
+        time.sleep(0.5)
+        self._station.start_nucleus()
+
+    def _wait_for_delivery(self) -> None:
+        deadline_s = time.monotonic() + 3.0
+        while time.monotonic() < deadline_s:
+            found = self._checked()
+            if not found.get("lost", 1) and not found.get("undelivered", 1):
+                return
+            time.sleep(0.2)
+
+    def _break_capture(self, step: Step) -> None:
+        """Killed as often as it runs again, until it is broken; then many parts, then a new nucleus."""
+        station = self._station
+        deadline_s = time.monotonic() + BREAKING_TIMEOUT_S
+        while station.state_of(step.victim) != "BROKEN" and time.monotonic() < deadline_s:
+            if station.state_of(step.victim) == "RUNNING":
+                station.kill(step.victim)
+            time.sleep(0.3)
+        before = station.parts_counted()
+        self._say(f"    {step.victim} is {station.state_of(step.victim)} after part {before}")
+        station.wait_for(
+            "the parts", lambda: station.parts_counted() >= before + PARTS_UNSEEN, 90.0
+        )
+        self._say(f"    {station.parts_counted() - before} parts later the nucleus starts anew")
+        station.restart_nucleus()
+        time.sleep(8.0)
+
+
+def shortened(plan: FaultPlan, steps: int, tail_s: float) -> FaultPlan:
+    """The plan's first faults only."""
+    kept = plan.steps[:steps]
+    last = kept[-1]
+    return replace(plan, steps=kept, seconds=last.at_s + last.seconds + tail_s)

@@ -1,0 +1,181 @@
+"""The station under fault: the processes of `make run`, and hands that reach for each of them."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hil.faults.proxy import BrokerProxy
+from hil.run.arguments import RunArguments
+from hil.run.processes import StationFailed, wait_for_file
+from hil.run.station import OneMachine
+
+Json = dict[str, Any]
+PREFIX = "com.sightline."
+PROCESSES = ("broker", "cloud", "plant", "nucleus")
+READY_TIMEOUT_S = 90.0
+POLL_S = 0.05
+
+
+class FaultyStation(OneMachine):
+    """A whole station whose nucleus reaches the broker by a wire that can be cut."""
+
+    def __init__(self, arguments: RunArguments, pictures: Path) -> None:
+        super().__init__(arguments, pictures)
+        self._up_timeout_s = arguments.up_timeout_s
+        self._proxy: BrokerProxy | None = None
+        self._paused: list[int] = []
+
+    def broker_of_nucleus(self) -> str:
+        """The wire's end."""
+        return self.wire().address
+
+    def wire(self) -> BrokerProxy:
+        """What stands between the nucleus and the broker."""
+        if self._proxy is None:
+            host, _, port = self.broker.rpartition(":")
+            self._proxy = BrokerProxy(host, int(port))
+            self._proxy.start()
+        return self._proxy
+
+    def stop(self) -> None:
+        """Let all go on that stands, and end everything."""
+        for group in self._paused:
+            _signal_group(group, signal.SIGCONT)
+        super().stop()
+        if self._proxy is not None:
+            self._proxy.close()
+
+    def kill(self, victim: str) -> None:
+        """`kill -9`; broker, cloud and nucleus are started again, as their host would."""
+        if victim in PROCESSES:
+            self.kill_process(victim)
+            self.revive(victim)
+        else:
+            _signal_group(self._group(victim), signal.SIGKILL)
+
+    def revive(self, victim: str) -> None:
+        """Start a process again, where it was."""
+        if victim == "broker":
+            self._revive_broker()
+        elif victim == "cloud":
+            self.start_cloud()
+        else:
+            self.start_nucleus()
+
+    def _revive_broker(self) -> None:
+        """The port may be held by connections of the dead one for a moment."""
+        port = int(self.broker.rpartition(":")[2])
+        address_file = self.folder / "broker.address"
+        for _ in range(20):
+            address_file.unlink(missing_ok=True)
+            broker = self.start_broker(port)
+            with contextlib.suppress(StationFailed):
+                wait_for_file(address_file, broker, self._up_timeout_s)
+                return
+            self.kill_process("broker")
+            time.sleep(POLL_S * 10)
+        raise StationFailed(f"the broker does not come back on port {port}")
+
+    def stall(self, victim: str, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after so long."""
+        group = self.process_id(victim) if victim in PROCESSES else self._group(victim)
+        self._paused.append(group)
+        _signal_group(group, signal.SIGSTOP)
+        time.sleep(seconds)
+        _signal_group(group, signal.SIGCONT)
+        self._paused.remove(group)
+
+    def cut_power(self) -> None:
+        """Nucleus and components end at once."""
+        components = [int(c["pid"]) for c in self._components().values() if c.get("pid")]
+        self.kill_process("nucleus")
+        for group in components:
+            _signal_group(group, signal.SIGKILL)
+        self.wait_for("the components' end", lambda: not any(map(_lives, components)), 10.0)
+
+    def restart_plc(self, first_number: int, away_s: float) -> None:
+        """`kill -9` of the plant between two counts; it comes back on its port, and the belt runs."""
+        port = int(self.plant_status()["endpoint"].rstrip("/").rpartition(":")[2])
+        self._wait_for_a_count()
+        time.sleep(0.6 / self._arguments.rate_hz)
+        self.kill_process("plant")
+        self.note("plc_killed")
+        time.sleep(away_s)
+        plant = self.start_plant(first_number or self.last_counted() + 1, port)
+        wait_for_file(self.folder / "plant.json", plant, self._up_timeout_s)
+        self.tell_plant("start")
+
+    def note(self, event: str) -> None:
+        """Write into the plant's log what its process cannot."""
+        with (self.folder / "logs" / "plant.log").open("a") as log:
+            log.write("\n" + json.dumps({"event": event, "utc_ns": time.time_ns()}) + "\n")
+
+    def last_counted(self) -> int:
+        """The last number in the plant's log, which is there when the plant is not."""
+        return self._counted()[1]
+
+    def parts_counted(self) -> int:
+        """How many parts the plant's log has."""
+        return self._counted()[0]
+
+    def state_of(self, component: str) -> str:
+        """What the nucleus says of a component."""
+        return str(self._components().get(PREFIX + component, {}).get("state", ""))
+
+    def wait_for(self, what: str, holds: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until it holds; StationFailed if it never does."""
+        deadline_s = time.monotonic() + timeout_s
+        while not holds():
+            if time.monotonic() > deadline_s:
+                raise StationFailed(f"waited {timeout_s:.0f} s in vain: {what}")
+            time.sleep(POLL_S)
+
+    def _wait_for_a_count(self) -> None:
+        before = self.parts_counted()
+        with contextlib.suppress(StationFailed):
+            self.wait_for("a part", lambda: self.parts_counted() > before, 3.0)
+
+    def _counted(self) -> tuple[int, int]:
+        found, last = 0, 0
+        log = self.folder / "logs" / "plant.log"
+        for line in log.read_text(errors="replace").splitlines():
+            if '"part_counted"' in line:
+                with contextlib.suppress(ValueError):
+                    found, last = found + 1, int(json.loads(line)["number"])
+        return found, last
+
+    def _components(self) -> Json:
+        with contextlib.suppress(OSError, ValueError):
+            components: Json = self.nucleus_status()["components"]
+            return components
+        return {}
+
+    def _group(self, component: str) -> int:
+        """The component's process group; 0 if it does not run, or the number is another's by now."""
+        told = self._components().get(PREFIX + component, {})
+        group = int(told.get("pid") or 0)
+        return group if group and _is_within(group, self.folder) else 0
+
+
+def _is_within(process: int, folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cwd").readlink().is_relative_to(folder)
+    return False
+
+
+def _lives(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z"
+    return False
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if group > 1:
+            os.killpg(group, number)
