@@ -1,5 +1,6 @@
 """Damages files as a dying disk does, after a copy was kept for whoever wants to know what they said."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -51,7 +52,9 @@ def damage(station: Path, place: str) -> list[tuple[int, int]]:
     path = station / PLACES[name]
     path.parent.mkdir(parents=True, exist_ok=True)
     if how == "row":
-        return _damage_last_row(path)
+        with contextlib.suppress(sqlite3.Error):  # there is no whole ledger since an earlier damage
+            return _damage_last_row(path)
+        return []
     _forget_log(path)
     if how == "emptied":
         path.write_bytes(b"")
@@ -71,7 +74,7 @@ def _damage_last_row(path: Path) -> list[tuple[int, int]]:
         if row is None:
             return []
         connection.execute(
-            "UPDATE verdicts SET settled = 0, message = x'fffe7b00c328'"
+            "UPDATE verdicts SET settled = 0, message = x'c328007bfffe'"
             " WHERE (epoch, part_number) = (?, ?)",
             row,
         )

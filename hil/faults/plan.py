@@ -176,15 +176,15 @@ OVERLOAD_BEGINS_S, OVERLOAD_ENDS_S, OVERLOAD_OVER_S = 8.0, 28.0, 38.0
 
 
 def _overload(_chance: random.Random, seed: int, rounds: int) -> FaultPlan:
-    times: list[float] = []
-    at_s = 0.0
-    for number in range(rounds):
-        begin_s = number * OVERLOAD_OVER_S
-        while at_s < begin_s + OVERLOAD_OVER_S - 0.01:
-            times.append(round(at_s, 4))
-            within = OVERLOAD_BEGINS_S <= at_s - begin_s < OVERLOAD_ENDS_S
-            at_s += 1 / (OVERLOAD_RATE_HZ * (3 if within else 1))
-    return FaultPlan("overload", seed, OVERLOAD_RATE_HZ, (), round(at_s, 2), tuple(times))
+    step_s = 1 / (3 * OVERLOAD_RATE_HZ)
+    times = [
+        round(number * OVERLOAD_OVER_S + tick * step_s, 4)
+        for number in range(rounds)
+        for tick in range(round(OVERLOAD_OVER_S / step_s))
+        if tick % 3 == 0 or OVERLOAD_BEGINS_S <= tick * step_s < OVERLOAD_ENDS_S
+    ]
+    seconds = rounds * OVERLOAD_OVER_S
+    return FaultPlan("overload", seed, OVERLOAD_RATE_HZ, (), seconds, tuple(times))
 
 
 def _capture_broken(chance: random.Random, seed: int, _rounds: int) -> FaultPlan:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hil.faults.proxy import BrokerProxy
 from hil.run.arguments import RunArguments
@@ -49,6 +50,15 @@ class FaultyStation(OneMachine):
         super().stop()
         if self._proxy is not None:
             self._proxy.close()
+        self._end_what_is_left()
+
+    def _end_what_is_left(self) -> None:
+        """A component whose nucleus was killed may not have left yet; its folder tells that it is ours."""
+        ours = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        left = [process for process in ours if _is_within(process, self.folder)]
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     def kill(self, victim: str) -> None:
         """`kill -9`; broker, cloud and nucleus are started again, as their host would."""
@@ -100,7 +110,7 @@ class FaultyStation(OneMachine):
 
     def restart_plc(self, first_number: int, away_s: float) -> None:
         """`kill -9` of the plant between two counts; it comes back on its port, and the belt runs."""
-        port = int(self.plant_status()["endpoint"].rstrip("/").rpartition(":")[2])
+        port = urlsplit(str(self.plant_status()["endpoint"])).port or 0
         self._wait_for_a_count()
         time.sleep(0.6 / self._arguments.rate_hz)
         self.kill_process("plant")
