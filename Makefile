@@ -13,7 +13,7 @@ RATE   ?= 2
 NUCLEUS ?= classic
 
 .DEFAULT_GOAL := help
-.PHONY: help run belt status test bench check format environment training-environment tensorrt rig hil lock clean clean-station stage release-test
+.PHONY: help run belt status test faults bench check format environment training-environment tensorrt rig hil lock clean clean-station stage release-test
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ status: $(READY)  ## how the station on this machine fares
 
 test: $(READY)  ## the whole suite; needs no GPU, camera, account or network; NUCLEUS=lite runs all stations so
 	SIGHTLINE_NUCLEUS=$(NUCLEUS) $(BIN)/python -m pytest tests -n 2 -p no:benchmark
+
+faults: $(READY)  ## whole stations under faults from the outside, .station/faults.json: SEED=3, SCENARIOS=kills,stalls, MINUTES=30; MUTANTS=1 shows that broken code is reported
+	@exec $(BIN)/python -m hil.faults $(if $(SEED),--seed $(SEED)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(MUTANTS),--mutants)
 
 bench: $(READY)  ## the benchmarks: a table, and .station/bench.json
 	@mkdir -p .station
@@ -98,7 +101,7 @@ lock:  ## renew the locks (needs uv)
 	    --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/components/cameras_driver.txt
 
 clean-station:  ## forget the parts, records and pictures of earlier runs; the rendered bottles stay
-	rm -rf .station/nucleus .station/cloud .station/station .station/evidence .station/logs .station/*.json .station/*.address
+	rm -rf .station/nucleus .station/faults .station/cloud .station/station .station/evidence .station/logs .station/*.json .station/*.address
 
 clean:  ## remove what runs left behind, the rendered pictures too
 	rm -rf .station build greengrass-build

@@ -26,6 +26,13 @@ from typing import Any
 MAX_EXAMPLES = 12
 DEATH_NS = 100_000_000  # a part counted so shortly before its PLC died could be told to nobody
 SECOND_NS = 1_000_000_000
+ASIDE = (
+    "refus",
+    "dead",
+    "conflict",
+    "unreadable",
+    "aside",
+)  # in names of tables that keep what is amiss
 Json = dict[str, Any]
 Key = tuple[int, int]  # which count of the PLC's, and the number within it
 
@@ -94,18 +101,22 @@ class Kept:
     corrections: dict[str, str] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    set_aside: list[str] = field(default_factory=list)
 
 
 def read_truth(log: Path) -> list[Count]:
     """The counts in the plant's log, in order; a number that is not higher begins a new one."""
     counts = [Count()]
-    last_number = 0
+    last_number, power_lost_after = 0, 0
     for event in _events(log):
         kind = event.get("event")
         if kind == "part_counted":
             number = int(event["number"])
             if counts[-1].parts and number <= last_number:
+                for after in filter(lambda n: 0 < power_lost_after < n, counts[-1].parts):
+                    counts[-1].parts[after].at_death = True
                 counts.append(Count())
+                power_lost_after = 0
             key = (len(counts) - 1, number)
             counts[-1].parts[number] = TruePart(key, int(event["counted_utc_ns"]))
             last_number = number
@@ -115,8 +126,9 @@ def read_truth(log: Path) -> list[Count]:
                 if part is not None and not part.action:
                     part.action = str(event["action"])
                     break
-        elif kind == "plc_killed":
+        elif kind in ("plc_killed", "plc_power_lost"):
             counts[-1].killed = True
+            power_lost_after = last_number if kind == "plc_power_lost" else 0
             for part in counts[-1].parts.values():
                 part.at_death |= 0 <= int(event["utc_ns"]) - part.counted_ns < DEATH_NS
     return [count for count in counts if count.parts]
@@ -179,6 +191,8 @@ def _take_row(row: Json, place: str, kept: Kept) -> None:
             kept.corrections[str(body["recordId"])] = str(body["gate"])
         elif "gapId" in body:
             kept.gaps.append(_gap_of(body, place))
+        elif "recordId" in body and any(word in place.rpartition(":")[2] for word in ASIDE):
+            kept.set_aside.append(f"{body['recordId']} in {place}")
         elif "recordId" in body and "partNumber" in body:
             kept.records.append(_record_of(body, row, place))
         elif "part" in body and "verdict" in body and "judged_utc_ns" in body:
@@ -341,6 +355,7 @@ class Check:
             "undelivered": self._undelivered(),
             "gate_wrong": self._gate_wrong(),
             "verdict_differs": self._verdict_differs(),
+            "set_aside": len(self._kept.set_aside),
             "unconfirmed": sum(self._of(p).gate == "unconfirmed" for p in self.parts),
             "never_counted": self._phantoms,
             "passed_by_gate": sum(p.action == "passed" for p in self.parts),
@@ -350,6 +365,8 @@ class Check:
             "recovery": [self._recovery(window) for window in self._expect.get("recovery", [])],
             "unreadable_files": self._kept.unreadable,
         }
+        for text in self._kept.set_aside:
+            self._example("set aside", text)
         for name, words in WRONG_IF_ANY.items():
             if found[name]:
                 self.problems.append(f"{found[name]} {words}")
@@ -495,6 +512,7 @@ WRONG_IF_ANY = {
     "undelivered": "parts have a record that did not reach the cloud",
     "gate_wrong": "records contradict the gate",
     "verdict_differs": "records have another verdict than the ledger",
+    "set_aside": "records were refused or set aside",
     "never_counted": "records are of parts that the plant never counted",
 }
 

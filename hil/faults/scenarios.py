@@ -62,7 +62,7 @@ class Run:
             ),
             "plc_restart": lambda step: self._station.restart_plc(1, step.seconds),
             "plc_restart_kept": lambda step: self._station.restart_plc(0, step.seconds),
-            "plc_power": self._plc_power,
+            "plc_power": lambda step: self._station.cut_power_of_plc(step.seconds),
             "fill_disk": self._fill_disk,
             "damage": self._damage,
             "break_capture": self._break_capture,
@@ -198,10 +198,6 @@ class Run:
         wire.set_state(step.action)  # type: ignore[arg-type]
         time.sleep(step.seconds)
         wire.set_state("open")
-
-    def _plc_power(self, step: Step) -> None:
-        self._station.tell_plant("fault", kind="power_cycle", seconds=step.seconds, first_number=1)
-        time.sleep(step.seconds)
 
     def _mount(self) -> None:
         for step in self._plan.steps:

@@ -56,7 +56,7 @@ class FaultyStation(OneMachine):
         """A component whose nucleus was killed may not have left yet; its folder tells that it is ours."""
         ours = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         left = [process for process in ours if _is_within(process, self.folder)]
-        for process in left:
+        for process in filter(_was_started_by_a_station, left):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
@@ -111,14 +111,20 @@ class FaultyStation(OneMachine):
     def restart_plc(self, first_number: int, away_s: float) -> None:
         """`kill -9` of the plant between two counts; it comes back on its port, and the belt runs."""
         port = urlsplit(str(self.plant_status()["endpoint"])).port or 0
-        self._wait_for_a_count()
-        time.sleep(0.6 / self._arguments.rate_hz)
+        self._wait_between_counts()
         self.kill_process("plant")
         self.note("plc_killed")
         time.sleep(away_s)
         plant = self.start_plant(first_number or self.last_counted() + 1, port)
         wait_for_file(self.folder / "plant.json", plant, self._up_timeout_s)
         self.tell_plant("start")
+
+    def cut_power_of_plc(self, away_s: float) -> None:
+        """It loses connections, counter and parts under way; the belt runs on."""
+        self._wait_between_counts()
+        self.note("plc_power_lost")
+        self.tell_plant("fault", kind="power_cycle", seconds=away_s, first_number=1)
+        time.sleep(away_s)
 
     def note(self, event: str) -> None:
         """Write into the plant's log what its process cannot."""
@@ -145,10 +151,11 @@ class FaultyStation(OneMachine):
                 raise StationFailed(f"waited {timeout_s:.0f} s in vain: {what}")
             time.sleep(POLL_S)
 
-    def _wait_for_a_count(self) -> None:
+    def _wait_between_counts(self) -> None:
         before = self.parts_counted()
         with contextlib.suppress(StationFailed):
             self.wait_for("a part", lambda: self.parts_counted() > before, 3.0)
+        time.sleep(0.6 / self._arguments.rate_hz)
 
     def _counted(self) -> tuple[int, int]:
         found, last = 0, 0
@@ -175,6 +182,13 @@ class FaultyStation(OneMachine):
 def _is_within(process: int, folder: Path) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process}/cwd").readlink().is_relative_to(folder)
+    return False
+
+
+def _was_started_by_a_station(process: int) -> bool:
+    """Somebody's shell may stand in the folder, too."""
+    with contextlib.suppress(OSError):
+        return b"SIGHTLINE_PYTHON=" in Path(f"/proc/{process}/environ").read_bytes()
     return False
 
 

@@ -1,6 +1,7 @@
 """The checker sees each thing that can be wrong with a part, and shares no code with what it checks."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,17 @@ def test_a_record_that_did_not_reach_the_cloud_is_told(station: StationFolder) -
     assert (found["lost"], found["undelivered"], found["passed"]) == (0, 1, False)
 
 
+def test_a_record_that_the_cloud_refused_is_no_record_of_its_part(station: StationFolder) -> None:
+    station.count(6, 6)
+    station.act(6, "passed")
+    station.judge(6)
+    station._sql("cloud", "CREATE TABLE refused (payload BLOB)")
+    body = {"recordId": "x", "epoch": EPOCH, "partNumber": 6, "verdict": "ok", "gate": "passed"}
+    station._sql("cloud", "INSERT INTO refused VALUES (?)", json.dumps(body).encode())
+    found = station.check()
+    assert (found["lost"], found["set_aside"]) == (1, 1)
+
+
 def test_a_gap_record_counts_for_each_of_its_numbers(station: StationFolder) -> None:
     for number in range(6, 2006):
         station.write_event(
@@ -207,6 +219,16 @@ def test_what_a_plc_counted_as_it_died_could_be_told_to_nobody(station: StationF
     station.count(6, 6)
     station.write_event(event="plc_killed", utc_ns=BEGAN_NS + 6 * SECOND_NS + 50_000_000)
     station.record(7, "missed", "unconfirmed")
+    assert station.check()["passed"]
+
+
+def test_what_a_plc_without_power_counted_before_it_forgot_could_be_told_to_nobody(
+    station: StationFolder,
+) -> None:
+    station.write_event(event="plc_power_lost", utc_ns=BEGAN_NS + 5 * SECOND_NS + 500_000_000)
+    station.count(6, 6)
+    assert station.check()["lost"] == 1
+    station.whole(1, at_s=8, epoch=EPOCH + 7)
     assert station.check()["passed"]
 
 
