@@ -358,6 +358,7 @@ class Check:
             "set_aside": len(self._kept.set_aside),
             "unconfirmed": sum(self._of(p).gate == "unconfirmed" for p in self.parts),
             "never_counted": self._phantoms,
+            "verdict_lag_s": round(self._verdict_lag_s(), 2),
             "passed_by_gate": sum(p.action == "passed" for p in self.parts),
             "corrections": len(self._kept.corrections),
             "gap_records": len({gap.gap_id for gap in self._kept.gaps}),
@@ -480,6 +481,14 @@ class Check:
     def _differs(self, account: Accounts) -> bool:
         judged = {verdict for verdicts in account.verdicts.values() for verdict in verdicts}
         return bool(judged and account.record_verdict) and account.record_verdict not in judged
+
+    def _verdict_lag_s(self) -> float:
+        """How long before the last part the last one was counted that has a verdict."""
+        if not self.parts:
+            return 0.0
+        counted_ns = [part.counted_ns for part in self.parts]
+        with_verdict = [part.counted_ns for part in self.parts if self._of(part).verdicts]
+        return (max(counted_ns) - max(with_verdict, default=min(counted_ns))) / 1e9
 
     def _recovery(self, window: Json) -> Json:
         """How many parts of a window were missed, and how many may be."""

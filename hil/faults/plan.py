@@ -126,7 +126,7 @@ def _plc_restart(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
         chance.shuffle(faults)
         for action, seconds in faults:
             steps.append(Step(round(at_s, 2), action, "plant", seconds))
-            at_s += seconds + chance.uniform(5.0, 8.0)
+            at_s += seconds + chance.uniform(6.5, 8.5)
     return FaultPlan("plc_restart", seed, 4.0, tuple(steps), round(at_s, 2))
 
 

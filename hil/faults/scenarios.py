@@ -32,6 +32,7 @@ SETTLE_TIMEOUT_S = 25.0
 RECOVERY_BEGINS_S, RECOVERY_ENDS_S = 0.5, 3.5
 MAX_MISSED_SHARE = 0.1  # of a recovery, beyond what the machine misses undisturbed
 WARM_UP_S = 2.0
+FOLLOWING_S, FOLLOWING_TIMEOUT_S = 2.5, 8.0
 BREAKING_TIMEOUT_S = 25.0
 WORK = "nucleus/work/com.sightline."
 
@@ -46,6 +47,7 @@ class Run:
         self._folder = folder
         self._say = say
         self._expect: dict[str, list[Any]] = {"recovery": [], "damaged_parts": []}
+        self._problems: list[str] = []
         self._disks: dict[str, disk.SmallDisk] = {}
         self._began_s = 0.0
         self._began_utc_ns = 0
@@ -60,9 +62,7 @@ class Run:
             **dict.fromkeys(
                 ("refuse", "swallow_sent", "swallow_received", "stand_still"), self._disturb_wire
             ),
-            "plc_restart": lambda step: self._station.restart_plc(1, step.seconds),
-            "plc_restart_kept": lambda step: self._station.restart_plc(0, step.seconds),
-            "plc_power": lambda step: self._station.cut_power_of_plc(step.seconds),
+            **dict.fromkeys(("plc_restart", "plc_restart_kept", "plc_power"), self._disturb_plc),
             "fill_disk": self._fill_disk,
             "damage": self._damage,
             "break_capture": self._break_capture,
@@ -70,7 +70,6 @@ class Run:
 
     def result(self) -> Json:
         """What came of it; a station that cannot be run at all has a problem, too."""
-        problem = ""
         try:
             self._mount()
             self._station.start()
@@ -78,14 +77,14 @@ class Run:
             self._inject()
             self._settle()
         except (StationFailed, OSError) as error:
-            problem = f"the scenario could not be run: {error}"
+            self._problems.append(f"the scenario could not be run: {error}")
         finally:
             self._station.stop()
             for small in self._disks.values():
                 small.close()
         found = self._checked()
-        if problem:
-            found["problems"] = [problem, *found.get("problems", [])]
+        if self._problems:
+            found["problems"] = [*self._problems, *found.get("problems", [])]
             found["passed"] = False
         write_json(self._folder / "result.json", found)
         return {"seed": self._plan.seed, **found}
@@ -199,6 +198,20 @@ class Run:
         time.sleep(step.seconds)
         wire.set_state("open")
 
+    def _disturb_plc(self, step: Step) -> None:
+        """Once the station follows its count: what a PLC counts between two deaths that nobody saw it
+        alive between is known to nobody.
+        """
+        deadline_s = time.monotonic() + FOLLOWING_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            if self._checked().get("verdict_lag_s", 0.0) < FOLLOWING_S:
+                break
+            time.sleep(0.2)
+        if step.action == "plc_power":
+            self._station.cut_power_of_plc(step.seconds)
+        else:
+            self._station.restart_plc(1 if step.action == "plc_restart" else 0, step.seconds)
+
     def _mount(self) -> None:
         for step in self._plan.steps:
             if step.action == "fill_disk" and step.victim not in self._disks:
@@ -234,7 +247,10 @@ class Run:
         for place in places:
             self._expect["damaged_parts"] += damage(self._folder, place)
         if any("cloud/" in place for place in places):
-            self._station.revive("cloud")
+            try:
+                self._station.revive("cloud")
+            except StationFailed as error:
+                self._problems.append(str(error).splitlines()[0])
         time.sleep(0.5)
         self._station.start_nucleus()
 
