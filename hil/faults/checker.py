@@ -102,6 +102,8 @@ class Kept:
     verdicts: list[Verdict] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
+    sent: dict[str, list[Json]] = field(default_factory=dict)  # by recordId, those unlike another
+    sent_times: int = 0
 
 
 def read_truth(log: Path) -> list[Count]:
@@ -153,6 +155,12 @@ def read_kept(station: Path) -> Kept:
             _read_database(path, path.relative_to(station).as_posix(), kept)
         except sqlite3.Error as error:
             kept.unreadable.append(f"{path.relative_to(station)}: {error}")
+    if (wire := station / "wire.jsonl").is_file():
+        for record in _events(wire):
+            kept.sent_times += 1
+            known = kept.sent.setdefault(str(record.get("recordId")), [])
+            if record not in known:
+                known.append(record)
     return kept
 
 
@@ -355,6 +363,8 @@ class Check:
             "undelivered": self._undelivered(),
             "gate_wrong": self._gate_wrong(),
             "verdict_differs": self._verdict_differs(),
+            "changed_on_the_wire": self._changed_on_the_wire(),
+            "sent_again": self._kept.sent_times - len(self._kept.sent),
             "set_aside": len(self._kept.set_aside),
             "unconfirmed": sum(self._of(p).gate == "unconfirmed" for p in self.parts),
             "never_counted": self._phantoms,
@@ -482,6 +492,13 @@ class Check:
         judged = {verdict for verdicts in account.verdicts.values() for verdict in verdicts}
         return bool(judged and account.record_verdict) and account.record_verdict not in judged
 
+    def _changed_on_the_wire(self) -> int:
+        changed = {name: sent for name, sent in self._kept.sent.items() if len(sent) > 1}
+        for name, sent in changed.items():
+            fields = sorted(key for key in sent[0] if sent[0][key] != sent[-1].get(key))
+            self._example("sent with other content", f"{name} ({', '.join(fields)})")
+        return len(changed)
+
     def _verdict_lag_s(self) -> float:
         """How long before the last part the last one was counted that has a verdict."""
         if not self.parts:
@@ -521,6 +538,7 @@ WRONG_IF_ANY = {
     "undelivered": "parts have a record that did not reach the cloud",
     "gate_wrong": "records contradict the gate",
     "verdict_differs": "records have another verdict than the ledger",
+    "changed_on_the_wire": "records were sent again with other content",
     "set_aside": "records were refused or set aside",
     "never_counted": "records are of parts that the plant never counted",
 }

@@ -103,7 +103,7 @@ def build_mutants(seed: int) -> tuple[Mutant, ...]:
             "components/publisher/outbox.py",
             "Outbox",
             OUTBOX,
-            FaultPlan("mutant_outbox", seed, 4.0, (Step(3.0, "swallow_sent", "", 4.0),), 10.0),
+            FaultPlan("mutant_outbox", seed, 4.0, (Step(3.0, "lose_spool", "nucleus", 5.0),), 12.0),
             ("lost", "undelivered"),
         ),
     )

@@ -10,9 +10,11 @@ Action = Literal[
     "kill_for",  # the same, and it stays away for some seconds
     "stall",  # SIGSTOP, and SIGCONT after some seconds
     "stall_and_expect",  # the same, and parts are judged again soon after
+    "outlive_nucleus",  # a component stands while its nucleus is killed and replaced
     "refuse",  # the nucleus's connection to the broker closes, and none is let through
     "swallow_sent",  # what the nucleus sends is lost, with the connection open
     "swallow_received",  # what the broker answers is lost
+    "lose_spool",  # what the nucleus sends is lost, and then the nucleus, with what it would send again
     "stand_still",  # nothing moves in either direction
     "plc_restart",  # kill -9 of the PLC; it counts from 1 again
     "plc_restart_kept",  # the same, and its counter goes on
@@ -92,6 +94,8 @@ def _stalls(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
             seconds = round(chance.uniform(0.3, 2.5), 2)
             steps.append(Step(round(at_s, 2), "stall", victim, seconds))
             at_s += seconds + chance.uniform(1.5, 2.5)
+        steps.append(Step(round(at_s, 2), "outlive_nucleus", "Publisher", 4.0))
+        at_s += 8.0
     return FaultPlan("stalls", seed, 10.0, tuple(steps), round(at_s + 2.0, 2))
 
 
@@ -105,6 +109,7 @@ def _broker(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
             ("swallow_sent", "", 5.0),
             ("swallow_received", "", 5.0),
             ("stand_still", "", 6.0),
+            ("lose_spool", "nucleus", 4.0),
         ]
         chance.shuffle(faults)
         for action, victim, seconds in faults:

@@ -1,22 +1,63 @@
 """A wire between the nucleus and the broker that can be cut, be deaf or stand still."""
 
 import contextlib
+import json
 import select
 import socket
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 State = Literal["open", "refuse", "swallow_sent", "swallow_received", "stand_still"]
 POLL_S = 0.05
 MAX_CHUNK_BYTES = 65536
+PUBLISH = 3  # the type of an MQTT packet that carries a message
+
+
+class PacketReader:
+    """Finds the messages in what a client sends."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, content: bytes) -> Iterator[bytes]:
+        """The JSON of each message that is complete by now."""
+        self._rest += content
+        while (packet := self._next_packet()) is not None:
+            kind, body = packet
+            if kind == PUBLISH and len(body) > 2:
+                message = body[2 + int.from_bytes(body[:2], "big") :]
+                begins = min((at for at in map(message.find, (b"{", b"[")) if at >= 0), default=-1)
+                if begins >= 0:  # before it are the packet's number and, in MQTT 5, its properties
+                    yield message[begins:]
+
+    def _next_packet(self) -> tuple[int, bytes] | None:
+        length, shift = 0, 0
+        for at in range(1, min(len(self._rest), 5)):
+            length |= (self._rest[at] & 0x7F) << shift
+            shift += 7
+            if self._rest[at] < 0x80:
+                whole = self._rest[at + 1 : at + 1 + length]
+                if len(whole) < length:
+                    return None
+                kind = self._rest[0] >> 4
+                self._rest = self._rest[at + 1 + length :]
+                return kind, whole
+        return None
 
 
 class BrokerProxy(threading.Thread):
-    """Listens on a port of its own and carries bytes to the broker and back, one thread a connection."""
+    """Listens on a port of its own and carries bytes to the broker and back, one thread a connection.
 
-    def __init__(self, host: str, port: int) -> None:
+    Each inspection record that the nucleus sends is a line of `wire`, whether it arrives or not.
+    """
+
+    def __init__(self, host: str, port: int, wire: Path | None = None) -> None:
         super().__init__(name="broker-proxy", daemon=True)
         self._broker = (host, port)
+        self._wire = wire
+        self._writing = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._state: State = "open"
         self._incarnation = 0
@@ -51,15 +92,17 @@ class BrokerProxy(threading.Thread):
         self._listener.close()
 
     def _carry(self, nucleus: socket.socket) -> None:
-        incarnation = self._incarnation
+        incarnation, sent = self._incarnation, PacketReader()
         with nucleus, contextlib.suppress(OSError):
             if self._state == "refuse":
                 return
             with socket.create_connection(self._broker, timeout=5) as broker:
-                while incarnation == self._incarnation and self._carry_once(nucleus, broker):
+                while incarnation == self._incarnation and self._carry_once(nucleus, broker, sent):
                     pass
 
-    def _carry_once(self, nucleus: socket.socket, broker: socket.socket) -> bool:
+    def _carry_once(
+        self, nucleus: socket.socket, broker: socket.socket, sent: PacketReader
+    ) -> bool:
         if self._state == "stand_still":
             threading.Event().wait(POLL_S)
             return True
@@ -68,7 +111,18 @@ class BrokerProxy(threading.Thread):
             content = source.recv(MAX_CHUNK_BYTES)
             if not content:
                 return False
+            if source is nucleus:
+                self._write_records(sent.feed(content))
             lost = "swallow_sent" if source is nucleus else "swallow_received"
             if self._state != lost:
                 (broker if source is nucleus else nucleus).sendall(content)
         return True
+
+    def _write_records(self, messages: Iterator[bytes]) -> None:
+        for message in messages:
+            if self._wire is None or b'"recordId"' not in message:
+                continue
+            with contextlib.suppress(ValueError), self._writing, self._wire.open("a") as wire:
+                told = json.loads(message)
+                for record in told if isinstance(told, list) else [told]:
+                    wire.write(json.dumps(record, sort_keys=True) + "\n")

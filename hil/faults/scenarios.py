@@ -58,10 +58,14 @@ class Run:
             "kill": lambda step: self._station.kill(step.victim),
             "kill_for": self._kill_for,
             "stall": lambda step: self._station.stall(step.victim, step.seconds),
+            "outlive_nucleus": lambda step: self._station.replace_nucleus_of_stalled(
+                step.victim, step.seconds
+            ),
             "stall_and_expect": self._stall_and_expect,
             **dict.fromkeys(
                 ("refuse", "swallow_sent", "swallow_received", "stand_still"), self._disturb_wire
             ),
+            "lose_spool": self._lose_spool,
             **dict.fromkeys(("plc_restart", "plc_restart_kept", "plc_power"), self._disturb_plc),
             "fill_disk": self._fill_disk,
             "damage": self._damage,
@@ -197,6 +201,14 @@ class Run:
         wire.set_state(step.action)  # type: ignore[arg-type]
         time.sleep(step.seconds)
         wire.set_state("open")
+
+    def _lose_spool(self, step: Step) -> None:
+        wire = self._station.wire()
+        wire.set_state("swallow_sent")
+        time.sleep(step.seconds / 2)
+        self._station.kill(step.victim)
+        wire.set_state("open")
+        time.sleep(step.seconds / 2)
 
     def _disturb_plc(self, step: Step) -> None:
         """Once the station follows its count: what a PLC counts between two deaths that nobody saw it

@@ -39,7 +39,7 @@ class FaultyStation(OneMachine):
         """What stands between the nucleus and the broker."""
         if self._proxy is None:
             host, _, port = self.broker.rpartition(":")
-            self._proxy = BrokerProxy(host, int(port))
+            self._proxy = BrokerProxy(host, int(port), self.folder / "wire.jsonl")
             self._proxy.start()
         return self._proxy
 
@@ -96,6 +96,16 @@ class FaultyStation(OneMachine):
         group = self.process_id(victim) if victim in PROCESSES else self._group(victim)
         self._paused.append(group)
         _signal_group(group, signal.SIGSTOP)
+        time.sleep(seconds)
+        _signal_group(group, signal.SIGCONT)
+        self._paused.remove(group)
+
+    def replace_nucleus_of_stalled(self, victim: str, seconds: float) -> None:
+        """A component stands while its nucleus is killed and another comes, and then goes on."""
+        group = self._group(victim)
+        self._paused.append(group)
+        _signal_group(group, signal.SIGSTOP)
+        self.restart_nucleus()
         time.sleep(seconds)
         _signal_group(group, signal.SIGCONT)
         self._paused.remove(group)

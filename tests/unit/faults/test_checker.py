@@ -145,6 +145,19 @@ def test_one_record_sent_with_two_verdicts_is_duplicated(station: StationFolder)
     assert station.check()["duplicated"] == 1
 
 
+def test_a_record_that_is_sent_again_with_other_content_is_told(station: StationFolder) -> None:
+    wire = station.folder / "wire.jsonl"
+    first = {"recordId": "station-1", "verdict": "ok", "machine": None}
+    wire.write_text(f"{json.dumps(first)}\n{json.dumps(first)}\n")
+    found = station.check()
+    assert (found["sent_again"], found["passed"]) == (1, True)
+    with wire.open("a") as more:
+        more.write(json.dumps({**first, "machine": "known"}) + "\n")
+    found = station.check()
+    assert (found["changed_on_the_wire"], found["passed"]) == (1, False)
+    assert found["examples"]["sent with other content"] == ["station-1 (machine)"]
+
+
 def test_a_record_that_did_not_reach_the_cloud_is_told(station: StationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")

@@ -15,7 +15,7 @@ from hil.faults.__main__ import main
 from hil.faults.damage import PLACES, damage, keep_copies
 from hil.faults.mutants import build_mutants, write_mutant
 from hil.faults.plan import build_plan
-from hil.faults.proxy import BrokerProxy
+from hil.faults.proxy import BrokerProxy, PacketReader
 from hil.faults.report import table
 from hil.run.arguments import REPOSITORY
 
@@ -95,6 +95,24 @@ def test_what_is_swallowed_does_not_come_later_and_the_connection_ends(
         connection.settimeout(TIMEOUT_S)
         wire.set_state("open")
         assert connection.recv(16) == b""
+
+
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+@pytest.mark.parametrize("middle", [b"", b"\x00\x07", b"\x00\x07\x00"])
+def test_records_are_found_in_what_a_client_sends_in_any_pieces(piece: int, middle: bytes) -> None:
+    def packet(kind: int, body: bytes) -> bytes:
+        length, size = len(body), b""
+        while length >= 0x80:
+            size, length = size + bytes([length & 0x7F | 0x80]), length >> 7
+        return bytes([kind << 4]) + size + bytes([length]) + body
+
+    records = [b'{"recordId": "a"}', b'{"recordId": "b", "more": "' + b"x" * 300 + b'"}']
+    sent = packet(1, b"\x00\x04MQTT") + b"".join(
+        packet(3, b"\x00\x05a/b/c" + middle + record) for record in records
+    )
+    reader = PacketReader()
+    found = [m for at in range(0, len(sent), piece) for m in reader.feed(sent[at : at + piece])]
+    assert found == records
 
 
 def ledger(folder: Path) -> Path:
