@@ -4,19 +4,23 @@ The same seed gives the same faults: times, victims and order. Exit code 1 when 
 """
 
 import argparse
+import fcntl
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hil.faults import disk
 from hil.faults.damage import write_json
+from hil.faults.mutants import run_mutants
 from hil.faults.plan import SCENARIOS, SECONDS_OF_A_ROUND, build_plan
 from hil.faults.report import Json, table
 from hil.faults.scenarios import Run
 from hil.plant.pool import ensure_pool
 from hil.run.arguments import REPOSITORY
 from hil.run.interrupts import Interrupts
+from hil.run.kept_state import AlreadyRunning
 from hil.run.pictures import POOL_SEED
 
 POOL_PARTS = 240
@@ -30,14 +34,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder: Path = given.folder.resolve()
     pictures = ensure_pool(REPOSITORY / ".station" / "pool", POOL_PARTS, POOL_SEED)
     try:
-        if given.mutants:
-            from hil.faults.mutants import run_mutants
-
-            return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _say)
-        return _run_scenarios(given, folder, pictures)
+        with _alone(folder / "faults"):
+            if given.mutants:
+                return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _say)
+            return _run_scenarios(given, folder, pictures)
+    except AlreadyRunning as error:
+        _say(f"Refused: {error}")
+        return 2
     except KeyboardInterrupt:
         _say("Stopped at once; what was under way counts for nothing.")
         return 130
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One run at a time for a folder; another may run beside it in another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"faults run already in {folder}; --folder takes another"
+            ) from error
+        yield
 
 
 def _run_scenarios(given: argparse.Namespace, folder: Path, pictures: Path) -> int:

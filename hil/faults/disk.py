@@ -29,8 +29,9 @@ def _begin_mounts_of_our_own() -> bool:
     global _prepared
     if _libc.unshare(CLONE_NEWNS) != 0:
         return False
-    made = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, check=False)
-    _prepared = made.returncode == 0
+    with contextlib.suppress(OSError):
+        made = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, check=False)
+        _prepared = made.returncode == 0
     return _prepared
 
 

@@ -103,18 +103,18 @@ def _broker(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
     at_s, steps = 3.0, []
     for _ in range(rounds):
         faults: list[tuple[Action, str, float]] = [
-            ("kill_for", "broker", 6.0),
-            ("kill_for", "cloud", 4.0),
-            ("refuse", "", 5.0),
-            ("swallow_sent", "", 5.0),
-            ("swallow_received", "", 5.0),
-            ("stand_still", "", 6.0),
+            ("kill_for", "broker", 5.0),
+            ("kill_for", "cloud", 3.0),
+            ("refuse", "", 4.0),
+            ("swallow_sent", "", 4.0),
+            ("swallow_received", "", 4.0),
+            ("stand_still", "", 5.0),
             ("lose_spool", "nucleus", 4.0),
         ]
         chance.shuffle(faults)
         for action, victim, seconds in faults:
             steps.append(Step(round(at_s, 2), action, victim, seconds))
-            at_s += seconds + chance.uniform(1.5, 3.0)
+            at_s += seconds + chance.uniform(1.5, 2.5)
     return FaultPlan("broker", seed, 4.0, tuple(steps), round(at_s + 1.0, 2))
 
 
@@ -172,7 +172,7 @@ def _damaged_files(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
         for number, place in enumerate(large):
             extra = f" and {small[number]}" if number < len(small) else ""
             steps.append(Step(round(at_s, 2), "damage", place + extra))
-            at_s += 9.5
+            at_s += 9.0
     return FaultPlan("damaged_files", seed, 4.0, tuple(steps), round(at_s + 1.0, 2))
 
 
@@ -195,7 +195,7 @@ def _overload(_chance: random.Random, seed: int, rounds: int) -> FaultPlan:
 def _capture_broken(chance: random.Random, seed: int, _rounds: int) -> FaultPlan:
     at_s = round(chance.uniform(3.0, 5.0), 2)
     return FaultPlan(
-        "capture_broken", seed, 24.0, (Step(at_s, "break_capture", "Capture"),), at_s + 66.0
+        "capture_broken", seed, 24.0, (Step(at_s, "break_capture", "Capture"),), at_s + 60.0
     )
 
 

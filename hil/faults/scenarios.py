@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,18 @@ MAX_MISSED_SHARE = 0.1  # of a recovery, beyond what the machine misses undistur
 WARM_UP_S = 2.0
 FOLLOWING_S, FOLLOWING_TIMEOUT_S = 2.5, 8.0
 BREAKING_TIMEOUT_S = 25.0
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 WORK = "nucleus/work/com.sightline."
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What was started is ended, however often somebody presses Ctrl-C; it counts afterwards."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
 
 class Run:
@@ -83,9 +96,10 @@ class Run:
         except (StationFailed, OSError) as error:
             self._problems.append(f"the scenario could not be run: {error}")
         finally:
-            self._station.stop()
-            for small in self._disks.values():
-                small.close()
+            with undisturbed():
+                self._station.stop()
+                for small in self._disks.values():
+                    small.close()
         found = self._checked()
         if self._problems:
             found["problems"] = [*self._problems, *found.get("problems", [])]

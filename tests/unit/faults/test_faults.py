@@ -1,6 +1,7 @@
 """The hands of `make faults`: the wire that can be cut, files that are damaged, mutants, the command line."""
 
 import ast
+import fcntl
 import json
 import socket
 import sqlite3
@@ -175,6 +176,18 @@ def test_a_scenario_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         main(["--scenarios", "kills,earthquake"])
     assert "earthquake" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_share_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faults").mkdir()
+    monkeypatch.setattr("hil.faults.__main__.ensure_pool", lambda *_: tmp_path)
+    monkeypatch.setattr("hil.faults.__main__.Interrupts", lambda: None)
+    with (tmp_path / "faults" / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["--folder", str(tmp_path)]) == 2
+    assert "faults run already" in capsys.readouterr().out
 
 
 def test_the_table_shows_what_passed_failed_and_was_skipped() -> None:
