@@ -157,8 +157,11 @@ def read_kept(station: Path) -> Kept:
             kept.unreadable.append(f"{path.relative_to(station)}: {error}")
     if (wire := station / "wire.jsonl").is_file():
         for record in _events(wire):
+            if "correctionId" in record:
+                continue  # of these the last holds
             kept.sent_times += 1
-            known = kept.sent.setdefault(str(record.get("recordId")), [])
+            name = str(record.get("recordId") or record.get("gapId"))
+            known = kept.sent.setdefault(name, [])
             if record not in known:
                 known.append(record)
     return kept

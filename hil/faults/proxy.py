@@ -12,6 +12,7 @@ from typing import Literal
 State = Literal["open", "refuse", "swallow_sent", "swallow_received", "stand_still"]
 POLL_S = 0.05
 MAX_CHUNK_BYTES = 65536
+NAMES = (b'"recordId"', b'"gapId"')
 PUBLISH = 3  # the type of an MQTT packet that carries a message
 
 
@@ -120,7 +121,7 @@ class BrokerProxy(threading.Thread):
 
     def _write_records(self, messages: Iterator[bytes]) -> None:
         for message in messages:
-            if self._wire is None or b'"recordId"' not in message:
+            if self._wire is None or not any(name in message for name in NAMES):
                 continue
             with contextlib.suppress(ValueError), self._writing, self._wire.open("a") as wire:
                 told = json.loads(message)

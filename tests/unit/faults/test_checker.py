@@ -148,7 +148,8 @@ def test_one_record_sent_with_two_verdicts_is_duplicated(station: StationFolder)
 def test_a_record_that_is_sent_again_with_other_content_is_told(station: StationFolder) -> None:
     wire = station.folder / "wire.jsonl"
     first = {"recordId": "station-1", "verdict": "ok", "machine": None}
-    wire.write_text(f"{json.dumps(first)}\n{json.dumps(first)}\n")
+    correction = {"recordId": "station-1", "correctionId": "station-1/gate", "gate": "passed"}
+    wire.write_text("".join(json.dumps(sent) + "\n" for sent in (first, first, correction)))
     found = station.check()
     assert (found["sent_again"], found["passed"]) == (1, True)
     with wire.open("a") as more:
