@@ -39,6 +39,7 @@ def _copy_database(source: Path, target: Path) -> None:
             closing(sqlite3.connect(target)) as new,
         ):
             old.backup(new)
+            new.execute("PRAGMA journal_mode = DELETE")  # one file, which a reader leaves as it is
     except sqlite3.Error:
         target.unlink(missing_ok=True)
         shutil.copy2(source, target)

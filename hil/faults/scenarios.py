@@ -269,9 +269,10 @@ class Run:
         self._station.cut_power()
         if any("cloud/" in place for place in places):
             self._station.kill_process("cloud")
-        keep_copies(self._folder, len(list(self._folder.glob("before/*"))))
+        keep_copies(self._folder, len(list(self._folder.glob("before/ledger-*.sqlite"))))
         for place in places:
             self._expect["damaged_parts"] += damage(self._folder, place)
+        write_json(self._folder / "expect.json", self._expect)
         if any("cloud/" in place for place in places):
             try:
                 self._station.revive("cloud")
