@@ -16,6 +16,9 @@ PLACES = {
     "capture/chosen.json": f"{WORK}Capture/chosen.json",
     "equipment/mode.txt": f"{WORK}Equipment/mode.txt",
     "inference/models-in-force/surface": f"{WORK}Inference/models-in-force/surface",
+    "nucleus/configuration of capture": "nucleus/configuration/com.sightline.Capture.json",
+    "products/names/bottle": "station/products/names/bottle",
+    "models/names/surface": "station/models/names/surface",
     "cloud/records.sqlite": "cloud/records.sqlite",
 }
 GARBAGE = b"\xff\xfe\x00damaged\xc3\x28" * 400
@@ -47,7 +50,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 def damage(station: Path, place: str) -> list[tuple[int, int]]:
     """Damage `HOW of FILE` or FILE; the parts whose verdict is unreadable now."""
-    how, _, name = place.rpartition(" of ")
+    how, _, name = ("all", "", place) if place in PLACES else place.rpartition(" of ")
     if place.startswith("emptied "):
         how, name = "emptied", place.removeprefix("emptied ")
     path = station / PLACES[name]

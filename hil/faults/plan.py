@@ -159,6 +159,9 @@ SMALL_FILES = (
     "capture/chosen.json",
     "inference/models-in-force/surface",
     "publisher/commands.sqlite",
+    "nucleus/configuration of capture",
+    "products/names/bottle",
+    "models/names/surface",
 )
 
 
@@ -170,8 +173,8 @@ def _damaged_files(chance: random.Random, seed: int, rounds: int) -> FaultPlan:
         chance.shuffle(large)
         chance.shuffle(small)
         for number, place in enumerate(large):
-            extra = f" and {small[number]}" if number < len(small) else ""
-            steps.append(Step(round(at_s, 2), "damage", place + extra))
+            places = " and ".join((place, *small[number :: len(large)]))
+            steps.append(Step(round(at_s, 2), "damage", places))
             at_s += 9.0
     return FaultPlan("damaged_files", seed, 4.0, tuple(steps), round(at_s + 1.0, 2))
 
