@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_EXAMPLES = 12
+MIN_GOOD = 5  # of so many parts that are ok, the gate passes one at least
 DEATH_NS = 100_000_000  # a part counted so shortly before its PLC died could be told to nobody
 SECOND_NS = 1_000_000_000
 ASIDE = (
@@ -386,6 +387,9 @@ class Check:
                 self.problems.append(f"{found[name]} {words}")
         if not self.parts:
             self.problems.append("the plant counted no part")
+        good = sum(self._of(p).record_verdict == "ok" for p in self.parts if p.action)
+        if good >= MIN_GOOD and not found["passed_by_gate"]:
+            self.problems.append(f"the gate passed none of {good} parts that are ok")
         found["problems"] = self.problems
         found["examples"] = self.examples
         found["passed"] = not self.problems

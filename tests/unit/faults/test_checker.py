@@ -88,6 +88,18 @@ def test_a_part_that_passed_in_a_bypass_is_no_wrong(station: StationFolder) -> N
     assert station.check()["passed"]
 
 
+def test_a_gate_that_never_opens_is_told(tmp_path: Path) -> None:
+    station = StationFolder(tmp_path / "station")
+    for number in range(1, 7):
+        station.count(number, number)
+        station.act(number, "rejected")
+        station.judge(number)
+        station.record(number, gate="rejected")
+    assert station.check()["problems"] == ["the gate passed none of 6 parts that are ok"]
+    station.whole(7)
+    assert station.check()["passed"]
+
+
 def test_a_record_that_contradicts_the_gate_is_wrong(station: StationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
