@@ -85,4 +85,4 @@ def test_a_component_leaves_with_75_and_without_traceback_when_the_nucleus_dies(
     assert "Traceback" not in ended.stdout, ended.stdout
     assert "terminate called" not in ended.stdout, ended.stdout
     assert ended.returncode == EXIT_NUCLEUS_GONE, ended.stdout
-    assert "leaving" in ended.stdout.splitlines()[-1]
+    assert "leaving" in ended.stdout  # other threads may say something after it
