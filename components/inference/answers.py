@@ -42,12 +42,19 @@ class ServingModel:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered to a camera's frame, not yet read."""
+    """What a model answered to a camera's frame, not yet read. ModelError: it cannot be true.
+
+    It is looked at where the model ran, beside the other images and while it lies in the cache.
+    """
 
     model: ServingModel
     camera: str
     frame_size: tuple[int, int]
     raw: RawDetections
+
+    def __post_init__(self) -> None:
+        contract = self.model.contract
+        refuse_unsound(contract.name, self.raw, len(self.model.anchors), len(contract.labels))
 
 
 def ask(model: ServingModel, pyramid: FramePyramid, camera: str, timings: Timings) -> Answer:
@@ -87,7 +94,7 @@ def read_answers(answers: Sequence[Answer], score_threshold: float) -> list[Dete
 
 
 def read_with_crowds(answers: Sequence[Answer], score_threshold: float) -> Reading:
-    """What the answers say, by model, then as they come; ModelError if one of them cannot be true."""
+    """What the answers say, by model, then as they come; ModelError if a box cannot be true."""
     of_model: dict[int, list[Answer]] = {}
     for answer in answers:
         of_model.setdefault(id(answer.model), []).append(answer)
@@ -107,8 +114,6 @@ def read_with_crowds(answers: Sequence[Answer], score_threshold: float) -> Readi
 def _read(answers: Sequence[Answer], score_threshold: float) -> list[Boxes]:
     model = answers[0].model
     contract, anchors = model.contract, model.anchors
-    for answer in answers:
-        refuse_unsound(contract.name, answer.raw, len(anchors), len(contract.labels))
     raw = [(answer.raw.boxes, answer.raw.scores) for answer in answers]
     found = find_boxes_of_images(raw, anchors, score_threshold=score_threshold)
     for boxes in found:

@@ -88,8 +88,8 @@ def verdict_on(
     scales: dict[str, float] | None = None,
 ) -> Judgement | None:
     """What the station makes of the answers; None: the part is missed."""
-    given = [Answer(model, "cam1", FRAME, raw) for model, raw in answers]
     try:
+        given = [Answer(model, "cam1", FRAME, raw) for model, raw in answers]
         reading = read_with_crowds(given, policy.lowest_score())
     except ModelError:
         return None
