@@ -46,7 +46,7 @@ from equipment.timeliness import Timeliness, TriggerTimeliness
 from sightline.bus import Delivery
 from sightline.clock import boot_id
 from sightline.codec import encode
-from sightline.errors import MessageError, NucleusGoneError, TransportError
+from sightline.errors import MessageError, TransportError
 from sightline.messages import (
     CommandAccepted,
     CounterAnnounced,
@@ -74,7 +74,6 @@ COUNTER_UNREADABLE = "counter-unreadable"
 VERDICTS_LATE = "verdicts-late"
 TRIGGERS_LATE = "triggers-late"
 PLC_TEXT = "plc-text"
-NOT_HANDLED = "event-not-handled"
 
 
 class Equipment:
@@ -121,19 +120,8 @@ class Equipment:
         handler = self._handlers.get(type(event))
         if handler is None:
             log.warning("unknown event", extra={"event": repr(event)})
-            return
-        try:
+        else:
             handler(event)
-        except NucleusGoneError:
-            raise
-        except Exception as error:
-            log.exception("event not handled", extra={"event": f"{event!r:.500}"})
-            self._health.count("events_not_handled")
-            self._health.raise_fault(
-                NOT_HANDLED,
-                f"A {type(event).__name__} could not be handled ({type(error).__name__}: {error}) and is "
-                "dropped. Report this with the component's log.",
-            )
 
     def tick(self) -> float:
         """Beat, poll and announce when due; returns the seconds until the next of these."""
