@@ -1,4 +1,7 @@
-"""What a damaged outbox still tells: the messages that were not stored yet, and the position."""
+"""What a damaged outbox still tells: the messages that were not stored yet, and the position.
+
+It may be one of an earlier version, which holds records only, without their names.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +16,7 @@ from sightline.messages import GapRecord, InspectionRecord, Part
 from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
 
 Row = tuple[bytes, str, str, str]
+OF_BEFORE = f"'{INSPECTION_RECORD.name}', '', ''"
 STREAMS = {stream.name: stream for stream in (INSPECTION_RECORD, GAP_RECORD, GATE_CORRECTION)}
 
 
@@ -36,24 +40,29 @@ def read_damaged(path: Path) -> tuple[list[Row], Part | None]:
         return [], None
     connection = sqlite3.connect(path)
     try:
-        found: dict[int, Row] = {}
-        for order in ("ASC", "DESC"):  # from both ends to the damage
-            found.update(_rows(connection, order))
-        parts = [_settled(connection), *(_part_of(row) for row in found.values())]
+        rows = [*_table(connection, "records"), *_table(connection, "dead_letters")]
+        parts = [_settled(connection), *(_part_of(row) for row in rows)]
     finally:
         connection.close()
-    return [found[sequence] for sequence in sorted(found)], max(
-        (part for part in parts if part is not None), default=None
-    )
+    return rows, max((part for part in parts if part is not None), default=None)
 
 
-def _rows(connection: sqlite3.Connection, order: str) -> Iterator[tuple[int, Row]]:
-    query = f"SELECT sequence, payload, stream, name, about FROM records ORDER BY sequence {order}"
+def _table(connection: sqlite3.Connection, table: str) -> list[Row]:
+    found: dict[int, Row] = {}
+    for order in ("ASC", "DESC"):  # from both ends to the damage
+        found.update(_rows(connection, table, order))
+    return [found[sequence] for sequence in sorted(found)]
+
+
+def _rows(connection: sqlite3.Connection, table: str, order: str) -> Iterator[tuple[int, Row]]:
     try:
+        known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        columns = "stream, name, about" if "stream" in known else OF_BEFORE
+        query = f"SELECT sequence, payload, {columns} FROM {table} ORDER BY sequence {order}"
         for sequence, *row in connection.execute(query):
             if _is_whole(row):
                 payload, stream, name, about = row
-                yield sequence, (payload, stream, name, about)
+                yield sequence, (payload, stream, name or _record_id(payload, stream), about)
     except sqlite3.Error:
         return  # here the damage begins
 
@@ -76,6 +85,11 @@ def _is_whole(row: Sequence[object]) -> bool:
     except (SightlineError, ValueError):
         return False
     return True
+
+
+def _record_id(payload: bytes, stream: str) -> str:
+    is_record = stream == INSPECTION_RECORD.name
+    return decode(InspectionRecord, payload).recordId if is_record else ""
 
 
 def _part_of(row: Row) -> Part | None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from publisher.commands import DAMAGED as AUDIT_DAMAGED
 from publisher.outbox import Outbox, OutboxError
 from publisher.recorder import DAMAGED
-from publisher.salvage import read_damaged
+from publisher.salvage import open_outbox, read_damaged
 from sightline.bus import NoNucleus
+from sightline.codec import encode
 from sightline.errors import CloudUnreachableError, RestartNeededError
 from sightline.memory_bus import MemoryBus
 from sightline.messages import Part
@@ -36,6 +37,12 @@ from tests.unit.publisher.test_commands import CONFIGURATION, mode
 from tests.unit.publisher.test_outbox_and_sender import a_record
 
 Damage = Callable[[Path], None]
+OUTBOX_OF_BEFORE = """
+CREATE TABLE records (sequence INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB NOT NULL);
+CREATE TABLE settled (
+    one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, part_number INTEGER NOT NULL
+);
+"""
 
 
 def garble(start: float, length: int) -> Damage:
@@ -134,6 +141,40 @@ def test_what_can_be_read_of_a_damaged_outbox_is_sent_and_the_position_goes_on(
     assert len(sent) > 100
     assert all(record.gate == "passed" for record in sent)
     assert desk.recorder._settled == Part(EPOCH, 200)
+
+
+def test_a_damaged_outbox_of_a_version_that_knew_records_only_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    records = [a_record(number) for number in range(1, 101)]
+    with sqlite3.connect(path) as connection:
+        connection.executescript(OUTBOX_OF_BEFORE)
+        rows = [(encode(record),) for record in records]
+        connection.executemany("INSERT INTO records (payload) VALUES (?)", rows)
+        connection.execute("INSERT INTO settled VALUES (1, ?, 100)", (EPOCH,))
+    connection.close()
+    garble(0.5, 5000)(path)
+    outbox = open_outbox(path, lambda text: None)
+    assert outbox.settled() == Part(EPOCH, 100)
+    assert outbox.depth > 50
+    stored = outbox.oldest()
+    assert stored is not None
+    assert (stored.payload, stored.name) == (encode(records[0]), records[0].recordId)
+    outbox.close()
+
+
+def test_dead_letters_of_a_damaged_outbox_are_sent_once_more_too(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    records = [a_record(number) for number in range(1, 201)]
+    outbox.commit(records, Part(EPOCH, 200))
+    outbox.refuse(records[0].recordId, "partNumber is -1", 1)
+    outbox.close()
+    garble(0.5, 5000)(path)
+    outbox = open_outbox(path, lambda text: None)
+    waiting = outbox._reader.execute("SELECT name FROM records").fetchall()
+    assert (records[0].recordId,) in waiting
+    assert outbox.dead_letters().count == 0
+    outbox.close()
 
 
 def test_damage_that_shows_while_it_works_makes_a_new_process_set_the_file_aside(
