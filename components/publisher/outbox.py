@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from publisher.gates import MAX_KEPT_PARTS, ActTimes, GatePart
+from publisher.gates import MAX_KEPT_PARTS, MAX_TIME_NS, ActTimes, GatePart
 from sightline.codec import encode
 from sightline.errors import RestartNeededError, RetryableError
 from sightline.journal import mark_suspect, open_journal
@@ -398,9 +398,13 @@ def _name_of(sent: Shipment) -> str:
 
 
 def _row_of(part: GatePart) -> tuple[object, ...]:
-    acts = part.acts
-    times = (acts.earliest_utc_ns, acts.latest_utc_ns)
+    times = (_storable(part.acts.earliest_utc_ns), _storable(part.acts.latest_utc_ns))
     return (part.part.epoch, part.part.part_number, part.seen, *times, part.gate, part.acted_utc_ns)
+
+
+def _storable(utc_ns: int | None) -> int | None:
+    """A PLC's clock may say anything; a time that the file has no room for would block all records."""
+    return None if utc_ns is None else min(max(utc_ns, 0), MAX_TIME_NS)
 
 
 def _gate_part(row: tuple[object, ...]) -> GatePart | None:

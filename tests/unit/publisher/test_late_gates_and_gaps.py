@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from publisher.gates import MAX_KEPT_PARTS
 from publisher.outbox import Outbox
@@ -130,6 +131,24 @@ def test_rows_of_gates_that_cannot_be_read_cost_their_corrections_only(desk: Des
     desk.start()
     desk.say(GATE_ACTED, an_outcome(1), an_outcome(2))
     assert [c.recordId[-1] for c in desk.corrections(1)] == ["2"]
+
+
+@pytest.mark.parametrize("utc_ns", [2**63 - 1, 10**20, -(10**20)])
+def test_a_trigger_at_a_time_that_no_file_has_room_for_blocks_no_record(
+    desk: Desk, utc_ns: int
+) -> None:
+    odd = replace(a_verdict(1), triggered_utc_ns=utc_ns)
+    unseen = replace(a_verdict(2), verdict="missed", triggered_monotonic_ns=0)
+    desk.say(PART_JUDGED, odd, unseen, replace(odd, part=Part(EPOCH, 3), follows=unseen.part))
+    desk.say(PART_JUDGED, a_verdict(4))
+    desk.pass_seconds(3)
+    assert [record.partNumber for record in desk.records(4)] == [1, 2, 3, 4]
+    assert DISK not in desk.faults()
+    desk.kill()
+    desk.start()
+    desk.say(PART_JUDGED, a_verdict(5))
+    desk.pass_seconds(3)
+    assert desk.settled()[-1] == 5
 
 
 def test_a_gap_is_one_record_that_settles_and_counts_all_its_parts(desk: Desk) -> None:
