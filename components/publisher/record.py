@@ -195,8 +195,8 @@ def _without_least_box(record: InspectionRecord) -> InspectionRecord | None:
 
 
 def _with_short_texts(record: InspectionRecord) -> InspectionRecord:
-    named = ("siteId", "lineId", "lot", "product", "policyVersion", "calibrationVersion")
-    texts = (*named, "hold", "challenge")
+    named = ("siteId", "lineId", "productionLineStatus", "lot", "product", "policyVersion")
+    texts = (*named, "calibrationVersion", "hold", "challenge")
     return replace(record, **{name: getattr(record, name)[:LONGEST_CUT_TEXT] for name in texts})
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from publisher.record import Place, iso_utc, record_of
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode, encode_of_any_size
@@ -206,6 +207,13 @@ def test_every_verdict_that_a_message_can_carry_has_a_record_that_a_message_can_
     no_defects = judged.product_labels if judged.policy_version else ("cap_present",)
     defects = sum(found.label not in no_defects for found in judged.detections)
     assert record.boxesOmitted + shown == defects
+
+
+def test_a_machine_of_a_long_status_keeps_no_record_from_its_message() -> None:
+    machine = replace(a_machine_state(), status="é" * 3000, values=())
+    record = record_of(a_verdict(1), "passed", machine, PLACE, TRIGGERED_UTC_NS)
+    assert len(encode(record)) <= GREATEST_MESSAGE_BYTES
+    assert record.productionLineStatus == "é" * 64
 
 
 def test_what_shows_the_product_of_this_part_is_no_defect() -> None:
