@@ -13,10 +13,12 @@ knows beforehand: `recovery` (windows in which parts must be judged) and `damage
 
 import argparse
 import json
+import re
 import sqlite3
 import statistics
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -34,6 +36,7 @@ ASIDE = (
     "unreadable",
     "aside",
 )  # in names of tables that keep what is amiss
+CUT_RECORD = re.compile(rb'\A\{.*?"recordId"\s*:\s*"([^"]{1,200})"', re.DOTALL)
 Json = dict[str, Any]
 Key = tuple[int, int]  # which count of the PLC's, and the number within it
 
@@ -195,15 +198,18 @@ def _read_database(path: Path, place: str, kept: Kept) -> None:
 
 
 def _take_row(row: Json, place: str, kept: Kept) -> None:
+    is_aside = any(word in place.rpartition(":")[2] for word in ASIDE)
     for content in row.values():
         body = _body_of(content)
         if body is None:
+            if is_aside and (cut := CUT_RECORD.search(_bytes_of(content))):  # only its first bytes
+                kept.set_aside.append(f"{cut[1].decode(errors='replace')} in {place}")
             continue
         if "correctionId" in body:
             kept.corrections[str(body["recordId"])] = str(body["gate"])
         elif "gapId" in body:
             kept.gaps.append(_gap_of(body, place))
-        elif "recordId" in body and any(word in place.rpartition(":")[2] for word in ASIDE):
+        elif "recordId" in body and is_aside:
             kept.set_aside.append(f"{body['recordId']} in {place}")
         elif "recordId" in body and "partNumber" in body:
             kept.records.append(_record_of(body, row, place))
@@ -211,10 +217,15 @@ def _take_row(row: Json, place: str, kept: Kept) -> None:
             kept.verdicts.append(_verdict_of(body, place))
 
 
-def _body_of(content: Any) -> Json | None:
+def _bytes_of(content: Any) -> bytes:
     if isinstance(content, str):
-        content = content.encode()
-    if not isinstance(content, bytes) or len(content) < 2:
+        return content.encode()
+    return content if isinstance(content, bytes) else b""
+
+
+def _body_of(content: Any) -> Json | None:
+    content = _bytes_of(content)
+    if len(content) < 2:
         return None
     if content[:1] == b"\x78":
         try:
@@ -323,6 +334,7 @@ class Accounts:
     """What is known of one part, from all places."""
 
     record_ids: dict[str, set[str]] = field(default_factory=dict)  # by id: the verdicts told
+    stored: Counter[str] = field(default_factory=Counter)  # by file: how many rows
     in_cloud: bool = False
     gate: str = ""
     record_verdict: str = ""
@@ -411,6 +423,7 @@ class Check:
                 continue
             account = self._accounts[key]
             account.record_ids.setdefault(record.record_id, set()).add(record.verdict)
+            account.stored[record.place.rpartition(":")[0]] += 1
             account.in_cloud |= _is_of_cloud(record.place)
             if not account.gate or record.place.startswith("cloud/"):
                 account.gate = self._kept.corrections.get(record.record_id, record.gate)
@@ -423,6 +436,7 @@ class Check:
                     continue
                 account = self._accounts[key]
                 account.record_ids.setdefault(gap.gap_id, set()).add("missed")
+                account.stored[gap.place.rpartition(":")[0]] += 1
                 account.in_cloud |= _is_of_cloud(gap.place)
                 account.gate, account.record_verdict = "unconfirmed", "missed"
         for verdict in self._kept.verdicts:
@@ -469,7 +483,8 @@ class Check:
             if name not in self._damaged
             for verdict in verdicts
         ]
-        return len(told) > 1 or len(judged) > 1
+        in_one_store = max(account.stored.values(), default=0)
+        return len(told) > 1 or len(judged) > 1 or in_one_store > 1
 
     def _passed_unjudged(self) -> int:
         return self._told("passed without an ok", (p for p in self.parts if self._is_unjudged(p)))

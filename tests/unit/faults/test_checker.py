@@ -191,6 +191,26 @@ def test_a_record_that_the_cloud_refused_is_no_record_of_its_part(station: Stati
     assert (found["lost"], found["set_aside"]) == (1, 1)
 
 
+@pytest.mark.parametrize("kind", ["refused", "conflict"])
+def test_a_record_of_whose_refusal_only_the_beginning_is_kept_is_told(
+    station: StationFolder, kind: str
+) -> None:
+    body = json.dumps({"cam1": "boxes", "recordId": f"station-{EPOCH}-5", "machine": "x" * 2000})
+    station._sql("cloud", "CREATE TABLE refused (topic, reason, payload BLOB, kind)")
+    values = ("sightline/station/records", "why", body.encode()[:1024], kind)
+    station._sql("cloud", "INSERT INTO refused VALUES (?, ?, ?, ?)", *values)
+    found = station.check()
+    assert (found["passed"], found["set_aside"]) == (False, 1)
+
+
+def test_a_record_that_a_store_has_twice_is_duplicated(station: StationFolder) -> None:
+    station._sql(
+        "cloud", "CREATE TABLE records_again AS SELECT * FROM records WHERE gate = 'passed'"
+    )
+    found = station.check()
+    assert (found["passed"], found["duplicated"], found["lost"]) == (False, 2, 0)
+
+
 def test_a_gap_record_counts_for_each_of_its_numbers(station: StationFolder) -> None:
     for number in range(6, 2006):
         station.write_event(
