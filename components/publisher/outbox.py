@@ -200,15 +200,18 @@ class Outbox:
         self._deepen(len(news))
 
     def save(self, rows: Iterable[Sequence[object]], settled: Part | None) -> int:
-        """Take what was read from a damaged outbox, in its order; how many messages. OutboxError."""
-        saved = 0
+        """Take what was read from a damaged outbox, in its order; how many messages. OutboxError.
+
+        The position only goes on.
+        """
+        saved, before = 0, self.settled()
         with self._disk.translated(), transaction(self._writer) as connection:
             for row in rows:
                 connection.execute(
                     "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)", row
                 )
                 saved += 1
-            if settled is not None:
+            if settled is not None and (before is None or before < settled):
                 connection.execute(
                     "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
                     (settled.epoch, settled.part_number),

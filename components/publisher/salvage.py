@@ -5,11 +5,12 @@ It may be one of an earlier version, which holds records only, without their nam
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from publisher.outbox import Outbox
+from publisher.outbox import Outbox, OutboxError
 from sightline.codec import decode
 from sightline.errors import SightlineError
 from sightline.messages import GapRecord, InspectionRecord, Part
@@ -21,17 +22,36 @@ STREAMS = {stream.name: stream for stream in (INSPECTION_RECORD, GAP_RECORD, GAT
 
 
 def open_outbox(path: Path, report: Callable[[str], None]) -> Outbox:
-    """The outbox; of a damaged one, which is set aside and reported, all that can be read goes on."""
+    """The outbox; of a damaged one, which is set aside and reported, all that can be read goes on.
+
+    One whose messages the disk had no room for, or that a kill came between, is read at the next start.
+    """
     damaged: list[str] = []
     outbox = Outbox(path, damaged.append)
-    if damaged:
-        kept = max(
-            path.parent.glob(f"{path.name}.damaged-*[Z0-9]"), key=lambda p: p.stat().st_ctime
-        )
-        rows, settled = read_damaged(kept)
-        saved = outbox.save(rows, settled)
-        report(f"{damaged[0]} {saved} messages to the cloud were read from it and are sent.")
+    try:
+        for kept in _not_read(path):
+            rows, settled = read_damaged(kept)
+            saved = outbox.save(rows, settled)
+            with suppress(OSError):  # then it is read again: repeats of their recordIds
+                _mark_of(kept).touch()
+            told = (text for text in damaged if kept.name in text)
+            text = next(told, f"{kept.name} was damaged.")
+            report(f"{text} {saved} messages to the cloud were read from it and are sent.")
+    except OutboxError:
+        outbox.close()
+        raise
     return outbox
+
+
+def _not_read(path: Path) -> list[Path]:
+    kept = path.parent.glob(f"{path.name}.damaged-*[Z0-9]")
+    return sorted(
+        (one for one in kept if not _mark_of(one).exists()), key=lambda one: one.stat().st_ctime
+    )
+
+
+def _mark_of(kept: Path) -> Path:
+    return kept.with_name(f"{kept.name}.read")
 
 
 def read_damaged(path: Path) -> tuple[list[Row], Part | None]:

@@ -177,6 +177,35 @@ def test_dead_letters_of_a_damaged_outbox_are_sent_once_more_too(tmp_path: Path)
     outbox.close()
 
 
+def test_a_damaged_outbox_that_a_full_disk_kept_from_being_saved_is_read_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    outbox.commit([a_record(number) for number in range(1, 201)], Part(EPOCH, 200))
+    outbox.close()
+    garble(0.5, 5000)(path)
+
+    def full(*_: object) -> int:
+        raise OutboxError("database or disk is full")
+
+    reports: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Outbox, "save", full)
+        with pytest.raises(OutboxError):
+            open_outbox(path, reports.append)
+    outbox = open_outbox(path, reports.append)
+    saved = outbox.depth
+    assert saved > 100
+    assert outbox.settled() == Part(EPOCH, 200)
+    assert f"{saved} messages to the cloud were read from it" in reports[0]
+    outbox.commit([a_record(201)], Part(EPOCH, 201))
+    outbox.close()
+    outbox = open_outbox(path, reports.append)  # once is enough
+    assert (outbox.depth, outbox.settled(), len(reports)) == (saved + 1, Part(EPOCH, 201), 1)
+    outbox.close()
+
+
 def test_damage_that_shows_while_it_works_makes_a_new_process_set_the_file_aside(
     desk: Desk,
 ) -> None:
