@@ -45,10 +45,8 @@ def check_gap(gap: GapRecord, thing: str) -> None:
     for field, number in (("epoch", gap.epoch), ("from", gap.from_), ("to", gap.to)):
         _check_number(name, field, number)
     _check_station(name, gap.stationId, thing)
-    if not gap.gapId.startswith(f"{thing}-{gap.epoch}-"):
-        raise MessageError(
-            f"{name}: gapId is {gap.gapId!r}; it must begin with {thing}-{gap.epoch}-"
-        )
+    wanted = f"{thing}-{gap.epoch}-{gap.from_}-{gap.to}"  # and so never a record's
+    _check_id(name, "gapId", gap.gapId, wanted)
     if not gap.from_ <= gap.to < gap.from_ + MAX_GAP_WIDTH:
         raise MessageError(
             f"{name}: it goes from {gap.from_} to {gap.to}; 1 to {MAX_GAP_WIDTH} parts are allowed"

@@ -185,6 +185,7 @@ def test_parts_unseen_in_maintenance_are_no_production(site: Site) -> None:
         (gap(1, 2**63 - 1), "to is"),
         (gap(1, 8, stationId="station-2"), "stationId"),
         (gap(1, 8, gapId="station-2-7-1-8"), "gapId"),
+        (gap(1, 8, gapId="station-1-7-5"), "gapId"),  # a record's
     ],
 )
 def test_a_gap_that_is_none_is_refused(site: Site, wrong: GapRecord, reason: str) -> None:
