@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -164,9 +165,8 @@ def _repeat(
     if first == stored.body:
         return
     now = msgspec.json.decode(stored.body)
-    try:
-        before = msgspec.json.decode(first)
-    except msgspec.DecodeError:  # a disk damaged it, and here it is whole again
+    before = object_in(first)
+    if before is None:  # a disk damaged it, and here it is whole again
         connection.execute(
             "UPDATE records SET body = ? WHERE thing = ? AND record_id = ?",
             (stored.body, stored.thing, part_id),
@@ -184,6 +184,15 @@ def _repeat(
                 kind="conflict",
             )
         )
+
+
+def object_in(body: str) -> dict[str, Any] | None:
+    """The JSON object of a row; None where a disk damaged its bytes, which SQLite does not see."""
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def forget_old(connection: sqlite3.Connection, oldest_ns: int, most: int) -> None:
@@ -261,7 +270,7 @@ def _modes_of_gaps(
         "AND gap_from IS NOT NULL AND gap_from <= ? ORDER BY sequence LIMIT 1",
         (thing, epoch, number, number),
     )
-    return [msgspec.json.decode(body).get("mode", "production") for (body,) in rows]
+    return [(object_in(body) or {}).get("mode", "production") for (body,) in rows]
 
 
 def _recorded_in(

@@ -15,7 +15,7 @@ import msgspec
 from cloud.counts import counts_of
 from cloud.identity import things_of
 from cloud.store.migration import prepare
-from cloud.store.parts import counts_by_thing, forget_old, insert_parts
+from cloud.store.parts import counts_by_thing, forget_old, insert_parts, object_in
 from cloud.store.store import (
     Batch,
     Committed,
@@ -325,9 +325,8 @@ def _shown(
     corrected: int | None,
 ) -> str:
     """A part as it was sent, or with what the gate is known to have done since."""
-    try:
-        content = msgspec.json.decode(body)
-    except msgspec.DecodeError:  # SQLite does not see what a disk makes of the bytes of a text
+    content = object_in(body)
+    if content is None:
         content = {
             "recordId": record_id,
             "stationId": thing,
@@ -339,7 +338,7 @@ def _shown(
         return msgspec.json.encode(content).decode()
     if corrected is None:
         return body
-    correction = {"recorded": content["gate"], "acted_at_utc_ns": corrected}
+    correction = {"recorded": content.get("gate", ""), "acted_at_utc_ns": corrected}
     return msgspec.json.encode({**content, "gate": gate, "gateCorrection": correction}).decode()
 
 

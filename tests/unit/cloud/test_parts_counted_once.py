@@ -194,6 +194,28 @@ def test_a_gap_that_is_none_is_refused(site: Site, wrong: GapRecord, reason: str
     assert site.figures()["parts"]["missed"] == 0
 
 
+@pytest.mark.parametrize("damaged", ["{garbage", "[1]", '{"mode": 7}'])
+def test_a_gap_that_the_disk_damaged_keeps_none_of_its_records_out(
+    site: Site, damaged: str
+) -> None:
+    site.take(gap(1, 9))
+    site.store._writer.execute("UPDATE records SET body = ?", (damaged,))
+    assert len(site.take(record(3)).new) == 1
+    assert site.letters == []
+    assert sum(site.figures()["parts"].values()) == 9
+
+
+@pytest.mark.parametrize("damaged", ["[1]", '{"gat!": "unconfirmed"}'])
+def test_a_record_that_the_disk_damaged_is_shown_with_its_corrected_gate(
+    site: Site, damaged: str
+) -> None:
+    site.take(record(3, gate="unconfirmed"), correction(3, "passed"))
+    site.store._writer.execute("UPDATE records SET body = ?", (damaged,))
+    (row,) = site.rows()
+    assert row["gate"] == "passed"
+    site.take(record(3, gate="unconfirmed"))  # comes once more
+
+
 PIECES = st.one_of(
     st.integers(1, 12).map(lambda number: record(number, gate="unconfirmed")),
     st.tuples(st.integers(1, 12), st.integers(0, 5)).map(lambda g: gap(g[0], g[0] + g[1])),
