@@ -16,7 +16,7 @@ import msgspec
 
 from sightline.bus import Inbox, RestartNeeded
 from sightline.clock import Clock
-from sightline.errors import TransportError
+from sightline.errors import FatalError, NucleusGoneError, TransportError
 from sightline.health import Health
 from sightline.messages import Beat
 from sightline.topics import BEATS, CLOUD_BEAT, PUBLISHER, Stream
@@ -124,6 +124,7 @@ class Beats:
     """A component's beats; `tick` is called each second from a thread that may wait for the nucleus."""
 
     LEAVE_AFTER_S = 20.0
+    LEAVE_UNRENEWED_AFTER_S = 60.0
 
     def __init__(
         self,
@@ -137,7 +138,9 @@ class Beats:
         self._bus = bus
         self._inbox = inbox
         self._health = health
+        self._clock = clock
         self._left = False
+        self._unrenewed_since_ns: int | None = None
         make = partial(OwnBeat, component, station_id, clock)
         stream = BEATS.get(component)  # none of a recorder that only listens, as a replay's
         self._local = (
@@ -170,12 +173,37 @@ class Beats:
             if self._health.raise_fault(DEAF, text):
                 log.error("deaf; subscribing again", extra={"silent_s": round(beat.silent_s, 1)})
             self._health.count("subscriptions_renewed")
-            self._bus.renew_subscriptions()
-        elif beat.silent_s == 0.0:
+            if self._unrenewed_since_ns is None:
+                self._unrenewed_since_ns = self._clock.monotonic_ns()
+        elif beat.silent_s == 0.0 and self._unrenewed_since_ns is None:
             self._health.clear_fault(DEAF)
-        if beat.silent_s > self.LEAVE_AFTER_S and not self._left:
+        self._renew()
+        silent_s, unrenewed_s = beat.silent_s, self._unrenewed_s()
+        is_deaf = silent_s > self.LEAVE_AFTER_S or unrenewed_s > self.LEAVE_UNRENEWED_AFTER_S
+        if is_deaf and not self._left:
             self._left = True
-            self._inbox.post(RestartNeeded(f"deaf for {beat.silent_s:.0f} s"))
+            self._inbox.post(RestartNeeded(f"deaf for {max(silent_s, unrenewed_s):.0f} s"))
+
+    def _renew(self) -> None:
+        """Open all subscriptions again, if they are to be; what failed half-way is tried until it is done.
+
+        One's own beat may be heard meanwhile: by a subscription that was never lost, while another that
+        was closed here is not open yet.
+        """
+        if self._unrenewed_since_ns is None:
+            return
+        try:
+            self._bus.renew_subscriptions()
+        except NucleusGoneError:
+            raise
+        except (TransportError, FatalError) as error:
+            log.error("not subscribed; trying again", extra={"error": str(error)})
+        else:
+            self._unrenewed_since_ns = None
+
+    def _unrenewed_s(self) -> float:
+        since_ns = self._unrenewed_since_ns
+        return 0.0 if since_ns is None else (self._clock.monotonic_ns() - since_ns) / NS_PER_S
 
     def _tick_cloud(self, beat: OwnBeat) -> None:
         try:

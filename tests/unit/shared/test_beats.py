@@ -8,7 +8,7 @@ import pytest
 from sightline.beats import DEAF, DEAF_TO_CLOUD, Beats
 from sightline.bus import Inbox, RestartNeeded
 from sightline.codec import encode
-from sightline.errors import TransportError
+from sightline.errors import FatalError, TransportError
 from sightline.health import Health
 from sightline.topics import BEATS, CAPTURE, CLOUD_BEAT, PUBLISHER, Stream
 
@@ -34,6 +34,7 @@ class Nucleus:
         self.loses_local = self.loses_cloud = False
         self.heals = True
         self.answers = True
+        self.refusals: list[Exception] = []
         self.renewed = self.renewed_cloud = 0
         self.taken: list[Stream] = []
 
@@ -47,6 +48,8 @@ class Nucleus:
 
     def renew_subscriptions(self) -> None:
         self.renewed += 1
+        if self.refusals:
+            raise self.refusals.pop()
         self.loses_local = self.loses_local and not self.heals
 
     def renew_cloud_subscriptions(self) -> None:
@@ -97,6 +100,41 @@ def test_subscriptions_that_the_nucleus_lost_are_opened_again(rig: Callable[[str
     station.live(2)
     assert station.faults() == set()
     assert station.nucleus.renewed == 1
+    assert station.inbox.depth() == 0
+
+
+@pytest.mark.parametrize("error", [TransportError("slow"), FatalError("no such resource")])
+def test_subscriptions_that_were_opened_in_part_are_opened_until_all_are(
+    rig: Callable[[str], Rig], error: Exception
+) -> None:
+    station = rig(CAPTURE)
+    station.live(10)
+    station.nucleus.loses_local = True
+    station.nucleus.refusals = [error, error]
+    station.live(5)
+    assert station.nucleus.renewed == 1
+    # it was slow, and has lost nothing; another stream is closed
+    station.nucleus.loses_local = False
+    station.live(1)
+    assert station.nucleus.renewed == 2
+    assert DEAF in station.faults()
+    station.live(10)
+    assert station.nucleus.renewed == 3
+    assert station.faults() == set()
+    assert station.inbox.depth() == 0
+
+
+def test_who_cannot_open_a_subscription_again_leaves(rig: Callable[[str], Rig]) -> None:
+    station = rig(CAPTURE)
+    station.live(10)
+    station.nucleus.loses_local = True
+    station.nucleus.refusals = [TransportError("slow")] * 100
+    station.live(6)
+    station.nucleus.loses_local = False
+    station.live(50)
+    assert station.inbox.depth() == 0  # a nucleus that stood still for long may still answer
+    station.live(20)
+    assert isinstance(station.inbox.take(0), RestartNeeded)
     assert station.inbox.depth() == 0
 
 
