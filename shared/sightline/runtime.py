@@ -53,6 +53,7 @@ UNFORESEEN_SHOWN_S = 60.0
 REPORT_WAITING_EACH_S = 5.0
 MAX_FAILED_TICKS = 50
 FAILED_TICK_WAIT_S = 0.5
+ASK_AGAIN_S = 5.0
 EXIT_STOPPED = 0
 EXIT_FATAL = 1
 EXIT_RESTART = 70  # EX_SOFTWARE: a new process can do what this one cannot
@@ -326,6 +327,7 @@ class _Loop(Generic[C]):
         self._consent = UpdateConsent(context.clock)
         self._failed_ticks = 0
         self._unforeseen_until_s: float | None = None
+        self._ask_again_at_s: float | None = None
         health, inbox, name = context.health, context.inbox, context.health.component
         beats = Beats(name, context.station_id, nucleus, inbox, health, context.clock)
         HealthReporter(nucleus, health, inbox, beats.tick).start()
@@ -345,6 +347,7 @@ class _Loop(Generic[C]):
                 raise RestartNeededError(event.reason)
             if event is not None:
                 self._guarded(event)
+            self._reconfigure_if_due()
             wait_s = self._tick()
 
     def _guarded(self, event: object) -> None:
@@ -402,9 +405,21 @@ class _Loop(Generic[C]):
         return bool(station != self._context.station_id)
 
     def _reconfigure(self) -> None:
-        configuration = self._values.changed(self._nucleus.configuration())
+        """Take the new configuration; from a nucleus that does not answer now, a little later."""
+        self._ask_again_at_s = None
+        try:
+            values = self._nucleus.configuration()
+        except TransportError as error:
+            log.warning("no configuration yet; asking again", extra={"error": str(error)})
+            self._ask_again_at_s = time.monotonic() + ASK_AGAIN_S
+            return
+        configuration = self._values.changed(values)
         if configuration is not None:
             self._component.handle(NewConfiguration(configuration))
+
+    def _reconfigure_if_due(self) -> None:
+        if self._ask_again_at_s is not None and time.monotonic() >= self._ask_again_at_s:
+            self._guarded(ConfigurationChanged())
 
 
 def _leave(code: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sightline.bus import Inbox, NucleusGone, RestartNeeded
+from sightline.bus import ConfigurationChanged, Inbox, NucleusGone, RestartNeeded
 from sightline.clock import SystemClock
 from sightline.configuration import Configuration
 from sightline.errors import NucleusGoneError, RestartNeededError, TransportError
@@ -20,6 +20,7 @@ from sightline.runtime import (
     UNFORESEEN,
     ConfigurationKeeper,
     Context,
+    NewConfiguration,
     _Loop,
     _Stop,
     _Stopped,
@@ -140,6 +141,40 @@ def test_periodic_work_that_never_succeeds_makes_the_component_start_again(
     with pytest.raises(RestartNeededError):
         loop(Echo(tick), inbox, health, tmp_path).run()
     assert len(ticks) == MAX_FAILED_TICKS
+
+
+def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_again(
+    inbox: Inbox, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sightline.runtime.ASK_AGAIN_S", 0.0)
+    answers: list[Exception | dict[str, Any]] = [TransportError("slow"), TransportError("slow"), {}]
+
+    class Slow(Nucleus):
+        def configuration(self) -> dict[str, Any]:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    class Taking(Echo):
+        def handle(self, event: object) -> None:
+            assert isinstance(event, NewConfiguration)
+            inbox.post(_Stop())
+
+    ticks: list[int] = []
+
+    def tick() -> float:
+        ticks.append(1)
+        if len(ticks) > 100:
+            inbox.post(_Stop())
+        return 0.0
+
+    inbox.post(ConfigurationChanged())
+    context = Context(Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", tmp_path)
+    keeper = ConfigurationKeeper(Settings, tmp_path, health)
+    assert _Loop(context, Taking(tick), keeper, Slow()).run() == 0
+    assert answers == []
+    assert health.report().faults == ()
 
 
 @pytest.mark.parametrize(
