@@ -42,7 +42,7 @@ class MessageTrigger:
 
     def _why_untimed(self, message: PartTriggered) -> str:
         """Why the moment of the count is not known; nothing if it is."""
-        if message.boot_id != self._boot_id:
+        if message.boot_id != self._boot_id or message.received_monotonic_ns < 0:
             return "its trigger was received before this machine started"
         if message.received_monotonic_ns > self._clock.monotonic_ns():
             return "its trigger tells a time that is still to come"

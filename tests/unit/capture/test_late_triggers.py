@@ -118,6 +118,16 @@ def test_a_trigger_of_another_boot_makes_no_picture(station: Station) -> None:
     assert part.deadline_monotonic_ns <= station.clock.monotonic_ns()
 
 
+@pytest.mark.parametrize("ago_ms", [1e10, 1e300])
+def test_a_trigger_of_a_time_before_the_machine_started_makes_no_picture_and_hinders_nothing(
+    station: Station, ago_ms: float
+) -> None:
+    part = trigger(station, 1, waited_ms=ago_ms)
+    assert has_no_picture(part, 1)
+    station.pass_time(2)
+    assert station.announced[-1].last == part.part
+
+
 def test_a_trigger_of_a_time_to_come_neither_waits_nor_gets_a_later_deadline(
     station: Station,
 ) -> None:
