@@ -106,6 +106,13 @@ def next_by_own_count(state: Numbering | None, now_s: int) -> Step:
     return Step(msgspec.structs.replace(state, last_number=state.last_number + 1))
 
 
+def after_a_doubt(state: Numbering) -> Numbering:
+    """Where the number after the last may have been given: our own count leaves it out, a PLC's goes on."""
+    if state.counted_by_plc:
+        return state
+    return msgspec.structs.replace(state, last_number=state.last_number + 1)
+
+
 def adopt_counter(
     state: Numbering | None, counter: int, now_s: int, away_s: float | None = None
 ) -> Step | None:
@@ -223,6 +230,11 @@ class NumberingFile:
         except ValueError as error:
             raise MessageError(f"the stored part number is damaged: {error}") from error
         return decode_of_any_size(Numbering, content) if content is not None else None
+
+    @property
+    def may_be_older(self) -> bool:
+        """Whether a later state than the loaded one may have been stored, and was damaged."""
+        return self._record.may_be_older
 
     def store(self, state: Numbering) -> None:
         """On disk when this returns."""

@@ -12,6 +12,7 @@ from capture.numbering import (
     NumberingFile,
     Step,
     adopt_counter,
+    after_a_doubt,
     next_by_counter,
     next_by_own_count,
 )
@@ -71,7 +72,7 @@ class PartCounter:
         self._file = NumberingFile(path)
         self._epochs = EpochFile(path.with_name(EPOCH_FILE))
         self.stored = self._load(path)
-        self.state = self.stored
+        self.state = self._without_doubt(self.stored)
         if self.stored is not None and self.stored.epoch > self._epochs.last:
             self._epochs.keep(self.stored.epoch)
 
@@ -239,6 +240,18 @@ class PartCounter:
                 "begins, and parts that were counted meanwhile are recorded as missed"
             )
             return None
+
+    def _without_doubt(self, kept: Numbering | None) -> Numbering | None:
+        """No number of our own count is given twice; the one that is left out is told as missed."""
+        if kept is None or not self._file.may_be_older:
+            return kept
+        after = after_a_doubt(kept)
+        if after is not kept:
+            self._report(
+                f"the part number stored last is damaged; {after.last_number} may have been given already. "
+                "It is left out, and recorded as missed if nothing is known of it"
+            )
+        return after
 
     def _set_aside(self, path: Path) -> str:
         try:

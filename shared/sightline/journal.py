@@ -188,9 +188,13 @@ class DurableRecord:
         self._path = path
         self._descriptor: int | None = None
         self._sequence = 0
+        self.may_be_older = False
 
     def load(self) -> bytes | None:
-        """What was stored last, or None; ValueError if neither place holds a whole record."""
+        """What was stored last, or None; ValueError if neither place holds a whole record.
+
+        `may_be_older` says whether the other place, damaged or cut off, may have held a later one.
+        """
         try:
             content = self._path.read_bytes()
         except FileNotFoundError:
@@ -203,8 +207,18 @@ class DurableRecord:
         whole = [record for record in found if record is not None]
         if not whole:
             raise ValueError(f"{self._path} holds no whole record in {len(content)} bytes")
-        self._sequence, newest = max(whole)
+        # the checksum leaves the upper half of a sequence out: damaged, it is no neighbour of the other
+        are_neighbours = len(whole) == 1 or abs(whole[0][0] - whole[1][0]) == 1
+        self._sequence, newest = max(whole) if are_neighbours else min(whole)
+        is_whole = are_neighbours and len(content) == 2 * place_bytes
+        other = content[found.index(None) * place_bytes :][:place_bytes] if None in found else b""
+        self.may_be_older = not is_whole or (any(other) and not self._is_of_before(other))
         return newest
+
+    def _is_of_before(self, damaged: bytes) -> bool:
+        """Whether a damaged place says that it held the record before the newest."""
+        (sequence,) = struct.unpack_from("<Q", damaged.ljust(8, b"\0"))
+        return bool(sequence == self._sequence - 1)
 
     def store(self, content: bytes) -> None:
         """Replace the record, of at most 496 bytes; on disk when this returns."""

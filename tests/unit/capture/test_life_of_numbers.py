@@ -14,6 +14,7 @@ from capture.station import NUMBERING_FILE
 from capture.triggers.interval import IntervalElapsed
 from sightline.clock import boot_id
 from sightline.errors import MessageError, NucleusGoneError, TransportError
+from sightline.journal import DurableRecord
 from sightline.memory_bus import MemoryBus
 from sightline.messages import PartCaptured, PartTriggered
 from sightline.topics import PART_TRIGGERED, Stream
@@ -259,3 +260,50 @@ def test_two_clocks_never_matter_to_a_trigger_of_another_boot(station: Station) 
     station.deliver(PART_TRIGGERED, message)
     (part,) = station.captured
     assert part.triggered_monotonic_ns == station.clock.monotonic_ns()
+
+
+def sense(life: Station) -> None:
+    """The station counts a part itself."""
+    life.capture.handle(IntervalElapsed(life.clock.utc_ns(), life.clock.monotonic_ns()))
+
+
+@pytest.mark.parametrize(
+    "damage", ["a byte", "its sequence", "zeros behind", "cut", "another place"]
+)
+@pytest.mark.parametrize("place_bytes", [DurableRecord.PLACE_BYTES, 512])
+@pytest.mark.parametrize("parts", [2, 3])
+def test_no_number_of_our_own_count_is_given_twice_when_the_last_one_stored_is_damaged(
+    start_station: StartStation,
+    tmp_path: Path,
+    pictures: Path,
+    parts: int,
+    place_bytes: int,
+    damage: str,
+) -> None:
+    if damage == "cut" and parts % 2 == 0:
+        parts += 1  # so that it is the last one that is cut off
+    station = start_station(trigger=OWN_COUNT)
+    for _ in range(parts):
+        sense(station)
+    assert station.numbers == list(range(1, parts + 1))
+    station.capture.close()
+    path = tmp_path / NUMBERING_FILE
+    places = [
+        bytearray(path.read_bytes()[start:][:place_bytes])
+        for start in (0, DurableRecord.PLACE_BYTES)
+    ]
+    if damage == "zeros behind":
+        places[parts % 2][20:] = bytes(place_bytes - 20)
+    elif damage == "cut":
+        del places[1][30:]
+    else:
+        last = parts % 2 if damage != "another place" else 1 - parts % 2
+        places[last][4 if damage == "its sequence" else 30] ^= 0xFF
+    path.write_bytes(b"".join(places))
+    again = start_station(trigger=OWN_COUNT)
+    assert ("part-counter" in again.faults) == (damage != "another place")
+    sense(again)
+    again.pass_time(2)
+    assert again.numbers == [parts + 1]  # the number before it, had it been lost, is told as missed
+    third = start_station(trigger=OWN_COUNT)
+    assert third.faults.get("part-counter") is None

@@ -155,6 +155,30 @@ def test_a_record_whose_writing_was_cut_off_leaves_the_one_before(
     assert DurableRecord(path).load() == b"the third"
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_sequence_that_was_damaged_makes_no_older_record_the_last_one(
+    tmp_path: Path, place: int
+) -> None:
+    path = tmp_path / "number.record"
+    record = DurableRecord(path)
+    for number in range(1, 6):
+        record.store(f"number {number}".encode())
+    record.close()
+    content = bytearray(path.read_bytes())
+    content[place * DurableRecord.PLACE_BYTES + 5] ^= 1
+    path.write_bytes(content)
+    survivor = DurableRecord(path)
+    newest_is_damaged = place == 1
+    assert survivor.load() == (b"number 4" if newest_is_damaged else b"number 5")
+    assert survivor.may_be_older
+    for number in range(6, 9):
+        survivor.store(f"number {number}".encode())
+        again = DurableRecord(path)
+        assert again.load() == f"number {number}".encode()
+        assert not again.may_be_older
+    survivor.close()
+
+
 def test_a_record_in_a_damaged_file_is_refused_and_one_that_is_too_long_is_not_taken(
     tmp_path: Path,
 ) -> None:
