@@ -12,7 +12,7 @@ from sightline.clock import Clock
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
 from sightline.errors import NucleusGoneError, TransportError
 from sightline.messages import Fault, FaultLevel, StationHealth
-from sightline.texts import cut
+from sightline.texts import carried, cut
 from sightline.topics import STATION_HEALTH
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Health:
         """State something that holds now, in a word or a few; an empty text takes it back."""
         with self._lock:
             if text:
-                self._facts[name] = cut(text, LONGEST_FACT)
+                self._facts[name] = cut(carried(text), LONGEST_FACT)
             else:
                 self._facts.pop(name, None)
 
@@ -65,7 +65,7 @@ class Health:
         with self._lock:
             known = self._faults.get(code)
             since = known.since_utc_ns if known else self._clock.utc_ns()
-            text = cut(text, LONGEST_FAULT)
+            text = cut(carried(text), LONGEST_FAULT)
             self._faults[code] = Fault(code=code, text=text, level=level, since_utc_ns=since)
             return known is None
 

@@ -1,5 +1,6 @@
 """A component says how it fares, and goes on saying it when the cloud was away."""
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -195,3 +196,15 @@ def test_a_report_of_too_many_figures_leaves_them_out(
         health.count(f"counter_{number}")
     first, second = reports_of(health, Inbox(), monkeypatch, well)
     assert first.counters == second.counters == {}
+
+
+def test_a_text_that_no_message_carries_is_told_all_the_same(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"cam1/\xff.png")
+    health.raise_fault("camera-cam1", f"{name} cannot be decoded")
+    health.fact("playing", name)
+    report, _ = reports_of(health, Inbox(), monkeypatch, well)
+    assert [fault.text for fault in report.faults] == ["cam1/\\udcff.png cannot be decoded"]
+    assert report.facts == {"playing": "cam1/\\udcff.png"}
+    encode(report)
