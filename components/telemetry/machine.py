@@ -1,5 +1,7 @@
 """One machine's way from batches of readings to enriched, scored states."""
 
+from collections import deque
+
 import msgspec
 
 from sightline.codec import GREATEST_MESSAGE_BYTES, encode_of_any_size
@@ -8,6 +10,8 @@ from telemetry.configuration import TelemetryConfiguration
 from telemetry.consolidate import Consolidator, Interval
 from telemetry.enrich import enriched, status_of
 from telemetry.outliers import OutlierScorer
+
+BATCHES_REMEMBERED = 256
 
 
 class Machine:
@@ -18,7 +22,8 @@ class Machine:
         self._profiles = {profile.tag: profile for profile in configuration.profiles}
         self._consolidator = Consolidator(configuration.interval_s)
         self._scorer = OutlierScorer(configuration.outliers, configuration.profiles)
-        self._last: MachineSamples | None = None
+        self._last_sequence: int | None = None
+        self._taken: deque[tuple[int, int]] = deque(maxlen=BATCHES_REMEMBERED)
         self._sequence = 0
         self.batches_lost = 0
         self.values_omitted = 0
@@ -31,13 +36,15 @@ class Machine:
         return None if interval is None else self._state(batch, interval)
 
     def _is_repeated(self, batch: MachineSamples) -> bool:
-        last = self._last
-        if last is not None and batch.sequence <= last.sequence:
-            if batch.sampled_utc_ns <= last.sampled_utc_ns:
-                return True
-        elif last is not None:
-            self.batches_lost += batch.sequence - last.sequence - 1
-        self._last = batch  # a lower number with a later time: the sender was started again
+        """Known by number and time: of a sender that was started again both may be lower than before."""
+        known = (batch.sequence, batch.sampled_utc_ns)
+        if known in self._taken:
+            return True
+        self._taken.append(known)
+        last = self._last_sequence
+        if last is not None and batch.sequence > last:
+            self.batches_lost += batch.sequence - last - 1
+        self._last_sequence = batch.sequence
         return False
 
     def _state(self, batch: MachineSamples, interval: Interval) -> MachineState:

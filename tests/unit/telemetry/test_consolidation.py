@@ -147,6 +147,15 @@ def test_a_sender_that_was_started_again_counts_anew_and_loses_nothing() -> None
     assert function.batches_lost == 0
 
 
+def test_a_sender_that_was_started_again_under_a_clock_that_went_back_is_heard_at_once() -> None:
+    function = a_function()
+    batches = [batch(n, at_s=7200 + n * 0.5) for n in range(1, 401)]
+    batches += [batch(n, at_s=n * 0.5) for n in range(1, 21)]
+    states = list(states_of(function, batches))
+    assert len([state for state in states if state.state_utc_ns < START + 3600 * S]) >= 9
+    assert function.batches_lost == 0
+
+
 def test_each_machine_has_its_own_interval_and_numbering() -> None:
     function = a_function()
     mixed = [
