@@ -30,7 +30,21 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
     """The typed configuration; ConfigurationError names the JSON pointer, what was found, what is allowed."""
     own = {key: value for key, value in values.items() if key not in GREENGRASS_KEYS}
     try:
-        return msgspec.convert(own, type=struct_type, strict=False)
+        return _converted(struct_type, own)
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"{struct_type.__name__}: found a text that is no UTF-8, {error.object[:LONGEST_FOUND]!a}"
+        ) from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{struct_type.__name__}: it is nested too deeply") from error
+
+
+def _converted(struct_type: type[T], own: dict[str, Any]) -> T:
+    """As `load_configuration`; UnicodeEncodeError or RecursionError for what no file could keep."""
+    try:
+        configuration = msgspec.convert(own, type=struct_type, strict=False)
+        msgspec.json.encode(configuration)
+        return configuration
     except msgspec.ValidationError as error:
         pointer = _with_keys(json_pointer(str(error)), own, struct_type)
         problem = str(error).split(" - at ")[0]

@@ -137,3 +137,14 @@ def test_a_pointer_leads_to_its_value_or_to_none() -> None:
     assert value_at(values, "/cameras/0/name") == "left"
     assert value_at(values, "/nothing/0") is None
     assert value_at(values, "") == values
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_no_file_could_keep_is_refused_like_any_other_value(nested: bool) -> None:
+    value: Any = "\ud800"
+    for _ in range(50_000 if nested else 0):
+        value = [value]
+    with pytest.raises(ConfigurationError):
+        load(cameras=value)
+    with pytest.raises(ConfigurationError):
+        load(cameras=[{"name": value}])
