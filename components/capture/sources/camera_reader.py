@@ -26,6 +26,7 @@ from sightline.kept_thread import KeptThread
 log = logging.getLogger(__name__)
 
 READ_S = 0.1
+GIVEN_BACK_S = 5.0  # a driver that hangs for longer keeps its thread, and nobody else
 PARTS_WITHOUT_FRAME = 3
 DAMAGED = "the driver marked the frame as damaged"
 
@@ -74,8 +75,10 @@ class CameraReader:
         self._thread.end()
 
     def join(self) -> None:
-        """Wait until the camera is given back."""
-        self._thread.join()
+        """Wait until the camera is given back; not for ever, where its driver hangs."""
+        self._thread.join(GIVEN_BACK_S)
+        if self._thread.is_alive():
+            log.error("camera not given back: its driver hangs", extra={"camera": self.camera})
         self._health.clear_fault(THREAD_FAULT + self._thread.name)  # of a reader that is no more
 
     def adjust(self, configuration: V4l2Configuration) -> None:

@@ -24,6 +24,7 @@ from sightline.kept_thread import KeptThread
 log = logging.getLogger(__name__)
 
 WAIT_S = 0.2
+GIVEN_BACK_S = 5.0  # a driver that hangs for longer keeps its thread, and nobody else
 TRIGGER_AWAY = "trigger"
 
 
@@ -98,7 +99,7 @@ class GpioTrigger:
         self._ended.set()
         self._thread.end()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(GIVEN_BACK_S)
         self._health.clear_fault(TRIGGER_AWAY)
         self._health.clear_fault(THREAD_FAULT + self._thread.name)
 

@@ -1,6 +1,7 @@
 """Cameras that stream: one frame a part from each, of the trigger's time, settings that hold."""
 
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,30 @@ def test_one_frame_is_never_given_to_two_parts() -> None:
         assert shade_of(first) == 9
         assert isinstance(second, CameraFault)
         assert "no frame of the time of the trigger" in second.text
+
+
+def test_a_camera_whose_driver_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("capture.sources.camera_reader.GIVEN_BACK_S", 0.05)
+    goes_on, closed = threading.Event(), threading.Event()
+    with rig_of("cam1", "cam2") as rig:
+        hanging = rig.cameras["cam1"]
+
+        def hang() -> None:
+            goes_on.wait(20)
+
+        hanging.at_start = hang
+        rig.start()
+        rig.wait_until_streaming("cam2")
+
+        def close() -> None:
+            rig.close()
+            closed.set()
+
+        threading.Thread(target=close, daemon=True).start()
+        is_closed = closed.wait(5)
+        goes_on.set()
+        assert is_closed
+        wait_until("it is given back", lambda: hanging.closed == hanging.opened)
 
 
 def test_the_first_frames_are_dropped() -> None:
