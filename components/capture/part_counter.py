@@ -21,6 +21,7 @@ from sightline.clock import Clock, boot_id
 from sightline.errors import MessageError
 from sightline.health import Health
 from sightline.journal import DurableText, set_aside
+from sightline.messages import Part
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,22 @@ class PartCounter:
             "lost. A new epoch begins, and parts that were counted meanwhile are recorded as missed"
         )
         self.state = self.stored = self._adopted = None
+
+    def leave_numbers_up_to(self, part: Part) -> None:
+        """Give no number of our own count that has a record already: it would be an old part.
+
+        Whoever got an older file back goes on behind the last one that is known of.
+        """
+        state = self.state
+        if state is None or state.counted_by_plc or state.epoch != part.epoch:
+            return
+        if not state.last_number < part.part_number <= MAX_COUNTER:
+            return
+        self._report(
+            f"part {part.part_number} has a record, and the stored part number is {state.last_number}: "
+            "an older file came back. Counting goes on behind the later one"
+        )
+        self.state = msgspec.structs.replace(state, last_number=part.part_number)
 
     def begin_to_store(self) -> None:
         """Let what was numbered come onto the disk; `settle` waits for it."""

@@ -103,6 +103,7 @@ class Capture:
             self._carry_out(event.message)
         elif isinstance(event, Delivery) and isinstance(event.message, PartSettled):
             self._counter.leave_epochs_before(event.message.up_to.epoch)
+            self._counter.leave_numbers_up_to(event.message.up_to)
         elif isinstance(event, NewConfiguration):
             self._reconfigure(event)
 

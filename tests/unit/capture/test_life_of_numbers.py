@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from capture.numbering import Numbering, NumberingFile
 from capture.station import NUMBERING_FILE
@@ -16,8 +17,8 @@ from sightline.clock import boot_id
 from sightline.errors import MessageError, NucleusGoneError, TransportError
 from sightline.journal import DurableRecord
 from sightline.memory_bus import MemoryBus
-from sightline.messages import PartCaptured, PartTriggered
-from sightline.topics import PART_TRIGGERED, Stream
+from sightline.messages import PartCaptured, PartSettled, PartTriggered
+from sightline.topics import PART_SETTLED, PART_TRIGGERED, Stream
 from tests.unit.capture.capture_kit import Station
 from tests.unit.capture.conftest import StartStation
 
@@ -307,3 +308,35 @@ def test_no_number_of_our_own_count_is_given_twice_when_the_last_one_stored_is_d
     assert again.numbers == [parts + 1]  # the number before it, had it been lost, is told as missed
     third = start_station(trigger=OWN_COUNT)
     assert third.faults.get("part-counter") is None
+
+
+def test_an_older_file_that_came_back_gives_no_number_that_has_a_record(
+    start_station: StartStation, tmp_path: Path, pictures: Path
+) -> None:
+    station = start_station(trigger=OWN_COUNT)
+    sense(station)
+    older = (tmp_path / NUMBERING_FILE).read_bytes()
+    for _ in range(4):
+        sense(station)
+    last = station.captured[-1].part
+    station.capture.close()
+    (tmp_path / NUMBERING_FILE).write_bytes(older)
+    again = start_station(trigger=OWN_COUNT)
+    settled = PartSettled(station_id=again.name, up_to=last)
+    for _ in range(2):
+        again.deliver(PART_SETTLED, settled)
+        sense(again)
+    assert again.numbers == [last.part_number + 1, last.part_number + 2]
+    assert {part.part.epoch for part in again.captured} == {last.epoch}
+    assert "part-counter" in again.faults
+
+
+def test_records_of_a_plcs_numbers_do_not_move_its_count(
+    start_station: StartStation, pictures: Path
+) -> None:
+    station = start_station()
+    station.trigger(1)
+    ahead = replace(station.captured[-1].part, part_number=50)
+    station.deliver(PART_SETTLED, PartSettled(station_id=station.name, up_to=ahead))
+    station.trigger(2)
+    assert station.numbers == [1, 2]
