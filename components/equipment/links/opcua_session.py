@@ -137,7 +137,11 @@ class OpcuaSession:
         if node == self._nodes["part_counter"]:
             self._take_counter(changed, received_ns)
             return
-        if self._takes_told(node, value, changed) or value is None or not _is_good(changed):
+        if (
+            self._takes_told(node, value, changed, received_ns)
+            or value is None
+            or not _is_good(changed)
+        ):
             return
         if node == self._nodes["belt_speed"]:
             self._belt_speed_mps = speed_of(value)
@@ -180,12 +184,12 @@ class OpcuaSession:
             self._post(LinkFault(COUNTER_UNREADABLE, ""))
         return counter
 
-    def _takes_told(self, node: Any, value: Any, changed: Any) -> bool:
+    def _takes_told(self, node: Any, value: Any, changed: Any, received_ns: int) -> bool:
         """Product or lot; one that cannot be read is told as such, and no product is called so."""
         for name in TOLD_OF_PARTS:
             if node == self._nodes.get(name):
                 known = value if value is not None and _is_good(changed) else UNREADABLE
-                self._told[name].put(known, utc_ns_of(changed.SourceTimestamp))
+                self._told[name].put(known, utc_ns_of(changed.SourceTimestamp), received_ns)
                 return True
         return False
 
@@ -197,7 +201,9 @@ class OpcuaSession:
             if last is not None and step_between(last, one.counter) == "restart":
                 self._begin_count()
             counted_utc_ns = one.source_utc_ns or self._clock.utc_ns()
-            product, lot = (self._told[name].at(counted_utc_ns) for name in TOLD_OF_PARTS)
+            product, lot = (
+                self._told[name].at(counted_utc_ns, one.received_ns) for name in TOLD_OF_PARTS
+            )
             self._post(
                 CounterSeen(
                     one.counter,

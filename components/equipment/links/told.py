@@ -6,25 +6,32 @@ from collections import deque
 KEPT = 64
 LONGEST_TEXT = 64
 UNREADABLE = "(unreadable)"
+SUPERSEDED_NS = 2_000_000_000  # so long after its successor was told, a value is no part's any more
 UNDECODED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Told:
-    """The last values of one register, each with the time since which it holds."""
+    """The last values of one register, each with the time since which it holds.
+
+    The PLC's times order what is told together. A value that was replaced a while ago holds no longer
+    whatever they say: the PLC's clock may have been set back since.
+    """
 
     def __init__(self) -> None:
-        self._values: deque[tuple[int, str]] = deque(maxlen=KEPT)
+        self._values: deque[tuple[int, int, str]] = deque(maxlen=KEPT)  # received, since, text
 
-    def put(self, value: object, since_utc_ns: int) -> None:
-        """A value that the register took."""
-        self._values.append((since_utc_ns, text_of(value)))
+    def put(self, value: object, since_utc_ns: int, received_ns: int) -> None:
+        """A value that the register took, told at a time of the station's monotonic clock."""
+        self._values.append((received_ns, since_utc_ns, text_of(value)))
 
-    def at(self, utc_ns: int) -> str:
-        """The value that held at a time; before the first one known, that one."""
-        held = [text for since, text in self._values if since <= utc_ns]
+    def at(self, utc_ns: int, received_ns: int) -> str:
+        """The value that held at a time which was told then; before the first one known, that one."""
+        while len(self._values) > 1 and received_ns - self._values[1][0] > SUPERSEDED_NS:
+            self._values.popleft()
+        held = [text for _, since, text in self._values if since <= utc_ns]
         if held:
             return held[-1]
-        return self._values[0][1] if self._values else ""
+        return self._values[0][2] if self._values else ""
 
 
 def text_of(value: object) -> str:
