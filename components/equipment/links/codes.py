@@ -24,10 +24,11 @@ def number_reading(tag: TagConfiguration, value: float) -> tuple[float | None, Q
 
 
 def whole_number_of(where: str, value: object) -> int:
-    """A register's value; MachineLinkError if it is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    """A register's value, a signed one as its unsigned one counts it; MachineLinkError if it is none."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= -(2**31)
+    if not is_whole:
         raise MachineLinkError(f"{where} holds {value!r}; a whole number from 0 is expected")
-    return value
+    return unsigned(value)  # type: ignore[arg-type]
 
 
 def records_of(

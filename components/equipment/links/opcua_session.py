@@ -12,7 +12,7 @@ from equipment.configuration import TagConfiguration
 from equipment.links.asked import Asked, run_until_one_ends
 from equipment.links.codes import UINT32 as UINT32_VALUES
 from equipment.links.codes import VERDICT_CODES, records_of, whole_number_of
-from equipment.links.counter_steps import counter_value_of, step_between, unsigned
+from equipment.links.counter_steps import counter_value_of, step_between
 from equipment.links.link import (
     Beat,
     CounterSeen,
@@ -147,8 +147,7 @@ class OpcuaSession:
             self._belt_speed_mps = speed_of(value)
         elif node == self._nodes["verdict_echo"]:
             if self._echo_seen:  # the first is where the register stood
-                number = unsigned(value) if type(value) is int else value
-                self._post(VerdictEchoed(whole_number_of(self._where("verdict_echo"), number)))
+                self._post(VerdictEchoed(whole_number_of(self._where("verdict_echo"), value)))
             self._echo_seen = True
         elif node == self._nodes["line_stop"]:
             self._post(LineStopSeen(bool(value)))

@@ -131,6 +131,18 @@ def test_an_unknown_gate_action_is_a_fault_that_lists_the_known_ones(plc: OddPlc
         )
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"), [("Int16", -(2**15)), ("Int32", -(2**31)), ("Int16", -1)]
+)
+def test_a_signed_count_of_outcomes_that_went_beyond_its_top_just_goes_on(
+    plc: OddPlc, kind: str, value: int
+) -> None:
+    plc.put("Outcome.Counter", value, getattr(ua.VariantType, kind))
+    with running_equipment(plc.endpoint) as equipment:
+        wait_for("beats", lambda: len(plc.writes("Station.Heartbeat")) >= 5)
+        assert equipment.faults().get("plc-away") is None
+
+
 def test_a_namespace_that_the_server_lacks_is_a_fault_that_lists_those_it_has(plc: OddPlc) -> None:
     tag = TagConfiguration(tag="oil", node_id="nsu=urn:other:plc;s=Oil")
     with running_equipment(plc.endpoint, tags=(tag,)) as equipment:
