@@ -303,6 +303,7 @@ class Equipment:
 
     def _link_down(self, event: LinkDown) -> None:
         self._link_is_up = False
+        self._poller.forget_count()
         self._dry_runs.link_lost()
         for code in self._link_faults:
             self._health.clear_fault(code)
@@ -323,7 +324,7 @@ class Equipment:
         if what in ("start", "restart"):
             self._let_through.clear()  # the numbers may come again
         if what in ("wrap", "restart"):
-            self._poller.last_read = None
+            self._poller.forget_count()
         if what == "start" or (what == "restart" and seen.counter == 0):
             self._announce()
         elif what != "known":

@@ -18,7 +18,13 @@ class Poller:
         self._configuration = configuration
         self._sequence = 0
         self._waiting = False
+        self._is_count_over = False
         self.last_read: TagsRead | None = None
+
+    def forget_count(self) -> None:
+        """The counter means other parts from now on; a reading under way may be of before."""
+        self.last_read = None
+        self._is_count_over = self._waiting
 
     def interval(self, link_is_up: bool, now_utc_ns: int) -> tuple[MachineSamples, ...]:
         """An interval begins: stale batches for the last if unanswered, for this if there is no link."""
@@ -34,7 +40,8 @@ class Poller:
         if not self._waiting:
             return ()
         self._waiting = False
-        self.last_read = read
+        self.last_read = None if self._is_count_over else read
+        self._is_count_over = False
         return tuple(self._batches(read.samples, now_utc_ns))
 
     def _stale(self, now_utc_ns: int) -> tuple[Sample, ...]:

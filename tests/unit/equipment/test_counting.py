@@ -208,6 +208,36 @@ def test_a_number_read_before_the_counter_began_anew_is_not_announced_after_it()
     assert driven.announced()[-3:] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("last", "now"), [(40, 0), (40, 1), (2**16 - 1, 0), (2**16 - 1, 3)])
+def test_a_number_read_before_the_counter_began_anew_is_not_announced_if_it_is_told_later(
+    last: int, now: int
+) -> None:
+    driven = Driven(sample_interval_s=1.0, counter_announce_interval_s=1.0)
+    driven.connect(last)
+    driven.later(0.0)
+    driven.see(now)  # while the other readings of the interval are read
+    driven.component.handle(TagsRead((), last, NOW))
+    for _ in range(3):
+        driven.later(1.0)
+    assert driven.announced()[-3:] == [now] * 3
+    driven.component.handle(TagsRead((), now + 1, NOW))
+    driven.later(1.0)
+    driven.later(1.0)
+    assert driven.announced()[-1] == now + 1
+
+
+def test_a_number_read_before_the_connection_was_lost_is_not_announced_after_it() -> None:
+    driven = Driven(sample_interval_s=60.0, counter_announce_interval_s=1.0)
+    driven.connect(40)
+    driven.later(0.0)
+    driven.component.handle(TagsRead((), 41, NOW))
+    driven.disconnect()
+    driven.connect(0)
+    for _ in range(3):
+        driven.later(1.0)
+    assert driven.announced()[-3:] == [0, 0, 0]
+
+
 def test_a_part_of_the_range_of_dry_runs_has_its_outcome_told() -> None:
     driven = Driven()
     driven.connect(4_000_000_000 - 1)
