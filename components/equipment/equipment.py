@@ -343,6 +343,10 @@ class Equipment:
         else:
             self._health.clear_fault(TRIGGERS_LATE)
         self._dry_runs.part_came(self._modes.counts_as_production)
+        if (
+            seen.counter in self._let_through
+        ):  # an earlier part of this number: the counter went round
+            self._let_through.remove(seen.counter)
         if self._modes.bypasses:
             self._bypass(seen)
         if self._counting.ended is not None:  # parts up to the top of the counter were not told

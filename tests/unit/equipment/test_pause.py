@@ -122,6 +122,21 @@ def test_a_number_that_the_plc_counts_anew_is_not_taken_for_one_that_was_let_thr
     assert [order.part_number for order in driven.link.orders()] == [7, 7]
 
 
+def test_a_number_that_comes_again_when_the_counter_went_round_is_not_taken_for_one_let_through(
+    tmp_path: Path,
+) -> None:
+    driven = connected(tmp_path, allow_bypass=True)
+    tell(driven, "bypass")
+    driven.see(7)
+    driven.see(2**16 - 2)
+    tell(driven, "production")
+    driven.see(5)
+    driven.judge(a_verdict(2**16 - 2))  # let through just before the top
+    driven.see(7)
+    driven.judge(a_verdict(7))
+    assert [order.part_number for order in driven.link.orders()] == [7, 2**16 - 2, 7]
+
+
 def test_a_challenge_part_never_passes_whatever_is_found_on_it(tmp_path: Path) -> None:
     driven = connected(tmp_path)
     driven.judge(a_verdict(1, challenge="scratch"))
