@@ -4,6 +4,7 @@ from equipment.links.link import GateRecord, OutcomesRead, VerdictOrder
 from sightline.messages import GateActed, PartJudged
 
 TOO_LATE = "its deadline is over"
+NUMBERS = range(2**32)  # what the PLC's register takes
 OWN_COUNT = (
     "The station counts the parts itself (capture's trigger is gpio or interval), and the PLC counts its "
     "own: one missed edge, and each verdict would go to the next part. So none is written, and the PLC's "
@@ -26,6 +27,8 @@ def order_of(
     """
     if judged.counted_by != "plc":
         return "its number is of the station's own count, which is not the PLC's"
+    if judged.part.part_number not in NUMBERS:
+        return "the PLC's registers cannot hold its number"
     if judged.replayed:
         return "it is replayed from the ledger; only a fresh verdict may move the gate"
     if judged.boot_id != boot_id:

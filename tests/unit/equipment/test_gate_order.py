@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from equipment.gate import MissedInARow, new_outcomes, order_of
 from equipment.links.link import LineStopSeen, OutcomesRead, StopLine, VerdictOrder
 from sightline.clock import boot_id
-from sightline.messages import PartJudged, Verdict
+from sightline.messages import Part, PartJudged, Verdict
 from tests.unit.equipment.driven import MS, NOW, STATION, Driven, a_record, a_verdict
 
 MARGIN = 20 * MS
@@ -47,6 +47,8 @@ def test_the_last_moment_is_the_deadline_less_the_margin() -> None:
     ("more", "reason"),
     [
         ({"replayed": True}, "replayed"),
+        ({"part": Part(1, -1)}, "cannot hold its number"),
+        ({"part": Part(1, 2**32)}, "cannot hold its number"),
         ({"boot_id": "another boot"}, "another boot"),
         ({"deadline_monotonic_ns": NOW}, "deadline is over"),
         ({"triggered_monotonic_ns": CONNECTED - 1}, "before this connection"),
