@@ -257,6 +257,8 @@ class Equipment:
         )
 
     def _see_link_fault(self, event: LinkFault) -> None:
+        if not self._link_is_up:  # of a connection that is gone; a new one tells it again
+            return
         if event.text:
             self._link_faults.add(event.code)
             if self._health.raise_fault(event.code, event.text):

@@ -63,6 +63,11 @@ class KeptLink:
             self._call(self._closing.set)
             self._thread.join(CLOSE_TIMEOUT_S)
 
+    def _post(self, event: object) -> None:
+        """Tell the component; one that was closed has nothing to say: another link may be up."""
+        if not self._is_closed.is_set():
+            self._inbox.post(event)
+
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(function, *arguments)
@@ -106,7 +111,7 @@ class KeptLink:
         if self._asked is not None:
             self._asked.accept(request)
         elif isinstance(request, VerdictOrder):
-            self._inbox.post(VerdictTooLate(request, "the PLC is away"))
+            self._post(VerdictTooLate(request, "the PLC is away"))
 
     def _run(self) -> None:
         """Keep the link for as long as it is wanted; whatever ends the loop is told, and begun again."""
@@ -129,7 +134,7 @@ class KeptLink:
         self._asked = None
         log.error("the link's thread failed", exc_info=error)
         text = f"{type(error).__name__}: {error}"
-        self._inbox.post(
+        self._post(
             LinkDown(f"{self._kept.endpoint}: the link failed ({text}) and is started again")
         )
 
@@ -159,7 +164,7 @@ class KeptLink:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 a broken server makes the clients raise anything
-            self._inbox.post(LinkDown(f"{self._kept.endpoint}: {self._in_printable_words(error)}"))
+            self._post(LinkDown(f"{self._kept.endpoint}: {self._in_printable_words(error)}"))
         finally:
             self._asked = None
             try:

@@ -33,7 +33,7 @@ class ModbusLink(KeptLink):
             connection,
             self._configuration,
             self._tags,
-            self._inbox.post,
+            self._post,
             self._clock,
         )
         await self._open_in_time(self._open(connection, session))

@@ -41,7 +41,7 @@ class OpcuaLink(KeptLink):
         client = Client(configuration.endpoint, timeout=configuration.request_timeout_s)
         client.session_timeout = SESSION_TIMEOUT_MS
         self._client = client
-        session = OpcuaSession(client, configuration, self._tags, self._inbox.post, self._clock)
+        session = OpcuaSession(client, configuration, self._tags, self._post, self._clock)
         await self._open_in_time(self._open(client, session))
         await session.run()
 

@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from equipment.links import kept
 from equipment.links.asked import end_all, run_until_one_ends
+from equipment.links.kept import KeptLink
 from equipment.links.link import Beat, LinkDown, VerdictOrder, VerdictTooLate
 from equipment.links.registry import open_link
 from sightline.bus import Inbox
@@ -87,6 +89,37 @@ def test_a_verdict_for_a_plc_that_is_away_comes_back_as_too_late(scheme: str) ->
     link.close()
     nobody.close()
     link.request(order)  # after the end it is dropped without a word
+
+
+class HangingLink(KeptLink):
+    """Its client blocks the thread for a while, then finds the connection lost."""
+
+    async def _connect_and_work(self) -> None:
+        self.hangs.set()
+        self.goes_on.wait(10)
+        raise MachineLinkError("gone")
+
+    async def _leave(self) -> None:
+        pass
+
+    def __init__(self, inbox: Inbox) -> None:
+        configuration = link_to("opc.tcp://127.0.0.1:9").chosen
+        super().__init__(configuration, inbox, SystemClock())
+        self.hangs, self.goes_on = threading.Event(), threading.Event()
+
+
+def test_a_link_that_ends_later_than_it_should_says_nothing_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept, "CLOSE_TIMEOUT_S", 0.05)
+    inbox = Inbox()
+    link = HangingLink(inbox)
+    link.start()
+    assert link.hangs.wait(10)
+    link.close()
+    link.goes_on.set()
+    wait_for("its end", lambda: not link._thread.is_alive())
+    assert inbox.take(0) is None  # else the link that took its place would look lost
 
 
 async def deaf_to_its_first_cancellation() -> None:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipment.configuration import EquipmentConfiguration
-from equipment.equipment import COUNTED_BY_STATION
+from equipment.equipment import COUNTED_BY_STATION, COUNTER_UNREADABLE
 from equipment.links.asked import Asked
 from equipment.links.link import (
     CounterSeen,
+    LinkFault,
     LinkUp,
     VerdictOrder,
     VerdictTooLate,
@@ -287,4 +288,17 @@ def test_what_the_link_of_an_earlier_configuration_posted_is_not_taken_for_the_n
     assert not driven.health.report().ready
     assert "plc-away" in driven.faults()
     assert driven.announced() == [0]
+    driven.component.close()
+
+
+def test_a_fault_that_the_link_of_an_earlier_configuration_posted_is_not_the_new_links() -> None:
+    driven = Driven()
+    driven.connect()
+    unreachable = EquipmentConfiguration(link=link_to("opc.tcp://127.0.0.1:9"))
+    driven.component.handle(NewConfiguration(unreachable))
+    driven.component.handle(LinkFault(COUNTER_UNREADABLE, "The part counter is unreadable."))
+    driven.component.handle(LinkUp(NOW, new_count_id()))
+    driven.component.handle(CounterSeen(5, NOW, NOW, 0.5, count_id=new_count_id()))
+    assert driven.faults() == {}
+    assert driven.health.report().ready
     driven.component.close()
