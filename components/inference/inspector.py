@@ -207,10 +207,12 @@ class Inspector:
             tell(self._context.bus, COMMAND_CARRIED_OUT, answer)
 
     def _take_captured(self, captured: PartCaptured) -> None:
-        if self._can_count(captured.part) and self._can_count(
-            captured.ended_before or captured.part
-        ):
+        if self._can_count_all(captured.part, captured):
             self._waiting.append(captured)
+
+    def _can_count_all(self, part: Part, told: PartCaptured | PartsAnnounced) -> bool:
+        first = Part(part.epoch, told.first_number)
+        return all(self._can_count(one) for one in (part, first, told.ended_before or part))
 
     def _can_count(self, part: Part) -> bool:
         """Whether a number is one that the ledger holds, and those after it; what is none is told."""
@@ -405,8 +407,7 @@ class Inspector:
         self._registrar.settle(settled.up_to)
 
     def _take_announced(self, announced: PartsAnnounced) -> None:
-        ended = announced.ended_before or announced.last
-        if not (self._can_count(announced.last) and self._can_count(ended)):
+        if not self._can_count_all(announced.last, announced):
             return
         self._announced = announced
         if not self._waiting:

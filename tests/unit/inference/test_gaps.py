@@ -482,3 +482,20 @@ def test_a_number_that_no_counter_counts_is_told_and_the_next_parts_are_judged(
     assert running.judge(2).verdict == "ok"
     assert running.judge(1, epoch=EPOCH + 2).verdict == "ok"
     assert len(running.verdicts()) == 3
+
+
+@pytest.mark.parametrize("first", [-(2**70), -(2**63)])
+def test_a_count_that_is_said_to_begin_where_none_does_is_told_and_makes_no_gap(
+    running: Bench, first: int
+) -> None:
+    running.judge(1)
+    running.give(PART_CAPTURED, running.capture(1, epoch=EPOCH + 1, first_number=first))
+    running.give(
+        PARTS_ANNOUNCED,
+        replace(
+            announcement(running, 1, in_time_ms=-1), last=Part(EPOCH + 1, 1), first_number=first
+        ),
+    )
+    assert "number-absurd" in {fault.code for fault in running.health.report().faults}
+    assert running.judge(2).verdict == "ok"
+    assert len(running.verdicts()) == 2
