@@ -253,6 +253,12 @@ class Inspector:
         )
         while self._waiting and len(missed) < MAX_WAITING:
             captured, started_ns = self._waiting[0], self._clock.monotonic_ns()
+            if missed and not is_new(
+                missed[-1][0].part, captured.part
+            ):  # told twice, or in disorder
+                self._tell_of_known(self._waiting.popleft())
+                gives_up -= 1
+                continue
             reason = self._why_not_begun(captured, started_ns, gives_up > 0)
             rules = None if reason else self._rules.rules_of(captured)
             if rules is not None:

@@ -19,9 +19,9 @@ from sightline.bus import Delivery, Inbox
 from sightline.clock import SystemClock
 from sightline.health import Health
 from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import Part, PartCaptured, PartJudged, PartsAnnounced
+from sightline.messages import Part, PartCaptured, PartJudged, PartsAnnounced, PartSettled
 from sightline.runtime import Context
-from sightline.topics import PART_CAPTURED, PART_JUDGED, PARTS_ANNOUNCED
+from sightline.topics import PART_CAPTURED, PART_JUDGED, PART_SETTLED, PARTS_ANNOUNCED
 from tests.unit.inference.conftest import EPOCH, NOTHING_SETTLED, Bench
 from tests.unit.inference.test_verdicts import announcement
 
@@ -499,3 +499,23 @@ def test_a_count_that_is_said_to_begin_where_none_does_is_told_and_makes_no_gap(
     assert "number-absurd" in {fault.code for fault in running.health.report().faults}
     assert running.judge(2).verdict == "ok"
     assert len(running.verdicts()) == 2
+
+
+@pytest.mark.parametrize("order", [(2, 3, 3, 4), (3, 2, 4), (2, 4, 2, 3)])
+def test_parts_that_wait_and_are_told_twice_or_in_disorder_have_one_verdict_each(
+    running: Bench, order: tuple[int, ...]
+) -> None:
+    running.judge(1)
+    for number in order:
+        running.inbox.post(Delivery(PART_CAPTURED, running.capture(number, in_time_ms=-1), 0))
+    running.inbox.post(Delivery(PART_CAPTURED, running.capture(5), 0))
+    for _ in range(4):  # they are taken in first, so that all parts wait
+        settled = PartSettled(station_id=running.station, up_to=NOTHING_SETTLED)
+        running.inbox.post(Delivery(PART_SETTLED, settled, 0))
+    running.run_until("the last one", lambda: running.verdicts()[-1].part.part_number == 5)
+    assert [verdict.part.part_number for verdict in running.verdicts()] == [1, 2, 3, 4, 5]
+    assert [verdict.follows for verdict in running.verdicts()[1:]] == [
+        verdict.part for verdict in running.verdicts()[:-1]
+    ]
+    assert running.verdicts()[-1].verdict == "ok"
+    assert not any("stored" in verdict.reason for verdict in running.verdicts())
