@@ -3,7 +3,6 @@
 import msgspec
 
 from inference.notebook import Thresholds
-from inference.rules import tuned_by
 from sightline.configuration import Configuration
 from sightline.errors import CommandError
 from sightline.products import Label, LabelTiers, Product, ProductName, Score
@@ -32,12 +31,13 @@ def with_threshold(product: Product, before: Thresholds | None, asked: SetThresh
         raise CommandError("expected either some of reject, review and keep, or reset: true")
     current = before if before is not None and before.version == product.version else None
     labels = dict(current.labels) if current is not None else {}
-    now = tuned_by(product, current).defects[asked.label]
     if asked.reset:
         labels.pop(asked.label, None)
     else:
-        _refuse_disorder(now, given)
-        labels[asked.label] = {**labels.get(asked.label, {}), **given}
+        before_it = labels.get(asked.label, {})
+        kept = {tier: score for tier, score in before_it.items() if tier in TIERS}
+        _refuse_disorder(msgspec.structs.replace(product.defects[asked.label], **kept), given)
+        labels[asked.label] = {**kept, **given}
     changes = (current.changes if current is not None else 0) + 1
     return Thresholds(version=product.version, changes=changes, labels=labels)
 

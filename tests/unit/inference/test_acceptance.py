@@ -260,6 +260,22 @@ def test_a_threshold_changes_the_version_and_the_tiers_until_the_next_version() 
 
 
 @pytest.mark.parametrize(
+    "kept", [{"reject": 0.1}, {"reject": 7.0}, {"review": float("inf")}, {"hole": 0.5}]
+)
+def test_what_was_kept_and_cannot_be_is_taken_back_or_replaced_by_a_command(
+    kept: dict[str, float],
+) -> None:
+    before = Thresholds(version="4", changes=3, labels={"dent": kept})
+    with pytest.raises((TypeError, ValueError)):
+        tuned_by(BOTTLE, before)
+    back = with_threshold(BOTTLE, before, SetThreshold(product="bottle", label="dent", reset=True))
+    assert tuned_by(BOTTLE, back).defects == BOTTLE.defects
+    asked = SetThreshold(product="bottle", label="dent", reject=0.9, review=0.8, keep=0.7)
+    tiers = tuned_by(BOTTLE, with_threshold(BOTTLE, before, asked)).defects["dent"]
+    assert (tiers.reject, tiers.review, tiers.keep) == (0.9, 0.8, 0.7)
+
+
+@pytest.mark.parametrize(
     ("asked", "words"),
     [
         ({"label": "hole", "reject": 0.5}, "knows cap_missing, dent, scratch"),
