@@ -23,9 +23,10 @@ from sightline.messages import (
 from sightline.products import Policy
 from sightline.texts import cut
 
-ROOM_FOR_TIMINGS_BYTES = 64  # what is filled in after the commit
+ROOM_BYTES = 400  # for what is filled in later: the part before, the hold, the time of the commit
 MAX_DETECTIONS = 64
 LONGEST_REASON = 1000  # characters
+SHORT_REASON = 200  # where a longer one does not fit: JSON makes six bytes of some characters
 
 
 def missed_unseen(
@@ -61,7 +62,7 @@ def missed_unseen(
 
 def missed_captured(captured: PartCaptured, reason: str, now_utc_ns: int) -> PartJudged:
     """The verdict on a part that was captured and could not be judged in its time."""
-    return _of(captured, "missed", reason, False, now_utc_ns)
+    return fitted(_of(captured, "missed", reason, False, now_utc_ns))
 
 
 def judged(
@@ -99,24 +100,34 @@ def judged(
 
 
 def fitted(message: PartJudged) -> PartJudged:
-    """The message without the detections of lowest score that would make it too large."""
-    limit = GREATEST_MESSAGE_BYTES - ROOM_FOR_TIMINGS_BYTES
-    if (
-        len(message.detections) > MAX_DETECTIONS
-    ):  # far more than fit; one by one would take too long
-        message = msgspec.structs.replace(
-            message,
-            detections=message.detections[:MAX_DETECTIONS],
-            detections_omitted=len(message.detections) - MAX_DETECTIONS,
-        )
-    excess = len(encode_of_any_size(message)) - limit
-    while excess > 0 and message.detections:
-        kept = message.detections[:-1]
-        message = msgspec.structs.replace(
-            message, detections=kept, detections_omitted=message.detections_omitted + 1
-        )
-        excess = len(encode_of_any_size(message)) - limit
+    """The message without what would make it too large: a verdict that cannot be told blocks all behind it.
+
+    Product labels of which nothing was found go first, then the detections of lowest score.
+    """
+    if len(message.detections) > MAX_DETECTIONS:  # far more than fit
+        message = _with_detections(message, MAX_DETECTIONS)
+    if _excess_bytes(message) <= 0:
+        return message
+    if message.product_labels:
+        found = {detection.label for detection in message.detections}
+        labels = tuple(label for label in message.product_labels if label in found)
+        message = msgspec.structs.replace(message, product_labels=labels)
+    while _excess_bytes(message) > 0 and message.detections:
+        message = _with_detections(message, len(message.detections) - 1)
+    if _excess_bytes(message) > 0:
+        message = msgspec.structs.replace(message, reason=cut(message.reason, SHORT_REASON))
     return message
+
+
+def _with_detections(message: PartJudged, kept: int) -> PartJudged:
+    omitted = message.detections_omitted + len(message.detections) - kept
+    return msgspec.structs.replace(
+        message, detections=message.detections[:kept], detections_omitted=omitted
+    )
+
+
+def _excess_bytes(message: PartJudged) -> int:
+    return len(encode_of_any_size(message)) - (GREATEST_MESSAGE_BYTES - ROOM_BYTES)
 
 
 def sight_of(

@@ -1,10 +1,13 @@
 """Boxes, sizes and policy: what holds for any input."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from inference.configuration import InferenceConfiguration, LabelTiers, Policy
 from inference.policy import Sight, judge
@@ -18,13 +21,14 @@ from inference.ssd import (
     find_boxes_of_images,
     make_anchors,
 )
-from inference.verdicts import fitted
+from inference.verdicts import fitted, with_commit_time
 from sightline.codec import encode as encode_message
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError, PictureError
-from sightline.messages import Detection, Part, PartJudged
+from sightline.messages import Detection, HeldBack, Part, PartJudged
 
 CAMERAS = ("cam1", "cam2")
+FIRST = Part(1, 1)
 SPEC = AnchorSpec(
     64, 48, (AnchorLevel(8, (10.0, 20.0), (0.5, 1.0)), AnchorLevel(16, (30.0,), (1.0,)))
 )
@@ -160,6 +164,58 @@ def test_detections_that_do_not_fit_into_a_message_are_cut_by_rank_and_counted()
     assert verdict.detections == many[: len(verdict.detections)]
     assert len(verdict.detections) + verdict.detections_omitted == 200
     assert len(verdict.detections) > 20
+
+
+@pytest.mark.parametrize("filling", range(0, 150, 5))
+def test_a_verdict_that_is_as_large_as_may_be_can_still_be_told_with_its_hold(filling: int) -> None:
+    last = Part(1_764_534_599, 2**32 - 2)
+    part = Part(last.epoch, 2**32 - 1)
+    hold = f"{part.epoch}-{part.part_number}"
+    verdict = replace(
+        fitted(
+            a_verdict(
+                part, detections=tuple(found("scratch", 0.5) for _ in range(64)), lot="x" * filling
+            )
+        ),
+        follows=last,
+        hold=hold,
+        held_back=HeldBack(hold=hold, first=last, last=part),
+        challenge_result="undecided",
+    )
+    encode_message(with_commit_time(verdict, 12_345.6789))
+
+
+def test_labels_that_do_not_fit_into_a_message_are_left_out_where_nothing_of_them_was_found() -> (
+    None
+):
+    labels = ("cap_present", *(f"label_{number:0>50}" for number in range(100)))
+    verdict = fitted(
+        a_verdict(detections=(found("cap_present", 0.9),), product_labels=labels, reason="ok")
+    )
+    encode_message(verdict)
+    assert (verdict.product_labels, len(verdict.detections)) == (("cap_present",), 1)
+
+
+def test_a_reason_that_does_not_fit_into_a_message_is_cut() -> None:
+    verdict = fitted(a_verdict(reason="\a" * 1000))
+    encode_message(verdict)
+    assert verdict.reason.startswith("\a")
+
+
+def a_verdict(part: Part = FIRST, **more: Any) -> PartJudged:
+    values: dict[str, Any] = {
+        "station_id": "s",
+        "part": part,
+        "verdict": "defect",
+        "reason": "",
+        "product_detected": True,
+        "triggered_utc_ns": 0,
+        "triggered_monotonic_ns": 0,
+        "deadline_monotonic_ns": 0,
+        "boot_id": "",
+        "judged_utc_ns": 0,
+    }
+    return PartJudged(**{**values, **more})
 
 
 @pytest.mark.parametrize(
