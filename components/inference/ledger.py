@@ -4,9 +4,10 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from inference.ledger_error import LedgerDamagedError, LedgerError, translated
+from inference.ledger_error import LedgerDamagedError, LedgerError, part_of, translated
 from inference.notebook import SCHEMA as NOTEBOOK_SCHEMA
 from inference.notebook import Notebook, note_challenges
 from sightline.codec import decode_of_any_size, encode_of_any_size
@@ -116,7 +117,7 @@ class Ledger:
                 " ORDER BY epoch, part_number LIMIT ?",
                 (begin.epoch, begin.part_number, limit),
             ).fetchall()
-        return [Part(*row) for row in rows]
+        return [part_of(row) for row in rows]
 
     def unsettled(self, limit: int) -> list[PartJudged]:
         """The oldest verdicts that are not settled, in order."""
@@ -160,9 +161,12 @@ class Ledger:
         self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
-        return open_journal(
+        connection = open_journal(
             self._path, _SCHEMA + NOTEBOOK_SCHEMA, lambda text: self._report(f"{text} {LOST}")
         )
+        # A text that is none is a value like any other; it must not keep its row from being read.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+        return connection
 
     def _begin(self) -> None:
         """Find where the database stands; what of it cannot be read makes it a damaged one."""
@@ -172,6 +176,7 @@ class Ledger:
             with translated():
                 (self._rows,) = self._connection.execute("SELECT COUNT(*) FROM verdicts").fetchone()
             self.unsettled_parts(1)
+            self.notebook.look()
         except LedgerDamagedError as error:
             self.begin_anew(str(error.__cause__))
 
@@ -181,7 +186,7 @@ class Ledger:
                 "SELECT epoch, part_number FROM verdicts"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
             ).fetchone()
-        return None if row is None else Part(*row)
+        return None if row is None else part_of(row)
 
     def _replace_unreadable(self, part: Part, error: MessageError) -> PartJudged:
         """A verdict that says so; it chains to the row before, and stands for the numbers in between."""
@@ -192,7 +197,7 @@ class Ledger:
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1",
                 key,
             ).fetchone()
-            before = None if row is None else Part(*row)
+            before = None if row is None else part_of(row)
             verdict = unreadable_verdict(self._station_id, part, before, time.time_ns())
             self._connection.execute(
                 "UPDATE verdicts SET message = ? WHERE epoch = ? AND part_number = ?",

@@ -1,11 +1,12 @@
 """The error of the ledger's disk: what it refused is not in force, and comes again."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sightline.errors import RetryableError
 from sightline.journal import is_damage
+from sightline.messages import Part
 
 DISK = "ledger-not-writable"  # the fault
 
@@ -16,6 +17,15 @@ class LedgerError(RetryableError):
 
 class LedgerDamagedError(LedgerError):
     """The ledger's content is at fault: no other try will do, and a new one has to begin."""
+
+
+def part_of(row: Sequence[object]) -> Part:
+    """The part that a row's key names; LedgerDamagedError if it names none."""
+    epoch, number = row
+    if not (isinstance(epoch, int) and isinstance(number, int)):
+        problem = ValueError(f"found a part {number!r:.20} of epoch {epoch!r:.20}")
+        raise LedgerDamagedError(f"The verdict ledger is damaged: {problem}.") from problem
+    return Part(epoch, number)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from inference.ledger_error import translated
+from inference.ledger_error import part_of, translated
 from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.commands import ANSWERS_KEPT
 from sightline.errors import MessageError
@@ -74,6 +74,12 @@ class Notebook:
         """Another database from now on."""
         self._connection = connection
 
+    def look(self) -> None:
+        """LedgerDamagedError if what is read at a start cannot be."""
+        self.last_found()
+        self.open_holds()
+        self.thresholds()
+
     def last_found(self) -> tuple[Part, int] | None:
         """The last challenge that was found, and when (UTC)."""
         with translated():
@@ -81,7 +87,9 @@ class Notebook:
                 "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
             ).fetchone()
-        return None if row is None else (Part(row[0], row[1]), row[2])
+        if row is None:
+            return None
+        return part_of(row[:2]), row[2] if isinstance(row[2], int) else 0
 
     def open_holds(self) -> list[HeldBack]:
         """The holds that nobody acknowledged, oldest first."""
@@ -166,4 +174,4 @@ class Notebook:
 def _part_named(hold: str) -> Part:
     """The challenge part that a hold is named after."""
     epoch, _, number = str(hold).partition("-")
-    return Part(int(epoch), int(number)) if epoch.isdigit() and number.isdigit() else Part(0, 0)
+    return Part(int(epoch), int(number)) if epoch.isdecimal() and number.isdecimal() else Part(0, 0)

@@ -123,6 +123,62 @@ def test_a_row_that_stood_for_many_numbers_still_does_when_it_cannot_be_read(
     assert ledger.verdict_on(Part(1, 20_001)).gap_from == 2
 
 
+UNDECODABLE = "CAST(x'ff31' AS TEXT)"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        f"INSERT INTO verdicts VALUES ({UNDECODABLE}, 3, x'00', 0)",
+        "UPDATE verdicts SET epoch = 'x' WHERE part_number = 2",
+        "UPDATE verdicts SET part_number = 2.5 WHERE part_number = 2",
+        f"UPDATE verdicts SET message = {UNDECODABLE} WHERE part_number = 2",
+        f"INSERT INTO holds (hold, message) VALUES ({UNDECODABLE}, x'00')",
+        "INSERT INTO holds (hold, message) VALUES ('\N{SUPERSCRIPT TWO}-1', x'00')",
+        f"INSERT INTO thresholds VALUES ({UNDECODABLE}, x'00')",
+        "INSERT INTO challenges VALUES ('x', 1, 'scratch', 'found', 5)",
+        "INSERT INTO challenges VALUES (100, 1, 'scratch', 'found', 'x')",
+    ],
+)
+def test_a_value_of_another_kind_in_the_ledger_is_told_and_the_next_parts_are_judged(
+    running: Bench, damage: str
+) -> None:
+    for number in (1, 2):
+        running.judge(number)
+    running.stop()
+    with closing(sqlite3.connect(running.folder / "ledger.sqlite")) as connection:
+        connection.execute(damage)
+        connection.commit()
+    running.exchange.published.clear()
+    running.start(settled=Part(EPOCH, 1))
+    assert running.inspector is not None
+    for _ in range(3):
+        running.inspector.tick()
+    assert running.judge(3).verdict in ("ok", "review")  # a hold stays open
+    running.settle(Part(EPOCH, 3))
+    assert "ledger-not-writable" not in faults(running)
+
+
+@pytest.mark.parametrize("table", ["verdicts", "challenges", "holds", "thresholds"])
+def test_a_large_ledger_of_which_some_cannot_be_read_at_the_start_is_set_aside(
+    running: Bench, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sightline.journal.MAX_BYTES_CHECKED_AT_START", 0)
+    running.judge(1)
+    running.stop()
+    file = running.folder / "ledger.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    garble((page - 1) * size)(file)
+    running.start(settled=Part(EPOCH, 1))
+    assert "kept as ledger.sqlite.damaged-" in faults(running)["ledger-damaged"]
+    assert running.judge(2).verdict == "ok"
+
+
 def garble(offset: int) -> Callable[[Path], None]:
     def damage(file: Path) -> None:
         with file.open("r+b") as opened:
