@@ -56,6 +56,7 @@ CHANGES_JUDGING = (CommandAccepted, NewConfiguration, ModelLoaded)
 CROWDED = "too-many-detections"  # faults
 DAMAGED = "ledger-damaged"
 BEHIND = "epoch-behind"
+UNFINDABLE = "labels-without-model"
 ABSURD = "number-absurd"
 MAX_NUMBER = 2**62
 
@@ -329,13 +330,28 @@ class Inspector:
             now_ns = self._clock.monotonic_ns()
             self._pace.took(now_ns - begun_ns, now_ns)
 
+    def _unfindable(self, models: Sequence[ServingModel], policy: Policy) -> list[str]:
+        """The doubts about defects that no model knows: nobody looked for them."""
+        known = {label for model in models for label in model.contract.labels}
+        labels = [label for label in policy.defects if label not in known]
+        if labels:
+            self._health.raise_fault(
+                UNFINDABLE,
+                f"No model that serves can find {', '.join(labels)}, so no part is ok. Deploy a model "
+                "that knows these labels, or take them out of the product's defects.",
+            )
+        else:
+            self._health.clear_fault(UNFINDABLE)
+        return [f"no model finds {label}" for label in labels]
+
     def _judge(self, captured: PartCaptured, rules: Rules, started_ns: int) -> bool:
         """Give the part its verdict; whether its pictures were looked at, in time or not."""
         models, policy = self._models.serving(rules.models), rules.policy
         examined = self._examined(captured, models, policy)
         if examined is None:
             return False
-        sight = sight_of(captured, self._configuration.cameras, rules.doubts)
+        doubts = (*rules.doubts, *self._unfindable(models, policy))
+        sight = sight_of(captured, self._configuration.cameras, doubts)
         scales = self._scales.of(captured.calibration_version, sight.sizes)
         rejudge = partial(judge_seen, sight=sight, policy=policy, scales=scales)
         judgement = rejudge(examined.detections, examined.crowds)

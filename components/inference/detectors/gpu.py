@@ -4,6 +4,7 @@
 """
 
 import importlib
+import queue
 import threading
 import time
 import traceback
@@ -69,6 +70,7 @@ class Gpu:
         self._failures = 0
         self._context: Any = None
         self._thread = ThreadPoolExecutor(1, "gpu")
+        self._to_free: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._staged: dict[tuple[int, tuple[int, ...]], StagedFrame] = {}
         try:
             self.wait(self.call(self._enter))
@@ -84,6 +86,13 @@ class Gpu:
     def call(self, work: Callable[[], T]) -> "Future[T]":
         """Run in the device's thread, after what was asked before; the device's errors as ModelError."""
         return self._thread.submit(self._guarded, work)
+
+    def free_later(self, free: Callable[[], None]) -> None:
+        """Let the device's thread free something before its next work; takes no lock.
+
+        For finalizers: garbage is collected in any thread, also in one that `call` of another waits for.
+        """
+        self._to_free.put(free)
 
     def wait(self, asked: "Future[T]", at_most_s: float | None = None) -> T:
         """What was asked of the device; RestartNeededError if it does not answer in time."""
@@ -125,6 +134,8 @@ class Gpu:
 
     def _guarded(self, work: Callable[[], T]) -> T:
         try:
+            while not self._to_free.empty():
+                self._to_free.get()()
             result = work()
         except Exception as error:
             # What the work had taken of the device goes back here: no other thread may free it.

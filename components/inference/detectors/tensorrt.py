@@ -39,7 +39,7 @@ class TensorRtDetector:
         self._library = load_tensorrt()
         lanes = self._lanes = Lanes(self.gpu, self.contract)
         # What it takes of the device is freed by the thread that took it, also where it is refused below.
-        freed = weakref.finalize(self, self.gpu.call, lanes.clear)
+        freed = weakref.finalize(self, self.gpu.free_later, lanes.clear)
         freed.atexit = False  # at the end of the process that thread is gone, and so is the context
         self._load_engine(file, cache, report)
         self.gpu.wait(self.gpu.call(lambda: lanes.prepare(FIRST_LANES)), MAX_LOADING_S)

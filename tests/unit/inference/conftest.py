@@ -30,6 +30,7 @@ from sightline.messages import (
     PartSettled,
 )
 from sightline.pixels import bgr_to_uyvy
+from sightline.products import LabelTiers, Policy
 from sightline.runtime import Context
 from sightline.station_folder import StationFolder
 from sightline.topics import (
@@ -61,7 +62,10 @@ class Bench:
         self.ring = RingWriter(
             ring_path(self.station), CAMERAS, slots=2, slot_bytes=FRAME_WIDTH * FRAME_HEIGHT * 2
         )
-        self.configuration = InferenceConfiguration(station_folder=str(folder / "station"))
+        # its models find scratches and caps; a defect that no model finds would leave each part in doubt
+        self.configuration = InferenceConfiguration(
+            station_folder=str(folder / "station"), policy=Policy(defects={"scratch": LabelTiers()})
+        )
         self.inspector: Inspector | None = None
         self.health: Health
 

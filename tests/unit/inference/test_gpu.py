@@ -1,5 +1,6 @@
 """The device as a part and a model meet it: as many cameras as there are, and a driver that fails."""
 
+import concurrent.futures.thread
 import contextlib
 import functools
 import gc
@@ -148,6 +149,25 @@ def test_what_a_refused_model_took_of_the_device_is_freed_by_the_devices_own_thr
     factory.gpu.wait(factory.gpu.call(lambda: None))
     assert set(freed) <= {"gpu_0"}
     assert len(freed) == 3 * (at_lane - 1)
+
+
+def test_a_detector_that_is_collected_while_another_thread_asks_for_something_blocks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage is collected in any thread: here in one that an executor, its locks held, waits for."""
+    factory = Factory(tmp_path, monkeypatch)
+    detector = [factory.open(write_model(tmp_path / "model", "surface", "scratch", RED))]
+
+    def collect() -> None:
+        detector.clear()
+        gc.collect()
+
+    collecting = threading.Thread(target=collect, daemon=True)
+    with concurrent.futures.thread._global_shutdown_lock:
+        collecting.start()
+        collecting.join(20)
+        assert not collecting.is_alive()
+    factory.gpu.wait(factory.gpu.call(lambda: None))
 
 
 @needs_compiler

@@ -22,14 +22,15 @@ from sightline.topics import PART_CAPTURED
 from tests.unit.inference.conftest import EPOCH, Bench
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
-LENIENT = {"scratch": {"stillOk": 4}}
+LENIENT: dict[str, object] = {"scratch": {"stillOk": 4}}
 
 
 def deploy(bench: Bench, name: str, version: str = "1", **more: object) -> None:
     """A product's component puts its recipe into the station's store."""
     folder = bench.folder / f"{name}-{version}"
     folder.mkdir(exist_ok=True)
-    content = {"name": name, "version": version, "productLabels": ["cap_present"], **more}
+    labels = {"productLabels": ["cap_present"], "defects": {"scratch": {}}}
+    content = {"name": name, "version": version, **labels, **more}
     (folder / PRODUCT_FILE).write_text(json.dumps(content))
     put_product(folder / PRODUCT_FILE, bench.store.parent / "products")
 
@@ -109,7 +110,9 @@ def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(bench: Ben
         "the model serves", lambda: judge(bench, next(count), "shiny").verdict != "missed"
     )
     last = bench.verdicts()[-1]
-    assert last.verdict == "ok"  # nothing in it sees scratches
+    assert last.verdict == "review"  # nothing in it sees scratches, so nobody knows
+    assert "no model finds scratch" in last.reason
+    assert "scratch" in faults(bench)["labels-without-model"]
     assert [model.name for model in last.models] == ["shine"]
 
 
