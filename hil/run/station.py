@@ -37,6 +37,7 @@ class OneMachine:
         self._baseline: Baseline | None = None
         self.page = ""
         self.broker = ""
+        self.first_number = 1
 
     def start(self) -> None:
         """Start all processes; returns when each has told its address.
@@ -48,6 +49,7 @@ class OneMachine:
         arguments = self._arguments
         begin_run(self.folder, (arguments.recipes, arguments.deployment))
         first_number = arguments.first_number or next_part_number(self.folder)
+        self.first_number = first_number
         broker = self.start_broker(port=0)
         plant = self.start_plant(first_number)
         address = wait_for_file(
@@ -156,7 +158,10 @@ class OneMachine:
         return self._baseline.since(summary) if self._baseline is not None else summary
 
     def records(self) -> list[Json]:
-        """All records that this run brought to the cloud side, newest first."""
+        """All records that came to the cloud side in this run, newest first.
+
+        Those of an earlier run that was cut off are among them (`summary.carried_over`).
+        """
         wanted = int(self.cloud_summary()["records"]["received"])
         records: list[Json] = []
         query = f"/api/parts?limit={PAGE_PARTS}"

@@ -1,5 +1,6 @@
 """What a run came to: every part accounted for, or not."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,22 @@ def summarize(
     components: Mapping[str, Any],
     truth: Truth | None,
     records: Sequence[Json],
+    first_number: int = 1,
 ) -> Json:
-    """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown."""
+    """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown.
+
+    What came of parts of an earlier run, which was cut off, is told apart.
+    """
+    carried = carried_over(records, first_number)
+    earlier = {record["recordId"] for record in carried}
+    records = [record for record in records if record["recordId"] not in earlier]
     verdicts = {int(record["partNumber"]): str(record["verdict"]) for record in records}
-    judged = {verdict: int(cloud["parts"].get(verdict, 0)) for verdict in VERDICTS}
+    of_earlier = Counter(str(record["verdict"]) for record in carried)
+    judged = {
+        verdict: int(cloud["parts"].get(verdict, 0)) - of_earlier[verdict] for verdict in VERDICTS
+    }
     triggered = int(plant["counted"])
-    gate = cloud["gate"]
+    unconfirmed = sum(record["gate"] == "unconfirmed" for record in carried)
     return {
         "parts": {
             "triggered": triggered,
@@ -35,18 +46,31 @@ def summarize(
         "gate": {
             "passed": int(plant["passed"]),
             "rejected": int(plant["rejected"]),
-            "unconfirmed": int(gate.get("unconfirmed", 0)),
+            "unconfirmed": int(cloud["gate"].get("unconfirmed", 0)) - unconfirmed,
         },
         "records": {
             "sent": records_sent(cloud),
-            "received": int(cloud["records"]["received"]),
+            "received": int(cloud["records"]["received"]) - len(carried),
             "duplicates": int(cloud["records"]["duplicates"]),
         },
+        "records_of_earlier_runs": len(carried),
         "latency_ms": latencies(records),
         "defects": None if truth is None else compare(truth, verdicts),
         "components": dict(components),
         "versions": cloud["versions"],
     }
+
+
+def carried_over(records: Sequence[Json], first_number: int) -> list[Json]:
+    """The records of parts that an earlier run had counted; this one's count begins at `first_number`.
+
+    A count that begins anew in this run has a later epoch.
+    """
+    epochs = [record["epoch"] for record in records if record["partNumber"] >= first_number]
+    if not epochs:
+        return []
+    begins = (min(epochs), first_number)
+    return [record for record in records if (record["epoch"], record["partNumber"]) < begins]
 
 
 def compare(truth: Truth, verdicts: Mapping[int, str]) -> dict[str, int]:

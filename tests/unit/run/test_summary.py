@@ -65,6 +65,32 @@ def test_whatever_is_not_accounted_for_is_named(
     assert any(word in complaint for complaint in complaints(summary))
 
 
+def record(epoch: int, number: int, verdict: str, gate: str = "rejected") -> dict[str, Any]:
+    return {
+        "recordId": f"laptop-{epoch}-{number}",
+        "epoch": epoch,
+        "partNumber": number,
+        "verdict": verdict,
+        "gate": gate,
+        "timings": {"model_ms": 0.0, "trigger_to_verdict_ms": None},
+    }
+
+
+def test_what_an_earlier_run_had_not_sent_is_told_apart() -> None:
+    """The run before was cut off at part 28; this one counts 29 to 32, the last after a new count."""
+    earlier = [record(7, 27, "defect"), record(7, 28, "missed", "unconfirmed")]
+    own = [record(7, 29, "ok"), record(7, 30, "ok"), record(7, 31, "ok"), record(8, 1, "defect")]
+    told = cloud(ok=3, defect=2, missed=1)
+    told["gate"]["unconfirmed"] = 1
+    summary = summarize(PLANT, told, {}, None, [*own, *earlier], first_number=29)
+    assert complaints(summary) == []
+    assert summary["records_of_earlier_runs"] == 2
+    assert summary["records"]["received"] == 4
+    assert summary["parts"]["missed"] == summary["gate"]["unconfirmed"] == 0
+    lacking = summarize(PLANT, told, {}, None, [*own[1:], *earlier], first_number=29)
+    assert lacking["records_of_earlier_runs"] == 2
+
+
 def test_defects_are_counted_against_the_truth_and_the_pool_begins_again() -> None:
     truth = Truth(
         [
