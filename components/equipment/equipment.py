@@ -240,11 +240,11 @@ class Equipment:
         see(late_ms, now_ns)
 
     def _show_timeliness(self) -> None:
+        self._show_ready()
         if not self._timeliness.are_late:
             self._health.clear_fault(VERDICTS_LATE)
         elif self._health.raise_fault(VERDICTS_LATE, self._timeliness.in_words()):
             log.error("verdicts are late", extra={"reason": self._timeliness.in_words()})
-        self._show_ready()
 
     def _show_ready(self) -> None:
         """Ready is who does all of its part: counts, and orders in time what is judged."""
@@ -261,6 +261,7 @@ class Equipment:
             return
         if event.text:
             self._link_faults.add(event.code)
+            self._show_ready()  # before the fault: whoever reads that finds it not ready
             if self._health.raise_fault(event.code, event.text):
                 log.error("the link has a fault", extra={"code": event.code, "reason": event.text})
         elif event.code in self._link_faults:

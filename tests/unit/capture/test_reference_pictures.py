@@ -10,7 +10,7 @@ import pytest
 
 from capture.conditions import look_at, measure_against, shift_between
 from capture.configuration import ConditionLimits, ReferenceConfiguration
-from capture.references import reference_frame
+from capture.references import LookCache, reference_frame
 from capture.sources.source import Frame
 from sightline.messages import CaptureConditions, PixelFormat
 from tests.unit.capture.capture_kit import (
@@ -187,16 +187,24 @@ def test_at_a_change_of_product_its_reference_was_decoded_before_the_part_came(
             save_picture(tmp_path / "references" / name / f"{camera}.png", shade)
         deploy(tmp_path, name, version="9", reference=name)
     decoded: list[str] = []
+    looked_at: set[object] = set()
+    look_of = LookCache.look_of
 
     def watch(*arguments: Any) -> Frame:
         decoded.append(threading.current_thread().name)
         return reference_frame(*arguments)
 
+    def note(cache: LookCache, camera: str, picture: Any) -> Any:
+        found = look_of(cache, camera, picture)
+        looked_at.add(picture)
+        return found
+
     monkeypatch.setattr("capture.references.reference_frame", watch)
+    monkeypatch.setattr(LookCache, "look_of", note)
     folder = str(tmp_path / "references")
     station = begin_line(conditions={"reference": {"folder": folder}})
     station.trigger(1, product="bottle")
-    wait_until("both products' pictures", lambda: len(decoded) >= 8)
+    wait_until("both products' pictures", lambda: len(looked_at) >= 8)
     decoded.clear()
     station.trigger(2, product="can")
     station.trigger(3, product="bottle")
