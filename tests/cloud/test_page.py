@@ -126,8 +126,8 @@ def test_boxes_lie_in_a_frame_of_any_size_as_the_page_works_it_out(
     site: Site, tmp_path: Path
 ) -> None:
     with opened(site.page, tmp_path / "profile") as page:
-        page.value("import('/static/frames.js').then((m) => { window.frames_js = m; }), 0")
-        wait_for(lambda: page.value("window.frames_js !== undefined"))
+        page.value("import('/static/frame-size.js').then((m) => { window.frame_size = m; }), 0")
+        wait_for(lambda: page.value("window.frame_size !== undefined"))
         for width, height in ((1280, 720), (1920, 1080), (1440, 1080), (2592, 1944), (4208, 3120)):
             for halvings in range(4):
                 box = {"x": width - 9, "y": height - 9, "width": 9, "height": 9}
@@ -135,11 +135,11 @@ def test_boxes_lie_in_a_frame_of_any_size_as_the_page_works_it_out(
                 sizes: list[dict[str, Any]] = [{}, {"frameSizes": {"cam1": [width, height]}}]
                 for of_part in sizes:
                     words = ", ".join(json.dumps(each) for each in (of_part, "cam1", [box], kept))
-                    found = page.value(f"window.frames_js.frameOf({words})")
+                    found = page.value(f"window.frame_size.findFrameSize({words})")
                     assert found["width"] == pytest.approx(width, rel=0.02)
                     assert found["height"] == pytest.approx(height, rel=0.02)
         for odd in ("null", "{}", '{"cam1": [0, 9]}', '{"cam1": ["a", 1]}', '{"cam1": [1]}'):
-            found = page.value(f'window.frames_js.frameOf({{frameSizes: {odd}}}, "cam1", [])')
+            found = page.value(f'window.frame_size.findFrameSize({{frameSizes: {odd}}}, "cam1", [])')
             assert found["width"] == 1280
 
 

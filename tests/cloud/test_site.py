@@ -131,7 +131,7 @@ def test_pictures_are_given_and_no_other_file(site: Site, tmp_path: Path) -> Non
 
 
 def test_every_answer_forbids_foreign_scripts_and_foreign_hosts(site: Site) -> None:
-    for path in ("/", "/api/summary", "/static/page.js", "/nothing"):
+    for path in ("/", "/api/summary", "/static/dashboard.js", "/nothing"):
         headers = site.raw(path)[1]
         assert "default-src 'self'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"

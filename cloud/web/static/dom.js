@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function filled(element, attributes, children) {
+function fillElement(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -12,12 +12,12 @@ function filled(element, attributes, children) {
   return element;
 }
 
-export function make(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+export function createElement(tag, attributes = {}, ...children) {
+  return fillElement(document.createElement(tag), attributes, children);
 }
 
-export function draw(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+export function createSvg(tag, attributes = {}, ...children) {
+  return fillElement(document.createElementNS(SVG, tag), attributes, children);
 }
 
 export const byId = (id) => document.getElementById(id);
@@ -25,28 +25,28 @@ export const byId = (id) => document.getElementById(id);
 const shown = new WeakMap();
 
 // Brings an element's content up to date when what it shows has changed.
-export function show(element, data, build) {
+export function renderIfChanged(element, data, build) {
   const text = JSON.stringify(data);
   if (shown.get(element) === text) return;
   shown.set(element, text);
-  adopt(element, [build(data)].flat());
+  mergeChildren(element, [build(data)].flat());
 }
 
 // Takes over new content but keeps elements of the same kind: focus, clicks and open details survive.
-function adopt(element, wanted) {
+function mergeChildren(element, wanted) {
   const present = [...element.childNodes];
   wanted.forEach((node, place) => {
     if (place >= present.length) element.append(node);
     else if (!sameKind(present[place], node)) present[place].replaceWith(node);
-    else update(present[place], node);
+    else mergeNode(present[place], node);
   });
   present.slice(wanted.length).forEach((node) => node.remove());
 }
 
-const sameKind = (a, b) => a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
-const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
+const sameKind = (a, b) => a.nodeName === b.nodeName && dataKey(a) === dataKey(b);
+const dataKey = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
 
-function update(present, wanted) {
+function mergeNode(present, wanted) {
   if (present.nodeType === Node.TEXT_NODE) {
     if (present.data !== wanted.data) present.data = wanted.data;
     return;
@@ -58,5 +58,5 @@ function update(present, wanted) {
     if (name !== "style" && present.getAttribute(name) !== value) present.setAttribute(name, value);
   }
   present.style.cssText = wanted.style.cssText; // the page's policy forbids the attribute itself
-  adopt(present, [...wanted.childNodes]);
+  mergeChildren(present, [...wanted.childNodes]);
 }

@@ -1,6 +1,6 @@
 // A shape for each verdict, so that colour is never the only sign.
 
-import { draw } from "./dom.js";
+import { createSvg } from "./dom.js";
 
 const SHAPES = {
   ok: ["M12 2a10 10 0 1 1 0 20a10 10 0 1 1 0-20z", "M7 12.5l3.4 3.4L17 9"],
@@ -12,10 +12,10 @@ const SHAPES = {
 
 export function verdictIcon(verdict, size = 20) {
   const [outline, sign] = SHAPES[verdict] ?? SHAPES.missed;
-  return draw(
+  return createSvg(
     "svg",
     { viewBox: "0 0 24 24", width: size, height: size, class: `icon ${verdict}`, "aria-hidden": "true" },
-    draw("path", { d: outline, class: "shape" }),
-    draw("path", { d: sign, class: "sign" }),
+    createSvg("path", { d: outline, class: "shape" }),
+    createSvg("path", { d: sign, class: "sign" }),
   );
 }

@@ -1,23 +1,23 @@
 // What the report's tables say, row by row, and what is still open.
 
-import { make } from "./dom.js";
-import { leastReserve, waysOf } from "./latency-plot.js";
-import { dateAndTime, isSilent, number, plain } from "./words.js";
+import { createElement } from "./dom.js";
+import { formatCode, formatDateTime, formatNumber, isStale } from "./format.js";
+import { gateTimings, minReserve } from "./gate-timing-plot.js";
 
 const STALE_NS = 60e9;
 const shortName = (name) => name.split(".").pop();
-const when = (utcNs) => dateAndTime(utcNs / 1e6);
-export const lastDone = (bench, kind) => bench.steps.find((step) => step.kind === kind && step.result === "done");
+const formatUtcNs = (utcNs) => formatDateTime(utcNs / 1e6);
+export const findLastDone = (bench, kind) => bench.steps.find((step) => step.kind === kind && step.result === "done");
 
 export function cameraRows(bench) {
   return bench.views.map((view) => [
     view.camera,
     view.device,
-    `${number(view.focus, 1)}`,
-    number(view.brightness, 0),
+    `${formatNumber(view.focus, 1)}`,
+    formatNumber(view.brightness, 0),
     view.out_of_range.length
-      ? make("span", { class: "bad" }, `out of range: ${view.out_of_range.join(", ")}`)
-      : `within the limits${typeof view.shift_px === "number" ? `, ${number(view.shift_px, 1)} px moved` : ""}`,
+      ? createElement("span", { class: "bad" }, `out of range: ${view.out_of_range.join(", ")}`)
+      : `within the limits${typeof view.shift_px === "number" ? `, ${formatNumber(view.shift_px, 1)} px moved` : ""}`,
     view.reference_version || "–",
   ]);
 }
@@ -31,34 +31,34 @@ export function calibrationRows(bench) {
       return [
         view.camera,
         view.mm_per_pixel.toFixed(4),
-        number(view.reprojection_px, 2),
-        found ? `${number(found.tilt_deg, 1)}°` : "–",
-        found ? when(found.calibrated_utc_ns) : "–",
+        formatNumber(view.reprojection_px, 2),
+        found ? `${formatNumber(found.tilt_deg, 1)}°` : "–",
+        found ? formatUtcNs(found.calibrated_utc_ns) : "–",
         view.calibration_version,
       ];
     });
 }
 
-export function gateRows(bench, some) {
+export function gateRows(bench, tableOrNote) {
   const step = bench.steps.find((entry) => entry.kind === "gate_dry_run");
-  if (!step) return [some([], [], "Not done")];
+  if (!step) return [tableOrNote([], [], "Not done")];
   const rows = (step.trials ?? []).map((trial) => [
     String(trial.number),
     trial.ordered,
     trial.echoed === null ? "no echo" : String(trial.echoed),
     trial.acted ?? "nothing",
-    `${number(trial.order_to_echo_ms, 0)} ms`,
-    `${number(trial.order_to_act_ms, 0)} ms`,
+    `${formatNumber(trial.order_to_echo_ms, 0)} ms`,
+    `${formatNumber(trial.order_to_act_ms, 0)} ms`,
   ]);
-  const words = make("p", { class: step.result === "done" ? "good" : "bad" }, `${when(step.at_utc_ns)}: ${step.text}`);
-  return [words, some(rows, ["Trial", "Ordered", "Echo", "Gate", "To the echo", "To the gate"], "")];
+  const words = createElement("p", { class: step.result === "done" ? "good" : "bad" }, `${formatUtcNs(step.at_utc_ns)}: ${step.text}`);
+  return [words, tableOrNote(rows, ["Trial", "Ordered", "Echo", "Gate", "To the echo", "To the gate"], "")];
 }
 
 export function versionRows(summary, station, record) {
   const components = Object.entries(summary.health)
     .filter(([, entry]) => entry.station_id === station)
     .map(([name, entry]) => [shortName(name), entry.version, "–"]);
-  const models = (record?.models ?? []).map((model) => [`Model ${model.name}`, "–", make("code", {}, model.digest)]);
+  const models = (record?.models ?? []).map((model) => [`Model ${model.name}`, "–", createElement("code", {}, model.digest)]);
   const rest = record
     ? [["Policy", record.policyVersion || "–", "–"], ["Product", record.product || "–", "–"], ["Calibration", record.calibrationVersion || "–", "–"]]
     : [];
@@ -66,11 +66,11 @@ export function versionRows(summary, station, record) {
 }
 
 export function faultRows(faults) {
-  return faults.map((fault) => [shortName(fault.component), fault.text, when(fault.since_utc_ns), when(fault.until_utc_ns)]);
+  return faults.map((fault) => [shortName(fault.component), fault.text, formatUtcNs(fault.since_utc_ns), formatUtcNs(fault.until_utc_ns)]);
 }
 
 // What a person who takes the station over would ask about.
-export function openPoints({ summary, bench, records, faults, looked, now }) {
+export function listOpenPoints({ summary, bench, records, faults, looked, now }) {
   const points = [];
   if (looked) points.push(`The cameras could not be looked at: ${looked}`);
   for (const view of bench.views) {
@@ -83,12 +83,12 @@ export function openPoints({ summary, bench, records, faults, looked, now }) {
   const trial = bench.steps.find((step) => step.kind === "gate_dry_run");
   if (!trial) points.push("The gate's dry run is not done");
   else if (trial.result !== "done") points.push(`The gate's dry run failed: ${trial.text}`);
-  const reserve = leastReserve(waysOf(records));
-  if (reserve !== null && reserve < 0) points.push(`A verdict came ${number(-reserve, 0)} ms after its deadline`);
+  const reserve = minReserve(gateTimings(records));
+  if (reserve !== null && reserve < 0) points.push(`A verdict came ${formatNumber(-reserve, 0)} ms after its deadline`);
   for (const [name, entry] of Object.entries(summary.health)) {
-    if (isSilent(now, entry.at_utc_ns)) points.push(`${shortName(name)} is silent`);
+    if (isStale(now, entry.at_utc_ns)) points.push(`${shortName(name)} is silent`);
     else if (!entry.ready) points.push(`${shortName(name)} is not ready`);
   }
-  const standing = faults.filter((fault) => !isSilent(now, fault.until_utc_ns));
-  return [...points, ...standing.map((fault) => `${shortName(fault.component)}: ${plain(fault.text)}`)];
+  const standing = faults.filter((fault) => !isStale(now, fault.until_utc_ns));
+  return [...points, ...standing.map((fault) => `${shortName(fault.component)}: ${formatCode(fault.text)}`)];
 }

@@ -1,8 +1,8 @@
 // What the station makes: product, lot, mode and challenges, and the commands that change them.
 
-import { command } from "./commands.js";
-import { make, show } from "./dom.js";
-import { count } from "./words.js";
+import { runCommand } from "./command-progress.js";
+import { createElement, renderIfChanged } from "./dom.js";
+import { formatCount } from "./format.js";
 
 const MODES = { production: "resume", paused: "pause", maintenance: "maintenance", bypass: "bypass" };
 const MODE_WORDS = { production: "Production", paused: "Paused", maintenance: "Maintenance", bypass: "Bypass" };
@@ -14,20 +14,20 @@ const WARNINGS = {
 // Built once, so that what a person is writing stays; another station begins anew.
 export function stationPanel(container) {
   let station = null; // that which the panel shows is the one that is asked
-  const says = make("p", { class: "says", role: "status" });
-  const now = make("div", { class: "now" });
-  const hold = make("div", {});
-  const product = make("select", { "aria-label": "Product" });
-  const lot = make("input", { "aria-label": "Lot", maxlength: "64", placeholder: "lot" });
-  const label = make("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect, as scratch" });
-  const modes = make("div", { class: "choice" });
+  const says = createElement("p", { class: "says", role: "status" });
+  const now = createElement("div", { class: "now" });
+  const hold = createElement("div", {});
+  const product = createElement("select", { "aria-label": "Product" });
+  const lot = createElement("input", { "aria-label": "Lot", maxlength: "64", placeholder: "lot" });
+  const label = createElement("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect, as scratch" });
+  const modes = createElement("div", { class: "choice" });
 
-  const act = (text, kind, args = () => ({})) => make("button", { class: "quiet", type: "button", onclick: () => send(kind, args()) }, text);
+  const act = (text, kind, args = () => ({})) => createElement("button", { class: "quiet", type: "button", onclick: () => send(kind, args()) }, text);
 
   async function send(kind, args) {
     if (!station || (WARNINGS[kind] && !confirm(WARNINGS[kind]))) return;
     const asked = station;
-    await command(asked, kind, args, (sort, words) => { if (asked === station) tell(sort, words); }); // under no other name
+    await runCommand(asked, kind, args, (sort, words) => { if (asked === station) tell(sort, words); }); // under no other name
   }
 
   function tell(kind, text) {
@@ -38,28 +38,28 @@ export function stationPanel(container) {
   container.replaceChildren(
     now,
     hold,
-    make("div", { class: "row" }, product, act("Change over", "change_product", () => ({ product: product.value }))),
-    make("div", { class: "row" }, lot, act("Start lot", "lot_start", () => ({ lot: lot.value.trim() })), act("End", "lot_end")),
-    make("div", { class: "row" }, label, act("Challenge next part", "challenge_part", () => ({ label: label.value.trim() }))),
+    createElement("div", { class: "row" }, product, act("Change over", "change_product", () => ({ product: product.value }))),
+    createElement("div", { class: "row" }, lot, act("Start lot", "lot_start", () => ({ lot: lot.value.trim() })), act("End", "lot_end")),
+    createElement("div", { class: "row" }, label, act("Challenge next part", "challenge_part", () => ({ label: label.value.trim() }))),
     modes,
     says,
   );
 
   return (summary) => {
-    const facts = factsOf(summary);
+    const facts = selectFacts(summary);
     if (station !== facts.station) {
       station = facts.station;
       [lot, label].forEach((input) => { input.value = ""; });
       tell("", "");
     }
-    show(now, [facts, summary.apart], ([known, apart]) => rowsOf(known, apart));
-    show(product, facts.products, (names) => names.map((name) => make("option", { value: name, "data-key": name }, name)));
-    show(modes, facts.mode, (mode) => modeButtons(mode, (kind) => send(kind, {})));
-    show(hold, facts.holds, (holds) => holds.map((each) => held(each, () => send("acknowledge_hold", each.name ? { hold: each.name } : {}))));
+    renderIfChanged(now, [facts, summary.apart], ([known, apart]) => buildRows(known, apart));
+    renderIfChanged(product, facts.products, (names) => names.map((name) => createElement("option", { value: name, "data-key": name }, name)));
+    renderIfChanged(modes, facts.mode, (mode) => modeButtons(mode, (kind) => send(kind, {})));
+    renderIfChanged(hold, facts.holds, (holds) => holds.map((each) => holdRow(each, () => send("acknowledge_hold", each.name ? { hold: each.name } : {}))));
   };
 }
 
-function factsOf(summary) {
+function selectFacts(summary) {
   const of = (name) => summary.health[`com.sightline.${name}`];
   const capture = of("Capture")?.facts ?? {};
   const products = (capture.products ?? "").split(", ").filter(Boolean);
@@ -70,31 +70,31 @@ function factsOf(summary) {
     challenge: capture.challenge ?? "",
     mode: of("Publisher")?.facts?.mode ?? "",
     products: products.map((entry) => entry.split(" ")[0]),
-    holds: holdsOf(of("Inference")),
+    holds: findHolds(of("Inference")),
   };
 }
 
-function rowsOf(facts, apart) {
+function buildRows(facts, apart) {
   const results = Object.entries(apart?.challenge ?? {}).filter(([, number]) => number > 0);
-  const challenges = results.map(([result, number]) => `${count(number)} ${result}`).join(", ") || "none yet";
+  const challenges = results.map(([result, number]) => `${formatCount(number)} ${result}`).join(", ") || "none yet";
   const rows = [
     ["Product", facts.product || "none named"],
     ["Lot", facts.lot || "none"],
     ["Mode", MODE_WORDS[facts.mode] ?? "not told"],
     ["Challenges", facts.challenge ? `${facts.challenge} to come` : challenges],
-    ...(apart?.maintenance ? [["In maintenance", `${count(apart.maintenance)} parts`]] : []),
+    ...(apart?.maintenance ? [["In maintenance", `${formatCount(apart.maintenance)} parts`]] : []),
   ];
-  return make("dl", { class: "counters" }, rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+  return createElement("dl", { class: "counters" }, rows.flatMap(([name, text]) => [createElement("dt", {}, name), createElement("dd", {}, text)]));
 }
 
 function modeButtons(mode, send) {
   return Object.entries(MODES).map(([name, kind]) =>
-    make("button", { class: "quiet", type: "button", "data-key": name, "aria-pressed": String(mode === name), onclick: () => send(kind) }, MODE_WORDS[name]),
+    createElement("button", { class: "quiet", type: "button", "data-key": name, "aria-pressed": String(mode === name), onclick: () => send(kind) }, MODE_WORDS[name]),
   );
 }
 
 // Each hold that is open, by its name: a person frees that one alone which he has seen.
-export function holdsOf(inference) {
+export function findHolds(inference) {
   const faults = (inference?.faults ?? []).filter((fault) => fault.code.startsWith("held-back"));
   const named = faults.map((fault) => {
     const inCode = fault.code.slice("held-back-".length);
@@ -106,11 +106,11 @@ export function holdsOf(inference) {
   return [...named, ...more.map((name) => ({ name, text: `the challenge part ${name} passed` }))];
 }
 
-function held({ name, text }, acknowledge) {
-  return make(
+function holdRow({ name, text }, acknowledge) {
+  return createElement(
     "div",
     { class: "hold", "data-key": `hold-${name}` },
-    make("p", { class: "fault" }, make("strong", {}, name ? `Hold ${name}` : "Held back"), ` ${text}`),
-    make("button", { class: "quiet", type: "button", onclick: acknowledge }, name ? `Acknowledge hold ${name}` : "Acknowledge the hold"),
+    createElement("p", { class: "fault" }, createElement("strong", {}, name ? `Hold ${name}` : "Held back"), ` ${text}`),
+    createElement("button", { class: "quiet", type: "button", onclick: acknowledge }, name ? `Acknowledge hold ${name}` : "Acknowledge the hold"),
   );
 }

@@ -1,7 +1,7 @@
 // The way of the last parts: trigger, verdict, gate, and the deadline that each had.
 
-import { draw, make } from "./dom.js";
-import { count, number } from "./words.js";
+import { createElement, createSvg } from "./dom.js";
+import { formatCount, formatNumber } from "./format.js";
 
 const WIDTH = 960;
 const HEIGHT = 300;
@@ -11,7 +11,7 @@ const TOP = 12;
 const RIGHT = 12;
 const TICKS = [1, 2, 5];
 
-export function waysOf(records) {
+export function gateTimings(records) {
   return records
     .map((record) => ({
       part: record.partNumber,
@@ -23,8 +23,8 @@ export function waysOf(records) {
     .reverse();
 }
 
-export function latencyPlot(ways) {
-  if (!ways.length) return [make("p", { class: "note" }, "No part with times yet")];
+export function gateTimingPlot(ways) {
+  if (!ways.length) return [createElement("p", { class: "note" }, "No part with times yet")];
   return [legend(), plot(ways), summary(ways)];
 }
 
@@ -33,45 +33,45 @@ function plot(ways) {
   const top = Math.max(...all) * 1.08;
   const x = (place) => LEFT + ((place + 0.5) * (WIDTH - LEFT - RIGHT)) / ways.length;
   const y = (ms) => HEIGHT - BOTTOM - (ms * (HEIGHT - BOTTOM - TOP)) / top;
-  return draw(
+  return createSvg(
     "svg",
-    { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": words(ways) },
+    { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": describeTimings(ways) },
     axis(top, y),
-    ways.flatMap((way, place) => wayOf(way, x(place), y)),
-    draw("path", { class: "deadline", d: deadlineLine(ways, x, y) }),
-    draw("text", { x: LEFT, y: HEIGHT - 10 }, `part ${ways[0].part}`),
-    draw("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `part ${ways.at(-1).part}`),
+    ways.flatMap((way, place) => drawTiming(way, x(place), y)),
+    createSvg("path", { class: "deadline", d: deadlineLine(ways, x, y) }),
+    createSvg("text", { x: LEFT, y: HEIGHT - 10 }, `part ${ways[0].part}`),
+    createSvg("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `part ${ways.at(-1).part}`),
   );
 }
 
 function axis(top, y) {
-  const step = stepOf(top);
+  const step = tickStep(top);
   const values = Array.from({ length: Math.floor(top / step) + 1 }, (_, place) => place * step);
   return values.flatMap((ms) => [
-    draw("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: y(ms), y2: y(ms) }),
-    draw("text", { x: LEFT - 8, y: y(ms) + 4, "text-anchor": "end" }, `${count(ms)} ms`),
+    createSvg("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: y(ms), y2: y(ms) }),
+    createSvg("text", { x: LEFT - 8, y: y(ms) + 4, "text-anchor": "end" }, `${formatCount(ms)} ms`),
   ]);
 }
 
-function stepOf(top) {
+function tickStep(top) {
   const power = 10 ** Math.floor(Math.log10(top / 6));
   return power * (TICKS.find((tick) => top / (tick * power) <= 6) ?? 10);
 }
 
-function wayOf(way, x, y) {
+function drawTiming(way, x, y) {
   const dots = [];
   if (way.verdict !== null && way.gate !== null) {
-    dots.push(draw("line", { class: "way", x1: x, x2: x, y1: y(way.verdict), y2: y(way.gate) }));
+    dots.push(createSvg("line", { class: "way", x1: x, x2: x, y1: y(way.verdict), y2: y(way.gate) }));
   }
-  if (way.verdict !== null) dots.push(dot("verdict-dot", x, y(way.verdict), `part ${way.part}: verdict after ${number(way.verdict)} ms`));
+  if (way.verdict !== null) dots.push(dot("verdict-dot", x, y(way.verdict), `part ${way.part}: verdict after ${formatNumber(way.verdict)} ms`));
   if (way.gate !== null) {
     const late = way.verdict !== null && way.deadline !== null && way.verdict > way.deadline;
-    dots.push(dot(late ? "gate-dot late" : "gate-dot", x, y(way.gate), `part ${way.part}: gate after ${number(way.gate)} ms`));
+    dots.push(dot(late ? "gate-dot late" : "gate-dot", x, y(way.gate), `part ${way.part}: gate after ${formatNumber(way.gate)} ms`));
   }
   return dots;
 }
 
-const dot = (name, cx, cy, title) => draw("circle", { class: name, cx, cy, r: 2.6 }, draw("title", {}, title));
+const dot = (name, cx, cy, title) => createSvg("circle", { class: name, cx, cy, r: 2.6 }, createSvg("title", {}, title));
 
 function deadlineLine(ways, x, y) {
   let open = false;
@@ -89,36 +89,36 @@ function deadlineLine(ways, x, y) {
 }
 
 function legend() {
-  return make(
+  return createElement(
     "p",
     { class: "note" },
-    make("i", { class: "key key-verdict" }), "trigger to verdict",
-    make("i", { class: "key key-gate" }), "trigger to gate",
-    make("i", { class: "key key-deadline" }), "deadline",
+    createElement("i", { class: "key key-verdict" }), "trigger to verdict",
+    createElement("i", { class: "key key-gate" }), "trigger to gate",
+    createElement("i", { class: "key key-deadline" }), "deadline",
   );
 }
 
 const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 
-export function figuresOf(ways, name) {
+export function percentileFigures(ways, name) {
   const sorted = ways.map((way) => way[name]).filter((value) => value !== null).sort((a, b) => a - b);
   if (!sorted.length) return null;
   return { median: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), greatest: sorted.at(-1), parts: sorted.length };
 }
 
-export function leastReserve(ways) {
+export function minReserve(ways) {
   const left = ways.filter((way) => way.verdict !== null && way.deadline !== null).map((way) => way.deadline - way.verdict);
   return left.length ? Math.min(...left) : null;
 }
 
-function words(ways) {
+function describeTimings(ways) {
   const told = [["verdict", "Verdict"], ["gate", "gate"]].map(([name, word]) => {
-    const figures = figuresOf(ways, name);
-    return figures && `${word}: median ${number(figures.median, 0)}, p95 ${number(figures.p95, 0)}, greatest ${number(figures.greatest, 0)} ms`;
+    const figures = percentileFigures(ways, name);
+    return figures && `${word}: median ${formatNumber(figures.median, 0)}, p95 ${formatNumber(figures.p95, 0)}, greatest ${formatNumber(figures.greatest, 0)} ms`;
   });
-  const reserve = leastReserve(ways);
-  const rest = reserve === null ? "" : ` · least reserve to the deadline ${number(reserve, 0)} ms`;
+  const reserve = minReserve(ways);
+  const rest = reserve === null ? "" : ` · least reserve to the deadline ${formatNumber(reserve, 0)} ms`;
   return `${told.filter(Boolean).join(" · ")} · ${ways.length} parts${rest}`;
 }
 
-const summary = (ways) => make("p", { class: "note" }, words(ways));
+const summary = (ways) => createElement("p", { class: "note" }, describeTimings(ways));

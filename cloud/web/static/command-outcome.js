@@ -1,27 +1,27 @@
 // Sends an order and waits for what became of it: the publisher's word first, then the component's.
 
-import { ask, isUnanswered, UNANSWERED } from "./asking.js";
-import { withStation } from "./stations.js";
+import { fetchJson, isOutcomeUnknown, OUTCOME_UNKNOWN } from "./api.js";
+import { withStation } from "./station-choice.js";
 
 const POLL_MS = 400;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 
 // ["done" | "failed" | "refused", words, step or null]
-export async function outcomeOf(station, send, waitMs = LONGEST_WAIT_MS) {
+export async function sendAndAwaitOutcome(station, send, waitMs = MAX_WAIT_MS) {
   let id;
   try {
     id = await send();
   } catch (error) {
-    return isUnanswered(error) ? ["failed", UNANSWERED, null] : ["refused", error.message, null];
+    return isOutcomeUnknown(error) ? ["failed", OUTCOME_UNKNOWN, null] : ["refused", error.message, null];
   }
   const until = Date.now() + waitMs;
   let told = null;
   while (Date.now() < until) {
     try {
-      const bench = await ask(`/api/bench/${encodeURIComponent(station)}`);
+      const bench = await fetchJson(`/api/bench/${encodeURIComponent(station)}`);
       const step = bench.steps.find((entry) => entry.command_id === id);
       if (step) return [step.result, step.text, step];
-      const { state, outcome } = await ask(withStation(`/api/commands/${encodeURIComponent(id)}`, station));
+      const { state, outcome } = await fetchJson(withStation(`/api/commands/${encodeURIComponent(id)}`, station));
       if (outcome && state !== "done") return ["refused", `${state}: ${outcome.reason}`, null];
       told = state === "not known yet" ? told : state;
     } catch {

@@ -1,9 +1,9 @@
 // A camera's picture with the boxes of the record drawn over it, in pixels of the camera's full frame.
 
-import { draw, make } from "./dom.js";
-import { frameOf } from "./frames.js";
-import { boxesOn, plain } from "./words.js";
-import { closeUp } from "./zoom.js";
+import { applyCloseUp } from "./close-up.js";
+import { createElement, createSvg } from "./dom.js";
+import { boxesForCamera, formatCode } from "./format.js";
+import { findFrameSize } from "./frame-size.js";
 
 const RETRY_MS = 2000;
 const RETRIES = 5;
@@ -12,21 +12,21 @@ const LABELS_FOR_WIDTH = 1280;
 const LETTER_WIDTH = 16.5;
 
 export function cameraPicture(record, camera, large) {
-  const boxes = boxesOn(record, camera);
+  const boxes = boxesForCamera(record, camera);
   const kept = (record.evidence ?? []).find((picture) => picture.camera === camera);
   const missing = (record.missingCameras ?? []).includes(camera);
   const overlay = boxOverlay(boxes);
-  drawBoxes(overlay, boxes, frameOf(record, camera, boxes), large);
-  const stage = make("div", { class: "stage" }, overlay);
-  const caption = make("figcaption", {}, camera, boxes.length ? ` · ${boxes.length}` : "");
-  const figure = make("figure", { class: boxes.length ? "picture found" : "picture" }, stage, caption);
+  drawBoxes(overlay, boxes, findFrameSize(record, camera, boxes), large);
+  const stage = createElement("div", { class: "stage" }, overlay);
+  const caption = createElement("figcaption", {}, camera, boxes.length ? ` · ${boxes.length}` : "");
+  const figure = createElement("figure", { class: boxes.length ? "picture found" : "picture" }, stage, caption);
   const fit = (element) => {
     const picture = { width: element.naturalWidth, height: element.naturalHeight };
-    drawBoxes(overlay, boxes, frameOf(record, camera, boxes, picture), large);
+    drawBoxes(overlay, boxes, findFrameSize(record, camera, boxes, picture), large);
     stage.dispatchEvent(new Event("framed"));
   };
   if (kept) stage.prepend(image(record, camera, kept.key, fit));
-  else stage.prepend(make("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
+  else stage.prepend(createElement("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
   zoomable(figure, stage, overlay, boxes, large);
   return figure;
 }
@@ -34,7 +34,7 @@ export function cameraPicture(record, camera, large) {
 // A card shows a defect close up; the large picture shows all of the frame, and the defect at a click.
 function zoomable(figure, stage, overlay, boxes, large) {
   if (!boxes.length) return;
-  const zoom = () => closeUp(stage, overlay.viewBox.baseVal, boxes);
+  const zoom = () => applyCloseUp(stage, overlay.viewBox.baseVal, boxes);
   if (!large) {
     zoom();
     stage.addEventListener("framed", zoom);
@@ -49,7 +49,7 @@ function zoomable(figure, stage, overlay, boxes, large) {
 
 function image(record, camera, key, loaded) {
   const address = `/evidence/${key.split("/").map(encodeURIComponent).join("/")}`;
-  const element = make("img", {
+  const element = createElement("img", {
     src: address,
     alt: `${camera} of part ${record.partNumber}`,
     decoding: "async",
@@ -61,15 +61,15 @@ function image(record, camera, key, loaded) {
     if (tries <= RETRIES && element.isConnected) {
       setTimeout(() => { element.src = `${address}?try=${tries}`; }, RETRY_MS);
     } else {
-      element.replaceWith(make("p", { class: "no-picture" }, "picture not found"));
+      element.replaceWith(createElement("p", { class: "no-picture" }, "picture not found"));
     }
   });
   return element;
 }
 
 function boxOverlay(boxes) {
-  const words = boxes.map((box) => plain(box.label)).join(", ") || "no boxes";
-  return draw("svg", { class: "boxes", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": words });
+  const words = boxes.map((box) => formatCode(box.label)).join(", ") || "no boxes";
+  return createSvg("svg", { class: "boxes", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": words });
 }
 
 function drawBoxes(overlay, boxes, frame, labelled) {
@@ -84,19 +84,19 @@ function drawBoxes(overlay, boxes, frame, labelled) {
 }
 
 const rectangle = (box, name) =>
-  draw("rect", { class: name, x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 });
+  createSvg("rect", { class: name, x: box.x, y: box.y, width: box.width, height: box.height, rx: 3 });
 
 function label(box, frame) {
   const scale = frame.width / LABELS_FOR_WIDTH;
-  const text = `${plain(box.label)} ${Math.round(box.score * 100)} %`;
+  const text = `${formatCode(box.label)} ${Math.round(box.score * 100)} %`;
   const width = text.length * LETTER_WIDTH + 16;
   const x = Math.max(0, Math.min(box.x, frame.width - width * scale));
   const below = box.y < (LABEL_HEIGHT + 4) * scale;
   const y = below ? box.y + box.height + 4 * scale : box.y - (LABEL_HEIGHT + 4) * scale;
-  return draw(
+  return createSvg(
     "g",
     { class: "box-label", transform: `translate(${x} ${y}) scale(${scale})` },
-    draw("rect", { x: 0, y: 0, width, height: LABEL_HEIGHT, rx: 4 }),
-    draw("text", { x: 8, y: 25 }, text),
+    createSvg("rect", { x: 0, y: 0, width, height: LABEL_HEIGHT, rx: 4 }),
+    createSvg("text", { x: 8, y: 25 }, text),
   );
 }

@@ -15,11 +15,11 @@ export const GATES = {
 const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
 
 // A gap stands for parts that nobody saw; it has no record's fields.
-export const isGap = (part) => part.gapId !== undefined;
-export const idOf = (part) => part.recordId ?? part.gapId;
+export const isGapRecord = (part) => part.gapId !== undefined;
+export const partId = (part) => part.recordId ?? part.gapId;
 
 // All cameras of a part in the order of their names; the first four are in every record.
-export function camerasOf(record) {
+export function listCameras(record) {
   const others = [
     ...Object.keys(record.otherCameras ?? {}),
     ...(record.missingCameras ?? []),
@@ -29,55 +29,55 @@ export function camerasOf(record) {
   return [...CAMERAS, ...more.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))];
 }
 
-export function boxesOn(record, camera) {
+export function boxesForCamera(record, camera) {
   const others = record.otherCameras ?? {};
   const found = CAMERAS.includes(camera) ? record[camera] : Object.hasOwn(others, camera) ? others[camera] : [];
   return found ?? [];
 }
 
-export const plain = (code) => String(code).replace(/[-_]+/g, " ").trim();
-export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const count = (number) => Number(number).toLocaleString("en");
+export const formatCode = (code) => String(code).replace(/[-_]+/g, " ").trim();
+export const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const formatCount = (value) => Number(value).toLocaleString("en");
 
-export function number(value, digits = 1) {
+export function formatNumber(value, digits = 1) {
   return typeof value === "number" && Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
-export function milliseconds(value) {
+export function formatMilliseconds(value) {
   if (typeof value !== "number") return "–";
   return `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 }
 
-export function clock(timestamp) {
+export function formatTime(timestamp) {
   const time = new Date(timestamp);
   return Number.isNaN(time.getTime()) ? String(timestamp) : time.toLocaleTimeString("en-GB");
 }
 
-export function dateAndTime(timestamp) {
+export function formatDateTime(timestamp) {
   const time = new Date(timestamp);
   return Number.isNaN(time.getTime()) ? String(timestamp) : time.toLocaleString("en-GB");
 }
 
-export function age(nanoseconds) {
+export function formatAge(nanoseconds) {
   const seconds = Math.max(0, nanoseconds / 1e9);
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${Math.round(seconds / 3600)} h`;
 }
 
-export const unseenParts = (gap) =>
+export const formatGap = (gap) =>
   (gap.from === gap.to ? `Part ${gap.from}` : `Parts ${gap.from} to ${gap.to}`) + ": nobody saw them";
 
-export const clockOf = (nanoseconds) => clock(nanoseconds / 1e6);
+export const formatTimeNs = (nanoseconds) => formatTime(nanoseconds / 1e6);
 
 const SILENT_NS = 15e9;
 
 // Nothing told for a while, or by a clock that is far ahead: then nobody knows how old it is.
-export const isSilent = (now, told) => Math.abs(now - told) > SILENT_NS;
+export const isStale = (now, told) => Math.abs(now - told) > SILENT_NS;
 
 const UNITS = { Cel: "°C", "": "" };
 
-export function valueWithUnit(value, unit) {
+export function formatValue(value, unit) {
   if (value === null || value === undefined) return "no value";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "string") return value;
@@ -85,32 +85,32 @@ export function valueWithUnit(value, unit) {
   return `${value.toFixed(digits)} ${UNITS[unit] ?? unit}`.trim();
 }
 
-export const reasonInWords = (reason) =>
-  capital(/\s/.test(reason) ? reason : plain(reason)) || "No reason given";
+export const formatReason = (reason) =>
+  capitalize(/\s/.test(reason) ? reason : formatCode(reason)) || "No reason given";
 
-export function boxesOf(record) {
-  return camerasOf(record).flatMap((camera) => boxesOn(record, camera).map((box) => ({ camera, ...box })));
+export function listBoxes(record) {
+  return listCameras(record).flatMap((camera) => boxesForCamera(record, camera).map((box) => ({ camera, ...box })));
 }
 
-function sighting(box) {
+function describeBox(box) {
   const size = typeof box.sizeMm === "number" ? `, ${box.sizeMm.toFixed(1)} mm` : "";
-  const label = plain(box.label);
+  const label = formatCode(box.label);
   const article = /^[aeiou]/i.test(label) ? "an" : "a";
   return `${box.camera} shows ${article} ${label} (score ${Math.round(box.score * 100)} %${size})`;
 }
 
-function sightings(record) {
-  const boxes = boxesOf(record).sort((a, b) => b.score - a.score);
-  const named = boxes.slice(0, 2).map(sighting).join(" and ");
+function describeBoxes(record) {
+  const boxes = listBoxes(record).sort((a, b) => b.score - a.score);
+  const named = boxes.slice(0, 2).map(describeBox).join(" and ");
   const more = boxes.length - 2 + (record.boxesOmitted ?? 0);
   return boxes.length > 2 ? `${named}, and ${more} more` : named;
 }
 
 // Why the part went where it went, in one sentence.
-export function why(record) {
-  if (record.challenge) return `${challenged(record)}; ${gateClause(record)}.`;
-  const seen = sightings(record);
-  const reason = reasonInWords(record.reason).toLowerCase();
+export function explainVerdict(record) {
+  if (record.challenge) return `${explainChallenge(record)}; ${describeGate(record)}.`;
+  const seen = describeBoxes(record);
+  const reason = formatReason(record.reason).toLowerCase();
   const sentences = {
     ok: "Judged good: no camera shows a defect that counts",
     defect: seen ? `Rejected because ${seen}` : `Rejected: ${reason}`,
@@ -118,11 +118,11 @@ export function why(record) {
     missed: `Rejected because no verdict could be given: ${reason}`,
     empty: "No product stood there when the line counted",
   };
-  return `${sentences[record.verdict] ?? reason}; ${gateClause(record)}.`;
+  return `${sentences[record.verdict] ?? reason}; ${describeGate(record)}.`;
 }
 
-function challenged(record) {
-  const begin = `A challenge part, known to have a ${plain(record.challenge)}`;
+function explainChallenge(record) {
+  const begin = `A challenge part, known to have a ${formatCode(record.challenge)}`;
   const results = {
     found: "the station found it",
     passed: "THE STATION JUDGED IT GOOD: all since the last challenge that was found is held back",
@@ -130,7 +130,7 @@ function challenged(record) {
   return `${begin}: ${results[record.challengeResult] ?? "it was not found, and not judged good either"}`;
 }
 
-function gateClause(record) {
+function describeGate(record) {
   if (record.gate === "unconfirmed") return "what the gate did is not confirmed";
   if (record.gate === "passed" && !["ok", "empty"].includes(record.verdict)) {
     return "BUT THE GATE LET IT PASS";
@@ -143,9 +143,9 @@ function gateClause(record) {
 }
 
 // What the gate did, and whether that became known only after the record.
-export const gateWords = (record) =>
-  `${GATES[record.gate] ?? record.gate}${record.gateCorrection ? ` (corrected at ${clockOf(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
+export const formatGate = (record) =>
+  `${GATES[record.gate] ?? record.gate}${record.gateCorrection ? ` (corrected at ${formatTimeNs(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
 
-export const gateIsOdd = (record) =>
+export const isGateUnexpected = (record) =>
   record.gate === "unconfirmed" ||
   (record.gate === "passed" && !["ok", "empty"].includes(record.verdict));

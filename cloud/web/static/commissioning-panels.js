@@ -1,17 +1,17 @@
 // What a station engineer does at the bench: each panel orders one thing and says what became of it.
 
-import { order } from "./asking.js";
-import { make } from "./dom.js";
-import { outcomeOf } from "./outcomes.js";
-import { number, plain } from "./words.js";
+import { sendCommand } from "./api.js";
+import { sendAndAwaitOutcome } from "./command-outcome.js";
+import { createElement } from "./dom.js";
+import { formatCode, formatNumber } from "./format.js";
 
 const TRIAL_WAIT_MS = 16_000;
 
 // A panel with a form; `send` makes the order from it, `shown` adds to the words of the answer.
-export function panel({ title, explains, fields, buttons, shown = () => null }) {
-  const says = make("p", { class: "says-what", role: "status" });
-  const more = make("div", {});
-  const controls = buttons.map(({ word, act }) => make("button", { type: "button", onclick: () => run(act) }, word));
+export function commandPanel({ title, explains, fields, buttons, shown = () => null }) {
+  const says = createElement("p", { class: "says-what", role: "status" });
+  const more = createElement("div", {});
+  const controls = buttons.map(({ word, act }) => createElement("button", { type: "button", onclick: () => run(act) }, word));
   async function run(act) {
     controls.forEach((control) => { control.disabled = true; });
     says.className = "says-what";
@@ -24,36 +24,36 @@ export function panel({ title, explains, fields, buttons, shown = () => null }) 
     if (extra) more.append(extra);
     controls.forEach((control) => { control.disabled = false; });
   }
-  return make(
+  return createElement(
     "section",
     { class: "panel", "data-panel": title },
-    make("h2", {}, title),
-    make("p", { class: "note" }, explains),
-    make("div", { class: "asks" }, fields, controls),
+    createElement("h2", {}, title),
+    createElement("p", { class: "note" }, explains),
+    createElement("div", { class: "asks" }, fields, controls),
     says,
     more,
   );
 }
 
 export function numberField(label, value, attributes) {
-  const input = make("input", { type: "number", value, ...attributes });
-  return [make("label", {}, label, input), () => Number(input.value)];
+  const input = createElement("input", { type: "number", value, ...attributes });
+  return [createElement("label", {}, label, input), () => Number(input.value)];
 }
 
 export function calibrationPanel(station, cameras) {
-  const chosen = make("select", {});
-  const offer = () => chosen.replaceChildren(...cameras().map((name) => make("option", { value: name }, name)));
+  const chosen = createElement("select", {});
+  const offer = () => chosen.replaceChildren(...cameras().map((name) => createElement("option", { value: name }, name)));
   chosen.addEventListener("focus", () => { if (chosen.options.length !== cameras().length) offer(); });
   const [size, squareMm] = numberField("A square, mm", 15, { min: 2, max: 100, step: 0.01 });
-  const link = make("a", { href: "/commissioning/target.svg", target: "_blank" }, "Target to print");
+  const link = createElement("a", { href: "/commissioning/target.svg", target: "_blank" }, "Target to print");
   const follow = () => { link.href = `/commissioning/target.svg?square_mm=${squareMm()}`; };
   size.addEventListener("input", follow);
   const send = (more) => () =>
-    outcomeOf(station(), () => order(station(), "calibrate", { camera: chosen.value, squareMm: squareMm(), ...more }));
-  const element = panel({
+    sendAndAwaitOutcome(station(), () => sendCommand(station(), "calibrate", { camera: chosen.value, squareMm: squareMm(), ...more }));
+  const element = commandPanel({
     title: "Calibration in mm",
     explains: "Print the target at 100 %, lay it where the parts' surface is, square to the camera and whole in the picture, and measure a printed square.",
-    fields: [make("label", {}, "Camera", chosen), size, link],
+    fields: [createElement("label", {}, "Camera", chosen), size, link],
     buttons: [{ word: "Calibrate", act: send({}) }, { word: "Forget", act: send({ forget: true }) }],
   });
   return [element, offer];
@@ -61,8 +61,8 @@ export function calibrationPanel(station, cameras) {
 
 export function gatePanel(station) {
   const [field, parts] = numberField("Trials", 4, { min: 1, max: 20, step: 1 });
-  const send = () => outcomeOf(station(), () => order(station(), "gate_dry_run", { parts: parts() }), TRIAL_WAIT_MS * (parts() + 1));
-  return panel({
+  const send = () => sendAndAwaitOutcome(station(), () => sendCommand(station(), "gate_dry_run", { parts: parts() }), TRIAL_WAIT_MS * (parts() + 1));
+  return commandPanel({
     title: "Gate dry run",
     explains: "Ok and reject in turn go through the PLC's whole hand-shake, and no part is counted. The gate moves: keep hands away. Stop the belt first: it is refused while production runs, and the PLC takes a trial only with nothing on the belt.",
     fields: [field],
@@ -76,21 +76,21 @@ function trialsTable(trials) {
     String(trial.number),
     trial.ordered,
     trial.echoed === null ? "no echo" : "echoed",
-    trial.acted === null ? "nothing told" : `${trial.acted} (${plain(trial.cause)})`,
-    `${number(trial.order_to_echo_ms, 0)} ms`,
-    `${number(trial.order_to_act_ms, 0)} ms`,
+    trial.acted === null ? "nothing told" : `${trial.acted} (${formatCode(trial.cause)})`,
+    `${formatNumber(trial.order_to_echo_ms, 0)} ms`,
+    `${formatNumber(trial.order_to_act_ms, 0)} ms`,
   ]);
-  return make(
+  return createElement(
     "table",
     {},
-    make("tr", {}, ["Trial", "Ordered", "PLC", "Gate", "To the echo", "To the gate"].map((head) => make("th", {}, head))),
-    rows.map((row) => make("tr", {}, row.map((cell) => make("td", {}, cell)))),
+    createElement("tr", {}, ["Trial", "Ordered", "PLC", "Gate", "To the echo", "To the gate"].map((head) => createElement("th", {}, head))),
+    rows.map((row) => createElement("tr", {}, row.map((cell) => createElement("td", {}, cell)))),
   );
 }
 
 export function referencePanel(station) {
-  const send = (args) => () => outcomeOf(station(), () => order(station(), "take_reference", args));
-  return panel({
+  const send = (args) => () => sendAndAwaitOutcome(station(), () => sendCommand(station(), "take_reference", args));
+  return commandPanel({
     title: "Reference",
     explains: "All parts of a product are held against its reference in brightness, sharpness, colour and position. Take the last part here, or any part from its own page.",
     fields: [],

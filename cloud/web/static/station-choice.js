@@ -1,17 +1,17 @@
 // Which station a page shows: its name, and where there are more of them a list to choose from.
 
-import { make } from "./dom.js";
+import { createElement } from "./dom.js";
 
-export const stationAsked = () => new URLSearchParams(location.search).get("station");
+export const stationFromAddress = () => new URLSearchParams(location.search).get("station");
 
 export const withStation = (path, station) =>
   station === null ? path : `${path}${path.includes("?") ? "&" : "?"}station=${encodeURIComponent(station)}`;
 
 export function stationChoice([names, chosen], choose) {
   if (names.length < 2) return document.createTextNode(names[0] ?? "");
-  return make(
+  return createElement(
     "select",
     { "aria-label": "Station", onchange: ({ target }) => choose(target.value) },
-    names.map((name) => make("option", { value: name, "data-key": name, selected: name === chosen }, name)),
+    names.map((name) => createElement("option", { value: name, "data-key": name, selected: name === chosen }, name)),
   );
 }

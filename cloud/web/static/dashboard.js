@@ -1,38 +1,33 @@
 // Asks the site for figures and parts each second, and shows them.
 
-import { showCards } from "./cards.js";
-import { command } from "./commands.js";
-import { showDetail } from "./detail.js";
-import { byId, make, show } from "./dom.js";
-import { healthPanel, machinePanel, refusedPanel, staleOf, versionsPanel } from "./panels.js";
+import { fetchJson } from "./api.js";
+import { runCommand } from "./command-progress.js";
+import { byId, createElement, renderIfChanged } from "./dom.js";
+import { formatTime, formatTimeNs, isGapRecord, partId, VERDICTS } from "./format.js";
+import { renderPartCards } from "./part-cards.js";
+import { openPartDialog } from "./part-dialog.js";
+import { stationChoice, stationFromAddress, withStation } from "./station-choice.js";
 import { stationPanel } from "./station-panel.js";
-import { stationAsked, stationChoice, withStation } from "./stations.js";
-import { figureTiles, verdictTiles } from "./tiles.js";
-import { clock, clockOf, idOf, isGap, VERDICTS } from "./words.js";
+import { findStale, healthPanel, machinePanel, refusedPanel, versionsPanel } from "./status-panels.js";
+import { figureTiles, verdictTiles } from "./summary-tiles.js";
 
 const INTERVAL_MS = 1000;
 const TIMEOUT_MS = 4000;
 const LIVE_PARTS = 24;
 const OLDER_PARTS = 48;
-const GREATEST_SHOWN = 600;
+const MAX_SHOWN_PARTS = 600;
 const REFUSED_SHOWN = 5;
 const showStation = stationPanel(byId("making"));
-const state = { station: stationAsked(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null, refusedShown: 0 };
-
-async function ask(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
-}
+const state = { station: stationFromAddress(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null, refusedShown: 0 };
 
 const partsPath = (limit, before = null) =>
   withStation(`/api/parts?limit=${limit}${state.verdict ? `&verdict=${state.verdict}` : ""}${before === null ? "" : `&before=${before}`}`, state.station);
 
 async function poll() {
   try {
-    await takeSummary();
-    if (!state.held) await takeNewest();
-    await takeRefused();
+    await refreshSummary();
+    if (!state.held) await refreshNewestParts();
+    await refreshRefused();
     state.heardAt = Date.now();
     showLink();
   } catch (error) {
@@ -41,13 +36,13 @@ async function poll() {
   setTimeout(poll, INTERVAL_MS);
 }
 
-async function takeSummary() {
+async function refreshSummary() {
   const asked = state.station;
-  const summary = await ask(withStation("/api/summary", asked));
+  const summary = await fetchJson(withStation("/api/summary", asked), TIMEOUT_MS);
   if (asked !== state.station) return; // another one was chosen meanwhile
   if (asked !== null && summary.stations.length && !summary.stations.includes(asked)) {
     state.station = null;
-    await takeSummary();
+    await refreshSummary();
     return;
   }
   // from now on this one, whichever others come: commands go to it
@@ -55,15 +50,15 @@ async function takeSummary() {
   showSummary(summary);
 }
 
-async function takeNewest() {
+async function refreshNewestParts() {
   const { verdict, station } = state;
-  const { parts, next } = await ask(partsPath(LIVE_PARTS));
+  const { parts, next } = await fetchJson(partsPath(LIVE_PARTS), TIMEOUT_MS);
   if (verdict !== state.verdict || station !== state.station || state.held) return;
-  const known = new Set(parts.map(idOf));
-  const overlaps = state.records.some((record) => known.has(idOf(record)));
+  const known = new Set(parts.map(partId));
+  const overlaps = state.records.some((record) => known.has(partId(record)));
   if (state.paged && overlaps) {
-    const rest = state.records.filter((record) => !known.has(idOf(record)));
-    state.records = [...parts, ...rest].slice(0, GREATEST_SHOWN);
+    const rest = state.records.filter((record) => !known.has(partId(record)));
+    state.records = [...parts, ...rest].slice(0, MAX_SHOWN_PARTS);
   } else {
     Object.assign(state, { records: parts, next, paged: false });
   }
@@ -71,44 +66,44 @@ async function takeNewest() {
 }
 
 // The list is asked for only when there is more of it.
-async function takeRefused() {
+async function refreshRefused() {
   const { refused, conflicts } = state.summary.records;
   if (refused + conflicts === state.refusedShown) return;
-  const listed = await ask(`/api/refused?limit=${REFUSED_SHOWN}`);
+  const listed = await fetchJson(`/api/refused?limit=${REFUSED_SHOWN}`, TIMEOUT_MS);
   state.refusedShown = refused + conflicts;
   byId("refused-panel").hidden = listed.refused.length === 0;
-  show(byId("refused"), listed.refused, refusedPanel);
+  renderIfChanged(byId("refused"), listed.refused, refusedPanel);
 }
 
-async function takeOlder() {
+async function loadOlderParts() {
   if (state.next === null) return;
   const { station } = state;
-  const { parts, next } = await ask(partsPath(OLDER_PARTS, state.next));
+  const { parts, next } = await fetchJson(partsPath(OLDER_PARTS, state.next), TIMEOUT_MS);
   if (station !== state.station) return;
   Object.assign(state, { records: [...state.records, ...parts], next, paged: true });
   showParts();
 }
 
 function showParts() {
-  showCards(byId("cards"), state.records, openRecord);
+  renderPartCards(byId("cards"), state.records, openRecord);
   byId("empty").hidden = state.records.length > 0;
   byId("empty").textContent = state.verdict ? `No part with the verdict ${VERDICTS[state.verdict]} yet` : "Waiting for the first part";
-  byId("older").hidden = state.next === null || state.records.length >= GREATEST_SHOWN;
+  byId("older").hidden = state.next === null || state.records.length >= MAX_SHOWN_PARTS;
   byId("parts-title").textContent = state.verdict ? `Last parts: ${VERDICTS[state.verdict]}` : "Last parts";
   byId("all").hidden = state.verdict === null;
 }
 
 function showSummary(summary) {
-  show(byId("verdicts"), [summary.production, state.verdict], ([parts, verdict]) => verdictTiles(parts, verdict, choose));
-  show(byId("figures"), { ...summary, health: 0, machine: 0, versions: 0, now_utc_ns: 0 }, figureTiles);
+  renderIfChanged(byId("verdicts"), [summary.production, state.verdict], ([parts, verdict]) => verdictTiles(parts, verdict, chooseVerdict));
+  renderIfChanged(byId("figures"), { ...summary, health: 0, machine: 0, versions: 0, now_utc_ns: 0 }, figureTiles);
   showStation(summary);
   const now = summary.now_utc_ns;
-  show(byId("machine"), [summary.machine, staleOf(summary.machine, "state_utc_ns", now)], machinePanel);
-  const silent = staleOf(summary.health, "at_utc_ns", now);
-  show(byId("health"), [withoutTimes(summary.health), silent, whyUnheard(summary.broker)], (known) => healthPanel(known, restart));
-  show(byId("notices"), summary.notices, (texts) => texts.map((text) => make("p", { class: "banner" }, text)));
-  show(byId("versions"), summary.versions, versionsPanel);
-  show(byId("station"), [summary.stations, state.station], (known) => stationChoice(known, chooseStation));
+  renderIfChanged(byId("machine"), [summary.machine, findStale(summary.machine, "state_utc_ns", now)], machinePanel);
+  const silent = findStale(summary.health, "at_utc_ns", now);
+  renderIfChanged(byId("health"), [withoutTimes(summary.health), silent, explainSilence(summary.broker)], (known) => healthPanel(known, restart));
+  renderIfChanged(byId("notices"), summary.notices, (texts) => texts.map((text) => createElement("p", { class: "banner" }, text)));
+  renderIfChanged(byId("versions"), summary.versions, versionsPanel);
+  renderIfChanged(byId("station"), [summary.stations, state.station], (known) => stationChoice(known, chooseStation));
   byId("bench-link").href = state.several ? withStation("/commissioning", state.station) : "/commissioning";
   byId("making").inert = (summary.station || null) !== state.station;
 }
@@ -116,17 +111,17 @@ function showSummary(summary) {
 // Asks the station to restart one of its components.
 function restart(component) {
   const station = state.station;
-  command(station, "restart_component", { component }, (kind, words) => {
+  runCommand(station, "restart_component", { component }, (kind, words) => {
     if (station !== state.station) return;
     byId("restart-says").className = `says ${kind}`;
     byId("restart-says").textContent = words;
   });
 }
 
-const since = (broker) => (broker.heard_utc_ns ? ` since ${clockOf(broker.heard_utc_ns)}` : "");
+const since = (broker) => (broker.heard_utc_ns ? ` since ${formatTimeNs(broker.heard_utc_ns)}` : "");
 
 // Why no component can be heard, whatever each of them does, or nothing.
-function whyUnheard(broker) {
+function explainSilence(broker) {
   if (!broker.connected) return `Nothing is heard of any station${since(broker)}: the broker is away.`;
   return broker.hears ? "" : `Nothing is heard of any station${since(broker)}: the broker hands nothing on.`;
 }
@@ -137,7 +132,7 @@ const withoutTimes = (health) =>
 function showLink(error = null) {
   const broker = state.summary?.broker;
   const [kind, word, banner] = error
-    ? ["bad", "Connection lost", `No answer from the site. ${state.heardAt ? `The figures are those of ${clock(state.heardAt)}.` : ""} Trying on.`]
+    ? ["bad", "Connection lost", `No answer from the site. ${state.heardAt ? `The figures are those of ${formatTime(state.heardAt)}.` : ""} Trying on.`]
     : broker.fault
       ? ["bad", "Not storing", `Records arrive but are not stored: ${broker.fault}`]
       : !broker.connected
@@ -153,28 +148,28 @@ function showLink(error = null) {
   byId("banner").textContent = banner;
 }
 
-function choose(verdict) {
+function chooseVerdict(verdict) {
   state.verdict = state.verdict === verdict ? null : verdict;
   if (state.summary) showSummary(state.summary);
-  startAnew();
+  resetParts();
 }
 
 function chooseStation(name) {
   byId("making").inert = true; // until it shows this station
   state.station = name;
   showAddress();
-  takeSummary().catch(showLink);
-  startAnew();
+  refreshSummary().catch(showLink);
+  resetParts();
 }
 
-function startAnew() {
+function resetParts() {
   Object.assign(state, { records: [], next: null, paged: false });
-  hold(false);
+  setPaused(false);
   showParts();
-  takeNewest().catch(showLink);
+  refreshNewestParts().catch(showLink);
 }
 
-function hold(held) {
+function setPaused(held) {
   state.held = held;
   byId("hold").setAttribute("aria-pressed", String(held));
   byId("hold").textContent = held ? "Held: show new parts" : "Hold";
@@ -188,14 +183,14 @@ function showAddress(part = null) {
 }
 
 function openRecord(record) {
-  showAddress(isGap(record) ? record.to : record.partNumber);
-  showDetail(byId("detail"), record, () => showAddress());
+  showAddress(isGapRecord(record) ? record.to : record.partNumber);
+  openPartDialog(byId("detail"), record, () => showAddress());
 }
 
-async function find(text) {
+async function findPart(text) {
   const input = byId("number");
   const wanted = text.trim();
-  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await ask(withStation(`/api/parts?limit=1&part=${wanted}`, state.station)) : { parts: [] };
+  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await fetchJson(withStation(`/api/parts?limit=1&part=${wanted}`, state.station), TIMEOUT_MS) : { parts: [] };
   input.setCustomValidity(parts.length ? "" : `There is no record of part ${wanted || "(no number)"}`);
   if (parts.length) openRecord(parts[0]);
   else input.reportValidity();
@@ -203,12 +198,12 @@ async function find(text) {
 
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  find(byId("number").value).catch(showLink);
+  findPart(byId("number").value).catch(showLink);
 });
 byId("number").addEventListener("input", (event) => event.target.setCustomValidity(""));
-byId("hold").addEventListener("click", () => hold(!state.held));
-byId("older").addEventListener("click", () => takeOlder().catch(showLink));
-byId("all").addEventListener("click", () => choose(state.verdict));
+byId("hold").addEventListener("click", () => setPaused(!state.held));
+byId("older").addEventListener("click", () => loadOlderParts().catch(showLink));
+byId("all").addEventListener("click", () => chooseVerdict(state.verdict));
 byId("detail").addEventListener("click", (event) => {
   if (event.target === byId("detail")) byId("detail").close();
 });
@@ -216,6 +211,6 @@ byId("detail").addEventListener("click", (event) => {
 const part = new URLSearchParams(location.search).get("part");
 if (part !== null) {
   byId("number").value = part;
-  takeSummary().then(() => find(part)).catch(showLink);
+  refreshSummary().then(() => findPart(part)).catch(showLink);
 }
 poll();
