@@ -99,7 +99,7 @@ def test_a_changeover_is_asked_of_the_station_and_its_answer_is_shown(
     page: Page, station: Station
 ) -> None:
     page.choose("Product", "can")
-    page.press("Change over")
+    page.press("Change product")
     command = station.command("change_product")
     assert command.arguments == {"product": "can"}
     assert command.issued_by == "operator"
@@ -117,7 +117,7 @@ def test_a_lot_a_challenge_and_a_hold_are_sent_with_what_the_person_wrote(
     page.write("Defect on the challenge part", "scratch")
     page.press("Challenge next part")
     assert station.command("challenge_part").arguments == {"label": "scratch"}
-    page.press("Acknowledge hold 7-2")
+    page.press("Release hold 7-2")
     acknowledge = station.command("acknowledge_hold")
     assert acknowledge.arguments == {"hold": "7-2"}
     station.answer(acknowledge, "refused", "nothing is held back")
@@ -132,9 +132,9 @@ def test_each_hold_is_named_and_acknowledged_alone(
     held = Fault(code="held-back", text=text.format("7-2"), level="fault", since_utc_ns=1)
     inference = replace(health("com.sightline.Inference", now_ns), faults=(held,))
     sender.send(replace(inference, facts={"holds": "7-2, 7-9"}), STATION_HEALTH)
-    page.press("Acknowledge hold 7-9")
+    page.press("Release hold 7-9")
     assert station.command("acknowledge_hold").arguments == {"hold": "7-9"}
-    assert "Acknowledge hold 7-2" in page.text()
+    assert "Release hold 7-2" in page.text()
 
 
 def test_a_command_that_the_broker_did_not_confirm_is_not_called_untaken_and_is_followed(
@@ -142,7 +142,9 @@ def test_a_command_that_the_broker_did_not_confirm_is_not_called_untaken_and_is_
 ) -> None:
     with stopped(broker):
         page.press("Bypass")
-        page.wait_for_text("Not known yet: the broker did not confirm the command")
+        page.wait_for_text(
+            "Not confirmed by the broker. The station may still carry out the command"
+        )
     command = station.command("bypass")
     assert command.expires_utc_ns - command.issued_utc_ns <= 15_000_000_000
     station.answer(command, "done", "every part passes")
@@ -159,9 +161,9 @@ def test_a_component_that_is_silent_is_named_with_its_last_words_and_restarted_b
     sender.send(silent, STATION_HEALTH)
     wait_for(lambda: len(site.summary()["health"]) == 3)
     with opened(site.page, tmp_path / "profile") as page:
-        page.wait_for_text("Its last words: “camera 2 is away”")
+        page.wait_for_text("Last report: “camera 2 is away”")
         assert page.text().count("Silent since") == 1
-        assert "restart it, and if it stays silent look into its log" in page.text()
+        assert "Restart it. If it stays silent, read its log at the station." in page.text()
         assert "Restart Inference" not in page.text()
         page.press("Restart Capture")
         command = station.command("restart_component")
@@ -178,19 +180,19 @@ def test_when_all_are_silent_for_one_reason_it_is_said_once(
         sender.send(health(f"com.sightline.{name}", now_ns - 60_000_000_000), STATION_HEALTH)
     wait_for(lambda: len(site.summary()["health"]) == 3)
     with opened(site.page, tmp_path / "profile") as page:
-        page.wait_for_text("Nothing is heard of the whole station since")
+        page.wait_for_text("No messages from the station since")
         assert "Silent since" not in page.text()
         assert "Restart" not in page.text()
         broker.kill()
-        page.wait_for_text("the broker is away")
-        page.wait_for_text("The broker does not answer, and nothing is heard since")
-        assert page.text().count("Nothing is heard of any station since") == 1
+        page.wait_for_text("the broker does not answer")
+        page.wait_for_text("The broker does not answer. No messages since")
+        assert page.text().count("No messages from any station since") == 1
 
 
 def test_bypass_is_sent_only_after_the_person_was_warned(page: Page, station: Station) -> None:
     page.press("Bypass")
     station.command("bypass")
-    assert page.asked == ["Bypass: every part will pass the gate, whatever is found on it. Go on?"]
+    assert page.asked == ["Bypass: every part will pass the gate, also with defects. Continue?"]
 
 
 def test_a_verdict_pressed_shows_its_parts_only_and_older_parts_come_when_asked_for(
@@ -200,7 +202,7 @@ def test_a_verdict_pressed_shows_its_parts_only_and_older_parts_come_when_asked_
     page.press("Older parts")
     wait_for(lambda: "#6" in page.text().split())
     page.press("Defect")
-    page.wait_for_text("Last parts: Defect")
+    page.wait_for_text("Latest parts: Defect")
     wait_for(lambda: "#7" in page.text().split())
     assert "#30" not in page.text().split()
     page.press("Show all verdicts")
@@ -211,7 +213,7 @@ def test_held_the_list_rests_until_the_person_wants_new_parts(
     page: Page, site: Site, sender: Sender
 ) -> None:
     page.press("hold")
-    page.wait_for_text("Held: show new parts")
+    page.wait_for_text("Resume updates")
     for number in (
         31,
         32,
@@ -235,7 +237,7 @@ def test_a_part_found_by_its_number_opens_and_an_unknown_one_is_said_to_be_unkno
     page.write("number", "99")
     page.press("Find")
     said = 'document.getElementById("number").validationMessage'
-    wait_for(lambda: page.value(said) == "There is no record of part 99")
+    wait_for(lambda: page.value(said) == "No record of part 99")
 
 
 def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibration(
@@ -246,7 +248,7 @@ def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibratio
         sender.send(a_view(site, camera), CAMERA_VIEW)
     with opened(f"{site.page}/commissioning", tmp_path / "profile") as page:
         assert station.command("live_view").arguments == {}
-        page.choose("camera at cam1", "cam2")
+        page.choose("Camera at position cam1", "cam2")
         swapped = {"cam1": "/dev/video-cam2", "cam2": "/dev/video-cam1"}
         assert station.command("map_cameras").arguments == swapped
         page.press("Calibrate")

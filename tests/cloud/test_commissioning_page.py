@@ -114,13 +114,13 @@ def test_the_page_shows_scores_scale_the_way_to_the_gate_and_what_was_done(
     markup = rendered(f"{site.page}/commissioning", tmp_path / "profile")
     text = text_of(markup)
     for words in (
-        "120.0 best 120.0",
+        "120.0 peak 120.0",
         "118 of 255",
-        "0.2000 mm a pixel, fits within 0.05 px (cal-7)",
+        "0.2000 mm/px, reprojection error 0.05 px (cal-7)",
         "Out of range: sharpness",
         "Not calibrated",
-        "Verdict: median 110, p95 110, greatest 110 ms · gate: median 1500",
-        "least reserve to the deadline 1400 ms",
+        "Verdict: median 110, p95 110, max 110 ms · gate: median 1500",
+        "min margin to the deadline 1400 ms",
         "Calibrate Done cam1: 0.2000 mm a pixel",
         "Gate dry run Done 1 trials: each echoed",
     ):
@@ -142,12 +142,12 @@ def test_the_report_names_what_is_open_what_was_measured_and_who_signs(
         "plant-a, line-1",
         "cam2 is not calibrated",
         "Equipment: no PLC <img",
-        "cam1 /dev/video-cam1 120.0 118 within the limits ref-3",
+        "cam1 /dev/video-cam1 120.0 118 within limits ref-3",
         "cam1 0.2000 0.05 1.5°",
         "1 ok 1 passed 21 ms 402 ms",
         "Model surface – " + "ab" * 32,
         "Equipment 0.1.0",
-        "Handed over by Taken over by",
+        "Handed over by Accepted by",
     ):
         assert words in text
     assert "cam1 is not calibrated" not in text

@@ -1,12 +1,13 @@
-// Asks the site, and orders from a station.
+// Requests to the server: read JSON, and send commands to a station.
 
 const TIMEOUT_MS = 8000;
-export const COMMAND_LIFETIME_S = 12; // short, so that nothing is carried out that nobody reckons with any more
+export const COMMAND_LIFETIME_S = 12; // short, so that no forgotten command is carried out later
 export const DEFAULT_ISSUER = "engineer";
 
-// Whether nobody knows if what was asked for was done.
+// Whether it is unknown if the command was sent.
 export const isOutcomeUnknown = (error) => error.name === "TimeoutError" || error instanceof TypeError;
-export const OUTCOME_UNKNOWN = `Not known: the site did not answer. The command is carried out within ${COMMAND_LIFETIME_S} s, or not at all.`;
+export const OUTCOME_UNKNOWN =
+  `No answer from the server. The station may still carry out the command within ${COMMAND_LIFETIME_S} s. Then check before you send it again.`;
 
 export async function fetchJson(path, timeoutMs = TIMEOUT_MS) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(timeoutMs), cache: "no-store" });
@@ -14,10 +15,10 @@ export async function fetchJson(path, timeoutMs = TIMEOUT_MS) {
   return answer.json();
 }
 
-// Sends a command; its id comes back, or an error in the site's words.
+// Sends a command and returns its id; throws the server's error text.
 export const sendCommand = async (...of) => (await postCommand(...of)).command_id;
 
-// Sends a command: its id, whether the broker is known to have it, and when it expires.
+// Sends a command; returns its id, whether the broker confirmed it, and when it expires.
 export async function postCommand(station, kind, args = {}, lifetimeS = COMMAND_LIFETIME_S, issuer = DEFAULT_ISSUER) {
   const answer = await fetch("/api/orders", {
     method: "POST",

@@ -1,4 +1,4 @@
-// A camera's live picture with its scores: the focus against the best it has been.
+// A camera's live picture with its focus and brightness; the focus is compared with its peak.
 
 import { createElement, renderIfChanged } from "./dom.js";
 import { formatAge, formatNumber } from "./format.js";
@@ -26,7 +26,7 @@ export function renderCameraCards(container, views, now, assign) {
 }
 
 function buildCard(camera, container) {
-  const picture = createElement("img", { alt: `what ${camera} sees now`, decoding: "async" });
+  const picture = createElement("img", { alt: `Live picture of ${camera}`, decoding: "async" });
   const head = createElement("div", { class: "camera-head" });
   const scores = createElement("div", { class: "scores" });
   const element = createElement(
@@ -55,16 +55,16 @@ function updateCard(card, view, now, devices, positions) {
   renderIfChanged(card.scores, [view, peaks.get(view.camera)], () => computeScores(view, peaks.get(view.camera)));
 }
 
-// Another camera for this position; the one that stood there takes the other's place.
+// Selects another camera for this position; the two cameras swap positions.
 function cameraChooser(view, views, assign) {
   if (views.length < 2) return [];
   return createElement(
     "label",
     { class: "chooser" },
-    "camera ",
+    "Camera ",
     createElement(
       "select",
-      { "aria-label": `camera at ${view.camera}`, onchange: ({ target }) => assign(view.camera, target.value) },
+      { "aria-label": `Camera at position ${view.camera}`, onchange: ({ target }) => assign(view.camera, target.value) },
       views.map((other) => createElement("option", { value: other.camera, selected: other === view }, other.device)),
     ),
   );
@@ -73,7 +73,7 @@ function cameraChooser(view, views, assign) {
 function computeScores(view, peak) {
   const share = peak > 0 ? view.focus / peak : 0;
   return [
-    score("Focus", share, 1, formatNumber(view.focus, 1), `best ${formatNumber(peak, 1)}`, share >= AT_PEAK),
+    score("Focus", share, 1, formatNumber(view.focus, 1), `peak ${formatNumber(peak, 1)}`, share >= AT_PEAK),
     score("Brightness", view.brightness / 255, null, formatNumber(view.brightness, 0), "of 255", false),
     createElement("p", { class: view.out_of_range.length ? "says bad" : "says" }, conditions(view)),
     createElement("p", { class: "says" }, scale(view)),
@@ -81,14 +81,14 @@ function computeScores(view, peak) {
 }
 
 function conditions(view) {
-  const moved = typeof view.shift_px === "number" ? `, ${formatNumber(view.shift_px, 1)} px from the reference` : "";
+  const moved = typeof view.shift_px === "number" ? `, shifted ${formatNumber(view.shift_px, 1)} px from the reference` : "";
   if (view.out_of_range.length) return `Out of range: ${view.out_of_range.join(", ")}${moved}`;
-  return `Within the limits${moved}${view.reference_version ? ` (reference ${view.reference_version})` : ""}`;
+  return `Within limits${moved}${view.reference_version ? ` (reference ${view.reference_version})` : ""}`;
 }
 
 function scale(view) {
   if (typeof view.mm_per_pixel !== "number") return "Not calibrated";
-  return `${view.mm_per_pixel.toFixed(4)} mm a pixel, fits within ${formatNumber(view.reprojection_px, 2)} px (${view.calibration_version})`;
+  return `${view.mm_per_pixel.toFixed(4)} mm/px, reprojection error ${formatNumber(view.reprojection_px, 2)} px (${view.calibration_version})`;
 }
 
 function score(name, share, peak, value, small, atPeak) {

@@ -1,13 +1,13 @@
-// A camera's picture with the boxes of the record drawn over it, in pixels of the camera's full frame.
+// A camera's picture with the detections of the record drawn over it, in pixels of the full frame.
 
 import { applyCloseUp } from "./close-up.js";
 import { createElement, createSvg } from "./dom.js";
-import { boxesForCamera, formatCode } from "./format.js";
+import { boxesForCamera, formatCode, formatScore } from "./format.js";
 import { findFrameSize } from "./frame-size.js";
 
 const RETRY_MS = 2000;
 const RETRIES = 5;
-const LABEL_HEIGHT = 34; // in a frame of this width, and larger in a larger one
+const LABEL_HEIGHT = 34; // in a frame of LABELS_FOR_WIDTH; scaled with the frame
 const LABELS_FOR_WIDTH = 1280;
 const LETTER_WIDTH = 16.5;
 
@@ -26,12 +26,12 @@ export function cameraPicture(record, camera, large) {
     stage.dispatchEvent(new Event("framed"));
   };
   if (kept) stage.prepend(image(record, camera, kept.key, fit));
-  else stage.prepend(createElement("p", { class: "no-picture" }, missing ? "camera missing" : "no picture kept"));
+  else stage.prepend(createElement("p", { class: "no-picture" }, missing ? "No frame from this camera" : "No picture stored"));
   zoomable(figure, stage, overlay, boxes, large);
   return figure;
 }
 
-// A card shows a defect close up; the large picture shows all of the frame, and the defect at a click.
+// A card zooms to the detections; the large picture shows the full frame and zooms on a click.
 function zoomable(figure, stage, overlay, boxes, large) {
   if (!boxes.length) return;
   const zoom = () => applyCloseUp(stage, overlay.viewBox.baseVal, boxes);
@@ -40,7 +40,7 @@ function zoomable(figure, stage, overlay, boxes, large) {
     stage.addEventListener("framed", zoom);
     return;
   }
-  figure.title = "Click for a close-up of what was found";
+  figure.title = "Click to zoom to the detections";
   figure.addEventListener("click", () => {
     if (figure.classList.toggle("zoomed")) zoom();
     else stage.removeAttribute("style");
@@ -51,7 +51,7 @@ function image(record, camera, key, loaded) {
   const address = `/evidence/${key.split("/").map(encodeURIComponent).join("/")}`;
   const element = createElement("img", {
     src: address,
-    alt: `${camera} of part ${record.partNumber}`,
+    alt: `Part ${record.partNumber}, ${camera}`,
     decoding: "async",
     onload: () => loaded(element),
   });
@@ -61,15 +61,15 @@ function image(record, camera, key, loaded) {
     if (tries <= RETRIES && element.isConnected) {
       setTimeout(() => { element.src = `${address}?try=${tries}`; }, RETRY_MS);
     } else {
-      element.replaceWith(createElement("p", { class: "no-picture" }, "picture not found"));
+      element.replaceWith(createElement("p", { class: "no-picture" }, "Picture not found"));
     }
   });
   return element;
 }
 
 function boxOverlay(boxes) {
-  const words = boxes.map((box) => formatCode(box.label)).join(", ") || "no boxes";
-  return createSvg("svg", { class: "boxes", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": words });
+  const labels = boxes.map((box) => formatCode(box.label)).join(", ") || "no detections";
+  return createSvg("svg", { class: "boxes", preserveAspectRatio: "xMidYMid meet", role: "img", "aria-label": labels });
 }
 
 function drawBoxes(overlay, boxes, frame, labelled) {
@@ -88,7 +88,7 @@ const rectangle = (box, name) =>
 
 function label(box, frame) {
   const scale = frame.width / LABELS_FOR_WIDTH;
-  const text = `${formatCode(box.label)} ${Math.round(box.score * 100)} %`;
+  const text = `${formatCode(box.label)} ${formatScore(box.score)}`;
   const width = text.length * LETTER_WIDTH + 16;
   const x = Math.max(0, Math.min(box.x, frame.width - width * scale));
   const below = box.y < (LABEL_HEIGHT + 4) * scale;

@@ -1,11 +1,11 @@
-// Brings a part of a picture close: the picture and its boxes are enlarged about one point together.
+// Zooms to a part of a picture: the picture and its boxes are scaled together about one point.
 
 const MAX_FACTOR = 3;
 const MIN_FACTOR = 1.25;
 const FILLED_SHARE = 0.5;
 const STAGE_SHAPE = 16 / 9;
 
-// The factor and the fixed point, in shares of the stage, that bring all boxes of a frame close.
+// The zoom factor and the fixed point, in shares of the stage, that fill the stage with all boxes.
 export function computeCloseUp(frame, boxes) {
   const left = Math.min(...boxes.map((box) => box.x));
   const top = Math.min(...boxes.map((box) => box.y));

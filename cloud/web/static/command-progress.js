@@ -1,4 +1,4 @@
-// A command on its way: what is known of it, until the station has the last word or it has expired.
+// Sends a command and reports its progress until the station has answered or the command has expired.
 
 import { COMMAND_LIFETIME_S, fetchJson, isOutcomeUnknown, OUTCOME_UNKNOWN, postCommand } from "./api.js";
 import { capitalize } from "./format.js";
@@ -6,42 +6,42 @@ import { withStation } from "./station-choice.js";
 
 const ISSUER = "operator";
 const POLL_MS = 400;
-const MARGIN_MS = 3000; // what was carried out at the last moment is told after it
-const MAX_ACCEPTED_WAIT_MS = 30_000; // of what the station accepted
+const MARGIN_MS = 3000; // an answer may arrive shortly after the command has expired
+const MAX_ACCEPTED_WAIT_MS = 30_000; // for a command that the station accepted
 
-const NOT_KNOWN = `Not known yet: the broker did not confirm the command. It is carried out within ${COMMAND_LIFETIME_S} s, or not at all.`;
+const NOT_CONFIRMED =
+  `Not confirmed by the broker. The station may still carry out the command within ${COMMAND_LIFETIME_S} s.`;
 
-// Tells what becomes of it by `tell(kind, words)`, where kind is "", "good" or "bad".
-export async function runCommand(station, kind, args, tell) {
-  const words = capitalize(kind.replaceAll("_", " "));
-  tell("", `Asking the station: ${words} …`);
+// Reports progress by `report(kind, text)`, where kind is "", "good" or "bad".
+export async function runCommand(station, kind, args, report) {
+  report("", `Sending to the station: ${kind.replaceAll("_", " ")} …`);
   let sent;
   try {
     sent = await postCommand(station, kind, args, COMMAND_LIFETIME_S, ISSUER);
   } catch (error) {
-    tell("bad", isOutcomeUnknown(error) ? OUTCOME_UNKNOWN : `Not sent: ${error.message}`);
+    report("bad", isOutcomeUnknown(error) ? OUTCOME_UNKNOWN : `Not sent: ${error.message}`);
     return;
   }
-  if (sent.state !== "sent") tell("", NOT_KNOWN);
+  if (sent.state !== "sent") report("", NOT_CONFIRMED);
   const begun = Date.now();
   let state = "not known yet";
   while (Date.now() - begun < (state === "accepted" ? MAX_ACCEPTED_WAIT_MS : COMMAND_LIFETIME_S * 1000 + MARGIN_MS)) {
     try {
       const known = await fetchJson(withStation(`/api/commands/${encodeURIComponent(sent.command_id)}`, station));
       if (known.outcome) {
-        tell(known.state === "done" ? "good" : "bad", describeOutcome(known.outcome));
+        report(known.state === "done" ? "good" : "bad", describeOutcome(known.outcome));
         return;
       }
-      if (known.state !== state) tell("", "The station took it and is at it …");
+      if (known.state !== state) report("", "Accepted. Waiting for the station to carry it out …");
       state = known.state;
     } catch {
-      // the page says by itself that the site does not answer; asked again below
+      // the page reports a lost connection by itself; polled again below
     }
     await new Promise((done) => { setTimeout(done, POLL_MS); });
   }
-  tell("bad", state === "accepted"
-    ? "Not known: the station took it, and did not say what became of it."
-    : `Not known: no answer of the station came. The command has expired: from now on it is not carried out.`);
+  report("bad", state === "accepted"
+    ? "The station accepted the command but reported no result. Check the station before you send it again."
+    : "No answer from the station. The command has expired and will not be carried out.");
 }
 
 function describeOutcome({ result, reason, from_part: from }) {

@@ -1,4 +1,4 @@
-// What a station engineer does at the bench: each panel orders one thing and says what became of it.
+// The commissioning panels: each sends one kind of command and shows its outcome.
 
 import { sendCommand } from "./api.js";
 import { sendAndAwaitOutcome } from "./command-outcome.js";
@@ -7,7 +7,7 @@ import { formatCode, formatNumber } from "./format.js";
 
 const TRIAL_WAIT_MS = 16_000;
 
-// A panel with a form; `send` makes the order from it, `shown` adds to the words of the answer.
+// A panel with a form; a button's `act` sends the command, `shown` adds details to the outcome.
 export function commandPanel({ title, explains, fields, buttons, shown = () => null }) {
   const says = createElement("p", { class: "says-what", role: "status" });
   const more = createElement("div", {});
@@ -15,7 +15,7 @@ export function commandPanel({ title, explains, fields, buttons, shown = () => n
   async function run(act) {
     controls.forEach((control) => { control.disabled = true; });
     says.className = "says-what";
-    says.textContent = "Asking the station …";
+    says.textContent = "Waiting for the station …";
     more.replaceChildren();
     const [result, text, step] = await act();
     says.className = `says-what ${result === "done" ? "good" : "bad"}`;
@@ -44,17 +44,17 @@ export function calibrationPanel(station, cameras) {
   const chosen = createElement("select", {});
   const offer = () => chosen.replaceChildren(...cameras().map((name) => createElement("option", { value: name }, name)));
   chosen.addEventListener("focus", () => { if (chosen.options.length !== cameras().length) offer(); });
-  const [size, squareMm] = numberField("A square, mm", 15, { min: 2, max: 100, step: 0.01 });
-  const link = createElement("a", { href: "/commissioning/target.svg", target: "_blank" }, "Target to print");
+  const [size, squareMm] = numberField("Square size, mm", 15, { min: 2, max: 100, step: 0.01 });
+  const link = createElement("a", { href: "/commissioning/target.svg", target: "_blank" }, "Printable target");
   const follow = () => { link.href = `/commissioning/target.svg?square_mm=${squareMm()}`; };
   size.addEventListener("input", follow);
   const send = (more) => () =>
     sendAndAwaitOutcome(station(), () => sendCommand(station(), "calibrate", { camera: chosen.value, squareMm: squareMm(), ...more }));
   const element = commandPanel({
-    title: "Calibration in mm",
-    explains: "Print the target at 100 %, lay it where the parts' surface is, square to the camera and whole in the picture, and measure a printed square.",
+    title: "Calibration",
+    explains: "Print the target at 100 %, measure a printed square and enter its size. Lay the target at the height of the parts' surface, square to the camera and fully in the picture.",
     fields: [createElement("label", {}, "Camera", chosen), size, link],
-    buttons: [{ word: "Calibrate", act: send({}) }, { word: "Forget", act: send({ forget: true }) }],
+    buttons: [{ word: "Calibrate", act: send({}) }, { word: "Delete calibration", act: send({ forget: true }) }],
   });
   return [element, offer];
 }
@@ -64,7 +64,7 @@ export function gatePanel(station) {
   const send = () => sendAndAwaitOutcome(station(), () => sendCommand(station(), "gate_dry_run", { parts: parts() }), TRIAL_WAIT_MS * (parts() + 1));
   return commandPanel({
     title: "Gate dry run",
-    explains: "Ok and reject in turn go through the PLC's whole hand-shake, and no part is counted. The gate moves: keep hands away. Stop the belt first: it is refused while production runs, and the PLC takes a trial only with nothing on the belt.",
+    explains: "Sends OK and reject in turn through the full PLC handshake. No part is counted. The gate moves: keep hands away. Stop and clear the belt first: a dry run is refused during production.",
     fields: [field],
     buttons: [{ word: "Run", act: send }],
     shown: (step) => (step.trials?.length ? trialsTable(step.trials) : null),
@@ -76,14 +76,14 @@ function trialsTable(trials) {
     String(trial.number),
     trial.ordered,
     trial.echoed === null ? "no echo" : "echoed",
-    trial.acted === null ? "nothing told" : `${trial.acted} (${formatCode(trial.cause)})`,
+    trial.acted === null ? "not reported" : `${trial.acted} (${formatCode(trial.cause)})`,
     `${formatNumber(trial.order_to_echo_ms, 0)} ms`,
     `${formatNumber(trial.order_to_act_ms, 0)} ms`,
   ]);
   return createElement(
     "table",
     {},
-    createElement("tr", {}, ["Trial", "Ordered", "PLC", "Gate", "To the echo", "To the gate"].map((head) => createElement("th", {}, head))),
+    createElement("tr", {}, ["Trial", "Command", "PLC echo", "Gate", "Time to echo", "Time to gate"].map((head) => createElement("th", {}, head))),
     rows.map((row) => createElement("tr", {}, row.map((cell) => createElement("td", {}, cell)))),
   );
 }
@@ -92,11 +92,11 @@ export function referencePanel(station) {
   const send = (args) => () => sendAndAwaitOutcome(station(), () => sendCommand(station(), "take_reference", args));
   return commandPanel({
     title: "Reference",
-    explains: "All parts of a product are held against its reference in brightness, sharpness, colour and position. Take the last part here, or any part from its own page.",
+    explains: "Every part is compared with the reference of its product: brightness, sharpness, colour and position. Use the last part here, or open any part and use that one.",
     fields: [],
     buttons: [
-      { word: "Take the last part", act: send({}) },
-      { word: "Forget the reference", act: send({ forget: true }) },
+      { word: "Use last part", act: send({}) },
+      { word: "Delete reference", act: send({ forget: true }) },
     ],
   });
 }

@@ -1,14 +1,14 @@
-// What was done at the bench, newest first.
+// The commissioning steps, newest first.
 
 import { createElement } from "./dom.js";
 import { capitalize, formatCode, formatDateTime } from "./format.js";
 
 export function stepsTable(steps) {
-  if (!steps.length) return createElement("p", { class: "note" }, "Nothing yet");
+  if (!steps.length) return createElement("p", { class: "note" }, "No steps yet");
   return createElement(
     "table",
     {},
-    createElement("tr", {}, ["When", "What", "", "Result"].map((name) => createElement("th", {}, name))),
+    createElement("tr", {}, ["Time", "Step", "Result", "Details"].map((name) => createElement("th", {}, name))),
     steps.map((step) =>
       createElement(
         "tr",

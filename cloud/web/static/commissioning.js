@@ -1,4 +1,4 @@
-// The bench of a station: keeps the live view alive while somebody looks, and shows what comes.
+// The commissioning page: keeps the live view running while the page is visible, and shows the results.
 
 import { fetchJson, sendCommand } from "./api.js";
 import { renderCameraCards, resetPeaks } from "./camera-cards.js";
@@ -27,7 +27,7 @@ async function poll() {
     }
     showLink("good", "Live", state.refusal);
   } catch (error) {
-    showLink("bad", "Trouble", `${error.message}. Trying on.`);
+    showLink("bad", "Problem", `${error.message.replace(/\.$/, "")}. Retrying.`);
   }
   setTimeout(poll, INTERVAL_MS);
 }
@@ -69,7 +69,7 @@ async function refreshCameraViews() {
   renderIfChanged(byId("steps"), bench.steps, stepsTable);
 }
 
-// The two positions change their cameras.
+// The two positions swap their cameras.
 async function swapCameras(position, other) {
   const now = Object.fromEntries(state.views.map((view) => [view.camera, view.device]));
   const swapped = { ...now, [position]: now[other], [other]: now[position] };

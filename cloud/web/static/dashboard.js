@@ -1,4 +1,4 @@
-// Asks the site for figures and parts each second, and shows them.
+// Fetches figures and parts each second and shows them.
 
 import { fetchJson } from "./api.js";
 import { runCommand } from "./command-progress.js";
@@ -18,7 +18,7 @@ const OLDER_PARTS = 48;
 const MAX_SHOWN_PARTS = 600;
 const REFUSED_SHOWN = 5;
 const showStation = stationPanel(byId("making"));
-const state = { station: stationFromAddress(), several: false, verdict: null, held: false, paged: false, records: [], next: null, summary: null, heardAt: null, refusedShown: 0 };
+const state = { station: stationFromAddress(), several: false, verdict: null, paused: false, paged: false, records: [], next: null, summary: null, heardAt: null, refusedShown: 0 };
 
 const partsPath = (limit, before = null) =>
   withStation(`/api/parts?limit=${limit}${state.verdict ? `&verdict=${state.verdict}` : ""}${before === null ? "" : `&before=${before}`}`, state.station);
@@ -26,7 +26,7 @@ const partsPath = (limit, before = null) =>
 async function poll() {
   try {
     await refreshSummary();
-    if (!state.held) await refreshNewestParts();
+    if (!state.paused) await refreshNewestParts();
     await refreshRefused();
     state.heardAt = Date.now();
     showLink();
@@ -37,15 +37,15 @@ async function poll() {
 }
 
 async function refreshSummary() {
-  const asked = state.station;
-  const summary = await fetchJson(withStation("/api/summary", asked), TIMEOUT_MS);
-  if (asked !== state.station) return; // another one was chosen meanwhile
-  if (asked !== null && summary.stations.length && !summary.stations.includes(asked)) {
+  const requested = state.station;
+  const summary = await fetchJson(withStation("/api/summary", requested), TIMEOUT_MS);
+  if (requested !== state.station) return; // another station was chosen meanwhile
+  if (requested !== null && summary.stations.length && !summary.stations.includes(requested)) {
     state.station = null;
     await refreshSummary();
     return;
   }
-  // from now on this one, whichever others come: commands go to it
+  // stays with this station when others appear: commands go to it
   Object.assign(state, { summary, station: summary.station || null, several: summary.stations.length > 1 });
   showSummary(summary);
 }
@@ -53,7 +53,7 @@ async function refreshSummary() {
 async function refreshNewestParts() {
   const { verdict, station } = state;
   const { parts, next } = await fetchJson(partsPath(LIVE_PARTS), TIMEOUT_MS);
-  if (verdict !== state.verdict || station !== state.station || state.held) return;
+  if (verdict !== state.verdict || station !== state.station || state.paused) return;
   const known = new Set(parts.map(partId));
   const overlaps = state.records.some((record) => known.has(partId(record)));
   if (state.paged && overlaps) {
@@ -65,7 +65,7 @@ async function refreshNewestParts() {
   showParts();
 }
 
-// The list is asked for only when there is more of it.
+// Fetches the list only when it has grown.
 async function refreshRefused() {
   const { refused, conflicts } = state.summary.records;
   if (refused + conflicts === state.refusedShown) return;
@@ -87,9 +87,9 @@ async function loadOlderParts() {
 function showParts() {
   renderPartCards(byId("cards"), state.records, openRecord);
   byId("empty").hidden = state.records.length > 0;
-  byId("empty").textContent = state.verdict ? `No part with the verdict ${VERDICTS[state.verdict]} yet` : "Waiting for the first part";
+  byId("empty").textContent = state.verdict ? `No part with verdict ${VERDICTS[state.verdict]} yet` : "Waiting for the first part";
   byId("older").hidden = state.next === null || state.records.length >= MAX_SHOWN_PARTS;
-  byId("parts-title").textContent = state.verdict ? `Last parts: ${VERDICTS[state.verdict]}` : "Last parts";
+  byId("parts-title").textContent = state.verdict ? `Latest parts: ${VERDICTS[state.verdict]}` : "Latest parts";
   byId("all").hidden = state.verdict === null;
 }
 
@@ -108,7 +108,7 @@ function showSummary(summary) {
   byId("making").inert = (summary.station || null) !== state.station;
 }
 
-// Asks the station to restart one of its components.
+// Sends the command to restart a component of the station.
 function restart(component) {
   const station = state.station;
   runCommand(station, "restart_component", { component }, (kind, words) => {
@@ -120,10 +120,10 @@ function restart(component) {
 
 const since = (broker) => (broker.heard_utc_ns ? ` since ${formatTimeNs(broker.heard_utc_ns)}` : "");
 
-// Why no component can be heard, whatever each of them does, or nothing.
+// Why no component can be heard at all; empty if there is no such reason.
 function explainSilence(broker) {
-  if (!broker.connected) return `Nothing is heard of any station${since(broker)}: the broker is away.`;
-  return broker.hears ? "" : `Nothing is heard of any station${since(broker)}: the broker hands nothing on.`;
+  if (!broker.connected) return `No messages from any station${since(broker)}: the broker does not answer.`;
+  return broker.hears ? "" : `No messages from any station${since(broker)}: the broker delivers none.`;
 }
 
 const withoutTimes = (health) =>
@@ -132,14 +132,14 @@ const withoutTimes = (health) =>
 function showLink(error = null) {
   const broker = state.summary?.broker;
   const [kind, word, banner] = error
-    ? ["bad", "Connection lost", `No answer from the site. ${state.heardAt ? `The figures are those of ${formatTime(state.heardAt)}.` : ""} Trying on.`]
+    ? ["bad", "Connection lost", `No answer from the server.${state.heardAt ? ` The figures are from ${formatTime(state.heardAt)}.` : ""} Retrying.`]
     : broker.fault
-      ? ["bad", "Not storing", `Records arrive but are not stored: ${broker.fault}`]
+      ? ["bad", "Not storing", `Records arrive but cannot be stored: ${broker.fault}`]
       : !broker.connected
-        ? ["waiting", "Broker away", `The broker does not answer, and nothing is heard${since(broker)}: the station keeps its records and sends them when it is back.`]
+        ? ["waiting", "Broker offline", `The broker does not answer. No messages${since(broker)}. Stations keep their records and send them when it is back.`]
         : broker.hears
           ? ["good", "Live", ""]
-          : ["bad", "Hears nothing", `The broker is connected, but nothing is heard${since(broker)}, not even what the site says to itself. It connects anew; the station keeps its records.`];
+          : ["bad", "No messages", `The broker is connected but delivers no messages${since(broker)}, not even the server's own test message. Reconnecting. Stations keep their records.`];
   const link = byId("link");
   link.className = `pill ${kind}`;
   if (link.textContent !== word) link.textContent = word;
@@ -155,7 +155,7 @@ function chooseVerdict(verdict) {
 }
 
 function chooseStation(name) {
-  byId("making").inert = true; // until it shows this station
+  byId("making").inert = true; // until the panel shows this station
   state.station = name;
   showAddress();
   refreshSummary().catch(showLink);
@@ -169,10 +169,10 @@ function resetParts() {
   refreshNewestParts().catch(showLink);
 }
 
-function setPaused(held) {
-  state.held = held;
-  byId("hold").setAttribute("aria-pressed", String(held));
-  byId("hold").textContent = held ? "Held: show new parts" : "Hold";
+function setPaused(paused) {
+  state.paused = paused;
+  byId("hold").setAttribute("aria-pressed", String(paused));
+  byId("hold").textContent = paused ? "Resume updates" : "Pause updates";
 }
 
 function showAddress(part = null) {
@@ -190,8 +190,9 @@ function openRecord(record) {
 async function findPart(text) {
   const input = byId("number");
   const wanted = text.trim();
-  const { parts } = /^[0-9]{1,18}$/.test(wanted) ? await fetchJson(withStation(`/api/parts?limit=1&part=${wanted}`, state.station), TIMEOUT_MS) : { parts: [] };
-  input.setCustomValidity(parts.length ? "" : `There is no record of part ${wanted || "(no number)"}`);
+  const isNumber = /^[0-9]{1,18}$/.test(wanted);
+  const { parts } = isNumber ? await fetchJson(withStation(`/api/parts?limit=1&part=${wanted}`, state.station), TIMEOUT_MS) : { parts: [] };
+  input.setCustomValidity(parts.length ? "" : isNumber ? `No record of part ${wanted}` : "Enter a part number");
   if (parts.length) openRecord(parts[0]);
   else input.reportValidity();
 }
@@ -201,7 +202,7 @@ byId("search").addEventListener("submit", (event) => {
   findPart(byId("number").value).catch(showLink);
 });
 byId("number").addEventListener("input", (event) => event.target.setCustomValidity(""));
-byId("hold").addEventListener("click", () => setPaused(!state.held));
+byId("hold").addEventListener("click", () => setPaused(!state.paused));
 byId("older").addEventListener("click", () => loadOlderParts().catch(showLink));
 byId("all").addEventListener("click", () => chooseVerdict(state.verdict));
 byId("detail").addEventListener("click", (event) => {

@@ -24,7 +24,7 @@ export const byId = (id) => document.getElementById(id);
 
 const shown = new WeakMap();
 
-// Brings an element's content up to date when what it shows has changed.
+// Updates an element's content when its data has changed.
 export function renderIfChanged(element, data, build) {
   const text = JSON.stringify(data);
   if (shown.get(element) === text) return;
@@ -32,7 +32,7 @@ export function renderIfChanged(element, data, build) {
   mergeChildren(element, [build(data)].flat());
 }
 
-// Takes over new content but keeps elements of the same kind: focus, clicks and open details survive.
+// Merges new content into the element and keeps nodes of the same kind: focus, clicks and open details survive.
 function mergeChildren(element, wanted) {
   const present = [...element.childNodes];
   wanted.forEach((node, place) => {

@@ -1,4 +1,4 @@
-// The station's facts in words and numbers for people.
+// Formats the station's data as text.
 
 export const VERDICTS = {
   ok: "OK",
@@ -8,17 +8,18 @@ export const VERDICTS = {
   empty: "Empty",
 };
 export const GATES = {
-  passed: "Gate passed it",
-  rejected: "Gate rejected it",
-  unconfirmed: "Gate did not confirm",
+  passed: "passed",
+  rejected: "rejected",
+  unconfirmed: "not confirmed",
 };
+export const CHALLENGE_RESULTS = { found: "detected", passed: "missed", undecided: "undecided" };
 const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
 
-// A gap stands for parts that nobody saw; it has no record's fields.
+// A gap record stands for parts that were not inspected; it has none of a part's fields.
 export const isGapRecord = (part) => part.gapId !== undefined;
 export const partId = (part) => part.recordId ?? part.gapId;
 
-// All cameras of a part in the order of their names; the first four are in every record.
+// All cameras of a part, sorted by name; the first four are in every record.
 export function listCameras(record) {
   const others = [
     ...Object.keys(record.otherCameras ?? {}),
@@ -66,14 +67,14 @@ export function formatAge(nanoseconds) {
 }
 
 export const formatGap = (gap) =>
-  (gap.from === gap.to ? `Part ${gap.from}` : `Parts ${gap.from} to ${gap.to}`) + ": nobody saw them";
+  (gap.from === gap.to ? `Part ${gap.from}` : `Parts ${gap.from} to ${gap.to}`) + ": not inspected";
 
 export const formatTimeNs = (nanoseconds) => formatTime(nanoseconds / 1e6);
 
 const SILENT_NS = 15e9;
 
-// Nothing told for a while, or by a clock that is far ahead: then nobody knows how old it is.
-export const isStale = (now, told) => Math.abs(now - told) > SILENT_NS;
+// No report for a while, or a time stamp from a clock far ahead, whose age is unknown.
+export const isStale = (now, reported) => Math.abs(now - reported) > SILENT_NS;
 
 const UNITS = { Cel: "°C", "": "" };
 
@@ -85,8 +86,11 @@ export function formatValue(value, unit) {
   return `${value.toFixed(digits)} ${UNITS[unit] ?? unit}`.trim();
 }
 
-export const formatReason = (reason) =>
-  capitalize(/\s/.test(reason) ? reason : formatCode(reason)) || "No reason given";
+const reasonText = (reason) => (/\s/.test(reason) ? reason : formatCode(reason)) || "no reason given";
+export const formatReason = (reason) => capitalize(reasonText(reason));
+
+// A score has one form everywhere: 0.82.
+export const formatScore = (score) => formatNumber(score, 2);
 
 export function listBoxes(record) {
   return listCameras(record).flatMap((camera) => boxesForCamera(record, camera).map((box) => ({ camera, ...box })));
@@ -96,7 +100,7 @@ function describeBox(box) {
   const size = typeof box.sizeMm === "number" ? `, ${box.sizeMm.toFixed(1)} mm` : "";
   const label = formatCode(box.label);
   const article = /^[aeiou]/i.test(label) ? "an" : "a";
-  return `${box.camera} shows ${article} ${label} (score ${Math.round(box.score * 100)} %${size})`;
+  return `${box.camera} shows ${article} ${label} (score ${formatScore(box.score)}${size})`;
 }
 
 function describeBoxes(record) {
@@ -106,43 +110,42 @@ function describeBoxes(record) {
   return boxes.length > 2 ? `${named}, and ${more} more` : named;
 }
 
-// Why the part went where it went, in one sentence.
+// Why the part was passed or rejected, and what the gate did.
 export function explainVerdict(record) {
-  if (record.challenge) return `${explainChallenge(record)}; ${describeGate(record)}.`;
+  if (record.challenge) return `${explainChallenge(record)} ${describeGate(record)}`;
   const seen = describeBoxes(record);
-  const reason = formatReason(record.reason).toLowerCase();
+  const reason = reasonText(record.reason);
   const sentences = {
-    ok: "Judged good: no camera shows a defect that counts",
-    defect: seen ? `Rejected because ${seen}` : `Rejected: ${reason}`,
-    review: seen ? `A person should look: ${seen}` : `A person should look: ${reason}`,
-    missed: `Rejected because no verdict could be given: ${reason}`,
-    empty: "No product stood there when the line counted",
+    ok: "OK: no camera shows a defect above the limits",
+    defect: `Defect: ${seen || reason}`,
+    review: `Needs review: ${seen || reason}`,
+    missed: `No verdict: ${reason}`,
+    empty: "Empty: the line counted a part, but no product was there",
   };
-  return `${sentences[record.verdict] ?? reason}; ${describeGate(record)}.`;
+  return `${sentences[record.verdict] ?? formatReason(record.reason)}. ${describeGate(record)}`;
 }
 
 function explainChallenge(record) {
-  const begin = `A challenge part, known to have a ${formatCode(record.challenge)}`;
-  const results = {
-    found: "the station found it",
-    passed: "THE STATION JUDGED IT GOOD: all since the last challenge that was found is held back",
+    const results = {
+    found: "Detected: the station rejected it for this defect.",
+    passed: "MISSED: the station passed this challenge part. All parts since the last detected challenge are on hold.",
   };
-  return `${begin}: ${results[record.challengeResult] ?? "it was not found, and not judged good either"}`;
+  const result = results[record.challengeResult] ?? "Undecided: the defect was not detected, and the verdict was not OK.";
+  return `Challenge part with a known ${formatCode(record.challenge)}. ${result}`;
 }
 
 function describeGate(record) {
-  if (record.gate === "unconfirmed") return "what the gate did is not confirmed";
+  if (record.gate === "unconfirmed") return "What the gate did is not confirmed.";
   if (record.gate === "passed" && !["ok", "empty"].includes(record.verdict)) {
-    return "BUT THE GATE LET IT PASS";
+    return "THE GATE PASSED THIS PART.";
   }
-  if (record.gate === "rejected" && record.challenge) return "the gate took it out";
-  if (record.gate === "rejected" && record.verdict === "ok") {
-    return "yet the gate rejected it, as it does without a fresh OK in time";
+  if (record.gate === "rejected" && record.verdict === "ok" && !record.challenge) {
+    return "But the gate rejected the part: it does so when no OK arrives in time.";
   }
-  return record.gate === "passed" ? "the gate let it pass" : "the gate took it out";
+  return `The gate ${record.gate} the part.`;
 }
 
-// What the gate did, and whether that became known only after the record.
+// What the gate did, and whether the record was corrected later.
 export const formatGate = (record) =>
   `${GATES[record.gate] ?? record.gate}${record.gateCorrection ? ` (corrected at ${formatTimeNs(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
 

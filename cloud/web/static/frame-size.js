@@ -1,4 +1,4 @@
-// In which frame a record's boxes are given, and how a kept picture of it is to be laid under them.
+// The size of the frame that a record's boxes refer to, so that a stored picture lies under them.
 
 const DEFAULT_SIZE = { width: 1280, height: 720 };
 const SAME_SHAPE = 0.02;
@@ -7,11 +7,11 @@ const isSize = (size) => Array.isArray(size) && size.length === 2 && size.every(
 const sameShape = (a, b) => Math.abs(a.width / a.height / (b.width / b.height) - 1) < SAME_SHAPE;
 const contains = (frame, boxes) => boxes.every((box) => box.x + box.width <= frame.width && box.y + box.height <= frame.height);
 
-// The record says it; one of before does not: then it is the picture, doubled until the boxes lie in it,
-// for pictures are kept halved and halved again.
+// The record states the size. Older records do not: then it is the picture's size, doubled until it
+// contains the boxes, because pictures are stored at half or a quarter of the size.
 export function findFrameSize(record, camera, boxes, picture = null) {
-  const told = Object.hasOwn(record.frameSizes ?? {}, camera) ? record.frameSizes[camera] : null;
-  if (isSize(told)) return { width: told[0], height: told[1] };
+  const stated = Object.hasOwn(record.frameSizes ?? {}, camera) ? record.frameSizes[camera] : null;
+  if (isSize(stated)) return { width: stated[0], height: stated[1] };
   if (!picture || !(picture.width > 0 && picture.height > 0)) return DEFAULT_SIZE;
   if (sameShape(picture, DEFAULT_SIZE) && picture.width <= DEFAULT_SIZE.width && contains(DEFAULT_SIZE, boxes)) return DEFAULT_SIZE;
   let frame = picture;

@@ -1,4 +1,4 @@
-// The way of the last parts: trigger, verdict, gate, and the deadline that each had.
+// The timing of the latest parts: trigger to verdict, trigger to gate, and the deadline of each.
 
 import { createElement, createSvg } from "./dom.js";
 import { formatCount, formatNumber } from "./format.js";
@@ -24,7 +24,7 @@ export function gateTimings(records) {
 }
 
 export function gateTimingPlot(ways) {
-  if (!ways.length) return [createElement("p", { class: "note" }, "No part with times yet")];
+  if (!ways.length) return [createElement("p", { class: "note" }, "No part with timings yet")];
   return [legend(), plot(ways), summary(ways)];
 }
 
@@ -39,8 +39,8 @@ function plot(ways) {
     axis(top, y),
     ways.flatMap((way, place) => drawTiming(way, x(place), y)),
     createSvg("path", { class: "deadline", d: deadlineLine(ways, x, y) }),
-    createSvg("text", { x: LEFT, y: HEIGHT - 10 }, `part ${ways[0].part}`),
-    createSvg("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `part ${ways.at(-1).part}`),
+    createSvg("text", { x: LEFT, y: HEIGHT - 10 }, `Part ${ways[0].part}`),
+    createSvg("text", { x: WIDTH - RIGHT, y: HEIGHT - 10, "text-anchor": "end" }, `Part ${ways.at(-1).part}`),
   );
 }
 
@@ -63,10 +63,10 @@ function drawTiming(way, x, y) {
   if (way.verdict !== null && way.gate !== null) {
     dots.push(createSvg("line", { class: "way", x1: x, x2: x, y1: y(way.verdict), y2: y(way.gate) }));
   }
-  if (way.verdict !== null) dots.push(dot("verdict-dot", x, y(way.verdict), `part ${way.part}: verdict after ${formatNumber(way.verdict)} ms`));
+  if (way.verdict !== null) dots.push(dot("verdict-dot", x, y(way.verdict), `Part ${way.part}: verdict after ${formatNumber(way.verdict)} ms`));
   if (way.gate !== null) {
     const late = way.verdict !== null && way.deadline !== null && way.verdict > way.deadline;
-    dots.push(dot(late ? "gate-dot late" : "gate-dot", x, y(way.gate), `part ${way.part}: gate after ${formatNumber(way.gate)} ms`));
+    dots.push(dot(late ? "gate-dot late" : "gate-dot", x, y(way.gate), `Part ${way.part}: gate after ${formatNumber(way.gate)} ms`));
   }
   return dots;
 }
@@ -92,9 +92,9 @@ function legend() {
   return createElement(
     "p",
     { class: "note" },
-    createElement("i", { class: "key key-verdict" }), "trigger to verdict",
-    createElement("i", { class: "key key-gate" }), "trigger to gate",
-    createElement("i", { class: "key key-deadline" }), "deadline",
+    createElement("i", { class: "key key-verdict" }), "Trigger to verdict",
+    createElement("i", { class: "key key-gate" }), "Trigger to gate",
+    createElement("i", { class: "key key-deadline" }), "Deadline",
   );
 }
 
@@ -103,7 +103,7 @@ const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.fl
 export function percentileFigures(ways, name) {
   const sorted = ways.map((way) => way[name]).filter((value) => value !== null).sort((a, b) => a - b);
   if (!sorted.length) return null;
-  return { median: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), greatest: sorted.at(-1), parts: sorted.length };
+  return { median: percentile(sorted, 0.5), p95: percentile(sorted, 0.95), max: sorted.at(-1), parts: sorted.length };
 }
 
 export function minReserve(ways) {
@@ -112,13 +112,13 @@ export function minReserve(ways) {
 }
 
 function describeTimings(ways) {
-  const told = [["verdict", "Verdict"], ["gate", "gate"]].map(([name, word]) => {
+  const texts = [["verdict", "Verdict"], ["gate", "gate"]].map(([name, word]) => {
     const figures = percentileFigures(ways, name);
-    return figures && `${word}: median ${formatNumber(figures.median, 0)}, p95 ${formatNumber(figures.p95, 0)}, greatest ${formatNumber(figures.greatest, 0)} ms`;
+    return figures && `${word}: median ${formatNumber(figures.median, 0)}, p95 ${formatNumber(figures.p95, 0)}, max ${formatNumber(figures.max, 0)} ms`;
   });
   const reserve = minReserve(ways);
-  const rest = reserve === null ? "" : ` · least reserve to the deadline ${formatNumber(reserve, 0)} ms`;
-  return `${told.filter(Boolean).join(" · ")} · ${ways.length} parts${rest}`;
+  const rest = reserve === null ? "" : ` · min margin to the deadline ${formatNumber(reserve, 0)} ms`;
+  return `${texts.filter(Boolean).join(" · ")} · ${ways.length} parts${rest}`;
 }
 
 const summary = (ways) => createElement("p", { class: "note" }, describeTimings(ways));

@@ -1,4 +1,4 @@
-// A shape for each verdict, so that colour is never the only sign.
+// One shape for each verdict, so that colour is never the only sign.
 
 import { createSvg } from "./dom.js";
 

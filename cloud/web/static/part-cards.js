@@ -1,4 +1,4 @@
-// The last parts as cards; a card is built once, and anew when the gate is known to have done otherwise.
+// The latest parts as cards. A card is built once, and again when the gate's action was corrected.
 
 import { cameraPicture } from "./camera-pictures.js";
 import { createElement } from "./dom.js";
@@ -47,7 +47,7 @@ function gapCard(gap, open) {
     ),
     createElement("span", { class: "card-reason" }, createElement("strong", {}, formatGap(gap))),
     createElement("span", { class: "card-reason" }, formatReason(gap.reason)),
-    createElement("span", { class: "card-foot" }, createElement("span", { class: "odd" }, "No picture, no record of each")),
+    createElement("span", { class: "card-foot" }, createElement("span", { class: "odd" }, "No pictures and no single records")),
   );
 }
 
@@ -61,8 +61,8 @@ function partCard(record, open) {
     createElement(
       "span",
       { class: "card-foot" },
-      createElement("span", { class: isGateUnexpected(record) ? "odd" : "" }, formatGate(record)),
-      createElement("span", { title: "from trigger to verdict" }, formatMilliseconds(record.timings?.trigger_to_verdict_ms)),
+      createElement("span", { class: isGateUnexpected(record) ? "odd" : "" }, `Gate: ${formatGate(record)}`),
+      createElement("span", { title: "Trigger to verdict" }, formatMilliseconds(record.timings?.trigger_to_verdict_ms)),
     ),
   );
 }
@@ -81,7 +81,7 @@ function buildCardHead(record) {
 function pictures(record) {
   const nothing = !(record.evidence ?? []).length && !listBoxes(record).length;
   if (nothing && !(record.missingCameras ?? []).length) {
-    return createElement("span", { class: "pictures none" }, "no picture kept");
+    return createElement("span", { class: "pictures none" }, "No picture stored");
   }
   return createElement("span", { class: "pictures" }, listCameras(record).map((c) => cameraPicture(record, c, false)));
 }

@@ -1,10 +1,10 @@
-// One part in full: why, large pictures, what the machine did, what judged it, how long it took.
+// One part in detail: explanation, large pictures, detections, versions, timings, machine state.
 
 import { cameraPicture } from "./camera-pictures.js";
 import { createElement } from "./dom.js";
 import {
-  capitalize, explainVerdict, formatCode, formatCount, formatDateTime, formatGap, formatGate, formatMilliseconds,
-  formatReason, formatValue, GATES, isGapRecord, listBoxes, listCameras, VERDICTS,
+  capitalize, CHALLENGE_RESULTS, explainVerdict, formatCode, formatCount, formatDateTime, formatGap, formatGate,
+  formatMilliseconds, formatReason, formatScore, formatValue, GATES, isGapRecord, listBoxes, listCameras, VERDICTS,
 } from "./format.js";
 import { verdictIcon } from "./icons.js";
 import { referenceButton } from "./reference-button.js";
@@ -29,7 +29,7 @@ function fillWithPart(dialog, record) {
 
 function fillWithGap(dialog, gap) {
   const rows = [
-    ["Counts as missed", formatCount(gap.to - gap.from + 1)],
+    ["Counted as missed", formatCount(gap.to - gap.from + 1)],
     ["Reason", formatReason(gap.reason)],
     ["Product", gap.product || "–"],
     ["Lot", gap.lot || "–"],
@@ -39,7 +39,7 @@ function fillWithGap(dialog, gap) {
   ];
   return [
     head(dialog, gap, "missed", formatGap(gap)),
-    createElement("p", { class: "why" }, "The line counted these parts and no station saw them: none of them is judged. The gate takes out what is not judged, but nobody confirmed it of these; if the gate was open by bypass, they passed."),
+    createElement("p", { class: "why" }, "The line counted these parts, but the station did not inspect them. The gate rejects parts without a verdict, but this is not confirmed for these. In bypass they passed the gate."),
     createElement("div", { class: "fact-columns" }, block("Parts", rows)),
   ];
 }
@@ -60,22 +60,22 @@ function head(dialog, part, verdict, title) {
 }
 
 const asJson = (part, id) =>
-  createElement("a", { href: withStation(`/api/parts/${encodeURIComponent(id)}`, part.stationId), target: "_blank" }, "as JSON");
+  createElement("a", { href: withStation(`/api/parts/${encodeURIComponent(id)}`, part.stationId), target: "_blank" }, "Open as JSON");
 
 function detectionBlock(record) {
   const rows = listBoxes(record).map((box) => [
     `${capitalize(formatCode(box.label))} · ${box.camera}`,
-    `${Math.round(box.score * 100)} %${typeof box.sizeMm === "number" ? ` · ${box.sizeMm.toFixed(1)} mm` : ""}`,
+    `${formatScore(box.score)}${typeof box.sizeMm === "number" ? ` · ${box.sizeMm.toFixed(1)} mm` : ""}`,
   ]);
-  if (record.boxesOmitted) rows.push(["Left out of the record", `${record.boxesOmitted} more`]);
-  return block("Found", rows.length ? rows : [["No defect", ""]]);
+  if (record.boxesOmitted) rows.push(["Not in the record", `${record.boxesOmitted} more`]);
+  return block("Detections", rows.length ? rows : [["None", ""]]);
 }
 
 function factBlock(record) {
   return block("Part", [
     ["Reason", formatReason(record.reason)],
-    ["Gate", formatGate(record)],
-    ...(record.gateCorrection ? [["Gate as recorded", GATES[record.gateCorrection.recorded] ?? record.gateCorrection.recorded]] : []),
+    ["Gate", capitalize(formatGate(record))],
+    ...(record.gateCorrection ? [["Gate in the record", capitalize(GATES[record.gateCorrection.recorded] ?? record.gateCorrection.recorded)]] : []),
     ["Product", record.product || "–"],
     ["Lot", record.lot || "–"],
     ["Mode", capitalize(record.mode ?? "production")],
@@ -88,11 +88,12 @@ function factBlock(record) {
 
 function challengeBlock(record) {
   const rows = [];
-  if (record.challenge) rows.push(["Challenge", `${formatCode(record.challenge)}: ${record.challengeResult || "missed"}`]);
-  if (record.hold) rows.push(["Held back", `hold ${record.hold}`]);
+  if (record.challenge) rows.push(["Challenge", `${formatCode(record.challenge)}: ${CHALLENGE_RESULTS[record.challengeResult] ?? "no result"}`]);
+  if (record.hold) rows.push(["Hold", record.hold]);
   if (record.heldBack) {
     const { first, last } = record.heldBack;
-    rows.push(["Puts in doubt", `parts ${first ? `${first.epoch}-${first.part_number}` : "since ever"} to ${last.epoch}-${last.part_number}`]);
+    const name = (part) => (part.epoch === record.epoch ? part.part_number : `${part.epoch}-${part.part_number}`);
+    rows.push(["Affected parts", `from ${first ? name(first) : "the start"} to ${name(last)}`]);
   }
   return rows;
 }
@@ -102,7 +103,7 @@ function timingBlock(record) {
   const names = {
     trigger_to_verdict_ms: "Trigger to verdict",
     capture_ms: "Capture",
-    queue_ms: "Waiting",
+    queue_ms: "Queue",
     preprocess_ms: "Preprocessing",
     model_ms: "Models",
     decode_ms: "Decoding",
@@ -110,20 +111,21 @@ function timingBlock(record) {
   };
   const rows = Object.entries(names).map(([key, name]) => [name, formatMilliseconds(timings[key])]);
   const images = (timings.per_image_ms ?? []).map((value) => value.toFixed(1)).join(" · ");
-  return block("Time taken", [...rows, ["Each image, ms", images || "–"]]);
+  return block("Timings", [...rows, ["Per image, ms", images || "–"]]);
 }
 
 function machineBlock(record) {
   const state = record.machine;
-  if (!state) return block("Machine at that time", [["State", "not known"]]);
-  const values = Object.entries(state.values ?? {}).map(([tag, value]) => [
-    capitalize(formatCode(tag)),
-    formatValue(value, ""),
-  ]);
-  return block("Machine at that time", [
+  if (!state) return block("Machine state", [["Status", "unknown"]]);
+  const speed = record.conveyerBeltSpeed;
+  const isBeltSpeed = (tag, value) => value === speed && /speed/i.test(tag); // shown once, with its unit
+  const values = Object.entries(state.values ?? {})
+    .filter(([tag, value]) => !isBeltSpeed(tag, value))
+    .map(([tag, value]) => [capitalize(formatCode(tag)), formatValue(value, "")]);
+  return block("Machine state", [
     ["Status", `${state.status}, ${state.ageS.toFixed(1)} s old`],
-    ["Belt speed", formatValue(record.conveyerBeltSpeed, "m/s")],
-    ["Unusual", state.outlierCause ? `${formatCode(state.outlierCause)} (${state.outlierScore.toFixed(1)})` : "nothing"],
+    ["Belt speed", formatValue(speed, "m/s")],
+    ["Outlier", state.outlierCause ? `${formatCode(state.outlierCause)} (${state.outlierScore.toFixed(1)})` : "none"],
     ...values,
   ]);
 }
@@ -133,7 +135,7 @@ function versionBlock(record) {
     model.name,
     createElement("code", { title: model.digest }, model.digest.slice(0, 16)),
   ]);
-  return block("Judged by", [
+  return block("Versions", [
     ...(models.length ? models : [["Models", "none"]]),
     ["Policy", record.policyVersion || "–"],
     ["Calibration", record.calibrationVersion || "–"],

@@ -1,4 +1,4 @@
-// Makes a part the one that all others of its product are held against.
+// Makes a part the reference of its product.
 
 import { sendCommand } from "./api.js";
 import { sendAndAwaitOutcome } from "./command-outcome.js";
@@ -6,13 +6,13 @@ import { createElement } from "./dom.js";
 
 export function referenceButton(record) {
   const says = createElement("span", { class: "says-what", role: "status" });
-  const button = createElement("button", { class: "quiet", type: "button", onclick: act }, "Take this part as the reference");
+  const button = createElement("button", { class: "quiet", type: "button", onclick: act }, "Use this part as reference");
   async function act() {
-    const good = record.verdict === "ok" || confirm(`Part ${record.partNumber} was judged ${record.verdict}. Take it as the reference all the same?`);
+    const good = record.verdict === "ok" || confirm(`Part ${record.partNumber} has the verdict ${record.verdict}. Use it as the reference anyway?`);
     if (!good) return;
     button.disabled = true;
     says.className = "says-what";
-    says.textContent = "Asking the station …";
+    says.textContent = "Waiting for the station …";
     const args = { epoch: record.epoch, partNumber: record.partNumber, product: record.product ?? "" };
     const [result, text] = await sendAndAwaitOutcome(record.stationId, () => sendCommand(record.stationId, "take_reference", args));
     says.className = `says-what ${result === "done" ? "good" : "bad"}`;

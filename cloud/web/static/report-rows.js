@@ -1,4 +1,4 @@
-// What the report's tables say, row by row, and what is still open.
+// The rows of the report's tables, and the open points.
 
 import { createElement } from "./dom.js";
 import { formatCode, formatDateTime, formatNumber, isStale } from "./format.js";
@@ -17,7 +17,7 @@ export function cameraRows(bench) {
     formatNumber(view.brightness, 0),
     view.out_of_range.length
       ? createElement("span", { class: "bad" }, `out of range: ${view.out_of_range.join(", ")}`)
-      : `within the limits${typeof view.shift_px === "number" ? `, ${formatNumber(view.shift_px, 1)} px moved` : ""}`,
+      : `within limits${typeof view.shift_px === "number" ? `, shifted ${formatNumber(view.shift_px, 1)} px` : ""}`,
     view.reference_version || "–",
   ]);
 }
@@ -46,12 +46,12 @@ export function gateRows(bench, tableOrNote) {
     String(trial.number),
     trial.ordered,
     trial.echoed === null ? "no echo" : String(trial.echoed),
-    trial.acted ?? "nothing",
+    trial.acted ?? "not reported",
     `${formatNumber(trial.order_to_echo_ms, 0)} ms`,
     `${formatNumber(trial.order_to_act_ms, 0)} ms`,
   ]);
   const words = createElement("p", { class: step.result === "done" ? "good" : "bad" }, `${formatUtcNs(step.at_utc_ns)}: ${step.text}`);
-  return [words, tableOrNote(rows, ["Trial", "Ordered", "Echo", "Gate", "To the echo", "To the gate"], "")];
+  return [words, tableOrNote(rows, ["Trial", "Command", "PLC echo", "Gate", "Time to echo", "Time to gate"], "")];
 }
 
 export function versionRows(summary, station, record) {
@@ -62,29 +62,29 @@ export function versionRows(summary, station, record) {
   const rest = record
     ? [["Policy", record.policyVersion || "–", "–"], ["Product", record.product || "–", "–"], ["Calibration", record.calibrationVersion || "–", "–"]]
     : [];
-  return [["Cloud side", summary.versions.sightline, "–"], ...components, ...models, ...rest];
+  return [["Server", summary.versions.sightline, "–"], ...components, ...models, ...rest];
 }
 
 export function faultRows(faults) {
   return faults.map((fault) => [shortName(fault.component), fault.text, formatUtcNs(fault.since_utc_ns), formatUtcNs(fault.until_utc_ns)]);
 }
 
-// What a person who takes the station over would ask about.
+// What a person who accepts the station has to know.
 export function listOpenPoints({ summary, bench, records, faults, looked, now }) {
   const points = [];
-  if (looked) points.push(`The cameras could not be looked at: ${looked}`);
+  if (looked) points.push(`The camera pictures could not be refreshed: ${looked}`);
   for (const view of bench.views) {
-    if (now - view.seen_utc_ns > STALE_NS) points.push(`${view.camera} has shown no picture for more than a minute`);
+    if (now - view.seen_utc_ns > STALE_NS) points.push(`${view.camera} has sent no picture for more than a minute`);
     if (view.out_of_range.length) points.push(`${view.camera} is out of range: ${view.out_of_range.join(", ")}`);
     if (typeof view.mm_per_pixel !== "number") points.push(`${view.camera} is not calibrated`);
-    if (!view.reference_version) points.push(`${view.camera} has no reference that was taken here`);
+    if (!view.reference_version) points.push(`${view.camera} has no reference from this station`);
   }
-  if (!bench.views.length) points.push("No camera has shown a picture");
+  if (!bench.views.length) points.push("No camera has sent a picture");
   const trial = bench.steps.find((step) => step.kind === "gate_dry_run");
-  if (!trial) points.push("The gate's dry run is not done");
-  else if (trial.result !== "done") points.push(`The gate's dry run failed: ${trial.text}`);
-  const reserve = minReserve(gateTimings(records));
-  if (reserve !== null && reserve < 0) points.push(`A verdict came ${formatNumber(-reserve, 0)} ms after its deadline`);
+  if (!trial) points.push("The gate dry run is not done");
+  else if (trial.result !== "done") points.push(`The gate dry run failed: ${trial.text}`);
+  const margin = minReserve(gateTimings(records));
+  if (margin !== null && margin < 0) points.push(`A verdict came ${formatNumber(-margin, 0)} ms after its deadline`);
   for (const [name, entry] of Object.entries(summary.health)) {
     if (isStale(now, entry.at_utc_ns)) points.push(`${shortName(name)} is silent`);
     else if (!entry.ready) points.push(`${shortName(name)} is not ready`);

@@ -1,4 +1,4 @@
-// The hand-over report of a station: asked once, then it stands as it is, to be printed and signed.
+// The hand-over report of a station: loaded once, then printed and signed.
 
 import { fetchJson, sendCommand } from "./api.js";
 import { byId, createElement } from "./dom.js";
@@ -33,7 +33,7 @@ async function loadReport() {
   return { station, summary, bench, records, faults, looked };
 }
 
-// Wait until the cameras have shown themselves since then, or for a while.
+// Waits until every camera has sent a picture since then, or for a while.
 async function waitForViews(path, since) {
   for (let poll = 0; poll < POLLS; poll += 1) {
     const { views } = await fetchJson(`/api/bench/${path}`);
@@ -60,21 +60,21 @@ function renderReport({ station, summary, bench, records, faults, looked }) {
   document.title = `Hand-over report ${station} ${new Date(now).toISOString().slice(0, 10)}`;
   byId("report").replaceChildren(
     createElement("h1", {}, `Hand-over report: ${station}`),
-    createElement("p", { class: "lead" }, `${record ? `${record.siteId}, ${record.lineId}` : "no part yet"} · as of ${formatDateTime(now)}`),
+    createElement("p", { class: "lead" }, `${record ? `${record.siteId}, ${record.lineId}` : "no parts yet"} · as of ${formatDateTime(now)}`),
     section("Open points", points.length
       ? createElement("ul", { class: "open-points" }, points.map((point) => createElement("li", { class: "bad" }, point)))
       : createElement("p", { class: "good" }, "None")),
     section("Cameras",
       createElement("div", { class: "sights" }, bench.views.map(sight)),
-      tableOrNote(cameraRows(bench, now), ["Position", "Camera", "Focus", "Brightness", "Conditions", "Reference"], "No camera has shown a picture yet")),
-    section("Calibration in mm", tableOrNote(calibrationRows(bench), ["Position", "mm a pixel", "Fit, px", "Tilt", "Done", "Version"], "No camera is calibrated")),
+      tableOrNote(cameraRows(bench, now), ["Position", "Camera", "Focus", "Brightness", "Conditions", "Reference"], "No camera has sent a picture yet")),
+    section("Calibration", tableOrNote(calibrationRows(bench), ["Position", "mm/px", "Error, px", "Tilt", "Date", "Version"], "No camera is calibrated")),
     section("Gate dry run", ...gateRows(bench, tableOrNote)),
-    section("From the trigger to the gate", gateTimingPlot(gateTimings(records))),
-    section("Versions", table(["What", "Version", "Digest"], versionRows(summary, station, record))),
-    section("Faults of the last 24 hours", tableOrNote(faultRows(faults), ["Component", "Fault", "Since", "Until"], "None")),
+    section("Trigger to gate", gateTimingPlot(gateTimings(records))),
+    section("Versions", table(["Item", "Version", "Digest"], versionRows(summary, station, record))),
+    section("Faults in the last 24 hours", tableOrNote(faultRows(faults), ["Component", "Fault", "Since", "Until"], "None")),
     section("Hand-over",
-      createElement("p", {}, "Handed over and taken over in the state that this report shows:"),
-      createElement("div", { class: "signatures" }, ["Handed over by", "Taken over by", "Place and date", "Place and date"].map((text) => createElement("p", { class: "signature" }, text)))),
+      createElement("p", {}, "Handed over and accepted in the state shown in this report:"),
+      createElement("div", { class: "signatures" }, ["Handed over by", "Accepted by", "Place and date", "Place and date"].map((text) => createElement("p", { class: "signature" }, text)))),
   );
 }
 
@@ -83,7 +83,7 @@ function sight(view) {
   return createElement(
     "figure",
     {},
-    createElement("img", { src: `/evidence/${key}?sequence=${view.sequence}`, alt: `what ${view.camera} sees` }),
+    createElement("img", { src: `/evidence/${key}?sequence=${view.sequence}`, alt: `Latest picture of ${view.camera}` }),
     createElement("figcaption", {}, view.camera),
   );
 }

@@ -1,4 +1,4 @@
-// Which station a page shows: its name, and where there are more of them a list to choose from.
+// The station that a page shows: its name, or a list to choose from when there are several.
 
 import { createElement } from "./dom.js";
 

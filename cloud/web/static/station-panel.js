@@ -1,36 +1,36 @@
-// What the station makes: product, lot, mode and challenges, and the commands that change them.
+// The product, lot, mode, challenges and holds of the station, and the commands that change them.
 
 import { runCommand } from "./command-progress.js";
 import { createElement, renderIfChanged } from "./dom.js";
-import { formatCount } from "./format.js";
+import { CHALLENGE_RESULTS, formatCount } from "./format.js";
 
 const MODES = { production: "resume", paused: "pause", maintenance: "maintenance", bypass: "bypass" };
 const MODE_WORDS = { production: "Production", paused: "Paused", maintenance: "Maintenance", bypass: "Bypass" };
 const WARNINGS = {
-  bypass: "Bypass: every part will pass the gate, whatever is found on it. Go on?",
-  maintenance: "Maintenance: no part will pass the gate. Go on?",
+  bypass: "Bypass: every part will pass the gate, also with defects. Continue?",
+  maintenance: "Maintenance: no part will pass the gate. Continue?",
 };
 
-// Built once, so that what a person is writing stays; another station begins anew.
+// Built once, so that unsent input stays; cleared when another station is chosen.
 export function stationPanel(container) {
-  let station = null; // that which the panel shows is the one that is asked
+  let station = null; // commands go to the station that the panel shows
   const says = createElement("p", { class: "says", role: "status" });
   const now = createElement("div", { class: "now" });
   const hold = createElement("div", {});
   const product = createElement("select", { "aria-label": "Product" });
   const lot = createElement("input", { "aria-label": "Lot", maxlength: "64", placeholder: "lot" });
-  const label = createElement("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect, as scratch" });
+  const label = createElement("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect, e.g. scratch" });
   const modes = createElement("div", { class: "choice" });
 
   const act = (text, kind, args = () => ({})) => createElement("button", { class: "quiet", type: "button", onclick: () => send(kind, args()) }, text);
 
   async function send(kind, args) {
     if (!station || (WARNINGS[kind] && !confirm(WARNINGS[kind]))) return;
-    const asked = station;
-    await runCommand(asked, kind, args, (sort, words) => { if (asked === station) tell(sort, words); }); // under no other name
+    const target = station;
+    await runCommand(target, kind, args, (sort, text) => { if (target === station) showProgress(sort, text); });
   }
 
-  function tell(kind, text) {
+  function showProgress(kind, text) {
     says.className = `says ${kind}`;
     says.textContent = text;
   }
@@ -38,8 +38,8 @@ export function stationPanel(container) {
   container.replaceChildren(
     now,
     hold,
-    createElement("div", { class: "row" }, product, act("Change over", "change_product", () => ({ product: product.value }))),
-    createElement("div", { class: "row" }, lot, act("Start lot", "lot_start", () => ({ lot: lot.value.trim() })), act("End", "lot_end")),
+    createElement("div", { class: "row" }, product, act("Change product", "change_product", () => ({ product: product.value }))),
+    createElement("div", { class: "row" }, lot, act("Start lot", "lot_start", () => ({ lot: lot.value.trim() })), act("End lot", "lot_end")),
     createElement("div", { class: "row" }, label, act("Challenge next part", "challenge_part", () => ({ label: label.value.trim() }))),
     modes,
     says,
@@ -50,7 +50,7 @@ export function stationPanel(container) {
     if (station !== facts.station) {
       station = facts.station;
       [lot, label].forEach((input) => { input.value = ""; });
-      tell("", "");
+      showProgress("", "");
     }
     renderIfChanged(now, [facts, summary.apart], ([known, apart]) => buildRows(known, apart));
     renderIfChanged(product, facts.products, (names) => names.map((name) => createElement("option", { value: name, "data-key": name }, name)));
@@ -76,12 +76,12 @@ function selectFacts(summary) {
 
 function buildRows(facts, apart) {
   const results = Object.entries(apart?.challenge ?? {}).filter(([, number]) => number > 0);
-  const challenges = results.map(([result, number]) => `${formatCount(number)} ${result}`).join(", ") || "none yet";
+  const challenges = results.map(([result, number]) => `${formatCount(number)} ${CHALLENGE_RESULTS[result] ?? result}`).join(", ") || "none yet";
   const rows = [
-    ["Product", facts.product || "none named"],
+    ["Product", facts.product || "not set"],
     ["Lot", facts.lot || "none"],
-    ["Mode", MODE_WORDS[facts.mode] ?? "not told"],
-    ["Challenges", facts.challenge ? `${facts.challenge} to come` : challenges],
+    ["Mode", MODE_WORDS[facts.mode] ?? "unknown"],
+    ["Challenges", facts.challenge ? `${facts.challenge} pending` : challenges],
     ...(apart?.maintenance ? [["In maintenance", `${formatCount(apart.maintenance)} parts`]] : []),
   ];
   return createElement("dl", { class: "counters" }, rows.flatMap(([name, text]) => [createElement("dt", {}, name), createElement("dd", {}, text)]));
@@ -93,7 +93,7 @@ function modeButtons(mode, send) {
   );
 }
 
-// Each hold that is open, by its name: a person frees that one alone which he has seen.
+// The open holds by name: a person releases only the one that the button names.
 export function findHolds(inference) {
   const faults = (inference?.faults ?? []).filter((fault) => fault.code.startsWith("held-back"));
   const named = faults.map((fault) => {
@@ -101,16 +101,16 @@ export function findHolds(inference) {
     const inText = /challenge part (\d+-\d+)/.exec(fault.text);
     return { name: inCode || inText?.[1] || "", text: fault.text };
   });
-  const told = (inference?.facts?.holds ?? "").split(/[,\s]+/).filter((name) => /^\d+-\d+$/.test(name));
-  const more = told.filter((name) => !named.some((each) => each.name === name));
-  return [...named, ...more.map((name) => ({ name, text: `the challenge part ${name} passed` }))];
+  const listed = (inference?.facts?.holds ?? "").split(/[,\s]+/).filter((name) => /^\d+-\d+$/.test(name));
+  const more = listed.filter((name) => !named.some((each) => each.name === name));
+  return [...named, ...more.map((name) => ({ name, text: `The station passed challenge part ${name}.` }))];
 }
 
-function holdRow({ name, text }, acknowledge) {
+function holdRow({ name, text }, release) {
   return createElement(
     "div",
     { class: "hold", "data-key": `hold-${name}` },
-    createElement("p", { class: "fault" }, createElement("strong", {}, name ? `Hold ${name}` : "Held back"), ` ${text}`),
-    createElement("button", { class: "quiet", type: "button", onclick: acknowledge }, name ? `Acknowledge hold ${name}` : "Acknowledge the hold"),
+    createElement("p", { class: "fault" }, createElement("strong", {}, name ? `Hold ${name}` : "Hold"), ` ${text}`),
+    createElement("button", { class: "quiet", type: "button", onclick: release }, name ? `Release hold ${name}` : "Release hold"),
   );
 }

@@ -1,4 +1,4 @@
-// The machine's readings against their normal limits, the components' health, and the versions.
+// The machine's readings with their normal ranges, the components' health, the versions, the dead letters.
 
 import { createElement } from "./dom.js";
 import { capitalize, formatCode, formatCount, formatNumber, formatTimeNs, formatValue, isStale } from "./format.js";
@@ -18,10 +18,10 @@ export function machinePanel([machines, stale]) {
         { class: "line" },
         createElement("strong", {}, state.equipment_id),
         createElement("span", { class: `pill ${state.status === "running" ? "good" : "waiting"}` }, capitalize(state.status)),
-        stale[state.equipment_id] ? createElement("span", { class: "pill bad" }, "No news") : null,
+        stale[state.equipment_id] ? createElement("span", { class: "pill bad" }, "No data") : null,
       ),
       state.outlier_cause
-        ? createElement("p", { class: "unusual" }, `Unusual: ${formatCode(state.outlier_cause)} (score ${formatNumber(state.outlier_score)})`)
+        ? createElement("p", { class: "unusual" }, `Outlier: ${formatCode(state.outlier_cause)} (score ${formatNumber(state.outlier_score)})`)
         : null,
       state.values.map((value) => reading(value, value.tag === state.outlier_cause)),
     ),
@@ -38,7 +38,7 @@ function reading(value, isCause) {
     createElement("span", { class: "reading-name" }, capitalize(formatCode(value.tag))),
     createElement("span", { class: "reading-value" }, value.quality === "good" ? formatValue(value.value, value.unit) : `${value.quality} reading`),
     limits && typeof value.value === "number" ? scale(value.value, limits) : null,
-    limits ? createElement("span", { class: "limits" }, `${outside ? "outside " : ""}normal ${formatNumber(limits.low)} to ${formatNumber(limits.high)}`) : null,
+    limits ? createElement("span", { class: "limits" }, `${outside ? "outside " : ""}normal range ${formatNumber(limits.low)} to ${formatNumber(limits.high)}`) : null,
   );
 }
 
@@ -54,7 +54,7 @@ function scale(value, { low, high }) {
   return createElement("span", { class: "scale", "aria-hidden": "true" }, createElement("i", { class: "band" }), mark);
 }
 
-// `silent`: since when a component says nothing; `reason`: why none of them can be heard.
+// `silent`: since when each component has sent nothing; `reason`: why none of them can be heard.
 export function healthPanel([health, silent, reason], restart) {
   const names = Object.keys(health).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   if (!names.length) return note(reason || "No component has reported yet");
@@ -66,14 +66,14 @@ export function healthPanel([health, silent, reason], restart) {
 
 function buildSilentNote(names, silent) {
   const last = Math.max(...names.map((name) => silent[name]));
-  return `Nothing is heard of the whole station since ${formatTimeNs(last)}: look whether it has power and its network, and whether its nucleus runs.`;
+  return `No messages from the station since ${formatTimeNs(last)}. Check its power, its network and its nucleus.`;
 }
 
 const shortName = (name) => name.split(".").pop();
 const rank = (name) => (ORDER.indexOf(shortName(name)) + ORDER.length + 1) % (ORDER.length + 1);
 
 function componentRow(name, health, silentSince, why, restart) {
-  const [state, word] = silentSince ? (why ? ["waiting", "No news"] : ["bad", "Silent"]) : health.ready ? ["good", "Ready"] : ["bad", "Not ready"];
+  const [state, word] = silentSince ? (why ? ["waiting", "No data"] : ["bad", "Silent"]) : health.ready ? ["good", "Ready"] : ["bad", "Not ready"];
   const faulty = health.faults.length > 0 && state === "good";
   const faultWord = health.faults.every((item) => item.level === "warning") ? "Warning" : "Fault";
   const more = createElement(
@@ -101,19 +101,19 @@ function componentRow(name, health, silentSince, why, restart) {
 
 function describeLastHealth(name, health, since) {
   const last = health.faults.at(-1);
-  const words = last ? `“${last.text}”` : health.ready ? "it was ready, without a fault" : "it was not ready, without a fault";
+  const report = last ? `“${last.text}”` : health.ready ? "ready, no fault" : "not ready, no fault";
   const toDo = isPublisher(name)
-    ? "No command reaches the station without it: restart it there, or restart the nucleus."
-    : "It has ended, hangs, or is restarted too often: restart it, and if it stays silent look into its log at the station.";
+    ? "Commands reach the station only through it. Restart it at the station, or restart the nucleus."
+    : "It has stopped, hangs or keeps restarting. Restart it. If it stays silent, read its log at the station.";
   return [
-    createElement("p", { class: "fault" }, createElement("strong", {}, `Silent since ${formatTimeNs(since)}.`), ` Its last words: ${words}`),
+    createElement("p", { class: "fault" }, createElement("strong", {}, `Silent since ${formatTimeNs(since)}.`), ` Last report: ${report}`),
     createElement("p", { class: "note" }, toDo),
   ];
 }
 
 const isPublisher = (name) => shortName(name) === "Publisher";
 
-// The publisher is who has it done: where it says nothing, it hears nothing either.
+// The publisher carries out the restart: while it is silent, it can receive no command.
 function restartButton(name, restart) {
   const word = `Restart ${shortName(name)}`;
   return createElement("button", { class: "quiet", type: "button", onclick: () => restart(name) }, word);
@@ -139,18 +139,18 @@ export function versionsPanel(versions) {
   );
 }
 
-// Which of the entries have not been heard of for a while, by the server's clock, and since when.
+// Since when each entry is stale by the server's clock; 0 if it is not.
 export function findStale(entries, timeKey, now) {
   return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name, isStale(now, entry[timeKey]) ? entry[timeKey] || 1 : 0]));
 }
 
-// What was refused, and what came again otherwise than before.
+// Dead letters, and records that came again with other content.
 export function refusedPanel(refused) {
   return refused.map((entry, place) =>
     createElement(
       "p",
       { class: "refusal", "data-key": place },
-      createElement("strong", {}, `${entry.kind === "conflict" ? "Conflict" : "Refused"}, ${formatTimeNs(entry.refused_utc_ns)}`),
+      createElement("strong", {}, `${entry.kind === "conflict" ? "Conflict" : "Dead letter"}, ${formatTimeNs(entry.refused_utc_ns)}`),
       ` ${entry.reason}`,
       createElement("span", { class: "note" }, ` ${entry.topic}`),
     ));

@@ -13,7 +13,7 @@ export function verdictTiles(parts, chosen, choose) {
         class: `verdict ${verdict}`,
         "data-key": verdict,
         "aria-pressed": chosen === verdict ? "true" : "false",
-        title: `Show only: ${name}`,
+        title: `Show only parts with verdict ${name}`,
         onclick: () => choose(verdict),
       },
       createElement("span", { class: "verdict-name" }, verdictIcon(verdict, 22), name),
@@ -35,22 +35,24 @@ function formatShare(part, all) {
 export function figureTiles(summary) {
   const latency = summary.latency_ms;
   return [
-    buildTile("Rate", formatNumber(summary.rate_hz, 1), "parts/s", `${formatCount(Math.round(summary.rate_hz * 60))} a minute`),
+    buildTile("Rate", formatNumber(summary.rate_hz, 1), "parts/s", `${formatCount(Math.round(summary.rate_hz * 60))} parts/min`),
     latencyTile("Trigger to verdict", latency.trigger_to_verdict),
     latencyTile("Models", latency.model_only),
-    latencyTile("Beside the models", latency.overhead),
-    latencyTile("Each image", latency.per_image),
+    latencyTile("Overhead", latency.overhead),
+    latencyTile("Per image", latency.per_image),
     buildTile("Gate", formatCount(summary.gate.passed), "passed", `${formatCount(summary.gate.rejected)} rejected · ${formatCount(summary.gate.unconfirmed)} unconfirmed`, summary.gate.unconfirmed > 0),
     recordsTile(summary.records),
   ];
 }
 
+const formatPlural = (number, noun) => `${formatCount(number)} ${noun}${number === 1 ? "" : "s"}`;
+
 function recordsTile({ received, duplicates, refused, conflicts, unseen }) {
   const words = [
-    `${formatCount(duplicates)} repeats`,
-    `${formatCount(refused)} refused`,
-    ...(conflicts ? [`${formatCount(conflicts)} conflicts`] : []),
-    ...(unseen ? [`${formatCount(unseen)} parts unseen`] : []),
+    formatPlural(duplicates, "duplicate"),
+    formatPlural(refused, "dead letter"),
+    ...(conflicts ? [formatPlural(conflicts, "conflict")] : []),
+    ...(unseen ? [`${formatCount(unseen)} not inspected`] : []),
   ];
   return buildTile("Records", formatCount(received), "stored", words.join(" · "), refused + conflicts + unseen > 0);
 }
@@ -67,7 +69,7 @@ function buildTile(name, value, unit, small, warn = false, title = null) {
 
 function latencyTile(name, figures) {
   const [value, unit] = formatMilliseconds(figures.p50).split(" ");
-  const small = figures.p50 === null ? "no part judged yet" : `p95 ${formatNumber(figures.p95, 0)} · max ${formatNumber(figures.max, 0)}`;
+  const small = figures.p50 === null ? "no verdict yet" : `p95 ${formatNumber(figures.p95, 0)} · max ${formatNumber(figures.max, 0)}`;
   const title = figures.p50 === null ? "" : `p50 ${figures.p50} ms, p95 ${figures.p95} ms, p99 ${figures.p99} ms, max ${figures.max} ms`;
   return buildTile(name, value, unit ? `${unit} median` : "", small, false, title);
 }
