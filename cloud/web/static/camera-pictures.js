@@ -13,7 +13,7 @@ const LETTER_WIDTH = 16.5;
 
 export function cameraPicture(record, camera, large) {
   const boxes = boxesForCamera(record, camera);
-  const kept = (record.evidence ?? []).find((picture) => picture.camera === camera);
+  const stored = (record.evidence ?? []).find((picture) => picture.camera === camera);
   const missing = (record.missingCameras ?? []).includes(camera);
   const overlay = boxOverlay(boxes);
   drawBoxes(overlay, boxes, findFrameSize(record, camera, boxes), large);
@@ -25,9 +25,9 @@ export function cameraPicture(record, camera, large) {
     drawBoxes(overlay, boxes, findFrameSize(record, camera, boxes, picture), large);
     stage.dispatchEvent(new Event("framed"));
   };
-  if (kept) stage.prepend(image(record, camera, kept.key, fit));
-  else stage.prepend(createElement("p", { class: "no-picture" }, missing ? "No frame from this camera" : "No picture stored"));
-  zoomable(figure, stage, overlay, boxes, large);
+  if (stored) stage.prepend(image(record, camera, stored.key, fit));
+  else stage.prepend(createElement("p", { class: "no-picture" }, missing ? "No frame" : "No picture stored"));
+  if (stored) zoomable(figure, stage, overlay, boxes, large);
   return figure;
 }
 
@@ -61,6 +61,7 @@ function image(record, camera, key, loaded) {
     if (tries <= RETRIES && element.isConnected) {
       setTimeout(() => { element.src = `${address}?try=${tries}`; }, RETRY_MS);
     } else {
+      element.parentElement?.removeAttribute("style"); // no zoom: it would enlarge the text
       element.replaceWith(createElement("p", { class: "no-picture" }, "Picture not found"));
     }
   });

@@ -14,7 +14,7 @@ const NOT_CONFIRMED =
 
 // Reports progress by `report(kind, text)`, where kind is "", "good" or "bad".
 export async function runCommand(station, kind, args, report) {
-  report("", `Sending to the station: ${kind.replaceAll("_", " ")} …`);
+  report("", "Sending the command to the station …");
   let sent;
   try {
     sent = await postCommand(station, kind, args, COMMAND_LIFETIME_S, ISSUER);

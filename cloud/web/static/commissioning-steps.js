@@ -13,7 +13,7 @@ export function stepsTable(steps) {
       createElement(
         "tr",
         { "data-key": step.command_id },
-        createElement("td", {}, formatDateTime(step.at_utc_ns / 1e6)),
+        createElement("td", { class: "time" }, formatDateTime(step.at_utc_ns / 1e6)),
         createElement("td", {}, capitalize(formatCode(step.kind))),
         createElement("td", {}, createElement("span", { class: `pill ${step.result === "done" ? "good" : "bad"}` }, capitalize(step.result))),
         createElement("td", {}, step.text),

@@ -39,7 +39,7 @@ function fillWithGap(dialog, gap) {
   ];
   return [
     head(dialog, gap, "missed", formatGap(gap)),
-    createElement("p", { class: "why" }, "The line counted these parts, but the station did not inspect them. The gate rejects parts without a verdict, but this is not confirmed for these. In bypass they passed the gate."),
+    createElement("p", { class: "why" }, "The line counted these parts, but the station did not inspect them. The gate rejects parts without a verdict, but this is not confirmed for these. If the gate was in bypass, they passed."),
     createElement("div", { class: "fact-columns" }, block("Parts", rows)),
   ];
 }
@@ -132,7 +132,7 @@ function machineBlock(record) {
 
 function versionBlock(record) {
   const models = (record.models ?? []).map((model) => [
-    model.name,
+    `Model ${model.name}`,
     createElement("code", { title: model.digest }, model.digest.slice(0, 16)),
   ]);
   return block("Versions", [

@@ -7,6 +7,7 @@ import { gateTimings, minReserve } from "./gate-timing-plot.js";
 const STALE_NS = 60e9;
 const shortName = (name) => name.split(".").pop();
 const formatUtcNs = (utcNs) => formatDateTime(utcNs / 1e6);
+const timeCell = (utcNs) => createElement("span", { class: "time" }, formatUtcNs(utcNs));
 export const findLastDone = (bench, kind) => bench.steps.find((step) => step.kind === kind && step.result === "done");
 
 export function cameraRows(bench) {
@@ -33,7 +34,7 @@ export function calibrationRows(bench) {
         view.mm_per_pixel.toFixed(4),
         formatNumber(view.reprojection_px, 2),
         found ? `${formatNumber(found.tilt_deg, 1)}°` : "–",
-        found ? formatUtcNs(found.calibrated_utc_ns) : "–",
+        found ? timeCell(found.calibrated_utc_ns) : "–",
         view.calibration_version,
       ];
     });
@@ -66,7 +67,7 @@ export function versionRows(summary, station, record) {
 }
 
 export function faultRows(faults) {
-  return faults.map((fault) => [shortName(fault.component), fault.text, formatUtcNs(fault.since_utc_ns), formatUtcNs(fault.until_utc_ns)]);
+  return faults.map((fault) => [shortName(fault.component), fault.text, timeCell(fault.since_utc_ns), timeCell(fault.until_utc_ns)]);
 }
 
 // What a person who accepts the station has to know.

@@ -19,7 +19,7 @@ export function stationPanel(container) {
   const hold = createElement("div", {});
   const product = createElement("select", { "aria-label": "Product" });
   const lot = createElement("input", { "aria-label": "Lot", maxlength: "64", placeholder: "lot" });
-  const label = createElement("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect, e.g. scratch" });
+  const label = createElement("input", { "aria-label": "Defect on the challenge part", maxlength: "64", placeholder: "defect" });
   const modes = createElement("div", { class: "choice" });
 
   const act = (text, kind, args = () => ({})) => createElement("button", { class: "quiet", type: "button", onclick: () => send(kind, args()) }, text);

@@ -40,7 +40,7 @@ export function figureTiles(summary) {
     latencyTile("Models", latency.model_only),
     latencyTile("Overhead", latency.overhead),
     latencyTile("Per image", latency.per_image),
-    buildTile("Gate", formatCount(summary.gate.passed), "passed", `${formatCount(summary.gate.rejected)} rejected · ${formatCount(summary.gate.unconfirmed)} unconfirmed`, summary.gate.unconfirmed > 0),
+    buildTile("Gate", formatCount(summary.gate.passed), "passed", `${formatCount(summary.gate.rejected)} rejected · ${formatCount(summary.gate.unconfirmed)} not confirmed`, summary.gate.unconfirmed > 0),
     recordsTile(summary.records),
   ];
 }
