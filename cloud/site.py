@@ -8,16 +8,16 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from cloud.bench import CameraViews
-from cloud.intake import Intake
-from cloud.limits import Limits
-from cloud.orders import Orders
-from cloud.receipts import Receipts
-from cloud.routes import subscriptions
-from cloud.store.sqlite import DamagedStoreError, SqliteStore
-from cloud.subscriber import Broker, Subscriber
-from cloud.summary import Summary
-from cloud.web.app import Link, Sources, build_app
+from cloud.live.camera_views import CameraViews
+from cloud.live.site_summary import SiteSummary
+from cloud.message_intake import MessageIntake
+from cloud.store.sqlite_store import DamagedStoreError, SqliteStore
+from cloud.web.app import BrokerLink, PageSources, build_app
+from cloud.wire.commands import CommandSender
+from cloud.wire.mqtt_subscriber import BrokerAddress, MqttSubscriber
+from cloud.wire.receipts import ReceiptPublisher
+from cloud.wire.site_limits import SiteLimits
+from cloud.wire.topic_routes import list_topic_filters
 
 log = logging.getLogger(__name__)
 NOTICES_SHOWN = 10
@@ -29,13 +29,13 @@ DAY_NS = 86_400_000_000_000
 class SiteOptions:
     """What a site is given."""
 
-    broker: Broker
+    broker: BrokerAddress
     database: Path
     evidence: Path
     keep_days: float | None = None
 
 
-class Notices:
+class SiteNotices:
     """What a person must know of the site itself, the first that was told first."""
 
     def __init__(self) -> None:
@@ -46,17 +46,17 @@ class Notices:
         log.error("notice", extra={"text": text})
         self._texts.append(text)
 
-    def all(self, *more: str) -> list[str]:
+    def list_texts(self, *more: str) -> list[str]:
         """What was told, and what holds now."""
         return [*self._texts[-NOTICES_SHOWN:], *filter(None, more)]
 
 
-def restored(store: SqliteStore, limits: Limits) -> Summary:
+def restore_summary(store: SqliteStore, limits: SiteLimits) -> SiteSummary:
     """The figures that a store goes on from; a damaged one is set aside, and a new one begins."""
     while True:
-        summary = Summary()
+        summary = SiteSummary()
         try:
-            history = store.history()
+            history = store.load_history()
             limits.restore(
                 history.counts,
                 [(stored.thing, stored.health.component) for stored in history.health],
@@ -64,7 +64,7 @@ def restored(store: SqliteStore, limits: Limits) -> Summary:
             )
             summary.restore(history)
         except DamagedStoreError:
-            store.begin_anew()
+            store.start_new_file()
         else:
             return summary
 
@@ -73,30 +73,34 @@ def restored(store: SqliteStore, limits: Limits) -> Summary:
 def open_site(options: SiteOptions) -> Iterator[Starlette]:
     """The page's application, while the site receives; FatalError if the database is unusable."""
     keep_ns = None if options.keep_days is None else round(options.keep_days * DAY_NS)
-    notices, limits = Notices(), Limits()
+    notices, limits = SiteNotices(), SiteLimits()
     store = SqliteStore(options.database, keep_ns, notices.add)
-    summary = restored(store, limits)
+    summary = restore_summary(store, limits)
     views = CameraViews()
     # the two need each other: nothing is delivered, and so nothing told, before `start`
-    receipts = Receipts(lambda topic, payload: subscriber.begin_publish(topic, payload))
-    intake = Intake(store, summary, views=views, tell=receipts.tell, limits=limits)
+    receipts = ReceiptPublisher(lambda topic, payload: subscriber.begin_publish(topic, payload))
+    intake = MessageIntake(
+        store, summary, views=views, publish_receipts=receipts.publish, limits=limits
+    )
     # two cloud sides at one broker are two clients: of one name they would evict each other
     broker = replace(options.broker, client_id=f"{options.broker.client_id}-{store.site_id()}")
-    subscriber = Subscriber(broker, subscriptions(), intake.deliver)
+    subscriber = MqttSubscriber(broker, list_topic_filters(), intake.deliver)
     intake.start()
     subscriber.start()
     try:
         yield build_app(
-            Sources(
+            PageSources(
                 store=store,
-                past=store,
+                history=store,
                 summary=summary,
                 evidence=options.evidence,
                 views=views,
-                orders=Orders(subscriber.publish),
-                link=lambda: Link(subscriber.connected, subscriber.hears, subscriber.heard_utc_ns),
+                command_sender=CommandSender(subscriber.publish),
+                link=lambda: BrokerLink(
+                    subscriber.connected, subscriber.is_receiving, subscriber.last_received_utc_ns
+                ),
                 fault=lambda: intake.fault,
-                notices=lambda: notices.all(subscriber.fault, limits.fault),
+                notices=lambda: notices.list_texts(subscriber.fault, limits.fault),
             )
         )
     finally:

@@ -3,22 +3,22 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sightline.topics import CATALOGUE, COMPONENTS, PUBLISHER, Stream
+from sightline.messaging.topics import CATALOGUE, COMPONENTS, PUBLISHER, MessageStream
 
 CLI = "aws.greengrass.Cli"  # both nuclei check these operations under this name
-RESTARTS: dict[str, tuple[str, ...]] = {PUBLISHER: COMPONENTS}  # who may start whom again
+ALLOWED_RESTARTS: dict[str, tuple[str, ...]] = {PUBLISHER: COMPONENTS}  # who may start whom again
 PUBSUB = "aws.greengrass.ipc.pubsub"
 MQTTPROXY = "aws.greengrass.ipc.mqttproxy"
 ANY_THING = (
     "+"  # both nuclei take MQTT wildcards in resources of the proxy; {iot:thingName} only one
 )
 
-Policy = dict[str, Any]
+AccessPolicy = dict[str, Any]
 
 
-def access_control_of(
-    component: str, catalogue: Iterable[Stream] = CATALOGUE
-) -> dict[str, dict[str, Policy]]:
+def build_access_control(
+    component: str, catalogue: Iterable[MessageStream] = CATALOGUE
+) -> dict[str, dict[str, AccessPolicy]]:
     """What the component may do: `{service: {policy: {operations, resources}}}`, least privilege.
 
     Without descriptions: Nucleus Lite counts every entry of a recipe, and has room for 255.
@@ -26,7 +26,7 @@ def access_control_of(
     rows = tuple(catalogue)
     sent = [row for row in rows if component in row.senders]
     read = [row for row in rows if component in row.readers]
-    pubsub = _policies(
+    pubsub = _build_access_policies(
         component,
         "pubsub",
         [
@@ -34,7 +34,7 @@ def access_control_of(
             ("aws.greengrass#SubscribeToTopic", _topics(read, "local")),
         ],
     )
-    mqttproxy = _policies(
+    mqttproxy = _build_access_policies(
         component,
         "mqttproxy",
         [
@@ -42,19 +42,19 @@ def access_control_of(
             ("aws.greengrass#SubscribeToIoTCore", _topics(read, "cloud")),
         ],
     )
-    restarts = [("aws.greengrass#RestartComponent", list(RESTARTS.get(component, ())))]
-    cli = _policies(component, "cli", restarts)
+    restarts = [("aws.greengrass#RestartComponent", list(ALLOWED_RESTARTS.get(component, ())))]
+    cli = _build_access_policies(component, "cli", restarts)
     services = {PUBSUB: pubsub, MQTTPROXY: mqttproxy, CLI: cli}
     return {service: policies for service, policies in services.items() if policies}
 
 
-def _topics(rows: Iterable[Stream], route: str) -> list[str]:
-    return [row.topic_of(ANY_THING) for row in rows if row.route == route]
+def _topics(rows: Iterable[MessageStream], route: str) -> list[str]:
+    return [row.build_topic(ANY_THING) for row in rows if row.route == route]
 
 
-def _policies(
+def _build_access_policies(
     component: str, service: str, grants: list[tuple[str, list[str]]]
-) -> dict[str, Policy]:
+) -> dict[str, AccessPolicy]:
     given = [grant for grant in grants if grant[1]]
     return {
         f"{component}:{service}:{number}": {"operations": [operation], "resources": resources}

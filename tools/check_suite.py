@@ -9,47 +9,47 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from sightline.errors import RecipeError
-from sightline.topics import CATALOGUE, COMPONENTS
-from tools.fleet.checks import Checker
-from tools.iam.rules import broken_files
-from tools.recipes import configuration_of, expected_configuration
+from sightline.messaging.topics import CATALOGUE, COMPONENTS
+from tools.fleet.station_checks import StationChecker
+from tools.iam.policy_checks import find_policy_file_problems
+from tools.recipes import build_expected_configuration, find_configuration_type
 from tools.suite_rules import (
-    arrows,
-    covered,
-    deployments,
-    fleets,
-    folders,
-    lite,
-    recipes,
-    requirements,
-    sizes,
-    streams,
-    texts,
-    versions,
+    coverage_map,
+    deployment_rules,
+    fleet_rules,
+    forbidden_text,
+    import_rules,
+    nucleus_lite_rules,
+    recipe_rules,
+    requirement_rules,
+    size_rules,
+    stream_rules,
+    test_presence,
+    version_rules,
 )
-from tools.suite_rules.sources import Source, tracked_sources
+from tools.suite_rules.source_files import SourceFile, tracked_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE_RECIPE = "recipe.yaml"
 
 
-def findings(root: Path = ROOT) -> list[str]:
+def find_problems(root: Path = ROOT) -> list[str]:
     """Everything that is wrong, one line each."""
     sources = tracked_sources(root)
-    found = [line for source in sources for line in _of_source(source)]
-    whole = (_of_recipes, _of_deployments, _of_whole)
+    found = [line for source in sources for line in _check_source(source)]
+    whole = (_check_recipes, _check_deployments, _check_whole)
     return [*found, *(line for rule in whole for line in rule(sources))]
 
 
-def _of_source(source: Source) -> Iterator[str]:
-    yield from texts.forbidden_texts(source)
-    if source.is_python and not (yield from _no_python(source)):
-        yield from arrows.broken_arrows(source)
-        yield from streams.stray_topics(source)
-        yield from sizes.too_long(source)
+def _check_source(source: SourceFile) -> Iterator[str]:
+    yield from forbidden_text.forbidden_texts(source)
+    if source.is_python and not (yield from _check_syntax(source)):
+        yield from import_rules.find_forbidden_imports(source)
+        yield from stream_rules.stray_topics(source)
+        yield from size_rules.oversized_code(source)
 
 
-def _no_python(source: Source) -> Generator[str, None, bool]:
+def _check_syntax(source: SourceFile) -> Generator[str, None, bool]:
     try:
         ast.parse(source.text)
     except SyntaxError as error:
@@ -58,39 +58,41 @@ def _no_python(source: Source) -> Generator[str, None, bool]:
     return False
 
 
-def _of_whole(sources: tuple[Source, ...]) -> Iterator[str]:
+def _check_whole(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     files = {source.path: source.text for source in sources}
-    yield from streams.loose_streams()
-    yield from lite.unfit_streams(CATALOGUE)
-    yield from covered.silent_streams(sources)
-    yield from folders.components_without_tests(files)
-    yield from covered.components_without_budget(files.get(covered.BUDGETS_PATH, ""))
-    yield from covered.components_without_bench(files)
-    yield from sizes.needless_reasons(frozenset(files))
-    yield from versions.different_versions(files)
-    yield from _of_requirements(sources, files)
+    yield from stream_rules.unconnected_streams()
+    yield from nucleus_lite_rules.unfit_streams(CATALOGUE)
+    yield from coverage_map.silent_streams(sources)
+    yield from test_presence.components_without_tests(files)
+    yield from coverage_map.components_without_budget(files.get(coverage_map.BUDGETS_PATH, ""))
+    yield from coverage_map.components_without_benchmark(files)
+    yield from size_rules.stale_exceptions(frozenset(files))
+    yield from version_rules.different_versions(files)
+    yield from _check_requirements(sources, files)
     policies = "recipes/policies/"
-    yield from broken_files(
+    yield from find_policy_file_problems(
         {path.removeprefix(policies): text for path, text in files.items() if policies in path}
     )
 
 
-def _of_requirements(sources: tuple[Source, ...], files: dict[str, str]) -> Iterator[str]:
+def _check_requirements(sources: tuple[SourceFile, ...], files: dict[str, str]) -> Iterator[str]:
     try:
-        run = requirements.beginnings(files)
+        run = requirement_rules.find_entry_modules(files)
     except RecipeError as error:
         yield str(error)
         return
-    yield from requirements.different_requirements(sources, requirements.of_components(files), run)
-    yield from requirements.incomplete_locks(files)
-    yield from requirements.different_locks(files)
+    yield from requirement_rules.different_requirements(
+        sources, requirement_rules.find_component_requirements(files), run
+    )
+    yield from requirement_rules.incomplete_locks(files)
+    yield from requirement_rules.different_locks(files)
 
 
-def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
+def _check_recipes(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     files = {s.path: s.text for s in sources if s.path.startswith("recipes/com.")}
     for path, text in files.items():
         try:
-            yield from _of_recipe(path, text)
+            yield from _check_recipe(path, text)
         except RecipeError as error:
             yield str(error)
     for component in COMPONENTS:
@@ -98,75 +100,83 @@ def _of_recipes(sources: tuple[Source, ...]) -> Iterator[str]:
             yield f"{component}: no recipe"
     for source in (s for s in sources if s.path == SUITE_RECIPE):
         try:
-            yield from _of_any_recipe(
-                source.path, source.text, recipes.parsed(source.path, source.text)
+            yield from _check_any_recipe(
+                source.path, source.text, recipe_rules.parse_recipe(source.path, source.text)
             )
         except RecipeError as error:
             yield str(error)
 
 
-def _of_deployments(sources: tuple[Source, ...]) -> Iterator[str]:
+def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     try:
         parsed = {
-            Path(s.path).stem: recipes.parsed(s.path, s.text)
+            Path(s.path).stem: recipe_rules.parse_recipe(s.path, s.text)
             for s in sources
             if s.path.startswith("recipes/com.")
         }
-        defaults = {name: recipes.default_configuration(recipe) for name, recipe in parsed.items()}
-        in_scripts = {name: recipes.shell_pointers(recipe) for name, recipe in parsed.items()}
+        defaults = {
+            name: recipe_rules.recipe_configuration(recipe) for name, recipe in parsed.items()
+        }
+        in_scripts = {
+            name: recipe_rules.find_shell_pointers(recipe) for name, recipe in parsed.items()
+        }
         for source in sources:
             if source.path.startswith("recipes/lambda/"):
-                defaults |= deployments.defaults_of_lambda(recipes.parsed(source.path, source.text))
-        structs = {component: configuration_of(component) for component in COMPONENTS}
-        checker = Checker.of_checkout(ROOT)
+                defaults |= deployment_rules.lambda_defaults(
+                    recipe_rules.parse_recipe(source.path, source.text)
+                )
+        structs = {component: find_configuration_type(component) for component in COMPONENTS}
+        checker = StationChecker.from_checkout(ROOT)
         for source in sources:
             if source.path.startswith("recipes/deployments/"):
-                deployment = recipes.parsed(source.path, source.text)
-                yield from fleets.refused_stations(source.path, source.text, checker)
-                yield from fleets.unfit_configurations(
+                deployment = recipe_rules.parse_recipe(source.path, source.text)
+                yield from fleet_rules.refused_stations(source.path, source.text, checker)
+                yield from fleet_rules.unfit_configurations(
                     source.path, source.text, defaults, in_scripts
                 )
                 if not deployment.get("sites"):
-                    yield from deployments.refused_merges(
+                    yield from deployment_rules.refused_merges(
                         source.path, deployment, defaults, structs
                     )
     except RecipeError as error:
         yield str(error)
 
 
-def _of_any_recipe(path: str, text: str, recipe: recipes.Recipe) -> Iterator[str]:
-    configuration = recipes.default_configuration(recipe)
-    yield from recipes.wrong_platform(path, recipe)
-    yield from recipes.long_scripts(path, recipe)
-    yield from recipes.strange_steps(path, recipe)
-    yield from recipes.unsafe_texts(path, recipes.shell_pointers(recipe), configuration)
-    yield from lite.large_recipes(path, text, recipe)
-    yield from lite.too_many_sub_objects(path, recipe)
-    yield from lite.long_values(
+def _check_any_recipe(path: str, text: str, recipe: recipe_rules.Recipe) -> Iterator[str]:
+    configuration = recipe_rules.recipe_configuration(recipe)
+    yield from recipe_rules.wrong_platform(path, recipe)
+    yield from recipe_rules.long_scripts(path, recipe)
+    yield from recipe_rules.unknown_steps(path, recipe)
+    yield from recipe_rules.unsafe_texts(
+        path, recipe_rules.find_shell_pointers(recipe), configuration
+    )
+    yield from nucleus_lite_rules.large_recipes(path, text, recipe)
+    yield from nucleus_lite_rules.too_many_sub_objects(path, recipe)
+    yield from nucleus_lite_rules.long_values(
         f"{path} at /ComponentConfiguration/DefaultConfiguration", configuration
     )
-    yield from lite.incomplete_manifests(path, recipe)
-    yield from lite.binding_dependencies(path, recipe)
-    yield from lite.strange_keys(path, recipe)
-    yield from lite.missing_features(path, recipe)
-    yield from lite.numbers_and_depth(path, configuration)
+    yield from nucleus_lite_rules.incomplete_manifests(path, recipe)
+    yield from nucleus_lite_rules.binding_dependencies(path, recipe)
+    yield from nucleus_lite_rules.unknown_keys(path, recipe)
+    yield from nucleus_lite_rules.missing_features(path, recipe)
+    yield from nucleus_lite_rules.numbers_and_depth(path, configuration)
 
 
-def _of_recipe(path: str, text: str) -> Iterator[str]:
-    recipe = recipes.parsed(path, text)
-    yield from _of_any_recipe(path, text, recipe)
+def _check_recipe(path: str, text: str) -> Iterator[str]:
+    recipe = recipe_rules.parse_recipe(path, text)
+    yield from _check_any_recipe(path, text, recipe)
     component = Path(path).stem
     if recipe.get("ComponentName") != component:
         yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"
     if component in COMPONENTS:
-        expected = expected_configuration(component, configuration_of(component))
-        yield from recipes.different_access_control(path, recipe, expected["accessControl"])
-        yield from recipes.different_defaults(path, recipe, expected)
+        expected = build_expected_configuration(component, find_configuration_type(component))
+        yield from recipe_rules.different_access_control(path, recipe, expected["accessControl"])
+        yield from recipe_rules.different_defaults(path, recipe, expected)
 
 
 def main() -> int:
     """Print what is wrong; 1 if anything is."""
-    lines = findings()
+    lines = find_problems()
     for line in lines:
         print(line)
     print(f"{len(lines)} broken rules" if lines else "the suite keeps its rules")

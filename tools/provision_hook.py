@@ -29,7 +29,7 @@ def is_allowed(parameters: Mapping[str, Any], listed: Mapping[str, str]) -> bool
 
 def main(words: list[str] | None = None) -> int:
     """Write the zip."""
-    from tools.fleet.files import read  # not in the Lambda
+    from tools.fleet.deployment_file import load_deployment_file  # not in the Lambda
 
     parser = argparse.ArgumentParser(prog="python -m tools.provision_hook", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="deployment files with sites")
@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
     given = parser.parse_args(words)
     listed = {
         name: file.thing_group
-        for file in map(read, given.files)
+        for file in map(load_deployment_file, given.files)
         for site in file.sites.values()
         for name in site.stations
     }

@@ -14,14 +14,16 @@ from typing import Any
 
 import yaml
 
-from sightline.configuration import Configuration, default_configuration
+from sightline.configuration import ConfigurationStruct, default_configuration
 from sightline.errors import RecipeError
-from sightline.topics import COMPONENTS, EQUIPMENT, TELEMETRY
-from tools.access_control import access_control_of
+from sightline.messaging.topics import COMPONENTS, EQUIPMENT, TELEMETRY
+from tools.access_control import build_access_control
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOW_CHARACTERS = 84
-LEFT_OUT: dict[str, tuple[str, ...]] = {  # what the struct alone has, see docs/nucleus.md
+KEYS_LEFT_TO_STRUCT: dict[
+    str, tuple[str, ...]
+] = {  # what the struct alone has, see docs/nucleus.md
     EQUIPMENT: ("/tags", "/link/modbus"),
     TELEMETRY: ("/profiles",),
 }
@@ -44,39 +46,43 @@ class _RecipeDumper(yaml.SafeDumper):
         return super().represent_mapping(tag, mapping, _is_short_leaf(dict(mapping)))
 
 
-def configuration_of(component: str) -> type[Configuration]:
+def find_configuration_type(component: str) -> type[ConfigurationStruct]:
     """`com.sightline.Capture` to `capture.configuration.CaptureConfiguration`; else RecipeError."""
     name = component.rsplit(".", 1)[-1]
     place = f"{name.lower()}.configuration"
     try:
-        found: type[Configuration] = getattr(importlib.import_module(place), f"{name}Configuration")
+        found: type[ConfigurationStruct] = getattr(
+            importlib.import_module(place), f"{name}Configuration"
+        )
     except (ImportError, AttributeError) as error:
         raise RecipeError(f"{component}: no {place}.{name}Configuration: {error}") from error
     return found
 
 
-def expected_configuration(component: str, struct_type: type[Configuration]) -> dict[str, Any]:
+def build_expected_configuration(
+    component: str, struct_type: type[ConfigurationStruct]
+) -> dict[str, Any]:
     """What the recipe's DefaultConfiguration must hold: the struct's defaults and accessControl.
 
     Without what is left to the struct, for Nucleus Lite has no room for it.
     """
-    defaults: dict[str, Any] = without_nulls(default_configuration(struct_type))
-    for pointer in LEFT_OUT.get(component, ()):
+    defaults: dict[str, Any] = drop_nulls(default_configuration(struct_type))
+    for pointer in KEYS_LEFT_TO_STRUCT.get(component, ()):
         *above, key = pointer.split("/")[1:]
         del reduce(lambda tree, step: tree[step], above, defaults)[key]
-    return {**defaults, "accessControl": access_control_of(component)}
+    return {**defaults, "accessControl": build_access_control(component)}
 
 
-def without_nulls(value: Any) -> Any:
+def drop_nulls(value: Any) -> Any:
     """The same without keys whose value is None: a nucleus keeps no null, the struct supplies it."""
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        return {key: drop_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [without_nulls(item) for item in value]
+        return [drop_nulls(item) for item in value]
     return value
 
 
-def filled(recipe: str, configuration: dict[str, Any]) -> str:
+def fill_recipe(recipe: str, configuration: dict[str, Any]) -> str:
     """The recipe's text with the configuration in place; every other line stays as it is."""
     content = {"ComponentConfiguration": {"DefaultConfiguration": configuration}}
     section = yaml.dump(content, Dumper=_RecipeDumper, sort_keys=False, width=100)
@@ -97,10 +103,12 @@ def _is_short_leaf(value: Any) -> bool:
     return len(str(value)) <= FLOW_CHARACTERS and len(items) <= 6
 
 
-def _treat(component: str, write: bool) -> bool:
+def _update_recipe(component: str, write: bool) -> bool:
     path = recipe_path(component)
     before = path.read_text(encoding="utf-8")
-    after = filled(before, expected_configuration(component, configuration_of(component)))
+    after = fill_recipe(
+        before, build_expected_configuration(component, find_configuration_type(component))
+    )
     if before == after:
         return False
     if write:
@@ -119,7 +127,9 @@ def main() -> int:
     parser.add_argument("components", nargs="*", help="names to treat; default: all five")
     arguments = parser.parse_args()
     try:
-        changed = [_treat(name, arguments.write) for name in arguments.components or COMPONENTS]
+        changed = [
+            _update_recipe(name, arguments.write) for name in arguments.components or COMPONENTS
+        ]
     except (RecipeError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1

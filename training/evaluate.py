@@ -16,101 +16,117 @@ from typing import Any
 
 from sightline import __version__
 from sightline.errors import ConfigurationError, PictureError, SightlineError
-from training.data_options import add_data_options, chosen_data, read_data
 from training.datasets import DataSet
-from training.datasets.splits import CHOICES
-from training.duplicates import duplicate_figures
-from training.evaluation.answers import Predictor
-from training.evaluation.card import ALL, KEY, SEEN, card_entry, warning_of
-from training.evaluation.parts import evaluate_parts, note_on_card
-from training.evaluation.pictures import baseline_figures, evaluate_pictures, with_labels
-from training.evaluation.policies import DEFAULT, NamedPolicy, read_policy
+from training.datasets.splits import SPLIT_CHOICES
+from training.datasets.storage import open_storage
+from training.evaluation.card_figures import (
+    ALL_PICTURES,
+    CARD_KEY,
+    SEEN_FACT,
+    build_card_entry,
+    format_seen_warning,
+)
+from training.evaluation.html_report import build_report_html
+from training.evaluation.model_archive import find_model_folder
+from training.evaluation.model_card import add_to_card
+from training.evaluation.named_policies import DEFAULT_POLICY, NamedPolicy, read_policy
+from training.evaluation.near_duplicates import compute_duplicate_figures
+from training.evaluation.part_evaluation import evaluate_parts, write_part_figures
+from training.evaluation.picture_evaluation import (
+    compute_baseline_figures,
+    evaluate_pictures,
+    restrict_labels,
+)
+from training.evaluation.predictions import PicturePredictor
 from training.evaluation.predictors import open_predictor
-from training.evaluation.report import report_html
-from training.evaluation.seen import seen_in_training
-from training.evaluation.thresholds import Prices
-from training.model_card import add_to_card
-from training.model_files import model_folder
-from training.places import open_place
-from training.sagemaker import model_by_environment, out_by_environment
+from training.evaluation.threshold_costs import ErrorPrices
+from training.evaluation.training_overlap import count_seen_in_training
+from training.jobs.data_options import add_data_options, read_data, read_selected_data
+from training.jobs.sagemaker_environment import find_job_model, find_job_output
 
 FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
 
 
-def evaluate(given: argparse.Namespace) -> dict[str, Any]:
+def evaluate_models(given: argparse.Namespace) -> dict[str, Any]:
     """All figures of these models on this data, written to --out if that is given."""
-    judge = read_policy(Path(given.policy)) if given.policy else DEFAULT
-    folders = [model_folder(Path(model)) for model in given.models]
+    judge = read_policy(Path(given.policy)) if given.policy else DEFAULT_POLICY
+    folders = [find_model_folder(Path(model)) for model in given.models]
     for folder in folders if given.cards else []:
         add_to_card(folder, {})  # better now than after the work
-    found = chosen_data(given)
-    chosen = _chosen(found, given.split)
-    seen = _seen(folders, found, chosen)
+    found = read_selected_data(given)
+    chosen = _select_pictures(found, given.split)
+    seen = _count_seen_pictures(folders, found, chosen)
     if any(picture.part_number for picture in chosen.pictures):
         result = evaluate_parts(
-            folders, chosen.pictures, judge, _prices(given) if given.sweep else None
+            folders, chosen.pictures, judge, _parse_prices(given) if given.sweep else None
         )
-        _tell_of_labels(result["labels_not_judged"], judge)
-        result[SEEN] = max(seen.values())
+        _warn_of_unjudged_labels(result["labels_not_judged"], judge)
+        result[SEEN_FACT] = max(seen.values())
         if given.cards:
             for folder in folders:
-                note_on_card(folder, result)
-        _write(given.out, FIGURES_FILE, json.dumps(result, indent=2) + "\n")
+                write_part_figures(folder, result)
+        _store_text(given.out, FIGURES_FILE, json.dumps(result, indent=2) + "\n")
     elif len(folders) == 1:
         result = {}
     else:
         raise ConfigurationError(f"found {len(folders)} models; pictures take one at a time")
-    training = _training(given, found)
+    training = _read_training_part(given, found)
     for folder in folders if given.out or not result else []:
-        by_picture = _by_picture(
+        by_picture = _evaluate_by_picture(
             open_predictor(folder), given, chosen, training, seen[folder], judge
         )
         if given.cards and not result:
-            add_to_card(folder, {KEY: card_entry(by_picture)})
+            add_to_card(folder, {CARD_KEY: build_card_entry(by_picture)})
         result = result or by_picture
     return result
 
 
-def baselines_only(given: argparse.Namespace) -> dict[str, Any]:
+def evaluate_baselines(given: argparse.Namespace) -> dict[str, Any]:
     """What a model on this data must beat, and the near-duplicates that make it easy."""
-    found = chosen_data(given)
-    chosen, training = _chosen(found, given.split), _training(given, found)
+    found = read_selected_data(given)
+    chosen, training = _select_pictures(found, given.split), _read_training_part(given, found)
     if given.labels:
-        chosen, training = with_labels(chosen, given.labels), with_labels(training, given.labels)
+        chosen, training = (
+            restrict_labels(chosen, given.labels),
+            restrict_labels(training, given.labels),
+        )
     return {
         "data": chosen.name,
-        "data digest": chosen.digest(),
+        "data digest": chosen.compute_digest(),
         "fold": given.fold,
         "pictures": len(chosen.pictures),
         "training pictures": len(training.pictures),
-        "baselines": baseline_figures(chosen, training),
-        "near_duplicates": duplicate_figures(chosen.pictures, training.pictures),
+        "baselines": compute_baseline_figures(chosen, training),
+        "near_duplicates": compute_duplicate_figures(chosen.pictures, training.pictures),
     }
 
 
-def _by_picture(
-    predictor: Predictor,
+def _evaluate_by_picture(
+    predictor: PicturePredictor,
     given: argparse.Namespace,
     chosen: DataSet,
     training: DataSet,
     seen: int,
     judge: NamedPolicy,
 ) -> dict[str, Any]:
-    labels = given.labels or _defects(predictor.labels, chosen, judge)
+    labels = given.labels or _select_labels(predictor.labels, chosen, judge)
     started = time.monotonic()
     evaluation = evaluate_pictures(
-        predictor, with_labels(chosen, labels), with_labels(training, labels), _prices(given)
+        predictor,
+        restrict_labels(chosen, labels),
+        restrict_labels(training, labels),
+        _parse_prices(given),
     )
     facts = {
         "model": predictor.name,
         "model digest": predictor.digest,
         "data": chosen.name,
-        "data digest": chosen.digest(),
-        "split": " and ".join(given.split) or ("test" if _has_parts(chosen) else ALL),
-        "fold": given.fold or ("the data set's own split" if _has_parts(chosen) else "no split"),
+        "data digest": chosen.compute_digest(),
+        "split": " and ".join(given.split) or ("test" if _has_splits(chosen) else ALL_PICTURES),
+        "fold": given.fold or ("the data set's own split" if _has_splits(chosen) else "no split"),
         "left out": ", ".join(given.without_group) or "nothing",
         "bad labels dropped": len(chosen.problems),
-        SEEN: seen,
+        SEEN_FACT: seen,
         "training pictures compared with": len(training.pictures),
         "run time, s": round(time.monotonic() - started, 1),
         "version": __version__,
@@ -118,22 +134,22 @@ def _by_picture(
     result = {**facts, **evaluation.figures}
     several = any(picture.part_number for picture in chosen.pictures)
     mark = f"{predictor.name}-" if several else ""
-    _write(given.out, mark + FIGURES_FILE, json.dumps(result, indent=2) + "\n")
+    _store_text(given.out, mark + FIGURES_FILE, json.dumps(result, indent=2) + "\n")
     if given.out:
-        _write(given.out, mark + REPORT_FILE, report_html(evaluation, facts))
+        _store_text(given.out, mark + REPORT_FILE, build_report_html(evaluation, facts))
     return result
 
 
-def _prices(given: argparse.Namespace) -> Prices:
-    return Prices(given.price_of_escape, given.price_of_scrap)
+def _parse_prices(given: argparse.Namespace) -> ErrorPrices:
+    return ErrorPrices(given.price_of_escape, given.price_of_scrap)
 
 
-def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
+def _select_pictures(found: DataSet, splits: Sequence[str]) -> DataSet:
     """The test part, or all if no picture is of any part; PictureError if it is empty."""
-    if not splits and not _has_parts(found):
+    if not splits and not _has_splits(found):
         chosen = found
     else:
-        chosen = found.of_split(*(CHOICES[split] for split in splits or ["test"]))
+        chosen = found.select_splits(*(SPLIT_CHOICES[split] for split in splits or ["test"]))
     if not chosen.pictures:
         counts = Counter(picture.split or "none" for picture in found.pictures)
         there = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
@@ -144,20 +160,22 @@ def _chosen(found: DataSet, splits: Sequence[str]) -> DataSet:
     return chosen
 
 
-def _has_parts(found: DataSet) -> bool:
+def _has_splits(found: DataSet) -> bool:
     return any(picture.split for picture in found.pictures)
 
 
-def _seen(folders: Sequence[Path], found: DataSet, chosen: DataSet) -> dict[Path, int]:
+def _count_seen_pictures(
+    folders: Sequence[Path], found: DataSet, chosen: DataSet
+) -> dict[Path, int]:
     """How many of the pictures each model was trained on; told where there are any."""
-    counts = {folder: seen_in_training(folder, found, chosen) for folder in folders}
+    counts = {folder: count_seen_in_training(folder, found, chosen) for folder in folders}
     for folder, count in counts.items():
         if count:
-            sys.stderr.write(f"  {folder.name}:{warning_of(count)}\n")
+            sys.stderr.write(f"  {folder.name}:{format_seen_warning(count)}\n")
     return counts
 
 
-def _tell_of_labels(not_judged: Sequence[str], judge: NamedPolicy) -> None:
+def _warn_of_unjudged_labels(not_judged: Sequence[str], judge: NamedPolicy) -> None:
     if not_judged:
         told = ", ".join(not_judged)
         sys.stderr.write(
@@ -165,28 +183,28 @@ def _tell_of_labels(not_judged: Sequence[str], judge: NamedPolicy) -> None:
         )
 
 
-def _training(given: argparse.Namespace, found: DataSet) -> DataSet:
+def _read_training_part(given: argparse.Namespace, found: DataSet) -> DataSet:
     if not given.training:
-        return found.of_split("train")
+        return found.select_splits("train")
     other = read_data(given.training, given.format, given.drop_bad_labels)
-    part = other.of_split("train")
+    part = other.select_splits("train")
     return part if part.pictures else other
 
 
-def _defects(labels: Sequence[str], found: DataSet, judge: NamedPolicy) -> Sequence[str]:
+def _select_labels(labels: Sequence[str], found: DataSet, judge: NamedPolicy) -> Sequence[str]:
     """Of a model of parts its defects; the data set's own labels if the model uses none of them."""
     common = [label for label in labels if label in found.labels]
     return [label for label in common if label in judge.policy.defects] or common
 
 
-def _write(out: str, name: str, text: str) -> None:
+def _store_text(out: str, name: str, text: str) -> None:
     if out:
-        place = open_place(out)
+        place = open_storage(out)
         place.store(name, text.encode())
         sys.stderr.write(f"{place.address}/{name}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate",
         description=__doc__,
@@ -195,8 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("models", nargs="*", default=[], help="folders with model.onnx, or a model.tar.gz")
     add_data_options(parser)
-    add("--out", default=out_by_environment(), help=f"where {FIGURES_FILE} and {REPORT_FILE} go")
-    add("--split", nargs="+", default=[], choices=[*CHOICES], help="the parts (test)")
+    add("--out", default=find_job_output(), help=f"where {FIGURES_FILE} and {REPORT_FILE} go")
+    add("--split", nargs="+", default=[], choices=[*SPLIT_CHOICES], help="the parts (test)")
     add("--training", default="", help="where the training pictures are, if not beside")
     add("--labels", nargs="+", default=[], help="boxes of these labels only (the model's)")
     add("--price-of-escape", type=float, default=100.0, help="of an anomaly that passes (100)")
@@ -210,13 +228,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
-    parser = _parser()
+    parser = _build_parser()
     given = parser.parse_args(arguments)
-    given.models = given.models or [name for name in [model_by_environment()] if name]
+    given.models = given.models or [name for name in [find_job_model()] if name]
     if not (given.models or given.baselines) or not given.data:
         parser.error("MODEL and --data are needed, unless a SageMaker job's environment names them")
     try:
-        result = baselines_only(given) if given.baselines else evaluate(given)
+        result = evaluate_baselines(given) if given.baselines else evaluate_models(given)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -20,31 +20,31 @@ import numpy as np
 import onnx
 import torch
 
-from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract, Precision
-from inference.detectors.onnx import OnnxDetector
-from inference.golden import check_golden, write_golden
 from sightline import __version__
 from sightline.errors import ModelError, PictureError, SightlineError
-from sightline.model_store import digest_of
-from training.checkpoint import load_checkpoint
-from training.data_options import add_data_options, chosen_data
-from training.datasets import NORMAL, DataSet, Images, Picture, load_input
-from training.evaluation.predictors import CARD_FILE, MODEL_FILE, HeatContract
-from training.heat_golden import check_heat_golden, heat_of, write_heat_golden
-from training.holdout import training_part
-from training.methods.method import HEAT, Checkpoint
+from sightline.storage.model_store import compute_digest
+from sightline.vision.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract, Precision
+from sightline.vision.golden_frames import check_golden_frames, write_golden_frames
+from sightline.vision.onnx_detector import OnnxDetector
+from training.datasets import NORMAL, DataSet, Images, LabelledPicture, load_input
+from training.datasets.holdout import select_training_part
+from training.evaluation.model_card import write_card
+from training.evaluation.predictors import CARD_FILE, MODEL_FILE, AnomalyMapContract
+from training.exporting.anomaly_map_golden import check_map_golden, run_map_model, write_map_golden
+from training.exporting.quantization import convert_to_fp16, convert_to_int8
+from training.jobs.data_options import add_data_options, read_selected_data
+from training.methods.checkpoint_file import load_checkpoint
 from training.methods.registry import find_method
-from training.model_card import write_card
-from training.quantize import halve, quantize
+from training.methods.training_method import ANOMALY_MAP_OUTPUT, Checkpoint
 
-OPSET = 17
+ONNX_OPSET = 17
 GOLDEN_FRAMES = 3
 CALIBRATION_PICTURES = 64
-GREATEST_BYTES = 4 * 1024 * 1024
+MAX_MODEL_BYTES = 4 * 1024 * 1024
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
-def export(
+def export_model(
     checkpoint: Checkpoint, found: DataSet, out: Path, precision: Precision = "fp32"
 ) -> None:
     """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss.
@@ -52,13 +52,13 @@ def export(
     What lies in `out` is replaced when all of them are right, not before.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pictures = training_part(found).pictures
+    pictures = select_training_part(found).pictures
     if not pictures:
         raise PictureError(f"{found.name} has no training pictures")
     with TemporaryDirectory(prefix=".draft-", dir=out) as folder:
         draft = Path(folder)
         _write_model(checkpoint, pictures, draft / MODEL_FILE, precision)
-        images = _inputs(checkpoint, _telling(checkpoint, pictures))
+        images = _load_inputs(checkpoint, _select_golden_pictures(checkpoint, pictures))
         digest = _write_golden(checkpoint, images, draft, exact=precision == "fp32")
         facts = {
             **checkpoint.facts,
@@ -78,39 +78,39 @@ def export(
 
 
 def _write_model(
-    checkpoint: Checkpoint, pictures: Sequence[Picture], file: Path, precision: Precision
+    checkpoint: Checkpoint, pictures: Sequence[LabelledPicture], file: Path, precision: Precision
 ) -> None:
     _write_onnx(checkpoint, file)
     if precision == "int8":
         step = max(1, len(pictures) // CALIBRATION_PICTURES)
-        images = _inputs(checkpoint, pictures[::step][:CALIBRATION_PICTURES])
-        quantize(file, images, find_method(checkpoint.method).fp32_parts)
+        images = _load_inputs(checkpoint, pictures[::step][:CALIBRATION_PICTURES])
+        convert_to_int8(file, images, find_method(checkpoint.method).fp32_parts)
     elif precision == "fp16":
-        halve(file)
+        convert_to_fp16(file)
     _write_contract(checkpoint, file, precision)
     size = file.stat().st_size
-    if size > GREATEST_BYTES:
-        raise ModelError(f"{file.name} has {size} bytes; at most {GREATEST_BYTES} may be")
+    if size > MAX_MODEL_BYTES:
+        raise ModelError(f"{file.name} has {size} bytes; at most {MAX_MODEL_BYTES} may be")
 
 
 def _write_onnx(checkpoint: Checkpoint, file: Path) -> None:
     method = find_method(checkpoint.method)
-    width, height = size_of(checkpoint)
+    width, height = find_input_size(checkpoint)
     image = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracing exporter is deprecated, and needs only onnx
         torch.onnx.export(
-            method.served(checkpoint),
+            method.build_served_network(checkpoint),
             (image,),
             str(file),
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=ONNX_OPSET,
             input_names=["image"],
             output_names=list(method.outputs),
         )
 
 
-def size_of(checkpoint: Checkpoint) -> tuple[int, int]:
+def find_input_size(checkpoint: Checkpoint) -> tuple[int, int]:
     """Width and height of the model's input."""
     size = getattr(checkpoint.plan, "anchors", checkpoint.plan)
     return size.width, size.height
@@ -120,14 +120,16 @@ def _write_contract(checkpoint: Checkpoint, file: Path, precision: Precision) ->
     model = onnx.load(file)
     entry = model.metadata_props.add()
     entry.key = CONTRACT_KEY
-    entry.value = msgspec.json.encode(contract_of(checkpoint, precision)).decode()
+    entry.value = msgspec.json.encode(build_contract(checkpoint, precision)).decode()
     onnx.save(model, file)
 
 
-def contract_of(checkpoint: Checkpoint, precision: Precision) -> ModelContract | HeatContract:
+def build_contract(
+    checkpoint: Checkpoint, precision: Precision
+) -> ModelContract | AnomalyMapContract:
     """What the file says of itself."""
     plan = checkpoint.plan
-    if HEAT not in find_method(checkpoint.method).outputs:
+    if ANOMALY_MAP_OUTPUT not in find_method(checkpoint.method).outputs:
         return ModelContract(
             contract_version=CONTRACT_VERSION,
             name=plan.name,
@@ -138,7 +140,7 @@ def contract_of(checkpoint: Checkpoint, precision: Precision) -> ModelContract |
             precision=precision,
         )
     thresholds = checkpoint.facts["thresholds"]
-    return HeatContract(
+    return AnomalyMapContract(
         name=plan.name,
         width=plan.width,
         height=plan.height,
@@ -149,7 +151,9 @@ def contract_of(checkpoint: Checkpoint, precision: Precision) -> ModelContract |
     )
 
 
-def _telling(checkpoint: Checkpoint, pictures: Sequence[Picture]) -> Sequence[Picture]:
+def _select_golden_pictures(
+    checkpoint: Checkpoint, pictures: Sequence[LabelledPicture]
+) -> Sequence[LabelledPicture]:
     """Pictures on which there is something to be found."""
     labels = getattr(checkpoint.plan, "labels", None)
     found = [
@@ -161,41 +165,41 @@ def _telling(checkpoint: Checkpoint, pictures: Sequence[Picture]) -> Sequence[Pi
     return (found or pictures)[:GOLDEN_FRAMES]
 
 
-def _inputs(checkpoint: Checkpoint, pictures: Sequence[Picture]) -> Images:
-    size, preprocessing = size_of(checkpoint), checkpoint.plan.preprocessing
+def _load_inputs(checkpoint: Checkpoint, pictures: Sequence[LabelledPicture]) -> Images:
+    size, preprocessing = find_input_size(checkpoint), checkpoint.plan.preprocessing
     return np.stack([load_input(picture.file, preprocessing, size) for picture in pictures])
 
 
 def _write_golden(checkpoint: Checkpoint, images: Images, out: Path, *, exact: bool) -> str:
     """Golden frames, after a check against the network if the precision is its own; the digest."""
-    served = find_method(checkpoint.method).served(checkpoint)
+    served = find_method(checkpoint.method).build_served_network(checkpoint)
     with torch.inference_mode():
         wanted = [part[0].numpy() for part in served(torch.from_numpy(images[:1]))]
     golden = out / "golden.npz"
-    if HEAT in find_method(checkpoint.method).outputs:
-        write_heat_golden(out / MODEL_FILE, images, golden)
-        check_heat_golden(out / MODEL_FILE, golden)
-        answers = [part[0] for part in heat_of(out / MODEL_FILE, images[:1])]
+    if ANOMALY_MAP_OUTPUT in find_method(checkpoint.method).outputs:
+        write_map_golden(out / MODEL_FILE, images, golden)
+        check_map_golden(out / MODEL_FILE, golden)
+        answers = [part[0] for part in run_map_model(out / MODEL_FILE, images[:1])]
     else:
         detector = OnnxDetector(out, threads=1)
-        write_golden(detector, images, golden)
-        check_golden(detector, golden)
+        write_golden_frames(detector, images, golden)
+        check_golden_frames(detector, golden)
         raw = detector.infer(images[0])
         answers = [raw.boxes, raw.scores]
     if exact:
-        _check_alike(answers, wanted)
-    return digest_of(out / MODEL_FILE)
+        _check_same_output(answers, wanted)
+    return compute_digest(out / MODEL_FILE)
 
 
-def _check_alike(answers: Sequence[Any], wanted: Sequence[Any]) -> None:
-    difference = float(np.abs(answers[-1] - wanted[-1]).max())
+def _check_same_output(answers: Sequence[Any], expected: Sequence[Any]) -> None:
+    difference = float(np.abs(answers[-1] - expected[-1]).max())
     if difference > 1e-3:
         raise ModelError(f"the exported model's answers differ from the network's by {difference}")
 
 
-def _tell_of_other_pictures(checkpoint: Checkpoint, found: DataSet) -> None:
+def _warn_of_other_pictures(checkpoint: Checkpoint, found: DataSet) -> None:
     trained_on = checkpoint.facts.get("data_digest")
-    if trained_on and trained_on != training_part(found).digest():
+    if trained_on and trained_on != select_training_part(found).compute_digest():
         sys.stderr.write(
             f"  the training pictures of {found.name} are not those that the model was trained on: give the "
             "options of its training (--fold, --without-group, --format, --drop-bad-labels), too\n"
@@ -217,9 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given.data:
         parser.error("--data is needed: the training pictures, for golden frames and int8")
     try:
-        checkpoint, found = load_checkpoint(given.checkpoint), chosen_data(given)
-        _tell_of_other_pictures(checkpoint, found)
-        export(checkpoint, found, given.out, given.precision)
+        checkpoint, found = load_checkpoint(given.checkpoint), read_selected_data(given)
+        _warn_of_other_pictures(checkpoint, found)
+        export_model(checkpoint, found, given.out, given.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -18,23 +18,25 @@ from typing import get_args
 import cv2
 import torch
 
-from inference.detectors.detector import Precision
 from sightline import __version__
 from sightline.errors import SightlineError
-from training.checkpoint import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-from training.data_options import add_data_options, chosen_data
+from sightline.vision.detector import Precision
 from training.datasets import DataSet
-from training.holdout import training_part
-from training.methods.method import Options
-from training.methods.registry import METHODS, find_method, find_plan
-from training.sagemaker import (
-    exported_by_environment,
-    scratch_by_environment,
-    work_by_environment,
+from training.datasets.holdout import select_training_part
+from training.jobs.data_options import add_data_options, read_selected_data
+from training.jobs.sagemaker_environment import (
+    create_job_scratch_folder,
+    find_job_export_folder,
+    find_job_work_folder,
 )
+from training.methods.checkpoint_file import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
+from training.methods.registry import TRAINING_METHODS, find_method, find_plan
+from training.methods.training_method import TrainingOptions
 
 
-def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: Options) -> Path:
+def train_model(
+    method_name: str, plan_name: str, found: DataSet, out: Path, options: TrainingOptions
+) -> Path:
     """Train by plan; the best weights by the held-out pictures are kept. Returns the checkpoint's file."""
     method = find_method(method_name)
     plan = find_plan(method, plan_name)
@@ -44,8 +46,8 @@ def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: 
     facts = {
         "name": getattr(checkpoint.plan, "name", method.name),
         "data": found.name,
-        "data_digest": training_part(found).digest(),
-        "pictures": len(training_part(found).pictures),
+        "data_digest": select_training_part(found).compute_digest(),
+        "pictures": len(select_training_part(found).pictures),
         "seed": options.seed,
         "sightline_version": __version__,
         "torch_version": str(torch.__version__),
@@ -57,11 +59,11 @@ def train(method_name: str, plan_name: str, found: DataSet, out: Path, options: 
     return out / CHECKPOINT_FILE
 
 
-def export_to(model: Path, file: Path, found: DataSet, precision: Precision) -> None:
+def export_checkpoint(model: Path, file: Path, found: DataSet, precision: Precision) -> None:
     """Export a checkpoint's file into a folder, and put it there, too, for other precisions later."""
-    from training.export import export  # late: only here `onnx` is needed
+    from training.export import export_model  # late: only here `onnx` is needed
 
-    export(load_checkpoint(file), found, model, precision)
+    export_model(load_checkpoint(file), found, model, precision)
     shutil.copyfile(file, model / file.name)
 
 
@@ -72,30 +74,36 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("method", nargs="?", choices=list(METHODS), help="the kind of model")
-    parser.add_argument("--method", dest="named_method", choices=list(METHODS), help="the same")
+    parser.add_argument(
+        "method", nargs="?", choices=list(TRAINING_METHODS), help="the kind of model"
+    )
+    parser.add_argument(
+        "--method", dest="named_method", choices=list(TRAINING_METHODS), help="the same"
+    )
     add_data_options(parser)
     parser.add_argument(
         "--out",
-        default=work_by_environment(),
+        default=find_job_work_folder(),
         help="folder for the checkpoint and what a resumed training needs",
     )
     parser.add_argument(
         "--model",
-        default=exported_by_environment(),
+        default=find_job_export_folder(),
         help="folder to export the model to when it is trained (none)",
     )
     precisions = get_args(Precision)
     parser.add_argument("--precision", choices=precisions, default="fp32", help="of that (fp32)")
-    parser.add_argument("--plan", default="", help=f"a JSON file, or one of {_plans()}")
+    parser.add_argument("--plan", default="", help=f"a JSON file, or one of {_list_plans()}")
     parser.add_argument("--epochs", type=int, default=0, help="at most, instead of the plan's")
     parser.add_argument("--seed", type=int, default=1, help="of weights, order, crops, split (1)")
     parser.add_argument("--threads", type=int, default=0, help="of the CPU (all)")
     return parser
 
 
-def _plans() -> str:
-    return "; ".join(f"{name}: {', '.join(method.plans)}" for name, method in METHODS.items())
+def _list_plans() -> str:
+    return "; ".join(
+        f"{name}: {', '.join(method.plans)}" for name, method in TRAINING_METHODS.items()
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,11 +118,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cv2.setNumThreads(given.threads)
     try:
         find_plan(find_method(name), given.plan)
-        found = chosen_data(given)
-        options = Options(given.seed, given.epochs, scratch_by_environment())
-        file = train(name, given.plan, found, Path(given.out), options)
+        found = read_selected_data(given)
+        options = TrainingOptions(given.seed, given.epochs, create_job_scratch_folder())
+        file = train_model(name, given.plan, found, Path(given.out), options)
         if given.model:
-            export_to(Path(given.model), file, found, given.precision)
+            export_checkpoint(Path(given.model), file, found, given.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

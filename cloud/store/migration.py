@@ -4,15 +4,15 @@ import sqlite3
 
 from cloud.store.schema import RECORDS, SCHEMA, SCHEMA_VERSION
 from sightline.errors import FatalError
-from sightline.transactions import transaction
+from sightline.storage.transactions import transaction
 
-COPIED = (
+COPIED_COLUMNS = (
     "sequence, record_id, thing, epoch, part_number, verdict, gate, judged_at, received_utc_ns, "
     "trigger_to_verdict_ms, model_ms, per_image_ms, body"
 )
 
 
-def prepare(connection: sqlite3.Connection, name: str) -> None:
+def prepare_schema(connection: sqlite3.Connection, name: str) -> None:
     """Make the tables, or convert those of before; FatalError if a later Sightline wrote them."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
@@ -24,13 +24,13 @@ def prepare(connection: sqlite3.Connection, name: str) -> None:
         return  # nothing is written: a disk that is full keeps no site from starting
     with transaction(connection):
         if version < SCHEMA_VERSION and _has_table(connection, "records"):
-            _convert_from_1(connection)
+            _convert_from_version_1(connection)
         for statement in SCHEMA.split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _convert_from_1(connection: sqlite3.Connection) -> None:
+def _convert_from_version_1(connection: sqlite3.Connection) -> None:
     """Records had one key for the whole site, and refusals no kind."""
     (last,) = connection.execute(
         "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'records'), 0)"
@@ -38,7 +38,8 @@ def _convert_from_1(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE records RENAME TO records_of_before")
     connection.execute(RECORDS)
     connection.execute(
-        f"INSERT INTO records ({COPIED}) SELECT {COPIED} FROM records_of_before ORDER BY sequence"
+        f"INSERT INTO records ({COPIED_COLUMNS}) SELECT {COPIED_COLUMNS} FROM records_of_before"
+        " ORDER BY sequence"
     )
     connection.execute("DROP TABLE records_of_before")
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'records'")

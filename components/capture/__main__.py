@@ -2,10 +2,10 @@
 
 import sys
 
+from capture.component import build_capture_component
 from capture.configuration import CaptureConfiguration
-from capture.station import build_capture
-from sightline.runtime import run_component
-from sightline.topics import CAPTURE
+from sightline.kernel.runtime import run_component
+from sightline.messaging.topics import CAPTURE
 
 if __name__ == "__main__":
-    sys.exit(run_component(CAPTURE, CaptureConfiguration, build_capture))
+    sys.exit(run_component(CAPTURE, CaptureConfiguration, build_capture_component))

@@ -5,18 +5,24 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from capture.commissioning.positions import Positions
+from capture.camera_positions import CameraPositions
 from capture.configuration import CaptureConfiguration
-from capture.frameset import FrameSet, nothing_seen, write_frames
-from capture.references import LookCache, References
+from capture.frame_set import FrameSet, empty_frame_set, write_frames
+from capture.reference_comparison import ReferenceComparison, ReferenceFeatureCache
 from capture.sources.registry import open_source
-from capture.sources.source import CameraFault, Frame, FrameSource, LooksAnyTime, TakesControls
+from capture.sources.source import (
+    AdjustableSource,
+    CameraFault,
+    CameraFrame,
+    FrameSource,
+    PreviewSource,
+)
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.frames import RingWriter, frame_bytes, ring_path
-from sightline.health import Health
-from sightline.messages import CaptureConditions
+from sightline.imaging.frame_ring import RingWriter, frame_bytes, ring_path
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import CaptureConditions
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +31,15 @@ NO_RING = "frame-ring"
 UNKNOWN_POSITION = "position-unknown"
 
 
-class Cameras:
+class StationCameras:
     """Gives a part's frame set, always; what is wrong stands in it and in the health report."""
 
     def __init__(
-        self, configuration: CaptureConfiguration, station_id: str, health: Health, clock: Clock
+        self,
+        configuration: CaptureConfiguration,
+        station_id: str,
+        health: ComponentHealth,
+        clock: Clock,
     ) -> None:
         self._configuration = configuration
         self._station_id = station_id
@@ -37,28 +47,28 @@ class Cameras:
         self._clock = clock
         self._source: FrameSource | None = None
         self._ring: RingWriter | None = None
-        self._answers = True
-        self._expected = 1
-        self._looks = LookCache(health)
-        self._references = References(configuration, health, self._looks)
-        self._positions = Positions({})
-        self._why_no_source = "not opened yet"
-        self._why_no_ring = "not made yet"
+        self._gave_frames = True
+        self._expected_part = 1
+        self._feature_cache = ReferenceFeatureCache(health)
+        self._comparison = ReferenceComparison(configuration, health, self._feature_cache)
+        self._positions = CameraPositions({})
+        self._no_source_reason = "not opened yet"
+        self._no_ring_reason = "not made yet"
 
     def configure(self, configuration: CaptureConfiguration) -> None:
         """Take new values; cameras and ring begin anew only where theirs changed."""
         before, self._configuration = self._configuration, configuration
-        if not self._adjusted(before, configuration):
+        if not self._adjust_controls(before, configuration):
             self._close_source()
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
                 self._health.clear_fault(f"camera-at-{camera}")
-        self._references = References(configuration, self._health, self._looks)
+        self._comparison = ReferenceComparison(configuration, self._health, self._feature_cache)
         if _ring_values(before) != _ring_values(configuration):
             self._close_ring()
         self.open()
 
-    def _adjusted(self, before: CaptureConfiguration, after: CaptureConfiguration) -> bool:
+    def _adjust_controls(self, before: CaptureConfiguration, after: CaptureConfiguration) -> bool:
         """Whether the source needs nothing more to be as asked; other controls are set as it runs."""
         if _source_values(before) == _source_values(after):
             return True
@@ -69,16 +79,20 @@ class Cameras:
         if not same or old.without_controls() != new.without_controls():
             return False
         source = self._source
-        if isinstance(source, TakesControls):
+        if isinstance(source, AdjustableSource):
             source.adjust(new)
-        return isinstance(source, TakesControls)
+        return isinstance(source, AdjustableSource)
 
     def open(self) -> None:
         """Make the ring and open the cameras, where they are not; faults say what cannot be had."""
-        self._references.load()
+        self._comparison.load()
         if self._ring is None:
             self._make_ring()
-        if not self._answers and self._source is not None and not self._source.opens_again:
+        if (
+            not self._gave_frames
+            and self._source is not None
+            and not self._source.reconnects_itself
+        ):
             self._close_source()  # cameras of which none answers are opened anew
         if self._source is None:
             self._open_source()
@@ -86,13 +100,13 @@ class Cameras:
 
     def expect(self, part_number: int) -> None:
         """Get ready for this part."""
-        self._expected = part_number
+        self._expected_part = part_number
         if self._source is not None:
             self._source.expect(part_number)
 
     def capture(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
         """The part's frames in the ring, and which cameras gave none and why."""
-        seen = self._see(part_number, triggered_monotonic_ns)
+        seen = self._collect_frames(part_number, triggered_monotonic_ns)
         for ref in seen.frames:
             self._health.clear_fault(self._fault_code(ref.camera))
         for fault in seen.faults:
@@ -101,55 +115,55 @@ class Cameras:
                 continue  # one fault says it for all of them
             if self._health.raise_fault(self._fault_code(fault.camera), fault.text):
                 log.error("no frame", extra={"camera": fault.camera, "reason": fault.text})
-        self._answers = bool(seen.frames)
+        self._gave_frames = bool(seen.frames)
         return seen
 
     @property
-    def finds_late(self) -> bool:
+    def finds_frames_late(self) -> bool:
         """Whether a part's frames are found, or none, also when they are asked for late."""
-        return self._source is None or self._source.finds_late
+        return self._source is None or self._source.finds_frames_late
 
-    def latest(self) -> tuple[Frame | CameraFault, ...]:
+    def latest(self) -> tuple[CameraFrame | CameraFault, ...]:
         """What each position's camera sees now, part or not; nothing of a source that cannot."""
         source = self._source
-        return self._positions.placed(source.latest()) if isinstance(source, LooksAnyTime) else ()
+        return self._positions.arrange(source.latest()) if isinstance(source, PreviewSource) else ()
 
-    def measure(self, frame: Frame) -> CaptureConditions:
+    def measure(self, frame: CameraFrame) -> CaptureConditions:
         """How a camera saw, within the limits and against its reference; and whether it stands there."""
-        measured = self._references.measure(frame)
+        measured = self._comparison.measure(frame)
         if self._positions.is_known:
             return measured
         return replace(measured, out_of_range=(*measured.out_of_range, UNKNOWN_POSITION))
 
-    def foresee_references(self, folders: Collection[str]) -> None:
+    def prefetch_references(self, folders: Collection[str]) -> None:
         """Have reference pictures decoded that a next part may be held against."""
-        self._looks.foresee(folders, self._configuration)
+        self._feature_cache.prefetch(folders, self._configuration)
 
     def device_at(self, position: str) -> str:
         """The node of the camera that stands at a position, or the source's own name of it."""
-        return self.name_of(self._positions.device_of(position))
+        return self.device_name(self._positions.device_for(position))
 
-    def name_of(self, device: str) -> str:
+    def device_name(self, device: str) -> str:
         """What a camera of the source is called outside: its node, where it has one."""
         source = self._configuration.source
         if isinstance(source, V4l2Configuration) and device in source.cameras:
             return source.cameras[device].node
         return device
 
-    def place(self, positions: Positions) -> None:
+    def assign_positions(self, positions: CameraPositions) -> None:
         """Let other cameras stand at the positions, from the next part on."""
         for camera in self._configuration.cameras:
             self._health.clear_fault(self._fault_code(camera))
         self._positions = positions
 
     @property
-    def positions(self) -> Positions:
+    def positions(self) -> CameraPositions:
         """Which camera stands where."""
         return self._positions
 
     def _fault_code(self, position: str) -> str:
         """A camera's own faults bear its name; a position's, where another camera stands there, do not."""
-        stands_elsewhere = self._positions.device_of(position) != position
+        stands_elsewhere = self._positions.device_for(position) != position
         return f"camera-at-{position}" if stands_elsewhere else f"camera-{position}"
 
     @property
@@ -161,22 +175,22 @@ class Cameras:
         """Let the cameras go and remove the ring."""
         self._close_source()
         self._close_ring()
-        self._looks.close()
+        self._feature_cache.close()
 
-    def _see(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
+    def _collect_frames(self, part_number: int, triggered_monotonic_ns: int) -> FrameSet:
         cameras = self._configuration.cameras
         if self._ring is None:
-            return nothing_seen(cameras, self._why_no_ring)
+            return empty_frame_set(cameras, self._no_ring_reason)
         if self._source is None:
-            return nothing_seen(cameras, self._why_no_source)
+            return empty_frame_set(cameras, self._no_source_reason)
         try:
-            seen = self._positions.placed(self._source.frames(part_number, triggered_monotonic_ns))
+            seen = self._positions.arrange(self._source.frames(part_number, triggered_monotonic_ns))
             return write_frames(self._ring, seen, part_number, self.measure, self._clock)
         except CameraError as error:
-            return nothing_seen(cameras, str(error))
+            return empty_frame_set(cameras, str(error))
         except Exception as error:
             log.exception("the cameras failed in a way that nobody foresaw")
-            return nothing_seen(cameras, f"unforeseen: {type(error).__name__}: {error}")
+            return empty_frame_set(cameras, f"unforeseen: {type(error).__name__}: {error}")
 
     def _make_ring(self) -> None:
         configuration = self._configuration
@@ -187,15 +201,15 @@ class Cameras:
                 path, configuration.cameras, configuration.ring_slots, slot_bytes
             )
         except OSError as error:
-            self._why_no_ring = f"no room for the frames at {path}: {error.strerror or error}"
-            if self._health.raise_fault(NO_RING, self._why_no_ring):
-                log.error("no frame ring", extra={"reason": self._why_no_ring})
+            self._no_ring_reason = f"no room for the frames at {path}: {error.strerror or error}"
+            if self._health.raise_fault(NO_RING, self._no_ring_reason):
+                log.error("no frame ring", extra={"reason": self._no_ring_reason})
         else:
             self._health.clear_fault(NO_RING)
 
     def _open_source(self) -> None:
         configuration = self._configuration
-        self._answers = True
+        self._gave_frames = True
         try:
             self._source = open_source(
                 configuration.source,
@@ -205,12 +219,12 @@ class Cameras:
                 self._clock,
             )
         except (CameraError, OSError) as error:
-            self._why_no_source = str(error)
-            if self._health.raise_fault(CAMERAS_AWAY, self._why_no_source):
-                log.error("cameras are away", extra={"reason": self._why_no_source})
+            self._no_source_reason = str(error)
+            if self._health.raise_fault(CAMERAS_AWAY, self._no_source_reason):
+                log.error("cameras are away", extra={"reason": self._no_source_reason})
         else:
             self._health.clear_fault(CAMERAS_AWAY)
-            self._source.expect(self._expected)
+            self._source.expect(self._expected_part)
 
     def _close_source(self) -> None:
         source, self._source = self._source, None

@@ -7,50 +7,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.configuration import ConditionLimits, ReferenceConfiguration
-from capture.sources.source import Frame
-from sightline.messages import CaptureConditions, PixelFormat
+from capture.sources.source import CameraFrame
+from sightline.messaging.messages import CaptureConditions, PixelFormat
 
-STEP = (
+SUBSAMPLING_STEP = (
     8  # every eighth pixel of every eighth row is enough, and takes 0.04 ms of a 1280 x 720 frame
 )
 _LUMA_CHANNEL: dict[PixelFormat, int] = {"UYVY": 1, "YUYV": 0}
-Thinned = NDArray[np.uint8]
+SubsampledLuma = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Look:
+class PictureFeatures:
     """A picture in numbers: thinned-out luma, its mean and variance of the Laplacian, colourfulness."""
 
-    luma: Thinned
+    luma: SubsampledLuma
     brightness: float
     sharpness: float
     saturation: float
 
 
-def measure(frame: Frame, limits: ConditionLimits) -> CaptureConditions:
+def measure_conditions(frame: CameraFrame, limits: ConditionLimits) -> CaptureConditions:
     """Mean luma (0..255) and variance of the Laplacian, both of the thinned-out luma."""
-    luma = thinned_luma(frame)
-    brightness, sharpness = float(luma.mean()), sharpness_of(luma)
+    luma = subsample_luma(frame)
+    brightness, sharpness = float(luma.mean()), measure_sharpness(luma)
     return CaptureConditions(
         camera=frame.camera,
         brightness=round(brightness, 1),
         sharpness=round(sharpness, 1),
-        out_of_range=out_of_range(brightness, sharpness, limits),
+        out_of_range=find_out_of_range(brightness, sharpness, limits),
     )
 
 
-def measure_against(
-    reference: Look, frame: Frame, limits: ConditionLimits, allowed: ReferenceConfiguration
+def measure_against_reference(
+    reference: PictureFeatures,
+    frame: CameraFrame,
+    limits: ConditionLimits,
+    allowed: ReferenceConfiguration,
 ) -> CaptureConditions:
     """The same, and the distance from the reference in brightness, sharpness, saturation, position."""
-    look = look_at(frame)
-    shift_px, likeness = shift_between(reference.luma, look.luma)
-    is_like = likeness >= allowed.lowest_likeness
+    look = extract_features(frame)
+    shift_px, likeness = measure_shift(reference.luma, look.luma)
+    is_like = likeness >= allowed.min_likeness
     names = dict.fromkeys(
         (
-            *out_of_range(look.brightness, look.sharpness, limits),
-            *far_from(reference, look, allowed),
-            *(("position",) if not is_like or shift_px > allowed.greatest_shift_px else ()),
+            *find_out_of_range(look.brightness, look.sharpness, limits),
+            *find_deviations(reference, look, allowed),
+            *(("position",) if not is_like or shift_px > allowed.max_shift_px else ()),
         )
     )
     return CaptureConditions(
@@ -63,47 +66,51 @@ def measure_against(
     )
 
 
-def look_at(frame: Frame) -> Look:
+def extract_features(frame: CameraFrame) -> PictureFeatures:
     """All that is measured of a frame, of every eighth pixel."""
-    luma = thinned_luma(frame)
-    return Look(luma, float(luma.mean()), sharpness_of(luma), saturation_of(frame))
+    luma = subsample_luma(frame)
+    return PictureFeatures(
+        luma, float(luma.mean()), measure_sharpness(luma), measure_saturation(frame)
+    )
 
 
-def thinned_luma(frame: Frame) -> Thinned:
+def subsample_luma(frame: CameraFrame) -> SubsampledLuma:
     """Every eighth luma value of every eighth row; of RGB the green one stands for it."""
-    rows = frame.pixels[: frame.height : STEP, ::STEP]
+    rows = frame.pixels[: frame.height : SUBSAMPLING_STEP, ::SUBSAMPLING_STEP]
     luma = rows if rows.ndim == 2 else rows[..., _LUMA_CHANNEL.get(frame.pixel_format, 1)]
     return np.ascontiguousarray(luma)
 
 
-def sharpness_of(luma: Thinned) -> float:
+def measure_sharpness(luma: SubsampledLuma) -> float:
     """Variance of the Laplacian."""
     _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
     return float(deviation[0, 0]) ** 2
 
 
-def saturation_of(frame: Frame) -> float:
+def measure_saturation(frame: CameraFrame) -> float:
     """Mean distance of the colours from grey, in levels of U and V; 0 for a camera without colour."""
     pixels = frame.pixels
     if frame.pixel_format == "GREY":
         return 0.0
     if frame.pixel_format == "RGB24":
-        chroma = cv2.cvtColor(np.ascontiguousarray(pixels[::STEP, ::STEP]), cv2.COLOR_RGB2YUV)
+        chroma = cv2.cvtColor(
+            np.ascontiguousarray(pixels[::SUBSAMPLING_STEP, ::SUBSAMPLING_STEP]), cv2.COLOR_RGB2YUV
+        )
         u, v = chroma[..., 1], chroma[..., 2]
     elif frame.pixel_format == "NV12":
-        rows = pixels[frame.height :: STEP // 2]
-        u, v = rows[:, ::STEP], rows[:, 1::STEP]
+        rows = pixels[frame.height :: SUBSAMPLING_STEP // 2]
+        u, v = rows[:, ::SUBSAMPLING_STEP], rows[:, 1::SUBSAMPLING_STEP]
     else:
-        rows = pixels[::STEP, :, 1 - _LUMA_CHANNEL[frame.pixel_format]]
-        u, v = rows[:, ::STEP], rows[:, 1::STEP]
+        rows = pixels[::SUBSAMPLING_STEP, :, 1 - _LUMA_CHANNEL[frame.pixel_format]]
+        u, v = rows[:, ::SUBSAMPLING_STEP], rows[:, 1::SUBSAMPLING_STEP]
     return float(np.hypot(u.astype(np.float32) - 128, v.astype(np.float32) - 128).mean())
 
 
-def shift_between(reference: Thinned, luma: Thinned) -> tuple[float, float]:
+def measure_shift(reference: SubsampledLuma, luma: SubsampledLuma) -> tuple[float, float]:
     """How far a picture is moved against another, in pixels of the full frame, and how sure that is."""
     if reference.shape != luma.shape:
         return 0.0, 0.0
-    height, width = (_unpadded(side) for side in luma.shape)
+    height, width = (_unpadded_length(side) for side in luma.shape)
     window = cv2.createHanningWindow((width, height), cv2.CV_32F)
     # phaseCorrelate writes its window into what it is given: these arrays are of this call only
     (right, down), likeness = cv2.phaseCorrelate(
@@ -111,33 +118,37 @@ def shift_between(reference: Thinned, luma: Thinned) -> tuple[float, float]:
         luma[:height, :width].astype(np.float32),
         window,
     )
-    return STEP * float(np.hypot(right, down)), float(np.clip(likeness, 0.0, 1.0))
+    return SUBSAMPLING_STEP * float(np.hypot(right, down)), float(np.clip(likeness, 0.0, 1.0))
 
 
-def _unpadded(side: int) -> int:
+def _unpadded_length(side: int) -> int:
     """The greatest even length up to this that needs no padding; an odd one adds half a pixel."""
     while side > 2 and (side % 2 or cv2.getOptimalDFTSize(side) != side):
         side -= 1
     return side
 
 
-def out_of_range(brightness: float, sharpness: float, limits: ConditionLimits) -> tuple[str, ...]:
+def find_out_of_range(
+    brightness: float, sharpness: float, limits: ConditionLimits
+) -> tuple[str, ...]:
     """The names of the conditions outside their limits."""
     names = []
-    if not limits.lowest_brightness <= brightness <= limits.highest_brightness:
+    if not limits.min_brightness <= brightness <= limits.max_brightness:
         names.append("brightness")
-    if sharpness < limits.lowest_sharpness:
+    if sharpness < limits.min_sharpness:
         names.append("sharpness")
     return tuple(names)
 
 
-def far_from(reference: Look, look: Look, allowed: ReferenceConfiguration) -> tuple[str, ...]:
+def find_deviations(
+    reference: PictureFeatures, look: PictureFeatures, allowed: ReferenceConfiguration
+) -> tuple[str, ...]:
     """The names of the conditions that are too far from the reference's."""
     names = []
-    if abs(look.brightness - reference.brightness) > allowed.greatest_brightness_change:
+    if abs(look.brightness - reference.brightness) > allowed.max_brightness_change:
         names.append("brightness")
-    if look.sharpness < allowed.lowest_sharpness_share * reference.sharpness:
+    if look.sharpness < allowed.min_sharpness_share * reference.sharpness:
         names.append("sharpness")
-    if abs(look.saturation - reference.saturation) > allowed.greatest_saturation_change:
+    if abs(look.saturation - reference.saturation) > allowed.max_saturation_change:
         names.append("saturation")
     return tuple(names)

@@ -5,32 +5,34 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from capture.sources.v4l2_configuration import V4l2Configuration
-from sightline.configuration import Configuration
-from sightline.messages import PixelFormat
-from sightline.station_folder import DEFAULT_STATION_FOLDER
+from sightline.configuration import ConfigurationStruct
+from sightline.messaging.messages import PixelFormat
+from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-Cameras = Annotated[tuple[CameraName, ...], Meta(min_length=1, max_length=8)]
-Pixels = Annotated[int, Meta(ge=16, le=8192, multiple_of=2)]
+CameraNames = Annotated[tuple[CameraName, ...], Meta(min_length=1, max_length=8)]
+PixelCount = Annotated[int, Meta(ge=16, le=8192, multiple_of=2)]
 Milliseconds = Annotated[float, Meta(ge=1, le=60_000)]
-Text = Annotated[str, Meta(max_length=64)]
-Luma = Annotated[float, Meta(ge=0, le=255)]
+ShortText = Annotated[str, Meta(max_length=64)]
+LumaLevel = Annotated[float, Meta(ge=0, le=255)]
 
 
-class ImagesConfiguration(Configuration, frozen=True, kw_only=True, tag_field="kind", tag="images"):
+class ImagesConfiguration(
+    ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="images"
+):
     """Cameras that play a folder of pictures."""
 
     folder: Annotated[str, Meta(min_length=1)] = "pictures"
 
 
 class MessageTriggerConfiguration(
-    Configuration, frozen=True, kw_only=True, tag_field="kind", tag="message"
+    ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="message"
 ):
     """The PLC says that a part is there, and its number."""
 
 
 class IntervalTriggerConfiguration(
-    Configuration, frozen=True, kw_only=True, tag_field="kind", tag="interval"
+    ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="interval"
 ):
     """A part is taken to be there each interval; capture counts by itself."""
 
@@ -38,7 +40,7 @@ class IntervalTriggerConfiguration(
 
 
 class GpioTriggerConfiguration(
-    Configuration, frozen=True, kw_only=True, tag_field="kind", tag="gpio"
+    ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="gpio"
 ):
     """A sensor at a GPIO line: an edge says that a part is there; capture counts by itself.
 
@@ -52,14 +54,14 @@ class GpioTriggerConfiguration(
     debounce_ms: Annotated[float, Meta(ge=0, le=1000)] = 2.0
 
 
-class FrameConfiguration(Configuration, frozen=True, kw_only=True):
+class FrameConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """The size of each camera's frames, in pixels."""
 
-    width: Pixels = 1280
-    height: Pixels = 720
+    width: PixelCount = 1280
+    height: PixelCount = 720
 
 
-class ReferenceConfiguration(Configuration, frozen=True, kw_only=True):
+class ReferenceConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """How far a frame may be from a good part's picture, `<camera>.png` or `.jpg` in `folder`.
 
     Brightness in levels of luma, saturation in levels of distance from grey, sharpness as a share of
@@ -67,24 +69,24 @@ class ReferenceConfiguration(Configuration, frozen=True, kw_only=True):
     """
 
     folder: Annotated[str, Meta(min_length=1)]
-    greatest_brightness_change: Luma = 25.0
-    greatest_saturation_change: Luma = 12.0
-    lowest_sharpness_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    greatest_shift_px: Annotated[float, Meta(ge=0, le=8192)] = 60.0
-    lowest_likeness: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    max_brightness_change: LumaLevel = 25.0
+    max_saturation_change: LumaLevel = 12.0
+    min_sharpness_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    max_shift_px: Annotated[float, Meta(ge=0, le=8192)] = 60.0
+    min_likeness: Annotated[float, Meta(ge=0, le=1)] = 0.3
 
 
-class ConditionLimits(Configuration, frozen=True, kw_only=True):
+class ConditionLimits(ConfigurationStruct, frozen=True, kw_only=True):
     """Outside of these a frame is no ground for an ok: mean luma, and variance of the Laplacian."""
 
-    lowest_brightness: Luma = 8.0
-    highest_brightness: Luma = 247.0
-    lowest_sharpness: Annotated[float, Meta(ge=0)] = 2.0
+    min_brightness: LumaLevel = 8.0
+    max_brightness: LumaLevel = 247.0
+    min_sharpness: Annotated[float, Meta(ge=0)] = 2.0
     reference: ReferenceConfiguration | None = None
 
     def __post_init__(self) -> None:
-        if self.lowest_brightness > self.highest_brightness:
-            raise ValueError("lowestBrightness is above highestBrightness; no frame could be ok")
+        if self.min_brightness > self.max_brightness:
+            raise ValueError("minBrightness is above maxBrightness; no frame could be ok")
 
 
 SourceConfiguration = ImagesConfiguration | V4l2Configuration
@@ -93,14 +95,14 @@ TriggerConfiguration = (
 )
 
 
-class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
+class CaptureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`.
 
     `maxTriggerDelayMs`: a part whose trigger is told later than that gets no picture, for it could show
     another one. `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
     """
 
-    cameras: Cameras = ("cam1", "cam2", "cam3", "cam4")
+    cameras: CameraNames = ("cam1", "cam2", "cam3", "cam4")
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
     evidence_folder: str = ""  # the publisher's, where it is on this machine
     frame: FrameConfiguration = FrameConfiguration()
@@ -113,9 +115,9 @@ class CaptureConfiguration(Configuration, frozen=True, kw_only=True):
     max_trigger_delay_ms: Annotated[float, Meta(ge=0, le=10_000)] = 50.0
     keep_awake_s: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     conditions: ConditionLimits = ConditionLimits()
-    calibration_version: Text = ""
-    product: Text = ""
-    lot: Text = ""
+    calibration_version: ShortText = ""
+    product: ShortText = ""
+    lot: ShortText = ""
 
     def __post_init__(self) -> None:
         for place, camera in enumerate(self.cameras):

@@ -11,7 +11,7 @@ STANDING_SHARE = (
 )
 
 
-def travel_ns(configuration: CaptureConfiguration, belt_speed_mps: float | None) -> int:
+def travel_time_ns(configuration: CaptureConfiguration, belt_speed_mps: float | None) -> int:
     """The part's way from the trigger to the gate in time, at most the configured deadline.
 
     A belt that stands, creeps, runs backwards or whose speed is unknown is taken to run as configured:

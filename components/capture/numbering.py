@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from sightline.codec import decode_of_any_size, encode_of_any_size
 from sightline.errors import MessageError
-from sightline.journal import DurableRecord
-from sightline.messages import CountedBy, Part
+from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
+from sightline.messaging.messages import CountedBy, Part
+from sightline.storage.journal import DurableRecord
 
 LARGE_JUMP = 1000  # from here on somebody is to hear of it
 MAX_PARTS_PER_S = 100
@@ -31,7 +31,7 @@ _WRAPS = (  # top and bottom of a counter's width, and how near to both its valu
 )
 
 
-class Numbering(msgspec.Struct, frozen=True, kw_only=True):
+class NumberingState(msgspec.Struct, frozen=True, kw_only=True):
     """The last number given, the first of its epoch, who counts, and the deadline of the last.
 
     `ended_before` and `continues` mean what they mean in `PartCaptured`. `before_jump`: the count that
@@ -62,10 +62,10 @@ class Numbering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Step:
+class NumberingStep:
     """The next state, and what happened to the count where somebody is to hear of it."""
 
-    state: Numbering
+    state: NumberingState
     fault: str | None = None
 
 
@@ -80,33 +80,33 @@ class _NewCount:
 
 
 def next_by_counter(
-    state: Numbering | None, counter: int, now_s: int, away_s: float | None = None
-) -> Step | None:
+    state: NumberingState | None, counter: int, now_s: int, away_s: float | None = None
+) -> NumberingStep | None:
     """The step to the part that the PLC counted; None if that part has been numbered already.
 
     `away_s`: how long ago the last number was given; None: that is not known.
     """
     if state is None or not state.counted_by_plc:
-        return Step(begin_epoch(state, counter, counter, now_s))
+        return NumberingStep(begin_epoch(state, counter, counter, now_s))
     came_back = _has_come_back(state, counter, away_s)
     if counter == state.last_number or (came_back and counter == state.before_jump):
         return None
-    new = _new_count(state, counter, away_s)
+    new = _find_new_count(state, counter, away_s)
     if new is None:
-        return _go_on(state, counter, counter - state.last_number - 1)
+        return _continue_epoch(state, counter, counter - state.last_number - 1)
     first = counter if new.first is None else min(new.first, counter)
-    return _begin(state, new, first, counter, now_s)
+    return _begin_count(state, new, first, counter, now_s)
 
 
-def next_by_own_count(state: Numbering | None, now_s: int) -> Step:
+def next_by_own_count(state: NumberingState | None, now_s: int) -> NumberingStep:
     """The step to the next part where there is no PLC; an epoch of the PLC's count ends with it."""
     if state is None or state.counted_by_plc:
         own = begin_epoch(state, 1, 1, now_s)
-        return Step(msgspec.structs.replace(own, counted_by_plc=False, continues=False))
-    return Step(msgspec.structs.replace(state, last_number=state.last_number + 1))
+        return NumberingStep(msgspec.structs.replace(own, counted_by_plc=False, continues=False))
+    return NumberingStep(msgspec.structs.replace(state, last_number=state.last_number + 1))
 
 
-def after_a_doubt(state: Numbering) -> Numbering:
+def skip_uncertain_number(state: NumberingState) -> NumberingState:
     """Where the number after the last may have been given: our own count leaves it out, a PLC's goes on."""
     if state.counted_by_plc:
         return state
@@ -114,24 +114,24 @@ def after_a_doubt(state: Numbering) -> Numbering:
 
 
 def adopt_counter(
-    state: Numbering | None, counter: int, now_s: int, away_s: float | None = None
-) -> Step | None:
+    state: NumberingState | None, counter: int, now_s: int, away_s: float | None = None
+) -> NumberingStep | None:
     """The step to a counter that was announced: its triggers were lost; None if all are numbered.
 
     Where nothing is known yet, counting begins after it.
     """
     if state is None or not state.counted_by_plc:
-        return Step(begin_epoch(state, counter + 1, counter, now_s))
+        return NumberingStep(begin_epoch(state, counter + 1, counter, now_s))
     if counter == state.last_number:
         return None
-    new = _new_count(state, counter, away_s)
+    new = _find_new_count(state, counter, away_s)
     if new is None:
-        return _go_on(state, counter, counter - state.last_number)
+        return _continue_epoch(state, counter, counter - state.last_number)
     first = counter + 1 if new.first is None else new.first
-    return _begin(state, new, first, counter, now_s)
+    return _begin_count(state, new, first, counter, now_s)
 
 
-def _go_on(state: Numbering, counter: int, unseen: int) -> Step:
+def _continue_epoch(state: NumberingState, counter: int, unseen: int) -> NumberingStep:
     """In the same epoch; what lies between was counted and not seen."""
     is_glitch_over = counter - state.first_number >= MAX_NUMBERS_OF_A_GLITCH
     after = msgspec.structs.replace(
@@ -140,22 +140,24 @@ def _go_on(state: Numbering, counter: int, unseen: int) -> Step:
         before_jump=None if is_glitch_over else state.before_jump,
     )
     if unseen < LARGE_JUMP:
-        return Step(after)
-    return Step(
+        return NumberingStep(after)
+    return NumberingStep(
         after,
         f"the PLC's counter jumped from {state.last_number} to {counter}: {unseen} parts passed that "
         "this station did not see; they are recorded as missed",
     )
 
 
-def _begin(state: Numbering, new: _NewCount, first: int, last: int, now_s: int) -> Step:
+def _begin_count(
+    state: NumberingState, new: _NewCount, first: int, last: int, now_s: int
+) -> NumberingStep:
     begun = begin_epoch(state, first, last, now_s)
     ended = Part(state.epoch, new.ended) if new.ended >= state.first_number else None
     begun = msgspec.structs.replace(begun, ended_before=ended, before_jump=new.before_jump)
-    return Step(begun, new.fault)
+    return NumberingStep(begun, new.fault)
 
 
-def _new_count(state: Numbering, counter: int, away_s: float | None) -> _NewCount | None:
+def _find_new_count(state: NumberingState, counter: int, away_s: float | None) -> _NewCount | None:
     """How a count begins with this counter; None if it goes on from the last number."""
     last = state.last_number
     back = state.before_jump
@@ -183,7 +185,7 @@ def _new_count(state: Numbering, counter: int, away_s: float | None) -> _NewCoun
     return _NewCount(None, last, fault, before_jump=last if back is None else back)
 
 
-def _has_come_back(state: Numbering, counter: int, away_s: float | None) -> bool:
+def _has_come_back(state: NumberingState, counter: int, away_s: float | None) -> bool:
     """Whether the count before this epoch goes on, and this one was a wrong reading of a moment."""
     if state.before_jump is None:
         return False
@@ -200,13 +202,13 @@ def _counted_within(base: int, away_s: float | None) -> float:
     return min(base + MAX_PARTS_PER_S * seconds, MAX_JUMP_AT_ALL)
 
 
-def begin_epoch(before: Numbering | None, first: int, last: int, now_s: int) -> Numbering:
+def begin_epoch(before: NumberingState | None, first: int, last: int, now_s: int) -> NumberingState:
     """A new epoch, later than the one before; without one, the count may go on from a lost one."""
     epoch = now_s if before is None else max(now_s, before.epoch + 1)
     ended = (
         before.last if before is not None and before.last_number >= before.first_number else None
     )
-    return Numbering(
+    return NumberingState(
         epoch=epoch,
         first_number=first,
         last_number=last,
@@ -223,20 +225,20 @@ class NumberingFile:
         self._record = DurableRecord(path)
         self._inode: int | None = None
 
-    def load(self) -> Numbering | None:
+    def load(self) -> NumberingState | None:
         """The state stored last; None if there is none. MessageError if the file is damaged."""
         try:
             content = self._record.load()
         except ValueError as error:
             raise MessageError(f"the stored part number is damaged: {error}") from error
-        return decode_of_any_size(Numbering, content) if content is not None else None
+        return decode_of_any_size(NumberingState, content) if content is not None else None
 
     @property
     def may_be_older(self) -> bool:
         """Whether a later state than the loaded one may have been stored, and was damaged."""
         return self._record.may_be_older
 
-    def store(self, state: Numbering) -> None:
+    def store(self, state: NumberingState) -> None:
         """On disk when this returns."""
         self._record.store(encode_of_any_size(state))
         if self._inode is None:

@@ -8,20 +8,20 @@ from pathlib import Path
 import msgspec
 
 from capture.numbering import (
-    Numbering,
     NumberingFile,
-    Step,
+    NumberingState,
+    NumberingStep,
     adopt_counter,
-    after_a_doubt,
     next_by_counter,
     next_by_own_count,
+    skip_uncertain_number,
 )
-from capture.triggers.trigger import Triggered
+from capture.triggers.trigger import TriggerEvent
 from sightline.clock import Clock, boot_id
 from sightline.errors import MessageError
-from sightline.health import Health
-from sightline.journal import DurableText, set_aside
-from sightline.messages import Part
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import Part
+from sightline.storage.journal import DurableText, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +36,19 @@ FIRST_ADOPTED = 10  # so many numbers back a trigger may come late where nothing
 
 
 @dataclass(frozen=True)
-class Adopted:
+class AdoptedNumbers:
     """Numbers that were adopted; a trigger of one of them, received until then, comes late."""
 
     numbers: tuple[range, ...]
     until_monotonic_ns: int
 
-    def has(self, counter: int, received_monotonic_ns: int) -> bool:
+    def contains(self, counter: int, received_monotonic_ns: int) -> bool:
         """Whether the trigger's part was adopted."""
         is_in_time = received_monotonic_ns <= self.until_monotonic_ns
         return is_in_time and any(counter in numbers for numbers in self.numbers)
 
 
-def _adopted_numbers(before: Numbering | None, after: Numbering) -> tuple[range, ...]:
+def _adopted_numbers(before: NumberingState | None, after: NumberingState) -> tuple[range, ...]:
     """The numbers that an announced counter stood for, also those before it wrapped."""
     end = after.last_number + 1
     if before is None or not before.counted_by_plc:
@@ -62,71 +62,71 @@ def _adopted_numbers(before: Numbering | None, after: Numbering) -> tuple[range,
 class PartCounter:
     """Gives numbers; `stored` is what is on disk, and nothing later may be told to anyone."""
 
-    def __init__(self, path: Path, health: Health, clock: Clock) -> None:
+    def __init__(self, path: Path, health: ComponentHealth, clock: Clock) -> None:
         self._health = health
         self._clock = clock
-        self._keeper = ThreadPoolExecutor(1, "numbering")
-        self._storing: tuple[Future[None], Numbering] | None = None
-        self._adopted: Adopted | None = None
+        self._writer = ThreadPoolExecutor(1, "numbering")
+        self._storing: tuple[Future[None], NumberingState] | None = None
+        self._adopted: AdoptedNumbers | None = None
         self._discontinuity_ends_ns: int | None = None
         self._path = path
         self._file = NumberingFile(path)
         self._epochs = EpochFile(path.with_name(EPOCH_FILE))
         self.stored = self._load(path)
-        self.state = self._without_doubt(self.stored)
+        self.state = self._skip_uncertain(self.stored)
         if self.stored is not None and self.stored.epoch > self._epochs.last:
-            self._epochs.keep(self.stored.epoch)
+            self._epochs.store(self.stored.epoch)
 
     @property
     def last_number(self) -> int:
         """The last number given; 0 where there is none."""
         return self.state.last_number if self.state is not None else 0
 
-    def take(
-        self, triggered: Triggered, deadline_ns: int, *, store: bool = True
-    ) -> Numbering | None:
+    def number_part(
+        self, triggered: TriggerEvent, deadline_ns: int, *, store: bool = True
+    ) -> NumberingState | None:
         """Number a part and begin to store it; None if it is numbered already.
 
-        Without `store`, `begin_to_store` comes later, once for several parts.
+        Without `store`, `start_storing` comes later, once for several parts.
         """
         counter, state, adopted = triggered.counter, self.state, self._adopted
-        if counter is not None and not self._can_be(counter):
+        if counter is not None and not self._is_valid_count(counter):
             return None
         now_s = self._epoch_s()
         if counter is None:
-            step: Step | None = next_by_own_count(state, now_s)
-        elif adopted is not None and adopted.has(counter, triggered.monotonic_ns):
+            step: NumberingStep | None = next_by_own_count(state, now_s)
+        elif adopted is not None and adopted.contains(counter, triggered.monotonic_ns):
             return None  # its trigger came after all, when the announced counter stood for it
         else:
             step = next_by_counter(state, counter, now_s, self._away_s())
-        after = self._begin(step, deadline_ns)
+        after = self._enter(step, deadline_ns)
         if after is not None and store:
-            self.begin_to_store()
+            self.start_storing()
         return after
 
-    def adopt(self, counter: int, deadline_ns: int) -> Numbering | None:
+    def adopt(self, counter: int, deadline_ns: int) -> NumberingState | None:
         """Go on to a counter whose triggers were lost; None if all up to it are numbered."""
         before = self.state
-        if not self._can_be(counter):
+        if not self._is_valid_count(counter):
             return None
-        taken = self._begin(
+        taken = self._enter(
             adopt_counter(before, counter, self._epoch_s(), self._away_s()), deadline_ns
         )
         if taken is not None:
-            self.begin_to_store()
+            self.start_storing()
             until_ns = self._clock.monotonic_ns() + LATE_TRIGGER_NS
-            self._adopted = Adopted(_adopted_numbers(before, taken), until_ns)
+            self._adopted = AdoptedNumbers(_adopted_numbers(before, taken), until_ns)
         return taken
 
-    def leave_epochs_before(self, epoch: int) -> None:
+    def skip_epochs_before(self, epoch: int) -> None:
         """Count in no epoch before one of which parts have records already: they would be old parts.
 
         Whoever lost all files and has a clock that went back begins again, and goes on with the count.
         """
         if not self._epochs.last < epoch < MAX_EPOCH:
             return
-        self.settle()
-        self._epochs.keep(epoch)
+        self.wait_until_stored()
+        self._epochs.store(epoch)
         if self.state is None:
             return
         self._report(
@@ -135,7 +135,7 @@ class PartCounter:
         )
         self.state = self.stored = self._adopted = None
 
-    def leave_numbers_up_to(self, part: Part) -> None:
+    def skip_numbers_up_to(self, part: Part) -> None:
         """Give no number of our own count that has a record already: it would be an old part.
 
         Whoever got an older file back goes on behind the last one that is known of.
@@ -151,12 +151,12 @@ class PartCounter:
         )
         self.state = msgspec.structs.replace(state, last_number=part.part_number)
 
-    def begin_to_store(self) -> None:
+    def start_storing(self) -> None:
         """Let what was numbered come onto the disk; `settle` waits for it."""
         if self.state is not None and self.state is not self.stored:
             self._store(self.state)
 
-    def settle(self) -> bool:
+    def wait_until_stored(self) -> bool:
         """Wait until the state is on disk; False, with a fault, if it cannot be stored."""
         if self._storing is None:
             return self.state is self.stored
@@ -175,9 +175,9 @@ class PartCounter:
     def tick(self) -> None:
         """Store again what could not be stored; let a discontinuity rest after a while."""
         if self.state is not None and self.state is not self.stored:
-            self.begin_to_store()
-            self.settle()
-        self._look_after_file()
+            self.start_storing()
+            self.wait_until_stored()
+        self._restore_file()
         ends_ns = self._discontinuity_ends_ns
         if ends_ns is not None and self._clock.monotonic_ns() >= ends_ns:
             self._discontinuity_ends_ns = None
@@ -185,10 +185,10 @@ class PartCounter:
 
     def close(self) -> None:
         """End the thread that stores."""
-        self._keeper.shutdown()
+        self._writer.shutdown()
         self._file.close()
 
-    def _begin(self, step: Step | None, deadline_ns: int) -> Numbering | None:
+    def _enter(self, step: NumberingStep | None, deadline_ns: int) -> NumberingState | None:
         if step is None:
             return None
         if step.fault is not None:
@@ -203,10 +203,10 @@ class PartCounter:
         )
         if before is None or before.epoch != self.state.epoch:
             self._adopted = None
-            self._epochs.keep(self.state.epoch)
+            self._epochs.store(self.state.epoch)
         return self.state
 
-    def _can_be(self, counter: int) -> bool:
+    def _is_valid_count(self, counter: int) -> bool:
         """Whether this is a number that messages, ledgers and records can carry; a fault if not."""
         if abs(counter) <= MAX_COUNTER:
             return True
@@ -229,7 +229,7 @@ class PartCounter:
         away_s = self._clock.utc_ns() // 1_000_000_000 - state.given_utc_s
         return away_s if away_s >= 0 else None
 
-    def _look_after_file(self) -> None:
+    def _restore_file(self) -> None:
         """A file that was taken away or replaced while it was open is written again."""
         if self.stored is None or self._file.is_in_place():
             return
@@ -237,12 +237,12 @@ class PartCounter:
         what = self._set_aside(self._path) if self._path.is_dir() else "it was taken away"
         log.error("the part number is written again", extra={"reason": what})
         self._store(self.stored)
-        self.settle()
+        self.wait_until_stored()
 
-    def _store(self, state: Numbering) -> None:
-        self._storing = (self._keeper.submit(self._file.store, state), state)
+    def _store(self, state: NumberingState) -> None:
+        self._storing = (self._writer.submit(self._file.store, state), state)
 
-    def _load(self, path: Path) -> Numbering | None:
+    def _load(self, path: Path) -> NumberingState | None:
         try:
             kept = self._file.load()
             if kept is None and self._epochs.last >= 0:
@@ -258,11 +258,11 @@ class PartCounter:
             )
             return None
 
-    def _without_doubt(self, kept: Numbering | None) -> Numbering | None:
+    def _skip_uncertain(self, kept: NumberingState | None) -> NumberingState | None:
         """No number of our own count is given twice; the one that is left out is told as missed."""
         if kept is None or not self._file.may_be_older:
             return kept
-        after = after_a_doubt(kept)
+        after = skip_uncertain_number(kept)
         if after is not kept:
             self._report(
                 f"the part number stored last is damaged; {after.last_number} may have been given already. "
@@ -298,7 +298,7 @@ class EpochFile:
         if not -1 <= self.last < MAX_EPOCH:
             self.last = -1
 
-    def keep(self, epoch: int) -> None:
+    def store(self, epoch: int) -> None:
         """On disk when this returns, if the disk takes it."""
         self.last = max(self.last, epoch)
         try:

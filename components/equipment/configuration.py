@@ -7,9 +7,9 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister
-from equipment.links.opcua_configuration import PLC, NodeText, OpcuaConfiguration
-from sightline.configuration import Configuration, named_entries
-from sightline.products import ProductName
+from equipment.links.opcua_configuration import PLC_NODE_PREFIX, NodeText, OpcuaConfiguration
+from sightline.configuration import ConfigurationStruct, named_entries
+from sightline.storage.products import ProductName
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
@@ -18,7 +18,7 @@ LinkKind = Literal["opcua", "modbus"]
 log = logging.getLogger(__name__)
 
 
-class LinkConfiguration(Configuration, frozen=True, kw_only=True):
+class LinkConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Which protocol the PLC speaks; only that one's part is used.
 
     Each protocol has a part of its own, since a deployment merges keys and can take none away.
@@ -29,12 +29,12 @@ class LinkConfiguration(Configuration, frozen=True, kw_only=True):
     modbus: ModbusConfiguration = ModbusConfiguration()
 
     @property
-    def chosen(self) -> OpcuaConfiguration | ModbusConfiguration:
+    def active(self) -> OpcuaConfiguration | ModbusConfiguration:
         """The part of the chosen protocol."""
         return self.opcua if self.kind == "opcua" else self.modbus
 
     @property
-    def takes_dry_runs(self) -> bool:
+    def supports_dry_runs(self) -> bool:
         """Whether it is said where the PLC takes the numbers of a gate dry run."""
         if self.kind == "opcua":
             return self.opcua.nodes.dry_run is not None
@@ -43,25 +43,25 @@ class LinkConfiguration(Configuration, frozen=True, kw_only=True):
     @property
     def endpoint(self) -> str:
         """Where the PLC is."""
-        return self.chosen.endpoint
+        return self.active.endpoint
 
 
-class TagReading(Configuration, frozen=True, kw_only=True):
+class TagReading(ConfigurationStruct, frozen=True, kw_only=True):
     """One reading to take each interval: a node over OPC UA, a register over Modbus.
 
-    A number below `lowest` or above `highest` is none that the sensor can give: it is told as bad.
+    A number below `minValue` or above `maxValue` is none that the sensor can give: it is told as bad.
     (What is normal, and what is not, the telemetry component knows.)
     """
 
     node_id: NodeText | None = None
     register: ModbusRegister | None = None
     unit: Annotated[str, Meta(max_length=16)] = ""
-    lowest: float = -1e12
-    highest: float = 1e12
+    min_value: float = -1e12
+    max_value: float = 1e12
 
     def __post_init__(self) -> None:
-        if self.lowest > self.highest:
-            raise ValueError(f"lowest {self.lowest} is above highest {self.highest}")
+        if self.min_value > self.max_value:
+            raise ValueError(f"minValue {self.min_value} is above maxValue {self.max_value}")
 
 
 class TagConfiguration(TagReading, frozen=True, kw_only=True):
@@ -80,10 +80,15 @@ else:  # a map by tag, because Nucleus Lite keeps a list as one value of at most
 
 
 def _tag(
-    tag: str, node: str, register: ModbusRegister, unit: str, lowest: float, highest: float
+    tag: str, node: str, register: ModbusRegister, unit: str, min_value: float, max_value: float
 ) -> TagConfiguration:
     return TagConfiguration(
-        tag=tag, node_id=PLC + node, register=register, unit=unit, lowest=lowest, highest=highest
+        tag=tag,
+        node_id=PLC_NODE_PREFIX + node,
+        register=register,
+        unit=unit,
+        min_value=min_value,
+        max_value=max_value,
     )
 
 
@@ -104,7 +109,7 @@ DEFAULT_TAGS = (
 )
 
 
-class EquipmentConfiguration(Configuration, frozen=True, kw_only=True):
+class EquipmentConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop.
 
     `products`: what the PLC calls a product, mostly a number, to the product's name. `tags` is written

@@ -2,10 +2,10 @@
 
 import sys
 
+from inference.component import build_inference_component
 from inference.configuration import InferenceConfiguration
-from inference.inspector import build_inference
-from sightline.runtime import run_component
-from sightline.topics import INFERENCE
+from sightline.kernel.runtime import run_component
+from sightline.messaging.topics import INFERENCE
 
 if __name__ == "__main__":
-    sys.exit(run_component(INFERENCE, InferenceConfiguration, build_inference))
+    sys.exit(run_component(INFERENCE, InferenceConfiguration, build_inference_component))

@@ -5,15 +5,17 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from inference.detectors.registry import Runtime
-from sightline.configuration import Configuration
-from sightline.products import LabelTiers as LabelTiers  # a station's own policy has them, too
-from sightline.products import Policy as Policy
-from sightline.station_folder import DEFAULT_STATION_FOLDER
+from sightline.configuration import ConfigurationStruct
+from sightline.storage.products import (
+    LabelTiers as LabelTiers,  # a station's own policy has them, too
+)
+from sightline.storage.products import VerdictPolicy as VerdictPolicy
+from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
-class ModelConfiguration(Configuration, frozen=True, kw_only=True):
+class ModelConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """A model by its name in the model store, and the runtime that serves it.
 
     `precision`: of the form of it that is wanted, where its component brings several; empty: the one
@@ -31,18 +33,18 @@ class ModelConfiguration(Configuration, frozen=True, kw_only=True):
         return f"{self.name}-{self.precision}" if self.precision else self.name
 
 
-class ShadowConfiguration(Configuration, frozen=True, kw_only=True):
+class ShadowConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """The trial of a new model beside the one in force: on how many parts, and how long it waits for one.
 
-    A model that judges more than `greatest_differing_share` of them otherwise is refused; 1: none is.
+    A model that judges more than `max_differing_share` of them otherwise is refused; 1: none is.
     """
 
     parts: Annotated[int, Meta(ge=0, le=10_000)] = 20
-    waits_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
-    greatest_differing_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    max_wait_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    max_differing_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
-class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
+class EvidencePictureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Which pictures are kept, and how: of each n-th ok part (0: none), of all others always.
 
     Pictures of ok parts are kept at half their size.
@@ -50,10 +52,10 @@ class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
 
     keep_each_ok: Annotated[int, Meta(ge=0)] = 1
     jpeg_quality: Annotated[int, Meta(ge=10, le=100)] = 85
-    greatest_backlog: Annotated[int, Meta(ge=1, le=256)] = 16
+    max_backlog: Annotated[int, Meta(ge=1, le=256)] = 16
 
 
-class ChallengeConfiguration(Configuration, frozen=True, kw_only=True):
+class ChallengeConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Parts known to be bad that prove the station: one is due each `eachH` hours (0: never).
 
     `closesGate`: after one that passed, no part is ok until that is acknowledged.
@@ -63,7 +65,7 @@ class ChallengeConfiguration(Configuration, frozen=True, kw_only=True):
     closes_gate: bool = True
 
 
-class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
+class InferenceConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Models, policy and evidence.
 
     `imagesAtOnce`: how many of a part's images are looked at side by side; 0: one a processor. `threads`
@@ -84,7 +86,7 @@ class InferenceConfiguration(Configuration, frozen=True, kw_only=True):
     images_at_once: Annotated[int, Meta(ge=0, le=8)] = 0
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     shadow: ShadowConfiguration = ShadowConfiguration()
-    policy: Policy = Policy()
+    policy: VerdictPolicy = VerdictPolicy()
     challenge: ChallengeConfiguration = ChallengeConfiguration()
-    evidence: EvidenceConfiguration = EvidenceConfiguration()
-    ledger_keeps_parts: Annotated[int, Meta(ge=1000)] = 100_000
+    evidence: EvidencePictureConfiguration = EvidencePictureConfiguration()
+    max_ledger_parts: Annotated[int, Meta(ge=1000)] = 100_000

@@ -2,10 +2,10 @@
 
 import sys
 
+from publisher.component import build_publisher
 from publisher.configuration import PublisherConfiguration
-from publisher.recorder import build_recorder
-from sightline.runtime import run_component
-from sightline.topics import PUBLISHER
+from sightline.kernel.runtime import run_component
+from sightline.messaging.topics import PUBLISHER
 
 if __name__ == "__main__":
-    sys.exit(run_component(PUBLISHER, PublisherConfiguration, build_recorder))
+    sys.exit(run_component(PUBLISHER, PublisherConfiguration, build_publisher))

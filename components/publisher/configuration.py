@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sightline.configuration import Configuration
-from sightline.messages import CommandKind
-from sightline.station_folder import DEFAULT_STATION_FOLDER
+from sightline.configuration import ConfigurationStruct
+from sightline.messaging.messages import CommandKind
+from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Folder = Annotated[str, Meta(min_length=1)]
@@ -16,13 +16,13 @@ Days = Annotated[float, Meta(ge=0.001, le=36_500)]
 Bucket = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$")]
 Prefix = Annotated[str, Meta(pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$", max_length=256)]
 # no "_" in the host: the AWS SDK refuses it
-Address = Annotated[
+EndpointAddress = Annotated[
     str, Meta(pattern=r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/\S*)?$")
 ]
 Region = Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 
-class S3Configuration(Configuration, frozen=True, kw_only=True):
+class S3Configuration(ConfigurationStruct, frozen=True, kw_only=True):
     """The bucket where pictures go under PREFIX + key; its own rules say how long they stay there.
 
     Credentials are those that the AWS SDK finds: under Greengrass the token-exchange service's. A
@@ -32,23 +32,23 @@ class S3Configuration(Configuration, frozen=True, kw_only=True):
     bucket: Bucket = ""
     prefix: Prefix = ""
     region: Region = "eu-central-1"
-    endpoint_url: Address | None = None
+    endpoint_url: EndpointAddress | None = None
     connect_timeout_s: Seconds = 5.0
     read_timeout_s: Seconds = 20.0
     attempts: Annotated[int, Meta(ge=1, le=10)] = 3
     multipart_mib: Annotated[int, Meta(ge=5, le=1024)] = 8
 
 
-class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
+class EvidenceStoreConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Where pictures are kept: in a folder of the machine, or in a bucket.
 
     Both kinds stand side by side, because a deployment merges its values into the defaults. A relative
-    folder counts from the component's work folder; pictures older than `greatest_age_days` leave it.
+    folder counts from the component's work folder; pictures older than `max_age_days` leave it.
     """
 
     kind: Literal["folder", "s3"] = "folder"
     folder: Folder = "evidence"
-    greatest_age_days: Days = 365.0
+    max_age_days: Days = 365.0
     s3: S3Configuration = S3Configuration()
 
     def __post_init__(self) -> None:
@@ -57,21 +57,21 @@ class EvidenceConfiguration(Configuration, frozen=True, kw_only=True):
             raise ValueError("kind s3 needs a bucket in s3.bucket")
 
 
-class RecordsConfiguration(Configuration, frozen=True, kw_only=True):
+class RecordsConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """How fast records go to the cloud at most, and from which backlog on that is a fault."""
 
     rate_hz: Annotated[float, Meta(ge=0.1, le=1000)] = 100.0
-    greatest_backlog: Annotated[int, Meta(ge=1)] = 1_000_000
+    max_backlog: Annotated[int, Meta(ge=1)] = 1_000_000
 
 
-class SpoolConfiguration(Configuration, frozen=True, kw_only=True):
+class SpoolConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """How much may wait for the store, and how long; what is over goes by tier, ok pictures first."""
 
-    greatest_mib: Mebibytes = 4096
-    greatest_age_days: Days = 14.0
+    max_mib: Mebibytes = 4096
+    max_age_days: Days = 14.0
 
 
-class KeepConfiguration(Configuration, frozen=True, kw_only=True):
+class KeepConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Which parts' pictures go to the store; of the ok ones each `each_ok`-th part's (0: none)."""
 
     defect: bool = True
@@ -81,21 +81,21 @@ class KeepConfiguration(Configuration, frozen=True, kw_only=True):
     each_ok: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
 
 
-class AllowedCommand(Configuration, frozen=True, kw_only=True):
+class AllowedCommand(ConfigurationStruct, frozen=True, kw_only=True):
     """A kind of command, and by whom it may be issued."""
 
     kind: CommandKind
     issuers: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=64)]
 
 
-class CommandsConfiguration(Configuration, frozen=True, kw_only=True):
+class CommandsConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Which commands from the cloud are carried out; all others are refused. By default, none is."""
 
     allowed: Annotated[tuple[AllowedCommand, ...], Meta(max_length=64)] = ()
-    greatest_lifetime_s: Annotated[float, Meta(ge=1, le=604_800)] = 86_400.0
+    max_lifetime_s: Annotated[float, Meta(ge=1, le=604_800)] = 86_400.0
 
 
-class PublisherConfiguration(Configuration, frozen=True, kw_only=True):
+class PublisherConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Where the station stands, what its records say, and where they and the pictures go.
 
     From `pressure_share` of the outbox's or the spool's limit on, pictures of ok parts are dropped.
@@ -104,7 +104,7 @@ class PublisherConfiguration(Configuration, frozen=True, kw_only=True):
     site_id: Name = "site"
     line_id: Name = "line-1"
     station_folder: Folder = DEFAULT_STATION_FOLDER
-    evidence: EvidenceConfiguration = EvidenceConfiguration()
+    evidence: EvidenceStoreConfiguration = EvidenceStoreConfiguration()
     evidence_keep_mib: Mebibytes = 2048
     keep: KeepConfiguration = KeepConfiguration()
     spool: SpoolConfiguration = SpoolConfiguration()

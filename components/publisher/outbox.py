@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from publisher.gates import MAX_KEPT_PARTS, MAX_TIME_NS, ActTimes, GatePart
-from sightline.codec import encode
+from publisher.gate_matcher import MAX_KEPT_PARTS, MAX_TIME_NS, GateActWindow, GatePart
 from sightline.errors import RestartNeededError, RetryableError
-from sightline.journal import mark_suspect, open_journal
-from sightline.messages import GapRecord, GateCorrection, InspectionRecord, Part, Verdict
-from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
-from sightline.transactions import transaction
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import GapRecord, GateCorrection, InspectionRecord, Part, Verdict
+from sightline.messaging.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
+from sightline.storage.journal import mark_suspect, open_journal
+from sightline.storage.transactions import transaction
 
-Shipment = InspectionRecord | GapRecord
+RecordOrGap = InspectionRecord | GapRecord
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -72,13 +72,13 @@ INDEXES = """
 CREATE INDEX IF NOT EXISTS records_by_name ON records (name);
 CREATE INDEX IF NOT EXISTS records_about ON records (about) WHERE about != '';
 """
-COLUMNS = "sequence, payload, stream, name"
-MAY_GO = """
+MESSAGE_COLUMNS = "sequence, payload, stream, name"
+MAY_BE_SENT = """
 (about = '' OR NOT EXISTS (SELECT 1 FROM records AS record WHERE record.name = records.about)
  AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.name = records.about))
 """
-GREATEST_KEPT_VERDICTS = 100_000
-DAMAGE = ("malformed", "not a database")
+MAX_KEPT_VERDICTS = 100_000
+DAMAGE_SIGNS = ("malformed", "not a database")
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
@@ -86,7 +86,7 @@ class OutboxError(RetryableError):
     """The disk did not take a change of the outbox; nothing of it is in force."""
 
 
-class Disk:
+class JournalDisk:
     """Translates SQLite's errors, and remembers whether one of them says that the file is damaged."""
 
     def __init__(self, path: Path) -> None:
@@ -94,19 +94,19 @@ class Disk:
         self.damage = ""
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """SQLite's errors, and values that it has no room for, as OutboxError."""
         try:
             yield
         except (sqlite3.Error, OverflowError, ValueError) as error:
-            if any(sign in str(error) for sign in DAMAGE):
+            if any(sign in str(error) for sign in DAMAGE_SIGNS):
                 mark_suspect(self._path)
                 self.damage = f"{self._path.name} is damaged: {error}"
             raise OutboxError(f"the outbox's disk refuses: {error}") from error
 
 
 @dataclass(frozen=True)
-class Stored:
+class QueuedMessage:
     """A message as it lies in the outbox, and the name under which the cloud confirms it."""
 
     sequence: int
@@ -116,7 +116,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class DeadLetters:
+class DeadLetterSummary:
     """What the cloud refuses: how many, and the first of them with its reason."""
 
     count: int
@@ -132,15 +132,15 @@ class Outbox:
 
     def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
         self._path = path
-        self._disk = Disk(path)
+        self._disk = JournalDisk(path)
         self._writer = open_journal(path, SCHEMA, report)
-        with self._disk.translated():
+        with self._disk.translate_errors():
             _add_columns(self._writer)
             self._writer.executescript(INDEXES)
-        with suppress(OutboxError), self._disk.translated():  # a full disk: at the next start
-            _send_dead_letters_again(self._writer)
+        with suppress(OutboxError), self._disk.translate_errors():  # a full disk: at the next start
+            _requeue_dead_letters(self._writer)
         self._reader = open_journal(path, SCHEMA)
-        self._verdicts = open_journal(path, SCHEMA)
+        self._verdict_reader = open_journal(path, SCHEMA)
         # No sync for removals: a record that is back after a power cut is a repeat of its recordId.
         self._reader.execute("PRAGMA synchronous = NORMAL")
         self._lock = threading.Lock()
@@ -158,32 +158,32 @@ class Outbox:
         with self._lock:
             return self._depth
 
-    def settled(self) -> Part | None:
+    def load_settled_part(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
         return Part(*row) if row and _are_numbers(row) else None
 
-    def gates(self) -> list[GatePart]:
+    def load_gate_parts(self) -> list[GatePart]:
         """The last parts that were committed, with what is known of their gates; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             rows = self._writer.execute(
                 "SELECT epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate, acted_utc_ns"
                 " FROM gates ORDER BY sequence DESC LIMIT ?",
                 (MAX_KEPT_PARTS,),
             ).fetchall()
-        found = (_gate_part(row) for row in reversed(rows))
+        found = (_parse_gate_part(row) for row in reversed(rows))
         return [part for part in found if part is not None]
 
     def commit(
-        self, messages: Sequence[Shipment], settled: Part, gates: Sequence[GatePart] = ()
+        self, messages: Sequence[RecordOrGap], settled: Part, gates: Sequence[GatePart] = ()
     ) -> None:
         """Add records and gaps behind the others and move the position, as one; on disk on return.
 
         What lies at or before the position is there already. OutboxError: nothing was changed;
         RestartNeededError: the position is further on, so another publisher works on this outbox.
         """
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
             before = Part(*row) if row and _are_numbers(row) else None
             if before is not None and before > settled:
@@ -191,21 +191,21 @@ class Outbox:
                     f"{self._path} is settled up to {before}, which is behind {settled}: another "
                     "publisher works on it. Leave only one running."
                 )
-            news = [sent for sent in messages if before is None or _part_of(sent) > before]
-            self._insert(connection, news, gates if news else ())
+            news = [sent for sent in messages if before is None or _last_part_in(sent) > before]
+            self._insert_messages(connection, news, gates if news else ())
             connection.execute(
                 "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
                 (settled.epoch, settled.part_number),
             )
-        self._deepen(len(news))
+        self._add_depth(len(news))
 
-    def save(self, rows: Iterable[Sequence[object]], settled: Part | None) -> int:
+    def append_salvaged(self, rows: Iterable[Sequence[object]], settled: Part | None) -> int:
         """Take what was read from a damaged outbox, in its order; how many messages. OutboxError.
 
         The position only goes on.
         """
-        saved, before = 0, self.settled()
-        with self._disk.translated(), transaction(self._writer) as connection:
+        saved, before = 0, self.load_settled_part()
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             for row in rows:
                 connection.execute(
                     "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)", row
@@ -216,13 +216,13 @@ class Outbox:
                     "INSERT OR REPLACE INTO settled VALUES (1, ?, ?)",
                     (settled.epoch, settled.part_number),
                 )
-        self._deepen(saved)
+        self._add_depth(saved)
         return saved
 
-    def correct(self, gate: GatePart, correction: GateCorrection) -> bool:
+    def commit_correction(self, gate: GatePart, correction: GateCorrection) -> bool:
         """Note the late outcome and add its correction, as one; False if one is known. OutboxError."""
         part = gate.part
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE gates SET gate = ?, acted_utc_ns = ?"
                 " WHERE epoch = ? AND part_number = ? AND gate IS NULL",
@@ -238,15 +238,15 @@ class Outbox:
                         correction.recordId,
                     ),
                 )
-        self._deepen(1 if changed else 0)
+        self._add_depth(1 if changed else 0)
         return changed > 0
 
-    def verdicts_of(self, parts: set[Part]) -> dict[Part, Verdict]:
+    def find_verdicts(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with self._disk.translated():
+        with self._disk.translate_errors():
             for part in parts:
-                row = self._verdicts.execute(
+                row = self._verdict_reader.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
                     (part.epoch, part.part_number),
                 ).fetchone()
@@ -254,73 +254,73 @@ class Outbox:
                     found[part] = row[0]
         return found
 
-    def oldest(self, after: int = 0) -> Stored | None:
+    def load_oldest(self, after: int = 0) -> QueuedMessage | None:
         """The first message to send whose sequence is greater than `after`, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._reader.execute(
-                f"SELECT {COLUMNS} FROM records WHERE sequence > ? AND {MAY_GO}"
+                f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence > ? AND {MAY_BE_SENT}"
                 " ORDER BY sequence LIMIT 1",
                 (after,),
             ).fetchone()
-        return Stored(*row) if row else None
+        return QueuedMessage(*row) if row else None
 
-    def at(self, sequence: int) -> Stored | None:
+    def load_at(self, sequence: int) -> QueuedMessage | None:
         """The message of this sequence, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._reader.execute(
-                f"SELECT {COLUMNS} FROM records WHERE sequence = ?", (sequence,)
+                f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence = ?", (sequence,)
             ).fetchone()
-        return Stored(*row) if row else None
+        return QueuedMessage(*row) if row else None
 
-    def remove(self, stored: Stored) -> None:
+    def remove(self, stored: QueuedMessage) -> None:
         """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             gone = self._reader.execute(
                 "DELETE FROM records WHERE sequence = ? OR (name = ? AND name != '')",
                 (stored.sequence, stored.name),
             ).rowcount
-            self._let_correction_go(stored.name)
-        self._deepen(-gone)
+            self._requeue_correction(stored.name)
+        self._add_depth(-gone)
 
-    def refuse(self, name: str, reason: str, refused_utc_ns: int) -> bool:
+    def move_to_dead_letters(self, name: str, reason: str, refused_utc_ns: int) -> bool:
         """Lay aside what the cloud will never store; False if nothing waits under this name. OutboxError."""
-        with self._disk.translated(), transaction(self._reader) as connection:
+        with self._disk.translate_errors(), transaction(self._reader) as connection:
             moved = connection.execute(
                 "INSERT INTO dead_letters (payload, stream, name, about, reason, refused_utc_ns)"
                 " SELECT payload, stream, name, about, ?, ? FROM records WHERE name = ?",
                 (reason, refused_utc_ns, name),
             ).rowcount
             connection.execute("DELETE FROM records WHERE name = ?", (name,))
-        self._deepen(-moved)
+        self._add_depth(-moved)
         return moved > 0
 
-    def dead_letters(self) -> DeadLetters:
+    def summarise_dead_letters(self) -> DeadLetterSummary:
         """What the cloud refused; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             (count,) = self._reader.execute("SELECT COUNT(*) FROM dead_letters").fetchone()
             row = self._reader.execute(
                 "SELECT name, reason FROM dead_letters ORDER BY sequence LIMIT 1"
             ).fetchone()
-        return DeadLetters(count, *row) if row else DeadLetters(0)
+        return DeadLetterSummary(count, *row) if row else DeadLetterSummary(0)
 
-    def set_aside(self, stored: Stored) -> None:
+    def set_aside(self, stored: QueuedMessage) -> None:
         """Keep a message that cannot be read, but let the others pass; OutboxError."""
-        with self._disk.translated(), transaction(self._reader) as connection:
+        with self._disk.translate_errors(), transaction(self._reader) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )
             gone = connection.execute(
                 "DELETE FROM records WHERE sequence = ?", (stored.sequence,)
             ).rowcount
-        self._deepen(-gone)
+        self._add_depth(-gone)
 
     def close(self) -> None:
         """Give the file back."""
-        self._verdicts.close()
+        self._verdict_reader.close()
         self._reader.close()
         self._writer.close()
 
-    def _let_correction_go(self, name: str) -> None:
+    def _requeue_correction(self, name: str) -> None:
         """It goes to the end of the order, for the sender may be beyond its place."""
         query = "SELECT sequence FROM records WHERE about = ? AND about != ''"
         for (sequence,) in self._reader.execute(query, (name,)).fetchall():
@@ -332,12 +332,12 @@ class Outbox:
                 )
                 connection.execute("DELETE FROM records WHERE sequence = ?", (sequence,))
 
-    def _insert(
-        self, connection: sqlite3.Connection, news: Sequence[Shipment], gates: Sequence[GatePart]
+    def _insert_messages(
+        self, connection: sqlite3.Connection, news: Sequence[RecordOrGap], gates: Sequence[GatePart]
     ) -> None:
         connection.executemany(
             "INSERT INTO records (payload, stream, name) VALUES (?, ?, ?)",
-            [(encode(sent), _stream_of(sent), _name_of(sent)) for sent in news],
+            [(encode(sent), _stream_name_for(sent), _message_id_for(sent)) for sent in news],
         )
         records = [sent for sent in news if isinstance(sent, InspectionRecord)]
         connection.executemany(
@@ -347,15 +347,15 @@ class Outbox:
         connection.executemany(
             "INSERT INTO gates (epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate,"
             " acted_utc_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [_row_of(part) for part in gates],
+            [_build_gate_row(part) for part in gates],
         )
-        for table, kept in (("verdicts", GREATEST_KEPT_VERDICTS), ("gates", MAX_KEPT_PARTS)):
+        for table, kept in (("verdicts", MAX_KEPT_VERDICTS), ("gates", MAX_KEPT_PARTS)):
             connection.execute(
                 f"DELETE FROM {table} WHERE sequence <= (SELECT MAX(sequence) FROM {table}) - ?",
                 (kept,),
             )
 
-    def _deepen(self, more: int) -> None:
+    def _add_depth(self, more: int) -> None:
         with self._lock:
             self._depth += more
 
@@ -379,7 +379,7 @@ def _add_columns(connection: sqlite3.Connection) -> None:
         )
 
 
-def _send_dead_letters_again(connection: sqlite3.Connection) -> None:
+def _requeue_dead_letters(connection: sqlite3.Connection) -> None:
     with transaction(connection):
         connection.execute(
             "INSERT INTO records (payload, stream, name, about)"
@@ -388,36 +388,39 @@ def _send_dead_letters_again(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM dead_letters")
 
 
-def _part_of(sent: Shipment) -> Part:
+def _last_part_in(sent: RecordOrGap) -> Part:
     return Part(sent.epoch, sent.to if isinstance(sent, GapRecord) else sent.partNumber)
 
 
-def _stream_of(sent: Shipment) -> str:
+def _stream_name_for(sent: RecordOrGap) -> str:
     return (GAP_RECORD if isinstance(sent, GapRecord) else INSPECTION_RECORD).name
 
 
-def _name_of(sent: Shipment) -> str:
+def _message_id_for(sent: RecordOrGap) -> str:
     return sent.gapId if isinstance(sent, GapRecord) else sent.recordId
 
 
-def _row_of(part: GatePart) -> tuple[object, ...]:
-    times = (_storable(part.acts.earliest_utc_ns), _storable(part.acts.latest_utc_ns))
+def _build_gate_row(part: GatePart) -> tuple[object, ...]:
+    times = (
+        _clamp_time(part.act_window.earliest_utc_ns),
+        _clamp_time(part.act_window.latest_utc_ns),
+    )
     return (part.part.epoch, part.part.part_number, part.seen, *times, part.gate, part.acted_utc_ns)
 
 
-def _storable(utc_ns: int | None) -> int | None:
+def _clamp_time(utc_ns: int | None) -> int | None:
     """A PLC's clock may say anything; a time that the file has no room for would block all records."""
     return None if utc_ns is None else min(max(utc_ns, 0), MAX_TIME_NS)
 
 
-def _gate_part(row: tuple[object, ...]) -> GatePart | None:
+def _parse_gate_part(row: tuple[object, ...]) -> GatePart | None:
     """None for a row that nothing can be made of: its part then gets no correction."""
     epoch, number, seen, earliest, latest, gate, acted = row
     times = (value for value in (earliest, latest, acted) if value is not None)
     wanted = (epoch, number, *times)
     if not _are_numbers(wanted) or gate not in (None, "passed", "rejected"):
         return None
-    acts = ActTimes(earliest, latest)  # type: ignore[arg-type]
+    acts = GateActWindow(earliest, latest)  # type: ignore[arg-type]
     return GatePart(Part(epoch, number), bool(seen), acts, gate, acted)  # type: ignore[arg-type]
 
 

@@ -2,10 +2,10 @@
 
 import sys
 
-from sightline.runtime import run_component
-from sightline.topics import TELEMETRY
+from sightline.kernel.runtime import run_component
+from sightline.messaging.topics import TELEMETRY
+from telemetry.component import TelemetryComponent
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.host import TelemetryHost
 
 if __name__ == "__main__":
-    sys.exit(run_component(TELEMETRY, TelemetryConfiguration, TelemetryHost))
+    sys.exit(run_component(TELEMETRY, TelemetryConfiguration, TelemetryComponent))

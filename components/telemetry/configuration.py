@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec.structs import force_setattr
 
-from sightline.configuration import Configuration, named_entries
+from sightline.configuration import ConfigurationStruct, named_entries
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
@@ -14,7 +14,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=600)]
 log = logging.getLogger(__name__)
 
 
-class Profile(Configuration, frozen=True, kw_only=True):
+class TagProperties(ConfigurationStruct, frozen=True, kw_only=True):
     """What is known of a tag: its normal limits, the manufacturing step, the tags it moves with."""
 
     normal_low: float | None = None
@@ -29,7 +29,7 @@ class Profile(Configuration, frozen=True, kw_only=True):
             raise ValueError(f"normalLow {low} is above normalHigh {high}")
 
 
-class TagProfile(Profile, frozen=True, kw_only=True):
+class TagProfile(TagProperties, frozen=True, kw_only=True):
     """A profile with the name of its tag."""
 
     tag: Name
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     Profiles = tuple[TagProfile, ...]
 else:  # a map by tag, because Nucleus Lite keeps a list as one value of at most 1,024 bytes
     Profiles = (
-        Annotated[dict[Name, Profile], msgspec.Meta(max_length=200)]
+        Annotated[dict[Name, TagProperties], msgspec.Meta(max_length=200)]
         | Annotated[tuple[TagProfile, ...], msgspec.Meta(max_length=200)]
     )
 
 
-class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
+class OutlierConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """How unusual values are found: against the last readings of the same status.
 
     `intervals_between_false_alarms` is the wanted average run length of a machine in good health: with an
@@ -52,14 +52,14 @@ class OutlierConfiguration(Configuration, frozen=True, kw_only=True):
     """
 
     window: Annotated[int, msgspec.Meta(ge=8, le=10_000)] = 120
-    least_readings: Annotated[int, msgspec.Meta(ge=4, le=10_000)] = 20
+    min_readings: Annotated[int, msgspec.Meta(ge=4, le=10_000)] = 20
     settle_intervals: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 3
     intervals_between_false_alarms: Annotated[int, msgspec.Meta(ge=100, le=100_000_000)] = 86_400
 
     def __post_init__(self) -> None:
-        if self.least_readings > self.window:
+        if self.min_readings > self.window:
             raise ValueError(
-                f"leastReadings {self.least_readings} is more than the window of {self.window} holds"
+                f"minReadings {self.min_readings} is more than the window of {self.window} holds"
             )
 
 
@@ -97,7 +97,7 @@ DEFAULT_PROFILES = (
 )
 
 
-class TelemetryConfiguration(Configuration, frozen=True, kw_only=True):
+class TelemetryConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """What a state is made of, and how often.
 
     `profiles` is written as a map by tag; where it is given it takes the place of all the defaults. A list

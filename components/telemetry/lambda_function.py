@@ -13,37 +13,37 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sightline.codec import decode
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError
-from sightline.messages import MachineSamples, MachineState
+from sightline.messaging.codec import decode
+from sightline.messaging.messages import MachineSamples, MachineState
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.lambda_outlet import outlet_of_the_lambda
-from telemetry.machine import TelemetryFunction
+from telemetry.lambda_outlet import build_lambda_outlet
+from telemetry.state_builder import TelemetryFunction
 
 CONFIGURATION_VARIABLE = "TELEMETRY_CONFIGURATION"
 
 
-class Outlet(Protocol):
+class StateOutlet(Protocol):
     """Where states go."""
 
-    def tell(self, state: MachineState, function: TelemetryFunction) -> None:
+    def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Send a state to the station and to the cloud; what cannot be sent is counted."""
 
-    def heard(self, function: TelemetryFunction) -> None:
+    def report_health(self, function: TelemetryFunction) -> None:
         """A batch came that completes no interval."""
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeployedFunction:
     """What handles events: the function, and its way out."""
 
     function: TelemetryFunction
-    outlet: Outlet
+    outlet: StateOutlet
 
 
 @functools.cache
-def deployed_function() -> Deployed:
+def load_deployed_function() -> DeployedFunction:
     """The function as this Lambda's environment configures it; made once."""
     text = os.environ.get(CONFIGURATION_VARIABLE, "{}")
     try:
@@ -53,7 +53,7 @@ def deployed_function() -> Deployed:
             f"{CONFIGURATION_VARIABLE}: {error}; found {text[:80]!r}; a JSON object is allowed"
         ) from error
     configuration = load_configuration(TelemetryConfiguration, values)
-    return Deployed(TelemetryFunction(configuration), outlet_of_the_lambda())
+    return DeployedFunction(TelemetryFunction(configuration), build_lambda_outlet())
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any] | None:
@@ -61,17 +61,17 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any] | None:
 
     Returns a MachineState object when the event completes an interval, else None.
     """
-    deployed = context if isinstance(context, Deployed) else deployed_function()
-    state = deployed.function.take(_batch(event))
+    deployed = context if isinstance(context, DeployedFunction) else load_deployed_function()
+    state = deployed.function.handle_batch(_parse_batch(event))
     if state is None:
-        deployed.outlet.heard(deployed.function)
+        deployed.outlet.report_health(deployed.function)
         return None
-    deployed.outlet.tell(state, deployed.function)
+    deployed.outlet.publish_state(state, deployed.function)
     told: dict[str, Any] = msgspec.to_builtins(state)
     return told
 
 
-def _batch(event: Any) -> MachineSamples:
+def _parse_batch(event: Any) -> MachineSamples:
     if isinstance(event, MachineSamples):
         return event
     payload = event if isinstance(event, bytes) else msgspec.json.encode(event)

@@ -12,51 +12,51 @@ import msgspec
 
 from sightline import __version__
 from sightline.clock import Clock, SystemClock
-from sightline.codec import encode
 from sightline.errors import ConfigurationError, MessageError, TransportError
-from sightline.health import Health
-from sightline.messages import MachineState
-from sightline.topics import (
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import MachineState
+from sightline.messaging.topics import (
     MACHINE_STATE,
     MACHINE_STATE_TO_CLOUD,
     STATION_HEALTH,
     TELEMETRY,
-    Stream,
+    MessageStream,
 )
-from telemetry.machine import TelemetryFunction
+from telemetry.state_builder import TelemetryFunction
 
 log = logging.getLogger(__name__)
 HEALTH_INTERVAL_NS = 1_000_000_000
-FAULT = "not-published"
-NO_ARN = (
+NOT_PUBLISHED_FAULT = "not-published"
+NO_ARN_TEXT = (
     "MY_FUNCTION_ARN is not set: greengrasssdk would drop every message in silence; "
     "run this under the Lambda runtime of a nucleus, or as the generic component"
 )
-NO_RUNTIME = (
+NO_RUNTIME_TEXT = (
     "the modules of the Greengrass Lambda runtime are not there ({}); "
     "run this under the Lambda runtime of a nucleus, or as the generic component"
 )
 
 
-class Publish(Protocol):
+class PayloadPublisher(Protocol):
     """How a payload leaves the Lambda."""
 
     def __call__(self, topic: str, payload: bytes) -> None:
         """Hand it to the runtime; TransportError if it is refused."""
 
 
-def core_publish() -> Publish:
+def open_core_publisher() -> PayloadPublisher:
     """The SDK's publish; ConfigurationError where it could only pretend."""
     if not os.environ.get("MY_FUNCTION_ARN"):
-        raise ConfigurationError(NO_ARN)
+        raise ConfigurationError(NO_ARN_TEXT)
     try:
         import greengrasssdk  # late: only under a Lambda runtime can it be imported
         from greengrass_common.env_vars import MY_FUNCTION_ARN
         from greengrasssdk.Lambda import InvocationException
     except ImportError as error:
-        raise ConfigurationError(NO_RUNTIME.format(error)) from error
+        raise ConfigurationError(NO_RUNTIME_TEXT.format(error)) from error
     if not MY_FUNCTION_ARN:
-        raise ConfigurationError(NO_ARN)
+        raise ConfigurationError(NO_ARN_TEXT)
     client = greengrasssdk.client("iot-data")
 
     def publish(topic: str, payload: bytes) -> None:
@@ -71,56 +71,56 @@ def core_publish() -> Publish:
 class LambdaOutlet:
     """Publishes each state to the station, at most one a second to the cloud, and the health."""
 
-    def __init__(self, publish: Publish, thing_name: str, clock: Clock) -> None:
+    def __init__(self, publish: PayloadPublisher, thing_name: str, clock: Clock) -> None:
         self._send = publish
         self._thing_name = thing_name
         self._clock = clock
-        self._health = Health(TELEMETRY, __version__, thing_name, clock)
+        self._health = ComponentHealth(TELEMETRY, __version__, thing_name, clock)
         self._last_sent_ns: dict[str, int] = {}
 
-    def tell(self, state: MachineState, function: TelemetryFunction) -> None:
+    def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Send a state; what cannot be sent is counted and not repeated."""
         if self._publish(MACHINE_STATE, state):
             self._health.count("states_published")
-        least_ns = round(1e9 / MACHINE_STATE_TO_CLOUD.greatest_rate_hz)
-        if not self._is_due(MACHINE_STATE_TO_CLOUD, least_ns):
+        least_ns = round(1e9 / MACHINE_STATE_TO_CLOUD.max_rate_hz)
+        if not self._claim_due(MACHINE_STATE_TO_CLOUD, least_ns):
             self._health.count("states_replaced")
         elif self._publish(MACHINE_STATE_TO_CLOUD, state):
             self._health.count("states_to_cloud")
-        self.heard(function)
+        self.report_health(function)
 
-    def heard(self, function: TelemetryFunction) -> None:
+    def report_health(self, function: TelemetryFunction) -> None:
         """Report the health if it is due; there is no timer, so only while batches come."""
-        if not self._is_due(STATION_HEALTH, HEALTH_INTERVAL_NS):
+        if not self._claim_due(STATION_HEALTH, HEALTH_INTERVAL_NS):
             return
         self._health.set_ready(True)
-        self._health.gauge("batches_lost", function.batches_lost)
-        self._health.gauge("values_omitted", function.values_omitted)
-        self._publish(STATION_HEALTH, self._health.report())
+        self._health.set_gauge("batches_lost", function.batches_lost)
+        self._health.set_gauge("values_omitted", function.values_omitted)
+        self._publish(STATION_HEALTH, self._health.build_report())
 
-    def _is_due(self, stream: Stream, least_ns: int) -> bool:
+    def _claim_due(self, stream: MessageStream, min_interval_ns: int) -> bool:
         now_ns = self._clock.monotonic_ns()
         last_ns = self._last_sent_ns.get(stream.name)
-        if last_ns is not None and now_ns - last_ns < 0.9 * least_ns:
+        if last_ns is not None and now_ns - last_ns < 0.9 * min_interval_ns:
             return False
         self._last_sent_ns[stream.name] = now_ns
         return True
 
-    def _publish(self, stream: Stream, message: msgspec.Struct) -> bool:
-        topic = stream.topic_of(self._thing_name)
+    def _publish(self, stream: MessageStream, message: msgspec.Struct) -> bool:
+        topic = stream.build_topic(self._thing_name)
         try:
             self._send(topic, encode(message))
         except (MessageError, TransportError) as error:
             self._health.count(f"{stream.name}_not_published")
-            if self._health.raise_fault(FAULT, f"{topic}: {error}", "warning"):
+            if self._health.raise_fault(NOT_PUBLISHED_FAULT, f"{topic}: {error}", "warning"):
                 log.warning("not published", extra={"topic": topic, "error": str(error)})
             return False
-        self._health.clear_fault(FAULT)
+        self._health.clear_fault(NOT_PUBLISHED_FAULT)
         return True
 
 
-def outlet_of_the_lambda() -> LambdaOutlet:
+def build_lambda_outlet() -> LambdaOutlet:
     """The outlet for the thing that this Lambda runs on."""
     return LambdaOutlet(
-        core_publish(), os.environ.get("AWS_IOT_THING_NAME", "station"), SystemClock()
+        open_core_publisher(), os.environ.get("AWS_IOT_THING_NAME", "station"), SystemClock()
     )

@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hil.bench.description import BENCH_VARIABLE, load_bench
-from hil.bench.report import in_words, results_of, write_page
-from hil.run.arguments import REPOSITORY
+from hil.bench.bench_description import BENCH_VARIABLE, load_bench
+from hil.bench.bench_report import format_outcome_counts, parse_junit_results, write_report_page
+from hil.run.run_arguments import REPOSITORY
 from sightline.errors import ConfigurationError
 
 RIG = REPOSITORY / "hil" / "rig"
@@ -21,12 +21,12 @@ PACKAGES = "qemu-system-x86 kmod cpio busybox-static mmdebstrap squashfs-tools"
 BENCH_TESTS = "hil/bench"
 NODE_TESTS = "tests/faults/test_v4l2_nodes.py"
 JUNIT = "junit.xml"
-BASE = "/dev/shm/bench"
+RIG_BASE_FOLDER = "/dev/shm/bench"
 PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", "timeout=1200")
 EXIT_PASSED, EXIT_FAILED, EXIT_WRONG = 0, 1, 2
 
 
-def why_no_rig() -> str:
+def find_rig_obstacle() -> str:
     """Why the virtual rig cannot be built here; empty if it can."""
     missing = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
     if missing:
@@ -36,7 +36,7 @@ def why_no_rig() -> str:
     return ""
 
 
-def _why_not_built() -> str:
+def _build_rig() -> str:
     """Build the rig, or what of it is not there yet; why that failed, empty if it did not."""
     words = ("bash", str(RIG / "build.sh"))
     built = subprocess.run(words, env={**os.environ, "PATH": _path()}, check=False)
@@ -54,23 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_WRONG
     is_virtual = path.resolve() == VIRTUAL
     began_s = time.monotonic()
-    if is_virtual and (why := why_no_rig() or _why_not_built()):
+    if is_virtual and (why := find_rig_obstacle() or _build_rig()):
         print(f"the virtual rig is skipped: {why}")
         return EXIT_PASSED if given.skip_without_rig else EXIT_FAILED
     out: Path = (given.out / bench.name).resolve()
     out.mkdir(parents=True, exist_ok=True)
     (out / JUNIT).unlink(missing_ok=True)
-    run = _in_the_rig if is_virtual else _here
+    run = _run_in_rig if is_virtual else _run_here
     code = run(out, path, given.k)
     return _conclude(out, bench.name, time.monotonic() - began_s, code)
 
 
-def _in_the_rig(out: Path, path: Path, chosen: str) -> int:
+def _run_in_rig(out: Path, path: Path, chosen: str) -> int:
     """All in one life of the virtual machine; what fails leaves its logs in `out`."""
     where = path.resolve().relative_to(REPOSITORY)
     keyword = f" -k '{chosen}'" if chosen else ""
-    tests = f"python3 {' '.join(PYTEST)} --junitxml=/out/{JUNIT} --basetemp={BASE}"
-    logs = f"{BASE}/bench0/*/run/logs {BASE}/bench0/*/run/nucleus/logs {BASE}/bench0/*/recording"
+    tests = f"python3 {' '.join(PYTEST)} --junitxml=/out/{JUNIT} --basetemp={RIG_BASE_FOLDER}"
+    run = f"{RIG_BASE_FOLDER}/bench0/*"
+    logs = f"{run}/run/logs {run}/run/nucleus/logs {run}/recording"
     command = (
         f"{BENCH_VARIABLE}=/repository/{where} {tests} {NODE_TESTS} {BENCH_TESTS}{keyword}; "
         f"code=$?; mkdir -p /out/logs; cp -r {logs} /out/logs/ 2>/dev/null; (exit $code)"
@@ -81,7 +82,7 @@ def _in_the_rig(out: Path, path: Path, chosen: str) -> int:
     return subprocess.run(rig, env=environment, check=False).returncode
 
 
-def _here(out: Path, path: Path, chosen: str) -> int:
+def _run_here(out: Path, path: Path, chosen: str) -> int:
     words = [*PYTEST, f"--junitxml={out / JUNIT}", BENCH_TESTS]
     words += ["-k", chosen] if chosen else []
     environment = {**os.environ, BENCH_VARIABLE: str(path.resolve())}
@@ -93,12 +94,12 @@ def _conclude(out: Path, bench: str, seconds: float, code: int) -> int:
     if not (out / JUNIT).is_file():
         print(f"no results came; see {out}")
         return EXIT_FAILED
-    results = results_of(out / JUNIT)
-    page = write_page(results, bench, seconds, out / "index.html")
+    results = parse_junit_results(out / JUNIT)
+    page = write_report_page(results, bench, seconds, out / "index.html")
     for one in results:
         if one.outcome == "skipped":
-            print(f"  skipped: {one.sentence}: {one.why}")
-    print(f"{bench}: {in_words(results)}, in {seconds:.0f} s; {page}")
+            print(f"  skipped: {one.sentence}: {one.reason}")
+    print(f"{bench}: {format_outcome_counts(results)}, in {seconds:.0f} s; {page}")
     failed = code != 0 or any(one.outcome == "failed" for one in results)
     return EXIT_FAILED if failed else EXIT_PASSED
 

@@ -5,27 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from hil.bench.description import Bench, bench_of_environment, stretched
-from hil.bench.station import BenchStation, Outcome
+from hil.bench.bench_description import (
+    BenchDescription,
+    load_bench_from_environment,
+    stretch_bench_times,
+)
+from hil.bench.station_under_test import BenchRunResult, BenchStation
 from hil.replay.segment import load_segment
-from hil.run.arguments import REPOSITORY
+from hil.run.run_arguments import REPOSITORY
 
 
 @pytest.fixture(scope="session")
-def bench() -> Bench:
+def bench() -> BenchDescription:
     """What stands on the bench."""
-    return stretched(bench_of_environment())
+    return stretch_bench_times(load_bench_from_environment())
 
 
 @pytest.fixture(scope="session")
-def station(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchStation]:
+def station(
+    bench: BenchDescription, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BenchStation]:
     """The station with the bench's cameras; where they have loops, they see the first part."""
-    if bench.cameras_not_there():
-        pytest.skip(f"not there: {', '.join(bench.cameras_not_there())}")
+    if bench.missing_cameras():
+        pytest.skip(f"not there: {', '.join(bench.missing_cameras())}")
     running = BenchStation(bench, tmp_path_factory.mktemp("bench") / Path(bench.name).name)
     try:
         if bench.segment:
-            running.show(load_segment(REPOSITORY / bench.segment), 0)
+            running.show_part(load_segment(REPOSITORY / bench.segment), 0)
         running.start()
         yield running
     finally:
@@ -33,6 +39,6 @@ def station(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def outcome(station: BenchStation) -> Outcome:
+def outcome(station: BenchStation) -> BenchRunResult:
     """What came of the bench's parts."""
-    return station.let_parts_pass()
+    return station.run_all_parts()

@@ -4,13 +4,13 @@ import importlib.util
 
 import pytest
 
-from hil.bench.description import Bench
-from hil.bench.station import BenchStation, Outcome
-from sightline.topics import INFERENCE
+from hil.bench.bench_description import BenchDescription
+from hil.bench.station_under_test import BenchRunResult, BenchStation
+from sightline.messaging.topics import INFERENCE
 
 
 def test_every_part_has_one_verdict_one_record_and_what_the_gate_did(
-    bench: Bench, outcome: Outcome
+    bench: BenchDescription, outcome: BenchRunResult
 ) -> None:
     numbers = sorted(record["partNumber"] for record in outcome.records)
     assert len(numbers) == len(set(numbers)) == bench.expected.fed_parts
@@ -19,7 +19,7 @@ def test_every_part_has_one_verdict_one_record_and_what_the_gate_did(
         assert (record["gate"] == "passed") == (record["verdict"] == "ok"), record
 
 
-def test_verdicts_come_in_time(bench: Bench, outcome: Outcome) -> None:
+def test_verdicts_come_in_time(bench: BenchDescription, outcome: BenchRunResult) -> None:
     greatest_ms = bench.expected.trigger_to_verdict_p99_ms
     if greatest_ms is None:
         pytest.skip("the bench expects no latency (of a virtual camera it would mean nothing)")
@@ -29,7 +29,7 @@ def test_verdicts_come_in_time(bench: Bench, outcome: Outcome) -> None:
 
 
 def test_tensorrt_serves_the_models_after_their_golden_frames(
-    bench: Bench, station: BenchStation, outcome: Outcome
+    bench: BenchDescription, station: BenchStation, outcome: BenchRunResult
 ) -> None:
     if bench.gpu is None:
         pytest.skip("the bench has no GPU")
@@ -42,20 +42,22 @@ def test_tensorrt_serves_the_models_after_their_golden_frames(
     assert all(record["models"] for record in outcome.records)
 
 
-def test_the_plc_on_the_bench_confirms_every_part(bench: Bench, outcome: Outcome) -> None:
+def test_the_plc_on_the_bench_confirms_every_part(
+    bench: BenchDescription, outcome: BenchRunResult
+) -> None:
     if bench.plc is None:
         pytest.skip("the bench has no PLC of its own; the simulated one confirmed every part")
     assert [record["gate"] for record in outcome.records].count("unconfirmed") == 0
 
 
 def test_it_keeps_cool_through_the_soak(
-    bench: Bench, station: BenchStation, outcome: Outcome
+    bench: BenchDescription, station: BenchStation, outcome: BenchRunResult
 ) -> None:
     if bench.expected.soak_s is None:
         pytest.skip("the bench asks for no soak")
-    greatest = station.thermal.greatest("celsius")
+    greatest = station.thermal.max_reading("celsius")
     if greatest is None:
         pytest.skip("this machine tells no temperatures")
-    assert greatest <= bench.expected.greatest_celsius
+    assert greatest <= bench.expected.max_celsius
     assert len(station.thermal.rows) >= bench.expected.soak_s * 0.9
     assert len(outcome.records) == bench.expected.fed_parts

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from hil.faults import disk
-from hil.faults.damage import write_json
+from hil.faults import small_disk
+from hil.faults.fault_plan import ROUND_SECONDS, SCENARIOS, build_fault_plan
+from hil.faults.fault_report import Json, format_scenario_table
+from hil.faults.fault_scenario import FaultScenario
+from hil.faults.file_damage import write_json
 from hil.faults.mutants import run_mutants
-from hil.faults.plan import SCENARIOS, SECONDS_OF_A_ROUND, build_plan
-from hil.faults.report import Json, table
-from hil.faults.scenarios import Run
 from hil.plant.pool import ensure_pool
-from hil.run.arguments import REPOSITORY
-from hil.run.interrupts import Interrupts
-from hil.run.kept_state import AlreadyRunning
-from hil.run.pictures import POOL_SEED
+from hil.run.camera_pictures import POOL_SEED
+from hil.run.interrupts import InterruptSignals
+from hil.run.run_arguments import REPOSITORY
+from hil.run.station_state import AlreadyRunningError
 
 POOL_PARTS = 240
 DEFAULT_SEED = 12
@@ -30,31 +30,31 @@ DEFAULT_SEED = 12
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     given = _parser().parse_args(arguments)
-    Interrupts()  # SIGTERM ends a run as Ctrl-C does: with all its processes
+    InterruptSignals()  # SIGTERM ends a run as Ctrl-C does: with all its processes
     folder: Path = given.folder.resolve()
     pictures = ensure_pool(REPOSITORY / ".station" / "pool", POOL_PARTS, POOL_SEED)
     try:
-        with _alone(folder / "faults"):
+        with _lock_folder(folder / "faults"):
             if given.mutants:
-                return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _say)
+                return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _print_line)
             return _run_scenarios(given, folder, pictures)
-    except AlreadyRunning as error:
-        _say(f"Refused: {error}")
+    except AlreadyRunningError as error:
+        _print_line(f"Refused: {error}")
         return 2
     except KeyboardInterrupt:
-        _say("Stopped at once; what was under way counts for nothing.")
+        _print_line("Stopped at once; what was under way counts for nothing.")
         return 130
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     """One run at a time for a folder; another may run beside it in another one."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise AlreadyRunning(
+            raise AlreadyRunningError(
                 f"faults run already in {folder}; --folder takes another"
             ) from error
         yield
@@ -64,36 +64,36 @@ def _run_scenarios(given: argparse.Namespace, folder: Path, pictures: Path) -> i
     found: Json = {"scenarios": {}, "skipped": {}}
     began_s = time.monotonic()
     for name in given.scenarios:
-        reason = disk.why_not() if name == "disk_full" else ""
+        reason = small_disk.find_mount_obstacle() if name == "disk_full" else ""
         if reason:
             found["skipped"][name] = reason
-            _say(f"{name}: skipped, for {reason}")
+            _print_line(f"{name}: skipped, for {reason}")
             continue
-        plan = build_plan(name, given.seed, _rounds(name, given))
-        _say(f"{name} (seed {given.seed}): {len(plan.steps)} faults in {plan.seconds:.0f} s")
+        plan = build_fault_plan(name, given.seed, _count_rounds(name, given))
+        _print_line(f"{name} (seed {given.seed}): {len(plan.steps)} faults in {plan.seconds:.0f} s")
         begun_s = time.monotonic()
-        result = Run(plan, folder / "faults" / name, pictures, _say).result()
+        result = FaultScenario(plan, folder / "faults" / name, pictures, _print_line).run()
         result["seconds"] = round(time.monotonic() - begun_s, 1)
         found["scenarios"][name] = result
-        _say("    passed" if result["passed"] else "    FAILED")
+        _print_line("    passed" if result["passed"] else "    FAILED")
         for problem in result["problems"]:
-            _say(f"    ! {problem}")
+            _print_line(f"    ! {problem}")
         write_json(folder / "faults.json", found)
     write_json(folder / "faults.json", found)
-    _say(table(found))
-    _say(f"{time.monotonic() - began_s:.0f} s; written to {folder / 'faults.json'}")
+    _print_line(format_scenario_table(found))
+    _print_line(f"{time.monotonic() - began_s:.0f} s; written to {folder / 'faults.json'}")
     return 0 if all(result["passed"] for result in found["scenarios"].values()) else 1
 
 
-def _rounds(name: str, given: argparse.Namespace) -> int:
+def _count_rounds(name: str, given: argparse.Namespace) -> int:
     """How often the faults come, so that all chosen scenarios together take about so many minutes."""
     if given.minutes is None:
         return 1
-    rounds = given.minutes * 60 / sum(SECONDS_OF_A_ROUND[chosen] for chosen in given.scenarios)
+    rounds = given.minutes * 60 / sum(ROUND_SECONDS[chosen] for chosen in given.scenarios)
     return max(1, int(rounds))
 
 
-def _scenarios(text: str) -> list[str]:
+def _parse_scenarios(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown or not names:
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
     parser.add_argument(
         "--scenarios",
-        type=_scenarios,
+        type=_parse_scenarios,
         default=list(SCENARIOS),
         help=f"some of {','.join(SCENARIOS)} (default: all)",
     )
@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -26,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 MAX_EXAMPLES = 12
-MIN_GOOD = 5  # of so many parts that are ok, the gate passes one at least
-DEATH_NS = 100_000_000  # a part counted so shortly before its PLC died could be told to nobody
+MIN_OK_PARTS = 5  # of so many parts that are ok, the gate passes one at least
+PLC_DEATH_WINDOW_NS = (
+    100_000_000  # a part counted so shortly before its PLC died could be told to nobody
+)
 SECOND_NS = 1_000_000_000
-ASIDE = (
+SET_ASIDE_WORDS = (
     "refus",
     "dead",
     "conflict",
@@ -38,29 +40,29 @@ ASIDE = (
 )  # in names of tables that keep what is amiss
 CUT_RECORD = re.compile(rb'\A\{.*?"recordId"\s*:\s*"([^"]{1,200})"', re.DOTALL)
 Json = dict[str, Any]
-Key = tuple[int, int]  # which count of the PLC's, and the number within it
+PartKey = tuple[int, int]  # which count of the PLC's, and the number within it
 
 
 @dataclass
-class TruePart:
+class CountedPart:
     """A part as the plant saw it."""
 
-    key: Key
+    key: PartKey
     counted_ns: int
     action: str = ""
     at_death: bool = False
 
 
 @dataclass
-class Count:
+class PlcCount:
     """The numbers that a PLC gave from one beginning on."""
 
-    parts: dict[int, TruePart] = field(default_factory=dict)
+    parts: dict[int, CountedPart] = field(default_factory=dict)
     killed: bool = False
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordRow:
     """An inspection record, wherever it lies."""
 
     record_id: str
@@ -74,7 +76,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Gap:
+class GapRow:
     """A record of many numbers that nobody saw."""
 
     gap_id: str
@@ -85,7 +87,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictRow:
     """A row of a ledger; `first` is less than `last` where it stands for a gap."""
 
     epoch: int
@@ -97,34 +99,34 @@ class Verdict:
 
 
 @dataclass
-class Kept:
+class DatabaseContents:
     """All that was found in databases."""
 
-    records: list[Record] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+    records: list[RecordRow] = field(default_factory=list)
+    gaps: list[GapRow] = field(default_factory=list)
     corrections: dict[str, str] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[VerdictRow] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     sent: dict[str, list[Json]] = field(default_factory=dict)  # by recordId, those unlike another
-    sent_times: int = 0
+    sent_count: int = 0
 
 
-def read_truth(log: Path) -> list[Count]:
+def read_truth(log: Path) -> list[PlcCount]:
     """The counts in the plant's log, in order; a number that is not higher begins a new one."""
-    counts = [Count()]
+    counts = [PlcCount()]
     last_number, power_lost_after = 0, 0
-    for event in _events(log):
+    for event in _read_events(log):
         kind = event.get("event")
         if kind == "part_counted":
             number = int(event["number"])
             if counts[-1].parts and number <= last_number:
                 for after in filter(lambda n: 0 < power_lost_after < n, counts[-1].parts):
                     counts[-1].parts[after].at_death = True
-                counts.append(Count())
+                counts.append(PlcCount())
                 power_lost_after = 0
             key = (len(counts) - 1, number)
-            counts[-1].parts[number] = TruePart(key, int(event["counted_utc_ns"]))
+            counts[-1].parts[number] = CountedPart(key, int(event["counted_utc_ns"]))
             last_number = number
         elif kind == "gate_acted":
             for count in reversed(counts):
@@ -136,11 +138,11 @@ def read_truth(log: Path) -> list[Count]:
             counts[-1].killed = True
             power_lost_after = last_number if kind == "plc_power_lost" else 0
             for part in counts[-1].parts.values():
-                part.at_death |= 0 <= int(event["utc_ns"]) - part.counted_ns < DEATH_NS
+                part.at_death |= 0 <= int(event["utc_ns"]) - part.counted_ns < PLC_DEATH_WINDOW_NS
     return [count for count in counts if count.parts]
 
 
-def _events(log: Path) -> Iterator[Json]:
+def _read_events(log: Path) -> Iterator[Json]:
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("{"):
             try:
@@ -151,19 +153,19 @@ def _events(log: Path) -> Iterator[Json]:
                 yield event
 
 
-def read_kept(station: Path) -> Kept:
+def read_database_contents(station: Path) -> DatabaseContents:
     """What ledgers, outboxes and stores of the station hold, set-aside files and copies among them."""
-    kept = Kept()
-    for path in _databases(station):
+    kept = DatabaseContents()
+    for path in _find_databases(station):
         try:
             _read_database(path, path.relative_to(station).as_posix(), kept)
         except sqlite3.Error as error:
             kept.unreadable.append(f"{path.relative_to(station)}: {error}")
     if (wire := station / "wire.jsonl").is_file():
-        for record in _events(wire):
+        for record in _read_events(wire):
             if "correctionId" in record:
                 continue  # of these the last holds
-            kept.sent_times += 1
+            kept.sent_count += 1
             name = str(record.get("recordId") or record.get("gapId"))
             known = kept.sent.setdefault(name, [])
             if record not in known:
@@ -171,7 +173,7 @@ def read_kept(station: Path) -> Kept:
     return kept
 
 
-def _databases(station: Path) -> list[Path]:
+def _find_databases(station: Path) -> list[Path]:
     work = station / "nucleus" / "work"
     folders = (station / "before", work / "com.sightline.Inference")
     others = (work / "com.sightline.Publisher", station / "cloud")
@@ -179,7 +181,7 @@ def _databases(station: Path) -> list[Path]:
     return [path for path in files if not path.name.endswith(("-wal", "-shm", "-journal"))]
 
 
-def _read_database(path: Path, place: str, kept: Kept) -> None:
+def _read_database(path: Path, place: str, kept: DatabaseContents) -> None:
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
     connection.text_factory = lambda raw: raw.decode(errors="replace")
     try:
@@ -192,39 +194,39 @@ def _read_database(path: Path, place: str, kept: Kept) -> None:
             cursor = connection.execute(f'SELECT * FROM "{table}"')
             names = [str(column[0]) for column in cursor.description]
             for row in cursor:
-                _take_row(dict(zip(names, row, strict=True)), f"{place}:{table}", kept)
+                _read_row(dict(zip(names, row, strict=True)), f"{place}:{table}", kept)
     finally:
         connection.close()
 
 
-def _take_row(row: Json, place: str, kept: Kept) -> None:
-    is_aside = any(word in place.rpartition(":")[2] for word in ASIDE)
+def _read_row(row: Json, place: str, kept: DatabaseContents) -> None:
+    is_aside = any(word in place.rpartition(":")[2] for word in SET_ASIDE_WORDS)
     for content in row.values():
-        body = _body_of(content)
+        body = _decode_body(content)
         if body is None:
-            if is_aside and (cut := CUT_RECORD.search(_bytes_of(content))):  # only its first bytes
+            if is_aside and (cut := CUT_RECORD.search(_to_bytes(content))):  # only its first bytes
                 kept.set_aside.append(f"{cut[1].decode(errors='replace')} in {place}")
             continue
         if "correctionId" in body:
             kept.corrections[str(body["recordId"])] = str(body["gate"])
         elif "gapId" in body:
-            kept.gaps.append(_gap_of(body, place))
+            kept.gaps.append(_parse_gap(body, place))
         elif "recordId" in body and is_aside:
             kept.set_aside.append(f"{body['recordId']} in {place}")
         elif "recordId" in body and "partNumber" in body:
-            kept.records.append(_record_of(body, row, place))
+            kept.records.append(_parse_record(body, row, place))
         elif "part" in body and "verdict" in body and "judged_utc_ns" in body:
-            kept.verdicts.append(_verdict_of(body, place))
+            kept.verdicts.append(_parse_verdict(body, place))
 
 
-def _bytes_of(content: Any) -> bytes:
+def _to_bytes(content: Any) -> bytes:
     if isinstance(content, str):
         return content.encode()
     return content if isinstance(content, bytes) else b""
 
 
-def _body_of(content: Any) -> Json | None:
-    content = _bytes_of(content)
+def _decode_body(content: Any) -> Json | None:
+    content = _to_bytes(content)
     if len(content) < 2:
         return None
     if content[:1] == b"\x78":
@@ -241,27 +243,27 @@ def _body_of(content: Any) -> Json | None:
     return body if isinstance(body, dict) else None
 
 
-def _record_of(body: Json, row: Json, place: str) -> Record:
-    return Record(
+def _parse_record(body: Json, row: Json, place: str) -> RecordRow:
+    return RecordRow(
         record_id=str(body["recordId"]),
         epoch=int(body["epoch"]),
         number=int(body["partNumber"]),
         verdict=str(body["verdict"]),
         gate=str(row.get("gate", body["gate"])),  # a store may keep a corrected one beside the body
         mode=str(body.get("mode", "production")),
-        at_ns=_nanoseconds(str(body["timestamp"])),
+        at_ns=_to_nanoseconds(str(body["timestamp"])),
         place=place,
     )
 
 
-def _gap_of(body: Json, place: str) -> Gap:
-    return Gap(str(body["gapId"]), int(body["epoch"]), int(body["from"]), int(body["to"]), place)
+def _parse_gap(body: Json, place: str) -> GapRow:
+    return GapRow(str(body["gapId"]), int(body["epoch"]), int(body["from"]), int(body["to"]), place)
 
 
-def _verdict_of(body: Json, place: str) -> Verdict:
+def _parse_verdict(body: Json, place: str) -> VerdictRow:
     epoch, number = int(body["part"]["epoch"]), int(body["part"]["part_number"])
     first = body.get("gap_from")
-    return Verdict(
+    return VerdictRow(
         epoch=epoch,
         first=number if first is None else int(first),
         last=number,
@@ -271,17 +273,17 @@ def _verdict_of(body: Json, place: str) -> Verdict:
     )
 
 
-def _nanoseconds(timestamp: str) -> int:
+def _to_nanoseconds(timestamp: str) -> int:
     moment = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return round(moment.timestamp() * 1e9)
 
 
-class Matching:
+class EpochMatcher:
     """Which count of the PLC's an epoch of the station's numbers belongs to: the nearest in time."""
 
-    def __init__(self, counts: Sequence[Count], kept: Kept) -> None:
+    def __init__(self, counts: Sequence[PlcCount], kept: DatabaseContents) -> None:
         self._counts = counts
         seen: dict[int, list[tuple[int, int]]] = {}
         for record in kept.records:
@@ -290,26 +292,28 @@ class Matching:
             seen.setdefault(verdict.epoch, []).append((verdict.last, verdict.at_ns))
         for gap in kept.gaps:
             seen.setdefault(gap.epoch, [])
-        self._count_of = {epoch: self._nearest(epoch, found) for epoch, found in seen.items()}
+        self._count_by_epoch = {
+            epoch: self._find_nearest_count(epoch, found) for epoch, found in seen.items()
+        }
 
-    def key_of(self, epoch: int, number: int) -> Key | None:
+    def find_part(self, epoch: int, number: int) -> PartKey | None:
         """The part that this name of the station's means, or None if the plant counted none such."""
-        index = self._count_of.get(epoch)
+        index = self._count_by_epoch.get(epoch)
         if index is not None and number in self._counts[index].parts:
             return index, number
         for other in range(len(self._counts) - 1, -1, -1):
-            if number in self._counts[other].parts and other not in self._count_of.values():
+            if number in self._counts[other].parts and other not in self._count_by_epoch.values():
                 return other, number
         return None
 
     def is_at_death(self, epoch: int, number: int) -> bool:
         """Whether it can be the part that a PLC counted as it died, before it could write so."""
-        index = self._count_of.get(epoch)
+        index = self._count_by_epoch.get(epoch)
         if index is None or not self._counts[index].killed:
             return False
         return number == max(self._counts[index].parts) + 1
 
-    def _nearest(self, epoch: int, found: list[tuple[int, int]]) -> int | None:
+    def _find_nearest_count(self, epoch: int, found: list[tuple[int, int]]) -> int | None:
         distances: list[tuple[float, int]] = []
         for index, count in enumerate(self._counts):
             apart = [
@@ -330,7 +334,7 @@ class Matching:
 
 
 @dataclass
-class Accounts:
+class PartAccount:
     """What is known of one part, from all places."""
 
     record_ids: dict[str, set[str]] = field(default_factory=dict)  # by id: the verdicts told
@@ -342,140 +346,148 @@ class Accounts:
     verdicts: dict[tuple[int, int], set[str]] = field(default_factory=dict)  # by (epoch, number)
 
 
-class Check:
+class StationCheck:
     """The comparison; `result` has the figures, `problems` the sentences."""
 
-    def __init__(self, counts: Sequence[Count], kept: Kept, expect: Json) -> None:
+    def __init__(self, counts: Sequence[PlcCount], kept: DatabaseContents, expect: Json) -> None:
         self._counts = counts
-        self._kept = kept
+        self._contents = kept
         self._expect = expect
-        self._matching = Matching(counts, kept)
+        self._matcher = EpochMatcher(counts, kept)
         self.parts = [part for count in counts for part in count.parts.values()]
-        self._accounts = {part.key: Accounts() for part in self.parts}
+        self._accounts = {part.key: PartAccount() for part in self.parts}
         self.problems: list[str] = []
         self.examples: dict[str, list[str]] = {}
         self._damaged = {tuple(name) for name in expect.get("damaged_parts", [])}
         self._phantoms = 0
-        self._join()
+        self._join_accounts()
 
-    def result(self) -> Json:
+    def build_result(self) -> Json:
         """The figures of this station; `passed` when nothing is wrong."""
         without_record = self._without_record()
-        without_verdict = [p for p in self.parts if not p.at_death and not self._of(p).verdicts]
+        without_verdict = [
+            p for p in self.parts if not p.at_death and not self._account(p).verdicts
+        ]
         lost = {part.key for part in (*without_record, *without_verdict)}
-        judged = [p for p in self.parts if self._of(p).record_verdict not in ("", "missed")]
-        missed = [p for p in self.parts if self._of(p).record_verdict == "missed"]
+        judged = [p for p in self.parts if self._account(p).record_verdict not in ("", "missed")]
+        missed = [p for p in self.parts if self._account(p).record_verdict == "missed"]
         found: Json = {
             "triggered": len(self.parts),
             "judged": len(judged),
             "missed": len(missed),
-            "records": sum(bool(self._of(p).record_ids) for p in self.parts),
+            "records": sum(bool(self._account(p).record_ids) for p in self.parts),
             "lost": len(lost),
             "duplicated": self._duplicated(),
             "gate_passed_unjudged": self._passed_unjudged(),
             "longest_outage_s": round(longest_outage_s(self.parts, self._is_judged), 2),
-            "without_record": self._told("without a record", without_record),
-            "without_verdict": self._told("without a verdict in the ledger", without_verdict),
+            "without_record": self._list_parts("without a record", without_record),
+            "without_verdict": self._list_parts("without a verdict in the ledger", without_verdict),
             "undelivered": self._undelivered(),
             "gate_wrong": self._gate_wrong(),
             "verdict_differs": self._verdict_differs(),
             "changed_on_the_wire": self._changed_on_the_wire(),
-            "sent_again": self._kept.sent_times - len(self._kept.sent),
-            "set_aside": len(self._kept.set_aside),
-            "unconfirmed": sum(self._of(p).gate == "unconfirmed" for p in self.parts),
+            "sent_again": self._contents.sent_count - len(self._contents.sent),
+            "set_aside": len(self._contents.set_aside),
+            "unconfirmed": sum(self._account(p).gate == "unconfirmed" for p in self.parts),
             "never_counted": self._phantoms,
             "verdict_lag_s": round(self._verdict_lag_s(), 2),
             "passed_by_gate": sum(p.action == "passed" for p in self.parts),
-            "corrections": len(self._kept.corrections),
-            "gap_records": len({gap.gap_id for gap in self._kept.gaps}),
+            "corrections": len(self._contents.corrections),
+            "gap_records": len({gap.gap_id for gap in self._contents.gaps}),
             "counts_of_the_plc": len(self._counts),
-            "recovery": [self._recovery(window) for window in self._expect.get("recovery", [])],
-            "unreadable_files": self._kept.unreadable,
+            "recovery": [
+                self._check_recovery(window) for window in self._expect.get("recovery", [])
+            ],
+            "unreadable_files": self._contents.unreadable,
         }
-        for text in self._kept.set_aside:
-            self._example("set aside", text)
+        for text in self._contents.set_aside:
+            self._add_example("set aside", text)
         for name, words in WRONG_IF_ANY.items():
             if found[name]:
                 self.problems.append(f"{found[name]} {words}")
         if not self.parts:
             self.problems.append("the plant counted no part")
-        good = sum(self._of(p).record_verdict == "ok" for p in self.parts if p.action)
-        if good >= MIN_GOOD and not found["passed_by_gate"]:
+        good = sum(self._account(p).record_verdict == "ok" for p in self.parts if p.action)
+        if good >= MIN_OK_PARTS and not found["passed_by_gate"]:
             self.problems.append(f"the gate passed none of {good} parts that are ok")
         found["problems"] = self.problems
         found["examples"] = self.examples
         found["passed"] = not self.problems
         return found
 
-    def _of(self, part: TruePart) -> Accounts:
+    def _account(self, part: CountedPart) -> PartAccount:
         return self._accounts[part.key]
 
-    def _is_judged(self, part: TruePart) -> bool:
-        return self._of(part).record_verdict not in ("", "missed")
+    def _is_judged(self, part: CountedPart) -> bool:
+        return self._account(part).record_verdict not in ("", "missed")
 
-    def _join(self) -> None:
+    def _join_accounts(self) -> None:
         began_ns = min((part.counted_ns for part in self.parts), default=0) - 5 * SECOND_NS
-        for record in self._kept.records:
-            key = self._matching.key_of(record.epoch, record.number)
+        for record in self._contents.records:
+            key = self._matcher.find_part(record.epoch, record.number)
             if key is None:
                 if record.at_ns >= began_ns:  # else of an earlier run with another log
-                    self._phantom(record.epoch, record.number, record.place)
+                    self._add_phantom(record.epoch, record.number, record.place)
                 continue
             account = self._accounts[key]
             account.record_ids.setdefault(record.record_id, set()).add(record.verdict)
             account.stored[record.place.rpartition(":")[0]] += 1
             account.in_cloud |= _is_of_cloud(record.place)
             if not account.gate or record.place.startswith("cloud/"):
-                account.gate = self._kept.corrections.get(record.record_id, record.gate)
+                account.gate = self._contents.corrections.get(record.record_id, record.gate)
                 account.record_verdict, account.mode = record.verdict, record.mode
-        for gap in self._kept.gaps:
+        for gap in self._contents.gaps:
             for number in range(gap.first, gap.last + 1):
-                key = self._matching.key_of(gap.epoch, number)
+                key = self._matcher.find_part(gap.epoch, number)
                 if key is None:
-                    self._phantom(gap.epoch, number, gap.place)
+                    self._add_phantom(gap.epoch, number, gap.place)
                     continue
                 account = self._accounts[key]
                 account.record_ids.setdefault(gap.gap_id, set()).add("missed")
                 account.stored[gap.place.rpartition(":")[0]] += 1
                 account.in_cloud |= _is_of_cloud(gap.place)
                 account.gate, account.record_verdict = "unconfirmed", "missed"
-        for verdict in self._kept.verdicts:
+        for verdict in self._contents.verdicts:
             for number in range(verdict.first, verdict.last + 1):
-                key = self._matching.key_of(verdict.epoch, number)
+                key = self._matcher.find_part(verdict.epoch, number)
                 if key is not None:
                     names = self._accounts[key].verdicts
                     names.setdefault((verdict.epoch, number), set()).add(verdict.verdict)
 
-    def _phantom(self, epoch: int, number: int, place: str) -> None:
-        if not self._matching.is_at_death(epoch, number):
+    def _add_phantom(self, epoch: int, number: int, place: str) -> None:
+        if not self._matcher.is_at_death(epoch, number):
             self._phantoms += 1
-            self._example("never counted", f"{epoch}-{number} in {place}")
+            self._add_example("never counted", f"{epoch}-{number} in {place}")
 
-    def _example(self, what: str, text: str) -> None:
+    def _add_example(self, what: str, text: str) -> None:
         shown = self.examples.setdefault(what, [])
         if len(shown) < MAX_EXAMPLES:
             shown.append(text)
 
-    def _told(self, what: str, parts: Iterable[TruePart]) -> int:
+    def _list_parts(self, what: str, parts: Iterable[CountedPart]) -> int:
         listed = list(parts)
         if listed:
-            self.examples[what] = spans(part.key for part in listed)[:MAX_EXAMPLES]
+            self.examples[what] = format_part_ranges(part.key for part in listed)[:MAX_EXAMPLES]
         return len(listed)
 
-    def _without_record(self) -> list[TruePart]:
-        return [p for p in self.parts if not p.at_death and not self._of(p).record_ids]
+    def _without_record(self) -> list[CountedPart]:
+        return [p for p in self.parts if not p.at_death and not self._account(p).record_ids]
 
     def _undelivered(self) -> int:
-        return self._told(
+        return self._list_parts(
             "recorded, but not in the cloud",
-            (p for p in self.parts if self._of(p).record_ids and not self._of(p).in_cloud),
+            (
+                p
+                for p in self.parts
+                if self._account(p).record_ids and not self._account(p).in_cloud
+            ),
         )
 
     def _duplicated(self) -> int:
-        return self._told("more than once", (p for p in self.parts if self._is_twice(p)))
+        return self._list_parts("more than once", (p for p in self.parts if self._is_twice(p)))
 
-    def _is_twice(self, part: TruePart) -> bool:
-        account = self._of(part)
+    def _is_twice(self, part: CountedPart) -> bool:
+        account = self._account(part)
         told = [verdict for verdicts in account.record_ids.values() for verdict in verdicts]
         judged = [
             verdict
@@ -487,10 +499,12 @@ class Check:
         return len(told) > 1 or len(judged) > 1 or in_one_store > 1
 
     def _passed_unjudged(self) -> int:
-        return self._told("passed without an ok", (p for p in self.parts if self._is_unjudged(p)))
+        return self._list_parts(
+            "passed without an ok", (p for p in self.parts if self._is_unjudged(p))
+        )
 
-    def _is_unjudged(self, part: TruePart) -> bool:
-        account = self._of(part)
+    def _is_unjudged(self, part: CountedPart) -> bool:
+        account = self._account(part)
         if part.action != "passed" or account.mode == "bypass":
             return False
         if not any("ok" in verdicts for verdicts in account.verdicts.values()):
@@ -499,26 +513,28 @@ class Check:
         return bool(account.record_ids) and account.record_verdict != "ok" and not damaged
 
     def _gate_wrong(self) -> int:
-        return self._told("gate wrong in the record", (p for p in self.parts if self._is_wrong(p)))
+        return self._list_parts(
+            "gate wrong in the record", (p for p in self.parts if self._is_wrong(p))
+        )
 
-    def _is_wrong(self, part: TruePart) -> bool:
-        gate = self._of(part).gate
+    def _is_wrong(self, part: CountedPart) -> bool:
+        gate = self._account(part).gate
         return gate not in ("", "unconfirmed") and gate != part.action
 
     def _verdict_differs(self) -> int:
-        return self._told(
-            "record and ledger differ", (p for p in self.parts if self._differs(self._of(p)))
+        return self._list_parts(
+            "record and ledger differ", (p for p in self.parts if self._differs(self._account(p)))
         )
 
-    def _differs(self, account: Accounts) -> bool:
+    def _differs(self, account: PartAccount) -> bool:
         judged = {verdict for verdicts in account.verdicts.values() for verdict in verdicts}
         return bool(judged and account.record_verdict) and account.record_verdict not in judged
 
     def _changed_on_the_wire(self) -> int:
-        changed = {name: sent for name, sent in self._kept.sent.items() if len(sent) > 1}
+        changed = {name: sent for name, sent in self._contents.sent.items() if len(sent) > 1}
         for name, sent in changed.items():
             fields = sorted(key for key in sent[0] if sent[0][key] != sent[-1].get(key))
-            self._example("sent with other content", f"{name} ({', '.join(fields)})")
+            self._add_example("sent with other content", f"{name} ({', '.join(fields)})")
         return len(changed)
 
     def _verdict_lag_s(self) -> float:
@@ -526,10 +542,10 @@ class Check:
         if not self.parts:
             return 0.0
         counted_ns = [part.counted_ns for part in self.parts]
-        with_verdict = [part.counted_ns for part in self.parts if self._of(part).verdicts]
+        with_verdict = [part.counted_ns for part in self.parts if self._account(part).verdicts]
         return (max(counted_ns) - max(with_verdict, default=min(counted_ns))) / 1e9
 
-    def _recovery(self, window: Json) -> Json:
+    def _check_recovery(self, window: Json) -> Json:
         """How many parts of a window were missed, and how many may be."""
         parts = [part for part in self.parts if _is_within(part, window)]
         missed = [part for part in parts if not self._is_judged(part)]
@@ -566,7 +582,7 @@ WRONG_IF_ANY = {
 }
 
 
-def longest_outage_s(parts: Sequence[TruePart], is_judged: Any) -> float:
+def longest_outage_s(parts: Sequence[CountedPart], is_judged: Any) -> float:
     """The longest time between two parts that were judged, where all between them were not."""
     longest_ns, since_ns = 0, None
     for part in sorted(parts, key=lambda part: part.counted_ns):
@@ -581,7 +597,7 @@ def longest_outage_s(parts: Sequence[TruePart], is_judged: Any) -> float:
     return longest_ns / 1e9
 
 
-def spans(keys: Iterable[Key]) -> list[str]:
+def format_part_ranges(keys: Iterable[PartKey]) -> list[str]:
     """Parts as `count:first-last`, runs of numbers as one."""
     runs: list[list[int]] = []
     for count, number in sorted(keys):
@@ -596,7 +612,7 @@ def _is_of_cloud(place: str) -> bool:
     return place.startswith(("cloud/", "before/records"))
 
 
-def _is_within(part: TruePart, window: Json) -> bool:
+def _is_within(part: CountedPart, window: Json) -> bool:
     if "from_number" in window:
         count, number = part.key
         return count == 0 and window["from_number"] <= number <= window["to_number"]
@@ -605,14 +621,16 @@ def _is_within(part: TruePart, window: Json) -> bool:
     return False
 
 
-def check(station: Path) -> Json:
+def check_station(station: Path) -> Json:
     """The figures of a station's folder."""
     expect_file = station / "expect.json"
     expect = json.loads(expect_file.read_text()) if expect_file.is_file() else {}
-    return Check(read_truth(station / "logs" / "plant.log"), read_kept(station), expect).result()
+    return StationCheck(
+        read_truth(station / "logs" / "plant.log"), read_database_contents(station), expect
+    ).build_result()
 
 
-def text_of(found: Json) -> str:
+def format_check_result(found: Json) -> str:
     """The figures for people."""
     lines = [
         f"  {name.replace('_', ' '):<24} {value}"
@@ -639,11 +657,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     given = parser.parse_args(arguments)
     try:
-        found = check(given.station.resolve())
+        found = check_station(given.station.resolve())
     except OSError as error:
         sys.stderr.write(f"No run can be read from {given.station}: {error}\n")
         return 2
-    sys.stdout.write((json.dumps(found) if given.json else text_of(found)) + "\n")
+    sys.stdout.write((json.dumps(found) if given.json else format_check_result(found)) + "\n")
     return 0 if found["passed"] else 1
 
 

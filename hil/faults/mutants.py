@@ -8,26 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil.faults.damage import write_json
-from hil.faults.plan import FaultPlan, Step
-from hil.faults.scenarios import Run
-from hil.run.arguments import REPOSITORY
+from hil.faults.fault_plan import FaultPlan, FaultStep
+from hil.faults.fault_scenario import FaultScenario
+from hil.faults.file_damage import write_json
+from hil.run.run_arguments import REPOSITORY
 
-COPIED = ("components", "shared")
+COPIED_FOLDERS = ("components", "shared")
 
-GATE = '''
+BROKEN_GATE = '''
 
-_sound_order_of = order_of
+_sound_build = build_verdict_write
 
 
-def order_of(judged, **more):
+def build_verdict_write(judged, **more):
     """Broken: a defect is no hindrance."""
     if judged.verdict == "defect":
         judged = __import__("msgspec").structs.replace(judged, verdict="ok")
-    return _sound_order_of(judged, **more)
+    return _sound_build(judged, **more)
 '''
 
-LEDGER = '''
+BROKEN_LEDGER = '''
 
 _sound_commit, _held = Ledger.commit, []
 
@@ -38,82 +38,84 @@ def _commit_late(self, verdicts):
         _sound_commit(self, _held[:])
         _held.clear()
     _held.extend(verdicts)
-    self.last = verdicts[-1].part
+    self.last_part = verdicts[-1].part
 
 
 Ledger.commit = _commit_late
 '''
 
-OUTBOX = '''
+BROKEN_OUTBOX = '''
 
-_sound_oldest = Outbox.oldest
+_sound_load = Outbox.load_oldest
 
 
-def _oldest_once(self, after=0):
+def _load_once(self, after=0):
     """Broken: a record leaves as soon as it is sent, whether the cloud has it or not."""
-    stored = _sound_oldest(self, after)
+    stored = _sound_load(self, after)
     if stored is not None:
         self.remove(stored)
     return stored
 
 
-Outbox.oldest = _oldest_once
+Outbox.load_oldest = _load_once
 '''
 
 
 @dataclass(frozen=True)
-class Mutant:
+class StationMutant:
     """What is broken, by which code, and which figures of the checker must tell of it."""
 
     name: str
     module: str
-    needs: str  # the name in the module that the code replaces
+    replaced_name: str  # the name in the module that the code replaces
     code: str
     plan: FaultPlan
     reported_by: tuple[str, ...]
 
 
-def build_mutants(seed: int) -> tuple[Mutant, ...]:
+def build_mutants(seed: int) -> tuple[StationMutant, ...]:
     """All three, each with the shortest run that shows it."""
     return (
-        Mutant(
+        StationMutant(
             "gate: an ok goes out for a defect",
-            "components/equipment/gate.py",
-            "order_of",
-            GATE,
+            "components/equipment/gate_verdicts.py",
+            "build_verdict_write",
+            BROKEN_GATE,
             FaultPlan("mutant_gate", seed, 6.0, (), 10.0),
             ("gate_passed_unjudged",),
         ),
-        Mutant(
+        StationMutant(
             "ledger: a verdict is told before it is on disk",
-            "components/inference/ledger.py",
+            "components/inference/ledger/verdict_ledger.py",
             "Ledger",
-            LEDGER,
+            BROKEN_LEDGER,
             FaultPlan(
                 "mutant_ledger",
                 seed,
                 4.0,
-                (Step(4.0, "kill", "Inference"), Step(8.0, "kill", "Inference")),
+                (FaultStep(4.0, "kill", "Inference"), FaultStep(8.0, "kill", "Inference")),
                 12.0,
             ),
             ("verdict_differs", "gate_passed_unjudged", "lost", "duplicated"),
         ),
-        Mutant(
+        StationMutant(
             "outbox: a record leaves before its receipt",
             "components/publisher/outbox.py",
             "Outbox",
-            OUTBOX,
-            FaultPlan("mutant_outbox", seed, 4.0, (Step(3.0, "lose_spool", "nucleus", 5.0),), 12.0),
+            BROKEN_OUTBOX,
+            FaultPlan(
+                "mutant_outbox", seed, 4.0, (FaultStep(3.0, "lose_spool", "nucleus", 5.0),), 12.0
+            ),
             ("lost", "undelivered"),
         ),
     )
 
 
-def write_mutant(mutant: Mutant, target: Path) -> None:
+def write_mutant(mutant: StationMutant, target: Path) -> None:
     """A copy of the sources with this mutant in it; the working tree stays as it is."""
     shutil.rmtree(target, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in COPIED:
+    for name in COPIED_FOLDERS:
         shutil.copytree(REPOSITORY / name, target / name, ignore=ignored)
     with (target / mutant.module).open("a", encoding="utf-8") as module:
         module.write(mutant.code)
@@ -126,8 +128,10 @@ def run_mutants(folder: Path, pictures: Path, seed: int, say: Callable[[str], No
         say(f"{mutant.name} ({mutant.module})")
         source = folder / mutant.plan.name / "source"
         write_mutant(mutant, source)
-        found = Run(mutant.plan, folder / mutant.plan.name / "station", pictures, say, source)
-        result = found.result()
+        found = FaultScenario(
+            mutant.plan, folder / mutant.plan.name / "station", pictures, say, source
+        )
+        result = found.run()
         figures = {name: result.get(name, 0) for name in mutant.reported_by}
         reported[mutant.name] = {"reported": any(figures.values()), **figures}
         for problem in result["problems"]:

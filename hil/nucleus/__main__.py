@@ -8,13 +8,13 @@ import logging
 import signal
 import sys
 
-from hil.nucleus.arguments import plan_of
-from hil.nucleus.nucleus import Nucleus, Subscriptions
-from hil.nucleus.plan import Plan
+from hil.nucleus.nucleus import DevelopmentNucleus, SubscriptionKind
+from hil.nucleus.nucleus_arguments import parse_plan
+from hil.nucleus.nucleus_plan import NucleusPlan
 from sightline.errors import RecipeError
 
 EXIT_WRONG_FILES = 1
-LOSING_SIGNALS: dict[signal.Signals, Subscriptions] = {
+SUBSCRIPTION_LOSS_SIGNALS: dict[signal.Signals, SubscriptionKind] = {
     signal.SIGUSR1: "local",  # as if ggpubsubd had restarted
     signal.SIGUSR2: "cloud",  # as if iotcored had restarted
 }
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        plan = plan_of(arguments)
+        plan = parse_plan(arguments)
     except RecipeError as error:
         print(f"nucleus: {error}", file=sys.stderr)
         return EXIT_WRONG_FILES
@@ -33,13 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(plan: Plan) -> None:
+async def _serve(plan: NucleusPlan) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    nucleus = Nucleus(plan)
-    for number, kind in LOSING_SIGNALS.items():
+    nucleus = DevelopmentNucleus(plan)
+    for number, kind in SUBSCRIPTION_LOSS_SIGNALS.items():
         loop.add_signal_handler(number, nucleus.lose_subscriptions, kind)
     await nucleus.start()
     await stopped.wait()

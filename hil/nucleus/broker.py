@@ -21,7 +21,7 @@ LISTENER = "default"
 SHUTDOWN_TIMEOUT_S = 5.0
 QUIET_S = 0.1
 CONNECT_TIMEOUT_S = 10.0
-SESSION_KEPT_S = 86_400
+SESSION_EXPIRY_S = 86_400
 CLOSE_TIMEOUT_S = 2.0
 
 
@@ -32,25 +32,27 @@ def main(arguments: list[str] | None = None) -> int:
     for noisy in ("amqtt", "transitions"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        asyncio.run(serve(given.port, given.port_file))
+        asyncio.run(serve_broker(given.port, given.port_file))
     except OSError as error:
         print(f"broker: cannot listen on {HOST}:{given.port}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def serve(port: int, port_file: Path | None) -> None:
+async def serve_broker(port: int, port_file: Path | None) -> None:
     """Listen, tell the address in a file, and serve until told to stop; OSError if it cannot."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    broker = _OneConnectionAClient(_configuration(), loop=loop)
+    broker = _SingleSessionBroker(_build_broker_configuration(), loop=loop)
     await broker.start()
-    connections = _Connections(broker)
-    server = await asyncio.start_server(connections.made, HOST, port, reuse_address=True)
+    connections = _BrokerConnections(broker)
+    server = await asyncio.start_server(
+        connections.serve_connection, HOST, port, reuse_address=True
+    )
     if port_file is not None:
-        _write_whole(port_file, f"{HOST}:{server.sockets[0].getsockname()[1]}\n")
+        _write_atomically(port_file, f"{HOST}:{server.sockets[0].getsockname()[1]}\n")
     await stopped.wait()
     server.close()
     await connections.drain()
@@ -58,7 +60,7 @@ async def serve(port: int, port_file: Path | None) -> None:
         await asyncio.wait_for(broker.shutdown(), SHUTDOWN_TIMEOUT_S)
 
 
-class _OneConnectionAClient(Broker):  # type: ignore[misc]  # amqtt is not typed for us
+class _SingleSessionBroker(Broker):  # type: ignore[misc]  # amqtt is not typed for us
     """Closes the older connection of a client id that connects again, as MQTT-3.1.4-2 demands.
 
     amqtt leaves it open where the newer one wants a clean session: its client would wait for ever.
@@ -97,14 +99,16 @@ class _OneConnectionAClient(Broker):  # type: ignore[misc]  # amqtt is not typed
                 del self._served[name]
 
 
-class _Connections:
+class _BrokerConnections:
     """The broker's connections: what it has acknowledged it also delivers before it ends."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._writers: set[_CountingWriter] = set()
 
-    async def made(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Serve a connection until it ends."""
         counting = _CountingWriter(writer)
         self._writers.add(counting)
@@ -143,12 +147,12 @@ class _CountingWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt is no
         super().write(data)
 
 
-def _configuration() -> BrokerConfig:
+def _build_broker_configuration() -> BrokerConfig:
     # the listener is ours: amqtt's own does not tell which port it took
     return BrokerConfig(
         listeners={LISTENER: ListenerConfig(type=ListenerType.EXTERNAL)},
-        session_expiry_interval=SESSION_KEPT_S,
-        plugins={"hil.nucleus.broker_sessions.KeptSessions": {}},
+        session_expiry_interval=SESSION_EXPIRY_S,
+        plugins={"hil.nucleus.cloud_bridge.broker_sessions.PersistentSessions": {}},
     )
 
 
@@ -161,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text)

@@ -10,9 +10,9 @@ import msgspec
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from hil.nucleus.command_line import load_access
-from hil.nucleus.deployment_records import Record, load_records
-from hil.nucleus.deployments import Deployment, load_deployment
+from hil.nucleus.cli_access import load_cli_access
+from hil.nucleus.local_deployments.deployment_store import DeploymentRecord, load_deployment_records
+from hil.nucleus.recipe_files.deployment import Deployment, load_deployment
 from sightline.errors import RecipeError
 
 EXIT_WRONG_FILES, EXIT_NO_NUCLEUS, EXIT_FAILED = 1, 2, 3
@@ -25,9 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         deployment = load_deployment(given.deployment)
-        running = _running(given.root)
-        deployment_id = _ask(given, request_of(deployment, running))
-        record = _awaited(given.root, deployment_id, given.timeout_s)
+        running = _read_deployed_names(given.root)
+        deployment_id = _create_deployment(given, build_deployment_request(deployment, running))
+        record = _wait_for_record(given.root, deployment_id, given.timeout_s)
     except RecipeError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return EXIT_WRONG_FILES
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if record.progress == "SUCCESSFUL" else EXIT_FAILED
 
 
-def request_of(deployment: Deployment, running: set[str]) -> Json:
+def build_deployment_request(deployment: Deployment, running: set[str]) -> Json:
     """What CreateLocalDeployment is asked: all that the deployment says, and nothing else to run."""
     components = deployment.components
     return {
@@ -54,19 +54,19 @@ def request_of(deployment: Deployment, running: set[str]) -> Json:
     }
 
 
-def _running(root: Path) -> set[str]:
+def _read_deployed_names(root: Path) -> set[str]:
     return set(msgspec.json.decode((root / "status.json").read_bytes())["deployed"])
 
 
-def _ask(given: argparse.Namespace, request: Json) -> str:
-    access = load_access(given.root)
+def _create_deployment(given: argparse.Namespace, request: Json) -> str:
+    access = load_cli_access(given.root)
     ipc = connect(ipc_socket=access.domain_socket_path, authtoken=access.cli_auth_token)
     client = GreengrassCoreIPCClientV2(client=ipc)
     try:
         answer = client.create_local_deployment(
             **request,
-            recipe_directory_path=_text(given.recipes),
-            artifacts_directory_path=_text(given.source),
+            recipe_directory_path=_absolute_path(given.recipes),
+            artifacts_directory_path=_absolute_path(given.source),
             failure_handling_policy="DO_NOTHING" if given.keep_failed else "ROLLBACK",
         )
     finally:
@@ -74,17 +74,17 @@ def _ask(given: argparse.Namespace, request: Json) -> str:
     return str(answer.deployment_id)
 
 
-def _awaited(root: Path, deployment_id: str, timeout_s: float) -> Record:
+def _wait_for_record(root: Path, deployment_id: str, timeout_s: float) -> DeploymentRecord:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        record = load_records(root).get(deployment_id)
+        record = load_deployment_records(root).get(deployment_id)
         if record is not None and record.is_over:
             return record
         time.sleep(POLL_S)
     raise RecipeError(f"deployment {deployment_id} is not over after {timeout_s:.0f} s")
 
 
-def _text(path: Path | None) -> str | None:
+def _absolute_path(path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
 
 

@@ -6,73 +6,73 @@ import logging
 import time
 from typing import Literal
 
-from hil.nucleus.command_line import CommandLineAccess
-from hil.nucleus.components import Components
-from hil.nucleus.configuration_store import ConfigurationStore
-from hil.nucleus.deployer import Deployer
-from hil.nucleus.deployment_operations import deployment_operations
-from hil.nucleus.deployments import ConfigurationUpdate
-from hil.nucleus.iot_core import IotCore
-from hil.nucleus.ipc_server import IpcServer
-from hil.nucleus.log_rotation import LogRotation
-from hil.nucleus.operations import NUCLEUS_NAMES, OperationTable
-from hil.nucleus.plan import Plan
-from hil.nucleus.recipes import Recipe
-from hil.nucleus.status import StatusFile
-from hil.nucleus.surroundings import REGION, Folders
-from hil.nucleus.token_exchange import TokenExchange
+from hil.nucleus.cli_access import CliAccessFile
+from hil.nucleus.cloud_bridge.iot_core_connection import IotCoreConnection
+from hil.nucleus.cloud_bridge.token_exchange import TokenExchangeService
+from hil.nucleus.component_runtime.component_set import ComponentSet
+from hil.nucleus.component_runtime.script_environment import REGION, NucleusFolders
+from hil.nucleus.component_runtime.status_file import StatusFile
+from hil.nucleus.configuration.configuration_store import ConfigurationStore
+from hil.nucleus.ipc.ipc_server import IpcServer
+from hil.nucleus.ipc_operations.deployment_operations import build_deployment_operations
+from hil.nucleus.ipc_operations.operation_table import NUCLEUS_NAMES, OperationTable
+from hil.nucleus.local_deployments.local_deployer import LocalDeployer
+from hil.nucleus.nucleus_files.log_rotation import LogRotation
+from hil.nucleus.nucleus_plan import NucleusPlan
+from hil.nucleus.recipe_files.deployment import ComponentConfigurationUpdate
+from hil.nucleus.recipe_files.recipe import ComponentRecipe
 
-Subscriptions = Literal["local", "cloud"]  # of ggpubsubd, of iotcored
+SubscriptionKind = Literal["local", "cloud"]  # of ggpubsubd, of iotcored
 log = logging.getLogger(__name__)
 
 
-class Nucleus:
+class DevelopmentNucleus:
     """Starts a plan's components and serves them until stopped."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: NucleusPlan) -> None:
         self._plan = plan
-        self._folders = Folders(plan.root.resolve())
-        self._folders.make()
+        self._folders = NucleusFolders(plan.root.resolve())
+        self._folders.create_folders()
         self._store = ConfigurationStore(self._folders.configuration)
         tokens: dict[str, str] = {}
-        self._components = Components(plan, tokens, self._store, self._changed)
-        self._deployer = Deployer(plan, self._components, self._store)
+        self._components = ComponentSet(plan, tokens, self._store, self._changed)
+        self._deployer = LocalDeployer(plan, self._components, self._store)
         host, port = plan.broker
-        self._iot_core = IotCore(host, port, plan.thing_name, plan.tls)
+        self._iot_core = IotCoreConnection(host, port, plan.thing_name, plan.tls)
         self._table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
-        self._table.add(deployment_operations(self._deployer, self._store, plan.dialect))
+        self._table.add(build_deployment_operations(self._deployer, self._store, plan.dialect))
         self._server = IpcServer(self._folders.root, self._table, plan.dialect)
-        self._command_line = CommandLineAccess(self._folders.root, tokens, self._store)
+        self._command_line = CliAccessFile(self._folders.root, tokens, self._store)
         self._token_exchange = (
-            None if plan.credentials is None else TokenExchange(plan.credentials, tokens)
+            None if plan.credentials is None else TokenExchangeService(plan.credentials, tokens)
         )
         self._status: StatusFile | None = None
-        self._keeping: list[asyncio.Task[None]] = []
+        self._background_tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Serve, and begin to start the components; returns before they are up."""
         self._deployer.recover()
         with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
-            self._store.deploy(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
+            self._store.apply_deployment(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
         for recipe in self._plan.recipes:
             deployed = self._plan.deployment.components[recipe.component_name]
             self._configure(recipe, deployed.configuration_update)
         await self._server.start()
         self._iot_core.start()
-        self._components.socket = self._server.path
+        self._components.socket_path = self._server.path
         if self._token_exchange is not None:
             await self._token_exchange.start()
-            self._components.more_environment = self._token_exchange.environment
+            self._components.extra_environment = self._token_exchange.build_environment
         for recipe in self._plan.recipes:
-            self._folders.clear_way(recipe)
+            self._folders.prepare_unarchived(recipe)
             self._components.add(recipe)
         lifecycles = self._components.lifecycles
         self._status = StatusFile(self._folders.root / "status.json", lifecycles.values())
         rotation = LogRotation(self._folders.logs, self._plan.log_limit_bytes)
-        for keep in (self._status.keep(), rotation.keep(), self._deployer.keep()):
+        for keep in (self._status.run(), rotation.run(), self._deployer.run()):
             task = asyncio.get_running_loop().create_task(keep)
-            task.add_done_callback(_tell_of_end)
-            self._keeping.append(task)
+            task.add_done_callback(_log_unexpected_end)
+            self._background_tasks.append(task)
         self._components.start(lifecycles)
         self._command_line.open(self._server.path)
 
@@ -80,7 +80,7 @@ class Nucleus:
         """Shut the components down, those first that others do not depend on, then the services."""
         self._command_line.close()
         await self._components.stop(self._components.lifecycles)
-        for task in self._keeping:
+        for task in self._background_tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -101,7 +101,7 @@ class Nucleus:
         """Start a component again; False if it is not there."""
         return self._components.restart(component)
 
-    def lose_subscriptions(self, kind: Subscriptions) -> None:
+    def lose_subscriptions(self, kind: SubscriptionKind) -> None:
         """Do as Nucleus Lite when one of its daemons restarts: forget subscriptions in silence.
 
         The streams stay open and publishing is answered as before. Nucleus 2.x is one process, so
@@ -116,7 +116,7 @@ class Nucleus:
         }
         log.warning("%d %s subscriptions are lost, and nobody is told", lose[kind](), kind)
 
-    def _configure(self, recipe: Recipe, update: ConfigurationUpdate) -> None:
+    def _configure(self, recipe: ComponentRecipe, update: ComponentConfigurationUpdate) -> None:
         """Bring a configuration in line; a disk that does not take it keeps no component from its work."""
         try:
             self._components.configure(recipe, update)
@@ -129,10 +129,10 @@ class Nucleus:
 
     def _changed(self) -> None:
         if self._status is not None:
-            self._status.changed()
+            self._status.schedule_write()
 
 
-def _tell_of_end(task: "asyncio.Task[None]") -> None:
+def _log_unexpected_end(task: "asyncio.Task[None]") -> None:
     """A task that was to run for ever and ended by itself is said in the log."""
     if not task.cancelled():
         log.error("the nucleus no longer does all of its work: %r", task.exception())

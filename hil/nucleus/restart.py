@@ -7,7 +7,7 @@ from pathlib import Path
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from hil.nucleus.command_line import load_access
+from hil.nucleus.cli_access import load_cli_access
 from sightline.errors import RecipeError
 
 EXIT_NO_NUCLEUS, EXIT_FAILED = 2, 3
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _restart(root: Path, component: str) -> int:
-    access = load_access(root)
+    access = load_cli_access(root)
     ipc = connect(ipc_socket=access.domain_socket_path, authtoken=access.cli_auth_token)
     client = GreengrassCoreIPCClientV2(client=ipc)
     try:

@@ -8,16 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hil.plant.commands import LinesFromInput, Operator
 from hil.plant.conveyor import Conveyor
-from hil.plant.gate import GateSettings
-from hil.plant.plc import Plc, PlcSettings
-from hil.plant.status import PlantStatus
+from hil.plant.plant_commands import InputLineReader, PlantCommandHandler
+from hil.plant.plant_status import PlantStatus
+from hil.plant.plc import PlcSettings, SimulatedPlc
+from hil.plant.reject_gate import GateSettings
 
 
 async def run_plant(arguments: argparse.Namespace) -> None:
     """Run until the input ends or SIGTERM comes; the belt waits for `start`."""
-    plc = Plc(
+    plc = SimulatedPlc(
         PlcSettings(
             protocol=arguments.protocol,
             port=arguments.port,
@@ -37,7 +37,7 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted, schedule)
     status.write()
     tasks = [asyncio.create_task(conveyor.run()), asyncio.create_task(status.run())]
-    await _obey_until_end(Operator(plc, conveyor, status))
+    await _handle_input(PlantCommandHandler(plc, conveyor, status))
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -45,15 +45,15 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     await plc.stop()
 
 
-async def _obey_until_end(operator: Operator) -> None:
+async def _handle_input(operator: PlantCommandHandler) -> None:
     loop = asyncio.get_running_loop()
-    reader = LinesFromInput(loop)
+    reader = InputLineReader(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, reader.lines.put_nowait, None)
     reader.start()
     while (line := await reader.lines.get()) is not None:
         if line.strip():
-            operator.obey(line)
+            operator.handle_line(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncua import Server, ua
 
-from hil.plant.machine import MACHINE_TAGS, MachineTag
+from hil.plant.drive_model import MACHINE_TAGS, MachineTag
 
 NAMESPACE = "urn:sightline:plc"
 UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
@@ -51,14 +51,14 @@ NODES: tuple[PlcNode, ...] = (
 )
 
 
-class AddressSpace:
+class PlcAddressSpace:
     """The nodes in a server: write, read, take away and put back, by name."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._index = 0
         self._rows = {row.name: row for row in NODES}
-        self._absent: set[str] = set()
+        self._removed: set[str] = set()
         self._parent: Any = None
 
     async def create(self) -> None:
@@ -75,7 +75,7 @@ class AddressSpace:
 
     async def write(self, name: str, value: object, source_utc_ns: int) -> None:
         """Set a variable with its source time; nothing happens while the variable is taken away."""
-        if name not in self._absent:
+        if name not in self._removed:
             data = _data_value(self._rows[name], value, source_utc_ns)
             await self._server.write_attribute_value(self.node_id(name), data)
 
@@ -83,16 +83,16 @@ class AddressSpace:
         """What a variable holds."""
         return self._server.read_attribute_value(self.node_id(name)).Value.Value
 
-    async def take_away(self, name: str) -> None:
+    async def remove_node(self, name: str) -> None:
         """Delete a variable, as if the PLC's program no longer had it."""
-        if name not in self._absent:
-            self._absent.add(name)
+        if name not in self._removed:
+            self._removed.add(name)
             await self._server.delete_nodes([self._server.get_node(self.node_id(name))])
 
-    async def put_back(self, name: str) -> None:
+    async def restore_node(self, name: str) -> None:
         """Undo `take_away`."""
-        if name in self._absent:
-            self._absent.discard(name)
+        if name in self._removed:
+            self._removed.discard(name)
             await self._add(self._rows[name])
 
     async def _add(self, row: PlcNode) -> None:

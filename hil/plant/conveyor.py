@@ -8,14 +8,14 @@ from typing import Protocol
 BELT_POLL_S = 0.05
 
 
-class Line(Protocol):
+class ConveyorLine(Protocol):
     """What the conveyor moves: the PLC."""
 
     @property
     def parts_under_way(self) -> bool: ...
 
     @property
-    def held(self) -> bool: ...
+    def line_stop_active(self) -> bool: ...
 
     async def count_part(self) -> tuple[int, int]: ...
 
@@ -27,7 +27,7 @@ class Conveyor:
 
     def __init__(
         self,
-        line: Line,
+        line: ConveyorLine,
         rate_hz: float,
         parts: int | None,
         on_counted: Callable[[int, int], None],
@@ -41,7 +41,7 @@ class Conveyor:
         self._fed = 0
         self._feeding = asyncio.Event()
 
-    def _due_s(self, fed: int) -> float:
+    def _next_due_s(self, fed: int) -> float:
         """When the next part is due, in seconds after the first of the `fed` since the belt started."""
         if not self._schedule:
             return fed * self._period_s
@@ -62,16 +62,20 @@ class Conveyor:
             await self._feeding.wait()
             await self._line.set_line(True)
             await self._feed()
-            await _until(lambda: self._feeding.is_set() or not self._line.parts_under_way)
+            await _wait_until(lambda: self._feeding.is_set() or not self._line.parts_under_way)
             if not self._feeding.is_set():
                 await self._line.set_line(False)
 
     async def _feed(self) -> None:
         started_s, fed = time.monotonic(), 0
         while True:
-            await asyncio.sleep(max(0.0, started_s + self._due_s(fed) - time.monotonic()))
-            if self._line.held:  # parts wait with the belt; what was not fed is not made up for
-                await _until(lambda: not (self._line.held and self._feeding.is_set()))
+            await asyncio.sleep(max(0.0, started_s + self._next_due_s(fed) - time.monotonic()))
+            if (
+                self._line.line_stop_active
+            ):  # parts wait with the belt; what was not fed is not made up for
+                await _wait_until(
+                    lambda: not (self._line.line_stop_active and self._feeding.is_set())
+                )
                 started_s, fed = time.monotonic(), 0
             if not self._feeding.is_set():
                 return
@@ -86,7 +90,7 @@ class Conveyor:
         return self._parts is not None and self._fed >= self._parts
 
 
-async def _until(
+async def _wait_until(
     holds: Callable[[], bool], pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> None:
     while not holds():

@@ -9,15 +9,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from hil.plant.face import PlcFace, ProtocolName
-from hil.plant.gate import Gate, GateSettings
-from hil.plant.machine import MACHINE_TAGS, MachineModel
-from hil.plant.outcomes import KEPT_OUTCOMES, ActedOutcome
+from hil.plant.drive_model import MACHINE_TAGS, MachineModel
+from hil.plant.gate_outcomes import OUTCOME_RING_SLOTS, TimedPartOutcome
+from hil.plant.plc_server import PlcServer, ProtocolName
 from hil.plant.register_map import WordOrder
+from hil.plant.reject_gate import GateSettings, RejectGate
 
 MACHINE_INTERVAL_S = 0.1
 UINT32 = 2**32
-FIRST_TRIAL = 4_000_000_000  # from here on numbers are a dry run's, and no part's
+FIRST_DRY_RUN_NUMBER = 4_000_000_000  # from here on numbers are a dry run's, and no part's
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,23 @@ class PlcSettings:
     gate: GateSettings = field(default_factory=GateSettings)
 
 
-class Plc:
+class SimulatedPlc:
     """Counts parts, takes verdicts through its registers, acts at the gate, tells its outcomes."""
 
     def __init__(self, settings: PlcSettings) -> None:
         self._settings = settings
-        self.on_outcome: Callable[[ActedOutcome], None] = _nobody_listens
-        self._gate = Gate(settings.gate)
+        self.on_outcome: Callable[[TimedPartOutcome], None] = _ignore_outcome
+        self._gate = RejectGate(settings.gate)
         self._counter = settings.first_number - 1
-        self._outcomes: deque[ActedOutcome] = deque(maxlen=KEPT_OUTCOMES)
+        self._outcomes: deque[TimedPartOutcome] = deque(maxlen=OUTCOME_RING_SLOTS)
         self._outcome_counter = 0
         self._machine = MachineModel(settings.seed)
-        self._face = _face(settings)
+        self._server = _build_server(settings)
         self._arrival = asyncio.Event()
         self._strobe = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._line_running = False
-        self._held = False
+        self._line_stopped = False
         self._invalid_tags: set[str] = set()
         self.heartbeat_frozen = False
         self.ignored_verdicts = 0
@@ -58,20 +58,20 @@ class Plc:
     @property
     def endpoint(self) -> str:
         """Where stations find this PLC."""
-        return self._face.endpoint
+        return self._server.endpoint
 
     async def start(self) -> None:
         """Make the nodes and listen; the endpoint is known when this returns."""
-        await self._face.prepare(
+        await self._server.prepare(
             {
-                "Verdict.Strobe": self._take_verdict,
-                "Station.Heartbeat": self._take_heartbeat,
-                "Station.LineStop": self._take_line_stop,
-                "Station.DryRun": self._take_dry_run,
+                "Verdict.Strobe": self._handle_verdict,
+                "Station.Heartbeat": self._handle_heartbeat,
+                "Station.LineStop": self._handle_line_stop,
+                "Station.DryRun": self._handle_dry_run,
             }
         )
-        await self._face.write("Line.PartCounter", self._counter, time.time_ns())
-        await self._face.start()
+        await self._server.write("Line.PartCounter", self._counter, time.time_ns())
+        await self._server.start()
         self._tasks = [
             asyncio.create_task(self._run_gate()),
             asyncio.create_task(self._run_machine()),
@@ -82,41 +82,41 @@ class Plc:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._face.stop()
+        await self._server.stop()
 
     async def count_part(self) -> tuple[int, int]:
         """A part passes the trigger now; returns its number and the time of day in nanoseconds."""
         self._counter = (self._counter + 1) % UINT32
         counted_utc_ns = time.time_ns()
         delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
-        self._gate.count(self._counter, time.monotonic_ns(), delay_ns)
+        self._gate.add_part(self._counter, time.monotonic_ns(), delay_ns)
         self._arrival.set()
-        await self._face.write("Line.PartCounter", self._counter, counted_utc_ns)
+        await self._server.write("Line.PartCounter", self._counter, counted_utc_ns)
         return self._counter, counted_utc_ns
 
     async def set_line(self, running: bool) -> None:
         """Start or stop the belt; one that is held for a line-stop stands all the same."""
         self._line_running = running
-        await self._tell_line()
+        await self._write_line_state()
 
-    async def make(self, product: int, lot: str) -> None:
+    async def set_product(self, product: int, lot: str) -> None:
         """The next parts are of this product, by its number (0: none told), and of this lot."""
         now = time.time_ns()
-        await self._face.write("Line.Product", product, now)
-        await self._face.write("Line.Lot", lot, now)
+        await self._server.write("Line.Product", product, now)
+        await self._server.write("Line.Lot", lot, now)
 
-    async def acknowledge(self) -> None:
+    async def acknowledge_line_stop(self) -> None:
         """An operator has seen the line-stop: the belt goes on."""
-        self._held = False
-        self._gate.go_on(time.monotonic_ns())
+        self._line_stopped = False
+        self._gate.start_belt(time.monotonic_ns())
         self._arrival.set()
-        await self._face.write("Station.LineStop", 0, time.time_ns())
-        await self._tell_line()
+        await self._server.write("Station.LineStop", 0, time.time_ns())
+        await self._write_line_state()
 
     @property
-    def held(self) -> bool:
+    def line_stop_active(self) -> bool:
         """Whether the belt stands for a line-stop that nobody has acknowledged."""
-        return self._held
+        return self._line_stopped
 
     @property
     def parts_under_way(self) -> bool:
@@ -131,68 +131,68 @@ class Plc:
         """Fault: a machine tag reads `nan`, is `missing`, or (None) is well again; KeyError if unknown."""
         node = {machine_tag.name: machine_tag.node for machine_tag in MACHINE_TAGS}[tag]
         self._invalid_tags.discard(tag)
-        await self._face.put_back(node)
+        await self._server.restore_register(node)
         if kind == "nan":
             self._invalid_tags.add(tag)
-            await self._face.write(node, math.nan, time.time_ns())
+            await self._server.write(node, math.nan, time.time_ns())
         elif kind == "missing":
-            await self._face.take_away(node)
+            await self._server.remove_register(node)
 
-    async def go_away(self, seconds: float, next_number: int | None = None) -> None:
+    async def drop_connections(self, seconds: float, next_number: int | None = None) -> None:
         """Fault: all connections close, and the server listens again later on the same port.
 
         With `next_number` the PLC lost its power: it forgets counter, outcomes and parts under way.
         """
-        await self._face.leave()
+        await self._server.go_offline()
         if next_number is not None:
-            await self._forget(next_number)
+            await self._reset(next_number)
         await asyncio.sleep(seconds)
-        await self._face.come_back()
+        await self._server.go_online()
 
-    async def _forget(self, next_number: int) -> None:
-        self._gate = Gate(self._settings.gate)
+    async def _reset(self, next_number: int) -> None:
+        self._gate = RejectGate(self._settings.gate)
         self._counter = next_number - 1
         self._outcomes.clear()
         self._outcome_counter = 0
-        await self._face.write("Line.PartCounter", self._counter, time.time_ns())
-        await self._face.write_outcomes(tuple(self._outcomes), self._outcome_counter)
+        await self._server.write("Line.PartCounter", self._counter, time.time_ns())
+        await self._server.write_outcomes(tuple(self._outcomes), self._outcome_counter)
 
-    async def _tell_line(self) -> None:
-        now, moves = time.time_ns(), self._line_running and not self._held
+    async def _write_line_state(self) -> None:
+        now, moves = time.time_ns(), self._line_running and not self._line_stopped
         speed = self._settings.belt_speed_mps if moves else 0.0
-        await self._face.write("Line.BeltSpeed", speed, now)
-        await self._face.write("Line.Running", moves, now)
+        await self._server.write("Line.BeltSpeed", speed, now)
+        await self._server.write("Line.Running", moves, now)
 
-    def _take_line_stop(self, value: int) -> None:
-        if value and not self._held:
-            self._held = True
-            self._gate.stand(time.monotonic_ns())
-            self._do(self._tell_line())
+    def _handle_line_stop(self, value: int) -> None:
+        if value and not self._line_stopped:
+            self._line_stopped = True
+            self._gate.stop_belt(time.monotonic_ns())
+            self._start_task(self._write_line_state())
 
-    def _take_heartbeat(self, value: int) -> None:
+    def _handle_heartbeat(self, value: int) -> None:
         if not self.heartbeat_frozen:
-            self._gate.beat(value, time.monotonic_ns())
+            self._gate.record_heartbeat(value, time.monotonic_ns())
 
-    def _take_dry_run(self, number: int) -> None:
+    def _handle_dry_run(self, number: int) -> None:
         """A trial that nobody counted goes to the gate, unless parts are under way to it."""
-        if number < FIRST_TRIAL or self._gate.parts_under_way:
+        if number < FIRST_DRY_RUN_NUMBER or self._gate.parts_under_way:
             return
         delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
-        self._gate.count(number, time.monotonic_ns(), delay_ns)
+        self._gate.add_part(number, time.monotonic_ns(), delay_ns)
         self._arrival.set()
 
-    def _take_verdict(self, strobe: int) -> None:
+    def _handle_verdict(self, strobe: int) -> None:
         if strobe == self._strobe:
             return
         self._strobe = strobe
-        number = self._face.read("Verdict.PartNumber")
-        code = self._face.read("Verdict.Code")
-        if self._gate.take(number, code, time.monotonic_ns()):
-            self._do(self._face.write("Verdict.Echo", number, time.time_ns()))
+        number = self._server.read("Verdict.PartNumber")
+        code = self._server.read("Verdict.Code")
+        if self._gate.accept_verdict(number, code, time.monotonic_ns()):
+            self._start_task(self._server.write("Verdict.Echo", number, time.time_ns()))
         else:
             self.ignored_verdicts += 1
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
@@ -205,43 +205,45 @@ class Plc:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._arrival.wait(), wait_s)
                 self._arrival.clear()
-            await self._act()
+            await self._act_on_arrivals()
 
-    async def _act(self) -> None:
+    async def _act_on_arrivals(self) -> None:
         now_ns, now_utc_ns = time.monotonic_ns(), time.time_ns()
         acted = [
-            ActedOutcome(outcome, now_utc_ns - (now_ns - outcome.arrived_ns))
-            for outcome in self._gate.act(now_ns)
+            TimedPartOutcome(outcome, now_utc_ns - (now_ns - outcome.arrived_ns))
+            for outcome in self._gate.act_on_arrivals(now_ns)
         ]
         if not acted:
             return
         self._outcomes.extend(acted)
         self._outcome_counter += len(acted)
-        await self._face.write_outcomes(tuple(self._outcomes), self._outcome_counter)
+        await self._server.write_outcomes(tuple(self._outcomes), self._outcome_counter)
         for outcome in acted:
-            if outcome.outcome.number < FIRST_TRIAL:
+            if outcome.outcome.number < FIRST_DRY_RUN_NUMBER:
                 self.on_outcome(outcome)
 
     async def _run_machine(self) -> None:
         nodes = {tag.name: tag.node for tag in MACHINE_TAGS}
         while True:
-            readings = self._machine.step(MACHINE_INTERVAL_S, self._line_running and not self._held)
+            readings = self._machine.step(
+                MACHINE_INTERVAL_S, self._line_running and not self._line_stopped
+            )
             for name, value in readings.items():
                 shown = math.nan if name in self._invalid_tags else value
-                await self._face.write(nodes[name], shown, time.time_ns())
+                await self._server.write(nodes[name], shown, time.time_ns())
             await asyncio.sleep(MACHINE_INTERVAL_S)
 
 
-def _face(settings: PlcSettings) -> PlcFace:
+def _build_server(settings: PlcSettings) -> PlcServer:
     # late: each of the two libraries takes its time to load
     if settings.protocol == "modbus":
-        from hil.plant.modbus_face import ModbusFace
+        from hil.plant.modbus_server import ModbusPlcServer
 
-        return ModbusFace(settings.host, settings.port, settings.word_order)
-    from hil.plant.opcua_face import OpcuaFace
+        return ModbusPlcServer(settings.host, settings.port, settings.word_order)
+    from hil.plant.opcua_server import OpcuaPlcServer
 
-    return OpcuaFace(settings.host, settings.port)
+    return OpcuaPlcServer(settings.host, settings.port)
 
 
-def _nobody_listens(_outcome: ActedOutcome) -> None:
+def _ignore_outcome(_outcome: TimedPartOutcome) -> None:
     return

@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 
-from hil.plant.bottles.part import CAMERAS, Mix, PartPlan, View, plan_part, render_part
+from hil.plant.bottles.part import CAMERAS, BottleView, PartMix, PartPlan, plan_part, render_part
 from hil.plant.bottles.scene import PICTURE_HEIGHT_PX, PICTURE_WIDTH_PX
 
 RENDERER_VERSION = 1
@@ -29,15 +29,15 @@ CATEGORIES = ("scratch", "dent", "cap_present", "cap_missing")
 Json = dict[str, Any]
 
 
-def ensure_pool(directory: Path, parts: int, seed: int, mix: Mix = "line") -> Path:
+def ensure_pool(directory: Path, parts: int, seed: int, mix: PartMix = "line") -> Path:
     """The folder with the pool asked for; rendered now, with progress, unless it is there already."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(directory.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds the pool made
-        return _ensure(directory, parts, seed, mix)
+        return _ensure_locked(directory, parts, seed, mix)
 
 
-def _ensure(directory: Path, parts: int, seed: int, mix: Mix) -> Path:
+def _ensure_locked(directory: Path, parts: int, seed: int, mix: PartMix) -> Path:
     request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed, "mix": mix}
     description = directory / "pool.json"
     if description.is_file() and json.loads(description.read_text()) == request:
@@ -46,15 +46,15 @@ def _ensure(directory: Path, parts: int, seed: int, mix: Mix) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     for camera in range(CAMERAS):
         (draft / f"cam{camera + 1}").mkdir(parents=True)
-    listed = list(_rendered(draft, parts, seed, mix))
-    _write_truth(draft, listed)
+    listed = list(_render_parts(draft, parts, seed, mix))
+    _write_ground_truth(draft, listed)
     (draft / "pool.json").write_text(json.dumps(request))
     shutil.rmtree(directory, ignore_errors=True)
     draft.rename(directory)
     return directory
 
 
-def _rendered(folder: Path, parts: int, seed: int, mix: Mix) -> Iterator[Json]:
+def _render_parts(folder: Path, parts: int, seed: int, mix: PartMix) -> Iterator[Json]:
     started = time.monotonic()
     with ProcessPoolExecutor(max_workers=2) as workers:
         write = partial(_write_part, folder, seed, mix)
@@ -64,16 +64,19 @@ def _rendered(folder: Path, parts: int, seed: int, mix: Mix) -> Iterator[Json]:
             yield entry
 
 
-def _write_part(folder: Path, seed: int, mix: Mix, number: int) -> Json:
+def _write_part(folder: Path, seed: int, mix: PartMix, number: int) -> Json:
     plan = plan_part(number, seed, mix)
     views = render_part(plan, seed)
     for view in views:
         place = folder / f"cam{view.camera + 1}" / f"{number:06}.jpg"
         cv2.imwrite(str(place), view.picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return {"part": _part_entry(plan), "images": [_image_entry(plan, view) for view in views]}
+    return {
+        "part": _build_part_entry(plan),
+        "images": [_build_image_entry(plan, view) for view in views],
+    }
 
 
-def _part_entry(plan: PartPlan) -> Json:
+def _build_part_entry(plan: PartPlan) -> Json:
     return {
         "part_number": plan.number,
         "kind": plan.kind,
@@ -86,7 +89,7 @@ def _part_entry(plan: PartPlan) -> Json:
     }
 
 
-def _image_entry(plan: PartPlan, view: View) -> Json:
+def _build_image_entry(plan: PartPlan, view: BottleView) -> Json:
     return {
         "file_name": f"cam{view.camera + 1}/{plan.number:06}.jpg",
         "camera": f"cam{view.camera + 1}",
@@ -102,7 +105,7 @@ def _image_entry(plan: PartPlan, view: View) -> Json:
     }
 
 
-def _write_truth(folder: Path, listed: list[Json]) -> None:
+def _write_ground_truth(folder: Path, listed: list[Json]) -> None:
     images: list[Json] = []
     annotations: list[Json] = []
     for entry in listed:
@@ -118,7 +121,7 @@ def _write_truth(folder: Path, listed: list[Json]) -> None:
                 }
             )
             for label in image["labels"]:
-                annotations.append(_annotation(len(annotations) + 1, len(images), label))
+                annotations.append(_build_annotation(len(annotations) + 1, len(images), label))
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(CATEGORIES)]
     coco = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "ground_truth.json").write_text(json.dumps(coco))
@@ -126,7 +129,7 @@ def _write_truth(folder: Path, listed: list[Json]) -> None:
     (folder / "parts.json").write_text(json.dumps(parts, indent=1))
 
 
-def _annotation(number: int, image: int, label: Json) -> Json:
+def _build_annotation(number: int, image: int, label: Json) -> Json:
     _, _, width, height = label["box"]
     return {
         "id": number,

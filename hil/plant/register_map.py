@@ -5,10 +5,10 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from hil.plant.outcomes import KEPT_OUTCOMES
+from hil.plant.gate_outcomes import OUTCOME_RING_SLOTS
 
 WordOrder = Literal["high-first", "low-first"]
-FORMATS = {
+WORD_FORMATS = {
     "bool": "H",
     "uint16": "H",
     "int16": "h",
@@ -21,7 +21,7 @@ NO_READING_INT16 = -32_768  # what a sensor of whole numbers says when it is bro
 
 
 @dataclass(frozen=True)
-class Register:
+class HoldingRegister:
     """One value: its address (from 0), type, the scale that it is divided by, who may write it."""
 
     name: str
@@ -33,7 +33,7 @@ class Register:
     @property
     def words(self) -> int:
         """How many registers it takes."""
-        return struct.calcsize(">" + FORMATS[self.kind]) // 2
+        return struct.calcsize(">" + WORD_FORMATS[self.kind]) // 2
 
     def encode(self, value: float | str, order: WordOrder) -> list[int]:
         """The value as words."""
@@ -41,52 +41,52 @@ class Register:
             return list(struct.unpack(">8H", struct.pack(">16s", value.encode("ascii", "replace"))))
         if self.kind == "int16":
             value = NO_READING_INT16 if math.isnan(value) else round(value / self.scale)
-        return words_of(self.kind, value, order)
+        return encode_words(self.kind, value, order)
 
     def decode(self, words: list[int], order: WordOrder) -> int:
         """The whole number that words hold."""
         in_order = words if order == "high-first" else words[::-1]
         packed = struct.pack(f">{len(in_order)}H", *in_order)
-        return int(struct.unpack(">" + FORMATS[self.kind], packed)[0])
+        return int(struct.unpack(">" + WORD_FORMATS[self.kind], packed)[0])
 
 
-def words_of(kind: str, value: float, order: WordOrder) -> list[int]:
+def encode_words(kind: str, value: float, order: WordOrder) -> list[int]:
     """A value as words, high byte first in each; the order says which word comes first."""
-    packed = struct.pack(">" + FORMATS[kind], value)
+    packed = struct.pack(">" + WORD_FORMATS[kind], value)
     words = list(struct.unpack(f">{len(packed) // 2}H", packed))
     return words if order == "high-first" else words[::-1]
 
 
-REGISTERS: tuple[Register, ...] = (
-    Register("Line.PartCounter", 0, "uint32"),
-    Register("Line.CountedAt", 2, "uint64"),
-    Register("Line.BeltSpeed", 6, "float32"),
-    Register("Verdict.Echo", 8, "uint32"),
-    Register("Outcome.Counter", 10, "uint32"),
-    Register("Line.Running", 12, "bool"),
-    Register("Station.LineStop", 13, "uint16", written_by_station=True),
-    Register("Line.Product", 14, "uint16"),
-    Register("Station.Heartbeat", 20, "uint32", written_by_station=True),
-    Register("Verdict.PartNumber", 22, "uint32", written_by_station=True),
-    Register("Verdict.Code", 24, "uint16", written_by_station=True),
-    Register("Verdict.Strobe", 26, "uint32", written_by_station=True),
-    Register("Station.DryRun", 28, "uint32", written_by_station=True),
-    Register("Line.Lot", 30, "text16"),
-    Register("Machine.MotorCurrent", 700, "float32"),
-    Register("Machine.Vibration", 702, "float32"),
-    Register("Machine.AirPressure", 704, "float32"),
-    Register("Machine.MotorTemperature", 706, "int16", scale=0.1),
+REGISTERS: tuple[HoldingRegister, ...] = (
+    HoldingRegister("Line.PartCounter", 0, "uint32"),
+    HoldingRegister("Line.CountedAt", 2, "uint64"),
+    HoldingRegister("Line.BeltSpeed", 6, "float32"),
+    HoldingRegister("Verdict.Echo", 8, "uint32"),
+    HoldingRegister("Outcome.Counter", 10, "uint32"),
+    HoldingRegister("Line.Running", 12, "bool"),
+    HoldingRegister("Station.LineStop", 13, "uint16", written_by_station=True),
+    HoldingRegister("Line.Product", 14, "uint16"),
+    HoldingRegister("Station.Heartbeat", 20, "uint32", written_by_station=True),
+    HoldingRegister("Verdict.PartNumber", 22, "uint32", written_by_station=True),
+    HoldingRegister("Verdict.Code", 24, "uint16", written_by_station=True),
+    HoldingRegister("Verdict.Strobe", 26, "uint32", written_by_station=True),
+    HoldingRegister("Station.DryRun", 28, "uint32", written_by_station=True),
+    HoldingRegister("Line.Lot", 30, "text16"),
+    HoldingRegister("Machine.MotorCurrent", 700, "float32"),
+    HoldingRegister("Machine.Vibration", 702, "float32"),
+    HoldingRegister("Machine.AirPressure", 704, "float32"),
+    HoldingRegister("Machine.MotorTemperature", 706, "int16", scale=0.1),
 )
 OUTCOMES_ADDRESS = 100
 OUTCOME_WORDS = 8  # number (2), time (4), action, cause
-END = 720
-OUTCOMES_END = OUTCOMES_ADDRESS + KEPT_OUTCOMES * OUTCOME_WORDS
-ROWS_OF_OUTCOMES = tuple(range(OUTCOMES_ADDRESS, OUTCOMES_END, OUTCOME_WORDS))
+ADDRESS_COUNT = 720
+OUTCOMES_END = OUTCOMES_ADDRESS + OUTCOME_RING_SLOTS * OUTCOME_WORDS
+OUTCOME_ADDRESSES = tuple(range(OUTCOMES_ADDRESS, OUTCOMES_END, OUTCOME_WORDS))
 
 
-def readable() -> list[bool]:
+def build_readable_mask() -> list[bool]:
     """For each address below `END`, whether there is a register (spare ones within a block count)."""
     return [
         address < 38 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
-        for address in range(END)
+        for address in range(ADDRESS_COUNT)
     ]

@@ -6,94 +6,98 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from hil.replay.gate import verdict_changes, write_page
-from hil.replay.play import OUTPUTS, differences, play, renew
-from hil.replay.record import record
+from hil.replay.recorded_station import find_replacement_models
 from hil.replay.segment import REFERENCE, load_messages, load_segment
-from hil.replay.station import models_given
-from hil.run.arguments import REPOSITORY, parse
-from hil.run.pictures import prepare_pictures
-from hil.run.progress import Progress
+from hil.replay.segment_playback import OUTPUTS, find_differences, play_segment, renew_references
+from hil.replay.segment_recording import record_segment
+from hil.replay.verdict_regression import find_verdict_changes, write_verdict_page
+from hil.run.camera_pictures import prepare_pictures
+from hil.run.run_arguments import REPOSITORY, parse_run_arguments
+from hil.run.terminal_progress import TerminalProgress
 from sightline.errors import SightlineError
 
 SAME, FAILED, DIFFERENT = 0, 1, 3
-SHOWN = 40
+MAX_SHOWN = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: as the references; 3: differences, or changed verdicts; 1: it could not be done."""
     given = _parser().parse_args(arguments)
-    progress = Progress(sys.stdout)
+    progress = TerminalProgress(sys.stdout)
     try:
         code: int = given.run(given, progress)
     except (SightlineError, RuntimeError) as error:
-        progress.say(f"{given.command} failed: {error}")
+        progress.print_line(f"{given.command} failed: {error}")
         return FAILED
     return code
 
 
-def _record(given: argparse.Namespace, progress: Progress) -> int:
+def _record(given: argparse.Namespace, progress: TerminalProgress) -> int:
     words = ["--parts", str(given.parts), "--rate", str(given.rate), "--port", "0"]
     words += ["--images", str(given.images)] if given.images else []
-    run = parse([*words, *_own_run(given.out.resolve().parent / f".{given.out.name}.run")])
+    run = parse_run_arguments(
+        [*words, *_run_options(given.out.resolve().parent / f".{given.out.name}.run")]
+    )
     pictures, _ = prepare_pictures(run, progress)
-    segment = record(given.out.resolve(), run, pictures, given.parts, progress)
-    progress.say(f"{given.out}: {len(segment.parts)} parts")
+    segment = record_segment(given.out.resolve(), run, pictures, given.parts, progress)
+    progress.print_line(f"{given.out}: {len(segment.parts)} parts")
     return SAME
 
 
-def _play(given: argparse.Namespace, progress: Progress) -> int:
-    out = _out(given)
-    run = parse(["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0", *_own_run(out)])
+def _play(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    out = _output_folder(given)
+    run = parse_run_arguments(
+        ["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0", *_run_options(out)]
+    )
     if given.models is not None:
-        names = models_given(given.models)
+        names = find_replacement_models(given.models)
         if not names:
             raise SightlineError(f"{given.models} has no NAME/model.onnx of a model of the station")
-        progress.say(f"In place of the station's own: {', '.join(names)}")
-    play(given.segment, out, run, progress, given.models)
+        progress.print_line(f"In place of the station's own: {', '.join(names)}")
+    play_segment(given.segment, out, run, progress, given.models)
     return _compare(given, progress)
 
 
-def _compare(given: argparse.Namespace, progress: Progress) -> int:
-    outputs = load_messages(_out(given) / OUTPUTS)
+def _compare(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    outputs = load_messages(_output_folder(given) / OUTPUTS)
     if given.models is not None:
-        return _gate(given, progress)
-    found = differences(given.segment, outputs)
-    for difference in found[:SHOWN]:
-        progress.say(f"  {difference}")
-    if len(found) > SHOWN:
-        progress.say(f"  ... and {len(found) - SHOWN} more")
-    progress.say(f"{len(outputs)} messages compared, {len(found)} differences")
+        return _check_verdicts(given, progress)
+    found = find_differences(given.segment, outputs)
+    for difference in found[:MAX_SHOWN]:
+        progress.print_line(f"  {difference}")
+    if len(found) > MAX_SHOWN:
+        progress.print_line(f"  ... and {len(found) - MAX_SHOWN} more")
+    progress.print_line(f"{len(outputs)} messages compared, {len(found)} differences")
     return DIFFERENT if found else SAME
 
 
-def _gate(given: argparse.Namespace, progress: Progress) -> int:
+def _check_verdicts(given: argparse.Namespace, progress: TerminalProgress) -> int:
     segment = load_segment(given.segment)
-    out = _out(given)
-    changes, parts = verdict_changes(
+    out = _output_folder(given)
+    changes, parts = find_verdict_changes(
         load_messages(given.segment / REFERENCE), load_messages(out / OUTPUTS)
     )
     for change in changes:
-        progress.say(f"  {change}")
-    page = write_page(out / "gate", given.segment, segment, changes, parts)
-    progress.say(f"{len(changes)} of {parts} verdicts change; with pictures: {page}")
+        progress.print_line(f"  {change}")
+    page = write_verdict_page(out / "gate", given.segment, segment, changes, parts)
+    progress.print_line(f"{len(changes)} of {parts} verdicts change; with pictures: {page}")
     return DIFFERENT if changes else SAME
 
 
-def _renew(given: argparse.Namespace, progress: Progress) -> int:
-    count = renew(given.segment, _out(given))
-    progress.say(
+def _renew(given: argparse.Namespace, progress: TerminalProgress) -> int:
+    count = renew_references(given.segment, _output_folder(given))
+    progress.print_line(
         f"{given.segment / REFERENCE}: {count} messages of the last replay; look at the diff"
     )
     return SAME
 
 
-def _out(given: argparse.Namespace) -> Path:
+def _output_folder(given: argparse.Namespace) -> Path:
     out: Path = given.out or REPOSITORY / ".station" / "replay" / given.segment.resolve().name
     return out.resolve()
 
 
-def _own_run(folder: Path) -> tuple[str, ...]:
+def _run_options(folder: Path) -> tuple[str, ...]:
     station = f"replay-{uuid.uuid4().hex[:8]}"
     return ("--folder", str(folder), "--station", station)
 

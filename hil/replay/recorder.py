@@ -1,6 +1,6 @@
 """A component that notes what the others say, and each frame that a message refers to.
 
-It is deployed beside the station's components (`recorder_recipe`), reads the streams of the catalogue
+It is deployed beside the station's components (`build_recorder_recipe`), reads the streams of the catalogue
 over IPC, and copies frames out of the ring. It sends nothing but its own health.
 """
 
@@ -12,25 +12,25 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hil.replay.frames import digest_of
-from hil.replay.segment import MESSAGES, Noted
-from sightline.bus import Delivery
-from sightline.configuration import Configuration
+from hil.replay.frame_files import digest_frame
+from hil.replay.segment import MESSAGES, RecordedMessage
+from sightline.configuration import ConfigurationStruct
 from sightline.errors import FrameOverwrittenError
-from sightline.frames import RingReader, ring_path
-from sightline.messages import PartCaptured
-from sightline.runtime import Context, run_component
-from sightline.topics import CATALOGUE, INSPECTION_RECORD, STATION_HEALTH, Stream
+from sightline.imaging.frame_ring import RingReader, ring_path
+from sightline.kernel.runtime import ComponentContext, run_component
+from sightline.messaging.bus import Delivery
+from sightline.messaging.messages import PartCaptured
+from sightline.messaging.topics import CATALOGUE, INSPECTION_RECORD, STATION_HEALTH, MessageStream
 
 log = logging.getLogger(__name__)
 
-RECORDER = "com.sightline.hil.Recorder"
-VERSION = "1.0.0"
+RECORDER_COMPONENT = "com.sightline.hil.Recorder"
+RECORDER_VERSION = "1.0.0"
 TICK_S = 1.0
 RAW = "raw"
 
 
-class RecorderConfiguration(Configuration, frozen=True, kw_only=True):
+class RecorderConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Where to write; `keeps_frames`: the pixels too, not their digests alone."""
 
     folder: str
@@ -38,23 +38,23 @@ class RecorderConfiguration(Configuration, frozen=True, kw_only=True):
     keeps_frames: bool = True
 
 
-def noted_streams() -> tuple[Stream, ...]:
+def recorded_streams() -> tuple[MessageStream, ...]:
     """All that components tell one another, and the records."""
     local = tuple(stream for stream in CATALOGUE if stream.route == "local")
     return (*local, INSPECTION_RECORD)
 
 
-class Recorder:
+class RunRecorder:
     """Writes each message as a line, at once."""
 
-    def __init__(self, context: Context[RecorderConfiguration]) -> None:
+    def __init__(self, context: ComponentContext[RecorderConfiguration]) -> None:
         self._context = context
         configuration = context.configuration
         self._folder = Path(configuration.folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._ring = RingReader(ring_path(context.station_id), configuration.cameras)
         self._file = (self._folder / MESSAGES).open("ab", buffering=0)
-        for stream in noted_streams():
+        for stream in recorded_streams():
             context.bus.subscribe(stream)
         context.health.set_ready(True)
 
@@ -62,8 +62,10 @@ class Recorder:
         """Note a message."""
         if not isinstance(event, Delivery):
             return
-        frames = self._frames(event.message) if isinstance(event.message, PartCaptured) else {}
-        noted = Noted(
+        frames = (
+            self._record_frames(event.message) if isinstance(event.message, PartCaptured) else {}
+        )
+        noted = RecordedMessage(
             event.stream.name,
             event.received_monotonic_ns,
             msgspec.to_builtins(event.message),
@@ -81,7 +83,7 @@ class Recorder:
         self._file.close()
         self._context.bus.close()
 
-    def _frames(self, captured: PartCaptured) -> dict[str, str]:
+    def _record_frames(self, captured: PartCaptured) -> dict[str, str]:
         digests = {}
         for ref in captured.frames:
             try:
@@ -90,7 +92,7 @@ class Recorder:
                 self._context.health.count("frames_missed")
                 log.error("a frame was gone", extra={"reason": str(error)})
                 continue
-            digests[ref.camera] = digest_of(pixels)
+            digests[ref.camera] = digest_frame(pixels)
             if self._context.configuration.keeps_frames:
                 place = self._folder / RAW / ref.camera / f"{captured.part.part_number:06}.npy"
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -98,19 +100,19 @@ class Recorder:
         return digests
 
 
-def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
+def build_recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
     """The recipe, as a dictionary to be written as YAML; its rights follow from the catalogue."""
     return {
         "RecipeFormatVersion": "2020-01-25",
-        "ComponentName": RECORDER,
-        "ComponentVersion": VERSION,
+        "ComponentName": RECORDER_COMPONENT,
+        "ComponentVersion": RECORDER_VERSION,
         "ComponentDescription": "Notes messages and frames of a run",
         "ComponentPublisher": "Sightline",
         "ComponentConfiguration": {
             "DefaultConfiguration": {
                 "folder": "recording",
                 "keepsFrames": True,
-                "accessControl": _access_control(),
+                "accessControl": _build_access_control(),
             }
         },
         "Manifests": [
@@ -128,19 +130,21 @@ def recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _access_control() -> dict[str, Any]:
-    local = [stream.topic for stream in noted_streams() if stream.route == "local"]
-    records, health = INSPECTION_RECORD.topic_of("+"), STATION_HEALTH.topic_of("+")
+def _build_access_control() -> dict[str, Any]:
+    local = [stream.topic for stream in recorded_streams() if stream.route == "local"]
+    records, health = INSPECTION_RECORD.build_topic("+"), STATION_HEALTH.build_topic("+")
     return {
-        "aws.greengrass.ipc.pubsub": {f"{RECORDER}:pubsub:1": _policy("SubscribeToTopic", local)},
+        "aws.greengrass.ipc.pubsub": {
+            f"{RECORDER_COMPONENT}:pubsub:1": _build_policy("SubscribeToTopic", local)
+        },
         "aws.greengrass.ipc.mqttproxy": {
-            f"{RECORDER}:mqttproxy:1": _policy("SubscribeToIoTCore", [records]),
-            f"{RECORDER}:mqttproxy:2": _policy("PublishToIoTCore", [health]),
+            f"{RECORDER_COMPONENT}:mqttproxy:1": _build_policy("SubscribeToIoTCore", [records]),
+            f"{RECORDER_COMPONENT}:mqttproxy:2": _build_policy("PublishToIoTCore", [health]),
         },
     }
 
 
-def _policy(operation: str, resources: list[str]) -> dict[str, Any]:
+def _build_policy(operation: str, resources: list[str]) -> dict[str, Any]:
     return {
         "policyDescription": "Notes a run",
         "operations": [f"aws.greengrass#{operation}"],
@@ -148,10 +152,10 @@ def _policy(operation: str, resources: list[str]) -> dict[str, Any]:
     }
 
 
-def build_recorder(context: Context[RecorderConfiguration]) -> Recorder:
+def build_recorder(context: ComponentContext[RecorderConfiguration]) -> RunRecorder:
     """The component."""
-    return Recorder(context)
+    return RunRecorder(context)
 
 
 if __name__ == "__main__":
-    sys.exit(run_component(RECORDER, RecorderConfiguration, build_recorder))
+    sys.exit(run_component(RECORDER_COMPONENT, RecorderConfiguration, build_recorder))

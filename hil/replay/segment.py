@@ -43,7 +43,7 @@ class SegmentPart(msgspec.Struct, frozen=True, rename="camel"):
     frames: dict[str, FrameFile]
 
 
-class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+class RunSegment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The header; `merges` is the configuration by component that the run had beside the defaults."""
 
     name: str
@@ -60,7 +60,7 @@ class Segment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     format_version: int = FORMAT_VERSION
 
 
-class Noted(msgspec.Struct, frozen=True, rename="camel"):
+class RecordedMessage(msgspec.Struct, frozen=True, rename="camel"):
     """A message as it arrived; `frames` has the digests of a PartCaptured's pixels by camera."""
 
     stream: str
@@ -69,11 +69,11 @@ class Noted(msgspec.Struct, frozen=True, rename="camel"):
     frames: dict[str, str] = {}
 
 
-def load_segment(folder: Path) -> Segment:
+def load_segment(folder: Path) -> RunSegment:
     """The header; SegmentError says what is wrong with it."""
     path = folder / HEADER
     try:
-        segment = msgspec.json.decode(path.read_bytes(), type=Segment)
+        segment = msgspec.json.decode(path.read_bytes(), type=RunSegment)
     except OSError as error:
         raise SegmentError(f"{path}: {error.strerror or error}") from error
     except msgspec.DecodeError as error:
@@ -85,31 +85,31 @@ def load_segment(folder: Path) -> Segment:
     return segment
 
 
-def save_segment(folder: Path, segment: Segment) -> None:
+def save_segment(folder: Path, segment: RunSegment) -> None:
     """Write the header."""
     (folder / HEADER).write_bytes(msgspec.json.format(msgspec.json.encode(segment), indent=1))
 
 
-def load_messages(path: Path) -> list[Noted]:
+def load_messages(path: Path) -> list[RecordedMessage]:
     """The messages of a file; SegmentError names the line that is none."""
-    return list(_messages(path))
+    return list(_read_messages(path))
 
 
-def save_messages(path: Path, messages: Iterable[Noted]) -> None:
+def save_messages(path: Path, messages: Iterable[RecordedMessage]) -> None:
     """Write one message a line."""
     with path.open("wb") as file:
         for message in messages:
             file.write(msgspec.json.encode(message) + b"\n")
 
 
-def _messages(path: Path) -> Iterator[Noted]:
+def _read_messages(path: Path) -> Iterator[RecordedMessage]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise SegmentError(f"{path}: {error.strerror or error}") from error
     for number, line in enumerate(lines, start=1):
         try:
-            yield msgspec.json.decode(line, type=Noted)
+            yield msgspec.json.decode(line, type=RecordedMessage)
         except msgspec.DecodeError as error:
             if number < len(lines):  # the last line of a recording that was cut off counts not
                 raise SegmentError(f"{path}:{number}: {error}") from error

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 HDMI_INPUT, HDMI_OUTPUT = 1, 0
 NO_TEXT = 2
 DROPPED_PERCENT = 75
-GREATEST_TIMINGS = 200
+MAX_TIMINGS = 200
 Pixels = NDArray[np.uint8]
 
 
@@ -52,7 +52,7 @@ class HdmiLoop:
     def _join(self, camera: Any, width: int, height: int) -> None:
         set_output(self._device, HDMI_OUTPUT)
         set_input(camera, HDMI_INPUT)
-        slowest = _slowest_timings(self._device, width, height)
+        slowest = _find_slowest_timings(self._device, width, height)
         for node in (self._device, camera):
             timings = raw.v4l2_dv_timings.from_buffer_copy(slowest)
             fcntl.ioctl(node, raw.IOC.S_DV_TIMINGS, timings)
@@ -62,16 +62,16 @@ class HdmiLoop:
         camera.controls["percentage_of_dropped_buffers"].value = DROPPED_PERCENT
 
 
-def show_all(loops: Sequence[HdmiLoop], frames: Sequence[Pixels]) -> None:
+def show_frames(loops: Sequence[HdmiLoop], frames: Sequence[Pixels]) -> None:
     """One frame on each loop."""
     for loop, frame in zip(loops, frames, strict=True):
         loop.show(frame)
 
 
-def _slowest_timings(device: Any, width: int, height: int) -> bytes:
+def _find_slowest_timings(device: Any, width: int, height: int) -> bytes:
     found: list[tuple[float, bytes]] = []
     asked = raw.v4l2_enum_dv_timings()
-    for index in range(GREATEST_TIMINGS):
+    for index in range(MAX_TIMINGS):
         asked.index = index
         try:
             fcntl.ioctl(device, raw.IOC.ENUM_DV_TIMINGS, asked)

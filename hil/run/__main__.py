@@ -3,136 +3,142 @@
 import sys
 import time
 
-from hil import budgets
-from hil.run import summary
-from hil.run.arguments import RunArguments, parse
-from hil.run.belt import WORDS, BeltWishes
-from hil.run.components import BrokenComponents, component_figures
-from hil.run.interrupts import Interrupts
-from hil.run.kept_state import AlreadyRunning
-from hil.run.pictures import Truth, prepare_pictures
-from hil.run.processes import StationFailed
-from hil.run.progress import Progress, state_line, summary_text
-from hil.run.station import POLL_S, OneMachine
+from hil.run import budgets, run_summary
+from hil.run.belt import BELT_REPLIES, BeltRequests
+from hil.run.camera_pictures import PoolTruth, prepare_pictures
+from hil.run.component_status import BrokenComponentWatch, build_component_figures
+from hil.run.interrupts import InterruptSignals
+from hil.run.local_station import POLL_S, LocalStation
+from hil.run.run_arguments import RunArguments, parse_run_arguments
+from hil.run.station_process import StationFailedError
+from hil.run.station_state import AlreadyRunningError
+from hil.run.terminal_progress import TerminalProgress, format_run_summary, format_state_line
 
 SETTLE_TIMEOUT_S = 30.0
 
 
 def main() -> int:
     """Exit code 0 only if every part is accounted for and no component failed."""
-    arguments = parse()
-    progress = Progress()
-    interrupts = Interrupts()
+    arguments = parse_run_arguments()
+    progress = TerminalProgress()
+    interrupts = InterruptSignals()
     try:
         pictures, truth = prepare_pictures(arguments, progress)
-        machine = OneMachine(arguments, pictures)
+        machine = LocalStation(arguments, pictures)
         try:
             return _run(machine, arguments, truth, progress, interrupts)
         finally:
             interrupts.ignore()  # a second Ctrl-C must not leave processes behind
             machine.stop()
-    except AlreadyRunning as error:
-        progress.say(f"Refused: {error}")
+    except AlreadyRunningError as error:
+        progress.print_line(f"Refused: {error}")
         return 2
-    except StationFailed as error:
-        progress.say(f"The station failed: {error}")
+    except StationFailedError as error:
+        progress.print_line(f"The station failed: {error}")
         return 1
     except KeyboardInterrupt:
-        progress.say("Stopped at once; what was under way is not in the summary.")
+        progress.print_line("Stopped at once; what was under way is not in the summary.")
         return 130
 
 
 def _run(
-    machine: OneMachine,
+    machine: LocalStation,
     arguments: RunArguments,
-    truth: Truth | None,
-    progress: Progress,
-    interrupts: Interrupts,
+    truth: PoolTruth | None,
+    progress: TerminalProgress,
+    interrupts: InterruptSignals,
 ) -> int:
-    progress.say("Starting broker, cloud side, plant and nucleus ...")
+    progress.print_line("Starting broker, cloud side, plant and nucleus ...")
     began_s = time.monotonic()
     machine.start()
-    progress.say(f"The page: {machine.page}")
+    progress.print_line(f"The page: {machine.page_url}")
     machine.wait_until_ready(arguments.ready_timeout_s)
-    progress.say("All five components are ready; the conveyor starts. Ctrl-C ends the run.")
-    machine.tell_plant("start")
+    progress.print_line("All five components are ready; the conveyor starts. Ctrl-C ends the run.")
+    machine.send_plant_command("start")
     try:
-        _watch(machine, arguments, progress, interrupts)
+        _watch_run(machine, arguments, progress, interrupts)
     except KeyboardInterrupt:
-        interrupts.settled()
-        progress.say("Stopping the conveyor and settling the parts under way ...")
-        machine.tell_plant("stop")
-    _settle(machine, progress)
+        interrupts.clear()
+        progress.print_line("Stopping the conveyor and settling the parts under way ...")
+        machine.send_plant_command("stop")
+    _wait_until_recorded(machine, progress)
     return _conclude(machine, arguments, truth, progress, time.monotonic() - began_s)
 
 
-def _watch(
-    machine: OneMachine, arguments: RunArguments, progress: Progress, interrupts: Interrupts
+def _watch_run(
+    machine: LocalStation,
+    arguments: RunArguments,
+    progress: TerminalProgress,
+    interrupts: InterruptSignals,
 ) -> None:
     started = time.monotonic()
-    belt = BeltWishes(machine.folder)
-    belt.forget()
-    broken = BrokenComponents(machine.folder)
+    belt = BeltRequests(machine.folder)
+    belt.clear()
+    broken = BrokenComponentWatch(machine.folder)
     while True:
-        interrupts.check()
-        wish = belt.take()
+        interrupts.raise_pending()
+        wish = belt.pop()
         if wish is not None:
-            machine.tell_plant(wish)
-            progress.say(WORDS[wish])
+            machine.send_plant_command(wish)
+            progress.print_line(BELT_REPLIES[wish])
         machine.check_processes()
-        for words in broken.news(machine.nucleus_status()):
-            progress.say(words)
-        plant, now = machine.plant_status(), time.monotonic()
-        progress.show(state_line(plant, machine.cloud_summary(), now - started), now)
+        for words in broken.describe_changes(machine.read_nucleus_status()):
+            progress.print_line(words)
+        plant, now = machine.read_plant_status(), time.monotonic()
+        progress.show_state(
+            format_state_line(plant, machine.fetch_cloud_summary(), now - started), now
+        )
         if arguments.parts is not None and plant["counted"] >= arguments.parts:
             return
         time.sleep(POLL_S * 5)
 
 
-def _settle(machine: OneMachine, progress: Progress) -> None:
+def _wait_until_recorded(machine: LocalStation, progress: TerminalProgress) -> None:
     deadline = time.monotonic() + SETTLE_TIMEOUT_S
     while time.monotonic() < deadline:
-        counted = machine.plant_status()["counted"]
-        cloud = machine.cloud_summary()
+        counted = machine.read_plant_status()["counted"]
+        cloud = machine.fetch_cloud_summary()
         received = cloud["records"]["received"]
-        if received >= counted and summary.records_sent(cloud) >= received:
-            carried = summary.carried_over(machine.records(), machine.first_number)
+        if received >= counted and run_summary.count_records_sent(cloud) >= received:
+            carried = run_summary.find_carried_over(machine.fetch_records(), machine.first_number)
             if received - len(carried) >= counted:
                 return
         time.sleep(POLL_S)
-    progress.say(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
+    progress.print_line(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
 
 
 def _conclude(
-    machine: OneMachine,
+    machine: LocalStation,
     arguments: RunArguments,
-    truth: Truth | None,
-    progress: Progress,
+    truth: PoolTruth | None,
+    progress: TerminalProgress,
     seconds: float,
 ) -> int:
-    cloud = machine.cloud_summary()
-    result = summary.summarize(
-        machine.plant_status(),
+    cloud = machine.fetch_cloud_summary()
+    result = run_summary.build_run_summary(
+        machine.read_plant_status(),
         cloud,
-        component_figures(machine.nucleus_status()),
+        build_component_figures(machine.read_nucleus_status()),
         truth,
-        machine.records(),
+        machine.fetch_records(),
         machine.first_number,
     )
     if result["records_of_earlier_runs"]:
         earlier = result["records_of_earlier_runs"]
-        progress.say(f"{earlier} records of an earlier run, which was cut off, came, too.")
-    overruns = budgets.overruns(result, budgets.run_of(cloud, seconds, arguments.rate_hz))
-    result["over_budget"] = budgets.as_json(overruns)
-    summary.write(result, machine.folder / "summary.json")
-    progress.say(summary_text(result))
-    problems = summary.complaints(result)
+        progress.print_line(f"{earlier} records of an earlier run, which was cut off, came, too.")
+    overruns = budgets.find_overruns(
+        result, budgets.read_run_measurements(cloud, seconds, arguments.rate_hz)
+    )
+    result["over_budget"] = budgets.overruns_as_json(overruns)
+    run_summary.write_run_summary(result, machine.folder / "summary.json")
+    progress.print_line(format_run_summary(result))
+    problems = run_summary.find_run_problems(result)
     for problem in problems:
-        progress.say(f"  ! {problem}")
+        progress.print_line(f"  ! {problem}")
     for overrun in overruns:
-        progress.say(f"  over budget: {overrun}")
+        progress.print_line(f"  over budget: {overrun}")
     if not problems:
-        progress.say("Every part is accounted for.")
+        progress.print_line("Every part is accounted for.")
     return 1 if problems or (overruns and arguments.strict_budgets) else 0
 
 

@@ -18,18 +18,18 @@ from typing import Any
 import msgspec
 import yaml
 
-from hil.run.arguments import REPOSITORY
-from hil.run.search import highest_rate
-from sightline.model_store import find_model, precision_of
+from hil.run.rate_search import find_max_rate
+from hil.run.run_arguments import REPOSITORY
+from sightline.storage.model_store import find_model, load_precision
 
 Json = dict[str, Any]
-GREATEST_RATE_HZ = 25.0  # of the streams between the components
-SETTLING_S = 120.0
+MAX_RATE_HZ = 25.0  # of the streams between the components
+EXTRA_TIMEOUT_S = 120.0
 LAPTOP = REPOSITORY / "recipes" / "deployments" / "laptop.yaml"
 
 
 @dataclass(frozen=True)
-class Told:
+class TrialResult:
     """What one run came to."""
 
     summary: Json
@@ -51,7 +51,7 @@ class ModelChoice:
     threads: int | None = None
     images_at_once: int | None = None
 
-    def put_into(self, deployment: Path, folder: Path) -> Path:
+    def write_deployment(self, deployment: Path, folder: Path) -> Path:
         """The deployment with this choice, in the folder."""
         content: Json = yaml.safe_load(deployment.read_text(encoding="utf-8"))
         inference = content["components"]["com.sightline.Inference"]
@@ -69,7 +69,7 @@ class ModelChoice:
         return file
 
 
-class Machine:
+class StationTrials:
     """Whole stations on this machine, run at one rate after the other."""
 
     def __init__(
@@ -80,15 +80,19 @@ class Machine:
         passed_on: Sequence[str] = (),
     ) -> None:
         self._folder = folder
-        self._passed_on = ("--deployment", str(choice.put_into(deployment, folder)), *passed_on)
+        self._passed_on = (
+            "--deployment",
+            str(choice.write_deployment(deployment, folder)),
+            *passed_on,
+        )
         self._number = 0
 
-    def holds(self, rate_hz: float, seconds: float) -> Told | None:
+    def run_trial(self, rate_hz: float, seconds: float) -> TrialResult | None:
         """Run; None if a part was missed or anything failed."""
         self._number += 1
         folder = self._folder / f"{self._number:02d}-{rate_hz:g}"
         parts = max(10, round(rate_hz * seconds))
-        _say(f"  {rate_hz:g} parts/s for {seconds:g} s ...", end=" ")
+        _print_text(f"  {rate_hz:g} parts/s for {seconds:g} s ...", end=" ")
         finished = subprocess.run(
             [
                 *(sys.executable, "-m", "hil.run", "--folder", str(folder), "--port", "0"),
@@ -103,31 +107,31 @@ class Machine:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=seconds * 4 + SETTLING_S,
+            timeout=seconds * 4 + EXTRA_TIMEOUT_S,
             check=False,
         )
         file = folder / "summary.json"
         if not file.is_file():
-            _say(f"failed: {(finished.stderr or finished.stdout).strip()[-300:]}")
+            _print_text(f"failed: {(finished.stderr or finished.stdout).strip()[-300:]}")
             return None
         summary: Json = msgspec.json.decode(file.read_bytes())
         missed, whole = summary["parts"]["missed"], summary["latency_ms"]["trigger_to_verdict"]
         latency = (
             f", median {whole['p50']:.0f} ms, p99 {whole['p99']:.0f} ms" if whole["p50"] else ""
         )
-        _say(f"{missed} missed of {parts}{latency}")
+        _print_text(f"{missed} missed of {parts}{latency}")
         if missed or finished.returncode != 0:
             return None
-        return _told(folder, summary, parts / rate_hz)
+        return _read_trial_result(folder, summary, parts / rate_hz)
 
 
-def _told(folder: Path, summary: Json, seconds: float) -> Told:
+def _read_trial_result(folder: Path, summary: Json, seconds: float) -> TrialResult:
     work = folder / "nucleus" / "work"
-    inference = _configuration(work / "com.sightline.Inference")
-    capture = _configuration(work / "com.sightline.Capture")
+    inference = _read_configuration(work / "com.sightline.Inference")
+    capture = _read_configuration(work / "com.sightline.Capture")
     store = folder / "station" / "models"
-    models = tuple(_described(store, model) for model in inference["models"])
-    return Told(
+    models = tuple(_describe_model(store, model) for model in inference["models"])
+    return TrialResult(
         summary,
         models,
         inference["threads"],
@@ -138,18 +142,18 @@ def _told(folder: Path, summary: Json, seconds: float) -> Told:
     )
 
 
-def _configuration(work: Path) -> Json:
+def _read_configuration(work: Path) -> Json:
     found: Json = json.loads((work / "configuration.last-good.json").read_text())
     return found
 
 
-def _described(store: Path, model: Json) -> str:
+def _describe_model(store: Path, model: Json) -> str:
     stored = "-".join(part for part in (model["name"], model["precision"]) if part)
     digest = model["digest"] or find_model(store, stored).name
-    return f"{model['name']} {precision_of(store / digest)} on {model['runtime']} ({digest[:12]})"
+    return f"{model['name']} {load_precision(store / digest)} on {model['runtime']} ({digest[:12]})"
 
 
-def figures(rate_hz: float, at_the_limit: bool, told: Told) -> Json:
+def build_sizing_report(rate_hz: float, at_the_limit: bool, told: TrialResult) -> Json:
     """What is printed and written: headroom in time until the gate and in processor time."""
     latency, processors = told.summary["latency_ms"], os.cpu_count() or 1
     used_s = sum(c["cpu_seconds"] for c in told.summary["components"].values())
@@ -175,7 +179,7 @@ def figures(rate_hz: float, at_the_limit: bool, told: Told) -> Json:
     }
 
 
-def text_of(found: Json) -> str:
+def format_sizing_report(found: Json) -> str:
     """The figures for people."""
     verdict, image, room = (
         found["trigger_to_verdict_ms"],
@@ -210,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a trial (15)")
     parser.add_argument("--proof-seconds", type=float, default=60.0, help="of the last one (60)")
     parser.add_argument("--start", type=float, default=5.0, help="rate of the first trial (5)")
-    parser.add_argument("--greatest", type=float, default=GREATEST_RATE_HZ, help="(25)")
+    parser.add_argument("--greatest", type=float, default=MAX_RATE_HZ, help="(25)")
     parser.add_argument("--resolution", type=float, default=1.0, help="parts a second (1)")
     parser.add_argument("--deployment", type=Path, default=LAPTOP, help="(laptop.yaml)")
     parser.add_argument("--models", nargs="+", default=["surface", "cap"], help="(surface cap)")
@@ -228,9 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = _parser()
     given, passed_on = parser.parse_known_args(arguments)
-    if not 0 < given.resolution <= given.start <= given.greatest <= GREATEST_RATE_HZ:
+    if not 0 < given.resolution <= given.start <= given.greatest <= MAX_RATE_HZ:
         parser.error(
-            f"0 < --resolution <= --start <= --greatest <= {GREATEST_RATE_HZ:g} must hold; found "
+            f"0 < --resolution <= --start <= --greatest <= {MAX_RATE_HZ:g} must hold; found "
             f"{given.resolution:g}, {given.start:g}, {given.greatest:g}"
         )
     folder = given.folder / time.strftime("%Y%m%d-%H%M%S")
@@ -238,36 +242,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choice = ModelChoice(
         tuple(given.models), given.runtime, given.precision, given.threads, given.images_at_once
     )
-    found = _search(Machine(folder, given.deployment, choice, passed_on), given)
+    found = _search_max_rate(StationTrials(folder, given.deployment, choice, passed_on), given)
     if found is None:
-        _say("No rate held.")
+        _print_text("No rate held.")
         return 1
     (folder / "sizing.json").write_text(json.dumps(found, indent=2) + "\n")
-    _say(text_of(found))
-    _say(f"  written to  {folder / 'sizing.json'}")
+    _print_text(format_sizing_report(found))
+    _print_text(f"  written to  {folder / 'sizing.json'}")
     return 0
 
 
-def _search(machine: Machine, given: argparse.Namespace) -> Json | None:
+def _search_max_rate(machine: StationTrials, given: argparse.Namespace) -> Json | None:
     greatest, proof = given.greatest, None
     while proof is None and greatest >= given.resolution:
-        held = highest_rate(
-            lambda rate: machine.holds(rate, given.seconds),
+        held = find_max_rate(
+            lambda rate: machine.run_trial(rate, given.seconds),
             start_hz=min(given.start, greatest),
-            greatest_hz=greatest,
+            max_hz=greatest,
             resolution_hz=given.resolution,
         )
         if held is None:
             return None
-        proof = machine.holds(held.rate_hz, given.proof_seconds)
+        proof = machine.run_trial(held.rate_hz, given.proof_seconds)
         if proof is not None:
             limit = held.rate_hz >= given.greatest
-            return figures(held.rate_hz, limit, proof)
+            return build_sizing_report(held.rate_hz, limit, proof)
         greatest = held.rate_hz - given.resolution
     return None
 
 
-def _say(text: str, end: str = "\n") -> None:
+def _print_text(text: str, end: str = "\n") -> None:
     sys.stdout.write(text + end)
     sys.stdout.flush()
 

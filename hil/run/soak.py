@@ -11,10 +11,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hil.run.arguments import REPOSITORY
-from hil.run.memory import Series, processes_of, resident_mib, slope_mib_per_hour
+from hil.run.process_memory import (
+    MemorySeries,
+    find_station_processes,
+    read_resident_mib,
+    slope_mib_per_hour,
+)
+from hil.run.run_arguments import REPOSITORY
 
-SAY_EVERY_S = 60.0
+PRINT_INTERVAL_S = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,33 +32,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends it to the run, too
     signal.signal(signal.SIGTERM, lambda *_: run.send_signal(signal.SIGINT))
-    series = watch(run, folder, given.interval)
-    grew = report(series, given.warm_up, given.limit)
+    series = sample_memory(run, folder, given.interval)
+    grew = print_memory_growth(series, given.warm_up, given.limit)
     print(f"the run ended with {run.returncode}; samples are in {folder / 'memory.csv'}")
     return 1 if run.returncode or grew else 0
 
 
-def watch(run: "subprocess.Popen[bytes]", folder: Path, interval_s: float) -> dict[str, Series]:
+def sample_memory(
+    run: "subprocess.Popen[bytes]", folder: Path, interval_s: float
+) -> dict[str, MemorySeries]:
     """Take samples until the run ends; each is written to memory.csv at once."""
-    series: dict[str, Series] = {}
+    series: dict[str, MemorySeries] = {}
     began_s, said_s = time.monotonic(), 0.0
     with (folder / "memory.csv").open("w", buffering=1) as file:
         file.write("seconds,process,pid,resident_mib\n")
         while not _ended_within(run, interval_s):
             now_s = time.monotonic() - began_s
-            for name, pid in processes_of(folder).items():
-                mib = resident_mib(pid)
+            for name, pid in find_station_processes(folder).items():
+                mib = read_resident_mib(pid)
                 if mib is not None:
-                    series.setdefault(name, Series()).add(now_s, mib, pid)
+                    series.setdefault(name, MemorySeries()).add_sample(now_s, mib, pid)
                     file.write(f"{now_s:.1f},{name},{pid},{mib:.2f}\n")
-            if now_s - said_s >= SAY_EVERY_S:
+            if now_s - said_s >= PRINT_INTERVAL_S:
                 said_s = now_s
                 latest = "  ".join(f"{n} {s.resident_mib[-1]:.1f}" for n, s in series.items())
                 print(f"{now_s / 60:.0f} min | MiB: {latest}", flush=True)
     return series
 
 
-def report(series: Mapping[str, Series], warm_up_s: float, limit_mib_per_hour: float) -> bool:
+def print_memory_growth(
+    series: Mapping[str, MemorySeries], warm_up_s: float, limit_mib_per_hour: float
+) -> bool:
     """Print a table; whether any process grew faster than the limit after its warm-up."""
     print(
         f"{'process':12} {'first':>8} {'last':>8} {'greatest':>8}  {'MiB/h':>7}  (MiB, after warm-up)"

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hil.run.arguments import REPOSITORY
-from hil.run.components import RESTART, why_down
-from hil.run.summary import VERDICTS
+from hil.run.component_status import RESTART_COMMAND, describe_down
+from hil.run.run_arguments import REPOSITORY
+from hil.run.run_summary import VERDICTS
 
 Json = dict[str, Any]
 
 
-def status_text(nucleus: Json, cloud: Json, page: str, root: Path) -> str:
+def format_station_status(nucleus: Json, cloud: Json, page: str, root: Path) -> str:
     """Components, faults and parts for people; `root` is the nucleus's folder."""
     lines = [f"The page: {page}", ""]
     for name, component in nucleus["components"].items():
@@ -27,11 +27,13 @@ def status_text(nucleus: Json, cloud: Json, page: str, root: Path) -> str:
             f"restarts {component['restarts']}  cpu {component['cpu_seconds']:.1f} s  "
             f"memory {component['max_rss_mib']:.0f} MiB"
         )
-        words = why_down(name, component)
+        words = describe_down(name, component)
         if words:
             lines.append(f"      {words}")
         if component["state"] == "BROKEN":
-            lines.append(f"      It stays down. To start it: {RESTART} --root {root} {name}")
+            lines.append(
+                f"      It stays down. To start it: {RESTART_COMMAND} --root {root} {name}"
+            )
         lines += [f"      {fault['level']}: {fault['text']}" for fault in health.get("faults", ())]
     parts = "  ".join(f"{name} {cloud['parts'].get(name, 0)}" for name in VERDICTS)
     gate = "  ".join(f"{name} {count}" for name, count in cloud["gate"].items())
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, urllib.error.URLError) as error:
         sys.stdout.write(f"No station runs from {folder} ({type(error).__name__}).\n")
         return 3
-    sys.stdout.write(status_text(nucleus, cloud, page, folder / "nucleus") + "\n")
+    sys.stdout.write(format_station_status(nucleus, cloud, page, folder / "nucleus") + "\n")
     return 0
 
 

@@ -11,57 +11,57 @@ from typing import Any, TypeVar
 import msgspec
 
 from sightline.errors import ConfigurationError
-from sightline.texts import cut
+from sightline.text import truncate
 
 GREENGRASS_KEYS = frozenset({"accessControl"})
-LONGEST_FOUND = 200
+MAX_QUOTED_CHARACTERS = 200
 
 
-class Configuration(
+class ConfigurationStruct(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
     """Base of all configuration structs: camelCase keys, unknown keys refused, defaults = the recipe's."""
 
 
-T = TypeVar("T", bound=Configuration)
+T = TypeVar("T", bound=ConfigurationStruct)
 
 
 def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
     """The typed configuration; ConfigurationError names the JSON pointer, what was found, what is allowed."""
     own = {key: value for key, value in values.items() if key not in GREENGRASS_KEYS}
     try:
-        return _converted(struct_type, own)
+        return _convert(struct_type, own)
     except UnicodeEncodeError as error:
         raise ConfigurationError(
-            f"{struct_type.__name__}: found a text that is no UTF-8, {error.object[:LONGEST_FOUND]!a}"
+            f"{struct_type.__name__}: found a text that is no UTF-8, {error.object[:MAX_QUOTED_CHARACTERS]!a}"
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{struct_type.__name__}: it is nested too deeply") from error
 
 
-def _converted(struct_type: type[T], own: dict[str, Any]) -> T:
+def _convert(struct_type: type[T], own: dict[str, Any]) -> T:
     """As `load_configuration`; UnicodeEncodeError or RecursionError for what no file could keep."""
     try:
         configuration = msgspec.convert(own, type=struct_type, strict=False)
         msgspec.json.encode(configuration)
         return configuration
     except msgspec.ValidationError as error:
-        pointer = _with_keys(json_pointer(str(error)), own, struct_type)
+        pointer = _restore_keys(json_pointer(str(error)), own, struct_type)
         problem = str(error).split(" - at ")[0]
-        found = cut(repr(value_at(own, pointer)), LONGEST_FOUND)
+        found = truncate(repr(find_value_at(own, pointer)), MAX_QUOTED_CHARACTERS)
         raise ConfigurationError(
             f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}"
         ) from error
 
 
-def default_configuration(struct_type: type[Configuration]) -> dict[str, Any]:
+def default_configuration(struct_type: type[ConfigurationStruct]) -> dict[str, Any]:
     """The struct's defaults as the recipe's DefaultConfiguration writes them."""
     built: dict[str, Any] = msgspec.to_builtins(struct_type())
     return built
 
 
 def named_entries(
-    entry_type: type[T], key: str, entries: Mapping[str, Configuration]
+    entry_type: type[T], key: str, entries: Mapping[str, ConfigurationStruct]
 ) -> tuple[T, ...]:
     """The entries of a map, each with its name in the field `key`; in the order of the map."""
     return tuple(
@@ -79,16 +79,16 @@ def json_pointer(validation_message: str) -> str:
     return "".join("/" + (name or index) for name, index in steps)
 
 
-def _with_keys(pointer: str, values: dict[str, Any], struct_type: type[T]) -> str:
+def _restore_keys(pointer: str, values: dict[str, Any], struct_type: type[T]) -> str:
     """The pointer with the keys that msgspec leaves out (`...`): those whose entry alone is refused."""
     without_keys = pointer
     while "/..." in pointer:
         place = pointer.split("/...")[0]
-        entries = value_at(values, place)
+        entries = find_value_at(values, place)
         if not isinstance(entries, dict):
             return pointer
         for key, entry in entries.items():
-            alone = _replaced(values, place.split("/")[1:], {key: entry})
+            alone = _replace_at(values, place.split("/")[1:], {key: entry})
             try:
                 msgspec.convert(alone, type=struct_type, strict=False)
             except msgspec.ValidationError as error:
@@ -100,18 +100,18 @@ def _with_keys(pointer: str, values: dict[str, Any], struct_type: type[T]) -> st
     return pointer
 
 
-def _replaced(values: Any, steps: list[str], entry: Any) -> Any:
+def _replace_at(values: Any, steps: list[str], entry: Any) -> Any:
     """A copy of the values with another one at the end of the steps."""
     if not steps:
         return entry
     step, rest = steps[0], steps[1:]
     if isinstance(values, dict):
-        return {**values, step: _replaced(values[step], rest, entry)}
+        return {**values, step: _replace_at(values[step], rest, entry)}
     place = int(step)
-    return [*values[:place], _replaced(values[place], rest, entry), *values[place + 1 :]]
+    return [*values[:place], _replace_at(values[place], rest, entry), *values[place + 1 :]]
 
 
-def value_at(values: Any, pointer: str) -> Any:
+def find_value_at(values: Any, pointer: str) -> Any:
     """What lies at a JSON pointer, or None."""
     for step in pointer.split("/")[1:]:
         if isinstance(values, dict):

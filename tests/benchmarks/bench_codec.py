@@ -2,9 +2,9 @@
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from sightline.codec import decode, encode
-from sightline.messages import PartJudged
-from tests.contract.messages.examples import PART_JUDGED
+from sightline.messaging.codec import decode, encode
+from sightline.messaging.messages import PartJudged
+from tests.contract.messages.message_examples import PART_JUDGED
 
 
 def encode_and_decode(message: PartJudged) -> PartJudged:

@@ -10,17 +10,17 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from hil.plant.bottles.part import PartPlan, render_part
-from inference.answers import ServingModel
-from inference.configuration import Policy
-from inference.detectors.onnx import OnnxDetector
-from inference.examiner import Examined, Examiner
-from inference.ledger import Ledger
-from inference.policy import Sight, judge
-from inference.verdicts import judged
+from inference.configuration import VerdictPolicy
+from inference.ledger.verdict_ledger import Ledger
+from inference.prediction.part_inference import PartInference, PartPredictions
+from inference.verdicts.verdict_messages import build_verdict
 from sightline.clock import boot_id
-from sightline.frames import RingWriter, ring_path
-from sightline.messages import FrameRef, Part, PartCaptured
-from sightline.pixels import bgr_to_uyvy
+from sightline.imaging.frame_ring import RingWriter, ring_path
+from sightline.imaging.pixels import bgr_to_uyvy
+from sightline.messaging.messages import FrameRef, Part, PartCaptured
+from sightline.vision.model_outputs import ServingModel
+from sightline.vision.onnx_detector import OnnxDetector
+from sightline.vision.part_judging import ViewCoverage, judge_detections
 
 MODELS = Path(__file__).resolve().parents[2] / "components" / "models"
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")
@@ -75,8 +75,10 @@ def test_a_part_from_the_ring_to_its_detections(
     frames: tuple[str, list[FrameRef]],
 ) -> None:
     station_id, refs = frames
-    examiner = Examiner(station_id, CAMERAS, images_at_once)
-    examined: Examined = benchmark(examiner.examine, refs, models, Policy().lowest_score())
+    examiner = PartInference(station_id, CAMERAS, images_at_once)
+    examined: PartPredictions = benchmark(
+        examiner.predict_part, refs, models, VerdictPolicy().min_score()
+    )
     examiner.close()
     timings = examined.timings
     shares = {
@@ -95,7 +97,9 @@ def test_a_verdict_from_detections_to_the_disk(
     tmp_path: Path,
 ) -> None:
     station_id, refs = frames
-    examined = Examiner(station_id, CAMERAS, 1).examine(refs, models, Policy().lowest_score())
+    examined = PartInference(station_id, CAMERAS, 1).predict_part(
+        refs, models, VerdictPolicy().min_score()
+    )
     ledger = Ledger(tmp_path / "ledger.sqlite", 1000)
     numbers = iter(range(1, 1_000_000))
 
@@ -110,13 +114,13 @@ def test_a_verdict_from_detections_to_the_disk(
             boot_id=boot_id(),
             frames=tuple(refs),
         )
-        judgement = judge(examined.detections, Sight(CAMERAS), Policy())
-        verdict = judged(
+        judgement = judge_detections(examined.detections, ViewCoverage(CAMERAS), VerdictPolicy())
+        verdict = build_verdict(
             captured,
             judgement,
             examined,
             models,
-            policy=Policy(),
+            policy=VerdictPolicy(),
             evidence=(),
             queue_ms=0.0,
             now_utc_ns=0,

@@ -11,17 +11,17 @@ from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tests.unit.nucleus.factory import Component, nucleus, wait_until
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, nucleus, wait_until
 
 NAME = "com.example.Idle"
 TOPIC = "bench/message"
-GREATEST_MEDIAN_S = 1e-3
+MAX_MESSAGE_MEDIAN_S = 1e-3
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Any]:
     """The unmodified client of the SDK, connected to a nucleus process as one of its components."""
-    idle = Component(NAME, run="exec sleep 600")
+    idle = RecipeBuilder(NAME, run="exec sleep 600")
     allowed = {
         "operations": ["aws.greengrass#PublishToTopic", "aws.greengrass#SubscribeToTopic"],
         "resources": ["bench/*"],
@@ -66,4 +66,4 @@ def test_a_message_of_one_kilobyte_from_publisher_to_subscriber(
 
     assert benchmark(there_and_back) == b"x" * 1024
     assert benchmark.stats is not None
-    assert benchmark.stats.stats.median <= GREATEST_MEDIAN_S
+    assert benchmark.stats.stats.median <= MAX_MESSAGE_MEDIAN_S

@@ -12,10 +12,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from hil.plant.pool import ensure_pool
-from hil.run.arguments import parse
-from hil.run.memory import cpu_seconds, processes_of
-from hil.run.pictures import POOL_SEED
-from tests.pipeline.running import Json, RunningStation
+from hil.run.camera_pictures import POOL_SEED
+from hil.run.process_memory import find_station_processes, read_cpu_seconds
+from hil.run.run_arguments import parse_run_arguments
+from tests.pipeline.running_station import Json, RunningStation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(240)
 
 def _station(folder: Path) -> RunningStation:
     bottles = ensure_pool(REPOSITORY / ".station" / "pool", POOL_PARTS, POOL_SEED)
-    arguments = parse(
+    arguments = parse_run_arguments(
         [
             *("--parts", "100000", "--rate", str(RATE_HZ), "--port", "0"),
             *("--folder", str(folder), "--station", f"bench-{uuid.uuid4().hex[:8]}"),
@@ -55,7 +55,7 @@ def _until_ready(station: RunningStation, component: str) -> float:
     os.killpg(os.getpgid(int(before["pid"])), signal.SIGKILL)
 
     def ready_utc_ns() -> int:
-        told = station.machine.cloud_summary()["health"].get(component, {})
+        told = station.machine.fetch_cloud_summary()["health"].get(component, {})
         is_new = told.get("ready") and int(told["at_utc_ns"]) > killed_utc_ns
         return int(told["at_utc_ns"]) if is_new else 0
 
@@ -131,11 +131,12 @@ def test_a_station_at_rest(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
 
 def _shares_of_a_processor(station: RunningStation) -> dict[str, float]:
     """Percent of one processor that each process takes while no part comes."""
-    processes = processes_of(station.folder)
-    before = {name: cpu_seconds(pid) for name, pid in processes.items()}
+    processes = find_station_processes(station.folder)
+    before = {name: read_cpu_seconds(pid) for name, pid in processes.items()}
     began_s = time.monotonic()
     time.sleep(IDLE_S)
     passed_s = time.monotonic() - began_s
     return {
-        name: 100 * (cpu_seconds(pid) - before[name]) / passed_s for name, pid in processes.items()
+        name: 100 * (read_cpu_seconds(pid) - before[name]) / passed_s
+        for name, pid in processes.items()
     }

@@ -10,17 +10,26 @@ import onnxruntime
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from hil.run.sizing import LAPTOP, Machine, ModelChoice, Told, figures, text_of
-from sightline.processor import multiplies_8_bit_numbers
+from hil.run.sizing import (
+    LAPTOP,
+    ModelChoice,
+    StationTrials,
+    TrialResult,
+    build_sizing_report,
+    format_sizing_report,
+)
+from sightline.cpu_features import has_fast_int8
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "components" / "models"
 ROUNDS = 200
-WANTED_RATIO = 1.7
+MIN_RATIO = 1.7
 Run = Callable[[], Any]
 
 
-def session_of(folder: Path, threads: int = 1, spinning: bool = False, arena: bool = True) -> Any:
+def build_session(
+    folder: Path, threads: int = 1, spinning: bool = False, arena: bool = True
+) -> Any:
     """A model in a session of its own."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -71,7 +80,7 @@ def in_turn(runs: dict[str, Run], rounds: int = ROUNDS) -> dict[str, float]:
 
 
 needs_int8 = pytest.mark.skipif(
-    not multiplies_8_bit_numbers() or not (MODELS / "surface" / "int8").is_dir(),
+    not has_fast_int8() or not (MODELS / "surface" / "int8").is_dir(),
     reason="this CPU has no 8-bit dot products (VNNI), or no int8 models are here",
 )
 
@@ -79,7 +88,7 @@ needs_int8 = pytest.mark.skipif(
 @needs_int8
 def test_int8_is_faster_than_fp32(benchmark: BenchmarkFixture) -> None:
     runs = {
-        f"{name} {precision}": plain(session_of(MODELS / name / suffix))
+        f"{name} {precision}": plain(build_session(MODELS / name / suffix))
         for name in ("surface", "cap")
         for precision, suffix in (("fp32", ""), ("int8", "int8"))
     }
@@ -90,22 +99,22 @@ def test_int8_is_faster_than_fp32(benchmark: BenchmarkFixture) -> None:
     ratio = whole["fp32"] / whole["int8"]
     benchmark.extra_info.update({**medians, "ratio": round(ratio, 2)})
     print(f"\n  {medians}  both: {ratio:.2f} times as fast")
-    assert ratio >= WANTED_RATIO
+    assert ratio >= MIN_RATIO
 
 
 def test_ways_to_run_onnx_runtime(benchmark: BenchmarkFixture) -> None:
-    folder = MODELS / "surface" / ("int8" if multiplies_8_bit_numbers() else "")
+    folder = MODELS / "surface" / ("int8" if has_fast_int8() else "")
     runs = {
-        "one thread, as served": plain(session_of(folder)),
-        "bound memory": bound(session_of(folder)),
-        "no arena": plain(session_of(folder, arena=False)),
-        "two threads": plain(session_of(folder, threads=2)),
+        "one thread, as served": plain(build_session(folder)),
+        "bound memory": bound(build_session(folder)),
+        "no arena": plain(build_session(folder, arena=False)),
+        "two threads": plain(build_session(folder, threads=2)),
     }
     medians: dict[str, float] = benchmark.pedantic(  # type: ignore[no-untyped-call]
         in_turn, args=(runs,), rounds=1, iterations=1
     )
     # by itself: its threads go on spinning when it is done, and would hold up the others
-    spinning = plain(session_of(folder, threads=2, spinning=True))
+    spinning = plain(build_session(folder, threads=2, spinning=True))
     medians |= in_turn({"two threads, spinning": spinning})
     benchmark.extra_info.update(medians)
     print("\n" + "\n".join(f"  {name:24} {value} ms" for name, value in medians.items()))
@@ -117,12 +126,12 @@ def test_ways_to_run_onnx_runtime(benchmark: BenchmarkFixture) -> None:
 def test_a_station_with_int8_models_for_a_minute(
     benchmark: BenchmarkFixture, tmp_path: Path, rate_hz: int
 ) -> None:
-    machine = Machine(tmp_path, LAPTOP, ModelChoice(precision="int8"))
-    told: Told | None = benchmark.pedantic(  # type: ignore[no-untyped-call]
-        machine.holds, args=(rate_hz, 60.0), rounds=1, iterations=1
+    machine = StationTrials(tmp_path, LAPTOP, ModelChoice(precision="int8"))
+    told: TrialResult | None = benchmark.pedantic(  # type: ignore[no-untyped-call]
+        machine.run_trial, args=(rate_hz, 60.0), rounds=1, iterations=1
     )
     assert told is not None, "a part was missed, or the run failed"
-    found = figures(rate_hz, False, told)
+    found = build_sizing_report(rate_hz, False, told)
     overhead = told.summary["latency_ms"]["overhead"]
     benchmark.extra_info.update({**found, "overhead_ms": overhead})
-    print(f"\n{text_of(found)}\n  beside the models {overhead}")
+    print(f"\n{format_sizing_report(found)}\n  beside the models {overhead}")

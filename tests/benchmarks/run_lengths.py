@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.plant.machine import MachineModel
+from hil.plant.drive_model import MachineModel
 from telemetry.configuration import DEFAULT_PROFILES, OutlierConfiguration
-from telemetry.outliers import OutlierScorer, Scores
+from telemetry.outlier_scoring import OutlierScorer, OutlierScores
 
 TAGS = tuple(profile.tag for profile in DEFAULT_PROFILES if profile.score_outliers)
 CORRELATION = {  # how the tags of the default configuration move together
@@ -27,7 +27,7 @@ Row = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Case:
+class RunLengthCase:
     """Stable readings: how much of a value is carried over from the last, how heavy the tails are."""
 
     name: str
@@ -57,12 +57,12 @@ def main() -> None:
     share = 10 if given.short else 1
     lengths = {1_000: 60_000, 10_000: 100_000}
     cases = [
-        Case(name, wanted, intervals // share, **kind)  # type: ignore[arg-type]
+        RunLengthCase(name, wanted, intervals // share, **kind)  # type: ignore[arg-type]
         for wanted, intervals in lengths.items()
         for name, kind in KINDS.items()
     ]
     cases += [
-        Case(name, 86_400, 800_000 // share, **KINDS[name])  # type: ignore[arg-type]
+        RunLengthCase(name, 86_400, 800_000 // share, **KINDS[name])  # type: ignore[arg-type]
         for name in ("independent, normal", "carried over 0.5")
     ]
     with multiprocessing.Pool(given.processes) as pool:
@@ -75,7 +75,7 @@ def main() -> None:
             print(line, flush=True)
 
 
-def measured(case: Case) -> str:
+def measured(case: RunLengthCase) -> str:
     """One row of the table: the run length on stable readings."""
     configuration = OutlierConfiguration(intervals_between_false_alarms=case.wanted)
     scorer = OutlierScorer(configuration, DEFAULT_PROFILES)
@@ -103,7 +103,7 @@ def poisson_limits(count: int) -> tuple[float, float]:
     return low, more * (1 - 1 / (9 * more) + 1.96 / (3 * math.sqrt(more))) ** 3
 
 
-def readings(case: Case, seed: int) -> Iterator[Row]:
+def readings(case: RunLengthCase, seed: int) -> Iterator[Row]:
     """The stable readings of a case."""
     if case.is_plant:
         yield from plant_readings(case.intervals, seed)
@@ -155,8 +155,8 @@ def found(name: str) -> str:
     """One row of the second table: a fault of one interval, again and again, at 86,400."""
     fault = FAULTS[name]
     scorer = OutlierScorer(OutlierConfiguration(), DEFAULT_PROFILES)
-    case = Case(name, 86_400, EVERY * (TRIALS + 10))
-    hits: list[Scores] = []
+    case = RunLengthCase(name, 86_400, EVERY * (TRIALS + 10))
+    hits: list[OutlierScores] = []
     for number, row in enumerate(readings(case, seed=21)):
         is_faulty = number >= EVERY * 10 and number % EVERY == 0
         values = {tag: value + fault.get(tag, 0.0) * is_faulty for tag, value in row.items()}

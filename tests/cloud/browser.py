@@ -24,16 +24,16 @@ OPTIONS = (
 
 def rendered(address: str, profile: Path) -> str:
     """The page's elements as the browser has them after some seconds of its own time."""
-    return _look(address, profile, "--dump-dom")
+    return _run_browser(address, profile, "--dump-dom")
 
 
 def screenshot(address: str, profile: Path, picture: Path, size: tuple[int, int]) -> None:
     """The page as a PNG of this size."""
     width, height = size
-    _look(address, profile, f"--screenshot={picture}", f"--window-size={width},{height}")
+    _run_browser(address, profile, f"--screenshot={picture}", f"--window-size={width},{height}")
 
 
-def _look(address: str, profile: Path, *how: str) -> str:
+def _run_browser(address: str, profile: Path, *how: str) -> str:
     assert CHROMIUM is not None
     answer = subprocess.run(
         [
@@ -48,14 +48,14 @@ def _look(address: str, profile: Path, *how: str) -> str:
     return answer.stdout
 
 
-def text_of(markup: str) -> str:
+def extract_text(markup: str) -> str:
     """What a person reads of it, on one line."""
-    reader = _Text()
+    reader = _TextParser()
     reader.feed(markup)
     return re.sub(r"\s+", " ", " ".join(reader.found))
 
 
-class _Text(HTMLParser):
+class _TextParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []

@@ -5,26 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.running import Broker, Sender, Site, ending
+from tests.cloud.site_processes import BrokerProcess, RecordPublisher, SiteProcess, ending
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path)
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    broker = BrokerProcess(tmp_path)
     with ending(broker):
         yield broker
 
 
 @pytest.fixture
-def site(tmp_path: Path, broker: Broker) -> Iterator[Site]:
-    site = Site(tmp_path, broker.port)
+def site(tmp_path: Path, broker: BrokerProcess) -> Iterator[SiteProcess]:
+    site = SiteProcess(tmp_path, broker.port)
     with ending(site):
         site.wait_subscribed()
         yield site
 
 
 @pytest.fixture
-def sender(broker: Broker) -> Iterator[Sender]:
-    sender = Sender(broker.port)
+def sender(broker: BrokerProcess) -> Iterator[RecordPublisher]:
+    sender = RecordPublisher(broker.port)
     yield sender
     sender.close()

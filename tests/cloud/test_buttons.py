@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sightline.codec import decode
-from sightline.messages import Command, CommandOutcome, Fault, Part
-from sightline.topics import CAMERA_VIEW, COMMAND, COMMAND_OUTCOME, STATION_HEALTH
+from sightline.messaging.codec import decode
+from sightline.messaging.messages import Command, CommandOutcome, Fault, Part
+from sightline.messaging.topics import CAMERA_VIEW, COMMAND, COMMAND_OUTCOME, STATION_HEALTH
 from tests.cloud.browser import CHROMIUM
-from tests.cloud.pressing import Page, opened
-from tests.cloud.records import THING, defect, health, record
-from tests.cloud.running import Broker, Sender, Site, wait_for
+from tests.cloud.browser_page import BrowserPage, open_browser
+from tests.cloud.example_records import THING, defect, health, record
+from tests.cloud.site_processes import BrokerProcess, RecordPublisher, SiteProcess, wait_for
 from tests.cloud.test_commissioning_page import a_view
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 class Station:
     """The station's end: the commands that come, and the answers that a test gives."""
 
-    def __init__(self, broker: Broker, sender: Sender, thing: str = THING) -> None:
+    def __init__(self, broker: BrokerProcess, sender: RecordPublisher, thing: str = THING) -> None:
         self._sender = sender
         self.commands: list[Command] = []
-        self._listener = Sender(broker.port)
-        self._listener.listen(COMMAND.topic_of(thing), self._take)
+        self._listener = RecordPublisher(broker.port)
+        self._listener.listen(COMMAND.build_topic(thing), self._take)
 
     def _take(self, payload: bytes) -> None:
         self.commands.append(decode(Command, payload))
@@ -58,7 +58,7 @@ class Station:
 
 
 @contextlib.contextmanager
-def stopped(broker: Broker) -> Iterator[None]:
+def stopped(broker: BrokerProcess) -> Iterator[None]:
     """The broker's process stands still, and its connections stay open."""
     broker.send_signal(signal.SIGSTOP)
     try:
@@ -68,14 +68,14 @@ def stopped(broker: Broker) -> Iterator[None]:
 
 
 @pytest.fixture
-def station(broker: Broker, sender: Sender) -> Iterator[Station]:
+def station(broker: BrokerProcess, sender: RecordPublisher) -> Iterator[Station]:
     station = Station(broker, sender)
     yield station
     station.close()
 
 
 @pytest.fixture
-def page(site: Site, sender: Sender, tmp_path: Path) -> Iterator[Page]:
+def page(site: SiteProcess, sender: RecordPublisher, tmp_path: Path) -> Iterator[BrowserPage]:
     """The first page of a station that makes bottles, has cans to make, and holds parts back."""
     now_ns = site.summary()["now_utc_ns"]
     facts = {"product": "bottle", "product_version": "3", "products": "bottle 3, can 1"}
@@ -90,13 +90,13 @@ def page(site: Site, sender: Sender, tmp_path: Path) -> Iterator[Page]:
     for number in range(1, 31):
         sender.send(defect(number) if number == 7 else record(number))
     site.wait_received(30)
-    with opened(site.page, tmp_path / "profile") as page:
+    with open_browser(site.page, tmp_path / "profile") as page:
         page.wait_for_text("#30")
         yield page
 
 
 def test_a_changeover_is_asked_of_the_station_and_its_answer_is_shown(
-    page: Page, station: Station
+    page: BrowserPage, station: Station
 ) -> None:
     page.choose("Product", "can")
     page.press("Change product")
@@ -109,7 +109,7 @@ def test_a_changeover_is_asked_of_the_station_and_its_answer_is_shown(
 
 
 def test_a_lot_a_challenge_and_a_hold_are_sent_with_what_the_person_wrote(
-    page: Page, station: Station
+    page: BrowserPage, station: Station
 ) -> None:
     page.write("Lot", " L-8 ")
     page.press("Start lot")
@@ -125,7 +125,7 @@ def test_a_lot_a_challenge_and_a_hold_are_sent_with_what_the_person_wrote(
 
 
 def test_each_hold_is_named_and_acknowledged_alone(
-    page: Page, site: Site, sender: Sender, station: Station
+    page: BrowserPage, site: SiteProcess, sender: RecordPublisher, station: Station
 ) -> None:
     now_ns = site.summary()["now_utc_ns"]
     text = "the challenge part {} passed: all from 7-1 on is held back"
@@ -138,7 +138,7 @@ def test_each_hold_is_named_and_acknowledged_alone(
 
 
 def test_a_command_that_the_broker_did_not_confirm_is_not_called_untaken_and_is_followed(
-    page: Page, broker: Broker, station: Station
+    page: BrowserPage, broker: BrokerProcess, station: Station
 ) -> None:
     with stopped(broker):
         page.press("Bypass")
@@ -152,7 +152,7 @@ def test_a_command_that_the_broker_did_not_confirm_is_not_called_untaken_and_is_
 
 
 def test_a_component_that_is_silent_is_named_with_its_last_words_and_restarted_by_a_button(
-    site: Site, sender: Sender, station: Station, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, station: Station, tmp_path: Path
 ) -> None:
     now_ns = site.summary()["now_utc_ns"]
     for name in ("Inference", "Publisher"):
@@ -160,7 +160,7 @@ def test_a_component_that_is_silent_is_named_with_its_last_words_and_restarted_b
     silent = health("com.sightline.Capture", now_ns - 60_000_000_000, fault="camera 2 is away")
     sender.send(silent, STATION_HEALTH)
     wait_for(lambda: len(site.summary()["health"]) == 3)
-    with opened(site.page, tmp_path / "profile") as page:
+    with open_browser(site.page, tmp_path / "profile") as page:
         page.wait_for_text("Last report: “camera 2 is away”")
         assert page.text().count("Silent since") == 1
         assert "Restart it. If it stays silent, read its log at the station." in page.text()
@@ -173,13 +173,13 @@ def test_a_component_that_is_silent_is_named_with_its_last_words_and_restarted_b
 
 
 def test_when_all_are_silent_for_one_reason_it_is_said_once(
-    site: Site, broker: Broker, sender: Sender, tmp_path: Path
+    site: SiteProcess, broker: BrokerProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     now_ns = site.summary()["now_utc_ns"]
     for name in ("Capture", "Inference", "Publisher"):
         sender.send(health(f"com.sightline.{name}", now_ns - 60_000_000_000), STATION_HEALTH)
     wait_for(lambda: len(site.summary()["health"]) == 3)
-    with opened(site.page, tmp_path / "profile") as page:
+    with open_browser(site.page, tmp_path / "profile") as page:
         page.wait_for_text("No messages from the station since")
         assert "Silent since" not in page.text()
         assert "Restart" not in page.text()
@@ -189,14 +189,16 @@ def test_when_all_are_silent_for_one_reason_it_is_said_once(
         assert page.text().count("No messages from any station since") == 1
 
 
-def test_bypass_is_sent_only_after_the_person_was_warned(page: Page, station: Station) -> None:
+def test_bypass_is_sent_only_after_the_person_was_warned(
+    page: BrowserPage, station: Station
+) -> None:
     page.press("Bypass")
     station.command("bypass")
     assert page.asked == ["Bypass: every part will pass the gate, also with defects. Continue?"]
 
 
 def test_a_verdict_pressed_shows_its_parts_only_and_older_parts_come_when_asked_for(
-    page: Page,
+    page: BrowserPage,
 ) -> None:
     assert "#6" not in page.text().split()
     page.press("Older parts")
@@ -210,7 +212,7 @@ def test_a_verdict_pressed_shows_its_parts_only_and_older_parts_come_when_asked_
 
 
 def test_held_the_list_rests_until_the_person_wants_new_parts(
-    page: Page, site: Site, sender: Sender
+    page: BrowserPage, site: SiteProcess, sender: RecordPublisher
 ) -> None:
     page.press("hold")
     page.wait_for_text("Resume updates")
@@ -227,7 +229,7 @@ def test_held_the_list_rests_until_the_person_wants_new_parts(
 
 
 def test_a_part_found_by_its_number_opens_and_an_unknown_one_is_said_to_be_unknown(
-    page: Page,
+    page: BrowserPage,
 ) -> None:
     page.write("number", "7")
     page.press("Find")
@@ -241,12 +243,12 @@ def test_a_part_found_by_its_number_opens_and_an_unknown_one_is_said_to_be_unkno
 
 
 def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibration(
-    site: Site, sender: Sender, station: Station, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, station: Station, tmp_path: Path
 ) -> None:
     sender.send(health("com.sightline.Capture", site.summary()["now_utc_ns"]), STATION_HEALTH)
     for camera in ("cam1", "cam2"):
         sender.send(a_view(site, camera), CAMERA_VIEW)
-    with opened(f"{site.page}/commissioning", tmp_path / "profile") as page:
+    with open_browser(f"{site.page}/commissioning", tmp_path / "profile") as page:
         assert station.command("live_view").arguments == {}
         page.choose("Camera at position cam1", "cam2")
         swapped = {"cam1": "/dev/video-cam2", "cam2": "/dev/video-cam1"}
@@ -257,7 +259,11 @@ def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibratio
 
 
 def test_of_two_stations_the_chosen_one_alone_is_shown_and_commanded(
-    site: Site, broker: Broker, sender: Sender, station: Station, tmp_path: Path
+    site: SiteProcess,
+    broker: BrokerProcess,
+    sender: RecordPublisher,
+    station: Station,
+    tmp_path: Path,
 ) -> None:
     now_ns = site.summary()["now_utc_ns"]
     other = Station(broker, sender, "station-2")
@@ -269,7 +275,7 @@ def test_of_two_stations_the_chosen_one_alone_is_shown_and_commanded(
         sender.send(of_thing, thing=thing)
     both = (THING, "station-2")
     wait_for(lambda: all(site.summary(thing)["records"]["received"] == 1 for thing in both))
-    with opened(site.page, tmp_path / "profile") as page:
+    with open_browser(site.page, tmp_path / "profile") as page:
         page.wait_for_text("#11")
         assert "bottle 1" in page.text()
         page.choose("Station", "station-2")

@@ -5,26 +5,26 @@ from pathlib import Path
 import cv2
 import pytest
 
-from capture.commissioning.calibration import scale_of
-from sightline.calibration_target import Target
-from sightline.messages import (
+from capture.commissioning.scale_estimation import estimate_scale
+from sightline.imaging.calibration_target import CalibrationTarget
+from sightline.messaging.messages import (
     CameraCalibration,
     CameraView,
     CommissioningStep,
     GateTrial,
     StageTimings,
 )
-from sightline.topics import CAMERA_VIEW, COMMISSIONING_STEP, STATION_HEALTH
-from tests.cloud.browser import CHROMIUM, rendered, screenshot, text_of
-from tests.cloud.records import THING, health, record
-from tests.cloud.running import Sender, Site, wait_for
+from sightline.messaging.topics import CAMERA_VIEW, COMMISSIONING_STEP, STATION_HEALTH
+from tests.cloud.browser import CHROMIUM, extract_text, rendered, screenshot
+from tests.cloud.example_records import THING, health, record
+from tests.cloud.site_processes import RecordPublisher, SiteProcess, wait_for
 from tests.cloud.test_page import ATTACK
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 MM_PER_PIXEL_ON_SCREEN = 25.4 / 96
 
 
-def a_view(site: Site, camera: str, **changes: object) -> CameraView:
+def a_view(site: SiteProcess, camera: str, **changes: object) -> CameraView:
     """A calibrated camera, seen now."""
     values = {
         "device": f"/dev/video-{camera}",
@@ -86,7 +86,7 @@ def step(kind: str, text: str, **more: object) -> CommissioningStep:
     )
 
 
-def prepare(site: Site, sender: Sender, *views: CameraView) -> None:
+def prepare(site: SiteProcess, sender: RecordPublisher, *views: CameraView) -> None:
     """A station with two parts, a fault, these views and both steps, all received."""
     timings = StageTimings(
         model_ms=80.0,
@@ -107,12 +107,12 @@ def prepare(site: Site, sender: Sender, *views: CameraView) -> None:
 
 
 def test_the_page_shows_scores_scale_the_way_to_the_gate_and_what_was_done(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     bad = a_view(site, "cam2", out_of_range=("sharpness",), mm_per_pixel=None, device=ATTACK)
     prepare(site, sender, a_view(site, "cam1"), bad)
     markup = rendered(f"{site.page}/commissioning", tmp_path / "profile")
-    text = text_of(markup)
+    text = extract_text(markup)
     for words in (
         "120.0 peak 120.0",
         "118 of 255",
@@ -133,10 +133,10 @@ def test_the_page_shows_scores_scale_the_way_to_the_gate_and_what_was_done(
 
 
 def test_the_report_names_what_is_open_what_was_measured_and_who_signs(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     prepare(site, sender, a_view(site, "cam1"), a_view(site, "cam2", mm_per_pixel=None))
-    text = text_of(rendered(f"{site.page}/commissioning/report", tmp_path / "profile"))
+    text = extract_text(rendered(f"{site.page}/commissioning/report", tmp_path / "profile"))
     for words in (
         f"Hand-over report: {THING}",
         "plant-a, line-1",
@@ -154,11 +154,13 @@ def test_the_report_names_what_is_open_what_was_measured_and_who_signs(
     assert "dry run is not done" not in text
 
 
-def test_the_printed_target_is_the_one_that_capture_looks_for(site: Site, tmp_path: Path) -> None:
+def test_the_printed_target_is_the_one_that_capture_looks_for(
+    site: SiteProcess, tmp_path: Path
+) -> None:
     picture = tmp_path / "target.png"
     address = f"{site.page}/commissioning/target.svg?square_mm=15"
     screenshot(address, tmp_path / "profile", picture, (760, 560))
     luma = cv2.imread(str(picture), cv2.IMREAD_GRAYSCALE)
     assert luma is not None
-    found = scale_of(luma, Target(15.0))
+    found = estimate_scale(luma, CalibrationTarget(15.0))
     assert found.mm_per_pixel == pytest.approx(MM_PER_PIXEL_ON_SCREEN, rel=0.005)

@@ -9,31 +9,51 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sightline.messages import Fault, ModelUse, RecordBox
-from sightline.topics import GAP_RECORD, GATE_CORRECTION, MACHINE_STATE_TO_CLOUD, STATION_HEALTH
-from tests.cloud.browser import CHROMIUM, rendered, text_of
-from tests.cloud.pressing import opened
-from tests.cloud.records import SCRATCH, correction, defect, gap, health, machine_state, record
-from tests.cloud.running import Broker, Sender, Site, ending, giving_up_after, wait_for
-from tests.unit.cloud.test_subscriber import OddBroker
+from sightline.messaging.messages import Fault, ModelUse, RecordBox
+from sightline.messaging.topics import (
+    GAP_RECORD,
+    GATE_CORRECTION,
+    MACHINE_STATE_TO_CLOUD,
+    STATION_HEALTH,
+)
+from tests.cloud.browser import CHROMIUM, extract_text, rendered
+from tests.cloud.browser_page import open_browser
+from tests.cloud.example_records import (
+    SCRATCH,
+    correction,
+    defect,
+    gap,
+    health,
+    machine_state,
+    record,
+)
+from tests.cloud.site_processes import (
+    BrokerProcess,
+    RecordPublisher,
+    SiteProcess,
+    ending,
+    giving_up_after,
+    wait_for,
+)
+from tests.unit.cloud.test_mqtt_subscriber import OddBroker
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 ATTACK = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 
-def keep_picture(site: Site, key: str, width: int = 640, height: int = 360) -> None:
+def keep_picture(site: SiteProcess, key: str, width: int = 640, height: int = 360) -> None:
     """A grey JPEG; by itself smaller than its frame, in the frame's shape."""
     path = site.evidence / key
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), np.full((height, width, 3), 90, np.uint8))
 
 
-def test_the_first_page_waits_for_the_first_part(site: Site, tmp_path: Path) -> None:
-    assert "Waiting for the first part" in text_of(rendered(site.page, tmp_path / "profile"))
+def test_the_first_page_waits_for_the_first_part(site: SiteProcess, tmp_path: Path) -> None:
+    assert "Waiting for the first part" in extract_text(rendered(site.page, tmp_path / "profile"))
 
 
 def test_a_part_is_shown_with_number_verdict_picture_and_box(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     part = defect(4711)
     keep_picture(site, part.evidence[0].key)
@@ -41,7 +61,7 @@ def test_a_part_is_shown_with_number_verdict_picture_and_box(
     sender.send(record(4712))
     site.wait_received(2)
     markup = rendered(site.page, tmp_path / "profile")
-    text = text_of(markup)
+    text = extract_text(markup)
     for words in (
         "#4711",
         "Defect",
@@ -58,7 +78,7 @@ def test_a_part_is_shown_with_number_verdict_picture_and_box(
 
 
 def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_production(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     facts = {
         "product": "bottle",
@@ -78,7 +98,7 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
     sender.send(record(3))
     site.wait_received(3)
     markup = rendered(f"{site.page}/?part=2", tmp_path / "profile")
-    text = text_of(markup)
+    text = extract_text(markup)
     for words in (
         "bottle 3",
         "L-7",
@@ -109,8 +129,8 @@ def test_what_the_station_makes_is_shown_and_challenges_are_no_defects_of_the_pr
     ],
 )
 def test_boxes_are_drawn_in_the_pixels_of_their_frame_whatever_size_the_picture_has(
-    site: Site,
-    sender: Sender,
+    site: SiteProcess,
+    sender: RecordPublisher,
     tmp_path: Path,
     told: tuple[int, int] | None,
     picture: tuple[int, int],
@@ -126,9 +146,9 @@ def test_boxes_are_drawn_in_the_pixels_of_their_frame_whatever_size_the_picture_
 
 
 def test_boxes_lie_in_a_frame_of_any_size_as_the_page_works_it_out(
-    site: Site, tmp_path: Path
+    site: SiteProcess, tmp_path: Path
 ) -> None:
-    with opened(site.page, tmp_path / "profile") as page:
+    with open_browser(site.page, tmp_path / "profile") as page:
         page.value("import('/static/frame-size.js').then((m) => { window.frame_size = m; }), 0")
         wait_for(lambda: page.value("window.frame_size !== undefined"))
         for width, height in ((1280, 720), (1920, 1080), (1440, 1080), (2592, 1944), (4208, 3120)):
@@ -149,7 +169,7 @@ def test_boxes_lie_in_a_frame_of_any_size_as_the_page_works_it_out(
 
 
 def test_the_boxes_of_all_cameras_are_shown_and_named(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     names = ("cam10", "cam5", "top")
     boxes = {name: (replace(SCRATCH, x=number),) for number, name in enumerate(names)}
@@ -160,36 +180,36 @@ def test_the_boxes_of_all_cameras_are_shown_and_named(
     assert [large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10")] == (
         sorted(large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10"))
     )
-    assert "cam10 shows a scratch" in text_of(markup)
+    assert "cam10 shows a scratch" in extract_text(markup)
     for number in range(3):
         assert f'class="box" x="{number}"' in large
 
 
 def test_parts_that_nobody_saw_and_what_the_gate_did_later_are_said(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     sender.send(record(1207, gate="unconfirmed"))
     sender.send(gap(1208, 20000), GAP_RECORD)
     sender.send(correction(1207, "rejected", 1_790_000_000_000_000_000), GATE_CORRECTION)
     wait_for(lambda: site.summary()["gate"]["rejected"] == 1)
-    text = text_of(rendered(f"{site.page}/?part=1207", tmp_path / "profile"))
+    text = extract_text(rendered(f"{site.page}/?part=1207", tmp_path / "profile"))
     assert "Parts 1208 to 20000: not inspected" in text
     assert "Missed 18,793" in text
     assert "18,793 not inspected" in text
     assert "Gate Rejected (corrected at" in text
     assert "Gate in the record Not confirmed" in text
-    found = text_of(rendered(f"{site.page}/?part=1500", tmp_path / "profile"))
+    found = extract_text(rendered(f"{site.page}/?part=1500", tmp_path / "profile"))
     assert "The line counted these parts, but the station did not inspect them." in found
 
 
 def test_what_was_refused_and_what_came_again_otherwise_is_listed(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     sender.send(record(1))
     sender.send(record(1, reason="another"))
     sender.send(record(2, "station-2"))  # on the topic of station-1
     wait_for(lambda: site.summary()["records"]["refused"])
-    text = text_of(rendered(site.page, tmp_path / "profile"))
+    text = extract_text(rendered(site.page, tmp_path / "profile"))
     assert "1 dead letter · 1 conflict" in text
     assert "station-1-7-1 came again and says otherwise in reason; what came first stays" in text
     assert "stationId is 'station-2', but it came on the topic of 'station-1'" in text
@@ -197,59 +217,61 @@ def test_what_was_refused_and_what_came_again_otherwise_is_listed(
 
 def test_a_broker_that_hands_nothing_on_is_not_called_live(tmp_path: Path) -> None:
     broker = OddBroker(deaf_connections=10**6)
-    site = Site(tmp_path, broker.port)
+    site = SiteProcess(tmp_path, broker.port)
     with ending(site):
         wait_for(lambda: site.summary()["broker"]["connected"])
         wait_for(lambda: not site.summary()["broker"]["hears"])
         markup = rendered(site.page, tmp_path / "profile")
         assert ">No messages</span>" in markup
-        text = text_of(markup)
+        text = extract_text(markup)
         assert "The broker is connected but delivers no messages" in text
     broker.close()
 
 
 def test_a_database_that_was_damaged_is_said_to_be_set_aside(
-    tmp_path: Path, broker: Broker
+    tmp_path: Path, broker: BrokerProcess
 ) -> None:
     (tmp_path / "records.sqlite").write_bytes(b"no database at all" * 999)
-    site = Site(tmp_path, broker.port)
+    site = SiteProcess(tmp_path, broker.port)
     with ending(site):
-        text = text_of(rendered(site.page, tmp_path / "profile"))
+        text = extract_text(rendered(site.page, tmp_path / "profile"))
         assert "records.sqlite is damaged" in text
         assert "It is kept as records.sqlite.damaged-" in text
 
 
 def test_a_site_that_does_not_answer_any_more_is_said_to_be_gone(
-    site: Site, tmp_path: Path
+    site: SiteProcess, tmp_path: Path
 ) -> None:
     with giving_up_after(site, answers=2) as address:
-        text = text_of(rendered(address, tmp_path / "profile"))
+        text = extract_text(rendered(address, tmp_path / "profile"))
     assert "Connection lost" in text
     assert "No answer from the server. The figures are from" in text
 
 
 def test_a_part_asked_for_by_number_opens_with_the_reason_in_words(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     for number in (4710, 4711, 4712):
         sender.send(defect(number) if number == 4711 else record(number))
     site.wait_received(3)
-    text = text_of(rendered(f"{site.page}/?part=4711", tmp_path / "profile"))
+    text = extract_text(rendered(f"{site.page}/?part=4711", tmp_path / "profile"))
     assert "Part 4711 · Defect" in text
     assert "Defect: cam2 shows a scratch (score 0.91, 12.5 mm). The gate rejected the part." in text
     assert "ab" * 8 in text
 
 
 def test_a_defect_that_the_gate_let_pass_is_said_loudly(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     sender.send(defect(3, gate="passed"))
     site.wait_received(1)
-    text = text_of(rendered(f"{site.page}/?part=3", tmp_path / "profile"))
+    text = extract_text(rendered(f"{site.page}/?part=3", tmp_path / "profile"))
     assert "THE GATE PASSED THIS PART." in text
 
 
-def test_faults_and_limits_are_shown_in_words(site: Site, sender: Sender, tmp_path: Path) -> None:
+def test_faults_and_limits_are_shown_in_words(
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
+) -> None:
     now_ns = site.summary()["now_utc_ns"]
     component = health("com.sightline.Equipment", now_ns, fault="The PLC does not answer")
     sender.send(component, STATION_HEALTH)
@@ -257,14 +279,16 @@ def test_faults_and_limits_are_shown_in_words(site: Site, sender: Sender, tmp_pa
     sender.send(machine_state(now_ns, vibration=3.9), MACHINE_STATE_TO_CLOUD)
     sender.send(record(1))
     site.wait_received(1)
-    text = text_of(rendered(site.page, tmp_path / "profile"))
+    text = extract_text(rendered(site.page, tmp_path / "profile"))
     assert "Fault The PLC does not answer" in text
     assert "Capture 0.1.0 Silent" in text
     assert "Last report: ready, no fault" in text
     assert "3.90 mm/s outside normal range 0.5 to 3.5" in text
 
 
-def test_text_from_outside_stays_text(site: Site, sender: Sender, tmp_path: Path) -> None:
+def test_text_from_outside_stays_text(
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
+) -> None:
     box = RecordBox(label=ATTACK, score=0.9, x=1, y=2, width=3, height=4)
     hostile = defect(
         *(9,),

@@ -8,14 +8,21 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sightline.codec import encode
-from sightline.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
-from tests.cloud.records import THING, defect, health, machine_state, record
-from tests.cloud.running import Broker, Child, Sender, Site, ending, wait_for
+from sightline.messaging.codec import encode
+from sightline.messaging.topics import MACHINE_STATE_TO_CLOUD, STATION_HEALTH
+from tests.cloud.example_records import THING, defect, health, machine_state, record
+from tests.cloud.site_processes import (
+    BrokerProcess,
+    LoggedProcess,
+    RecordPublisher,
+    SiteProcess,
+    ending,
+    wait_for,
+)
 
 
 def test_a_record_sent_twice_is_one_row_and_one_duplicate(
-    site: Site, sender: Sender, tmp_path: Path
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     sender.send(record(1))
     sender.send(record(1))
@@ -38,7 +45,7 @@ def test_a_record_sent_twice_is_one_row_and_one_duplicate(
 
 
 def test_broken_messages_are_refused_with_a_reason_and_the_next_record_arrives(
-    site: Site, sender: Sender
+    site: SiteProcess, sender: RecordPublisher
 ) -> None:
     unknown = msgspec.json.decode(encode(record(1))) | {"schemaVersion": 9}
     sender.send_bytes(b'{"recordId": "half')
@@ -53,7 +60,9 @@ def test_broken_messages_are_refused_with_a_reason_and_the_next_record_arrives(
     assert "InspectionRecord" in half
 
 
-def test_health_and_machine_state_are_shown_as_they_are_now(site: Site, sender: Sender) -> None:
+def test_health_and_machine_state_are_shown_as_they_are_now(
+    site: SiteProcess, sender: RecordPublisher
+) -> None:
     sender.send(health("com.sightline.Capture", 1, ready=False), STATION_HEALTH)
     sender.send(health("com.sightline.Capture", 2, fault="camera 2 is away"), STATION_HEALTH)
     sender.send(machine_state(3, vibration=3.9), MACHINE_STATE_TO_CLOUD)
@@ -64,7 +73,7 @@ def test_health_and_machine_state_are_shown_as_they_are_now(site: Site, sender: 
     assert summary["machine"]["conveyor-1"]["values"][0]["value"] == 3.9
 
 
-def test_what_two_stations_send_is_not_mixed(site: Site, sender: Sender) -> None:
+def test_what_two_stations_send_is_not_mixed(site: SiteProcess, sender: RecordPublisher) -> None:
     for thing, ready in (("station-2", False), (THING, True)):
         part = record(1, thing)
         sender.send(part, thing=thing)
@@ -88,7 +97,9 @@ def test_what_two_stations_send_is_not_mixed(site: Site, sender: Sender) -> None
     assert site.summary("station-9")["records"]["received"] == 0
 
 
-def test_all_parts_are_read_page_by_page_newest_first(site: Site, sender: Sender) -> None:
+def test_all_parts_are_read_page_by_page_newest_first(
+    site: SiteProcess, sender: RecordPublisher
+) -> None:
     for number in range(1, 24):
         sender.send(record(number))
     site.wait_received(23)
@@ -103,7 +114,7 @@ def test_all_parts_are_read_page_by_page_newest_first(site: Site, sender: Sender
     assert site.get("/api/parts?part=7")["parts"][0]["partNumber"] == 7
 
 
-def test_a_part_is_given_as_it_was_sent(site: Site, sender: Sender) -> None:
+def test_a_part_is_given_as_it_was_sent(site: SiteProcess, sender: RecordPublisher) -> None:
     sender.send(defect(5))
     site.wait_received(1)
     status, _, body = site.raw(f"/api/parts/{defect(5).recordId}")
@@ -112,7 +123,7 @@ def test_a_part_is_given_as_it_was_sent(site: Site, sender: Sender) -> None:
     assert site.raw("/api/parts?limit=all")[0] == 400
 
 
-def test_pictures_are_given_and_no_other_file(site: Site, tmp_path: Path) -> None:
+def test_pictures_are_given_and_no_other_file(site: SiteProcess, tmp_path: Path) -> None:
     (site.evidence / "station-1").mkdir()
     (site.evidence / "station-1" / "cam1.jpg").write_bytes(b"\xff\xd8picture")
     (tmp_path / "secret.jpg").write_bytes(b"secret")
@@ -130,7 +141,7 @@ def test_pictures_are_given_and_no_other_file(site: Site, tmp_path: Path) -> Non
         assert (status, b"secret" in body) == (404, False), key
 
 
-def test_every_answer_forbids_foreign_scripts_and_foreign_hosts(site: Site) -> None:
+def test_every_answer_forbids_foreign_scripts_and_foreign_hosts(site: SiteProcess) -> None:
     for path in ("/", "/api/summary", "/static/dashboard.js", "/nothing"):
         headers = site.raw(path)[1]
         assert "default-src 'self'" in headers["content-security-policy"]
@@ -138,7 +149,7 @@ def test_every_answer_forbids_foreign_scripts_and_foreign_hosts(site: Site) -> N
     assert site.raw("/api/summary", host="attacker.example")[0] == 400
 
 
-def test_the_page_asks_nothing_of_the_network(site: Site) -> None:
+def test_the_page_asks_nothing_of_the_network(site: SiteProcess) -> None:
     static = Path(__file__).parents[2] / "cloud" / "web" / "static"
     for file in static.iterdir():
         status, _, body = site.raw(f"/static/{file.name}")
@@ -149,7 +160,7 @@ def test_the_page_asks_nothing_of_the_network(site: Site) -> None:
 
 
 def test_sigterm_ends_it_at_once_and_cleanly_with_the_records_on_disk(
-    tmp_path: Path, broker: Broker, site: Site, sender: Sender
+    tmp_path: Path, broker: BrokerProcess, site: SiteProcess, sender: RecordPublisher
 ) -> None:
     sender.send(record(1))
     site.wait_received(1)
@@ -157,33 +168,35 @@ def test_sigterm_ends_it_at_once_and_cleanly_with_the_records_on_disk(
     assert code == 0
     assert took_s < 2.0, site.log()
     assert "Traceback" not in site.log()
-    again = Site(tmp_path, broker.port)
+    again = SiteProcess(tmp_path, broker.port)
     with ending(again):
         assert again.summary()["records"]["received"] == 1
         assert again.summary()["latency_ms"]["model_only"]["p50"] == 100.0
 
 
-def test_a_taken_port_is_named_and_another_one_serves(tmp_path: Path, broker: Broker) -> None:
+def test_a_taken_port_is_named_and_another_one_serves(
+    tmp_path: Path, broker: BrokerProcess
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        site = Site(tmp_path, broker.port, port)
+        site = SiteProcess(tmp_path, broker.port, port)
         with ending(site):
             assert site.page != f"http://127.0.0.1:{port}"
             assert site.summary()["records"]["received"] == 0
             assert f"port {port} is taken; the page is at {site.page}" in site.log()
 
 
-def test_a_wanted_port_that_is_free_is_taken(tmp_path: Path, broker: Broker) -> None:
+def test_a_wanted_port_that_is_free_is_taken(tmp_path: Path, broker: BrokerProcess) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    site = Site(tmp_path, broker.port, port)
+    site = SiteProcess(tmp_path, broker.port, port)
     with ending(site):
         assert site.page == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "nan", "all"])
 def test_days_to_keep_that_are_none_are_refused(tmp_path: Path, days: str) -> None:
-    child = Child(
+    child = LoggedProcess(
         *(tmp_path, "cloud", "cloud", "--broker", "h:1", "--database", "d", "--evidence", "e"),
         *("--address-file", "a", "--keep-days", days),
     )
@@ -193,7 +206,7 @@ def test_days_to_keep_that_are_none_are_refused(tmp_path: Path, days: str) -> No
 
 @pytest.mark.parametrize("broker_text", ["nowhere", "host:", ":1883", "host:mqtt"])
 def test_a_broker_that_is_no_address_is_refused(tmp_path: Path, broker_text: str) -> None:
-    child = Child(
+    child = LoggedProcess(
         *(tmp_path, "cloud", "cloud", "--broker", broker_text, "--database", "d"),
         *("--evidence", "e", "--address-file", "a"),
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.records import record
-from tests.cloud.running import Sender, Site, wait_for
+from tests.cloud.example_records import record
+from tests.cloud.site_processes import RecordPublisher, SiteProcess, wait_for
 
 
 class Lock:
@@ -23,14 +23,14 @@ class Lock:
 
 
 @pytest.fixture
-def lock(tmp_path: Path, site: Site) -> Iterator[Lock]:
+def lock(tmp_path: Path, site: SiteProcess) -> Iterator[Lock]:
     lock = Lock(tmp_path / "records.sqlite")
     yield lock
     lock.release()
 
 
 def test_the_page_says_so_and_the_record_goes_in_when_the_store_takes_it(
-    site: Site, sender: Sender, lock: Lock
+    site: SiteProcess, sender: RecordPublisher, lock: Lock
 ) -> None:
     sender.send(record(1))
     wait_for(lambda: "locked" in site.summary()["broker"]["fault"])
@@ -39,7 +39,9 @@ def test_the_page_says_so_and_the_record_goes_in_when_the_store_takes_it(
     assert site.wait_received(1)["broker"]["fault"] == ""
 
 
-def test_sigterm_ends_a_site_whose_store_is_stuck(site: Site, sender: Sender, lock: Lock) -> None:
+def test_sigterm_ends_a_site_whose_store_is_stuck(
+    site: SiteProcess, sender: RecordPublisher, lock: Lock
+) -> None:
     sender.send(record(1))
     wait_for(lambda: "locked" in site.summary()["broker"]["fault"])
     code, took_s = site.terminate()

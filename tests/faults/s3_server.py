@@ -13,13 +13,13 @@ from moto.server import ThreadedMotoServer
 BUCKET, PREFIX = "line-1-pictures", "site/line-1/"
 
 
-class Server:
+class S3Server:
     """An S3 server in this process, on a port of its own, that can go away and come back."""
 
     def __init__(self) -> None:
         self.port = 0
         self.start()
-        self.client = client_of(self.address)
+        self.client = build_client(self.address)
         self.client.create_bucket(Bucket=BUCKET)
 
     @property
@@ -43,12 +43,12 @@ class Server:
         return content
 
 
-def client_of(address: str) -> Any:
+def build_client(address: str) -> Any:
     session = boto3.session.Session("test", "test", region_name="us-east-1")
     return session.client("s3", endpoint_url=address)
 
 
-class TokenExchange(BaseHTTPRequestHandler):
+class TokenExchangeHandler(BaseHTTPRequestHandler):
     """What the nucleus serves at AWS_CONTAINER_CREDENTIALS_FULL_URI."""
 
     asked: ClassVar[list[tuple[str, str | None]]] = []
@@ -73,7 +73,7 @@ class TokenExchange(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-class Denying(BaseHTTPRequestHandler):
+class DenyingHandler(BaseHTTPRequestHandler):
     """An S3 server that fails `failures` times, then denies access."""
 
     failures = 0

@@ -11,12 +11,12 @@ import pytest
 
 from capture.configuration import FrameConfiguration
 from capture.sources import registry
-from capture.sources.live import LiveSource
+from capture.sources.streaming import StreamingSource
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
-from sightline.health import Health
-from sightline.messages import PartCaptured
-from tests.unit.capture.capture_kit import RunningClock, Station, wait_until
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import PartCaptured
+from tests.unit.capture.capture_kit import CaptureUnderTest, MachineClock, wait_until
 from tests.unit.capture.conftest import StartStation, start_station
 from tests.unit.capture.scripted_camera import MILLISECOND_NS, SIZE, ScriptedCamera
 
@@ -31,8 +31,8 @@ class Line:
     def __init__(self, start: StartStation, cameras: dict[str, ScriptedCamera]) -> None:
         self.cameras = cameras
         self._number = 0
-        self.station: Station = start(
-            clock=RunningClock(),
+        self.station: CaptureUnderTest = start(
+            clock=MachineClock(),
             cameras=list(NAMES),
             frame={"width": SIZE.width, "height": SIZE.height},
             source={
@@ -49,7 +49,7 @@ class Line:
             gauge = f"camera_streams_{name}"
             wait_until(
                 f"{name} streams",
-                lambda gauge=gauge: self.station.health.report().gauges.get(gauge) == 1,  # type: ignore[misc]
+                lambda gauge=gauge: self.station.health.build_report().gauges.get(gauge) == 1,  # type: ignore[misc]
             )
 
     def part(self, *seen_by: str, **flags: Any) -> PartCaptured:
@@ -90,10 +90,10 @@ def line(start_station: StartStation, monkeypatch: pytest.MonkeyPatch) -> Iterat
         configuration: V4l2Configuration,
         names: Sequence[str],
         frame: FrameConfiguration,
-        health: Health,
+        health: ComponentHealth,
         clock: Clock,
-    ) -> LiveSource:
-        return LiveSource(
+    ) -> StreamingSource:
+        return StreamingSource(
             *(configuration, names, frame, health, clock),
             lambda node, wanted, _: by_node[node].open(wanted),
         )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sightline.messages import Verdict
-from tests.faults.factory import (
+from sightline.messaging.messages import Verdict
+from tests.faults.plc_and_equipment import (
     RunningEquipment,
     RunningPlc,
     running_equipment,
@@ -72,14 +72,14 @@ def test_a_verdict_past_its_deadline_is_not_even_forwarded(
     number = triggered(plc, equipment)
     equipment.judge(number, "ok", deadline_monotonic_ns=time.monotonic_ns() - 1)
     assert plc.outcome(number) == ("rejected", "no_verdict")
-    assert equipment.health.report().counters["verdicts_not_forwarded"] == 1
+    assert equipment.health.build_report().counters["verdicts_not_forwarded"] == 1
 
 
 def test_a_verdict_too_late_for_the_flap_keeps_it_shut(
     plc: RunningPlc, equipment: RunningEquipment
 ) -> None:
     number = triggered(plc, equipment)
-    arrives = plc.do(_next_arrival(plc))
+    arrives = plc.run(_next_arrival(plc))
     wait_for("the flap's last moment to pass", lambda: time.monotonic_ns() > arrives - 45_000_000)
     equipment.judge(number, "ok")
     assert plc.outcome(number)[0] == "rejected"
@@ -99,7 +99,7 @@ def test_a_replayed_ok_keeps_it_shut_though_its_deadline_is_not_over(
     number = triggered(plc, equipment)
     equipment.judge(number, "ok", replayed=True)
     assert plc.outcome(number) == ("rejected", "no_verdict")
-    assert equipment.health.report().counters["verdicts_not_forwarded"] == 1
+    assert equipment.health.build_report().counters["verdicts_not_forwarded"] == 1
 
 
 def test_a_replayed_ok_takes_nothing_from_the_fresh_one_before_it(
@@ -125,9 +125,9 @@ def test_a_main_loop_that_hangs_stops_the_heartbeat_and_shuts_it(
     number = triggered(plc, equipment)
     equipment.judge(number, "ok")
     wait_for("the PLC to take the OK", lambda: _taken(equipment) == 1)
-    equipment.hang()
+    equipment.hang_link()
     assert plc.outcome(number) == ("rejected", "heartbeat")
-    equipment.hang(False)
+    equipment.hang_link(False)
     number = triggered(plc, equipment)
     equipment.judge(number, "ok")
     assert plc.outcome(number) == ("passed", "ok")
@@ -167,7 +167,7 @@ def test_the_gate_tells_the_station_what_it_did_with_each_part(
 
 
 def _taken(equipment: RunningEquipment) -> int:
-    return equipment.health.report().counters.get("verdicts_taken_by_plc", 0)
+    return equipment.health.build_report().counters.get("verdicts_taken_by_plc", 0)
 
 
 async def _next_arrival(plc: RunningPlc) -> int:

@@ -8,12 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from equipment.dry_run import FIRST_NUMBER
+from equipment.dry_run import FIRST_TRIAL_NUMBER
 from equipment.links.modbus_configuration import PlcRegisters
 from equipment.links.opcua_configuration import PlcNodes
-from sightline.messages import CommandAccepted, CommissioningStep, Mode, StationMode
-from sightline.topics import COMMAND_ACCEPTED, COMMISSIONING_STEP, STATION_MODE
-from tests.faults.factory import (
+from sightline.messaging.messages import (
+    CommandAccepted,
+    CommissioningStep,
+    OperatingMode,
+    StationMode,
+)
+from sightline.messaging.topics import COMMAND_ACCEPTED, COMMISSIONING_STEP, STATION_MODE
+from tests.faults.plc_and_equipment import (
     STATION,
     RunningEquipment,
     RunningPlc,
@@ -42,7 +47,7 @@ def equipment(plc: RunningPlc, tmp_path: Path) -> Iterator[RunningEquipment]:
         yield equipment
 
 
-def set_mode(equipment: RunningEquipment, mode: Mode) -> None:
+def set_mode(equipment: RunningEquipment, mode: OperatingMode) -> None:
     """The publisher announces a mode, and the component has heard it."""
     told = StationMode(station_id=STATION, mode=mode, since_utc_ns=1)
     equipment.exchange.publish(STATION_MODE, msgspec.json.encode(told))
@@ -69,7 +74,7 @@ def answer(equipment: RunningEquipment, sequence: int) -> CommissioningStep:
     """What became of it."""
 
     def told() -> list[CommissioningStep]:
-        steps = equipment.told(COMMISSIONING_STEP, CommissioningStep)
+        steps = equipment.published(COMMISSIONING_STEP, CommissioningStep)
         return [step for step in steps if step.command_id == f"c-{sequence}"]
 
     wait_for("the answer", lambda: bool(told()))
@@ -96,9 +101,9 @@ def test_each_trial_is_echoed_and_the_gate_opens_for_ok_only(
         assert trial.order_to_act_ms is not None
         assert trial.order_to_act_ms > 300 * 0.9
     assert plc.outcomes == counted
-    assert all(acted.part_number < FIRST_NUMBER for acted in equipment.gate_acted())
+    assert all(acted.part_number < FIRST_TRIAL_NUMBER for acted in equipment.gate_acted())
     assert equipment.triggered() == []
-    assert equipment.health.report().counters.get("verdicts_taken_by_plc", 0) == 0
+    assert equipment.health.build_report().counters.get("verdicts_taken_by_plc", 0) == 0
 
 
 def test_in_production_it_is_refused_and_in_maintenance_it_is_not(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.factory import RunningPlc, running_equipment, running_plc, wait_for
+from tests.faults.plc_and_equipment import RunningPlc, running_equipment, running_plc, wait_for
 
 
 @pytest.fixture(scope="module", params=["opcua", "modbus"])
@@ -16,7 +16,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[RunningPlc]:
 
 @pytest.fixture
 def plc(running: RunningPlc) -> RunningPlc:
-    running.do(running.plc.acknowledge())
+    running.run(running.plc.acknowledge_line_stop())
     return running
 
 
@@ -31,8 +31,8 @@ def test_the_belt_stands_after_so_many_missed_in_a_row_until_an_operator_acknowl
             equipment.judge(number, "missed" if number != 2 else "defect")
         for number in (4, 5):
             equipment.judge(number, "missed")
-        wait_for("the belt to stand", lambda: plc.plc.held)
-        assert equipment.health.report().counters["line_stops_asked_for"] == 1
+        wait_for("the belt to stand", lambda: plc.plc.line_stop_active)
+        assert equipment.health.build_report().counters["line_stops_asked_for"] == 1
         wait_for("the fault", lambda: "3 parts missed in a row" in _fault(equipment.faults()))
         wait_for(
             "the readings say that it stands",
@@ -43,11 +43,11 @@ def test_the_belt_stands_after_so_many_missed_in_a_row_until_an_operator_acknowl
         )
         waiting = plc.count_part()  # it waits with the belt
         equipment.judge(waiting, "ok")
-        wait_for("its verdict", lambda: _taken(equipment.health.report().counters) == 1)
+        wait_for("its verdict", lambda: _taken(equipment.health.build_report().counters) == 1)
         due_s = time.monotonic() + 0.5  # the way to the gate takes 0.4 s of running belt
         wait_for("its time to be over, did the belt run", lambda: time.monotonic() > due_s)
         assert waiting not in plc.outcomes
-        plc.do(plc.plc.acknowledge())
+        plc.run(plc.plc.acknowledge_line_stop())
         assert plc.outcome(waiting) == ("passed", "ok")
         wait_for("the fault to end", lambda: "line-stop" not in equipment.faults())
 
@@ -56,7 +56,7 @@ def test_a_station_that_begins_while_the_belt_stands_says_so(plc: RunningPlc) ->
     with running_equipment(plc.plc.endpoint, line_stop_after_missed=1) as equipment:
         equipment.wait_until_ready()
         equipment.judge(1, "missed")
-        wait_for("the belt to stand", lambda: plc.plc.held)
+        wait_for("the belt to stand", lambda: plc.plc.line_stop_active)
     with running_equipment(plc.plc.endpoint) as equipment:
         wait_for("the fault", lambda: "line-stop" in equipment.faults())
 

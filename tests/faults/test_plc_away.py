@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 
 from equipment.links.opcua_configuration import PlcNodes
-from sightline.messages import CounterAnnounced, MachineSamples
-from sightline.topics import COUNTER_ANNOUNCED
-from tests.faults.factory import (
+from sightline.messaging.messages import CounterAnnounced, MachineSamples
+from sightline.messaging.topics import COUNTER_ANNOUNCED
+from tests.faults.plc_and_equipment import (
     RunningEquipment,
     RunningPlc,
     running_equipment,
@@ -30,7 +30,7 @@ only_modbus = pytest.mark.parametrize("plc", ["modbus"], indirect=True)
 
 
 def announced(equipment: RunningEquipment) -> list[int]:
-    found = equipment.told(COUNTER_ANNOUNCED, CounterAnnounced)
+    found = equipment.published(COUNTER_ANNOUNCED, CounterAnnounced)
     return [announcement.counter for announcement in found]
 
 
@@ -83,7 +83,7 @@ def test_a_plc_away_for_a_while_is_found_again_and_what_was_counted_meanwhile_is
         equipment.wait_until_ready()
         plc.count_part()
         wait_for("the first trigger", lambda: len(equipment.triggered()) == 1)
-        plc.begin(plc.plc.go_away(1.5))
+        plc.start_task(plc.plc.drop_connections(1.5))
         wait_for("the fault", lambda: "plc-away" in equipment.faults())
         assert not equipment.ready
         unseen = [plc.count_part(), plc.count_part()]
@@ -108,7 +108,7 @@ def test_a_plc_that_lost_its_memory_counts_anew_and_an_old_verdict_opens_for_no_
         plc.count_part()
         wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
         old = equipment.triggered()[0]
-        plc.do(plc.plc.go_away(0.2, next_number=1))
+        plc.run(plc.plc.drop_connections(0.2, next_number=1))
         wait_for("the PLC found again", lambda: equipment.ready and announced(equipment)[-1] == 0)
         assert plc.count_part() == 1
         equipment.judge(1, "ok", triggered_monotonic_ns=old.received_monotonic_ns)
@@ -123,7 +123,7 @@ def test_a_counter_that_jumps_is_told_as_it_is(plc: RunningPlc) -> None:
             assert plc.count_part() == number
             wait_for(f"the trigger of part {number}", partial(last_trigger_is, equipment, number))
         assert [t.counter for t in equipment.triggered()] == [1, 2002, 503]
-        assert equipment.health.report().counters["counter_restarts"] == 1
+        assert equipment.health.build_report().counters["counter_restarts"] == 1
 
 
 @only_opcua
@@ -134,7 +134,7 @@ def test_two_thousand_fast_counts_are_all_told_in_order(plc: RunningPlc) -> None
 
     with running_equipment(plc.plc.endpoint) as equipment:
         equipment.wait_until_ready()
-        plc.do(count_fast(), timeout_s=60)
+        plc.run(count_fast(), timeout_s=60)
         wait_for("2,000 triggers", lambda: len(equipment.triggered()) >= 2000, 60)
         assert [t.counter for t in equipment.triggered()] == list(range(1, 2001))
         times = [t.counted_utc_ns for t in equipment.triggered()]
@@ -152,7 +152,7 @@ def test_of_counts_between_two_polls_the_last_is_told_and_none_is_told_twice(
 
     with running_equipment(plc.plc.endpoint) as equipment:
         equipment.wait_until_ready()
-        plc.do(count_fast(), timeout_s=60)
+        plc.run(count_fast(), timeout_s=60)
         wait_for("the last", lambda: [t.counter for t in equipment.triggered()][-1:] == [500])
         told = [t.counter for t in equipment.triggered()]
         assert told == sorted(set(told))
@@ -198,23 +198,23 @@ def test_a_tag_that_reads_nan_is_bad_and_one_that_is_gone_is_missing_and_both_re
 ) -> None:
     with running_equipment(plc.plc.endpoint, sample_interval_s=0.1) as equipment:
         equipment.wait_until_ready()
-        plc.do(plc.plc.set_tag_fault("vibration", "nan"))
-        plc.do(plc.plc.set_tag_fault("air_pressure", "missing"))
+        plc.run(plc.plc.set_tag_fault("vibration", "nan"))
+        plc.run(plc.plc.set_tag_fault("air_pressure", "missing"))
         expected = {"vibration": "bad", "air_pressure": "missing", "motor_current": "good"}
         wait_for(
             "their qualities",
             lambda: expected.items() <= qualities(equipment.samples()[-1]).items(),
         )
         assert values(equipment.samples()[-1])["vibration"] is None
-        plc.do(plc.plc.set_tag_fault("vibration", None))
-        plc.do(plc.plc.set_tag_fault("air_pressure", None))
+        plc.run(plc.plc.set_tag_fault("vibration", None))
+        plc.run(plc.plc.set_tag_fault("air_pressure", None))
         wait_for("all good", lambda: set(qualities(equipment.samples()[-1]).values()) == {"good"})
 
 
 def test_one_batch_comes_each_interval_numbered_without_a_gap(plc: RunningPlc) -> None:
     with running_equipment(plc.plc.endpoint, sample_interval_s=0.1) as equipment:
         equipment.wait_until_ready()
-        plc.begin(plc.plc.go_away(0.5))
+        plc.start_task(plc.plc.drop_connections(0.5))
         wait_for("20 batches", lambda: len(equipment.samples()) >= 20)
         batches = equipment.samples()
         assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))

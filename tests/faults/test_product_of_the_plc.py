@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from equipment.links.modbus_configuration import PlcRegisters
-from equipment.links.opcua_configuration import PLC, PlcNodes
-from hil.plant.face import ProtocolName
+from equipment.links.opcua_configuration import PLC_NODE_PREFIX, PlcNodes
 from hil.plant.plc import PlcSettings
-from tests.faults.factory import RunningEquipment, RunningPlc, running_equipment, wait_for
+from hil.plant.plc_server import ProtocolName
+from tests.faults.plc_and_equipment import RunningEquipment, RunningPlc, running_equipment, wait_for
 
 WHERE: dict[ProtocolName, dict[str, Any]] = {
-    "opcua": {"nodes": PlcNodes(product=PLC + "Line.Product", lot=PLC + "Line.Lot")},
+    "opcua": {
+        "nodes": PlcNodes(
+            product=PLC_NODE_PREFIX + "Line.Product", lot=PLC_NODE_PREFIX + "Line.Lot"
+        )
+    },
     "modbus": {"registers": PlcRegisters(product=14, lot=30)},
 }
 
@@ -45,7 +49,7 @@ def test_each_part_has_the_product_and_lot_that_the_plc_named_when_it_counted_it
     with running_equipment(plc.plc.endpoint, link=WHERE[protocol], products=products) as equipment:
         equipment.wait_until_ready()
         for product, lot in ((0, ""), (1, "L-1"), (2, "L-1"), (7, "A lot of 16 char")):
-            plc.do(plc.plc.make(product, lot))
+            plc.run(plc.plc.set_product(product, lot))
             number = plc.count_part()
             wait_for(f"part {number}", partial(has_told, equipment, number))
         told = [(m.counter, m.product, m.lot) for m in equipment.triggered()]
@@ -61,7 +65,7 @@ def test_each_part_has_the_product_and_lot_that_the_plc_named_when_it_counted_it
 def test_parts_that_are_told_all_at_once_keep_their_own_products(plc: RunningPlc) -> None:
     async def burst() -> None:
         for product in (1, 2, 1, 2):
-            await plc.plc.make(product, f"L-{product}")
+            await plc.plc.set_product(product, f"L-{product}")
             await plc.plc.count_part()
             await asyncio.sleep(0.001)  # the source times are of milliseconds at the worst
 
@@ -69,7 +73,7 @@ def test_parts_that_are_told_all_at_once_keep_their_own_products(plc: RunningPlc
     link = {**WHERE["opcua"], "publishing_interval_ms": 500.0}
     with running_equipment(plc.plc.endpoint, link=link, products=products) as equipment:
         equipment.wait_until_ready()
-        plc.do(burst())
+        plc.run(burst())
         wait_for("four parts", partial(has_told, equipment, 4))
         told = [(m.counter, m.product, m.lot) for m in equipment.triggered()]
     assert told == [

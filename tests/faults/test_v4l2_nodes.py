@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 from capture.sources.camera_device import StreamFormat
-from capture.sources.source import CameraFault, Frame
+from capture.sources.source import CameraFault, CameraFrame
 from capture.sources.v4l2 import LinuxpyDevice
 from sightline.errors import CameraError
-from sightline.frames import frame_shape
-from sightline.messages import PixelFormat
-from sightline.pixels import to_rgb
+from sightline.imaging.frame_ring import frame_shape
+from sightline.imaging.pixels import to_rgb
+from sightline.messaging.messages import PixelFormat
 from tests.faults.v4l2_nodes import (
-    Nodes,
-    come_back,
-    leave,
+    VividNodes,
+    bind_driver,
     press,
+    read_value,
     set_value,
-    value_of,
+    unbind_driver,
     vivid_nodes,
     why_skipped,
 )
-from tests.unit.capture.capture_kit import RunningClock, wait_until
+from tests.unit.capture.capture_kit import MachineClock, wait_until
 from tests.unit.capture.conftest import StartStation, start_station
 
 __all__ = ["start_station"]
@@ -37,8 +37,8 @@ pytestmark = [
 
 
 @contextlib.contextmanager
-def nodes_with(**values: object) -> Iterator[Nodes]:
-    nodes = Nodes(**values)
+def nodes_with(**values: object) -> Iterator[VividNodes]:
+    nodes = VividNodes(**values)
     try:
         yield nodes
     finally:
@@ -51,7 +51,7 @@ def test_every_format_is_set_read_back_and_becomes_a_picture(pixel_format: Pixel
         nodes.start()
         nodes.wait_until_streaming()
         for frame in nodes.frames():
-            assert isinstance(frame, Frame), frame
+            assert isinstance(frame, CameraFrame), frame
             assert frame.pixels.shape == frame_shape(640, 360, pixel_format)
             rgb = to_rgb(frame.pixels, pixel_format)
             assert rgb.shape == (360, 640, 3)
@@ -63,7 +63,7 @@ def test_frames_bear_the_time_at_which_they_were_asked_for() -> None:
         nodes.start()
         nodes.wait_until_streaming()
         asked_ns = nodes.clock.monotonic_ns()
-        frames = [frame for frame in nodes.frames() if isinstance(frame, Frame)]
+        frames = [frame for frame in nodes.frames() if isinstance(frame, CameraFrame)]
         assert len(frames) == 2
         for frame in frames:
             assert frame.captured_monotonic_ns is not None
@@ -98,7 +98,7 @@ def test_controls_are_set_by_name_and_by_number_and_hold_while_it_streams() -> N
         nodes.start()
         nodes.wait_until_streaming()
         for node in nodes.node_of.values():
-            assert (value_of(node, "brightness"), value_of(node, "contrast")) == (77, 99)
+            assert (read_value(node, "brightness"), read_value(node, "contrast")) == (77, 99)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_frame_with_the_error_flag_is_counted_and_the_stream_goes_on() -> None
         press(nodes.node_of["cam1"], "v4l2_buf_flag_error")
         wait_until("the damaged frame", lambda: nodes.counter("frames_damaged_cam1") > 0, 60)
         assert nodes.counter("camera_lost_cam1") == 0
-        assert all(isinstance(frame, Frame) for frame in nodes.frames())
+        assert all(isinstance(frame, CameraFrame) for frame in nodes.frames())
 
 
 def test_dropped_buffers_are_counted_by_sequence() -> None:
@@ -169,7 +169,7 @@ def test_a_stream_that_fails_costs_one_camera_only_until_it_is_opened_again(erro
         nodes.wait_until_streaming("cam1")
         assert nodes.counter("camera_lost_cam2") == 0
         assert nodes.faults == {}
-        assert all(isinstance(frame, Frame) for frame in nodes.frames())
+        assert all(isinstance(frame, CameraFrame) for frame in nodes.frames())
 
 
 def test_a_node_that_is_unplugged_is_had_again_when_it_returns() -> None:
@@ -180,24 +180,24 @@ def test_a_node_that_is_unplugged_is_had_again_when_it_returns() -> None:
         wait_until("the loss", lambda: nodes.counter("camera_lost_cam1") > 0, 60)
         first, second = nodes.frames()
         assert isinstance(first, CameraFault)
-        assert isinstance(second, Frame)
-        leave()
+        assert isinstance(second, CameraFrame)
+        unbind_driver()
         try:
             wait_until("all are lost", lambda: nodes.counter("camera_lost_cam2") > 0, 60)
             wait_until("no node is there", lambda: not Path(nodes.node_of["cam2"]).exists(), 60)
         finally:
-            come_back()
+            bind_driver()
         nodes.wait_until_streaming()
-        assert all(isinstance(frame, Frame) for frame in nodes.frames())
+        assert all(isinstance(frame, CameraFrame) for frame in nodes.frames())
         assert nodes.faults == {}
 
 
 def test_the_component_gives_a_part_the_frames_of_its_trigger(
     start_station: StartStation,
 ) -> None:
-    nodes = Nodes()
+    nodes = VividNodes()
     station = start_station(
-        clock=RunningClock(),
+        clock=MachineClock(),
         cameras=list(nodes.names),
         frame={"width": 640, "height": 360},
         source={"kind": "v4l2", **nodes.values},
@@ -206,7 +206,7 @@ def test_the_component_gives_a_part_the_frames_of_its_trigger(
         gauge = f"camera_streams_{name}"
         wait_until(
             f"{name} streams",
-            lambda gauge=gauge: station.health.report().gauges.get(gauge) == 1.0,  # type: ignore[misc]
+            lambda gauge=gauge: station.health.build_report().gauges.get(gauge) == 1.0,  # type: ignore[misc]
             timeout_s=60,
         )
     station.trigger(1)

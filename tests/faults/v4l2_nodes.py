@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from capture.configuration import FrameConfiguration
-from capture.sources.live import LiveSource
-from capture.sources.source import CameraFault, Frame
+from capture.sources.source import CameraFault, CameraFrame
+from capture.sources.streaming import StreamingSource
 from capture.sources.v4l2 import open_v4l2
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import SystemClock
 from sightline.configuration import load_configuration
-from sightline.health import Health
+from sightline.kernel.health import ComponentHealth
 from tests.unit.capture.capture_kit import wait_until
 
 CLASS = Path("/sys/class/video4linux")
@@ -58,7 +58,7 @@ def set_value(node: str, control: str, value: int) -> None:
         device.controls[control].value = value
 
 
-def value_of(node: str, control: str) -> int:
+def read_value(node: str, control: str) -> int:
     """What one of the driver's controls reads."""
     from linuxpy.video.device import Device
 
@@ -66,7 +66,7 @@ def value_of(node: str, control: str) -> int:
         return int(device.controls[control].value)
 
 
-class Nodes:
+class VividNodes:
     """The real source with the real library over the driver's nodes."""
 
     def __init__(self, **values: Any) -> None:
@@ -74,14 +74,14 @@ class Nodes:
         self.names = tuple(f"cam{index + 1}" for index in range(len(nodes)))
         self.node_of = dict(zip(self.names, nodes, strict=True))
         self.clock = SystemClock()
-        self.health = Health("capture", "0", "test", self.clock)
+        self.health = ComponentHealth("capture", "0", "test", self.clock)
         self.values: dict[str, Any] = {
             "cameras": {name: {"node": node} for name, node in self.node_of.items()},
             "droppedFirst": 2,
             "matching": {"beforeMs": 1000, "afterMs": 1000, "arrivalMs": 5000},
             **values,
         }
-        self.source: LiveSource | None = None
+        self.source: StreamingSource | None = None
 
     def start(self, width: int = 640, height: int = 360) -> None:
         """Open the nodes."""
@@ -98,32 +98,32 @@ class Nodes:
                 timeout_s=60,
             )
 
-    def frames(self) -> tuple[Frame | CameraFault, ...]:
+    def frames(self) -> tuple[CameraFrame | CameraFault, ...]:
         """What the cameras see now."""
         assert self.source is not None
         return self.source.frames(1, self.clock.monotonic_ns())
 
     @property
     def gauges(self) -> dict[str, float]:
-        return self.health.report().gauges
+        return self.health.build_report().gauges
 
     @property
     def faults(self) -> dict[str, str]:
-        return {fault.code: fault.text for fault in self.health.report().faults}
+        return {fault.code: fault.text for fault in self.health.build_report().faults}
 
     def counter(self, name: str) -> int:
-        return self.health.report().counters.get(name, 0)
+        return self.health.build_report().counters.get(name, 0)
 
     def close(self) -> None:
         if self.source is not None:
             self.source.close()
 
 
-def leave() -> None:
+def unbind_driver() -> None:
     """All nodes of the driver vanish."""
     (DRIVER / "unbind").write_text(PLATFORM_DEVICE)
 
 
-def come_back() -> None:
+def bind_driver() -> None:
     """They are there again."""
     (DRIVER / "bind").write_text(PLATFORM_DEVICE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hil.plant.pool import ensure_pool
-from hil.run.arguments import parse
-from hil.run.pictures import POOL_SEED
-from tests.pipeline.running import RunningStation
+from hil.run.camera_pictures import POOL_SEED
+from hil.run.run_arguments import parse_run_arguments
+from tests.pipeline.running_station import RunningStation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POOL = REPOSITORY / ".station" / "pool"
@@ -43,7 +43,7 @@ def station_starter(folder: Path, bottles: Path) -> Iterator[StartStation]:
         nucleus: str = NUCLEUS,
     ) -> RunningStation:
         name = f"test-{uuid.uuid4().hex[:8]}"
-        arguments = parse(
+        arguments = parse_run_arguments(
             [
                 *("--parts", str(parts), "--rate", str(rate_hz), "--port", "0"),
                 *("--plc", plc, "--nucleus", nucleus),

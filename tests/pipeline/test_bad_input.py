@@ -10,11 +10,11 @@ import pytest
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from sightline.messages import PartCaptured
-from sightline.model_store import put_model
-from sightline.topics import INFERENCE, PART_CAPTURED
+from sightline.messaging.messages import PartCaptured
+from sightline.messaging.topics import INFERENCE, PART_CAPTURED
+from sightline.storage.model_store import store_model
 from tests.pipeline.conftest import StartStation
-from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.running_station import Json, RunningStation
 
 pytestmark = pytest.mark.station
 MOST_PARTS = 600  # the line runs until all was tried
@@ -42,7 +42,7 @@ def connected_as(station: RunningStation, component: str) -> Iterator[Greengrass
 
 def health_of(station: RunningStation, component: str) -> Json:
     """What the component reports of itself, as the cloud side has it."""
-    health: Json = station.machine.cloud_summary()["health"][component]
+    health: Json = station.machine.fetch_cloud_summary()["health"][component]
     return health
 
 
@@ -61,7 +61,7 @@ def test_wrong_messages_configurations_and_models_are_refused_and_no_part_suffer
     _give_wrong_configuration(station)
     _install_broken_model(station, tmp_path)
     station.wait_for_parts(station.counted() + 3)
-    station.end_line()
+    station.stop_line()
     records = station.records()
     assert [record["partNumber"] for record in records] == list(range(1, station.counted() + 1))
     assert not [record for record in records if record["verdict"] == "missed"]
@@ -70,7 +70,7 @@ def test_wrong_messages_configurations_and_models_are_refused_and_no_part_suffer
 
 
 def _send_wrong_messages(station: RunningStation) -> None:
-    topic = PART_CAPTURED.topic_of(station.arguments.station)
+    topic = PART_CAPTURED.build_topic(station.arguments.station)
     with connected_as(station, "com.sightline.Capture") as client:
         for payload in WRONG_MESSAGES:
             message = model.PublishMessage(binary_message=model.BinaryMessage(message=payload))
@@ -113,7 +113,7 @@ def _install_broken_model(station: RunningStation, folder: Path) -> None:
     broken = folder / "broken"
     broken.mkdir()
     (broken / "model.onnx").write_bytes(b"this is no model")
-    put_model(broken, "surface", station.folder / "station" / "models")
+    store_model(broken, "surface", station.folder / "station" / "models")
     station.wait_for(
         "the refusal", lambda: "no model" in fault_text(station, INFERENCE, "model-surface")
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hil.run.pictures import truth_of
-from sightline.messages import Argument, CommandOutcome
+from hil.run.camera_pictures import load_pool_truth
+from sightline.messaging.messages import CommandArgument, CommandOutcome
 from tests.pipeline.conftest import station_starter
-from tests.pipeline.running import Json, RunningStation, is_unseen
+from tests.pipeline.running_station import Json, RunningStation, is_unseen
 from tests.unit.nucleus.cloud_client import cloud_at
 
 pytestmark = pytest.mark.station
@@ -27,11 +27,11 @@ def line(tmp_path_factory: pytest.TempPathFactory, bottles: Path) -> Iterator[Ru
         yield start(MOST_PARTS, RATE_HZ)
 
 
-def ask(line: RunningStation, kind: str, **arguments: Argument) -> CommandOutcome:
+def ask(line: RunningStation, kind: str, **arguments: CommandArgument) -> CommandOutcome:
     """Send a command and wait until it is carried out or refused."""
 
     async def scenario() -> CommandOutcome:
-        port = int(line.machine.broker.rpartition(":")[2])
+        port = int(line.machine.broker_address.rpartition(":")[2])
         async with cloud_at(port, line.arguments.station) as cloud:
             command_id = f"c-{next(ids)}"
             return await cloud.ask(command_id, kind, "operator", arguments, until_done=True)
@@ -59,9 +59,11 @@ def passed(records: list[Json]) -> int:
 
 def a_challenge_that_passes(line: RunningStation, bottles: Path) -> Json:
     """The record of a good part that was said to have a scratch; the station may doubt some of them."""
-    truth = truth_of(bottles)
+    truth = load_pool_truth(bottles)
     for _ in range(5):
-        good = next(n for n in count(line.counted() + 5) if truth.of(n).expected_verdict == "ok")
+        good = next(
+            n for n in count(line.counted() + 5) if truth.truth_for(n).expected_verdict == "ok"
+        )
         planned = ask(line, "challenge_part", label="scratch", partNumber=good)
         assert planned.reason == f"part {good} is to show scratch"
         challenge = wait_for_part(line, good)[good - 1]
@@ -94,9 +96,9 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
     )
     killed_at = line.counted()
     wait_for_part(line, killed_at + 2)
-    line.machine.tell_plant("make", product=1, lot="L-8")
+    line.machine.send_plant_command("make", product=1, lot="L-8")
     line.wait_for("the PLC's lot", lambda: line.records()[-1]["lot"] == "L-8")
-    line.machine.tell_plant("make")
+    line.machine.send_plant_command("make")
     line.wait_for("the chosen lot again", lambda: line.records()[-1]["lot"] == "L-7")
     records = line.records()
     by_plc = [record["lot"] for record in records].index("L-8") + 1
@@ -127,7 +129,7 @@ def test_a_challenge_that_passes_closes_the_gate_until_a_person_acknowledges_it(
     assert {record["hold"] for record in records[good - 1 : again - 1]} == {name}
     assert passed(records[good - 1 : again - 1]) == 0
     assert {record["hold"] for record in records[again - 1 :]} == {""}
-    assert line.machine.cloud("/api/summary")["apart"]["challenge"]["passed"] == 1
+    assert line.machine.fetch_from_cloud("/api/summary")["apart"]["challenge"]["passed"] == 1
 
 
 def test_a_bypass_lets_every_part_pass_and_maintenance_none(line: RunningStation) -> None:

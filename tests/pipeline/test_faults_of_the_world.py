@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import StartStation, station_starter
-from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.running_station import Json, RunningStation
 
 pytestmark = [pytest.mark.station, pytest.mark.timeout(300)]
 RATE_HZ = 2
@@ -42,9 +42,9 @@ def disturbed(
 
 
 def _take_both_away_for_a_minute(broker: RunningStation, plc: RunningStation) -> None:
-    port = int(broker.machine.broker.rsplit(":", 1)[1])
+    port = int(broker.machine.broker_address.rsplit(":", 1)[1])
     broker.machine.stop_process("broker")
-    plc.machine.tell_plant("fault", kind="server_away", seconds=AWAY_S)
+    plc.machine.send_plant_command("fault", kind="server_away", seconds=AWAY_S)
     before, counted = len(broker.records()), broker.counted()
     broker.wait_for_parts(counted + RATE_HZ * AWAY_S)
     assert len(broker.records()) <= before + 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import station_starter
-from tests.pipeline.running import Json, RunningStation, is_unseen
+from tests.pipeline.running_station import Json, RunningStation, is_unseen
 
 pytestmark = pytest.mark.station
 MOST_PARTS = 5000  # the line runs until all five were killed

@@ -11,8 +11,8 @@ import pytest
 
 from hil.plant.bottles import read_part_number
 from tests.pipeline.conftest import StartStation, station_starter
-from tests.pipeline.running import Json, RunningStation, is_unseen, machine_is_busy
-from tests.pipeline.swaps import Swaps, counter, swap_three_models
+from tests.pipeline.model_swaps import ModelSwaps, counter, swap_three_models
+from tests.pipeline.running_station import Json, RunningStation, is_unseen, machine_is_busy
 
 pytestmark = pytest.mark.station
 PARTS = 200
@@ -24,7 +24,7 @@ class Run:
     """A run of 200 parts during which three new models came, and its records."""
 
     station: RunningStation
-    swaps: Swaps
+    swaps: ModelSwaps
     records: list[Json]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pipeline.conftest import StartStation
-from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.running_station import Json, RunningStation
 
 pytestmark = [pytest.mark.station, pytest.mark.timeout(300)]
 PARTS = 80

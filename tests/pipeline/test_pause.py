@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.pipeline.conftest import StartStation
-from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.running_station import Json, RunningStation
 from tests.unit.nucleus.cloud_client import cloud_at
 
 pytestmark = pytest.mark.station
@@ -16,7 +16,7 @@ def ask(station: RunningStation, kind: str) -> str:
     """Send the command and wait for its answer."""
 
     async def scenario() -> str:
-        port = int(station.machine.broker.rpartition(":")[2])
+        port = int(station.machine.broker_address.rpartition(":")[2])
         async with cloud_at(port, station.arguments.station) as cloud:
             return (await cloud.ask(f"c-{kind}", kind, "operator")).result
 

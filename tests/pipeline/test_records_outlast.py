@@ -3,7 +3,7 @@
 import pytest
 
 from tests.pipeline.conftest import BOTH_NUCLEI, StartStation
-from tests.pipeline.running import Json, RunningStation
+from tests.pipeline.running_station import Json, RunningStation
 
 pytestmark = [pytest.mark.station, pytest.mark.timeout(300)]
 PARTS, RATE_HZ = 40, 2
@@ -20,7 +20,7 @@ def _end(station: RunningStation) -> list[Json]:
 
 
 def _broker_port(station: RunningStation) -> int:
-    return int(station.machine.broker.rsplit(":", 1)[1])
+    return int(station.machine.broker_address.rsplit(":", 1)[1])
 
 
 @BOTH_NUCLEI

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.conftest import BOTH_NUCLEI, NUCLEUS
-from tests.pipeline.running import Json
+from tests.pipeline.running_station import Json
 
 CAPTURE = "com.sightline.Capture"
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.run.arguments import REPOSITORY, parse
+from hil.run.run_arguments import REPOSITORY, parse_run_arguments
 from tests.pipeline.conftest import NUCLEUS
-from tests.pipeline.running import RunningStation
+from tests.pipeline.running_station import RunningStation
 
 DEPLOYMENT = REPOSITORY / "recipes" / "deployments" / "laptop-lambda.yaml"
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture
 def station(tmp_path: Path, bottles: Path) -> Iterator[RunningStation]:
-    arguments = parse(
+    arguments = parse_run_arguments(
         [
             *("--deployment", str(DEPLOYMENT), "--parts", "6", "--rate", "3", "--port", "0"),
             *("--folder", str(tmp_path / "run"), "--station", f"test-{uuid.uuid4().hex[:8]}"),
@@ -45,6 +45,6 @@ def test_records_carry_the_state_of_the_machine_that_the_lambda_told(
     assert last["machine"]["status"] == last["productionLineStatus"] == "running"
     assert 2 < last["machine"]["values"]["motor_current"] < 6
     assert last["machine"]["ageS"] < 5
-    health = station.machine.cloud_summary()["health"]["com.sightline.Telemetry"]
+    health = station.machine.fetch_cloud_summary()["health"]["com.sightline.Telemetry"]
     assert health["ready"]
     assert health["counters"]["states_to_cloud"] > 0

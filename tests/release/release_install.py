@@ -12,15 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from sightline.model_store import digest_of
-from tests.release.station import Done, Json, Station, machine, python_of_station, read_recipe
-from tests.unit.nucleus.factory import Component, nucleus, wait_until
+from sightline.storage.model_store import compute_digest
+from tests.release.station_root import (
+    Json,
+    ScriptResult,
+    StationRoot,
+    machine,
+    python_of_station,
+    read_recipe,
+)
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, nucleus, wait_until
 from tools.stage.__main__ import main
 from tools.stage.archive import OUTPUT
-from tools.stage.parts import ROOT, parts_of
-from tools.suite_rules.requirements import ONLY_WHERE_CHOSEN
+from tools.stage.stageable_components import ROOT, list_components
+from tools.suite_rules.requirement_rules import OPTIONAL_IMPORTS
 
-NAMES = [part.name for part in parts_of()]
+NAMES = [part.name for part in list_components()]
 LASTING = [name for name in NAMES if name.count(".") == 2]
 MODELS = {"com.sightline.model.Cap": "cap", "com.sightline.model.Surface": "surface"}
 PRODUCTS = {
@@ -32,12 +39,12 @@ ALSO_SAYS = {"com.sightline.Inference": ('"model serves", "model": "cap"', '"mod
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledRelease:
     """All components in one root folder, and how the install step of each has ended."""
 
-    station: Station
+    station: StationRoot
     recipes: dict[str, Json]
-    outcomes: dict[str, Done]
+    outcomes: dict[str, ScriptResult]
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +58,9 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(staged: Path) -> Iterator[Installed]:
+def installed(staged: Path) -> Iterator[InstalledRelease]:
     """Each install step carried out once, two at a time."""
-    station = Station.make()
+    station = StationRoot.make()
     recipes = {
         name: read_recipe(staged / name / OUTPUT / "recipes" / "recipe.yaml") for name in NAMES
     }
@@ -63,20 +70,20 @@ def installed(staged: Path) -> Iterator[Installed]:
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         steps = {name: pool.submit(station.step, name, recipes[name], "install") for name in NAMES}
         outcomes = {name: future.result() for name, future in steps.items()}
-    yield Installed(station, recipes, outcomes)
+    yield InstalledRelease(station, recipes, outcomes)
     station.remove()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_component_installs_from_its_own_zip_without_a_network_or_rights(
-    name: str, installed: Installed
+    name: str, installed: InstalledRelease
 ) -> None:
     outcome = installed.outcomes[name]
     assert outcome.code == 0, outcome.said
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_scripts_have_no_variable_left(name: str, installed: Installed) -> None:
+def test_its_scripts_have_no_variable_left(name: str, installed: InstalledRelease) -> None:
     for step in installed.recipes[name]["Manifests"][0]["Lifecycle"]:
         if step != "errorResetTime":
             script = installed.station.script(name, installed.recipes[name], step)
@@ -85,7 +92,7 @@ def test_its_scripts_have_no_variable_left(name: str, installed: Installed) -> N
 
 @pytest.mark.parametrize("name", LASTING)
 def test_a_component_starts_and_says_that_no_nucleus_has_started_it(
-    name: str, installed: Installed
+    name: str, installed: InstalledRelease
 ) -> None:
     done = installed.station.step(name, installed.recipes[name], "run")
     assert "not started by a nucleus" in done.said, done.said
@@ -107,11 +114,11 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
 
 @pytest.mark.parametrize("name", LASTING)
 def test_a_component_runs_under_a_nucleus_with_what_its_artifact_brought(
-    name: str, installed: Installed, tmp_path: Path
+    name: str, installed: InstalledRelease, tmp_path: Path
 ) -> None:
     """Under the development nucleus; inference serves the models that their components have put there."""
     recipe, station = installed.recipes[name], installed.station
-    component = Component(name, f"unset SIGHTLINE_PYTHON; cd '{station.work(name)}' && ")
+    component = RecipeBuilder(name, f"unset SIGHTLINE_PYTHON; cd '{station.work(name)}' && ")
     component.lifecycle["run"] += station.script(name, recipe, "run")
     component.configuration = recipe["ComponentConfiguration"]["DefaultConfiguration"]
     if "stationFolder" in component.configuration:
@@ -128,7 +135,9 @@ def test_a_component_runs_under_a_nucleus_with_what_its_artifact_brought(
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_every_module_of_a_component_finds_what_it_imports(name: str, installed: Installed) -> None:
+def test_every_module_of_a_component_finds_what_it_imports(
+    name: str, installed: InstalledRelease
+) -> None:
     package = name.rsplit(".", 1)[-1].lower()
     work = installed.station.work(name)
     artifact = installed.station.unpacked(name) / package
@@ -136,36 +145,38 @@ def test_every_module_of_a_component_finds_what_it_imports(name: str, installed:
     done = installed.station.run(words, work, PYTHONPATH=str(artifact))
     assert done.code == 0, done.said
     missing = set(re.findall(r"^missing (\S+)$", done.said, re.MULTILINE))
-    assert missing <= set(ONLY_WHERE_CHOSEN.get(package, {})), done.said
+    assert missing <= set(OPTIONAL_IMPORTS.get(package, {})), done.said
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LASTING])
-def test_a_component_that_only_installs_runs_to_its_end(name: str, installed: Installed) -> None:
+def test_a_component_that_only_installs_runs_to_its_end(
+    name: str, installed: InstalledRelease
+) -> None:
     done = installed.station.step(name, installed.recipes[name], "run")
     assert (done.code, done.said) == (0, "")
 
 
 @pytest.mark.parametrize(("name", "model"), MODELS.items())
 def test_a_model_is_in_the_stations_store_afterwards(
-    name: str, model: str, installed: Installed
+    name: str, model: str, installed: InstalledRelease
 ) -> None:
     store = installed.station.folder / "models"
     digest = (store / "names" / model).read_text(encoding="utf-8").strip()
     folder = store / digest
     assert {path.name for path in folder.iterdir()} == {"model.onnx", "golden.npz", "card.json"}
-    assert digest_of(folder / "model.onnx") == digest
+    assert compute_digest(folder / "model.onnx") == digest
     assert (store / "names" / f"{model}-fp32").is_file()
 
 
 @pytest.mark.parametrize(("name", "product"), PRODUCTS.items())
 def test_a_product_is_in_the_stations_store_afterwards(
-    name: str, product: str, installed: Installed
+    name: str, product: str, installed: InstalledRelease
 ) -> None:
     products = installed.station.folder / "products"
     assert [path for path in products.rglob("*") if product in path.name], list(products.rglob("*"))
 
 
-def test_capture_finds_the_drivers_of_the_cameras(installed: Installed) -> None:
+def test_capture_finds_the_drivers_of_the_cameras(installed: InstalledRelease) -> None:
     station = installed.station
     work = station.work("com.sightline.Capture")
     drivers = station.folder / "drivers" / "cameras"
@@ -179,7 +190,7 @@ def test_capture_finds_the_drivers_of_the_cameras(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_installing_again_changes_nothing(name: str, installed: Installed) -> None:
+def test_installing_again_changes_nothing(name: str, installed: InstalledRelease) -> None:
     station = installed.station
     marks = {
         path: path.stat().st_mtime_ns

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hil.replay.compare import compare
-from hil.replay.segment import Noted
-from hil.replay.tolerances import COMPARED_STREAMS, tolerance_of
-from sightline.topics import CATALOGUE
+from hil.replay.field_tolerances import COMPARED_STREAMS, find_tolerance
+from hil.replay.message_comparison import compare_messages
+from hil.replay.segment import RecordedMessage
+from sightline.messaging.topics import CATALOGUE
 
 JUDGED: dict[str, Any] = {
     "station_id": "station-1",
@@ -26,7 +26,7 @@ JUDGED: dict[str, Any] = {
 }
 
 
-def judged(**changes: Any) -> Noted:
+def judged(**changes: Any) -> RecordedMessage:
     """The reference with fields changed; `a__0__b` names a place within."""
     message = copy.deepcopy(JUDGED)
     for name, value in changes.items():
@@ -35,7 +35,7 @@ def judged(**changes: Any) -> Noted:
         for step in way:
             place = place[step]
         place[last] = value
-    return Noted("PartJudged", 5, message)
+    return RecordedMessage("PartJudged", 5, message)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def judged(**changes: Any) -> Noted:
     ],
 )
 def test_what_another_run_may_change_is_no_difference(changes: dict[str, Any]) -> None:
-    assert compare([judged()], [judged(**changes)]) == []
+    assert compare_messages([judged()], [judged(**changes)]) == []
 
 
 @pytest.mark.parametrize(
@@ -69,29 +69,29 @@ def test_what_another_run_may_change_is_no_difference(changes: dict[str, Any]) -
 def test_what_is_beyond_its_tolerance_is_named_with_it(
     changes: dict[str, Any], path: str, tolerance: str
 ) -> None:
-    found = compare([judged()], [judged(**changes)])
+    found = compare_messages([judged()], [judged(**changes)])
     assert (path, tolerance) in {(one.path, one.tolerance) for one in found}
     assert all("part 7 PartJudged" in str(one) for one in found)
 
 
 def test_a_part_on_one_side_only_is_a_difference() -> None:
     other = judged(part__part_number=8)
-    assert [one.part_number for one in compare([judged()], [judged(), other])] == [8]
-    assert [one.part_number for one in compare([judged(), other], [judged()])] == [8]
+    assert [one.part_number for one in compare_messages([judged()], [judged(), other])] == [8]
+    assert [one.part_number for one in compare_messages([judged(), other], [judged()])] == [8]
 
 
 def test_of_a_message_that_was_told_again_the_first_counts() -> None:
-    assert compare([judged()], [judged(), judged(verdict="ok", replayed=True)]) == []
+    assert compare_messages([judged()], [judged(), judged(verdict="ok", replayed=True)]) == []
 
 
 def test_other_pixels_are_a_difference() -> None:
-    one = Noted("PartCaptured", 1, {"part": {"part_number": 7}}, {"cam1": "aa"})
-    other = Noted("PartCaptured", 1, {"part": {"part_number": 7}}, {"cam1": "bb"})
-    (found,) = compare([one], [other])
+    one = RecordedMessage("PartCaptured", 1, {"part": {"part_number": 7}}, {"cam1": "aa"})
+    other = RecordedMessage("PartCaptured", 1, {"part": {"part_number": 7}}, {"cam1": "bb"})
+    (found,) = compare_messages([one], [other])
     assert (found.path, found.reference, found.found) == ("pixels[0][1]", "aa", "bb")
 
 
 def test_every_tolerance_is_of_a_stream_of_the_catalogue() -> None:
     assert set(COMPARED_STREAMS) <= {stream.name for stream in CATALOGUE}
-    assert tolerance_of("PartJudged", "timings.per_image_ms[]").name == "timing"
-    assert tolerance_of("PartJudged", "product").name == "exact"
+    assert find_tolerance("PartJudged", "timings.per_image_ms[]").name == "timing"
+    assert find_tolerance("PartJudged", "product").name == "exact"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from capture.sources.pictures import read_picture
-from hil.replay.frames import decode_frame, digest_of, encode_raw
+from capture.sources.picture_files import read_picture
+from hil.replay.frame_files import decode_frame, digest_frame, encode_raw
 from hil.replay.segment import SegmentError
 from sightline.errors import PictureError
-from sightline.pixels import planes_to_uyvy, uyvy_to_planes
+from sightline.imaging.pixels import planes_to_uyvy, uyvy_to_planes
 
 Pixels = NDArray[np.uint8]
 sides = st.integers(1, 20).map(lambda n: 2 * n)
@@ -37,7 +37,7 @@ def raw(tmp_path: Path) -> tuple[Path, Pixels]:
 def test_a_camera_that_plays_a_raw_frame_gives_its_very_bytes(raw: tuple[Path, Pixels]) -> None:
     file, frame = raw
     assert np.array_equal(read_picture(file, 64, 48), frame)
-    assert digest_of(decode_frame(file)) == digest_of(frame)
+    assert digest_frame(decode_frame(file)) == digest_frame(frame)
 
 
 def test_a_raw_frame_of_another_size_is_refused_with_both(raw: tuple[Path, Pixels]) -> None:

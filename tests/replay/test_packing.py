@@ -5,12 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture.sources.pictures import deal_pictures, read_picture
-from hil.replay.frames import decode_frame, digest_of, encode_raw
-from hil.replay.record import CAMERAS, pack
+from capture.sources.picture_files import assign_pictures, read_picture
+from hil.replay.frame_files import decode_frame, digest_frame, encode_raw
 from hil.replay.recorder import RAW
-from hil.replay.segment import FRAMES, MESSAGES, Noted, save_messages
-from hil.run.arguments import parse
+from hil.replay.segment import FRAMES, MESSAGES, RecordedMessage, save_messages
+from hil.replay.segment_recording import CAMERAS, pack_segment
+from hil.run.run_arguments import parse_run_arguments
 
 WIDTH, HEIGHT = 64, 48
 
@@ -30,12 +30,12 @@ def lay_pictures(folder: Path) -> None:
 def record_a_part(draft: Path, pictures: Path) -> None:
     """What the recorder leaves of one part whose cameras played these pictures."""
     frames = {}
-    for camera, (picture,) in deal_pictures(pictures, CAMERAS).items():
+    for camera, (picture,) in assign_pictures(pictures, CAMERAS).items():
         pixels = read_picture(picture, WIDTH, HEIGHT)
         place = draft / RAW / camera
         place.mkdir(parents=True)
         np.save(place / "000001.npy", pixels)
-        frames[camera] = digest_of(pixels)
+        frames[camera] = digest_frame(pixels)
     message = {
         "part": {"part_number": 1},
         "triggered_monotonic_ns": 5,
@@ -43,14 +43,14 @@ def record_a_part(draft: Path, pictures: Path) -> None:
         "station_id": "station",
         "frames": [{"width": WIDTH, "height": HEIGHT}],
     }
-    save_messages(draft / MESSAGES, [Noted("PartCaptured", 6, message, frames)])
+    save_messages(draft / MESSAGES, [RecordedMessage("PartCaptured", 6, message, frames)])
 
 
 def test_other_files_and_pictures_of_other_sizes_do_not_end_a_recording(tmp_path: Path) -> None:
     pictures, draft = tmp_path / "pictures", tmp_path / "draft"
     lay_pictures(pictures)
     record_a_part(draft, pictures)
-    segment = pack(draft, "monday", 0, pictures, parse(["--parts", "1"]))
+    segment = pack_segment(draft, "monday", 0, pictures, parse_run_arguments(["--parts", "1"]))
     (part,) = segment.parts
     assert {camera: frame.file for camera, frame in part.frames.items()} == {
         "cam1": "cam1/000001.jpg",
@@ -59,4 +59,4 @@ def test_other_files_and_pictures_of_other_sizes_do_not_end_a_recording(tmp_path
         "cam4": "cam4/000001.uyvy.png",
     }
     for frame in part.frames.values():
-        assert digest_of(decode_frame(draft / FRAMES / frame.file)) == frame.sha256
+        assert digest_frame(decode_frame(draft / FRAMES / frame.file)) == frame.sha256

@@ -9,18 +9,18 @@ import cv2
 import pytest
 
 from hil.replay.__main__ import main
-from hil.replay.frames import decode_frame, digest_of
-from hil.replay.gate import verdict_changes, write_page
-from hil.replay.play import OUTPUTS
+from hil.replay.frame_files import decode_frame, digest_frame
 from hil.replay.segment import (
     FRAMES,
     REFERENCE,
-    Noted,
+    RecordedMessage,
     SegmentError,
     load_messages,
     load_segment,
     save_messages,
 )
+from hil.replay.segment_playback import OUTPUTS
+from hil.replay.verdict_regression import find_verdict_changes, write_verdict_page
 
 SEGMENT = Path(__file__).parent / "segments" / "four-bottles"
 
@@ -40,10 +40,12 @@ def test_the_segments_frames_decode_to_the_bytes_that_were_recorded() -> None:
     frames = [frame for part in segment.parts for frame in part.frames.values()]
     assert len(frames) == len(segment.parts) * len(segment.cameras) == 16
     for frame in frames:
-        assert digest_of(decode_frame(SEGMENT / FRAMES / frame.file)) == frame.sha256
+        assert digest_frame(decode_frame(SEGMENT / FRAMES / frame.file)) == frame.sha256
 
 
-def with_verdict(messages: list[Noted], number: int, verdict: str) -> list[Noted]:
+def with_verdict(
+    messages: list[RecordedMessage], number: int, verdict: str
+) -> list[RecordedMessage]:
     changed = copy.deepcopy(messages)
     for noted in changed:
         if noted.stream == "PartJudged" and noted.message["part"]["part_number"] == number:
@@ -76,11 +78,11 @@ def test_the_gate_lists_changed_verdicts_with_pictures_and_what_would_pass_first
 ) -> None:
     before = load_messages(SEGMENT / REFERENCE)
     after = with_verdict(with_verdict(before, 1, "review"), 4, "ok")
-    changes, parts = verdict_changes(before, after)
+    changes, parts = find_verdict_changes(before, after)
     assert parts == 4
     assert [(change.part_number, change.escapes) for change in changes] == [(4, True), (1, False)]
     assert "would pass now" in str(changes[0])
-    page = write_page(tmp_path, SEGMENT, load_segment(SEGMENT), changes, parts).read_text()
+    page = write_verdict_page(tmp_path, SEGMENT, load_segment(SEGMENT), changes, parts).read_text()
     assert "2 of 4 verdicts change" in page
     pictures = sorted(path.name for path in tmp_path.glob("*.jpg"))
     assert pictures == [f"part-{part}-cam{n}.jpg" for part in (1, 4) for n in (1, 2, 3, 4)]

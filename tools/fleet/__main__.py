@@ -4,24 +4,24 @@ import argparse
 import sys
 
 from sightline.errors import SightlineError
-from tools.fleet import commands
-from tools.fleet.arguments import parser
-from tools.fleet.rollout import Clock, SystemClock
+from tools.fleet import subcommands
+from tools.fleet.command_line import build_fleet_parser
+from tools.fleet.rollout import RolloutClock, SystemRolloutClock
 
 COMMANDS = {
-    "plan": commands.plan,
-    "deploy": commands.deploy,
-    "status": commands.status,
-    "rollback": commands.rollback,
-    "diff": commands.diff,
-    "import-lambda": commands.import_lambda,
+    "plan": subcommands.run_plan,
+    "deploy": subcommands.run_deploy,
+    "status": subcommands.run_status,
+    "rollback": subcommands.run_rollback,
+    "diff": subcommands.run_diff,
+    "import-lambda": subcommands.run_import_lambda,
 }
 
 
-def main(words: list[str] | None = None, clock: Clock | None = None) -> int:
+def main(words: list[str] | None = None, clock: RolloutClock | None = None) -> int:
     """Exit code 0 if all is as wanted, 1 if not, 2 for a wrong command line."""
-    given: argparse.Namespace = parser().parse_args(words)
-    given.clock = clock or SystemClock()
+    given: argparse.Namespace = build_fleet_parser().parse_args(words)
+    given.clock = clock or SystemRolloutClock()
     try:
         return COMMANDS[given.command](given)
     except SightlineError as error:

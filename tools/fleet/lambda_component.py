@@ -11,11 +11,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sightline.errors import RecipeError
-from tools.fleet.cloud import FleetError
-from tools.fleet.requests import Place
-from tools.stage.archive import pack
-from tools.stage.parts import REQUIREMENTS, ROOT, SHARED
-from tools.stage.wheels import fetch
+from tools.fleet.deployment_requests import AwsLocation
+from tools.fleet.fleet_client import FleetError
+from tools.stage.archive import pack_folder
+from tools.stage.stageable_components import REQUIREMENTS, ROOT, SHARED
+from tools.stage.wheels import fetch_wheels
 
 Json = dict[str, Any]
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -37,8 +37,8 @@ class LambdaImport:
         return {**self.component, "lambdaFunction": {**given, "lambdaArn": arn}}
 
 
-def prepare(
-    description: Json, place: Place, role: str, configuration: Json, architecture: str
+def build_lambda_import(
+    description: Json, place: AwsLocation, role: str, configuration: Json, architecture: str
 ) -> LambdaImport:
     """The requests from `recipes/lambda/*.json`; `configuration` is merged into telemetry's defaults."""
     try:
@@ -66,28 +66,28 @@ def write_zip(
     target: Path, runtime: str, architecture: str, cache: Path, root: Path = ROOT
 ) -> Path:
     """The function's code: telemetry, the shared package, and what they need, unpacked side by side."""
-    python = python_of(runtime)
+    python = parse_python_version(runtime)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         shutil.copytree(root / "components" / "telemetry", folder / "telemetry", ignore=_LEFT_OUT)
         shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
         lock = (root / REQUIREMENTS / "telemetry-lambda.txt").read_text(encoding="utf-8")
-        for wheel in fetch(lock, (python,), architecture, cache):
+        for wheel in fetch_wheels(lock, (python,), architecture, cache):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(folder)
-        pack(folder, target)
+        pack_folder(folder, target)
     return target
 
 
-def publish(client: Any, function: Json, code: Path) -> str:
+def publish_function(client: Any, function: Json, code: Path) -> str:
     """Create the function, or bring it up to date, and publish a version; returns that version's ARN."""
     try:
-        return _published(client, function, code.read_bytes())
+        return _publish_version(client, function, code.read_bytes())
     except (ClientError, BotoCoreError) as error:
         raise FleetError(f"function {function['FunctionName']}: {error}") from error
 
 
-def _published(client: Any, function: Json, content: bytes) -> str:
+def _publish_version(client: Any, function: Json, content: bytes) -> str:
     name = function["FunctionName"]
     try:
         client.create_function(**function, Code={"ZipFile": content})
@@ -100,7 +100,7 @@ def _published(client: Any, function: Json, content: bytes) -> str:
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
 
 
-def python_of(runtime: str) -> str:
+def parse_python_version(runtime: str) -> str:
     """`python3.11` to `3.11`; RecipeError for another language."""
     if not runtime.startswith("python3."):
         raise RecipeError(f"at /createFunction/Runtime: found {runtime!r}; python3.MINOR expected")

@@ -8,20 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tools.fleet.cloud import Cloud, NotThereError, all_of
-from tools.fleet.files import Rollout
-from tools.fleet.planning import Plan, StationPlan, request_for
+from tools.fleet.deployment_file import RolloutSettings
+from tools.fleet.fleet_client import FleetClient, UnknownResourceError, map_concurrently
+from tools.fleet.fleet_plan import FleetPlan, StationPlan, build_plan_request
 
-ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETED"})
-ENDED_BADLY = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
-NOT_THERE = "NOT_THERE"  # what this tool says where the service knows no such station
-LOOK_INTERVAL_S = 5.0
+SUCCEEDED_STATUSES = frozenset({"SUCCEEDED", "COMPLETED"})
+UNSUCCESSFUL_STATUSES = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
+NOT_PROVISIONED = "NOT_THERE"  # what this tool says where the service knows no such station
+POLL_INTERVAL_S = 5.0
 MINUTE_S = 60.0
 Json = dict[str, Any]
-Say = Callable[[str], None]
+NotePrinter = Callable[[str], None]
 
 
-class Clock(Protocol):
+class RolloutClock(Protocol):
     """Time, handed in."""
 
     def now_s(self) -> float:
@@ -34,7 +34,7 @@ class Clock(Protocol):
         """Come back after that time."""
 
 
-class SystemClock:
+class SystemRolloutClock:
     """The machine's own clock."""
 
     def now_s(self) -> float:
@@ -51,7 +51,7 @@ class SystemClock:
 
 
 @dataclass
-class Outcome:
+class RolloutOutcome:
     """What became of the stations; `silent` are those that have said nothing within their time.
 
     Those in `missing` are not provisioned: they hold nobody up and do not count among the failed. The
@@ -66,7 +66,7 @@ class Outcome:
     ended_utc_s: float = 0.0
     stopped: str = ""
 
-    def add(self, other: "Outcome") -> None:
+    def add(self, other: "RolloutOutcome") -> None:
         """Take another wave's outcome in."""
         self.sent += other.sent
         self.succeeded += other.succeeded
@@ -78,33 +78,33 @@ class Outcome:
 
 
 @dataclass
-class Pace:
+class RolloutPace:
     """How many stations may have been sent by now; it grows each minute without a failure."""
 
-    rollout: Rollout
-    began_s: float
+    rollout: RolloutSettings
+    started_s: float
     rate: float = field(init=False)
     allowed: float = 1.0
-    looked_s: float = field(init=False)
+    advanced_s: float = field(init=False)
     grown_s: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rate = min(self.rollout.stations_per_minute, self.rollout.greatest_per_minute)
-        self.looked_s = self.grown_s = self.began_s
+        self.rate = min(self.rollout.stations_per_minute, self.rollout.max_per_minute)
+        self.advanced_s = self.grown_s = self.started_s
 
-    def look(self, now_s: float, failed_since: bool) -> None:
+    def advance(self, now_s: float, failed_since: bool) -> None:
         """Let time pass: more are allowed, and faster ones if none has failed."""
-        self.allowed += self.rate * (now_s - self.looked_s) / MINUTE_S
-        self.looked_s = now_s
+        self.allowed += self.rate * (now_s - self.advanced_s) / MINUTE_S
+        self.advanced_s = now_s
         if failed_since:
             self.rate, self.grown_s = self.rollout.stations_per_minute, now_s
         elif now_s - self.grown_s >= MINUTE_S:
             faster = self.rate * self.rollout.growth_factor
-            self.rate, self.grown_s = min(faster, self.rollout.greatest_per_minute), now_s
+            self.rate, self.grown_s = min(faster, self.rollout.max_per_minute), now_s
 
 
 @dataclass(frozen=True)
-class OnItsWay:
+class RunningDeployment:
     """A station that has been sent a deployment and has not ended it."""
 
     station: str
@@ -112,72 +112,78 @@ class OnItsWay:
     since_s: float
 
 
-class Wave:
+class RolloutWave:
     """One wave of stations: sends at the pace, looks what became of them, and may stop."""
 
-    def __init__(self, plan: Plan, cloud: Cloud, clock: Clock, say: Say) -> None:
+    def __init__(
+        self, plan: FleetPlan, cloud: FleetClient, clock: RolloutClock, say: NotePrinter
+    ) -> None:
         self._plan = plan
         self._cloud = cloud
         self._clock = clock
-        self._say = say
-        self._running: list[OnItsWay] = []
-        self._told = ""
+        self._print_note = say
+        self._running: list[RunningDeployment] = []
+        self._last_report = ""
 
-    def run(self, entries: Sequence[StationPlan], rollout: Rollout, strict: bool) -> Outcome:
+    def run(
+        self, entries: Sequence[StationPlan], rollout: RolloutSettings, strict: bool
+    ) -> RolloutOutcome:
         """Send and wait until each has ended or been silent too long; `strict`: one failure stops.
 
         Stations whose last deployment is already the wanted one are only waited for.
         """
-        outcome, pace = Outcome(), Pace(rollout, self._clock.now_s())
+        outcome, pace = RolloutOutcome(), RolloutPace(rollout, self._clock.now_s())
         waiting = [entry for entry in entries if entry.state != "same"]
         self._running = [self._since_now(e, e.current) for e in entries if e.state == "same"]
         while (waiting and not outcome.stopped) or self._running:
             failed_before = len(outcome.failed)
             while waiting and not outcome.stopped and outcome.sent < pace.allowed:
                 self._send(waiting.pop(0), outcome)
-            self._look(outcome, rollout.station_timeout_minutes * MINUTE_S)
+            self._poll(outcome, rollout.station_timeout_minutes * MINUTE_S)
             outcome.stopped = outcome.stopped or _reason_to_stop(outcome, rollout, strict)
-            self._tell(_words(outcome, len(self._running) + len(waiting)))
+            self._report(_describe_outcome(outcome, len(self._running) + len(waiting)))
             if self._running or (waiting and not outcome.stopped):
-                self._clock.wait(LOOK_INTERVAL_S)
-            pace.look(self._clock.now_s(), failed_since=len(outcome.failed) > failed_before)
+                self._clock.wait(POLL_INTERVAL_S)
+            pace.advance(self._clock.now_s(), failed_since=len(outcome.failed) > failed_before)
         return outcome
 
-    def _tell(self, words: str) -> None:
-        if words != self._told:
-            self._say(words)
-        self._told = words
+    def _report(self, words: str) -> None:
+        if words != self._last_report:
+            self._print_note(words)
+        self._last_report = words
 
-    def _since_now(self, entry: StationPlan, deployment: str) -> OnItsWay:
-        return OnItsWay(entry.station.name, deployment, self._clock.now_s())
+    def _since_now(self, entry: StationPlan, deployment: str) -> RunningDeployment:
+        return RunningDeployment(entry.station.name, deployment, self._clock.now_s())
 
-    def _send(self, entry: StationPlan, outcome: Outcome) -> None:
-        request = request_for(entry, self._plan.thing_group, self._cloud.place)
+    def _send(self, entry: StationPlan, outcome: RolloutOutcome) -> None:
+        request = build_plan_request(entry, self._plan.thing_group, self._cloud.location)
         try:
-            self._running.append(self._since_now(entry, self._cloud.create(request)))
+            self._running.append(self._since_now(entry, self._cloud.create_deployment(request)))
             outcome.sent += 1
-        except NotThereError as error:
+        except UnknownResourceError as error:
             outcome.missing[entry.station.name] = str(error)
 
-    def _said(self, way: OnItsWay) -> Json:
+    def _find_outcome(self, way: RunningDeployment) -> Json:
         try:
-            return self._cloud.outcome(way.station, way.deployment)
-        except NotThereError as error:
-            return {"coreDeviceExecutionStatus": NOT_THERE, "reason": str(error)}
+            return self._cloud.find_outcome(way.station, way.deployment)
+        except UnknownResourceError as error:
+            return {"coreDeviceExecutionStatus": NOT_PROVISIONED, "reason": str(error)}
 
-    def _look(self, outcome: Outcome, longest_s: float) -> None:
+    def _poll(self, outcome: RolloutOutcome, longest_s: float) -> None:
         looked_at, self._running = self._running, []
-        for way, answer in zip(looked_at, all_of(self._said, looked_at), strict=True):
+        for way, answer in zip(
+            looked_at, map_concurrently(self._find_outcome, looked_at), strict=True
+        ):
             status = answer.get("coreDeviceExecutionStatus", "")
-            if status in ENDED_WELL:
+            if status in SUCCEEDED_STATUSES:
                 outcome.succeeded.append(way.station)
                 ended_utc_s = answer["modifiedTimestamp"].timestamp()
                 outcome.ended_utc_s = max(outcome.ended_utc_s, ended_utc_s)
-            elif status in ENDED_BADLY:
+            elif status in UNSUCCESSFUL_STATUSES:
                 outcome.failed[way.station] = (
                     f"{status}: {answer.get('reason') or 'no reason given'}"
                 )
-            elif status == NOT_THERE:
+            elif status == NOT_PROVISIONED:
                 outcome.missing[way.station] = answer["reason"]
             elif self._clock.now_s() - way.since_s >= longest_s:
                 outcome.silent.append(way.station)
@@ -186,27 +192,33 @@ class Wave:
 
 
 def roll_out(
-    plan: Plan, cloud: Cloud, clock: Clock, say: Say, rollout: Rollout | None = None
-) -> Outcome:
+    plan: FleetPlan,
+    cloud: FleetClient,
+    clock: RolloutClock,
+    say: NotePrinter,
+    rollout: RolloutSettings | None = None,
+) -> RolloutOutcome:
     """Canaries, a pause in which they must stay healthy, then all others."""
     entries = plan.stations
     given = rollout or entries[0].station.rollout
-    wave = Wave(plan, cloud, clock, say)
+    wave = RolloutWave(plan, cloud, clock, say)
     canaries = [entry for entry in entries if entry.station.canary]
-    others = [entry for entry in plan.to_do if not entry.station.canary]
-    outcome = Outcome()
+    others = [entry for entry in plan.pending if not entry.station.canary]
+    outcome = RolloutOutcome()
     if canaries:
         outcome.add(wave.run(canaries, given, strict=True))
         if others and not outcome.stopped:
             _pause(outcome.ended_utc_s, given, clock, say)
             there = [entry for entry in canaries if entry.station.name not in outcome.missing]
-            outcome.stopped = _unwell(there, cloud, plan.thing_group)
+            outcome.stopped = _find_unhealthy_canaries(there, cloud, plan.thing_group)
     if not outcome.stopped:
         outcome.add(wave.run(others, given, strict=False))
     return outcome
 
 
-def _pause(ended_utc_s: float, rollout: Rollout, clock: Clock, say: Say) -> None:
+def _pause(
+    ended_utc_s: float, rollout: RolloutSettings, clock: RolloutClock, say: NotePrinter
+) -> None:
     """What is left of it: canaries that have had the change for that long cost no wait."""
     passed_s = max(0.0, clock.utc_s() - ended_utc_s)  # the clocks may differ
     left_s = rollout.canary_pause_minutes * MINUTE_S - passed_s
@@ -215,10 +227,12 @@ def _pause(ended_utc_s: float, rollout: Rollout, clock: Clock, say: Say) -> None
         clock.wait(left_s)
 
 
-def _unwell(canaries: Sequence[StationPlan], cloud: Cloud, thing_group: str) -> str:
+def _find_unhealthy_canaries(
+    canaries: Sequence[StationPlan], cloud: FleetClient, thing_group: str
+) -> str:
     if not canaries:
         return "no canary is provisioned"
-    devices = cloud.devices(thing_group)
+    devices = cloud.list_core_devices(thing_group)
     ill = [
         f"{entry.station.name} {devices.get(entry.station.name, {}).get('status', 'unknown')}"
         for entry in canaries
@@ -227,7 +241,7 @@ def _unwell(canaries: Sequence[StationPlan], cloud: Cloud, thing_group: str) -> 
     return f"canaries are not healthy: {', '.join(ill)}" if ill else ""
 
 
-def _reason_to_stop(outcome: Outcome, rollout: Rollout, strict: bool) -> str:
+def _reason_to_stop(outcome: RolloutOutcome, rollout: RolloutSettings, strict: bool) -> str:
     if strict and (outcome.failed or outcome.silent):
         return f"canaries: {', '.join([*outcome.failed, *outcome.silent])}"
     ended = len(outcome.failed) + len(outcome.succeeded)
@@ -237,6 +251,6 @@ def _reason_to_stop(outcome: Outcome, rollout: Rollout, strict: bool) -> str:
     return ""
 
 
-def _words(outcome: Outcome, waiting: int) -> str:
+def _describe_outcome(outcome: RolloutOutcome, waiting: int) -> str:
     ended = f"well {len(outcome.succeeded)}, failed {len(outcome.failed)}"
     return f"sent {outcome.sent}, {ended}, silent {len(outcome.silent)}, waiting for {waiting}"

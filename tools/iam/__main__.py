@@ -10,8 +10,14 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from tools.iam.policies import Names, filled, policies, provisioning_template, trust
-from tools.iam.receipts import receipts_rules
+from tools.iam.iam_policies import (
+    AccountNames,
+    build_policies,
+    build_provisioning_template,
+    build_trust_policy,
+    fill_placeholders,
+)
+from tools.iam.receipt_rules import build_receipt_rules
 from tools.recipes import ROOT
 
 FOLDER = ROOT / "recipes" / "policies"
@@ -25,34 +31,39 @@ TRUSTED = {
 def main(words: list[str] | None = None) -> int:
     """0 if the files are as they should be, or were written; 1 if some would change."""
     given = _arguments().parse_args(words)
-    names = Names(**{field.name: getattr(given, field.name) for field in fields(Names)})
+    names = AccountNames(
+        **{field.name: getattr(given, field.name) for field in fields(AccountNames)}
+    )
     if given.fill:
         return _fill(names, given.fill[0], given.fill[1], given.out)
     changed = [
-        _treat(FOLDER / f"{role}.json", _text(policy), given.write)
-        for role, policy in policies(names).items()
+        _update_policy_file(FOLDER / f"{role}.json", _text(policy), given.write)
+        for role, policy in build_policies(names).items()
     ]
     return int(any(changed) and not given.write)
 
 
-def _fill(names: Names, region: str, account: str, folder: Path) -> int:
+def _fill(names: AccountNames, region: str, account: str, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    for role, policy in policies(names).items():
-        text = _text(filled(policy, region, account))
+    for role, policy in build_policies(names).items():
+        text = _text(fill_placeholders(policy, region, account))
         (folder / f"{role}.json").write_text(text, encoding="utf-8")
     for role, service in TRUSTED.items():
-        text = _text(filled(trust(service), region, account))
+        text = _text(fill_placeholders(build_trust_policy(service), region, account))
         (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
-    template = _text(provisioning_template())
+    template = _text(build_provisioning_template())
     (folder / "provisioning-template.json").write_text(template, encoding="utf-8")
-    rules = {name: filled(rule, region, account) for name, rule in receipts_rules().items()}
+    rules = {
+        name: fill_placeholders(rule, region, account)
+        for name, rule in build_receipt_rules().items()
+    }
     for name, rule in rules.items():
         (folder / f"{name}.rule.json").write_text(_text(rule), encoding="utf-8")
-    print(f"{len(policies(names)) + len(TRUSTED) + 1 + len(rules)} files in {folder}")
+    print(f"{len(build_policies(names)) + len(TRUSTED) + 1 + len(rules)} files in {folder}")
     return 0
 
 
-def _treat(path: Path, wanted: str, write: bool) -> bool:
+def _update_policy_file(path: Path, wanted: str, write: bool) -> bool:
     found = path.read_text(encoding="utf-8") if path.is_file() else ""
     if found == wanted:
         return False
@@ -75,7 +86,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="write the files")
     parser.add_argument("--fill", nargs=2, metavar=("REGION", "ACCOUNT_ID"), help="for an account")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "policies", help="of --fill")
-    for field in fields(Names):
+    for field in fields(AccountNames):
         option = f"--{field.name.replace('_', '-')}"
         parser.add_argument(option, default=field.default, help="default: %(default)s")
     return parser

@@ -12,9 +12,22 @@ from pathlib import Path
 
 from sightline.errors import SightlineError
 from tools.stage import archive
-from tools.stage.layout import BUCKET, REGION, SUITE, Choice, collect, place_recipe, stage
-from tools.stage.parts import ROOT, Part, find_parts, parts_of
-from tools.stage.versions import checked, read_suite_version
+from tools.stage.layout import (
+    BUCKET,
+    REGION,
+    SUITE,
+    StagingOptions,
+    collect_artifacts,
+    copy_recipe,
+    stage_component,
+)
+from tools.stage.stageable_components import (
+    ROOT,
+    StageableComponent,
+    find_components,
+    list_components,
+)
+from tools.stage.suite_version import check_version, load_suite_version
 from tools.stage.wheels import ARCHITECTURES
 
 PYTHONS = ("3.10", "3.11", "3.12")  # JetPack 6 and Ubuntu 22.04, Debian 12, Ubuntu 24.04
@@ -32,22 +45,22 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    parts = parts_of() if given.all else find_parts(given.components)
+    parts = list_components() if given.all else find_components(given.components)
     if not parts:
         print("stage: name components, or --all", file=sys.stderr)
         return 1
-    choice = _choice(given)
+    choice = _build_options(given)
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
     if given.suite:
         _fill_suite(folders, given.gdk)
     return 0
 
 
-def _choice(given: argparse.Namespace) -> Choice:
-    suite = read_suite_version(ROOT)
-    return Choice(
+def _build_options(given: argparse.Namespace) -> StagingOptions:
+    suite = load_suite_version(ROOT)
+    return StagingOptions(
         suite=suite,
-        version=checked(given.version or suite),
+        version=check_version(given.version or suite),
         architectures=WHEELS[given.wheels],
         pythons=tuple(given.python or PYTHONS),
         target=given.target,
@@ -57,11 +70,11 @@ def _choice(given: argparse.Namespace) -> Choice:
     )
 
 
-def _stage_one(part: Part, choice: Choice, number: int, count: int) -> Path:
+def _stage_one(part: StageableComponent, choice: StagingOptions, number: int, count: int) -> Path:
     began = time.monotonic()
     print(f"[{number}/{count}] {part.name} {choice.version} ...", end=" ", flush=True)
-    folder = stage(part, choice)
-    artifact = archive.build(folder)
+    folder = stage_component(part, choice)
+    artifact = archive.build_artifact(folder)
     wheels = sum(1 for _ in (folder / "wheels").iterdir())
     size = artifact.stat().st_size / 2**20
     print(f"{wheels} wheels, {artifact.name} {size:.1f} MiB, {time.monotonic() - began:.1f} s")
@@ -70,8 +83,8 @@ def _stage_one(part: Part, choice: Choice, number: int, count: int) -> Path:
 
 def _fill_suite(folders: list[Path], for_gdk: bool) -> None:
     output = ROOT / archive.OUTPUT
-    collect(folders, output)
-    place_recipe(ROOT / archive.RECIPE, SUITE, output)
+    collect_artifacts(folders, output)
+    copy_recipe(ROOT / archive.RECIPE, SUITE, output)
     if for_gdk:
         shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
     print(f"the whole suite is in {output.relative_to(ROOT)}/")

@@ -15,40 +15,42 @@ CONFIGURATION = "gdk-config.json"
 RECIPE = "recipe.yaml"
 SCRIPT = "make_artifact.py"
 OUTPUT = "greengrass-build"
-NOT_PACKED = frozenset({CONFIGURATION, RECIPE, SCRIPT, OUTPUT, "zip-build"})
+EXCLUDED_NAMES = frozenset({CONFIGURATION, RECIPE, SCRIPT, OUTPUT, "zip-build"})
 NEXT_PATCH = "NEXT_PATCH"
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _ARTIFACT = re.compile(r"s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/(\S+\.zip)")
 
 
-def pack(folder: Path, target: Path) -> None:
+def pack_folder(folder: Path, target: Path) -> None:
     """Zip what is in a folder: names in order, one time, one mode for all files of a kind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as archive:
-        for path in packed_files(folder):
+        for path in list_packed_files(folder):
             _add(archive, path, path.relative_to(folder).as_posix())
 
 
-def packed_files(folder: Path) -> list[Path]:
+def list_packed_files(folder: Path) -> list[Path]:
     """The files that go into the artifact, in the order of their names."""
     found = (path for path in folder.rglob("*") if path.is_file())
-    kept = (path for path in found if path.relative_to(folder).parts[0] not in NOT_PACKED)
+    kept = (path for path in found if path.relative_to(folder).parts[0] not in EXCLUDED_NAMES)
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def build(folder: Path) -> Path:
+def build_artifact(folder: Path) -> Path:
     """Fill `greengrass-build` of a staged folder as gdk's publish wants it; returns the artifact."""
     (name, component), *_ = json.loads((folder / CONFIGURATION).read_text())["component"].items()
     recipe = (folder / RECIPE).read_text(encoding="utf-8")
     output = folder / OUTPUT
-    artifact: Path = output / "artifacts" / name / component["version"] / artifact_name(recipe)
-    pack(folder, artifact)
+    artifact: Path = (
+        output / "artifacts" / name / component["version"] / parse_artifact_name(recipe)
+    )
+    pack_folder(folder, artifact)
     (output / "recipes").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / RECIPE, output / "recipes" / RECIPE)
     return artifact
 
 
-def artifact_name(recipe: str) -> str:
+def parse_artifact_name(recipe: str) -> str:
     """The file name of the recipe's one artifact; ValueError if it has none or several."""
     names = sorted(set(_ARTIFACT.findall(recipe)))
     if len(names) != 1:
@@ -57,7 +59,7 @@ def artifact_name(recipe: str) -> str:
 
 
 def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
-    entry = zipfile.ZipInfo(name, LONG_AGO)
+    entry = zipfile.ZipInfo(name, FIXED_TIMESTAMP)
     entry.create_system = 3  # Unix, wherever it is packed
     entry.external_attr = (0o100755 if path.suffix == ".sh" else 0o100644) << 16
     is_packed = path.suffix in (".whl", ".npz")
@@ -67,4 +69,4 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{build(Path.cwd())}\n")
+    sys.stdout.write(f"{build_artifact(Path.cwd())}\n")

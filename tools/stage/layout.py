@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tools.stage import archive
-from tools.stage.parts import ROOT, SHARED, Part, parts_of
-from tools.stage.versions import version_of_recipe, with_version
-from tools.stage.wheels import fetch
+from tools.stage.stageable_components import ROOT, SHARED, StageableComponent, list_components
+from tools.stage.suite_version import parse_recipe_version, with_version
+from tools.stage.wheels import fetch_wheels
 
 AUTHOR = "Sightline"
 SUITE = "com.sightline.Suite"
@@ -20,7 +20,7 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
 @dataclass(frozen=True)
-class Choice:
+class StagingOptions:
     """What is staged and how; `version` may be NEXT_PATCH, `suite` is the version of the sources."""
 
     suite: str
@@ -33,20 +33,22 @@ class Choice:
     region: str = REGION
 
 
-def stage(part: Part, choice: Choice, root: Path = ROOT) -> Path:
+def stage_component(part: StageableComponent, options: StagingOptions, root: Path = ROOT) -> Path:
     """Lay a component out under `target`; returns its folder."""
-    folder = choice.target / part.name
+    folder = options.target / part.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
     shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
     shutil.copyfile(part.lock, folder / "requirements.txt")
-    _add_wheels(part.lock.read_text(encoding="utf-8"), choice, folder / "wheels")
-    _write_control_files(part, choice, folder, root)
+    _add_wheels(part.lock.read_text(encoding="utf-8"), options, folder / "wheels")
+    _write_control_files(part, options, folder, root)
     return folder
 
 
-def gdk_configuration(name: str, command: list[str], choice: Choice) -> dict[str, Any]:
+def build_gdk_configuration(
+    name: str, command: list[str], choice: StagingOptions
+) -> dict[str, Any]:
     """gdk-config.json of one component, as gdk 1.6 wants it: exactly one, and a custom build."""
     component = {
         "author": AUTHOR,
@@ -57,7 +59,7 @@ def gdk_configuration(name: str, command: list[str], choice: Choice) -> dict[str
     return {"component": {name: component}, "gdk_version": GDK_VERSION}
 
 
-def collect(folders: list[Path], output: Path) -> None:
+def collect_artifacts(folders: list[Path], output: Path) -> None:
     """Bring what the components' builds made together: artifacts, and recipes as NAME-VERSION.yaml.
 
     It lies under `output` as `greengrass-cli deployment create` and `ggl-cli deploy` look for it.
@@ -66,30 +68,32 @@ def collect(folders: list[Path], output: Path) -> None:
     for folder in folders:
         built = folder / archive.OUTPUT
         shutil.copytree(built / "artifacts", output / "artifacts", dirs_exist_ok=True)
-        place_recipe(built / "recipes" / archive.RECIPE, folder.name, output)
+        copy_recipe(built / "recipes" / archive.RECIPE, folder.name, output)
 
 
-def place_recipe(recipe: Path, name: str, output: Path) -> None:
+def copy_recipe(recipe: Path, name: str, output: Path) -> None:
     """A recipe under the name that a local deployment knows it by; Nucleus Lite reads no other."""
-    version = version_of_recipe(recipe.read_text(encoding="utf-8"))
+    version = parse_recipe_version(recipe.read_text(encoding="utf-8"))
     target = output / "recipes" / f"{name}-{version}.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(recipe, target)
 
 
-def _add_wheels(lock: str, choice: Choice, target: Path) -> None:
+def _add_wheels(lock: str, choice: StagingOptions, target: Path) -> None:
     target.mkdir()
     for architecture in choice.architectures:
-        for wheel in fetch(lock, choice.pythons, architecture, choice.cache):
+        for wheel in fetch_wheels(lock, choice.pythons, architecture, choice.cache):
             shutil.copyfile(wheel, target / wheel.name)
 
 
-def _write_control_files(part: Part, choice: Choice, folder: Path, root: Path) -> None:
+def _write_control_files(
+    part: StageableComponent, choice: StagingOptions, folder: Path, root: Path
+) -> None:
     recipe = part.recipe.read_text(encoding="utf-8")
-    ours = [other.name for other in parts_of(root)]
+    ours = [other.name for other in list_components(root)]
     text = with_version(recipe, choice.version, choice.suite, ours)
     (folder / archive.RECIPE).write_text(text, encoding="utf-8")
-    configuration = gdk_configuration(part.name, ["python3", archive.SCRIPT], choice)
+    configuration = build_gdk_configuration(part.name, ["python3", archive.SCRIPT], choice)
     content = json.dumps(configuration, indent=2) + "\n"
     (folder / archive.CONFIGURATION).write_text(content, encoding="utf-8")
     shutil.copyfile(archive.__file__, folder / archive.SCRIPT)

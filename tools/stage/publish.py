@@ -22,15 +22,15 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sightline.errors import RecipeError, RetryableError, SightlineError
-from tools.fleet.cloud import Cloud, client_of, connect
+from tools.fleet.fleet_client import FleetClient, connect_to_fleet, create_client
 from tools.stage import archive
-from tools.stage.parts import ROOT, find_parts, parts_of
-from tools.stage.versions import version_of_recipe, with_version
+from tools.stage.stageable_components import ROOT, find_components, list_components
+from tools.stage.suite_version import parse_recipe_version, with_version
 
 Json = dict[str, Any]
 Progress = Callable[[int], None]
-DIGEST = "sightline-digest"  # in the metadata of the artifact's object
-_PLACE = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
+DIGEST_KEY = "sightline-digest"  # in the metadata of the artifact's object
+_URI_PLACEHOLDER = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
 
 
 class PublishError(RetryableError):
@@ -38,7 +38,7 @@ class PublishError(RetryableError):
 
 
 @dataclass(frozen=True)
-class Publication:
+class ComponentPublication:
     """One component, ready to be sent."""
 
     arn: str
@@ -60,7 +60,7 @@ class Publication:
         with self.artifact.open("rb") as content:
             while piece := content.read(1 << 20):
                 digest.update(piece)
-        return {DIGEST: digest.hexdigest()}
+        return {DIGEST_KEY: digest.hexdigest()}
 
     @property
     def requests(self) -> list[tuple[str, Json]]:
@@ -71,18 +71,18 @@ class Publication:
         return [("PutObject", put), ("CreateComponentVersion", create)]
 
 
-def prepare(folder: Path, arn: str, bucket: str, version: str) -> Publication:
+def build_publication(folder: Path, arn: str, bucket: str, version: str) -> ComponentPublication:
     """What is sent for a staged folder, in a version that is a number by now."""
     artifacts = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
     if len(artifacts) != 1:
         raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
     recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
     own = with_version(recipe, version, version, ())
-    placed = own.replace(_PLACE, f"s3://{bucket}/{folder.name}/{version}/")
-    return Publication(arn, folder.name, version, bucket, artifacts[0], placed)
+    placed = own.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{folder.name}/{version}/")
+    return ComponentPublication(arn, folder.name, version, bucket, artifacts[0], placed)
 
 
-def versions_of(greengrass: Any, arn: str) -> list[str]:
+def list_versions(greengrass: Any, arn: str) -> list[str]:
     """The versions that the account has of a component."""
     try:
         pages = greengrass.get_paginator("list_component_versions").paginate(arn=arn)
@@ -97,32 +97,34 @@ def next_patch(found: Sequence[str], otherwise: str) -> str:
     """The version after the greatest that was found."""
     if not found:
         return otherwise
-    major, minor, patch = max(_numbers(version) for version in found)
+    major, minor, patch = max(_parse_numbers(version) for version in found)
     return f"{major}.{minor}.{patch + 1}"
 
 
-def is_published(publication: Publication, s3: Any, greengrass: Any) -> bool:
+def is_published(publication: ComponentPublication, s3: Any, greengrass: Any) -> bool:
     """Whether just this is there; PublishError if its version is there with something else."""
-    if publication.version not in versions_of(greengrass, publication.arn):
+    if publication.version not in list_versions(greengrass, publication.arn):
         return False
     name = f"{publication.name} {publication.version}"
     try:
         found = s3.head_object(Bucket=publication.bucket, Key=publication.key)
     except (ClientError, BotoCoreError) as error:
         raise PublishError(f"{name} is published, but where is its artifact? {error}") from error
-    if found["Metadata"].get(DIGEST) != publication.metadata[DIGEST]:
+    if found["Metadata"].get(DIGEST_KEY) != publication.metadata[DIGEST_KEY]:
         raise PublishError(
             f"{name} is published with other content; publish this as another version"
         )
     return True
 
 
-def send(publication: Publication, s3: Any, greengrass: Any, progress: Progress) -> str:
+def send_publication(
+    publication: ComponentPublication, s3: Any, greengrass: Any, progress: Progress
+) -> str:
     """Upload the artifact, then create the component version; returns its ARN.
 
     `progress` gets the bytes of each piece that has gone out.
     """
-    name = f"{publication.name} {version_of_recipe(publication.recipe)}"
+    name = f"{publication.name} {parse_recipe_version(publication.recipe)}"
     try:
         s3.upload_file(
             str(publication.artifact),
@@ -137,7 +139,7 @@ def send(publication: Publication, s3: Any, greengrass: Any, progress: Progress)
     return str(answer["arn"])
 
 
-def make_bucket(s3: Any, bucket: str, region: str) -> None:
+def create_bucket(s3: Any, bucket: str, region: str) -> None:
     """The bucket, unless it is there and ours."""
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     place = {} if region == "us-east-1" else elsewhere
@@ -149,7 +151,7 @@ def make_bucket(s3: Any, bucket: str, region: str) -> None:
         raise PublishError(f"bucket {bucket}: {error}") from error
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _parse_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("-")[0].split("."))
 
 
@@ -157,9 +159,9 @@ def main(words: list[str] | None = None) -> int:
     """Print or send what publishes the staged components; 1 if one could not be."""
     given = _arguments().parse_args(words)
     try:
-        parts = parts_of() if given.all else find_parts(given.components)
-        cloud = connect(given.region, given.account, None)
-        ready = [_ready(given.target / part.name, cloud) for part in parts]
+        parts = list_components() if given.all else find_components(given.components)
+        cloud = connect_to_fleet(given.region, given.account, None)
+        ready = [_load_publication(given.target / part.name, cloud) for part in parts]
         if given.send:
             _send_all(ready, cloud)
         else:
@@ -170,36 +172,39 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-def _ready(folder: Path, cloud: Cloud) -> Publication:
+def _load_publication(folder: Path, cloud: FleetClient) -> ComponentPublication:
     path = folder / archive.CONFIGURATION
     if not path.is_file():
         raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
     ((name, component),) = json.loads(path.read_text())["component"].items()
-    place, version = cloud.place, component["version"]
+    place, version = cloud.location, component["version"]
     arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
     if version == archive.NEXT_PATCH:
-        sources = version_of_recipe((folder / archive.RECIPE).read_text(encoding="utf-8"))
-        client = client_of("greengrassv2", place.region, None)
-        version = next_patch(versions_of(client, arn), sources)
+        sources = parse_recipe_version((folder / archive.RECIPE).read_text(encoding="utf-8"))
+        client = create_client("greengrassv2", place.region, None)
+        version = next_patch(list_versions(client, arn), sources)
     prefix = component["publish"]["bucket"]
-    return prepare(folder, arn, f"{prefix}-{place.region}-{place.account}", version)
+    return build_publication(folder, arn, f"{prefix}-{place.region}-{place.account}", version)
 
 
-def _send_all(ready: list[Publication], cloud: Cloud) -> None:
-    region = cloud.place.region
-    s3, greengrass = client_of("s3", region, None), client_of("greengrassv2", region, None)
+def _send_all(ready: list[ComponentPublication], cloud: FleetClient) -> None:
+    region = cloud.location.region
+    s3, greengrass = create_client("s3", region, None), create_client("greengrassv2", region, None)
     for bucket in dict.fromkeys(publication.bucket for publication in ready):
-        make_bucket(s3, bucket, region)
+        create_bucket(s3, bucket, region)
     there = {p.name for p in ready if is_published(p, s3, greengrass)}
     for number, publication in enumerate(ready, 1):
         label = f"[{number}/{len(ready)}] {publication.name} {publication.version}"
         if publication.name in there:
             print(f"{label} is there already")
         else:
-            print(f"{label} -> {send(publication, s3, greengrass, _meter(label, publication))}")
+            print(
+                f"{label} -> "
+                f"{send_publication(publication, s3, greengrass, _create_meter(label, publication))}"
+            )
 
 
-def _meter(label: str, publication: Publication) -> Progress:
+def _create_meter(label: str, publication: ComponentPublication) -> Progress:
     whole, done = publication.artifact.stat().st_size, 0
 
     def progress(size: int) -> None:
@@ -212,7 +217,7 @@ def _meter(label: str, publication: Publication) -> Progress:
     return progress
 
 
-def _print_all(ready: list[Publication]) -> None:
+def _print_all(ready: list[ComponentPublication]) -> None:
     for publication in ready:
         for operation, request in publication.requests:
             print(json.dumps({"operation": operation, "request": request}, ensure_ascii=False))

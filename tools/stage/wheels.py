@@ -17,30 +17,32 @@ from packaging.markers import Marker
 from sightline.errors import RecipeError
 
 ARCHITECTURES = ("x86_64", "aarch64")
-NEWEST_GLIBC = 35  # 2.35: Ubuntu 22.04, and so JetPack 6; Debian 12 has 2.36
-OLDEST_GLIBC = 17
+MAX_GLIBC_MINOR = 35  # 2.35: Ubuntu 22.04, and so JetPack 6; Debian 12 has 2.36
+MIN_GLIBC_MINOR = 17
 _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\\n")
 
 
-def lines_for(lock: str, python: str, architecture: str) -> list[str]:
+def select_lock_entries(lock: str, python: str, architecture: str) -> list[str]:
     """The lock's entries that a Linux machine with that Python needs, with hashes, without markers.
 
     `python` is `3.10`, `architecture` as `uname -m` says it.
     """
     return [
         f"{found['name']}=={found['version']} \\\n{entry[found.end() :].rstrip()}"
-        for entry in _entries(lock)
+        for entry in _split_entries(lock)
         if (found := _ENTRY.match(entry)) and _applies(found["marker"], python, architecture)
     ]
 
 
-def fetch(lock: str, pythons: tuple[str, ...], architecture: str, cache: Path) -> tuple[Path, ...]:
+def fetch_wheels(
+    lock: str, pythons: tuple[str, ...], architecture: str, cache: Path
+) -> tuple[Path, ...]:
     """The wheels for these Pythons, from the cache or by pip; RecipeError says what pip said."""
     return tuple(
         wheel
         for python in pythons
         for wheel in _fetch_for_one(
-            lines_for(lock, python, architecture), python, architecture, cache
+            select_lock_entries(lock, python, architecture), python, architecture, cache
         )
     )
 
@@ -75,10 +77,10 @@ def _download(requirements: Path, python: str, architecture: str, target: Path) 
 
 
 def _glibc_minors() -> range:
-    return range(NEWEST_GLIBC, OLDEST_GLIBC - 1, -1)
+    return range(MAX_GLIBC_MINOR, MIN_GLIBC_MINOR - 1, -1)
 
 
-def _entries(lock: str) -> list[str]:
+def _split_entries(lock: str) -> list[str]:
     return re.findall(r"^[A-Za-z0-9].*?\\\n(?:[ \t]+--hash.*\n?)+", lock, re.MULTILINE)
 
 

@@ -1,34 +1,34 @@
 """Pictures with labels from COCO JSON, Pascal VOC, class folders and Lookout for Vision manifests."""
 
 from training.datasets.coco import COCO_FILE, read_coco
-from training.datasets.dataset import (
+from training.datasets.data_set import (
     ANOMALY,
     NORMAL,
     UNKNOWN,
     DataSet,
     ImageLabel,
-    Picture,
-    Problem,
-    Source,
-    Split,
+    LabelledPicture,
+    LabelLocation,
+    LabelProblem,
+    SplitName,
     TrueBox,
 )
-from training.datasets.inputs import Images, load_frame, load_input, load_inputs
-from training.datasets.reading import FORMATS, read_dataset
+from training.datasets.formats import DATA_SET_FORMATS, read_dataset
+from training.datasets.model_inputs import Images, load_frame, load_input, load_inputs
 
 __all__ = [
     "ANOMALY",
     "COCO_FILE",
-    "FORMATS",
+    "DATA_SET_FORMATS",
     "NORMAL",
     "UNKNOWN",
     "DataSet",
     "ImageLabel",
     "Images",
-    "Picture",
-    "Problem",
-    "Source",
-    "Split",
+    "LabelLocation",
+    "LabelProblem",
+    "LabelledPicture",
+    "SplitName",
     "TrueBox",
     "load_frame",
     "load_input",

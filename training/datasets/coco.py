@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import PictureError
-from training.datasets.dataset import (
+from training.datasets.data_set import (
     DataSet,
-    Picture,
-    Problem,
-    Source,
+    LabelledPicture,
+    LabelLocation,
+    LabelProblem,
     TrueBox,
-    label_of,
+    derive_label,
 )
-from training.datasets.json_places import Row, read_lists
-from training.datasets.splits import split_named, split_of
+from training.datasets.json_positions import JsonEntry, read_lists
+from training.datasets.splits import find_split_in_name, parse_split
 
 COCO_FILE = "ground_truth.json"
 GROUP_KEYS = ("group", "series")
-NEEDED = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "name")}
+REQUIRED_KEYS = {"images": ("id", "file_name", "width", "height"), "categories": ("id", "name")}
 
 
-def read_coco(folder: Path) -> list[Picture]:
+def read_coco(folder: Path) -> list[LabelledPicture]:
     """The pictures of a folder with `ground_truth.json`; PictureError names what is wrong and where."""
     found = read_coco_files(folder, [folder / COCO_FILE])
     if found.problems:
@@ -31,17 +31,17 @@ def read_coco(folder: Path) -> list[Picture]:
     return list(found.pictures)
 
 
-def coco_files(folder: Path) -> tuple[list[Path], list[Problem]]:
+def find_coco_files(folder: Path) -> tuple[list[Path], list[LabelProblem]]:
     """The folder's JSON files with images, annotations and categories, and those that cannot be read."""
     found, problems = [], []
     for file in sorted(folder.glob("*.json")):
         try:
             lists = read_lists(file.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
-            place = Source(str(file), error.lineno, error.colno)
-            problems.append(Problem(place, f"no JSON: {error.msg}"))
+            place = LabelLocation(str(file), error.lineno, error.colno)
+            problems.append(LabelProblem(place, f"no JSON: {error.msg}"))
         except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(Source(str(file)), f"cannot be read: {error}"))
+            problems.append(LabelProblem(LabelLocation(str(file)), f"cannot be read: {error}"))
         except ValueError:  # no object, so no COCO file
             continue
         else:
@@ -66,48 +66,48 @@ def _read_file(folder: Path, file: Path) -> DataSet:
     try:
         lists = read_lists(file.read_text(encoding="utf-8"))
         _check_rows(file, lists)
-        return _data_set_of(folder, file, lists)
+        return _build_data_set(folder, file, lists)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise PictureError(f"{file} is no COCO file: {type(error).__name__}: {error}") from error
 
 
-def _check_rows(file: Path, lists: dict[str, list[Row]]) -> None:
+def _check_rows(file: Path, lists: dict[str, list[JsonEntry]]) -> None:
     for name in ("images", "annotations", "categories"):
         if name not in lists:
             raise PictureError(f"{file} is no COCO file: the list {name!r} is missing")
-    for name, keys in NEEDED.items():
+    for name, keys in REQUIRED_KEYS.items():
         for row in lists[name]:
             missing = [key for key in keys if key not in row.value]
             if missing:
-                place = Source(str(file), row.line, row.column)
+                place = LabelLocation(str(file), row.line, row.column)
                 raise PictureError(f"{place}: {name} need {', '.join(missing)}; found {row.value}")
 
 
-def _data_set_of(folder: Path, file: Path, lists: dict[str, list[Row]]) -> DataSet:
+def _build_data_set(folder: Path, file: Path, lists: dict[str, list[JsonEntry]]) -> DataSet:
     names = {row.value["id"]: str(row.value["name"]) for row in lists["categories"]}
     known = {row.value["id"] for row in lists["images"]}
     boxes: dict[Any, list[TrueBox]] = defaultdict(list)
     problems, lost = [], set()
     for row in lists["annotations"]:
-        place = Source(str(file), row.line, row.column)
-        text = _wrong_annotation(row.value, known, names)
+        place = LabelLocation(str(file), row.line, row.column)
+        text = _find_annotation_problem(row.value, known, names)
         if text:
-            problems.append(Problem(place, text))
+            problems.append(LabelProblem(place, text))
             lost.add(row.value.get("image_id"))
         else:
-            boxes[row.value["image_id"]].append(_box_of(row.value, names, place))
+            boxes[row.value["image_id"]].append(_parse_box(row.value, names, place))
     pictures = []
     for row in lists["images"]:
         try:
             number = row.value["id"]
-            pictures.append(_picture_of(folder, file, row, boxes[number], number in lost))
+            pictures.append(_build_picture(folder, file, row, boxes[number], number in lost))
         except PictureError as error:
             text = f"image {row.value['id']}: {error}"
-            problems.append(Problem(Source(str(file), row.line, row.column), text))
+            problems.append(LabelProblem(LabelLocation(str(file), row.line, row.column), text))
     return DataSet(folder.name, "coco", tuple(pictures), tuple(names.values()), tuple(problems))
 
 
-def _wrong_annotation(value: dict[str, Any], images: set[Any], names: dict[Any, str]) -> str:
+def _find_annotation_problem(value: dict[str, Any], images: set[Any], names: dict[Any, str]) -> str:
     shown = f"annotation {value.get('id')}"
     if value.get("image_id") not in images:
         return f"{shown} is of image {value.get('image_id')}, which is not listed"
@@ -124,7 +124,7 @@ def _wrong_annotation(value: dict[str, Any], images: set[Any], names: dict[Any, 
     return ""
 
 
-def _box_of(value: dict[str, Any], names: dict[Any, str], place: Source) -> TrueBox:
+def _parse_box(value: dict[str, Any], names: dict[Any, str], place: LabelLocation) -> TrueBox:
     x, y, width, height = (float(number) for number in value["bbox"])
     return TrueBox(
         names[value["category_id"]],
@@ -135,13 +135,13 @@ def _box_of(value: dict[str, Any], names: dict[Any, str], place: Source) -> True
     )
 
 
-def _picture_of(
-    folder: Path, file: Path, row: Row, boxes: Sequence[TrueBox], lost_labels: bool
-) -> Picture:
+def _build_picture(
+    folder: Path, file: Path, row: JsonEntry, boxes: Sequence[TrueBox], lost_labels: bool
+) -> LabelledPicture:
     value = row.value
     group = next((str(value[key]) for key in GROUP_KEYS if value.get(key) not in (None, "")), "")
     part_number = int(value.get("part_number", 0))
-    return Picture(
+    return LabelledPicture(
         file.parent / str(value["file_name"]),
         int(value["width"]),
         int(value["height"]),
@@ -149,9 +149,9 @@ def _picture_of(
         str(value.get("camera", "")),
         part_number,
         group or (f"part {part_number}" if part_number else ""),
-        split_of(value.get("split")) or split_named(file.stem),
-        label_of(boxes, lost_labels),
-        Source(str(file), row.line, row.column),
+        parse_split(value.get("split")) or find_split_in_name(file.stem),
+        derive_label(boxes, lost_labels),
+        LabelLocation(str(file), row.line, row.column),
         (file.parent / str(value["file_name"])).relative_to(folder).as_posix(),
         lost_labels,
     )

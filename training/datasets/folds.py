@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 from sightline.errors import ConfigurationError
-from training.datasets.dataset import DataSet, Picture
+from training.datasets.data_set import DataSet, LabelledPicture
 
 
 def parse_fold(text: str) -> tuple[int, int]:
@@ -17,16 +17,16 @@ def parse_fold(text: str) -> tuple[int, int]:
     return number, folds
 
 
-def of_fold(found: DataSet, number: int, folds: int) -> DataSet:
+def split_by_fold(found: DataSet, number: int, folds: int) -> DataSet:
     """The data set with fold `number` (from 1) as its test part, all other pictures to learn from.
 
     Groups stay whole. Pictures that belong to no part of a data set with parts stay outside.
     """
     has_parts = any(picture.split for picture in found.pictures)
     moved = [picture for picture in found.pictures if picture.split or not has_parts]
-    fold_of = _folds_of(moved, folds)
+    fold_of = _assign_folds(moved, folds)
     pictures = tuple(
-        replace(picture, split="test" if fold_of[picture.unit] == number else "train")
+        replace(picture, split="test" if fold_of[picture.sampling_group] == number else "train")
         if picture.split or not has_parts
         else picture
         for picture in found.pictures
@@ -34,9 +34,9 @@ def of_fold(found: DataSet, number: int, folds: int) -> DataSet:
     return replace(found, pictures=pictures)
 
 
-def _folds_of(pictures: list[Picture], folds: int) -> dict[str, int]:
+def _assign_folds(pictures: list[LabelledPicture], folds: int) -> dict[str, int]:
     """Groups to folds of about the same size: the largest first, each to the smallest fold so far."""
-    sizes = Counter(picture.unit for picture in pictures)
+    sizes = Counter(picture.sampling_group for picture in pictures)
     if len(sizes) < folds:
         raise ConfigurationError(f"fold: {len(sizes)} groups are too few for {folds} folds")
     filled = dict.fromkeys(range(1, folds + 1), 0)

@@ -15,81 +15,83 @@ import cv2
 import numpy as np
 
 from sightline.errors import EvidenceError, PictureError
-from training.datasets.dataset import (
+from training.datasets.class_folders import read_picture_size
+from training.datasets.data_set import (
     ANOMALY,
     NORMAL,
     UNKNOWN,
     DataSet,
     ImageLabel,
-    Picture,
-    Problem,
-    Source,
+    LabelledPicture,
+    LabelLocation,
+    LabelProblem,
     TrueBox,
 )
-from training.datasets.folders import size_of
-from training.datasets.splits import split_named, split_of
-from training.places import S3, fetch_address
+from training.datasets.splits import find_split_in_name, parse_split
+from training.datasets.storage import S3_SCHEME, fetch_file
 
-SUFFIXES = (".manifest", ".jsonl")
-CLASSES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
-BACKGROUND = "BACKGROUND"
-COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-Fetch = Callable[[str, Path], Path]
+MANIFEST_SUFFIXES = (".manifest", ".jsonl")
+CLASS_NAMES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
+BACKGROUND_LABEL = "BACKGROUND"
+HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+FetchFile = Callable[[str, Path], Path]
 
 
-def manifests(folder: Path) -> list[Path]:
+def find_manifests(folder: Path) -> list[Path]:
     """The folder's manifests."""
-    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
+    return sorted(file for file in folder.iterdir() if file.suffix in MANIFEST_SUFFIXES)
 
 
 def read_lookout(folder: Path) -> DataSet:
     """The pictures of all manifests of a folder; the file's name tells the split."""
-    return read_manifests(folder.name, manifests(folder), fetch_address)
+    return read_manifests(folder.name, find_manifests(folder), fetch_file)
 
 
 def read_manifest_at(address: str) -> DataSet:
     """The pictures of one manifest, a file or an object; what it names without a place lies beside it."""
-    file = fetch_address(address, Path())
+    file = fetch_file(address, Path())
     if not file.is_file():
         raise PictureError(f"{address} is missing")
     beside = address.rpartition("/")[0]
 
     def fetch(name: str, near: Path) -> Path:
-        in_bucket = address.startswith(S3) and not name.startswith((S3, "/"))
-        return fetch_address(f"{beside}/{name}" if in_bucket else name, near)
+        in_bucket = address.startswith(S3_SCHEME) and not name.startswith((S3_SCHEME, "/"))
+        return fetch_file(f"{beside}/{name}" if in_bucket else name, near)
 
     return read_manifests(file.stem, [file], fetch)
 
 
-def read_manifests(name: str, files: Sequence[Path], fetch: Fetch) -> DataSet:
+def read_manifests(name: str, files: Sequence[Path], fetch: FetchFile) -> DataSet:
     """One data set of these manifests; `fetch` makes a local file of an address, near the manifest."""
-    pictures: list[Picture] = []
-    problems: list[Problem] = []
+    pictures: list[LabelledPicture] = []
+    problems: list[LabelProblem] = []
     for file in files:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
         for number, line in enumerate(lines, start=1):
-            source = Source(str(file), number)
+            source = LabelLocation(str(file), number)
             try:
                 if line.strip():
-                    pictures.append(_picture_of(file, line, source, fetch))
+                    pictures.append(_read_picture(file, line, source, fetch))
             except (PictureError, EvidenceError) as error:
-                problems.append(Problem(source, str(error)))
+                problems.append(LabelProblem(source, str(error)))
     labels = sorted({box.label for picture in pictures for box in picture.boxes})
     return DataSet(name, "lookout", tuple(pictures), tuple(labels), tuple(problems))
 
 
-def _picture_of(manifest: Path, line: str, source: Source, fetch: Fetch) -> Picture:
-    value = _object_of(line)
-    address = _text(value, "source-ref")
+def _read_picture(
+    manifest: Path, line: str, source: LabelLocation, fetch: FetchFile
+) -> LabelledPicture:
+    value = _parse_object(line)
+    address = _require_text(value, "source-ref")
     file = fetch(address, manifest.parent)
     if not file.is_file():
         raise PictureError(f"source-ref: the file {address} is missing")
-    width, height = size_of(file)
-    boxes = _boxes_of(value, manifest, (width, height), source, fetch)
-    split = split_of(value.get("split")) or split_named(manifest.stem)
+    width, height = read_picture_size(file)
+    boxes = _read_mask_boxes(value, manifest, (width, height), source, fetch)
+    split = parse_split(value.get("split")) or find_split_in_name(manifest.stem)
     group = str(value.get("group", ""))
-    label = _label_of(value) or (ANOMALY if boxes else UNKNOWN)
-    return Picture(
+    label = _parse_label(value) or (ANOMALY if boxes else UNKNOWN)
+    return LabelledPicture(
         file,
         width,
         height,
@@ -102,7 +104,7 @@ def _picture_of(manifest: Path, line: str, source: Source, fetch: Fetch) -> Pict
     )
 
 
-def _object_of(line: str) -> dict[str, Any]:
+def _parse_object(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
@@ -112,32 +114,36 @@ def _object_of(line: str) -> dict[str, Any]:
     return value
 
 
-def _text(value: dict[str, Any], key: str) -> str:
+def _require_text(value: dict[str, Any], key: str) -> str:
     found = value.get(key)
     if not isinstance(found, str) or not found:
         raise PictureError(f"{key} is missing")
     return found
 
 
-def _label_of(value: dict[str, Any]) -> ImageLabel:
+def _parse_label(value: dict[str, Any]) -> ImageLabel:
     metadata = value.get("anomaly-label-metadata")
     if metadata is None:
         return UNKNOWN
     name = metadata.get("class-name") if isinstance(metadata, dict) else metadata
-    if not isinstance(name, str) or name.lower() not in CLASSES:
+    if not isinstance(name, str) or name.lower() not in CLASS_NAMES:
         raise PictureError(
             f"anomaly-label-metadata/class-name: the unknown class {name!r}; known are "
-            f"{', '.join(CLASSES)}"
+            f"{', '.join(CLASS_NAMES)}"
         )
-    return CLASSES[name.lower()]
+    return CLASS_NAMES[name.lower()]
 
 
-def _boxes_of(
-    value: dict[str, Any], manifest: Path, size: tuple[int, int], source: Source, fetch: Fetch
+def _read_mask_boxes(
+    value: dict[str, Any],
+    manifest: Path,
+    size: tuple[int, int],
+    source: LabelLocation,
+    fetch: FetchFile,
 ) -> tuple[TrueBox, ...]:
     if "anomaly-mask-ref" not in value:
         return ()
-    address = _text(value, "anomaly-mask-ref")
+    address = _require_text(value, "anomaly-mask-ref")
     mask = cv2.imread(str(fetch(address, manifest.parent)), cv2.IMREAD_COLOR)
     if mask is None:
         raise PictureError(f"anomaly-mask-ref: {address} is missing or no picture")
@@ -146,7 +152,7 @@ def _boxes_of(
             f"anomaly-mask-ref: {address} has {mask.shape[1]} x {mask.shape[0]} px, the picture "
             f"{size[0]} x {size[1]}"
         )
-    colours = _colours_of(value)
+    colours = _parse_colours(value)
     packed = np.asarray(mask).astype(np.int64) @ np.array([1, 256, 65536])  # blue, green, red
     unknown = set(np.unique(packed).tolist()) - colours.keys()
     if unknown:
@@ -155,13 +161,13 @@ def _boxes_of(
     boxes = [
         TrueBox(label, box, source=source)
         for colour, label in colours.items()
-        if label != BACKGROUND
-        for box in regions((packed == colour).astype(np.uint8))
+        if label != BACKGROUND_LABEL
+        for box in find_regions((packed == colour).astype(np.uint8))
     ]
     return tuple(boxes)
 
 
-def regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
+def find_regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
     """The boxes about the connected regions of a mask (height, width) of 0 and 1."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return [
@@ -170,7 +176,7 @@ def regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
     ]
 
 
-def _colours_of(value: dict[str, Any]) -> dict[int, str]:
+def _parse_colours(value: dict[str, Any]) -> dict[int, str]:
     metadata = value.get("anomaly-mask-ref-metadata")
     entries = metadata.get("internal-color-map") if isinstance(metadata, dict) else None
     if not isinstance(entries, dict):
@@ -178,7 +184,11 @@ def _colours_of(value: dict[str, Any]) -> dict[int, str]:
     found = {}
     for key, entry in entries.items():
         colour, name = (entry.get("hex-color"), entry.get("class-name")) if entry else (None, None)
-        if not isinstance(colour, str) or not COLOUR.fullmatch(colour) or not isinstance(name, str):
+        if (
+            not isinstance(colour, str)
+            or not HEX_COLOUR.fullmatch(colour)
+            or not isinstance(name, str)
+        ):
             raise PictureError(
                 f"internal-color-map/{key} needs class-name and hex-color as #rrggbb; found {entry}"
             )

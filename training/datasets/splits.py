@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from sightline.errors import PictureError
-from training.datasets.dataset import Split
+from training.datasets.data_set import SplitName
 
-SPLIT_WORDS: dict[str, Split] = {
+SPLIT_WORDS: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
     "validation": "validation",
@@ -15,11 +15,11 @@ SPLIT_WORDS: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
-CHOICES: dict[str, Split] = {**SPLIT_WORDS, "none": ""}  # of a command line
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+SPLIT_CHOICES: dict[str, SplitName] = {**SPLIT_WORDS, "none": ""}  # of a command line
+NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
-def split_of(value: Any) -> Split:
+def parse_split(value: Any) -> SplitName:
     """The split that a label names, or none; PictureError if it is no word for one."""
     if value in (None, ""):
         return ""
@@ -28,8 +28,8 @@ def split_of(value: Any) -> Split:
     return SPLIT_WORDS[value.lower()]
 
 
-def split_named(text: str) -> Split:
+def find_split_in_name(text: str) -> SplitName:
     """The split that a file's or folder's name tells of by a whole word; none if it tells of several."""
-    words = {word.lower() for word in WORD.findall(text)}
+    words = {word.lower() for word in NAME_WORD.findall(text)}
     found = {SPLIT_WORDS[word] for word in words & SPLIT_WORDS.keys()}
     return found.pop() if len(found) == 1 else ""

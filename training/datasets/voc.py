@@ -11,52 +11,52 @@ from pathlib import Path
 from xml.parsers import expat
 
 from sightline.errors import PictureError
-from training.datasets.dataset import (
+from training.datasets.data_set import (
     DataSet,
-    Picture,
-    Problem,
-    Source,
-    Split,
+    LabelledPicture,
+    LabelLocation,
+    LabelProblem,
+    SplitName,
     TrueBox,
-    label_of,
+    derive_label,
 )
-from training.datasets.splits import split_named
+from training.datasets.splits import find_split_in_name
 
-ANNOTATIONS, PICTURES, SETS = "Annotations", "JPEGImages", "ImageSets"
-LABELS_FILE = "labels.txt"
-SIDES = ("xmin", "ymin", "xmax", "ymax")
+ANNOTATIONS_FOLDER, PICTURES_FOLDER, SPLITS_FOLDER = "Annotations", "JPEGImages", "ImageSets"
+VOC_LABELS_FILE = "labels.txt"
+BOX_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass
-class Element:
+class XmlElement:
     """An XML element with the line on which it begins."""
 
     tag: str
     line: int
     text: str = ""
-    children: list["Element"] = field(default_factory=list)
+    children: list["XmlElement"] = field(default_factory=list)
 
-    def find(self, path: str) -> "Element | None":
+    def find_element(self, path: str) -> "XmlElement | None":
         """The first element below, by tags with slashes."""
-        here: Element | None = self
+        here: XmlElement | None = self
         for tag in path.split("/"):
             here = (
                 next((child for child in here.children if child.tag == tag), None) if here else None
             )
         return here
 
-    def text_of(self, path: str, otherwise: str = "") -> str:
+    def find_text(self, path: str, otherwise: str = "") -> str:
         """The text of an element below."""
-        found = self.find(path)
+        found = self.find_element(path)
         return found.text.strip() if found else otherwise
 
 
 def read_voc(folder: Path) -> DataSet:
     """All annotated pictures; PictureError if a file is no XML at all."""
-    splits = _splits_of(folder)
-    allowed = _allowed_labels(folder)
+    splits = _read_splits(folder)
+    allowed = _read_allowed_labels(folder)
     pictures, problems = [], []
-    for file in sorted((folder / ANNOTATIONS).glob("*.xml")):
+    for file in sorted((folder / ANNOTATIONS_FOLDER).glob("*.xml")):
         picture, wrong = _read_file(folder, file, splits.get(file.stem, ""), allowed)
         pictures.append(picture)
         problems += wrong
@@ -67,56 +67,58 @@ def read_voc(folder: Path) -> DataSet:
 
 
 def _read_file(
-    folder: Path, file: Path, split: Split, allowed: list[str]
-) -> tuple[Picture, list[Problem]]:
-    root = parse(file)
+    folder: Path, file: Path, split: SplitName, allowed: list[str]
+) -> tuple[LabelledPicture, list[LabelProblem]]:
+    root = parse_xml(file)
     boxes, problems = [], []
     for thing in (child for child in root.children if child.tag == "object"):
-        source = Source(str(file), thing.line)
-        found = _box_of(thing, source, allowed)
+        source = LabelLocation(str(file), thing.line)
+        found = _parse_box(thing, source, allowed)
         if isinstance(found, TrueBox):
             boxes.append(found)
         else:
-            problems.append(Problem(source, found))
-    name = f"{PICTURES}/{root.text_of('filename', file.stem + '.jpg')}"
-    picture = Picture(
+            problems.append(LabelProblem(source, found))
+    name = f"{PICTURES_FOLDER}/{root.find_text('filename', file.stem + '.jpg')}"
+    picture = LabelledPicture(
         folder / name,
-        _whole(root.text_of("size/width")),
-        _whole(root.text_of("size/height")),
+        _parse_integer(root.find_text("size/width")),
+        _parse_integer(root.find_text("size/height")),
         tuple(boxes),
-        group=root.text_of("group"),
+        group=root.find_text("group"),
         split=split,
-        label=label_of(boxes, bool(problems)),
-        source=Source(str(file), root.line),
+        label=derive_label(boxes, bool(problems)),
+        source=LabelLocation(str(file), root.line),
         name=name,
         lost_labels=bool(problems),
     )
     return picture, problems
 
 
-def _box_of(thing: Element, source: Source, allowed: list[str]) -> TrueBox | str:
-    label = thing.text_of("name")
+def _parse_box(thing: XmlElement, source: LabelLocation, allowed: list[str]) -> TrueBox | str:
+    label = thing.find_text("name")
     if not label or (allowed and label not in allowed):
         return (
             f"the unknown class {label!r}; known are {', '.join(allowed) or 'all but an empty one'}"
         )
-    texts = [thing.text_of(f"bndbox/{side}") for side in SIDES]
+    texts = [thing.find_text(f"bndbox/{side}") for side in BOX_SIDES]
     try:
         left, top, right, bottom = (float(text) for text in texts)
     except ValueError:
-        return f"bndbox needs the numbers {', '.join(SIDES)}; found {', '.join(map(repr, texts))}"
+        return (
+            f"bndbox needs the numbers {', '.join(BOX_SIDES)}; found {', '.join(map(repr, texts))}"
+        )
     box = (left - 1, top - 1, right - left + 1, bottom - top + 1)
-    return TrueBox(label, box, visible=thing.text_of("difficult", "0") != "1", source=source)
+    return TrueBox(label, box, visible=thing.find_text("difficult", "0") != "1", source=source)
 
 
-def parse(file: Path) -> Element:
+def parse_xml(file: Path) -> XmlElement:
     """The root element of an XML file; PictureError with the line if it is none."""
-    top = Element("", 0)
+    top = XmlElement("", 0)
     open_elements = [top]
     parser = expat.ParserCreate()
 
     def start(tag: str, _attributes: dict[str, str]) -> None:
-        element = Element(tag, parser.CurrentLineNumber)
+        element = XmlElement(tag, parser.CurrentLineNumber)
         open_elements[-1].children.append(element)
         open_elements.append(element)
 
@@ -135,27 +137,27 @@ def parse(file: Path) -> Element:
     return top.children[0]
 
 
-def _splits_of(folder: Path) -> dict[str, Split]:
-    found: dict[str, Split] = {}
-    for file in sorted((folder / SETS).rglob("*.txt")):
-        split = split_named(file.stem)  # `trainval` names none
+def _read_splits(folder: Path) -> dict[str, SplitName]:
+    found: dict[str, SplitName] = {}
+    for file in sorted((folder / SPLITS_FOLDER).rglob("*.txt")):
+        split = find_split_in_name(file.stem)  # `trainval` names none
         if split:
-            found |= dict.fromkeys(_first_words(file), split)
+            found |= dict.fromkeys(_read_first_words(file), split)
     return found
 
 
-def _first_words(file: Path) -> list[str]:
+def _read_first_words(file: Path) -> list[str]:
     lines = file.read_text(encoding="utf-8").splitlines()
     return [line.split()[0] for line in lines if line.split()]
 
 
-def _allowed_labels(folder: Path) -> list[str]:
-    file = folder / LABELS_FILE
+def _read_allowed_labels(folder: Path) -> list[str]:
+    file = folder / VOC_LABELS_FILE
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     return [line.strip() for line in lines if line.strip()]
 
 
-def _whole(text: str) -> int:
+def _parse_integer(text: str) -> int:
     try:
         return int(float(text))
     except ValueError:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets import Picture
-from training.evaluation.answers import Answer
-from training.evaluation.matching import IOU_LIMITS, Matches, match
+from training.datasets import LabelledPicture
+from training.evaluation.box_matching import IOU_LIMITS, BoxMatches, match_boxes
+from training.evaluation.predictions import PicturePrediction
 
-RECALLS = np.linspace(0.0, 1.0, 101)
-Curve = NDArray[np.float64]
+RECALL_LEVELS = np.linspace(0.0, 1.0, 101)
+CurveValues = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class AveragePrecision:
     ap75: float | None
 
 
-def matches_by_label(
-    pictures: Sequence[Picture], answers: Sequence[Answer], labels: Sequence[str]
-) -> dict[str, list[Matches]]:
+def match_boxes_by_label(
+    pictures: Sequence[LabelledPicture], answers: Sequence[PicturePrediction], labels: Sequence[str]
+) -> dict[str, list[BoxMatches]]:
     """For each label the matches in each picture, in the pictures' order."""
     return {
         label: [
-            match(
+            match_boxes(
                 [box for box in picture.boxes if box.label == label],
                 [box for box in answer.boxes if box.label == label],
             )
@@ -39,12 +39,12 @@ def matches_by_label(
     }
 
 
-def average_precision(by_label: dict[str, list[Matches]]) -> AveragePrecision:
+def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AveragePrecision:
     """The mean over the labels that have a true box."""
     tables = [
-        [float(precision_at_recalls(matches, index).mean()) for index in range(len(IOU_LIMITS))]
+        [float(interpolate_precision(matches, index).mean()) for index in range(len(IOU_LIMITS))]
         for matches in by_label.values()
-        if any(one.truths for one in matches)
+        if any(one.true_boxes for one in matches)
     ]
     if not tables:
         return AveragePrecision(None, None, None)
@@ -52,15 +52,17 @@ def average_precision(by_label: dict[str, list[Matches]]) -> AveragePrecision:
     return AveragePrecision(float(means.mean()), float(means[0]), float(means[5]))
 
 
-def precision_at_recalls(matches: Sequence[Matches], limit: int) -> Curve:
+def interpolate_precision(matches: Sequence[BoxMatches], limit: int) -> CurveValues:
     """(101,): the best precision at each recall or a greater one, 0 where it is not reached."""
-    recall, precision, _ = curve(matches, limit)
+    recall, precision, _ = compute_precision_recall(matches, limit)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(recall, RECALLS, side="left")
+    places = np.searchsorted(recall, RECALL_LEVELS, side="left")
     return np.append(best, 0.0)[np.minimum(places, len(best))]
 
 
-def curve(matches: Sequence[Matches], limit: int) -> tuple[Curve, Curve, Curve]:
+def compute_precision_recall(
+    matches: Sequence[BoxMatches], limit: int
+) -> tuple[CurveValues, CurveValues, CurveValues]:
     """Recall, precision and score with each more box, best first."""
     scores = np.concatenate([one.scores for one in matches])
     hits = np.concatenate([one.hits[limit] for one in matches])
@@ -68,5 +70,5 @@ def curve(matches: Sequence[Matches], limit: int) -> tuple[Curve, Curve, Curve]:
     order = np.argsort(-scores, kind="stable")
     order = order[counted[order]]
     found = np.cumsum(hits[order])
-    truths = sum(one.truths for one in matches)
+    truths = sum(one.true_boxes for one in matches)
     return found / max(truths, 1), found / np.arange(1, len(order) + 1), scores[order]

@@ -5,17 +5,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import PictureError
-from training.datasets import Picture, TrueBox
-from training.evaluation.answers import Answer, FoundBox
+from training.datasets import LabelledPicture, TrueBox
+from training.evaluation.predictions import PicturePrediction, PredictedBox
 
 Image = NDArray[np.uint8]
 TRUE_COLOUR, FOUND_COLOUR = (60, 170, 40), (40, 40, 220)  # blue, green, red
 IGNORED_COLOUR = (160, 160, 160)
-QUALITY = 85
-GLOW = 0.5
+PREDICTION_JPEG_QUALITY = 85
+MAP_OPACITY = 0.5
 
 
-def load_picture(picture: Picture) -> Image:
+def load_picture(picture: LabelledPicture) -> Image:
     """The picture's pixels, (height, width, 3); PictureError if it cannot be decoded."""
     image = cv2.imread(str(picture.file), cv2.IMREAD_COLOR)
     if image is None:
@@ -23,57 +23,59 @@ def load_picture(picture: Picture) -> Image:
     return np.asarray(image)
 
 
-def drawn(image: Image, truth: tuple[TrueBox, ...], answer: Answer, greatest_px: int = 0) -> Image:
+def draw_prediction(
+    image: Image, truth: tuple[TrueBox, ...], answer: PicturePrediction, max_px: int = 0
+) -> Image:
     """A copy with heat and boxes, made smaller if its longer side is beyond `greatest_px`."""
-    scale = min(1.0, greatest_px / max(image.shape[:2])) if greatest_px else 1.0
+    scale = min(1.0, max_px / max(image.shape[:2])) if max_px else 1.0
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
-    if answer.heat is not None:
-        copy = heated(np.asarray(copy), answer.heat)
+    if answer.anomaly_map is not None:
+        copy = draw_anomaly_map(np.asarray(copy), answer.anomaly_map)
     found = answer.boxes
     thickness = max(1, round(max(size) / 500))
     for true in truth:
         colour = TRUE_COLOUR if true.visible else IGNORED_COLOUR
-        _dashed(copy, _corners(true.box, scale), colour, thickness)
+        _draw_dashed_box(copy, _scale_corners(true.box, scale), colour, thickness)
     for box in found:
-        start, end = _corners(box.box, scale)
+        start, end = _scale_corners(box.box, scale)
         cv2.rectangle(copy, start, end, FOUND_COLOUR, thickness)
-        _write(copy, _caption(box, found), (start[0], start[1] - 3), size)
+        _draw_text(copy, _format_caption(box, found), (start[0], start[1] - 3), size)
     return np.asarray(copy)
 
 
-def heated(image: Image, heat: NDArray[np.uint8]) -> Image:
+def draw_anomaly_map(image: Image, heat: NDArray[np.uint8]) -> Image:
     """A copy that glows where the heat is: half red, half picture, at the hottest."""
     whole = cv2.resize(heat, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
-    share = whole.astype(np.float32)[:, :, None] / 255 * GLOW
+    share = whole.astype(np.float32)[:, :, None] / 255 * MAP_OPACITY
     glowing: Image = np.rint(
         image * (1 - share) + np.array(FOUND_COLOUR, np.float32) * share
     ).astype(np.uint8)
     return glowing
 
 
-def as_jpeg(image: Image) -> bytes:
+def encode_jpeg(image: Image) -> bytes:
     """The picture as JPEG."""
-    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    done, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, PREDICTION_JPEG_QUALITY])
     if not done:
         raise PictureError(f"a picture of shape {image.shape} cannot be encoded")
     return bytes(encoded.tobytes())
 
 
-def _caption(box: FoundBox, among: tuple[FoundBox, ...]) -> str:
+def _format_caption(box: PredictedBox, among: tuple[PredictedBox, ...]) -> str:
     """The score, and the label where there are several."""
     several = len({one.label for one in among}) > 1
     return f"{box.label} {box.score:.2f}" if several else f"{box.score:.2f}"
 
 
-def _corners(
+def _scale_corners(
     box: tuple[float, float, float, float], scale: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     x, y, width, height = (value * scale for value in box)
     return (round(x), round(y)), (round(x + width), round(y + height))
 
 
-def _dashed(
+def _draw_dashed_box(
     image: Image,
     corners: tuple[tuple[int, int], tuple[int, int]],
     colour: tuple[int, int, int],
@@ -89,7 +91,7 @@ def _dashed(
             cv2.line(image, (x, y), (x, min(y + dash, bottom)), colour, thickness)
 
 
-def _write(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
+def _draw_text(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
     scale = max(0.35, max(size) / 1600)
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     left = max(0, min(place[0], image.shape[1] - width))

@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets import ANOMALY, UNKNOWN, Picture
-from training.evaluation.answers import Answer
-from training.evaluation.bootstrap import Table, interval, ratio
+from training.datasets import ANOMALY, UNKNOWN, LabelledPicture
+from training.evaluation.bootstrap import Table, compute_bootstrap_interval, divide_or_nan
+from training.evaluation.predictions import PicturePrediction
 
 Flags = NDArray[np.bool_]
 
 
-def known(
-    pictures: Sequence[Picture], answers: Sequence[Answer]
-) -> tuple[list[Picture], NDArray[np.float64]]:
+def select_known(
+    pictures: Sequence[LabelledPicture], answers: Sequence[PicturePrediction]
+) -> tuple[list[LabelledPicture], NDArray[np.float64]]:
     """The pictures that are known to be normal or anomalous, and their anomaly scores."""
     pairs = [(p, a) for p, a in zip(pictures, answers, strict=True) if p.label != UNKNOWN]
     return [p for p, _ in pairs], np.array([a.anomaly_score for _, a in pairs], np.float64)
 
 
-def image_figures(
-    pictures: Sequence[Picture], scores: NDArray[np.float64], threshold: float
+def compute_picture_figures(
+    pictures: Sequence[LabelledPicture], scores: NDArray[np.float64], threshold: float
 ) -> dict[str, Any]:
     """Figures with 95 % bounds, anomaly being the positive class; all pictures' labels are known."""
     truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
     called = scores >= threshold
-    units = [picture.unit for picture in pictures]
-    table = confusion(truth, called)
+    units = [picture.sampling_group for picture in pictures]
+    table = build_confusion_table(truth, called)
     result: dict[str, Any] = {
         "threshold": threshold,
         "pictures": len(pictures),
@@ -39,46 +39,50 @@ def image_figures(
     }
     if not len(pictures):
         return result
-    for name, statistic in STATISTICS.items():
-        result[name] = with_bounds(units, table, statistic)
-    balanced = _balanced_table(units, truth, called)
-    result["group_balanced_accuracy"] = with_bounds(units, balanced, balanced_accuracy_of_sums)
+    for name, statistic in FIGURE_STATISTICS.items():
+        result[name] = build_bounded_figure(units, table, statistic)
+    balanced = _build_balanced_table(units, truth, called)
+    result["group_balanced_accuracy"] = build_bounded_figure(
+        units, balanced, balanced_accuracy_from_sums
+    )
     result["groups"] = len(set(units))
-    result["area_under_roc"] = area_under_roc(truth, scores)
+    result["area_under_roc"] = compute_area_under_roc(truth, scores)
     return result
 
 
-def confusion(truth: Flags, called: Flags) -> Table:
+def build_confusion_table(truth: Flags, called: Flags) -> Table:
     """(pictures, 4): right alarm, false alarm, escape, rightly passed."""
     return np.stack(
         [truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1
     ).astype(np.float64)
 
 
-def f1_of_sums(sums: Table) -> Table:
+def f1_from_sums(sums: Table) -> Table:
     """F1 of summed rows that begin with hits, false alarms, misses; NaN where there is none of them."""
-    return ratio(2 * sums[:, 0], 2 * sums[:, 0] + sums[:, 1] + sums[:, 2])
+    return divide_or_nan(2 * sums[:, 0], 2 * sums[:, 0] + sums[:, 1] + sums[:, 2])
 
 
-def accuracy_of_sums(sums: Table) -> Table:
+def accuracy_from_sums(sums: Table) -> Table:
     """The first column by the second."""
-    return ratio(sums[:, 0], sums[:, 1])
+    return divide_or_nan(sums[:, 0], sums[:, 1])
 
 
-STATISTICS = {
-    "f1": f1_of_sums,
-    "precision": lambda sums: ratio(sums[:, 0], sums[:, 0] + sums[:, 1]),
-    "recall": lambda sums: ratio(sums[:, 0], sums[:, 0] + sums[:, 2]),
-    "accuracy": lambda sums: ratio(sums[:, 0] + sums[:, 3], sums.sum(axis=1)),
-    "escape_rate": lambda sums: ratio(sums[:, 2], sums[:, 0] + sums[:, 2]),
-    "overkill_rate": lambda sums: ratio(sums[:, 1], sums[:, 1] + sums[:, 3]),
+FIGURE_STATISTICS = {
+    "f1": f1_from_sums,
+    "precision": lambda sums: divide_or_nan(sums[:, 0], sums[:, 0] + sums[:, 1]),
+    "recall": lambda sums: divide_or_nan(sums[:, 0], sums[:, 0] + sums[:, 2]),
+    "accuracy": lambda sums: divide_or_nan(sums[:, 0] + sums[:, 3], sums.sum(axis=1)),
+    "escape_rate": lambda sums: divide_or_nan(sums[:, 2], sums[:, 0] + sums[:, 2]),
+    "overkill_rate": lambda sums: divide_or_nan(sums[:, 1], sums[:, 1] + sums[:, 3]),
 }
 
 
-def with_bounds(units: Sequence[str], table: Table, statistic: Any) -> dict[str, float | None]:
+def build_bounded_figure(
+    units: Sequence[str], table: Table, statistic: Any
+) -> dict[str, float | None]:
     """A figure of sums with its bootstrap bounds; None where it is not defined."""
     value = float(statistic(table.sum(axis=0, keepdims=True))[0])
-    low, high = interval(units, table, statistic)
+    low, high = compute_bootstrap_interval(units, table, statistic)
     return {
         "value": None if np.isnan(value) else round(value, 4),
         "low_95": round(low, 4),
@@ -86,7 +90,7 @@ def with_bounds(units: Sequence[str], table: Table, statistic: Any) -> dict[str,
     }
 
 
-def area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
+def compute_area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
     """How often an anomaly scores above a normal picture, a tie being half; None without both."""
     positive, negative = np.sort(scores[truth]), np.sort(scores[~truth])
     if not len(positive) or not len(negative):
@@ -97,14 +101,18 @@ def area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
     return round(float(below.sum() / 2 / (len(positive) * len(negative))), 4)
 
 
-def balanced_accuracy_of_sums(sums: Table) -> Table:
+def balanced_accuracy_from_sums(sums: Table) -> Table:
     """The mean of both classes' accuracies; of one class alone its own."""
-    shares = np.stack([ratio(sums[:, 0], sums[:, 1]), ratio(sums[:, 2], sums[:, 3])])
+    shares = np.stack(
+        [divide_or_nan(sums[:, 0], sums[:, 1]), divide_or_nan(sums[:, 2], sums[:, 3])]
+    )
     known = ~np.isnan(shares)
-    return ratio(np.where(known, shares, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+    return divide_or_nan(
+        np.where(known, shares, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64)
+    )
 
 
-def _balanced_table(units: Sequence[str], truth: Flags, called: Flags) -> Table:
+def _build_balanced_table(units: Sequence[str], truth: Flags, called: Flags) -> Table:
     """(pictures, 4): of anomalies right and all, of normal ones right and all; each group weighs one.
 
     Without the classes apart, calling all anomalous would do well where anomalies have more groups.

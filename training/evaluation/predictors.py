@@ -16,21 +16,26 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from inference.answers import ServingModel, Timings, ask, read_answers
-from inference.detectors.detector import CONTRACT_KEY
-from inference.detectors.onnx import OnnxDetector
-from inference.preprocess import AREA_HALVES
 from sightline.errors import ModelError
-from sightline.model_store import digest_of
+from sightline.storage.model_store import compute_digest
+from sightline.vision.detector import CONTRACT_KEY
+from sightline.vision.model_outputs import InferenceTimings, ServingModel, decode_outputs, run_model
+from sightline.vision.onnx_detector import OnnxDetector
+from sightline.vision.preprocess import AREA_HALVES
 from training.datasets import load_frame, load_input
-from training.evaluation.answers import Answer, FoundBox, Predictor, answer_of_boxes
+from training.evaluation.predictions import (
+    PicturePrediction,
+    PicturePredictor,
+    PredictedBox,
+    build_box_prediction,
+)
 
-LOWEST_SCORE = 0.05  # what curves and sweeps can reach
+MIN_PREDICTED_SCORE = 0.05  # what curves and sweeps can reach
 DEFAULT_THRESHOLD = 0.5
 MODEL_FILE, CARD_FILE = "model.onnx", "card.json"
 
 
-class HeatContract(msgspec.Struct, frozen=True, kw_only=True):
+class AnomalyMapContract(msgspec.Struct, frozen=True, kw_only=True):
     """What a model that scores pictures, and perhaps places, says of itself."""
 
     kind: str = "heat"
@@ -52,36 +57,39 @@ class BoxPredictor:
         self._model = ServingModel(detector)
         self.name, self.digest = detector.contract.name, detector.digest
         self.labels = detector.contract.labels
-        thresholds = card_of(folder).get("thresholds", {})
+        thresholds = read_card(folder).get("thresholds", {})
         self.box_threshold = float(thresholds.get("box", DEFAULT_THRESHOLD))
         self.image_threshold = float(thresholds.get("image", self.box_threshold))
 
-    def answer(self, file: Path) -> Answer:
+    def predict(self, file: Path) -> PicturePrediction:
         """The boxes as the station would see them."""
-        found = read_answers([ask(self._model, load_frame(file), "", Timings())], LOWEST_SCORE)
+        found = decode_outputs(
+            [run_model(self._model, load_frame(file), "", InferenceTimings())], MIN_PREDICTED_SCORE
+        )
         boxes = [
-            FoundBox(one.label, one.score, (one.x, one.y, one.width, one.height)) for one in found
+            PredictedBox(one.label, one.score, (one.x, one.y, one.width, one.height))
+            for one in found
         ]
-        return answer_of_boxes(boxes)
+        return build_box_prediction(boxes)
 
 
-class HeatPredictor:
+class AnomalyMapPredictor:
     """A model with a score, and perhaps a heat map whose regions are its boxes."""
 
     def __init__(self, folder: Path) -> None:
         file = folder / MODEL_FILE
-        self._session = _session(file)
+        self._session = _open_session(file)
         try:
-            self.contract = msgspec.convert(_contract(file), HeatContract)
+            self.contract = msgspec.convert(_read_contract(file), AnomalyMapContract)
         except msgspec.ValidationError as error:
             raise ModelError(f"{file}: metadata {CONTRACT_KEY!r}: {error}") from error
-        self.name, self.digest = self.contract.name, digest_of(file)
+        self.name, self.digest = self.contract.name, compute_digest(file)
         self.labels: tuple[str, ...] = (self.contract.label,)
         self._outputs = [node.name for node in self._session.get_outputs()]
         self.image_threshold = self.contract.image_threshold
         self.box_threshold = self.contract.heat_threshold or DEFAULT_THRESHOLD
 
-    def answer(self, file: Path) -> Answer:
+    def predict(self, file: Path) -> PicturePrediction:
         """The score, and the boxes about regions of the heat."""
         contract = self.contract
         frame = load_frame(file)
@@ -91,54 +99,57 @@ class HeatPredictor:
         )
         score = float(np.ravel(found["score"])[0])
         if "heat" not in found:
-            return Answer((), score)
+            return PicturePrediction((), score)
         heat = np.rint(np.clip(found["heat"][0], 0, 1) * 255).astype(np.uint8)
         if contract.heat_threshold is None:
-            return Answer((), score, heat)
-        boxes = boxes_of_heat(
+            return PicturePrediction((), score, heat)
+        boxes = find_map_boxes(
             found["heat"][0],
             contract.heat_threshold,
             contract.least_area,
             frame.size,
             contract.label,
         )
-        return Answer(tuple(boxes), score, heat)
+        return PicturePrediction(tuple(boxes), score, heat)
 
 
-def boxes_of_heat(
-    heat: NDArray[np.float32],
+def find_map_boxes(
+    anomaly_map: NDArray[np.float32],
     threshold: float,
-    least_area: float,
+    min_area: float,
     size: tuple[int, int],
     label: str,
-) -> list[FoundBox]:
+) -> list[PredictedBox]:
     """A box about each connected region of the heat, in pixels of a picture of this size, best first."""
-    above = (heat >= threshold).astype(np.uint8)
+    above = (anomaly_map >= threshold).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    across, down = size[0] / heat.shape[1], size[1] / heat.shape[0]
-    hottest = np.zeros(count, heat.dtype)
-    np.maximum.at(hottest, regions.ravel(), heat.ravel())
+    across, down = size[0] / anomaly_map.shape[1], size[1] / anomaly_map.shape[0]
+    hottest = np.zeros(count, anomaly_map.dtype)
+    np.maximum.at(hottest, regions.ravel(), anomaly_map.ravel())
     found = []
     for number in range(1, count):
         x, y, width, height, area = (int(value) for value in stats[number])
-        if area >= least_area * heat.size:
+        if area >= min_area * anomaly_map.size:
             box = (x * across, y * down, width * across, height * down)
-            found.append(FoundBox(label, float(hottest[number]), box))
+            found.append(PredictedBox(label, float(hottest[number]), box))
     return sorted(found, key=lambda box: -box.score)
 
 
-KINDS: dict[str, Callable[[Path], Predictor]] = {"boxes": BoxPredictor, "heat": HeatPredictor}
+PREDICTOR_KINDS: dict[str, Callable[[Path], PicturePredictor]] = {
+    "boxes": BoxPredictor,
+    "heat": AnomalyMapPredictor,
+}
 
 
-def open_predictor(folder: Path) -> Predictor:
+def open_predictor(folder: Path) -> PicturePredictor:
     """The model of a folder; ModelError if there is none, or of a kind that is not known."""
-    kind = str(_contract(folder / MODEL_FILE).get("kind", "boxes"))
-    if kind not in KINDS:
-        raise ModelError(f"{folder}: found kind {kind!r}; known are {', '.join(KINDS)}")
-    return KINDS[kind](folder)
+    kind = str(_read_contract(folder / MODEL_FILE).get("kind", "boxes"))
+    if kind not in PREDICTOR_KINDS:
+        raise ModelError(f"{folder}: found kind {kind!r}; known are {', '.join(PREDICTOR_KINDS)}")
+    return PREDICTOR_KINDS[kind](folder)
 
 
-def _session(file: Path) -> Any:
+def _open_session(file: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -150,16 +161,16 @@ def _session(file: Path) -> Any:
         raise ModelError(f"{file} is no model that can be loaded: {error}") from error
 
 
-def _contract(file: Path) -> dict[str, Any]:
+def _read_contract(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ModelError(f"{file} is missing")
-    text = _session(file).get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+    text = _open_session(file).get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
     if text is None:
         raise ModelError(f"{file} has no metadata {CONTRACT_KEY!r}; export it with training.export")
     return dict(json.loads(text))
 
 
-def card_of(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
     """The facts on a model's card, none without one; ModelError if it cannot be read."""
     file = folder / CARD_FILE
     try:

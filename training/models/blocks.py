@@ -3,7 +3,9 @@
 from torch import Tensor, nn
 
 
-def convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1) -> nn.Module:
+def build_convolution(
+    inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1
+) -> nn.Module:
     """Convolution, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -12,10 +14,11 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int, groups: int
     )
 
 
-def separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+def build_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     """MobileNetV1's block: filter by channel, then mix the channels."""
     return nn.Sequential(
-        convolution(inputs, inputs, 3, stride, groups=inputs), convolution(inputs, outputs, 1, 1)
+        build_convolution(inputs, inputs, 3, stride, groups=inputs),
+        build_convolution(inputs, outputs, 1, 1),
     )
 
 
@@ -26,8 +29,8 @@ class InvertedResidual(nn.Module):  # type: ignore[misc]
         super().__init__()
         hidden = inputs * widening
         self.body = nn.Sequential(
-            convolution(inputs, hidden, 1, 1),
-            convolution(hidden, hidden, 3, stride, groups=hidden),
+            build_convolution(inputs, hidden, 1, 1),
+            build_convolution(hidden, hidden, 3, stride, groups=hidden),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
@@ -44,7 +47,7 @@ class ResidualSeparable(nn.Module):  # type: ignore[misc]
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.body = separable(channels, channels)
+        self.body = build_separable(channels, channels)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, H, W) to the same shape."""

@@ -6,46 +6,46 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from capture.commissioning.calibration import scale_of
-from capture.commissioning.sight import luma_of
-from capture.commissioning.step import StepDone, Workbench
+from capture.commissioning.frame_view import extract_luma
+from capture.commissioning.scale_estimation import estimate_scale
+from capture.commissioning.step import StepContext, StepDone
 from capture.configuration import CameraName
-from capture.sources.source import Frame
-from sightline.calibration import StationCalibration, load_calibration, store_calibration
-from sightline.calibration_target import (
-    DEFAULT_SQUARE_MM,
-    GREATEST_SQUARE_MM,
-    LEAST_SQUARE_MM,
-    Target,
-)
-from sightline.configuration import Configuration, load_configuration
+from capture.sources.source import CameraFrame
+from sightline.configuration import ConfigurationStruct, load_configuration
 from sightline.errors import CameraError, MessageError
-from sightline.health import Health
-from sightline.journal import DurableText
-from sightline.messages import Argument, CameraCalibration
+from sightline.imaging.calibration import StationCalibration, load_calibration, store_calibration
+from sightline.imaging.calibration_target import (
+    DEFAULT_SQUARE_MM,
+    MAX_SQUARE_MM,
+    MIN_SQUARE_MM,
+    CalibrationTarget,
+)
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import CameraCalibration, CommandArgument
+from sightline.storage.journal import DurableText
 
 log = logging.getLogger(__name__)
 NOT_READABLE = "calibration"
 
 
-class CalibrateArguments(Configuration, frozen=True, kw_only=True):
+class CalibrateArguments(ConfigurationStruct, frozen=True, kw_only=True):
     """The camera that sees the target, and the size of a printed square; or `forget` its scale."""
 
     camera: CameraName
-    square_mm: Annotated[float, Meta(ge=LEAST_SQUARE_MM, le=GREATEST_SQUARE_MM)] = DEFAULT_SQUARE_MM
+    square_mm: Annotated[float, Meta(ge=MIN_SQUARE_MM, le=MAX_SQUARE_MM)] = DEFAULT_SQUARE_MM
     forget: bool = False
 
 
-class Calibrations:
+class CalibrationStore:
     """The scales in force; the main thread reads `now`, the thread of the commissioning changes it."""
 
-    def __init__(self, bench: Workbench, health: Health) -> None:
-        self._bench = bench
+    def __init__(self, bench: StepContext, health: ComponentHealth) -> None:
+        self._context = bench
         self._health = health
-        self.now = StationCalibration()
-        file = bench.folder.calibration
+        self.current = StationCalibration()
+        file = bench.station_folder.calibration
         try:
-            self.now = load_calibration(file)
+            self.current = load_calibration(file)
         except (MessageError, OSError) as error:
             DurableText(file).set_aside(str(error), self._report)
 
@@ -57,70 +57,72 @@ class Calibrations:
 
     def version(self) -> str:
         """The version for parts of now; nothing where the frames are not those that were calibrated."""
-        frame = self._bench.cameras.configuration.frame
-        sizes = {(found.width, found.height) for found in self.now.cameras.values()}
-        return self.now.version if sizes == {(frame.width, frame.height)} else ""
+        frame = self._context.cameras.configuration.frame
+        sizes = {(found.width, found.height) for found in self.current.cameras.values()}
+        return self.current.version if sizes == {(frame.width, frame.height)} else ""
 
-    def of(self, camera: str) -> CameraCalibration | None:
+    def calibration_for(self, camera: str) -> CameraCalibration | None:
         """A camera's scale, if it is known and holds."""
-        return self.now.cameras.get(camera) if self.version() else None
+        return self.current.cameras.get(camera) if self.version() else None
 
-    def add(self, found: CameraCalibration) -> str:
+    def store(self, found: CameraCalibration) -> str:
         """Keep a camera's scale; the new version. Scales of frames of another size go. OSError."""
         size = (found.width, found.height)
-        same = {n: c for n, c in self.now.cameras.items() if (c.width, c.height) == size}
-        return self._keep({**same, found.camera: found})
+        same = {n: c for n, c in self.current.cameras.items() if (c.width, c.height) == size}
+        return self._replace({**same, found.camera: found})
 
-    def drop(self, cameras: Iterable[str]) -> str:
+    def remove(self, cameras: Iterable[str]) -> str:
         """Forget these cameras' scales, if they have any; the version then in force. OSError."""
-        gone = self.now.cameras.keys() & set(cameras)
+        gone = self.current.cameras.keys() & set(cameras)
         if not gone:
-            return self.now.version
-        return self._keep({n: c for n, c in self.now.cameras.items() if n not in gone})
+            return self.current.version
+        return self._replace({n: c for n, c in self.current.cameras.items() if n not in gone})
 
-    def _keep(self, cameras: dict[str, CameraCalibration]) -> str:
+    def _replace(self, cameras: dict[str, CameraCalibration]) -> str:
         """On disk first: who reads a part with the new version finds it there."""
-        changed = StationCalibration(version=self._bench.new_version("cal"), cameras=cameras)
-        store_calibration(self._bench.folder.calibration, changed)
+        changed = StationCalibration(version=self._context.new_version("cal"), cameras=cameras)
+        store_calibration(self._context.station_folder.calibration, changed)
         self._health.clear_fault(NOT_READABLE)
-        self.now = changed
+        self.current = changed
         return changed.version
 
 
-class Calibrate:
+class CalibrateStep:
     """Looks at what the camera sees now."""
 
-    def __init__(self, bench: Workbench, calibrations: Calibrations) -> None:
-        self._bench = bench
+    def __init__(self, bench: StepContext, calibrations: CalibrationStore) -> None:
+        self._context = bench
         self._calibrations = calibrations
 
-    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
         """In force from the next part on."""
         asked = load_configuration(CalibrateArguments, arguments)
-        if asked.camera not in self._bench.cameras.configuration.cameras:
+        if asked.camera not in self._context.cameras.configuration.cameras:
             raise CameraError(f"no camera is called {asked.camera}")
         if asked.forget:
-            version = self._calibrations.drop([asked.camera])
+            version = self._calibrations.remove([asked.camera])
             return StepDone(f"{asked.camera} has no scale any more", version=version)
-        found = self._measured(self._frame(asked.camera), Target(asked.square_mm))
-        version = self._calibrations.add(found)
+        found = self._measure_camera(
+            self._latest_frame(asked.camera), CalibrationTarget(asked.square_mm)
+        )
+        version = self._calibrations.store(found)
         text = (
             f"{found.camera}: {found.mm_per_pixel:.4f} mm a pixel; the {found.points} points fit "
             f"within {found.reprojection_px:.2f} px, tilt {found.tilt_deg:.1f} degrees"
         )
         return StepDone(text, version=version, calibrations=(found,))
 
-    def _frame(self, camera: str) -> Frame:
-        for seen in self._bench.cameras.latest():
+    def _latest_frame(self, camera: str) -> CameraFrame:
+        for seen in self._context.cameras.latest():
             if seen.camera == camera:
-                if isinstance(seen, Frame):
+                if isinstance(seen, CameraFrame):
                     return seen
                 raise CameraError(f"{camera} gives no picture: {seen.text}")
         raise CameraError(f"{camera} gives no picture")
 
-    def _measured(self, frame: Frame, target: Target) -> CameraCalibration:
+    def _measure_camera(self, frame: CameraFrame, target: CalibrationTarget) -> CameraCalibration:
         try:
-            scale = scale_of(luma_of(frame), target)
+            scale = estimate_scale(extract_luma(frame), target)
         except CameraError as error:
             raise CameraError(f"{frame.camera}: {error}") from error
         return CameraCalibration(
@@ -129,7 +131,7 @@ class Calibrate:
             reprojection_px=round(scale.reprojection_px, 3),
             tilt_deg=round(scale.tilt_deg, 1),
             points=scale.points,
-            calibrated_utc_ns=self._bench.clock.utc_ns(),
+            calibrated_utc_ns=self._context.clock.utc_ns(),
             width=frame.width,
             height=frame.height,
         )

@@ -3,17 +3,17 @@
 import itertools
 from dataclasses import dataclass
 
-from capture.commissioning.sight import focus_of, luma_of
-from capture.sources.source import Frame
+from capture.commissioning.frame_view import extract_luma, measure_focus
+from capture.sources.source import CameraFrame
 from sightline.clock import Clock
-from sightline.messages import CameraCalibration, CameraView, CaptureConditions
-from sightline.station_folder import live_key
+from sightline.messaging.messages import CameraCalibration, CameraView, CaptureConditions
+from sightline.storage.station_folder import live_key
 
-INTERVAL_S = 0.5
+VIEW_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True)
-class Marks:
+class ViewAnnotations:
     """What stands beside a picture: the camera's device, its scale, and what it is held against."""
 
     device: str
@@ -31,18 +31,20 @@ class LiveView:
         self._until_utc_ns = 0
         self._sequence = itertools.count(1)
 
-    def allow(self, until_utc_ns: int) -> None:
+    def keep_open_until(self, until_utc_ns: int) -> None:
         """Somebody looks, until then at least."""
         self._until_utc_ns = max(self._until_utc_ns, until_utc_ns)
 
     @property
-    def is_wanted(self) -> bool:
+    def is_active(self) -> bool:
         """Whether somebody looks now."""
         return self._clock.utc_ns() < self._until_utc_ns
 
-    def view(self, frame: Frame, conditions: CaptureConditions, marks: Marks) -> CameraView:
+    def build_view(
+        self, frame: CameraFrame, conditions: CaptureConditions, marks: ViewAnnotations
+    ) -> CameraView:
         """What is said of a frame."""
-        luma, scale = luma_of(frame), marks.calibration
+        luma, scale = extract_luma(frame), marks.calibration
         return CameraView(
             station_id=self._station_id,
             camera=frame.camera,
@@ -51,7 +53,7 @@ class LiveView:
             seen_utc_ns=self._clock.utc_ns(),
             width=frame.width,
             height=frame.height,
-            focus=round(focus_of(luma), 2),
+            focus=round(measure_focus(luma), 2),
             brightness=round(float(luma.mean()), 1),
             picture_key=live_key(self._station_id, frame.camera),
             out_of_range=conditions.out_of_range,
@@ -65,4 +67,4 @@ class LiveView:
 
 def next_round_s(began_s: float, now_s: float) -> float:
     """How long to wait until the next round of pictures."""
-    return max(0.0, began_s + INTERVAL_S - now_s)
+    return max(0.0, began_s + VIEW_INTERVAL_S - now_s)

@@ -2,68 +2,70 @@
 
 import logging
 
-from capture.commissioning.calibrate import Calibrations
-from capture.commissioning.positions import (
-    Positions,
+from capture.camera_positions import (
+    CameraPositions,
     PositionsError,
     PositionsUnreadableError,
-    checked,
-    load,
-    store,
+    check_positions,
+    load_positions,
+    store_positions,
 )
-from capture.commissioning.step import StepDone, Workbench
-from sightline.health import Health
-from sightline.journal import DurableText, set_aside
-from sightline.messages import Argument
+from capture.commissioning.calibrate import CalibrationStore
+from capture.commissioning.step import StepContext, StepDone
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import CommandArgument
+from sightline.storage.journal import DurableText, set_aside
 
 log = logging.getLogger(__name__)
 WRONG_POSITIONS = "camera-positions"
 
 
-class MapCameras:
+class MapCamerasStep:
     """The arguments name a camera for each position: by its node, or by the source's name of it."""
 
-    def __init__(self, bench: Workbench, calibrations: Calibrations, health: Health) -> None:
-        self._bench = bench
+    def __init__(
+        self, bench: StepContext, calibrations: CalibrationStore, health: ComponentHealth
+    ) -> None:
+        self._context = bench
         self._calibrations = calibrations
         self._health = health
 
-    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
         """From the next part on."""
-        cameras = self._bench.cameras
+        cameras = self._context.cameras
         positions = cameras.configuration.cameras
-        names = {cameras.name_of(camera): camera for camera in positions}
+        names = {cameras.device_name(camera): camera for camera in positions}
         wanted = {at: names.get(str(name), name) for at, name in arguments.items()}
-        assignment = checked(wanted, positions)
+        assignment = check_positions(wanted, positions)
         before = {at: cameras.device_at(at) for at in positions}
-        if self._bench.folder.positions.is_dir():
-            set_aside(self._bench.folder.positions)
-        store(self._kept(), assignment)
-        cameras.place(assignment)
+        if self._context.station_folder.positions.is_dir():
+            set_aside(self._context.station_folder.positions)
+        store_positions(self._positions_file(), assignment)
+        cameras.assign_positions(assignment)
         self._health.clear_fault(WRONG_POSITIONS)
         moved = [at for at in positions if cameras.device_at(at) != before[at]]
-        lost = [at for at in moved if self._calibrations.of(at) is not None]
-        self._calibrations.drop(moved)
+        lost = [at for at in moved if self._calibrations.calibration_for(at) is not None]
+        self._calibrations.remove(moved)
         told = ", ".join(f"{at}: {cameras.device_at(at)}" for at in positions)
         told += f"; calibrate anew: {', '.join(lost)}" if lost else ""
         return StepDone(
             f"From the next part on {told}",
-            positions={at: assignment.device_of(at) for at in positions},
+            positions={at: assignment.device_for(at) for at in positions},
         )
 
-    def take_kept(self) -> None:
+    def restore_positions(self) -> None:
         """Let the cameras stand as kept; a fault, and as configured, if that cannot be."""
-        cameras = self._bench.cameras
+        cameras = self._context.cameras
         try:
-            kept = load(self._kept(), cameras.configuration.cameras)
+            kept = load_positions(self._positions_file(), cameras.configuration.cameras)
             self._health.clear_fault(WRONG_POSITIONS)
         except PositionsError as error:
-            kept = Positions({}, is_known=not isinstance(error, PositionsUnreadableError))
+            kept = CameraPositions({}, is_known=not isinstance(error, PositionsUnreadableError))
             text = f"the cameras stand as configured until they are assigned again: {error}"
             text += "" if kept.is_known else ". It is not known which stands where: no part is ok"
             self._health.raise_fault(WRONG_POSITIONS, text)
             log.error("the cameras stand as configured", extra={"error": str(error)})
-        cameras.place(kept)
+        cameras.assign_positions(kept)
 
-    def _kept(self) -> DurableText:
-        return DurableText(self._bench.folder.positions)
+    def _positions_file(self) -> DurableText:
+        return DurableText(self._context.station_folder.positions)

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from capture.sources.source import Frame
+from capture.sources.source import CameraFrame
 from sightline.errors import CameraError, FrameOverwrittenError
-from sightline.frames import RingReader, ring_path
-from sightline.messages import FrameRef, Part
-from sightline.pixels import bgr_to_uyvy
-from sightline.station_folder import evidence_key
+from sightline.imaging.frame_ring import RingReader, ring_path
+from sightline.imaging.pixels import bgr_to_uyvy
+from sightline.messaging.messages import FrameRef, Part
+from sightline.storage.station_folder import evidence_key
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class PastPart:
 
 
 @dataclass(frozen=True)
-class Found:
+class PastFrames:
     """A part's frames by camera, the product it was, and in words where they were found."""
 
-    frames: dict[str, Frame]
+    frames: dict[str, CameraFrame]
     product: str
     where: str
 
@@ -41,7 +41,7 @@ class PastParts:
         self._station_id = station_id
         self._parts: deque[PastPart] = deque(maxlen=kept)
 
-    def add(self, past: PastPart) -> None:
+    def append(self, past: PastPart) -> None:
         """A part went by."""
         self._parts.append(past)
 
@@ -51,41 +51,43 @@ class PastParts:
             raise CameraError("no part has gone by since the component started")
         return self._parts[-1]
 
-    def product_of(self, part: Part) -> str | None:
+    def find_product(self, part: Part) -> str | None:
         """The product that a part was, if it is remembered."""
         return next((past.product for past in list(self._parts) if past.part == part), None)
 
-    def in_ring(self, part: Part, cameras: Sequence[str]) -> dict[str, Frame]:
+    def read_from_ring(self, part: Part, cameras: Sequence[str]) -> dict[str, CameraFrame]:
         """The part's frames as they were taken; FrameOverwrittenError if they are gone."""
         past = next((past for past in list(self._parts) if past.part == part), None)
         if past is None:
             raise FrameOverwrittenError(f"part {part.part_number} is no longer in the ring")
         reader = RingReader(ring_path(self._station_id), cameras)
         return {
-            ref.camera: Frame(ref.camera, reader.copy(ref), ref.pixel_format, ref.width, ref.height)
+            ref.camera: CameraFrame(
+                ref.camera, reader.copy(ref), ref.pixel_format, ref.width, ref.height
+            )
             for ref in past.frames
         }
 
-    def kept(
+    def read_stored_pictures(
         self, part: Part, cameras: Sequence[str], size: tuple[int, int], folders: Sequence[Path]
-    ) -> tuple[dict[str, Frame], bool]:
+    ) -> tuple[dict[str, CameraFrame], bool]:
         """The part's kept pictures in the frames' size, and whether one of them was smaller."""
-        frames: dict[str, Frame] = {}
+        frames: dict[str, CameraFrame] = {}
         smaller = False
         for camera in cameras:
             key = evidence_key(self._station_id, part, camera)
             file = next((f / key for f in folders if (f / key).is_file()), None)
-            picture = None if file is None else _read(file)
+            picture = None if file is None else _read_picture_file(file)
             if picture is None:
                 continue
             smaller |= picture.shape[1] < size[0]
             if (picture.shape[1], picture.shape[0]) != size:
                 picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
-            frames[camera] = Frame(camera, bgr_to_uyvy(picture), "UYVY", *size)
+            frames[camera] = CameraFrame(camera, bgr_to_uyvy(picture), "UYVY", *size)
         return frames, smaller
 
 
-def _read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
+def _read_picture_file(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None:
     try:
         picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
     except (OSError, cv2.error):

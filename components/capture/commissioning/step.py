@@ -5,10 +5,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
-from capture.cameras import Cameras
+from capture.cameras import StationCameras
 from sightline.clock import Clock
-from sightline.messages import Argument, CameraCalibration
-from sightline.station_folder import StationFolder
+from sightline.messaging.messages import CameraCalibration, CommandArgument
+from sightline.storage.station_folder import StationFolder
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,24 @@ class StepDone:
     positions: dict[str, str] = field(default_factory=dict)
 
 
-class Step(Protocol):
+class StepHandler(Protocol):
     """One kind of command; runs in the thread of the commissioning."""
 
-    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
         """Carry it out; SightlineError or OSError says why it could not be."""
 
 
 @dataclass(frozen=True)
-class Workbench:
+class StepContext:
     """What the steps work with."""
 
-    cameras: Cameras
+    cameras: StationCameras
     clock: Clock
     station_id: str
     work_folder: Path
 
     @property
-    def folder(self) -> StationFolder:
+    def station_folder(self) -> StationFolder:
         """The station's folder as configured."""
         return StationFolder(self.work_folder / self.cameras.configuration.station_folder)
 

@@ -5,18 +5,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from capture.commissioning.past_parts import Found, PastParts
-from capture.commissioning.step import StepDone, Workbench
-from capture.commissioning.taken_references import SET_OF_NO_PRODUCT, TakenReferences
-from capture.conditions import measure
-from sightline.configuration import Configuration, load_configuration
+from capture.commissioning.past_parts import PastFrames, PastParts
+from capture.commissioning.reference_store import NO_PRODUCT_SET, ReferenceStore
+from capture.commissioning.step import StepContext, StepDone
+from capture.conditions import measure_conditions
+from sightline.configuration import ConfigurationStruct, load_configuration
 from sightline.errors import CameraError, FrameOverwrittenError
-from sightline.messages import Argument, Part
+from sightline.messaging.messages import CommandArgument, Part
 
 HALF_SIZE = "its kept pictures, at half size: sharpness is held against a softer picture"
 
 
-class TakeReferenceArguments(Configuration, frozen=True, kw_only=True):
+class TakeReferenceArguments(ConfigurationStruct, frozen=True, kw_only=True):
     """The part (0: the last one); or `forget`: no taken reference from now on.
 
     `product` is needed where the component has started since the part; to forget, the product of now
@@ -29,51 +29,57 @@ class TakeReferenceArguments(Configuration, frozen=True, kw_only=True):
     forget: bool = False
 
 
-class TakeReference:
+class TakeReferenceStep:
     """Nothing changes unless all cameras' pictures are there and good."""
 
     def __init__(
         self,
-        bench: Workbench,
+        bench: StepContext,
         past: PastParts,
-        taken: TakenReferences,
+        taken: ReferenceStore,
         product_now: Callable[[], str],
     ) -> None:
-        self._bench = bench
-        self._past = past
-        self._taken = taken
+        self._context = bench
+        self._past_parts = past
+        self._references = taken
         self._product_now = product_now
 
-    def __call__(self, arguments: dict[str, Argument]) -> StepDone:
+    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
         """In force from the next part on, or from the next second."""
         asked = load_configuration(TakeReferenceArguments, arguments)
         if asked.forget:
             product = asked.product or self._product_now()
-            self._taken.forget(product)
+            self._references.forget(product)
             return StepDone(f"No reference for {_named(product)} any more")
-        part = Part(asked.epoch, asked.part_number) if asked.part_number else self._past.last().part
-        found = self._find(part, asked.product)
+        part = (
+            Part(asked.epoch, asked.part_number)
+            if asked.part_number
+            else self._past_parts.last().part
+        )
+        found = self._find_frames(part, asked.product)
         self._refuse_bad(found)
-        version = self._bench.new_version("ref")
-        self._taken.take(found.product, version, found.frames)
+        version = self._context.new_version("ref")
+        self._references.store(found.product, version, found.frames)
         return StepDone(
             f"Part {part.part_number} is the reference for {_named(found.product)}: {found.where}",
             version=version,
         )
 
-    def _find(self, part: Part, product: str) -> Found:
-        configuration = self._bench.cameras.configuration
-        remembered = self._past.product_of(part)
+    def _find_frames(self, part: Part, product: str) -> PastFrames:
+        configuration = self._context.cameras.configuration
+        remembered = self._past_parts.find_product(part)
         product = product if remembered is None else remembered
         try:
-            frames = self._past.in_ring(part, configuration.cameras)
+            frames = self._past_parts.read_from_ring(part, configuration.cameras)
             where = "as the cameras took it"
         except FrameOverwrittenError as gone:
             size = (configuration.frame.width, configuration.frame.height)
-            folders = [self._bench.folder.evidence_spool]
+            folders = [self._context.station_folder.evidence_spool]
             if configuration.evidence_folder:
-                folders.append(self._bench.work_folder / configuration.evidence_folder)
-            frames, smaller = self._past.kept(part, configuration.cameras, size, folders)
+                folders.append(self._context.work_folder / configuration.evidence_folder)
+            frames, smaller = self._past_parts.read_stored_pictures(
+                part, configuration.cameras, size, folders
+            )
             if not frames:
                 raise CameraError(
                     f"{gone}, and no picture of it is kept on this machine; take one of the last "
@@ -83,18 +89,18 @@ class TakeReference:
         lacking = [camera for camera in configuration.cameras if camera not in frames]
         if lacking:
             raise CameraError(f"part {part.part_number} has no picture of {', '.join(lacking)}")
-        return Found(frames, product, where)
+        return PastFrames(frames, product, where)
 
-    def _refuse_bad(self, found: Found) -> None:
-        limits = self._bench.cameras.configuration.conditions
+    def _refuse_bad(self, found: PastFrames) -> None:
+        limits = self._context.cameras.configuration.conditions
         bad = [
             f"{camera} {name}"
             for camera, frame in found.frames.items()
-            for name in measure(frame, limits).out_of_range
+            for name in measure_conditions(frame, limits).out_of_range
         ]
         if bad:
             raise CameraError(f"no reference can be out of range itself: {', '.join(bad)}")
 
 
 def _named(product: str) -> str:
-    return "parts of no product" if product in ("", SET_OF_NO_PRODUCT) else product
+    return "parts of no product" if product in ("", NO_PRODUCT_SET) else product

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import CameraError
-from sightline.frames import frame_bytes, frame_shape
-from sightline.messages import PixelFormat
+from sightline.imaging.frame_ring import frame_bytes, frame_shape
+from sightline.messaging.messages import PixelFormat
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,19 @@ class CameraDevice(Protocol):
 OpenDevice = Callable[[str, StreamFormat, int], CameraDevice]  # node, wanted format, buffers
 
 
-def refuse_other_format(wanted: StreamFormat, found: StreamFormat) -> None:
+def check_stream_format(wanted: StreamFormat, found: StreamFormat) -> None:
     """CameraError if the driver adjusted the format: it does so in silence."""
     if (wanted.width, wanted.height, wanted.pixel_format) != (
         found.width,
         found.height,
         found.pixel_format,
     ):
-        raise CameraError(f"the camera gives {_words(found)}; {_words(wanted)} was asked for")
+        raise CameraError(
+            f"the camera gives {_describe_format(found)}; {_describe_format(wanted)} was asked for"
+        )
 
 
-def pixels_of(content: bytes, layout: StreamFormat) -> NDArray[np.uint8]:
+def decode_pixels(content: bytes, layout: StreamFormat) -> NDArray[np.uint8]:
     """The frame's array without the padding of its lines; CameraError if bytes are lacking."""
     width, height, pixel_format = layout.width, layout.height, layout.pixel_format
     shape = frame_shape(width, height, pixel_format)
@@ -95,5 +97,5 @@ def pixels_of(content: bytes, layout: StreamFormat) -> NDArray[np.uint8]:
     return np.ascontiguousarray(padded.reshape(shape[0], stride)[:, :line]).reshape(shape)
 
 
-def _words(stream_format: StreamFormat) -> str:
+def _describe_format(stream_format: StreamFormat) -> str:
     return f"{stream_format.pixel_format} {stream_format.width}x{stream_format.height}"

@@ -12,7 +12,9 @@ from sightline.errors import CameraError
 
 EXPOSURE_TIME = "0x9a0902"  # V4L2_CID_EXPOSURE_ABSOLUTE
 EXPOSURE_UNIT_US = 100
-ASKED_EACH_S = 1.0  # with automatic exposure it changes; a question may take a camera milliseconds
+EXPOSURE_READ_INTERVAL_S = (
+    1.0  # with automatic exposure it changes; a question may take a camera milliseconds
+)
 
 
 def set_controls(controls: CameraControls, asked: Mapping[str, int]) -> None:
@@ -42,15 +44,15 @@ class ExposureTime:
 
     def __init__(self, controls: CameraControls) -> None:
         self._controls: CameraControls | None = controls
-        self._told_us: int | None = None
-        self._asked_s = float("-inf")
+        self._exposure_us: int | None = None
+        self._read_at_s = float("-inf")
 
-    def us(self, now_s: float) -> int | None:
+    def read_us(self, now_s: float) -> int | None:
         """Microseconds, as the camera said within the last second."""
-        if self._controls is not None and now_s - self._asked_s >= ASKED_EACH_S:
-            self._asked_s = now_s
+        if self._controls is not None and now_s - self._read_at_s >= EXPOSURE_READ_INTERVAL_S:
+            self._read_at_s = now_s
             try:
-                self._told_us = self._controls[EXPOSURE_TIME] * EXPOSURE_UNIT_US
+                self._exposure_us = self._controls[EXPOSURE_TIME] * EXPOSURE_UNIT_US
             except CameraError:
-                self._controls, self._told_us = None, None
-        return self._told_us
+                self._controls, self._exposure_us = None, None
+        return self._exposure_us

@@ -11,20 +11,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from capture.configuration import FrameConfiguration, ImagesConfiguration
-from capture.sources.pictures import deal_pictures, read_picture
-from capture.sources.source import CameraFault, Frame
-from sightline.background import lower_priority
+from capture.sources.picture_files import assign_pictures, read_picture
+from capture.sources.source import CameraFault, CameraFrame
 from sightline.errors import CameraError, PictureError
+from sightline.kernel.background import lower_priority
 
-GREATEST_PAUSE_S = 0.2
-Frames = tuple[Frame | CameraFault, ...]
+MAX_DECODE_DELAY_S = 0.2
+CameraFrames = tuple[CameraFrame | CameraFault, ...]
 
 
 class ImagesSource:
     """Plays part N from the pictures (N - 1) modulo their count; CameraError if there are none."""
 
-    opens_again = False
-    finds_late = True  # a part's picture is found by its number, whenever
+    reconnects_itself = False
+    finds_frames_late = True  # a part's picture is found by its number, whenever
 
     def __init__(
         self,
@@ -32,14 +32,14 @@ class ImagesSource:
         cameras: Sequence[str],
         frame: FrameConfiguration,
     ) -> None:
-        self._pictures = deal_pictures(Path(configuration.folder), cameras)
+        self._pictures = assign_pictures(Path(configuration.folder), cameras)
         self._frame = frame
         self._decoder = ThreadPoolExecutor(1, "decode-ahead", initializer=lower_priority)
-        self._ahead: tuple[int, Future[Frames]] | None = None
-        self._asked_for = threading.Event()
-        self._last_asked_s: float | None = None
-        self._pause_s = 0.0
-        self._given: Frames | None = None
+        self._ahead: tuple[int, Future[CameraFrames]] | None = None
+        self._request_event = threading.Event()
+        self._last_request_s: float | None = None
+        self._decode_delay_s = 0.0
+        self._last_frames: CameraFrames | None = None
 
     def expect(self, part_number: int) -> None:
         """Decode the part's pictures in the background, soon, unless that is under way."""
@@ -48,23 +48,23 @@ class ImagesSource:
             if number == part_number:
                 return
             future.cancel()
-        self._asked_for.clear()
+        self._request_event.clear()
         self._ahead = (part_number, self._decoder.submit(self._decode_soon, part_number))
 
-    def frames(self, part_number: int, triggered_monotonic_ns: int) -> Frames:
+    def frames(self, part_number: int, triggered_monotonic_ns: int) -> CameraFrames:
         """The part's frames: at once if it was expected, else decoded now; the number decides."""
         self._observe_rate(time.monotonic())
-        self._asked_for.set()
+        self._request_event.set()
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == part_number:
-            self._given = ahead[1].result()
+            self._last_frames = ahead[1].result()
         else:
-            self._given = self._decode(part_number)
-        return self._given
+            self._last_frames = self._decode(part_number)
+        return self._last_frames
 
-    def latest(self) -> Frames:
+    def latest(self) -> CameraFrames:
         """The last part's frames; before the first part, those of the part that is expected."""
-        given, ahead = self._given, self._ahead
+        given, ahead = self._last_frames, self._ahead
         if given is not None:
             return given
         if ahead is not None and ahead[1].done() and not ahead[1].cancelled():
@@ -73,28 +73,28 @@ class ImagesSource:
 
     def close(self) -> None:
         """End the decoder's thread."""
-        self._asked_for.set()
+        self._request_event.set()
         self._decoder.shutdown(wait=True, cancel_futures=True)
 
     def _observe_rate(self, now_s: float) -> None:
-        if self._last_asked_s is not None:
-            self._pause_s = min(GREATEST_PAUSE_S, (now_s - self._last_asked_s) / 2)
-        self._last_asked_s = now_s
+        if self._last_request_s is not None:
+            self._decode_delay_s = min(MAX_DECODE_DELAY_S, (now_s - self._last_request_s) / 2)
+        self._last_request_s = now_s
 
-    def _decode_soon(self, part_number: int) -> Frames:
-        self._asked_for.wait(self._pause_s)
+    def _decode_soon(self, part_number: int) -> CameraFrames:
+        self._request_event.wait(self._decode_delay_s)
         return self._decode(part_number)
 
-    def _decode(self, part_number: int) -> Frames:
+    def _decode(self, part_number: int) -> CameraFrames:
         return tuple(
-            self._frame_of(camera, files[(part_number - 1) % len(files)])
+            self._read_frame(camera, files[(part_number - 1) % len(files)])
             for camera, files in self._pictures.items()
         )
 
-    def _frame_of(self, camera: str, file: Path) -> Frame | CameraFault:
+    def _read_frame(self, camera: str, file: Path) -> CameraFrame | CameraFault:
         width, height = self._frame.width, self._frame.height
         try:
             pixels = read_picture(file, width, height)
         except (PictureError, CameraError) as error:
             return CameraFault(camera, str(error))
-        return Frame(camera, pixels, "UYVY", width, height)
+        return CameraFrame(camera, pixels, "UYVY", width, height)

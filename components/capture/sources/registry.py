@@ -9,9 +9,9 @@ from capture.sources.source import FrameSource
 from capture.sources.v4l2 import open_v4l2
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
-from sightline.health import Health
+from sightline.kernel.health import ComponentHealth
 
-OpenSource = Callable[[Any, Sequence[str], FrameConfiguration, Health, Clock], FrameSource]
+OpenSource = Callable[[Any, Sequence[str], FrameConfiguration, ComponentHealth, Clock], FrameSource]
 SOURCES: dict[type[SourceConfiguration], OpenSource] = {
     ImagesConfiguration: lambda configuration, cameras, frame, *_: ImagesSource(
         configuration, cameras, frame
@@ -24,7 +24,7 @@ def open_source(
     configuration: SourceConfiguration,
     cameras: Sequence[str],
     frame: FrameConfiguration,
-    health: Health,
+    health: ComponentHealth,
     clock: Clock,
 ) -> FrameSource:
     """The source of the configured kind; CameraError while it cannot be had."""

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from capture.sources.v4l2_configuration import V4l2Configuration
-from sightline.messages import PixelFormat
+from sightline.messaging.messages import PixelFormat
 
 
 @dataclass(frozen=True)
-class Frame:
+class CameraFrame:
     """One camera's frame: `pixels` as the format lays them, (height, width, channels) uint8.
 
     `captured_monotonic_ns` is the driver's time of it, where there is a driver; `exposure_us` is what the
@@ -38,23 +38,23 @@ class CameraFault:
 class FrameSource(Protocol):
     """The cameras of a station; making one raises CameraError while it cannot be had.
 
-    `finds_late`: a part's frames are found also when they are asked for late; else what it gives then
-    may show another part. `opens_again`: it looks after cameras that are away by itself; else it is
+    `finds_frames_late`: a part's frames are found also when they are asked for late; else what it gives then
+    may show another part. `reconnects_itself`: it looks after cameras that are away by itself; else it is
     closed and made anew when none of its cameras gave a frame.
     """
 
     @property
-    def opens_again(self) -> bool: ...
+    def reconnects_itself(self) -> bool: ...
 
     @property
-    def finds_late(self) -> bool: ...
+    def finds_frames_late(self) -> bool: ...
 
     def expect(self, part_number: int) -> None:
         """Get ready for this part, which is likely to come next; returns at once."""
 
     def frames(
         self, part_number: int, triggered_monotonic_ns: int
-    ) -> tuple[Frame | CameraFault, ...]:
+    ) -> tuple[CameraFrame | CameraFault, ...]:
         """What each camera saw of the part that triggered then, in the cameras' order."""
 
     def close(self) -> None:
@@ -62,15 +62,15 @@ class FrameSource(Protocol):
 
 
 @runtime_checkable
-class LooksAnyTime(Protocol):
+class PreviewSource(Protocol):
     """A source that shows what its cameras see also where no part is; used by other threads."""
 
-    def latest(self) -> tuple[Frame | CameraFault, ...]:
+    def latest(self) -> tuple[CameraFrame | CameraFault, ...]:
         """Each camera's newest frame, in the cameras' order; takes nothing away from a part."""
 
 
 @runtime_checkable
-class TakesControls(FrameSource, Protocol):
+class AdjustableSource(FrameSource, Protocol):
     """A source whose cameras take other controls while they stream."""
 
     def adjust(self, configuration: V4l2Configuration) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 from capture.configuration import FrameConfiguration
 from capture.sources.camera_device import RawFrame, StreamFormat
-from capture.sources.live import LiveSource
+from capture.sources.streaming import StreamingSource
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.health import Health
-from sightline.messages import PixelFormat
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import PixelFormat
 
-FEWEST_BUFFERS = 2
+MIN_BUFFERS = 2
 FOURCC: dict[PixelFormat, str] = {
     "UYVY": "UYVY",
     "YUYV": "YUYV",
@@ -28,9 +28,9 @@ def open_v4l2(
     configuration: V4l2Configuration,
     cameras: Sequence[str],
     frame: FrameConfiguration,
-    health: Health,
+    health: ComponentHealth,
     clock: Clock,
-) -> LiveSource:
+) -> StreamingSource:
     """The configured nodes as a source; CameraError where linuxpy is not installed."""
     try:
         import linuxpy.video.device  # noqa: F401
@@ -39,7 +39,7 @@ def open_v4l2(
             "the source v4l2 needs linuxpy, which com.sightline.driver.Cameras brings "
             f"(on a development machine the extra `cameras`): {error}"
         ) from error
-    return LiveSource(configuration, cameras, frame, health, clock, LinuxpyDevice)
+    return StreamingSource(configuration, cameras, frame, health, clock, LinuxpyDevice)
 
 
 class LinuxpyDevice:
@@ -106,7 +106,7 @@ class LinuxpyDevice:
             try:
                 self._capture.arm()
             except OSError as error:
-                if error.errno != errno.EINVAL or self._capture.size <= FEWEST_BUFFERS:
+                if error.errno != errno.EINVAL or self._capture.size <= MIN_BUFFERS:
                     raise
                 self._capture.size -= (
                     1  # the driver gives fewer, and the library asks after them all

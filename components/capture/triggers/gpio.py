@@ -13,23 +13,23 @@ from datetime import timedelta
 from typing import Protocol
 
 from capture.configuration import GpioTriggerConfiguration
-from capture.triggers.trigger import Triggered
+from capture.triggers.trigger import TriggerEvent
 from sightline.backoff import Backoff
-from sightline.bus import Inbox
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.health import THREAD_FAULT, Health
-from sightline.kept_thread import KeptThread
+from sightline.kernel.health import THREAD_FAULT, ComponentHealth
+from sightline.kernel.supervised_thread import SupervisedThread
+from sightline.messaging.bus import Inbox
 
 log = logging.getLogger(__name__)
 
-WAIT_S = 0.2
-GIVEN_BACK_S = 5.0  # a driver that hangs for longer keeps its thread, and nobody else
+EDGE_WAIT_S = 0.2
+GPIO_JOIN_TIMEOUT_S = 5.0  # a driver that hangs for longer keeps its thread, and nobody else
 TRIGGER_AWAY = "trigger"
 
 
 @dataclass(frozen=True)
-class Edge:
+class GpioEdge:
     """One edge as the kernel stamped it; `sequence` counts those of the line."""
 
     stamped_monotonic_ns: int
@@ -39,7 +39,7 @@ class Edge:
 class EdgeLine(Protocol):
     """A requested line; CameraError when its chip is gone."""
 
-    def wait(self, timeout_s: float) -> Sequence[Edge]:
+    def wait(self, timeout_s: float) -> Sequence[GpioEdge]:
         """The edges that came; none if none came in time."""
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class GpioTrigger:
         configuration: GpioTriggerConfiguration,
         inbox: Inbox,
         clock: Clock,
-        health: Health,
+        health: ComponentHealth,
         open_line: OpenLine | None = None,
     ) -> None:
         self._configuration = configuration
@@ -76,30 +76,30 @@ class GpioTrigger:
         self._backoff = Backoff()
         self._last_sequence: int | None = None
         self._ended = threading.Event()
-        self._thread = KeptThread("gpio-trigger", self._run, health)
+        self._thread = SupervisedThread("gpio-trigger", self._run, health)
 
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()
 
-    def triggered(self, event: object) -> Triggered | None:
+    def find_trigger(self, event: object) -> TriggerEvent | None:
         """The trigger in one of its own events."""
         if not isinstance(event, EdgeSeen):
             return None
         is_to_come = event.monotonic_ns > self._clock.monotonic_ns()
-        return Triggered(
+        return TriggerEvent(
             counter=None,
             utc_ns=event.utc_ns,
             monotonic_ns=event.monotonic_ns,
-            untimed="its edge tells a time that is still to come" if is_to_come else "",
+            untimed_reason="its edge tells a time that is still to come" if is_to_come else "",
         )
 
     def close(self) -> None:
         """Stop listening and give the line back."""
         self._ended.set()
-        self._thread.end()
+        self._thread.stop()
         if self._thread.ident is not None:
-            self._thread.join(GIVEN_BACK_S)
+            self._thread.join(GPIO_JOIN_TIMEOUT_S)
         self._health.clear_fault(TRIGGER_AWAY)
         self._health.clear_fault(THREAD_FAULT + self._thread.name)
 
@@ -110,21 +110,21 @@ class GpioTrigger:
             except CameraError as error:
                 if self._health.raise_fault(TRIGGER_AWAY, str(error)):
                     log.error("trigger is away", extra={"reason": str(error)})
-                self._ended.wait(self._backoff.failed())
+                self._ended.wait(self._backoff.next_delay_s())
 
     def _listen(self) -> None:
         line = self._open_line(self._configuration)
         try:
-            self._backoff.succeeded()
+            self._backoff.reset()
             self._health.clear_fault(TRIGGER_AWAY)
             self._last_sequence = None
             while not self._ended.is_set():
-                for edge in line.wait(WAIT_S):
-                    self._post(edge)
+                for edge in line.wait(EDGE_WAIT_S):
+                    self._post_edge(edge)
         finally:
             line.close()
 
-    def _post(self, edge: Edge) -> None:
+    def _post_edge(self, edge: GpioEdge) -> None:
         if self._last_sequence is not None and edge.sequence > self._last_sequence + 1:
             lost = edge.sequence - self._last_sequence - 1
             self._health.count("triggers_lost", lost)
@@ -157,30 +157,30 @@ class GpiodLine:
             debounce_period=timedelta(milliseconds=configuration.debounce_ms),
             event_clock=Clock.MONOTONIC,
         )
-        with self._errors():
+        with self._camera_errors():
             self._request = gpiod.request_lines(
                 configuration.chip,
                 consumer="sightline",
                 config={int(line) if line.isdigit() else line: settings},
             )
 
-    def wait(self, timeout_s: float) -> Sequence[Edge]:
+    def wait(self, timeout_s: float) -> Sequence[GpioEdge]:
         """The edges that came; none if none came in time."""
-        with self._errors():
+        with self._camera_errors():
             if not self._request.wait_edge_events(timeout_s):
                 return ()
             return [
-                Edge(event.timestamp_ns, event.line_seqno)
+                GpioEdge(event.timestamp_ns, event.line_seqno)
                 for event in self._request.read_edge_events()
             ]
 
     def close(self) -> None:
         """Give the line back; one whose chip is gone is given back already."""
-        with contextlib.suppress(CameraError), self._errors():
+        with contextlib.suppress(CameraError), self._camera_errors():
             self._request.release()
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _camera_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

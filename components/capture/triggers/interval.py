@@ -4,11 +4,11 @@ import threading
 from dataclasses import dataclass
 
 from capture.configuration import IntervalTriggerConfiguration
-from capture.triggers.trigger import Triggered
-from sightline.bus import Inbox
+from capture.triggers.trigger import TriggerEvent
 from sightline.clock import Clock
-from sightline.health import THREAD_FAULT, Health
-from sightline.kept_thread import KeptThread
+from sightline.kernel.health import THREAD_FAULT, ComponentHealth
+from sightline.kernel.supervised_thread import SupervisedThread
+from sightline.messaging.bus import Inbox
 
 
 @dataclass(frozen=True)
@@ -27,29 +27,29 @@ class IntervalTrigger:
         configuration: IntervalTriggerConfiguration,
         inbox: Inbox,
         clock: Clock,
-        health: Health,
+        health: ComponentHealth,
     ) -> None:
         self._interval_ns = round(configuration.interval_ms * 1e6)
         self._inbox = inbox
         self._clock = clock
         self._health = health
         self._ended = threading.Event()
-        self._thread = KeptThread("interval-trigger", self._run, health)
+        self._thread = SupervisedThread("interval-trigger", self._run, health)
 
     def start(self) -> None:
         """Begin to beat."""
         self._thread.start()
 
-    def triggered(self, event: object) -> Triggered | None:
+    def find_trigger(self, event: object) -> TriggerEvent | None:
         """The trigger in one of its own events."""
         if not isinstance(event, IntervalElapsed):
             return None
-        return Triggered(counter=None, utc_ns=event.utc_ns, monotonic_ns=event.monotonic_ns)
+        return TriggerEvent(counter=None, utc_ns=event.utc_ns, monotonic_ns=event.monotonic_ns)
 
     def close(self) -> None:
         """Stop beating."""
         self._ended.set()
-        self._thread.end()
+        self._thread.stop()
         self._health.clear_fault(THREAD_FAULT + self._thread.name)
 
     def _run(self) -> None:

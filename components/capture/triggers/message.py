@@ -1,10 +1,10 @@
 """The PLC's trigger: equipment tells of each part that the PLC counted."""
 
 from capture.configuration import MessageTriggerConfiguration
-from capture.triggers.trigger import Triggered
-from sightline.bus import Delivery, Inbox
+from capture.triggers.trigger import TriggerEvent
 from sightline.clock import Clock, boot_id
-from sightline.messages import PartTriggered
+from sightline.messaging.bus import Delivery, Inbox
+from sightline.messaging.messages import PartTriggered
 
 MAX_DELAY_MS = 3_600_000.0
 
@@ -21,13 +21,13 @@ class MessageTrigger:
     def start(self) -> None:
         """Nothing to start: the bus brings the messages."""
 
-    def triggered(self, event: object) -> Triggered | None:
+    def find_trigger(self, event: object) -> TriggerEvent | None:
         """The trigger in a delivery; its monotonic time counts only if it can be true."""
         if not isinstance(event, Delivery) or not isinstance(event.message, PartTriggered):
             return None
         message = event.message
-        untimed = self._why_untimed(message)
-        return Triggered(
+        untimed = self._find_untimed_reason(message)
+        return TriggerEvent(
             counter=message.counter,
             utc_ns=message.counted_utc_ns,
             monotonic_ns=(
@@ -37,10 +37,10 @@ class MessageTrigger:
             product=message.product,
             lot=message.lot,
             delay_ns=0 if untimed else round(min(message.delay_ms, MAX_DELAY_MS) * 1e6),
-            untimed=untimed,
+            untimed_reason=untimed,
         )
 
-    def _why_untimed(self, message: PartTriggered) -> str:
+    def _find_untimed_reason(self, message: PartTriggered) -> str:
         """Why the moment of the count is not known; nothing if it is."""
         if message.boot_id != self._boot_id or message.received_monotonic_ns < 0:
             return "its trigger was received before this machine started"

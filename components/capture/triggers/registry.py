@@ -12,12 +12,14 @@ from capture.configuration import (
 from capture.triggers.gpio import GpioTrigger
 from capture.triggers.interval import IntervalTrigger
 from capture.triggers.message import MessageTrigger
-from capture.triggers.trigger import Trigger
-from sightline.bus import Inbox
+from capture.triggers.trigger import TriggerSource
 from sightline.clock import Clock
-from sightline.health import Health
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.bus import Inbox
 
-TRIGGERS: dict[type[TriggerConfiguration], Callable[[Any, Inbox, Clock, Health], Trigger]] = {
+TRIGGERS: dict[
+    type[TriggerConfiguration], Callable[[Any, Inbox, Clock, ComponentHealth], TriggerSource]
+] = {
     MessageTriggerConfiguration: lambda configuration, inbox, clock, _: MessageTrigger(
         configuration, inbox, clock
     ),
@@ -27,7 +29,7 @@ TRIGGERS: dict[type[TriggerConfiguration], Callable[[Any, Inbox, Clock, Health],
 
 
 def open_trigger(
-    configuration: TriggerConfiguration, inbox: Inbox, clock: Clock, health: Health
-) -> Trigger:
+    configuration: TriggerConfiguration, inbox: Inbox, clock: Clock, health: ComponentHealth
+) -> TriggerSource:
     """The trigger of the configured kind, not yet started."""
     return TRIGGERS[type(configuration)](configuration, inbox, clock, health)

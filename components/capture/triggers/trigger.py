@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Triggered:
+class TriggerEvent:
     """A part is there; `counter` is the PLC's number of it, where there is a PLC.
 
     It was counted at `monotonic_ns` or up to `delay_ns` before. `untimed` says why that is not known.
@@ -19,7 +19,7 @@ class Triggered:
     product: str = ""
     lot: str = ""
     delay_ns: int = 0
-    untimed: str = ""
+    untimed_reason: str = ""
 
     @property
     def earliest_monotonic_ns(self) -> int:
@@ -27,13 +27,13 @@ class Triggered:
         return self.monotonic_ns - self.delay_ns
 
 
-class Trigger(Protocol):
+class TriggerSource(Protocol):
     """Says when a part is there."""
 
     def start(self) -> None:
         """Begin; a trigger with a thread of its own posts events into the component's inbox."""
 
-    def triggered(self, event: object) -> Triggered | None:
+    def find_trigger(self, event: object) -> TriggerEvent | None:
         """What an event of the inbox means to this trigger; None: nothing."""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
-from sightline.messages import GateAction, Sample, Verdict
+from sightline.messaging.messages import GateAction, TagSample, Verdict
 
 _COUNT_IDS = itertools.count(1)
 
@@ -19,7 +19,7 @@ def new_count_id() -> int:
 
 
 @dataclass(frozen=True)
-class VerdictOrder:
+class WriteVerdict:
     """Request: write a verdict to the gate, unless it is too late by then.
 
     `dry_run`: no such part was counted; the PLC is told first to take the number as a trial's.
@@ -34,7 +34,7 @@ class VerdictOrder:
 
 
 @dataclass(frozen=True)
-class Beat:
+class WriteHeartbeat:
     """Request: show the machine that the component's main loop lives."""
 
 
@@ -53,7 +53,7 @@ class StopLine:
     """Request: ask the machine to stop the belt until an operator acknowledges it."""
 
 
-Request = VerdictOrder | Beat | ReadTags | ReadOutcomes | StopLine
+LinkRequest = WriteVerdict | WriteHeartbeat | ReadTags | ReadOutcomes | StopLine
 
 
 class MachineLink(Protocol):
@@ -62,7 +62,7 @@ class MachineLink(Protocol):
     def start(self) -> None:
         """Begin to connect, and keep at it."""
 
-    def request(self, request: Request) -> None:
+    def request(self, request: LinkRequest) -> None:
         """Hand over a request; returns at once."""
 
     def close(self) -> None:
@@ -110,7 +110,7 @@ class CounterSeen:
 class TagsRead:
     """Event: one reading of each tag, and the part counter at the same moment."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[TagSample, ...]
     counter: int | None
     counted_utc_ns: int
 
@@ -141,10 +141,10 @@ class VerdictEchoed:
 
 
 @dataclass(frozen=True)
-class VerdictTooLate:
+class VerdictNotWritten:
     """Event: a verdict was not written: its time was over (`is_late`), or it was void, or nobody there."""
 
-    order: VerdictOrder
+    request: WriteVerdict
     reason: str
     is_late: bool = False
 

@@ -3,15 +3,15 @@
 import logging
 
 from equipment.configuration import TagConfiguration
-from equipment.links.kept import KeptLink
 from equipment.links.modbus_client import ModbusConnection
 from equipment.links.modbus_configuration import ModbusConfiguration
 from equipment.links.modbus_session import ModbusSession
-from sightline.bus import Inbox
+from equipment.links.reconnecting_link import ReconnectingLink
 from sightline.clock import Clock
+from sightline.messaging.bus import Inbox
 
 
-class ModbusLink(KeptLink):
+class ModbusLink(ReconnectingLink):
     """A `MachineLink` on pymodbus's client."""
 
     def __init__(
@@ -41,12 +41,12 @@ class ModbusLink(KeptLink):
 
     async def _open(self, connection: ModbusConnection, session: ModbusSession) -> None:
         await connection.connect()
-        self._asked = (
-            session.asked
+        self._requests = (
+            session.requests
         )  # what is asked for while it opens waits in it, but for verdicts
         await session.open()
 
-    async def _leave(self) -> None:
+    async def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -8,13 +8,13 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
 from equipment.links.modbus_configuration import ModbusConfiguration
-from equipment.links.modbus_requests import GREATEST_GAP_WORDS, Span, in_few_requests
+from equipment.links.modbus_requests import MAX_GAP_WORDS, RegisterSpan, merge_spans
 from sightline.errors import MachineLinkError
 
 ILLEGAL_ADDRESS = 2
-PERHAPS_OF_A_GAP = (2, 3, 4)  # address, value (so many), failure: makers differ
+GAP_REFUSAL_CODES = (2, 3, 4)  # address, value (so many), failure: makers differ
 NEVER_JOINED = -1
-REFUSALS = {
+MODBUS_REFUSALS = {
     1: "it does not know this kind of request",
     2: "it has no such register",
     3: "it does not allow this value",
@@ -26,12 +26,12 @@ REFUSALS = {
 }
 
 
-class Refused(MachineLinkError):
+class ModbusRefusalError(MachineLinkError):
     """The PLC answered, with a refusal."""
 
     def __init__(self, what: str, code: int) -> None:
         self.code = code
-        reason = REFUSALS.get(code, "it does not say why")
+        reason = MODBUS_REFUSALS.get(code, "it does not say why")
         super().__init__(f"the PLC refuses {what}: {reason} (Modbus exception {code})")
 
 
@@ -42,7 +42,7 @@ class ModbusConnection:
         host, _, port = configuration.endpoint.removeprefix("modbus-tcp://").rpartition(":")
         self._unit = configuration.unit_id
         self._timeout_s = configuration.request_timeout_s
-        self._greatest_gap = GREATEST_GAP_WORDS
+        self._max_gap_words = MAX_GAP_WORDS
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._client = AsyncModbusTcpClient(
             host,
@@ -50,7 +50,7 @@ class ModbusConnection:
             timeout=configuration.request_timeout_s,
             retries=0,
             reconnect_delay=0,
-            trace_connect=self._note,
+            trace_connect=self._note_connection,
         )
 
     async def connect(self) -> None:
@@ -67,7 +67,7 @@ class ModbusConnection:
         await self._lost
         raise MachineLinkError("the PLC closed the connection")
 
-    async def read(self, span: Span) -> list[int]:
+    async def read(self, span: RegisterSpan) -> list[int]:
         """The registers of a span, in one request."""
         read = (
             self._client.read_holding_registers
@@ -75,37 +75,37 @@ class ModbusConnection:
             else self._client.read_input_registers
         )
         what = f"to read {span.words} {span.table} registers from {span.address}"
-        answer = await self._answered(
+        answer = await self._await_response(
             what, read(span.address, count=span.words, device_id=self._unit)
         )
         if len(answer.registers) != span.words:
             raise MachineLinkError(f"asked {what}, the PLC gave {len(answer.registers)}")
         return list(answer.registers)
 
-    async def read_all(self, spans: Sequence[Span]) -> dict[Span, Sequence[int]]:
+    async def read_all(self, spans: Sequence[RegisterSpan]) -> dict[RegisterSpan, Sequence[int]]:
         """The registers of many spans, in as few requests as the PLC takes.
 
         Where it refuses one that reads along what it perhaps has not, requests no longer reach over
         gaps, then no longer over neighbours, as long as this connection lives.
         """
         while True:
-            requests = in_few_requests(spans, self._greatest_gap)
+            requests = merge_spans(spans, self._max_gap_words)
             try:
                 return {request: await self.read(request) for request in requests}
-            except Refused as refusal:
+            except ModbusRefusalError as refusal:
                 is_joined = any(request not in spans for request in requests)
-                if not is_joined or refusal.code not in PERHAPS_OF_A_GAP:
+                if not is_joined or refusal.code not in GAP_REFUSAL_CODES:
                     raise
-                self._greatest_gap = 0 if self._greatest_gap > 0 else NEVER_JOINED
+                self._max_gap_words = 0 if self._max_gap_words > 0 else NEVER_JOINED
 
     async def write(self, address: int, words: list[int]) -> None:
         """Write holding registers that lie together, in one request."""
         what = f"to write {len(words)} holding registers from {address}"
-        await self._answered(
+        await self._await_response(
             what, self._client.write_registers(address, words, device_id=self._unit)
         )
 
-    async def _answered(self, what: str, request: Awaitable[ModbusPDU]) -> ModbusPDU:
+    async def _await_response(self, what: str, request: Awaitable[ModbusPDU]) -> ModbusPDU:
         try:
             answer = await request
         except ModbusException as error:
@@ -114,9 +114,9 @@ class ModbusConnection:
                 f"(requestTimeoutS): {error}"
             ) from error
         if answer.isError():
-            raise Refused(what, answer.exception_code)
+            raise ModbusRefusalError(what, answer.exception_code)
         return answer
 
-    def _note(self, connected: bool) -> None:
+    def _note_connection(self, connected: bool) -> None:
         if not connected and not self._lost.done():
             self._lost.set_result(None)

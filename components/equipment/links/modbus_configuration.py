@@ -4,51 +4,51 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sightline.configuration import Configuration
+from sightline.configuration import ConfigurationStruct
 
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, Meta(ge=0.05, le=600)]
-Address = Annotated[int, Meta(ge=0, le=65_535)]
-Table = Literal["holding", "input"]
+RegisterAddress = Annotated[int, Meta(ge=0, le=65_535)]
+RegisterTable = Literal["holding", "input"]
 RegisterType = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "float32", "float64"]
 WordOrder = Literal["high-first", "low-first"]
 
 
-class ModbusRegister(Configuration, frozen=True, kw_only=True):
+class ModbusRegister(ConfigurationStruct, frozen=True, kw_only=True):
     """Where a reading is: its value is what the register holds, times `scale`, plus `offset`."""
 
-    address: Address
-    table: Table = "holding"
+    address: RegisterAddress
+    table: RegisterTable = "holding"
     type: RegisterType = "float32"
     scale: float = 1.0
     offset: float = 0.0
 
 
-class PlcRegisters(Configuration, frozen=True, kw_only=True):
+class PlcRegisters(ConfigurationStruct, frozen=True, kw_only=True):
     """Where the PLC keeps the handshake's registers: holding registers, counted from 0.
 
     Only where it has them: the dry run's number (uint32), the product as a number (uint16), the lot
     as text in `lot_words` registers.
     """
 
-    part_counter: Address = 0
-    counted_at: Address = 2
-    belt_speed: Address = 6
-    verdict_echo: Address = 8
-    outcome_counter: Address = 10
-    line_stop: Address = 13
-    heartbeat: Address = 20
-    verdict_part_number: Address = 22
-    verdict_code: Address = 24
-    verdict_strobe: Address = 26
-    outcomes: Address = 100
-    product: Address | None = None
-    lot: Address | None = None
-    dry_run: Address | None = None
+    part_counter: RegisterAddress = 0
+    counted_at: RegisterAddress = 2
+    belt_speed: RegisterAddress = 6
+    verdict_echo: RegisterAddress = 8
+    outcome_counter: RegisterAddress = 10
+    line_stop: RegisterAddress = 13
+    heartbeat: RegisterAddress = 20
+    verdict_part_number: RegisterAddress = 22
+    verdict_code: RegisterAddress = 24
+    verdict_strobe: RegisterAddress = 26
+    outcomes: RegisterAddress = 100
+    product: RegisterAddress | None = None
+    lot: RegisterAddress | None = None
+    dry_run: RegisterAddress | None = None
     lot_words: Annotated[int, Meta(ge=1, le=32)] = 8
 
 
-class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
+class ModbusConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """A PLC that speaks Modbus TCP; a belt at rest (speed 0) is looked at less often."""
 
     endpoint: Annotated[str, Meta(pattern=r"^modbus-tcp://[^/:]+:\d{1,5}/?$")] = (
@@ -61,4 +61,4 @@ class ModbusConfiguration(Configuration, frozen=True, kw_only=True):
     resting_interval_ms: Milliseconds = 30.0
     request_timeout_s: Seconds = 1.0
     first_retry_s: Seconds = 0.2
-    longest_retry_s: Seconds = 3.0
+    max_retry_s: Seconds = 3.0

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from equipment.links.modbus_configuration import Table
+from equipment.links.modbus_configuration import RegisterTable
 
-GREATEST_WORDS = 125  # of one read request
-GREATEST_GAP_WORDS = 32  # read along rather than asked for apart
+MAX_REQUEST_WORDS = 125  # of one read request
+MAX_GAP_WORDS = 32  # read along rather than asked for apart
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class RegisterSpan:
     """Registers that belong together."""
 
-    table: Table
+    table: RegisterTable
     address: int
     words: int
 
@@ -23,28 +23,32 @@ class Span:
         return self.address + self.words
 
 
-def in_few_requests(spans: Iterable[Span], greatest_gap: int = GREATEST_GAP_WORDS) -> list[Span]:
+def merge_spans(
+    spans: Iterable[RegisterSpan], max_gap_words: int = MAX_GAP_WORDS
+) -> list[RegisterSpan]:
     """Requests that cover all spans, each span whole in one of them."""
-    requests: list[Span] = []
+    requests: list[RegisterSpan] = []
     for span in sorted(set(spans)):
         last = requests[-1] if requests else None
-        if last is not None and _fits(last, span, greatest_gap):
+        if last is not None and _can_join(last, span, max_gap_words):
             end = max(last.end, span.end)
-            requests[-1] = Span(last.table, last.address, end - last.address)
+            requests[-1] = RegisterSpan(last.table, last.address, end - last.address)
         else:
             requests.append(span)
     return requests
 
 
-def _fits(last: Span, span: Span, greatest_gap: int) -> bool:
+def _can_join(last: RegisterSpan, span: RegisterSpan, max_gap_words: int) -> bool:
     return (
         last.table == span.table
-        and span.address - last.end <= greatest_gap
-        and max(last.end, span.end) - last.address <= GREATEST_WORDS
+        and span.address - last.end <= max_gap_words
+        and max(last.end, span.end) - last.address <= MAX_REQUEST_WORDS
     )
 
 
-def part_of(answers: Mapping[Span, Sequence[int]], span: Span) -> Sequence[int] | None:
+def find_words(
+    answers: Mapping[RegisterSpan, Sequence[int]], span: RegisterSpan
+) -> Sequence[int] | None:
     """A span's words out of the answers to larger requests; None if no answer has them."""
     for request, words in answers.items():
         if (

@@ -4,13 +4,13 @@ import struct
 from collections.abc import Sequence
 
 from equipment.configuration import TagConfiguration
-from equipment.links.codes import number_reading, records_of
 from equipment.links.link import GateRecord
 from equipment.links.modbus_configuration import ModbusRegister, RegisterType, WordOrder
+from equipment.links.register_codes import build_gate_records, check_reading
 from sightline.errors import MachineLinkError
-from sightline.messages import Quality, Sample
+from sightline.messaging.messages import TagQuality, TagSample
 
-FORMATS: dict[RegisterType, str] = {
+STRUCT_FORMATS: dict[RegisterType, str] = {
     "bool": "H",
     "uint16": "H",
     "int16": "h",
@@ -21,63 +21,65 @@ FORMATS: dict[RegisterType, str] = {
     "float64": "d",
 }
 OUTCOME_WORDS = 8  # number (2), time (4), action, cause
-KEPT_OUTCOMES = 64
+OUTCOME_SLOT_COUNT = 64
 
 
-def words_of(kind: RegisterType) -> int:
+def count_words(kind: RegisterType) -> int:
     """How many registers a value of a type takes."""
-    return struct.calcsize(">" + FORMATS[kind]) // 2
+    return struct.calcsize(">" + STRUCT_FORMATS[kind]) // 2
 
 
-def decode(kind: RegisterType, words: Sequence[int], order: WordOrder) -> float | int | bool:
+def decode_registers(
+    kind: RegisterType, words: Sequence[int], order: WordOrder
+) -> float | int | bool:
     """The value in so many registers; each register has its high byte first, always."""
     in_order = words if order == "high-first" else tuple(reversed(words))
-    (value,) = struct.unpack(">" + FORMATS[kind], struct.pack(f">{len(words)}H", *in_order))
+    (value,) = struct.unpack(">" + STRUCT_FORMATS[kind], struct.pack(f">{len(words)}H", *in_order))
     return bool(value) if kind == "bool" else value
 
 
-def encode(kind: RegisterType, value: float, order: WordOrder) -> list[int]:
+def encode_registers(kind: RegisterType, value: float, order: WordOrder) -> list[int]:
     """The registers that hold a value."""
-    packed = struct.pack(">" + FORMATS[kind], value)
+    packed = struct.pack(">" + STRUCT_FORMATS[kind], value)
     words = list(struct.unpack(f">{len(packed) // 2}H", packed))
     return words if order == "high-first" else words[::-1]
 
 
-def text_in(words: Sequence[int]) -> str:
+def decode_text(words: Sequence[int]) -> str:
     """Text of two characters a register, the first in the high byte; it ends at the first 0."""
     characters = b"".join(word.to_bytes(2, "big") for word in words).split(b"\0")[0]
     return characters.decode("ascii", errors="replace").strip()
 
 
-def sample_of(
+def build_modbus_sample(
     tag: TagConfiguration,
     register: ModbusRegister,
-    words: Sequence[int] | Quality,
+    words: Sequence[int] | TagQuality,
     order: WordOrder,
     read_utc_ns: int,
-) -> Sample:
+) -> TagSample:
     """A tag's reading, scaled; `words` is a quality where there was nothing to read."""
     value: float | bool | None = None
     if isinstance(words, str):
-        quality: Quality = words
+        quality: TagQuality = words
     else:
-        raw = decode(register.type, words, order)
+        raw = decode_registers(register.type, words, order)
         if isinstance(raw, bool):
             value, quality = raw, "good"
         else:
-            value, quality = number_reading(tag, raw * register.scale + register.offset)
-    return Sample(
+            value, quality = check_reading(tag, raw * register.scale + register.offset)
+    return TagSample(
         tag=tag.tag, value=value, unit=tag.unit, quality=quality, source_utc_ns=read_utc_ns
     )
 
 
-def outcome_slots(known: int, counter: int) -> list[int]:
+def find_outcome_slots(known: int, counter: int) -> list[int]:
     """The ring's slots, oldest first, that hold the outcomes after the `known`th up to the `counter`th."""
-    first = max(known, counter - KEPT_OUTCOMES)
-    return [number % KEPT_OUTCOMES for number in range(first, counter)]
+    first = max(known, counter - OUTCOME_SLOT_COUNT)
+    return [number % OUTCOME_SLOT_COUNT for number in range(first, counter)]
 
 
-def slots_overwritten(counter: int, slots: int, after: int) -> int:
+def count_overwritten_slots(counter: int, slots: int, after: int) -> int:
     """How many of the oldest slots, read up to the `counter`th, may hold later outcomes by now.
 
     So many were written `after`, and one more may be half written: its counter comes last.
@@ -85,16 +87,16 @@ def slots_overwritten(counter: int, slots: int, after: int) -> int:
     if after == counter:
         return 0
     first = counter - slots  # outcomes ever before the oldest slot
-    return max(0, after + 1 - KEPT_OUTCOMES - first)
+    return max(0, after + 1 - OUTCOME_SLOT_COUNT - first)
 
 
-def outcomes_of(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[GateRecord, ...]:
+def decode_outcomes(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[GateRecord, ...]:
     """The slots' registers as records; MachineLinkError if an action is unknown."""
     if any(len(slot) != OUTCOME_WORDS for slot in slots):
         raise MachineLinkError(f"an outcome has {OUTCOME_WORDS} registers; the PLC gave others")
-    return records_of(
-        [int(decode("uint32", slot[0:2], order)) for slot in slots],
+    return build_gate_records(
+        [int(decode_registers("uint32", slot[0:2], order)) for slot in slots],
         [slot[6] for slot in slots],
-        [int(decode("uint64", slot[2:6], order)) for slot in slots],
+        [int(decode_registers("uint64", slot[2:6], order)) for slot in slots],
         [slot[7] for slot in slots],
     )

@@ -8,19 +8,19 @@ from typing import Any
 from asyncua import Client
 
 from equipment.configuration import TagConfiguration
-from equipment.links.kept import KeptLink
 from equipment.links.opcua_configuration import OpcuaConfiguration
-from equipment.links.opcua_security import in_words, secure
+from equipment.links.opcua_security import configure_security, describe_refusal
 from equipment.links.opcua_session import OpcuaSession
-from sightline.bus import Inbox
+from equipment.links.reconnecting_link import ReconnectingLink
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
+from sightline.messaging.bus import Inbox
 
 log = logging.getLogger(__name__)
 SESSION_TIMEOUT_MS = 60_000
 
 
-class OpcuaLink(KeptLink):
+class OpcuaLink(ReconnectingLink):
     """A `MachineLink` on asyncua's client."""
 
     def __init__(
@@ -46,20 +46,22 @@ class OpcuaLink(KeptLink):
         await session.run()
 
     async def _open(self, client: Client, session: OpcuaSession) -> None:
-        await _as_task(secure(client, self._configuration.security))
+        await _as_task(configure_security(client, self._configuration.security))
         await _as_task(client.connect())
-        self._asked = (
-            session.asked
+        self._requests = (
+            session.requests
         )  # what is asked for while it opens waits in it, but for verdicts
         await _as_task(session.open())
 
-    async def _leave(self) -> None:
+    async def _disconnect(self) -> None:
         if self._client is not None:
             await asyncio.wait([asyncio.ensure_future(self._client.disconnect())], timeout=1.0)
             self._client = None
 
-    def _in_words(self, error: BaseException) -> str:
-        return in_words(error, self._configuration.security) or super()._in_words(error)
+    def _describe_error(self, error: BaseException) -> str:
+        return describe_refusal(error, self._configuration.security) or super()._describe_error(
+            error
+        )
 
 
 async def _as_task(work: Coroutine[Any, Any, None]) -> None:

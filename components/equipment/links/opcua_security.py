@@ -19,7 +19,7 @@ from equipment.links.opcua_configuration import OpcuaSecurity
 from sightline.errors import MachineLinkError
 
 NOT_TRUSTED = "the PLC refuses this station's certificate {certificate}: have it trusted there"
-REFUSALS: dict[type[BaseException], str] = {
+OPCUA_REFUSALS: dict[type[BaseException], str] = {
     ua.uaerrors.BadCertificateUntrusted: NOT_TRUSTED,
     ua.uaerrors.BadSecurityChecksFailed: NOT_TRUSTED,
     ua.uaerrors.BadCertificateUriInvalid: (
@@ -40,7 +40,7 @@ REFUSALS: dict[type[BaseException], str] = {
 NO_SUCH_ENDPOINT = "No matching endpoints"
 
 
-async def secure(client: Client, security: OpcuaSecurity) -> None:
+async def configure_security(client: Client, security: OpcuaSecurity) -> None:
     """Prepare a client for a protected connection; nothing to do with policy `none`."""
     if security.policy == "none":
         return
@@ -61,10 +61,12 @@ async def secure(client: Client, security: OpcuaSecurity) -> None:
         mode=getattr(ua.MessageSecurityMode, security.mode),
     )
     if security.server_certificate:
-        _expect(Path(security.server_certificate), client.security_policy.peer_certificate)
+        _check_server_certificate(
+            Path(security.server_certificate), client.security_policy.peer_certificate
+        )
 
 
-def _expect(expected: Path, shown: bytes) -> None:
+def _check_server_certificate(expected: Path, shown: bytes) -> None:
     if not expected.is_file():
         raise MachineLinkError(
             f"security/serverCertificate: found no file at {expected.absolute()}"
@@ -94,12 +96,12 @@ async def make_certificate(certificate: Path, key: Path, application_uri: str) -
     )
 
 
-def in_words(error: BaseException, security: OpcuaSecurity) -> str | None:
+def describe_refusal(error: BaseException, security: OpcuaSecurity) -> str | None:
     """A refusal for security's sake in words; None for any other error."""
     if str(error).startswith(NO_SUCH_ENDPOINT):
         return (
             f"the PLC offers no connection with policy {security.policy} "
             f"and mode {security.mode}; see security/policy and security/mode"
         )
-    words = REFUSALS.get(type(error))
+    words = OPCUA_REFUSALS.get(type(error))
     return words and words.format(certificate=security.certificate, uri=security.application_uri)

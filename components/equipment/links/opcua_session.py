@@ -9,12 +9,8 @@ from typing import Any
 from asyncua import Client, ua
 
 from equipment.configuration import TagConfiguration
-from equipment.links.asked import Asked, run_until_one_ends
-from equipment.links.codes import UINT32 as UINT32_VALUES
-from equipment.links.codes import VERDICT_CODES, records_of, whole_number_of
-from equipment.links.counter_steps import counter_value_of, step_between
+from equipment.links.counter_steps import parse_counter, step_between
 from equipment.links.link import (
-    Beat,
     CounterSeen,
     LineStopSeen,
     LinkFault,
@@ -25,30 +21,40 @@ from equipment.links.link import (
     StopLine,
     TagsRead,
     VerdictEchoed,
-    VerdictOrder,
+    WriteHeartbeat,
+    WriteVerdict,
     new_count_id,
 )
 from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
-from equipment.links.opcua_subscription import SLOW, Intervals, Subscribed
-from equipment.links.opcua_values import node_id_of, sample_of, speed_of, utc_ns_of
-from equipment.links.told import UNREADABLE, Told
+from equipment.links.opcua_subscription import (
+    SLOW_SUBSCRIPTION,
+    OpcuaSubscription,
+    SubscriptionIntervals,
+)
+from equipment.links.opcua_values import build_opcua_sample, parse_node_id, parse_speed, to_utc_ns
+from equipment.links.register_codes import UINT32 as UINT32_VALUES
+from equipment.links.register_codes import VERDICT_CODES, build_gate_records, parse_whole_number
+from equipment.links.register_history import UNREADABLE_TEXT, RegisterHistory
+from equipment.links.request_queue import RequestQueue, run_until_first_failure
 from equipment.links.trigger_age import TriggerAge
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
 log = logging.getLogger(__name__)
 UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
-LOOK_OFTEN_S = 0.025
-LOOK_SELDOM_S = 0.1
-SILENT_NS = 3_000_000_000  # so long after a read showed a number, its notification is lost
+FAST_READ_INTERVAL_S = 0.025
+SLOW_READ_INTERVAL_S = 0.1
+MAX_NOTIFICATION_SILENCE_NS = (
+    3_000_000_000  # so long after a read showed a number, its notification is lost
+)
 COUNTER_UNREADABLE = "counter-unreadable"
-SUBSCRIBED = ("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter")
-TOLD_OF_PARTS = ("product", "lot")
-OUTCOMES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
+SUBSCRIBED_NODES = ("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter")
+PART_TEXT_NODES = ("product", "lot")
+OUTCOME_NODES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
 
 
 @dataclass(frozen=True)
-class _Counted:
+class _CounterNotification:
     """A value of the counter as it was told; `was_readable`: so was the value before it."""
 
     counter: int
@@ -76,19 +82,19 @@ class OpcuaSession:
         self._nodes: dict[str, Any] = {}
         self._tag_nodes: list[Any] = []
         self._belt_speed_mps: float | None = None
-        self._told = {name: Told() for name in TOLD_OF_PARTS}
+        self._histories = {name: RegisterHistory() for name in PART_TEXT_NODES}
         self._count_id = 0
-        self._age = TriggerAge()
-        self._intervals: Intervals | None = None
-        self._counted: list[_Counted] = []
+        self._trigger_age = TriggerAge()
+        self._intervals: SubscriptionIntervals | None = None
+        self._unposted: list[_CounterNotification] = []
         self._last_counter: int | None = None
-        self._untold_since_ns: int | None = None
+        self._unreported_since_ns: int | None = None
         self._is_readable = True
         self._was_readable = True  # at all times since it was told last
         self._strobe = 0
-        self._beat = 0
+        self._heartbeat = 0
         self._echo_seen = False
-        self.asked = Asked(post, clock)
+        self.requests = RequestQueue(post, clock)
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -96,84 +102,88 @@ class OpcuaSession:
         namespaces = await self._client.get_namespace_array()
         nodes = self._configuration.nodes
         self._nodes = {
-            name: self._client.get_node(node_id_of(getattr(nodes, name), namespaces))
+            name: self._client.get_node(parse_node_id(getattr(nodes, name), namespaces))
             for name in PlcNodes.__struct_fields__
             if getattr(nodes, name) is not None
         }
         self._tag_nodes = [
-            self._client.get_node(node_id_of(node_id, namespaces)) for _, node_id in self._tags
+            self._client.get_node(parse_node_id(node_id, namespaces)) for _, node_id in self._tags
         ]
         strobe, beat = await self._read("verdict_strobe", "heartbeat")
-        self._strobe = whole_number_of(self._where("verdict_strobe"), strobe)
-        self._beat = whole_number_of(self._where("heartbeat"), beat)
-        await self._look()
+        self._strobe = parse_whole_number(self._describe_node("verdict_strobe"), strobe)
+        self._heartbeat = parse_whole_number(self._describe_node("heartbeat"), beat)
+        await self._read_counter()
         self._begin_count()
         self._post(LinkUp(self._clock.monotonic_ns(), self._count_id))
         await self._subscribe()
 
     async def run(self) -> None:
         """Work until something fails; the error says what."""
-        self.asked.want_outcomes()
-        await run_until_one_ends(
-            self.asked.write_verdicts(self._write_registers, self._write_strobe),
-            self.asked.carry_out(Beat, self._write_beat),
-            self.asked.carry_out(ReadTags, self._read_tags),
-            self.asked.carry_out(ReadOutcomes, self._read_outcomes),
-            self.asked.carry_out(StopLine, self._stop_line),
-            self._look_again_and_again(),
+        self.requests.request_outcomes()
+        await run_until_first_failure(
+            self.requests.write_verdicts(self._write_registers, self._write_strobe),
+            self.requests.serve(WriteHeartbeat, self._write_heartbeat),
+            self.requests.serve(ReadTags, self._read_tags),
+            self.requests.serve(ReadOutcomes, self._read_outcomes),
+            self.requests.serve(StopLine, self._stop_line),
+            self._read_counter_repeatedly(),
             self._wait_for_loss(),
         )
 
     def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
         """The client calls this for each change, in order; it would say nothing of an error here."""
         try:
-            self._take_change(node, value, data.monitored_item.Value)
+            self._handle_change(node, value, data.monitored_item.Value)
         except Exception as error:
             log.exception("a change that cannot be taken")
-            self._lose(f"the PLC tells of {node} what cannot be taken: {error}")
+            self._mark_lost(f"the PLC tells of {node} what cannot be taken: {error}")
 
-    def _take_change(self, node: Any, value: Any, changed: Any) -> None:
+    def _handle_change(self, node: Any, value: Any, changed: Any) -> None:
         received_ns = self._clock.monotonic_ns()
         if node == self._nodes["part_counter"]:
-            self._take_counter(changed, received_ns)
+            self._handle_counter(changed, received_ns)
             return
         if (
-            self._takes_told(node, value, changed, received_ns)
+            self._record_part_text(node, value, changed, received_ns)
             or value is None
             or not _is_good(changed)
         ):
             return
         if node == self._nodes["belt_speed"]:
-            self._belt_speed_mps = speed_of(value)
+            self._belt_speed_mps = parse_speed(value)
         elif node == self._nodes["verdict_echo"]:
             if self._echo_seen:  # the first is where the register stood
-                self._post(VerdictEchoed(whole_number_of(self._where("verdict_echo"), value)))
+                self._post(
+                    VerdictEchoed(parse_whole_number(self._describe_node("verdict_echo"), value))
+                )
             self._echo_seen = True
         elif node == self._nodes["line_stop"]:
             self._post(LineStopSeen(bool(value)))
         else:
-            self.asked.want_outcomes()
+            self.requests.request_outcomes()
 
-    def _take_counter(self, changed: Any, received_ns: int) -> None:
-        counter = self._counter_in(changed)
+    def _handle_counter(self, changed: Any, received_ns: int) -> None:
+        counter = self._parse_counter(changed)
         if counter is None:
             return
         was_readable, self._was_readable = self._was_readable, True
-        source_utc_ns = utc_ns_of(changed.SourceTimestamp)
-        if not self._counted:  # told after all that came in the same answer of the server
-            asyncio.get_running_loop().call_soon(self._tell_counted)
-        self._counted.append(_Counted(counter, source_utc_ns, received_ns, was_readable))
+        source_utc_ns = to_utc_ns(changed.SourceTimestamp)
+        if not self._unposted:  # told after all that came in the same answer of the server
+            asyncio.get_running_loop().call_soon(self._post_counters)
+        self._unposted.append(
+            _CounterNotification(counter, source_utc_ns, received_ns, was_readable)
+        )
 
-    def _counter_in(self, data: Any) -> int | None:
+    def _parse_counter(self, data: Any) -> int | None:
         """The counter that was read or told; None, with a fault, where that is none."""
         try:
             if not _is_good(data):
                 raise MachineLinkError(f"its status is {data.StatusCode.name}")
-            counter = counter_value_of(data.Value.Value if data.Value is not None else None)
+            counter = parse_counter(data.Value.Value if data.Value is not None else None)
         except MachineLinkError as error:
             self._is_readable = self._was_readable = False
             text = (
-                f"The part counter {self._where('part_counter')} is unreadable: {error}. No part is "
+                f"The part counter {self._describe_node('part_counter')} is unreadable: {error}. No part is "
                 "triggered, and all are missed and rejected, until the PLC tells it again."
             )
             self._post(LinkFault(COUNTER_UNREADABLE, text))
@@ -183,25 +193,26 @@ class OpcuaSession:
             self._post(LinkFault(COUNTER_UNREADABLE, ""))
         return counter
 
-    def _takes_told(self, node: Any, value: Any, changed: Any, received_ns: int) -> bool:
+    def _record_part_text(self, node: Any, value: Any, changed: Any, received_ns: int) -> bool:
         """Product or lot; one that cannot be read is told as such, and no product is called so."""
-        for name in TOLD_OF_PARTS:
+        for name in PART_TEXT_NODES:
             if node == self._nodes.get(name):
-                known = value if value is not None and _is_good(changed) else UNREADABLE
-                self._told[name].put(known, utc_ns_of(changed.SourceTimestamp), received_ns)
+                known = value if value is not None and _is_good(changed) else UNREADABLE_TEXT
+                self._histories[name].record(known, to_utc_ns(changed.SourceTimestamp), received_ns)
                 return True
         return False
 
-    def _tell_counted(self) -> None:
-        counted, self._counted = self._counted, []
-        self._untold_since_ns = None
+    def _post_counters(self) -> None:
+        counted, self._unposted = self._unposted, []
+        self._unreported_since_ns = None
         for one in counted:
             last, self._last_counter = self._last_counter, one.counter
             if last is not None and step_between(last, one.counter) == "restart":
                 self._begin_count()
             counted_utc_ns = one.source_utc_ns or self._clock.utc_ns()
             product, lot = (
-                self._told[name].at(counted_utc_ns, one.received_ns) for name in TOLD_OF_PARTS
+                self._histories[name].value_at(counted_utc_ns, one.received_ns)
+                for name in PART_TEXT_NODES
             )
             self._post(
                 CounterSeen(
@@ -216,9 +227,9 @@ class OpcuaSession:
                 )
             )
 
-    def _delay_ms(self, counted: "_Counted") -> float:
+    def _delay_ms(self, counted: "_CounterNotification") -> float:
         samples_slowly = self._intervals is not None and self._intervals.samples_slowly
-        delay_ns = self._age.delay_ns(
+        delay_ns = self._trigger_age.delay_ns(
             counted.counter,
             counted.source_utc_ns or None,
             counted.received_ns,
@@ -228,62 +239,66 @@ class OpcuaSession:
 
     def _begin_count(self) -> None:
         self._count_id = new_count_id()
-        self.asked.begin_count(self._count_id)
+        self.requests.begin_count(self._count_id)
 
     def status_change_notification(self, notification: Any) -> None:
         """The client calls this when the subscription ended on the server, or with the connection."""
-        self._lose(f"the PLC ended the subscription: {notification}")
+        self._mark_lost(f"the PLC ended the subscription: {notification}")
 
-    def _lose(self, reason: str) -> None:
+    def _mark_lost(self, reason: str) -> None:
         if not self._lost.done():
             self._lost.set_result(reason)
 
     async def _subscribe(self) -> None:
-        names = [name for name in (*TOLD_OF_PARTS, *SUBSCRIBED) if name in self._nodes]
-        subscribed = Subscribed(self._client, self, self._configuration.publishing_interval_ms)
+        names = [name for name in (*PART_TEXT_NODES, *SUBSCRIBED_NODES) if name in self._nodes]
+        subscribed = OpcuaSubscription(
+            self._client, self, self._configuration.publishing_interval_ms
+        )
         nodes = [self._nodes[name] for name in names]
         self._intervals, results = await subscribed.open(nodes, names.index("part_counter"))
         for name, result in zip(names, results, strict=True):
             if isinstance(result, ua.StatusCode):
-                raise MachineLinkError(f"the PLC refuses {self._where(name)}: {result.name}")
+                raise MachineLinkError(
+                    f"the PLC refuses {self._describe_node(name)}: {result.name}"
+                )
         if self._intervals.are_slow:
-            self._post(LinkFault(SLOW, self._intervals.in_words()))
+            self._post(LinkFault(SLOW_SUBSCRIPTION, self._intervals.describe()))
 
-    async def _look_again_and_again(self) -> None:
+    async def _read_counter_repeatedly(self) -> None:
         """Read the counter besides, so that a part told late is known to be late, and a lost one lost."""
         while True:
-            often = self._age.wants_looks(self._clock.monotonic_ns())
-            await asyncio.sleep(LOOK_OFTEN_S if often else LOOK_SELDOM_S)
-            await self._look()
+            often = self._trigger_age.needs_reads(self._clock.monotonic_ns())
+            await asyncio.sleep(FAST_READ_INTERVAL_S if often else SLOW_READ_INTERVAL_S)
+            await self._read_counter()
 
-    async def _look(self) -> None:
+    async def _read_counter(self) -> None:
         sent_ns = self._clock.monotonic_ns()
         (data,) = await self._client.read_attributes([self._nodes["part_counter"]])
-        self._take_look(data, sent_ns)
+        self._record_counter_read(data, sent_ns)
 
-    def _take_look(self, data: Any, sent_ns: int) -> int | None:
+    def _record_counter_read(self, data: Any, sent_ns: int) -> int | None:
         answered_ns = self._clock.monotonic_ns()
-        counter = self._counter_in(data)
+        counter = self._parse_counter(data)
         if counter is None:
             return None
-        self._age.look(counter, sent_ns, answered_ns)
-        if self._last_counter is None or counter == self._last_counter or self._counted:
-            self._untold_since_ns = None
-        elif self._untold_since_ns is None:
-            self._untold_since_ns = answered_ns
+        self._trigger_age.record_read(counter, sent_ns, answered_ns)
+        if self._last_counter is None or counter == self._last_counter or self._unposted:
+            self._unreported_since_ns = None
+        elif self._unreported_since_ns is None:
+            self._unreported_since_ns = answered_ns
         else:
-            self._check_for_silence(counter, answered_ns - self._untold_since_ns)
+            self._check_for_silence(counter, answered_ns - self._unreported_since_ns)
         return counter
 
     def _check_for_silence(self, counter: int, silent_ns: int) -> None:
         publishing_ms = self._intervals.publishing_ms if self._intervals is not None else 0.0
-        if silent_ns > max(SILENT_NS, 3e6 * publishing_ms):
+        if silent_ns > max(MAX_NOTIFICATION_SILENCE_NS, 3e6 * publishing_ms):
             raise MachineLinkError(
                 f"the PLC's counter reads {counter}, but its subscription told only "
                 f"{self._last_counter} for {silent_ns / 1e9:.0f} s; connecting anew"
             )
 
-    async def _write_registers(self, order: VerdictOrder) -> None:
+    async def _write_registers(self, order: WriteVerdict) -> None:
         if order.dry_run:
             await self._write(dry_run=ua.Variant(order.part_number, UINT32))
         await self._write(
@@ -298,9 +313,9 @@ class OpcuaSession:
     async def _stop_line(self) -> None:
         await self._write(line_stop=ua.Variant(1, UINT16))
 
-    async def _write_beat(self) -> None:
-        self._beat = (self._beat + 1) % UINT32_VALUES
-        await self._write(heartbeat=ua.Variant(self._beat, UINT32))
+    async def _write_heartbeat(self) -> None:
+        self._heartbeat = (self._heartbeat + 1) % UINT32_VALUES
+        await self._write(heartbeat=ua.Variant(self._heartbeat, UINT32))
 
     async def _read_tags(self) -> None:
         nodes = [self._nodes["part_counter"], *self._tag_nodes]
@@ -308,19 +323,22 @@ class OpcuaSession:
         counter, *readings = await self._client.read_attributes(nodes)
         now = self._clock.utc_ns()
         samples = tuple(
-            sample_of(tag, data, now) for (tag, _), data in zip(self._tags, readings, strict=True)
+            build_opcua_sample(tag, data, now)
+            for (tag, _), data in zip(self._tags, readings, strict=True)
         )
-        counted = self._take_look(counter, sent_ns)
-        self._post(TagsRead(samples, counted, utc_ns_of(counter.SourceTimestamp) or now))
+        counted = self._record_counter_read(counter, sent_ns)
+        self._post(TagsRead(samples, counted, to_utc_ns(counter.SourceTimestamp) or now))
 
     async def _read_outcomes(self) -> None:
-        before, *columns, after = await self._read("outcome_counter", *OUTCOMES, "outcome_counter")
+        before, *columns, after = await self._read(
+            "outcome_counter", *OUTCOME_NODES, "outcome_counter"
+        )
         if before != after:  # the PLC wrote meanwhile; look again
-            self.asked.want_outcomes()
+            self.requests.request_outcomes()
             return
         numbers, actions, times, causes = (list(column or ()) for column in columns)
-        told = whole_number_of(self._where("outcome_counter"), after)
-        self._post(OutcomesRead(told, records_of(numbers, actions, times, causes)))
+        told = parse_whole_number(self._describe_node("outcome_counter"), after)
+        self._post(OutcomesRead(told, build_gate_records(numbers, actions, times, causes)))
 
     async def _wait_for_loss(self) -> None:
         raise MachineLinkError(await self._lost)
@@ -329,17 +347,19 @@ class OpcuaSession:
         readings = await self._client.read_attributes([self._nodes[name] for name in names])
         for name, data in zip(names, readings, strict=True):
             if not data.StatusCode.is_good():
-                raise MachineLinkError(f"cannot read {self._where(name)}: {data.StatusCode.name}")
+                raise MachineLinkError(
+                    f"cannot read {self._describe_node(name)}: {data.StatusCode.name}"
+                )
         return [data.Value.Value for data in readings]
 
     async def _write(self, **values: Any) -> None:
         try:
             await self._client.write_values([self._nodes[name] for name in values], values.values())
         except ua.UaStatusCodeError as error:
-            where = " or ".join(self._where(name) for name in values)
+            where = " or ".join(self._describe_node(name) for name in values)
             raise MachineLinkError(f"cannot write {where}: {error}") from error
 
-    def _where(self, name: str) -> str:
+    def _describe_node(self, name: str) -> str:
         return f"{name} ({getattr(self._configuration.nodes, name)})"
 
 

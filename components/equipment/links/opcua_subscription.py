@@ -13,44 +13,44 @@ QUEUE_SIZE = 10_000  # changes that the server keeps for one publishing interval
 KEEP_ALIVE_S = 3.0
 LIFETIME_S = 30.0
 MAX_INTERVAL_MS = 50.0  # what capture allows a trigger to be late, if it is not told otherwise
-SLOW = "plc-tells-slowly"
+SLOW_SUBSCRIPTION = "plc-tells-slowly"
 
 
 @dataclass(frozen=True)
-class Intervals:
+class SubscriptionIntervals:
     """How often the server looks and tells, as asked and as it revised that."""
 
-    asked_ms: float
+    requested_ms: float
     publishing_ms: float
     sampling_ms: float
 
     @property
     def are_slow(self) -> bool:
         """Whether a part may be told too late to be photographed."""
-        return max(self.publishing_ms, self.sampling_ms) > max(MAX_INTERVAL_MS, self.asked_ms)
+        return max(self.publishing_ms, self.sampling_ms) > max(MAX_INTERVAL_MS, self.requested_ms)
 
     @property
     def samples_slowly(self) -> bool:
         """Whether a source time may be that of a sample, and not of the change."""
         return self.sampling_ms > MAX_INTERVAL_MS
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What is wrong, for the technician."""
         return (
-            f"The PLC's OPC UA server tells changes each {self.publishing_ms:g} ms and looks for them each "
-            f"{self.sampling_ms:g} ms (asked for: {self.asked_ms:g} ms, publishingIntervalMs). Parts told "
-            "that late are not photographed: they are missed, and rejected. Let the server publish and "
+            f"The PLC's OPC UA server reports changes every {self.publishing_ms:g} ms and samples every "
+            f"{self.sampling_ms:g} ms (requested: {self.requested_ms:g} ms, publishingIntervalMs). Parts "
+            "reported that late are not photographed: they are missed, and rejected. Let the server publish and "
             f"sample each {MAX_INTERVAL_MS:g} ms or faster, or use Modbus TCP."
         )
 
 
-class Subscribed:
+class OpcuaSubscription:
     """The subscription while the session lives."""
 
     def __init__(self, client: Client, handler: Any, interval_ms: float) -> None:
         self._session = client.uaclient.session
-        self._asked_ms = interval_ms
-        self._noted = _NotedSession(self._session)
+        self._requested_ms = interval_ms
+        self._recording_session = _RecordingSession(self._session)
         parameters = ua.CreateSubscriptionParameters(
             RequestedPublishingInterval=interval_ms,
             RequestedLifetimeCount=round(LIFETIME_S * 1000 / interval_ms),
@@ -58,17 +58,21 @@ class Subscribed:
             MaxNotificationsPerPublish=0,
             PublishingEnabled=True,
         )
-        self._subscription = Subscription(self._noted, parameters, handler)
+        self._subscription = Subscription(self._recording_session, parameters, handler)
 
-    async def open(self, nodes: Sequence[Any], counter: int) -> tuple[Intervals, list[Any]]:
+    async def open(
+        self, nodes: Sequence[Any], counter: int
+    ) -> tuple[SubscriptionIntervals, list[Any]]:
         """Subscribe to nodes; the intervals of the one that counts, and a handle or a refusal for each."""
         created = await self._subscription.init()
-        publishing_ms = float(created.RevisedPublishingInterval or self._asked_ms)
-        if publishing_ms != self._asked_ms:
+        publishing_ms = float(created.RevisedPublishingInterval or self._requested_ms)
+        if publishing_ms != self._requested_ms:
             await self._keep_alive_by_time(publishing_ms)
         results = await self._subscription.subscribe_data_change(nodes, queuesize=QUEUE_SIZE)
-        revised = self._noted.results[counter].RevisedSamplingInterval
-        return Intervals(self._asked_ms, publishing_ms, max(float(revised), 0.0)), list(results)
+        revised = self._recording_session.results[counter].RevisedSamplingInterval
+        return SubscriptionIntervals(
+            self._requested_ms, publishing_ms, max(float(revised), 0.0)
+        ), list(results)
 
     async def _keep_alive_by_time(self, publishing_ms: float) -> None:
         """Keep-alive and lifetime are counted in publishing intervals, which are others now."""
@@ -85,7 +89,7 @@ class Subscribed:
             log.warning("the subscription's keep-alive stays", extra={"error": str(error)})
 
 
-class _NotedSession:
+class _RecordingSession:
     """The client's session; what the server answered of its monitored items is kept."""
 
     def __init__(self, session: Any) -> None:

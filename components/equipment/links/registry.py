@@ -7,8 +7,8 @@ from equipment.configuration import LinkConfiguration, TagConfiguration
 from equipment.links.link import MachineLink
 from equipment.links.modbus_configuration import ModbusConfiguration
 from equipment.links.opcua_configuration import OpcuaConfiguration
-from sightline.bus import Inbox
 from sightline.clock import Clock
+from sightline.messaging.bus import Inbox
 
 OpenLink = Callable[[Any, tuple[TagConfiguration, ...], Inbox, Clock], MachineLink]
 
@@ -35,5 +35,5 @@ def open_link(
     clock: Clock,
 ) -> MachineLink:
     """The link of the configured kind, not yet started."""
-    chosen = configuration.chosen
+    chosen = configuration.active
     return LINKS[type(chosen)](chosen, tags, inbox, clock)

@@ -15,35 +15,37 @@ from equipment.links.counter_steps import step_between
 
 MAX_DRIFT = 200e-6  # of two clocks against each other
 TOLERANCE_NS = 2_000_000  # of source times in whole milliseconds
-SHARP_NS = 15_000_000  # a bound of the clocks' difference that needs no better one
+SHARP_OFFSET_NS = 15_000_000  # a bound of the clocks' difference that needs no better one
 READS_KEPT = 256
 MAX_USUAL_NS = 40_000_000
-USUAL_OF = 64  # reads
+ROUND_TRIPS_KEPT = 64  # reads
 MAX_DELAY_NS = 3_600_000_000_000
 
-Look = tuple[int, int, int | None]  # sent, answered, and the counter; None: before all others
+CounterRead = tuple[
+    int, int, int | None
+]  # sent, answered, and the counter; None: before all others
 
 
 class TriggerAge:
     """One connection's knowledge of counter and clocks; times are of the station's monotonic clock."""
 
     def __init__(self) -> None:
-        self._looks: deque[Look] = deque(maxlen=READS_KEPT)
-        self._round_trips_ns: deque[int] = deque(maxlen=USUAL_OF)
+        self._reads: deque[CounterRead] = deque(maxlen=READS_KEPT)
+        self._round_trips_ns: deque[int] = deque(maxlen=ROUND_TRIPS_KEPT)
         self._last_told: int | None = None
         self._offset: tuple[int, int, int] | None = None  # lower bound, when, and its width
 
-    def look(self, counter: int, sent_ns: int, answered_ns: int) -> None:
+    def record_read(self, counter: int, sent_ns: int, answered_ns: int) -> None:
         """The counter was read; requests come one after the other."""
-        looks = self._looks
+        looks = self._reads
         self._round_trips_ns.append(answered_ns - sent_ns)
         if len(looks) > 1 and looks[-1][2] == looks[-2][2] == counter:
             looks.pop()  # the first answer and the last question with a number are what matters
         looks.append((sent_ns, answered_ns, counter))
 
-    def wants_looks(self, now_ns: int) -> bool:
+    def needs_reads(self, now_ns: int) -> bool:
         """Whether the clocks' difference is not known well, so that only near reads bound a part's age."""
-        return self._width_at(now_ns) > SHARP_NS
+        return self._width_at(now_ns) > SHARP_OFFSET_NS
 
     def delay_ns(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool = True
@@ -60,7 +62,7 @@ class TriggerAge:
     def _whole_delay_ns(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool
     ) -> int:
-        oldest_ns, newest_ns = self._age_by_looks(counter, received_ns)
+        oldest_ns, newest_ns = self._age_by_reads(counter, received_ns)
         if source_utc_ns is None or not trusts_time:
             return oldest_ns
         difference_ns = received_ns - source_utc_ns
@@ -74,23 +76,23 @@ class TriggerAge:
                 )
             else:
                 bounds.append(max(by_clock_ns, 0))
-        self._learn(difference_ns, oldest_ns, received_ns)
+        self._raise_offset(difference_ns, oldest_ns, received_ns)
         return min(bounds)
 
-    def _age_by_looks(self, counter: int, received_ns: int) -> tuple[int, int]:
+    def _age_by_reads(self, counter: int, received_ns: int) -> tuple[int, int]:
         """The greatest and the least age of a count that is told now; forgets what is of no more use."""
         last, self._last_told = self._last_told, counter
-        looks = list(self._looks)
+        looks = list(self._reads)
         anew = next((place for place in range(1, len(looks)) if _begins_anew(looks, place)), None)
         known = looks[:anew]  # of the count that was told so far
         if last is not None and step_between(last, counter) == "restart":
-            ended: list[Look] = [(known[-1][0], known[-1][1], None)] if known else []
+            ended: list[CounterRead] = [(known[-1][0], known[-1][1], None)] if known else []
             looks = known = [*ended, *([] if anew is None else looks[anew:])]
         before = [place for place, look in enumerate(known) if _is_before(look[2], counter)]
         after = [done for _, done, seen in known if not _is_before(seen, counter)]
         oldest_ns = received_ns - known[before[-1]][0] if before else MAX_DELAY_NS
         newest_ns = received_ns - after[0] if after else 0
-        self._looks = deque(looks[before[-1] if before else 0 :], maxlen=READS_KEPT)
+        self._reads = deque(looks[before[-1] if before else 0 :], maxlen=READS_KEPT)
         return max(oldest_ns, 0), max(newest_ns, 0)
 
     def _offset_at(self, now_ns: int) -> int | None:
@@ -99,7 +101,7 @@ class TriggerAge:
         offset_ns, since_ns, _ = self._offset
         return offset_ns - round((now_ns - since_ns) * MAX_DRIFT)
 
-    def _learn(self, difference_ns: int, oldest_ns: int, now_ns: int) -> None:
+    def _raise_offset(self, difference_ns: int, oldest_ns: int, now_ns: int) -> None:
         """Raise the lower bound of the clocks' difference if this part shows more; it is none above it."""
         if oldest_ns >= MAX_DELAY_NS:
             return
@@ -116,7 +118,7 @@ class TriggerAge:
         return width_ns + round((now_ns - since_ns) * MAX_DRIFT)
 
 
-def _begins_anew(looks: list[Look], place: int) -> bool:
+def _begins_anew(looks: list[CounterRead], place: int) -> bool:
     before, seen = looks[place - 1][2], looks[place][2]
     return before is not None and seen is not None and step_between(before, seen) == "restart"
 

@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sightline.background import NICENESS
 from sightline.errors import ModelError, SightlineError
+from sightline.kernel.background import NICENESS
 
-LIBRARIES = ("tensorrt", "tensorrt_rtx")
-Report = Callable[[float, str], None]
+TENSORRT_LIBRARIES = ("tensorrt", "tensorrt_rtx")
+BuildProgressCallback = Callable[[float, str], None]
 
 
 def load_tensorrt() -> Any:
     """`tensorrt` where it is installed (JetPack), else `tensorrt_rtx`; ModelError if neither is."""
-    for name in LIBRARIES:
+    for name in TENSORRT_LIBRARIES:
         try:
             library = importlib.import_module(name)
         except ImportError:
@@ -33,34 +33,34 @@ def load_tensorrt() -> Any:
     raise ModelError("TensorRT is not installed: JetPack brings it, else install tensorrt-rtx")
 
 
-def version_of(library: Any) -> str:
+def read_library_version(library: Any) -> str:
     """The library's name and version, as engines are tied to both."""
     return f"{library.__name__} {library.__version__}"
 
 
-def build(model: Path, report: Report) -> bytes:
+def build_engine(model: Path, report: BuildProgressCallback) -> bytes:
     """The serialized engine of a model file; ModelError in TensorRT's words if it will not have it."""
     import onnx  # late: only this runtime needs it
     from google.protobuf.message import DecodeError
 
-    from inference.detectors.tensorrt_graph import for_tensorrt, precisions_of
+    from inference.detectors.tensorrt_graph import convert_for_tensorrt, find_low_precisions
 
     library = load_tensorrt()
-    log = _words_of(library)
+    log = _create_error_logger(library)
     builder = library.Builder(log)
-    network = builder.create_network(_flags(library))
+    network = builder.create_network(_network_flags(library))
     parser = library.OnnxParser(network, log)
     try:
-        graph = for_tensorrt(onnx.load(model), activations=True)
+        graph = convert_for_tensorrt(onnx.load(model), activations=True)
     except (OSError, DecodeError) as error:
         raise ModelError(f"{model} is no model: {error}") from error
     if not parser.parse(graph.SerializeToString()):
         reasons = "; ".join(str(parser.get_error(i).desc()) for i in range(parser.num_errors))
         raise ModelError(f"{model}: TensorRT cannot read it: {reasons[:500]}")
     configuration = builder.create_builder_config()
-    _allow(library, configuration, precisions_of(graph))
+    _allow_precisions(library, configuration, find_low_precisions(graph))
     if hasattr(library, "IProgressMonitor"):
-        configuration.progress_monitor = _monitor(library, report)
+        configuration.progress_monitor = _create_progress_monitor(library, report)
     engine = builder.build_serialized_network(network, configuration)
     if engine is None:
         raise ModelError(f"{model}: TensorRT cannot build it: {log.last}")
@@ -68,7 +68,7 @@ def build(model: Path, report: Report) -> bytes:
     return bytes(engine)
 
 
-def build_apart(model: Path, out: Path, report: Report) -> bytes:
+def build_in_subprocess(model: Path, out: Path, report: BuildProgressCallback) -> bytes:
     """`build` in a process of its own; ModelError with its last words if that fails."""
     command = [sys.executable, "-m", __spec__.name, str(model), "--out", str(out)]
     words: deque[str] = deque(maxlen=5)
@@ -91,7 +91,7 @@ def build_apart(model: Path, out: Path, report: Report) -> bytes:
         out.unlink()
 
 
-def _flags(library: Any) -> int:
+def _network_flags(library: Any) -> int:
     """Precision lies in the file where TensorRT knows that (from 10 on); else batches are explicit."""
     kinds = library.NetworkDefinitionCreationFlag
     if hasattr(kinds, "STRONGLY_TYPED"):
@@ -99,7 +99,7 @@ def _flags(library: Any) -> int:
     return 1 << int(kinds.EXPLICIT_BATCH)
 
 
-def _allow(library: Any, configuration: Any, precisions: Sequence[str]) -> None:
+def _allow_precisions(library: Any, configuration: Any, precisions: Sequence[str]) -> None:
     """Allow those that the file's own types ask for, where TensorRT does not go by these alone.
 
     It would take 16 bits for a file of 32, and wants ranges for 8 bits from a file that has none.
@@ -110,8 +110,8 @@ def _allow(library: Any, configuration: Any, precisions: Sequence[str]) -> None:
         configuration.set_flag(getattr(library.BuilderFlag, name))
 
 
-def _words_of(library: Any) -> Any:
-    class Words(library.ILogger):  # type: ignore[misc]
+def _create_error_logger(library: Any) -> Any:
+    class LastErrorLogger(library.ILogger):  # type: ignore[misc]
         """Keeps the last error for the refusal."""
 
         def __init__(self) -> None:
@@ -123,11 +123,11 @@ def _words_of(library: Any) -> Any:
             if severity <= library.ILogger.ERROR and "cudaError" not in text:
                 self.last = text
 
-    return Words()
+    return LastErrorLogger()
 
 
-def _monitor(library: Any, report: Report) -> Any:
-    class Monitor(library.IProgressMonitor):  # type: ignore[misc]
+def _create_progress_monitor(library: Any, report: BuildProgressCallback) -> Any:
+    class EngineBuildMonitor(library.IProgressMonitor):  # type: ignore[misc]
         """Shares of the outermost phase."""
 
         def __init__(self) -> None:
@@ -150,7 +150,7 @@ def _monitor(library: Any, report: Report) -> Any:
             """A phase is through."""
             self._steps.pop(name, None)
 
-    return Monitor()
+    return EngineBuildMonitor()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
 
     try:
-        given.out.write_bytes(build(given.model, report))
+        given.out.write_bytes(build_engine(given.model, report))
     except SightlineError as error:
         sys.stdout.write(f"{error}\n")
         return 1

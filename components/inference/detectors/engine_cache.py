@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from inference.detectors.detector import Precision
+from sightline.vision.detector import Precision
 
 log = logging.getLogger(__name__)
-KEPT_ENGINES = 16
+MAX_CACHED_ENGINES = 16
 
 
 class EngineKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class EngineKey(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision
 
 
-class _Header(msgspec.Struct, frozen=True):
+class _EngineHeader(msgspec.Struct, frozen=True):
     """The first line of a cached engine."""
 
     key: EngineKey
@@ -39,7 +39,7 @@ class EngineCache:
         file = self._file(key)
         try:
             head, _, engine = file.read_bytes().partition(b"\n")
-            header = msgspec.json.decode(head, type=_Header)
+            header = msgspec.json.decode(head, type=_EngineHeader)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
@@ -54,18 +54,18 @@ class EngineCache:
         return engine
 
     def store(self, key: EngineKey, engine: bytes) -> None:
-        """Keep an engine; the oldest beyond `KEPT_ENGINES` go."""
+        """Keep an engine; the oldest beyond `MAX_CACHED_ENGINES` go."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        header = _Header(key, hashlib.sha256(engine).hexdigest())
+        header = _EngineHeader(key, hashlib.sha256(engine).hexdigest())
         file = self._file(key)
         draft = file.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(header) + b"\n" + engine)
         draft.replace(file)
         kept = sorted(self._folder.glob("*.engine"), key=lambda path: path.stat().st_mtime_ns)
-        for old in kept[:-KEPT_ENGINES]:
+        for old in kept[:-MAX_CACHED_ENGINES]:
             old.unlink(missing_ok=True)
 
-    def drop(self, key: EngineKey) -> None:
+    def remove(self, key: EngineKey) -> None:
         """Forget an engine that TensorRT would not take."""
         self._file(key).unlink(missing_ok=True)
 

@@ -1,14 +1,14 @@
 """Rendered aluminium bottles: four views a part, planted defects, look-alikes, truth known."""
 
 from hil.plant.bottles.number_plate import draw_part_number, read_part_number
-from hil.plant.bottles.part import PartPlan, View, plan_part, render_part
+from hil.plant.bottles.part import BottleView, PartPlan, plan_part, render_part
 from hil.plant.bottles.severity import SEVERITY_BANDS, SeverityBand
 
 __all__ = [
     "SEVERITY_BANDS",
+    "BottleView",
     "PartPlan",
     "SeverityBand",
-    "View",
     "draw_part_number",
     "plan_part",
     "read_part_number",

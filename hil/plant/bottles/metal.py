@@ -10,7 +10,7 @@ from hil.plant.bottles.shape import (
     CAP_HEIGHT_PX,
     PATCH_WIDTH_PX,
     FloatImage,
-    angle,
+    surface_angle,
 )
 
 TEXTURES = 12
@@ -25,32 +25,34 @@ def brushed_texture(index: int) -> FloatImage:
     return np.asarray(brushed - brushed.mean(), dtype=np.float32)
 
 
-def bare_body(random: np.random.Generator) -> FloatImage:
+def render_body(random: np.random.Generator) -> FloatImage:
     """The bottle without its cap, grey levels, (height, width)."""
     first, second = 0.55 + random.uniform(-0.12, 0.12), 0.85 + random.uniform(-0.1, 0.1)
-    lamps = 85 * np.exp(-(((angle() + first) / 0.32) ** 2)) + 50 * np.exp(
-        -(((angle() - second) / 0.17) ** 2)
+    lamps = 85 * np.exp(-(((surface_angle() + first) / 0.32) ** 2)) + 50 * np.exp(
+        -(((surface_angle() - second) / 0.17) ** 2)
     )
-    body = 42 + 62 * np.cos(angle()) + lamps
+    body = 42 + 62 * np.cos(surface_angle()) + lamps
     texture = brushed_texture(int(random.integers(TEXTURES)))
     if random.random() < 0.5:
         texture = texture[:, ::-1]
     return np.asarray(body + texture * random.uniform(0.7, 1.3), dtype=np.float32)
 
 
-def put_cap(body: FloatImage, random: np.random.Generator) -> None:
+def draw_cap(body: FloatImage, random: np.random.Generator) -> None:
     """Draw a dark ribbed cap onto the neck, in place."""
     rows = body[:CAP_HEIGHT_PX]
-    ribs = 9 * np.sin(angle()[:CAP_HEIGHT_PX] * random.integers(26, 34) + random.uniform(0, 6))
-    rows[:] = 26 + 44 * np.cos(angle()[:CAP_HEIGHT_PX]) + ribs
+    ribs = 9 * np.sin(
+        surface_angle()[:CAP_HEIGHT_PX] * random.integers(26, 34) + random.uniform(0, 6)
+    )
+    rows[:] = 26 + 44 * np.cos(surface_angle()[:CAP_HEIGHT_PX]) + ribs
     rows[:10] *= 1.35
     rows[-4:] *= 0.55
 
 
-def put_thread(body: FloatImage, opacity: FloatImage, random: np.random.Generator) -> None:
+def draw_thread(body: FloatImage, opacity: FloatImage, random: np.random.Generator) -> None:
     """Draw the bare thread of a bottle without cap, in place; its mouth is lower and narrower."""
     bare = CAP_HEIGHT_PX - int(random.integers(14, 22))
-    turns = np.sin(np.arange(CAP_HEIGHT_PX)[:, None] / 3.2 + angle()[:CAP_HEIGHT_PX] * 0.6)
+    turns = np.sin(np.arange(CAP_HEIGHT_PX)[:, None] / 3.2 + surface_angle()[:CAP_HEIGHT_PX] * 0.6)
     body[:CAP_HEIGHT_PX] += 26 * turns
     opacity[: CAP_HEIGHT_PX - bare] = 0
     centre = PATCH_WIDTH_PX // 2

@@ -5,23 +5,23 @@ from typing import Literal
 
 import numpy as np
 
-from hil.plant.bottles import marks
-from hil.plant.bottles.metal import bare_body, put_cap, put_thread
+from hil.plant.bottles import surface_marks
+from hil.plant.bottles.metal import draw_cap, draw_thread, render_body
 from hil.plant.bottles.number_plate import Picture
-from hil.plant.bottles.scene import photograph
-from hil.plant.bottles.severity import DefectKind, SeverityBand, bands_of
+from hil.plant.bottles.scene import render_picture
+from hil.plant.bottles.severity import DefectKind, SeverityBand, bands_for_kind
 from hil.plant.bottles.shape import (
     CAP_HEIGHT_PX,
     PATCH_WIDTH_PX,
     FloatImage,
-    opacity,
+    bottle_opacity,
 )
 
 CAMERAS = 4
 PartKind = Literal["good", "look_alike", "defect", "empty"]
 ExpectedVerdict = Literal["ok", "defect", "empty"]
 CAP_WIDTH_PX = 112
-Mix = Literal["line", "training", "examination"]
+PartMix = Literal["line", "training", "examination"]
 # of good, look-alike, defect and empty
 LINE_SHARES = (0.47, 0.23, 0.25, 0.05)
 TRAINING_SHARES = (0.13, 0.2, 0.62, 0.05)
@@ -30,7 +30,7 @@ BAD_SHARES = (0.0, 0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Label:
+class GroundTruthBox:
     """One true box in a picture: x, y, width, height in pixels."""
 
     category: str
@@ -40,12 +40,12 @@ class Label:
 
 
 @dataclass(frozen=True)
-class View:
+class BottleView:
     """What one camera sees of a part."""
 
     camera: int
     picture: Picture
-    labels: tuple[Label, ...]
+    labels: tuple[GroundTruthBox, ...]
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class PartPlan:
 
 
 @dataclass
-class _Bottle:
+class _BottleDrawing:
     body: FloatImage
     opacity: FloatImage
-    labels: list[Label] = field(default_factory=list)
+    labels: list[GroundTruthBox] = field(default_factory=list)
 
 
-def plan_part(number: int, seed: int, mix: Mix = "line") -> PartPlan:
+def plan_part(number: int, seed: int, mix: PartMix = "line") -> PartPlan:
     """Decide what a part is.
 
     `line` is what a line brings; `training` has more defects, several on a part and in each view;
@@ -81,7 +81,7 @@ def plan_part(number: int, seed: int, mix: Mix = "line") -> PartPlan:
     """
     random = np.random.default_rng([seed, number, 1])
     kind: PartKind = ("good", "look_alike", "defect", "empty")[
-        int(random.choice(4, p=_shares(mix, number)))
+        int(random.choice(4, p=_kind_shares(mix, number)))
     ]
     bands: tuple[SeverityBand, ...] = ()
     if kind == "defect":
@@ -91,7 +91,7 @@ def plan_part(number: int, seed: int, mix: Mix = "line") -> PartPlan:
     return PartPlan(number, kind, bands, _choose_look_alikes(kind, random), mix == "training")
 
 
-def _shares(mix: Mix, number: int) -> tuple[float, float, float, float]:
+def _kind_shares(mix: PartMix, number: int) -> tuple[float, float, float, float]:
     if mix == "examination":
         return GOOD_SHARES if number % 2 else BAD_SHARES
     return TRAINING_SHARES if mix == "training" else LINE_SHARES
@@ -99,7 +99,7 @@ def _shares(mix: Mix, number: int) -> tuple[float, float, float, float]:
 
 def _choose_band(random: np.random.Generator) -> SeverityBand:
     kinds: tuple[DefectKind, ...] = ("scratch", "dent", "cap_missing")
-    rows = bands_of(kinds[int(random.choice(3, p=(0.45, 0.35, 0.2)))])
+    rows = bands_for_kind(kinds[int(random.choice(3, p=(0.45, 0.35, 0.2)))])
     return rows[int(random.integers(len(rows)))]
 
 
@@ -112,7 +112,7 @@ def _choose_look_alikes(kind: PartKind, random: np.random.Generator) -> tuple[st
     return chosen
 
 
-def render_part(plan: PartPlan, seed: int) -> tuple[View, ...]:
+def render_part(plan: PartPlan, seed: int) -> tuple[BottleView, ...]:
     """The four pictures of a part, the same for the same plan and seed."""
     random = np.random.default_rng([seed, plan.number, 2])
     marked = int(random.integers(CAMERAS))
@@ -122,14 +122,16 @@ def render_part(plan: PartPlan, seed: int) -> tuple[View, ...]:
     )
 
 
-def _render_view(plan: PartPlan, camera: int, marked: bool, random: np.random.Generator) -> View:
+def _render_view(
+    plan: PartPlan, camera: int, marked: bool, random: np.random.Generator
+) -> BottleView:
     if plan.kind == "empty":
-        picture, _ = photograph(None, None, camera, plan.number, random)
-        return View(camera, picture, ())
-    bottle = _bottle(plan, marked, random)
-    picture, (x, y) = photograph(bottle.body, bottle.opacity, camera, plan.number, random)
+        picture, _ = render_picture(None, None, camera, plan.number, random)
+        return BottleView(camera, picture, ())
+    bottle = _draw_bottle(plan, marked, random)
+    picture, (x, y) = render_picture(bottle.body, bottle.opacity, camera, plan.number, random)
     labels = tuple(
-        Label(
+        GroundTruthBox(
             label.category,
             (label.box[0] + x, label.box[1] + y, label.box[2], label.box[3]),
             label.severity,
@@ -137,37 +139,41 @@ def _render_view(plan: PartPlan, camera: int, marked: bool, random: np.random.Ge
         )
         for label in bottle.labels
     )
-    return View(camera, picture, labels)
+    return BottleView(camera, picture, labels)
 
 
-def _bottle(plan: PartPlan, marked: bool, random: np.random.Generator) -> _Bottle:
-    bottle = _Bottle(bare_body(random), opacity().copy())
+def _draw_bottle(plan: PartPlan, marked: bool, random: np.random.Generator) -> _BottleDrawing:
+    bottle = _BottleDrawing(render_body(random), bottle_opacity().copy())
     capless = any(band.kind == "cap_missing" for band in plan.bands)
     cap_box = ((PATCH_WIDTH_PX - CAP_WIDTH_PX) // 2, 0, CAP_WIDTH_PX, CAP_HEIGHT_PX)
     if capless:
-        put_thread(bottle.body, bottle.opacity, random)
-        bottle.labels.append(Label("cap_missing", cap_box, "missing"))
+        draw_thread(bottle.body, bottle.opacity, random)
+        bottle.labels.append(GroundTruthBox("cap_missing", cap_box, "missing"))
     else:
-        put_cap(bottle.body, random)
-        bottle.labels.append(Label("cap_present", cap_box))
-    _put_look_alikes(bottle, plan, random)
+        draw_cap(bottle.body, random)
+        bottle.labels.append(GroundTruthBox("cap_present", cap_box))
+    _add_look_alikes(bottle, plan, random)
     if marked:
         for band in plan.bands:
-            _plant(bottle, band, random)
+            _add_defect(bottle, band, random)
     return bottle
 
 
-def _put_look_alikes(bottle: _Bottle, plan: PartPlan, random: np.random.Generator) -> None:
-    put = {"glare": marks.put_glare, "drops": marks.put_drops, "seam": marks.put_seam}
+def _add_look_alikes(bottle: _BottleDrawing, plan: PartPlan, random: np.random.Generator) -> None:
+    put = {
+        "glare": surface_marks.add_glare,
+        "drops": surface_marks.add_drops,
+        "seam": surface_marks.add_seam,
+    }
     for name in plan.look_alikes:
         put[name](bottle.body, random)
 
 
-def _plant(bottle: _Bottle, band: SeverityBand, random: np.random.Generator) -> None:
+def _add_defect(bottle: _BottleDrawing, band: SeverityBand, random: np.random.Generator) -> None:
     if band.kind == "scratch":
-        box = marks.plant_scratch(bottle.body, band, random)
+        box = surface_marks.add_scratch(bottle.body, band, random)
     elif band.kind == "dent":
-        box = marks.plant_dent(bottle.body, band, random)
+        box = surface_marks.add_dent(bottle.body, band, random)
     else:
         return
-    bottle.labels.append(Label(band.kind, box, band.name, band.visible))
+    bottle.labels.append(GroundTruthBox(band.kind, box, band.name, band.visible))

@@ -17,7 +17,7 @@ _CAMERA_TINT = ((1.02, 1.0, 0.97), (0.98, 1.0, 1.03), (1.0, 1.0, 1.0), (1.03, 0.
 
 
 @functools.cache
-def empty_line(camera: int) -> Picture:
+def render_empty_line(camera: int) -> Picture:
     """The conveyor as one camera sees it without a part, (720, 1280, 3) BGR."""
     random = np.random.default_rng(9_000 + camera)
     rows = np.linspace(0, 1, PICTURE_HEIGHT_PX, dtype=np.float32)[:, None]
@@ -45,7 +45,7 @@ def sensor_noise(index: int) -> NDArray[np.int16]:
     return field
 
 
-def photograph(
+def render_picture(
     body: FloatImage | None,
     opacity: FloatImage | None,
     camera: int,
@@ -53,23 +53,23 @@ def photograph(
     random: np.random.Generator,
 ) -> tuple[Picture, tuple[int, int]]:
     """A picture of one bottle (or none), BGR, and where the bottle's patch begins (x, y)."""
-    picture = empty_line(camera).copy()
-    place = _place(random)
+    picture = render_empty_line(camera).copy()
+    place = _choose_place(random)
     if body is not None and opacity is not None:
-        _shadow(picture, place)
-        _put(picture, body, opacity, camera, place)
-    picture = _expose(picture, random)
+        _draw_shadow(picture, place)
+        _blend_bottle(picture, body, opacity, camera, place)
+    picture = _apply_exposure(picture, random)
     draw_part_number(picture, number)
     return picture, place
 
 
-def _place(random: np.random.Generator) -> tuple[int, int]:
+def _choose_place(random: np.random.Generator) -> tuple[int, int]:
     x = (PICTURE_WIDTH_PX - PATCH_WIDTH_PX) // 2 + int(random.integers(-70, 71))
     y = FLOOR_PX - BOTTLE_HEIGHT_PX - 6 + int(random.integers(-6, 7))
     return x, y
 
 
-def _put(
+def _blend_bottle(
     picture: Picture, body: FloatImage, opacity: FloatImage, camera: int, place: tuple[int, int]
 ) -> None:
     x, y = place
@@ -80,7 +80,7 @@ def _put(
     window[:] = np.clip(colour * alpha + window * (1 - alpha), 0, 255).astype(np.uint8)
 
 
-def _shadow(picture: Picture, place: tuple[int, int]) -> None:
+def _draw_shadow(picture: Picture, place: tuple[int, int]) -> None:
     x, foot = place[0] + PATCH_WIDTH_PX // 2, place[1] + BOTTLE_HEIGHT_PX
     top, bottom = foot - 14, min(PICTURE_HEIGHT_PX, foot + 22)
     rows, columns = np.mgrid[top:bottom, x - 190 : x + 190].astype(np.float32)
@@ -89,7 +89,7 @@ def _shadow(picture: Picture, place: tuple[int, int]) -> None:
     window[:] = (window * (1 - 0.55 * depth[:, :, None])).astype(np.uint8)
 
 
-def _expose(picture: Picture, random: np.random.Generator) -> Picture:
+def _apply_exposure(picture: Picture, random: np.random.Generator) -> Picture:
     gain = float(random.uniform(0.92, 1.08))
     noise = sensor_noise(int(random.integers(NOISE_PATCHES)))
     y, x = (int(value) for value in random.integers(0, 64, 2))

@@ -36,6 +36,6 @@ SEVERITY_BANDS: tuple[SeverityBand, ...] = (
 )
 
 
-def bands_of(kind: DefectKind) -> tuple[SeverityBand, ...]:
+def bands_for_kind(kind: DefectKind) -> tuple[SeverityBand, ...]:
     """The rows of one kind of defect."""
     return tuple(band for band in SEVERITY_BANDS if band.kind == kind)

@@ -29,27 +29,27 @@ def half_width_px() -> FloatImage:
 
 
 @functools.cache
-def across() -> FloatImage:
+def position_across() -> FloatImage:
     """Each point's place across the bottle, -1 left edge to 1 right edge, (height, width)."""
     x = np.arange(PATCH_WIDTH_PX, dtype=np.float32) - PATCH_WIDTH_PX // 2
     return (x[None, :] / half_width_px()[:, None]).astype(np.float32)
 
 
 @functools.cache
-def angle() -> FloatImage:
+def surface_angle() -> FloatImage:
     """The angle of the surface to the camera in radians, (height, width)."""
-    return np.arcsin(np.clip(across(), -1, 1)).astype(np.float32)
+    return np.arcsin(np.clip(position_across(), -1, 1)).astype(np.float32)
 
 
 @functools.cache
-def opacity() -> FloatImage:
+def bottle_opacity() -> FloatImage:
     """1 where the bottle is, 0 beside it, with a soft edge, (height, width)."""
     x = np.abs(np.arange(PATCH_WIDTH_PX, dtype=np.float32) - PATCH_WIDTH_PX // 2)
     soft = np.clip(half_width_px()[:, None] - x[None, :] + 0.5, 0, 1)
     return np.asarray(soft, dtype=np.float32)
 
 
-def clear_rectangle() -> tuple[int, int, int, int]:
+def defect_area() -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the body where defects are planted, in patch pixels."""
     top = int(BOTTLE_HEIGHT_PX * 0.36)
     half = int(HALF_WIDTH_PX * 0.72)

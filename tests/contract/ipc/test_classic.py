@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hil.nucleus import wire
-from hil.nucleus.dialect import CLASSIC, LITE, Dialect
-from hil.nucleus.eventstream import (
+from hil.nucleus.dialects.dialect import CLASSIC, LITE, Dialect
+from hil.nucleus.ipc import ipc_messages
+from hil.nucleus.ipc.eventstream import (
     PRELUDE_BYTES,
     TYPE_TRUE,
-    Frame,
-    Header,
-    decode,
-    encode,
-    frame_length,
+    EventStreamFrame,
+    EventStreamHeader,
+    decode_event_frame,
+    encode_event_frame,
     integer_header,
+    read_frame_length,
     text_header,
 )
-from tests.unit.nucleus.serving import TOKEN, Serving
+from tests.unit.nucleus.ipc_kit import TOKEN, ServedIpc
 
-Serve = Callable[[Dialect], Serving]
+Serve = Callable[[Dialect], ServedIpc]
 
 
 class Client:
@@ -30,25 +30,31 @@ class Client:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
-    def send(self, kind: int, flags: int, stream: int, payload: bytes = b"", *more: Header) -> None:
+    def send(
+        self, kind: int, flags: int, stream: int, payload: bytes = b"", *more: EventStreamHeader
+    ) -> None:
         """Send one frame."""
         values = ((":message-type", kind), (":message-flags", flags), (":stream-id", stream))
         common = tuple(integer_header(name, value) for name, value in values)
-        self._connection.sendall(encode(Frame((*common, *more), payload)))
+        self._connection.sendall(encode_event_frame(EventStreamFrame((*common, *more), payload)))
 
     def request(self, stream: int, operation: str, body: Any) -> None:
         """Send a request."""
         payload = json.dumps(body).encode()
-        self.send(0, 0, stream, payload, text_header("operation", wire.NAMESPACE + operation))
+        self.send(
+            0, 0, stream, payload, text_header("operation", ipc_messages.NAMESPACE + operation)
+        )
 
-    def receive(self) -> wire.Message | None:
+    def receive(self) -> ipc_messages.IpcMessage | None:
         """The next frame, or None at the end of the connection."""
         prelude = self._exactly(PRELUDE_BYTES)
         if prelude is None:
             return None
-        rest = self._exactly(frame_length(prelude, 2**24) - PRELUDE_BYTES)
+        rest = self._exactly(read_frame_length(prelude, 2**24) - PRELUDE_BYTES)
         assert rest is not None
-        return wire.read(decode(prelude + rest), common_types_only=False)
+        return ipc_messages.parse_message(
+            decode_event_frame(prelude + rest), common_types_only=False
+        )
 
     def _exactly(self, count: int) -> bytes | None:
         data = b""
@@ -61,27 +67,27 @@ class Client:
 
 
 @contextmanager
-def client_of(serving: Serving, token: str = TOKEN) -> Iterator[Client]:
+def client_of(serving: ServedIpc, token: str = TOKEN) -> Iterator[Client]:
     """A client that has sent its connect."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(5)
         connection.connect(serving.socket)
         client = Client(connection)
-        client.send(wire.CONNECT, 0, 0, json.dumps({"authToken": token}).encode())
+        client.send(ipc_messages.CONNECT, 0, 0, json.dumps({"authToken": token}).encode())
         yield client
 
 
 @contextmanager
-def connected(serving: Serving) -> Iterator[Client]:
+def connected(serving: ServedIpc) -> Iterator[Client]:
     """A client whose connect was accepted."""
     with client_of(serving) as client:
         accepted = client.receive()
         assert accepted is not None
-        assert (accepted.type, accepted.flags) == (wire.CONNECT_ACK, wire.ACCEPTED)
+        assert (accepted.type, accepted.flags) == (ipc_messages.CONNECT_ACK, ipc_messages.ACCEPTED)
         yield client
 
 
-def answer(client: Client, stream: int, operation: str, body: Any) -> wire.Message:
+def answer(client: Client, stream: int, operation: str, body: Any) -> ipc_messages.IpcMessage:
     """The first frame that comes after a request."""
     client.request(stream, operation, body)
     message = client.receive()
@@ -92,7 +98,7 @@ def answer(client: Client, stream: int, operation: str, body: Any) -> wire.Messa
 def test_a_response_that_does_not_stream_ends_its_stream(serve: Serve) -> None:
     with connected(serve(CLASSIC)) as client:
         response = answer(client, 1, "GetConfiguration", {"keyPath": ["text"]})
-    assert response.flags == wire.END_OF_STREAM
+    assert response.flags == ipc_messages.END_OF_STREAM
 
 
 def test_a_response_that_opens_a_stream_leaves_it_open(serve: Serve) -> None:
@@ -110,16 +116,20 @@ def test_lite_ends_no_stream_with_a_response(serve: Serve) -> None:
 def test_a_stream_that_the_client_ends_is_ended_by_the_nucleus_too(serve: Serve) -> None:
     with connected(serve(CLASSIC)) as client:
         answer(client, 1, "SubscribeToTopic", {"topic": "conf/a"})
-        client.send(wire.MESSAGE, wire.END_OF_STREAM, 1)
+        client.send(ipc_messages.MESSAGE, ipc_messages.END_OF_STREAM, 1)
         ended = client.receive()
     assert ended is not None
-    assert (ended.type, ended.flags, ended.stream) == (wire.MESSAGE, wire.END_OF_STREAM, 1)
+    assert (ended.type, ended.flags, ended.stream) == (
+        ipc_messages.MESSAGE,
+        ipc_messages.END_OF_STREAM,
+        1,
+    )
 
 
 def test_an_error_has_its_text_under_both_names_and_the_service(serve: Serve) -> None:
     with connected(serve(CLASSIC)) as client:
         refused = answer(client, 1, "SubscribeToTopic", {"topic": "denied"})
-    assert (refused.type, refused.flags) == (wire.ERROR, wire.END_OF_STREAM)
+    assert (refused.type, refused.flags) == (ipc_messages.ERROR, ipc_messages.END_OF_STREAM)
     body = json.loads(refused.payload)
     assert body["message"] == body["_message"]
     assert body["_errorCode"] == "UnauthorizedError"
@@ -137,7 +147,7 @@ def test_a_bad_token_gets_an_answer_that_accepts_nothing_and_then_the_end(serve:
         refused = client.receive()
         end = client.receive()
     assert refused is not None
-    assert (refused.type, refused.flags) == (wire.CONNECT_ACK, 0)
+    assert (refused.type, refused.flags) == (ipc_messages.CONNECT_ACK, 0)
     assert end is None
 
 
@@ -148,16 +158,16 @@ def test_a_bad_token_gets_nothing_but_the_end_from_lite(serve: Serve) -> None:
 
 def test_a_ping_is_answered(serve: Serve) -> None:
     with connected(serve(CLASSIC)) as client:
-        client.send(wire.PING, 0, 0, b"x")
+        client.send(ipc_messages.PING, 0, 0, b"x")
         pong = client.receive()
     assert pong is not None
-    assert (pong.type, pong.payload) == (wire.PONG, b"x")
+    assert (pong.type, pong.payload) == (ipc_messages.PONG, b"x")
 
 
 def test_headers_of_other_types_are_passed_over(serve: Serve) -> None:
     with connected(serve(CLASSIC)) as client:
-        operation = text_header("operation", wire.NAMESPACE + "GetConfiguration")
-        other = Header("odd", TYPE_TRUE, True)
+        operation = text_header("operation", ipc_messages.NAMESPACE + "GetConfiguration")
+        other = EventStreamHeader("odd", TYPE_TRUE, True)
         client.send(0, 0, 1, b'{"keyPath": ["text"]}', operation, other)
         response = client.receive()
     assert response is not None

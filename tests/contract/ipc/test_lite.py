@@ -5,10 +5,15 @@ from typing import NamedTuple
 
 import pytest
 
-from hil.nucleus.dialect import LITE, Dialect
-from tests.contract.ipc.replay import QUIET_S, Heard, recorded, replayed
-from tests.contract.ipc.transcript import NAMES, lines
-from tests.unit.nucleus.serving import Serving
+from hil.nucleus.dialects.dialect import LITE, Dialect
+from tests.contract.ipc.transcript import NAMES, load_lines
+from tests.contract.ipc.transcript_replay import (
+    QUIET_S,
+    NucleusFrames,
+    read_recorded_frames,
+    replay_transcript,
+)
+from tests.unit.nucleus.ipc_kit import ServedIpc
 
 BROKER_AWAY = frozenset({"09-publish-to-iot-core-broker-down"})
 STRICT_JSON = "a number that ends in a point is no JSON; ours refuses it"
@@ -39,17 +44,21 @@ DIFFERENCES = {
 }
 
 
-def conversation(name: str, serve: Callable[[Dialect], Serving]) -> tuple[Heard, Heard]:
+def conversation(
+    name: str, serve: Callable[[Dialect], ServedIpc]
+) -> tuple[NucleusFrames, NucleusFrames]:
     """What our nucleus and the recorded one answered to the same client."""
     serving = serve(LITE)
     serving.cloud.away = name in BROKER_AWAY
     patience_s = QUIET_S if name in DIFFERENCES else 5.0
-    return replayed(lines(name), serving, patience_s), recorded(lines(name))
+    return replay_transcript(load_lines(name), serving, patience_s), read_recorded_frames(
+        load_lines(name)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_each_frame_as_nucleus_lite_did(
-    name: str, serve: Callable[[Dialect], Serving]
+    name: str, serve: Callable[[Dialect], ServedIpc]
 ) -> None:
     ours, lite = conversation(name, serve)
     difference = DIFFERENCES.get(name, Difference(frozenset(), ""))

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from hil.nucleus.errors import ProtocolError
-from hil.nucleus.eventstream import Frame, decode
+from hil.nucleus.ipc.eventstream import EventStreamFrame, decode_event_frame
+from hil.nucleus.nucleus_errors import ProtocolError
 
 FOLDER = Path(__file__).parent / "transcripts"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.jsonl")))
@@ -47,7 +47,7 @@ aws.greengrass.Nucleus:
 
 
 @dataclass(frozen=True)
-class Line:
+class TranscriptLine:
     """One line: a frame's bytes, or the end of the connection (None)."""
 
     sender: Literal["client", "nucleus"]
@@ -55,22 +55,23 @@ class Line:
 
 
 @cache
-def lines(name: str) -> tuple[Line, ...]:
+def load_lines(name: str) -> tuple[TranscriptLine, ...]:
     """The lines of a transcript."""
     text = (FOLDER / f"{name}.jsonl").read_text()
     rows = (json.loads(row) for row in text.splitlines())
     return tuple(
-        Line(row["from"], bytes.fromhex(row["hex"]) if "hex" in row else None) for row in rows
+        TranscriptLine(row["from"], bytes.fromhex(row["hex"]) if "hex" in row else None)
+        for row in rows
     )
 
 
 def comparable(data: bytes) -> tuple[Any, ...]:
     """A frame as it is compared: headers in order, and the body as JSON where it is JSON."""
-    frame = decode(data)
+    frame = decode_event_frame(data)
     return (frame.headers, body(frame))
 
 
-def body(frame: Frame) -> Any:
+def body(frame: EventStreamFrame) -> Any:
     """The payload read as JSON, else its bytes."""
     try:
         return _typed(json.loads(frame.payload)) if frame.payload else None
@@ -78,16 +79,16 @@ def body(frame: Frame) -> Any:
         return frame.payload
 
 
-def stream_of(data: bytes) -> int:
+def read_stream_id(data: bytes) -> int:
     """The frame's stream id."""
-    values = {header.name: header.value for header in decode(data).headers}
+    values = {header.name: header.value for header in decode_event_frame(data).headers}
     return int(values[":stream-id"])
 
 
 def is_well_formed(data: bytes) -> bool:
     """Whether the bytes are one frame."""
     try:
-        decode(data)
+        decode_event_frame(data)
     except ProtocolError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Full examples of the messages that commands and modes come with."""
 
-from sightline import messages as m
+from sightline.messaging import messages as m
 
 TRIGGERED_UTC_NS = 1_790_000_000_000_000_000
 COMMANDS = (

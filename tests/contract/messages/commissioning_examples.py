@@ -1,6 +1,6 @@
 """Full examples of the messages of the commissioning."""
 
-from sightline import messages as m
+from sightline.messaging import messages as m
 
 SEEN_UTC_NS = 1_790_000_000_000_000_000
 COMMISSIONING = (

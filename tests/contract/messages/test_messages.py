@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from sightline.codec import KNOWN_SCHEMA_VERSION, decode, encode
-from sightline.topics import CATALOGUE
-from tests.contract.messages.examples import EXAMPLES
+from sightline.messaging.codec import KNOWN_SCHEMA_VERSION, decode, encode
+from sightline.messaging.topics import CATALOGUE
+from tests.contract.messages.message_examples import EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA_FILE = GOLDEN / f"schema.v{KNOWN_SCHEMA_VERSION}.json"

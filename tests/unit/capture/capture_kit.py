@@ -10,17 +10,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.component import CaptureComponent, build_capture_component
 from capture.configuration import CaptureConfiguration
-from capture.station import Capture, build_capture
-from sightline.bus import Bus, Delivery, Inbox
 from sightline.clock import SystemClock, boot_id
 from sightline.configuration import load_configuration
-from sightline.frames import RingReader, ring_path
-from sightline.health import Health
-from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import CounterAnnounced, PartCaptured, PartsAnnounced, PartTriggered
-from sightline.runtime import Context, NewConfiguration
-from sightline.topics import (
+from sightline.imaging.frame_ring import RingReader, ring_path
+from sightline.kernel.health import ComponentHealth
+from sightline.kernel.runtime import ComponentContext, NewConfiguration
+from sightline.messaging.bus import Delivery, Inbox, MessageBus
+from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
+from sightline.messaging.messages import (
+    CounterAnnounced,
+    PartCaptured,
+    PartsAnnounced,
+    PartTriggered,
+)
+from sightline.messaging.topics import (
     CAPTURE,
     COUNTER_ANNOUNCED,
     PART_CAPTURED,
@@ -33,7 +38,7 @@ WIDTH, HEIGHT = 64, 48
 Picture = NDArray[np.uint8]
 
 
-class HeldClock:
+class ManualClock:
     """Stands until it is told to go on."""
 
     def __init__(self) -> None:
@@ -46,11 +51,11 @@ class HeldClock:
     def utc_ns(self) -> int:
         return self.now_ns + self.utc_offset_ns
 
-    def go_on(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now_ns += round(seconds * 1e9)
 
 
-class RunningClock(HeldClock):
+class MachineClock(ManualClock):
     """The machine's own clocks: threads wait by them."""
 
     def monotonic_ns(self) -> int:
@@ -89,20 +94,20 @@ def four_pictures(folder: Path) -> None:
         save_picture(folder / camera / "part.png", plain_picture(shade, shade, shade))
 
 
-class Station:
+class CaptureUnderTest:
     """One life of the component; `again` begins the next on the same disk."""
 
     def __init__(
         self,
         folder: Path,
         name: str,
-        clock: HeldClock | None = None,
-        bus_around: Callable[[MemoryBus], Bus] | None = None,
+        clock: ManualClock | None = None,
+        bus_around: Callable[[MemoryBus], MessageBus] | None = None,
         **values: Any,
     ) -> None:
         self.name = name
         self.folder = folder
-        self.clock = clock or HeldClock()
+        self.clock = clock or ManualClock()
         self.exchange = MemoryExchange()
         self.inbox = Inbox()
         self.values = {
@@ -112,12 +117,12 @@ class Station:
             "source": {"kind": "images", "folder": str(folder / "pictures")},
             **values,
         }
-        self.health = Health(CAPTURE, "0", name, self.clock)
-        bus: Bus = MemoryBus(self.exchange, self.inbox)
+        self.health = ComponentHealth(CAPTURE, "0", name, self.clock)
+        bus: MessageBus = MemoryBus(self.exchange, self.inbox)
         if bus_around is not None:
             bus = bus_around(MemoryBus(self.exchange, self.inbox))
-        self.capture: Capture = build_capture(
-            Context(
+        self.capture: CaptureComponent = build_capture_component(
+            ComponentContext(
                 load_configuration(CaptureConfiguration, self.values),
                 bus,
                 self.inbox,
@@ -138,7 +143,7 @@ class Station:
     ) -> None:
         """The PLC counts parts, 100 ms apart."""
         for counter in counters:
-            self.clock.go_on(0.1)
+            self.clock.advance(0.1)
             self.deliver(
                 PART_TRIGGERED,
                 PartTriggered(
@@ -167,7 +172,7 @@ class Station:
         self.capture.handle(Delivery(stream, message, self.clock.monotonic_ns()))
         self.capture.tick()
 
-    def pass_time(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass, ticking as often as the component wants."""
         end_ns = self.clock.now_ns + round(seconds * 1e9)
         while self.clock.now_ns < end_ns:
@@ -203,10 +208,10 @@ class Station:
 
     @property
     def faults(self) -> dict[str, str]:
-        return {fault.code: fault.text for fault in self.health.report().faults}
+        return {fault.code: fault.text for fault in self.health.build_report().faults}
 
     def counter(self, name: str) -> int:
-        return self.health.report().counters.get(name, 0)
+        return self.health.build_report().counters.get(name, 0)
 
     def pixels(self, part: PartCaptured, camera: str) -> Picture:
         """A camera's frame out of the ring, as BGR."""

@@ -7,25 +7,25 @@ from typing import Any, Protocol
 
 import pytest
 
-from sightline.frames import ring_path
-from tests.unit.capture.capture_kit import Station, four_pictures
-from tests.unit.capture.line_kit import deploy
+from sightline.imaging.frame_ring import ring_path
+from tests.unit.capture.capture_kit import CaptureUnderTest, four_pictures
+from tests.unit.capture.changeover_kit import deploy
 
 
 class StartStation(Protocol):
     """Starts a life of the station on the test's disk; the life before it is left as if killed."""
 
-    def __call__(self, **values: Any) -> Station: ...
+    def __call__(self, **values: Any) -> CaptureUnderTest: ...
 
 
 @pytest.fixture
 def start_station(tmp_path: Path) -> Iterator[StartStation]:
     """Stations of one name and one disk, without pictures yet."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    lives: list[Station] = []
+    lives: list[CaptureUnderTest] = []
 
-    def start(**values: Any) -> Station:
-        lives.append(Station(tmp_path, name, **values))
+    def start(**values: Any) -> CaptureUnderTest:
+        lives.append(CaptureUnderTest(tmp_path, name, **values))
         return lives[-1]
 
     yield start
@@ -43,7 +43,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def station(start_station: StartStation, pictures: Path) -> Station:
+def station(start_station: StartStation, pictures: Path) -> CaptureUnderTest:
     """A station with four cameras that see."""
     return start_station()
 
@@ -55,7 +55,7 @@ def begin_line(start_station: StartStation, tmp_path: Path) -> StartStation:
     deploy(tmp_path, "bottle")
     deploy(tmp_path, "can", version="4")
 
-    def start(**values: Any) -> Station:
+    def start(**values: Any) -> CaptureUnderTest:
         return start_station(
             **{"stationFolder": str(tmp_path / "station"), "product": "bottle", **values}
         )

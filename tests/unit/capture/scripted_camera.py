@@ -17,13 +17,13 @@ import numpy as np
 
 from capture.configuration import FrameConfiguration
 from capture.sources.camera_device import RawFrame, StreamFormat
-from capture.sources.live import LiveSource
+from capture.sources.streaming import StreamingSource
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import SystemClock
 from sightline.configuration import load_configuration
 from sightline.errors import CameraError
-from sightline.frames import frame_bytes
-from sightline.health import Health
+from sightline.imaging.frame_ring import frame_bytes
+from sightline.kernel.health import ComponentHealth
 from tests.unit.capture.capture_kit import wait_until
 
 SIZE = FrameConfiguration(width=32, height=16)
@@ -95,12 +95,12 @@ class ScriptedCamera:
         """The next read fails."""
         self._events.put(CameraError(why))
 
-    def open(self, wanted: StreamFormat) -> "OpenCamera":
+    def open(self, wanted: StreamFormat) -> "ScriptedOpening":
         self.attempts += 1
         if self.why_away is not None:
             raise CameraError(self.why_away)
         self.opened += 1
-        return OpenCamera(self, self.gives or wanted)
+        return ScriptedOpening(self, self.gives or wanted)
 
     def next_event(self, timeout_s: float) -> RawFrame | CameraError | None:
         try:
@@ -114,7 +114,7 @@ class ScriptedCamera:
             pass
 
 
-class OpenCamera:
+class ScriptedOpening:
     """One opening of a scripted camera."""
 
     def __init__(self, camera: ScriptedCamera, stream_format: StreamFormat) -> None:
@@ -140,25 +140,25 @@ class OpenCamera:
         self._camera.closed += 1
 
 
-class Rig:
+class ScriptedRig:
     """Scripted cameras behind the real source; times are of the machine's own monotonic clock."""
 
     def __init__(self, names: tuple[str, ...], **values: Any) -> None:
         self.names = names
         self.cameras = {name: ScriptedCamera(f"/dev/{name}") for name in names}
         self.clock = SystemClock()
-        self.health = Health("capture", "0", "test", self.clock)
+        self.health = ComponentHealth("capture", "0", "test", self.clock)
         self.values: dict[str, Any] = {
             "cameras": {name: {"node": f"/dev/{name}"} for name in names},
             "droppedFirst": 0,
             "matching": {"freeRunning": False, "arrivalMs": 10_000},
             **values,
         }
-        self._source: LiveSource | None = None
+        self._source: StreamingSource | None = None
 
-    def start(self) -> LiveSource:
+    def start(self) -> StreamingSource:
         by_node = {camera.node: camera for camera in self.cameras.values()}
-        self._source = LiveSource(
+        self._source = StreamingSource(
             load_configuration(V4l2Configuration, self.values),
             self.names,
             SIZE,
@@ -169,7 +169,7 @@ class Rig:
         return self._source
 
     @property
-    def source(self) -> LiveSource:
+    def source(self) -> StreamingSource:
         assert self._source is not None
         return self._source
 
@@ -179,14 +179,14 @@ class Rig:
             wait_until(f"{name} streams", functools.partial(self.streams, name))
 
     def streams(self, name: str) -> bool:
-        return self.health.report().gauges.get(f"camera_streams_{name}") == 1.0
+        return self.health.build_report().gauges.get(f"camera_streams_{name}") == 1.0
 
     @property
     def faults(self) -> dict[str, str]:
-        return {fault.code: fault.text for fault in self.health.report().faults}
+        return {fault.code: fault.text for fault in self.health.build_report().faults}
 
     def counter(self, name: str) -> int:
-        return self.health.report().counters.get(name, 0)
+        return self.health.build_report().counters.get(name, 0)
 
     def now_ns(self) -> int:
         return self.clock.monotonic_ns()
@@ -197,9 +197,9 @@ class Rig:
 
 
 @contextmanager
-def rig_of(*names: str, **values: Any) -> Iterator[Rig]:
+def open_rig(*names: str, **values: Any) -> Iterator[ScriptedRig]:
     """A rig that is closed when the test is over; every opening was closed then."""
-    rig = Rig(names, **values)
+    rig = ScriptedRig(names, **values)
     try:
         yield rig
     finally:
@@ -208,7 +208,7 @@ def rig_of(*names: str, **values: Any) -> Iterator[Rig]:
         assert camera.closed == camera.opened
 
 
-def shade_of(frame: object) -> int:
+def read_shade(frame: object) -> int:
     """The shade of a frame that was pushed."""
     pixels = getattr(frame, "pixels", np.zeros(1, np.uint8))
     return int(pixels.reshape(-1)[0])

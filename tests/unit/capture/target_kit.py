@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.calibration_target import Target
+from sightline.imaging.calibration_target import CalibrationTarget
 
 Luma = NDArray[np.uint8]
 FOCAL_PX = 2000.0
@@ -15,7 +15,7 @@ GROUND = 90.0
 
 
 @dataclass(frozen=True)
-class Sight:
+class TargetView:
     """A camera before the target: its scale, and what makes the sight of it worse."""
 
     mm_per_pixel: float = 0.2
@@ -29,11 +29,11 @@ class Sight:
     size: tuple[int, int] = (1280, 720)
 
 
-def seen(sight: Sight) -> Luma:
+def render_target(sight: TargetView) -> Luma:
     """The luma of the frame; rendered at twice the size, so that edges are as soft as a camera's."""
     width, height = sight.size
     square = PIXELS_A_SQUARE
-    board = Target(sight.square_mm).picture(square)
+    board = CalibrationTarget(sight.square_mm).render(square)
     board = np.pad(board, square, constant_values=255)
     to_twice = np.diag([2.0, 2.0, 1.0]) @ _projection(sight, board.shape)
     whole = cv2.warpPerspective(
@@ -46,7 +46,7 @@ def seen(sight: Sight) -> Luma:
     return np.asarray(np.clip(25 + 0.7 * picture + noise, 0, 255), np.uint8)
 
 
-def _projection(sight: Sight, board: tuple[int, ...]) -> NDArray[np.float64]:
+def _projection(sight: TargetView, board: tuple[int, ...]) -> NDArray[np.float64]:
     """From pixels of the board's picture to pixels of the frame."""
     width, height = sight.size
     mm = sight.square_mm / PIXELS_A_SQUARE

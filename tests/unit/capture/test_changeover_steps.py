@@ -3,12 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.changeover import Chosen, Planned, begin, fitted, stamp_of
+from capture.changeover_state import (
+    ChangeoverState,
+    PlannedChallenge,
+    build_part_attributes,
+    configuration_for_product,
+    resolve_state,
+)
 from capture.configuration import CaptureConfiguration, ConditionLimits, ReferenceConfiguration
 from capture.sources.v4l2_configuration import V4l2CameraConfiguration, V4l2Configuration
-from capture.triggers.trigger import Triggered
-from sightline.messages import Part
-from sightline.products import CameraSettings, ConditionChanges, Product
+from capture.triggers.trigger import TriggerEvent
+from sightline.messaging.messages import Part
+from sightline.storage.products import CameraSettings, ConditionOverrides, Product
 
 names = st.sampled_from(["", "bottle", "can", "tin"])
 
@@ -19,15 +25,15 @@ def test_the_plc_goes_before_commands_and_only_the_planned_part_is_a_challenge(
 ) -> None:
     products = {name: Product(name=name, version="3") for name in ("bottle", "can")}
     configuration = CaptureConfiguration(product=configured)
-    kept = Chosen(product=chosen, lot="", configured=(configured, ""))
-    kept = Chosen(
-        product=begin(configuration, kept).product,
+    kept = ChangeoverState(product=chosen, lot="", configured=(configured, ""))
+    kept = ChangeoverState(
+        product=resolve_state(configuration, kept).product,
         lot="",
         configured=(configured, ""),
-        challenge=Planned(label="dent", epoch=5, number=planned),
+        challenge=PlannedChallenge(label="dent", epoch=5, number=planned),
     )
     part = Part(epoch, number)
-    stamp = stamp_of(kept, Triggered(1, 0, 0, product=plc), products, part)
+    stamp = build_part_attributes(kept, TriggerEvent(1, 0, 0, product=plc), products, part)
     assert stamp.product == (plc or chosen)
     assert (stamp.version != "") == (stamp.product in products)
     assert (stamp.challenge != "") == (part == Part(5, planned))
@@ -48,24 +54,26 @@ def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_el
     product = Product(
         name="can",
         version="1",
-        conditions=ConditionChanges(lowest_brightness=40.0),
+        conditions=ConditionOverrides(min_brightness=40.0),
         reference="can",
         cameras={"cam1": CameraSettings(controls={"gain": 9})},
         deadline_ms=300.0,
     )
-    after = fitted(configuration, product)
-    assert after.conditions.lowest_brightness == 40.0
-    assert after.conditions.highest_brightness == configuration.conditions.highest_brightness
+    after = configuration_for_product(configuration, product)
+    assert after.conditions.min_brightness == 40.0
+    assert after.conditions.max_brightness == configuration.conditions.max_brightness
     assert after.conditions.reference is not None
     assert after.conditions.reference.folder == "/references/can"
     assert isinstance(after.source, V4l2Configuration)
     assert after.source.cameras["cam1"].controls == {"gain": 9, "focus": 2}
     assert after.source.cameras["cam2"] == source.cameras["cam2"]
     assert after.deadline_ms == 300.0
-    assert fitted(configuration, None) == configuration
-    moved = fitted(configuration, product, {"cam1": "cam2"}.get).source  # type: ignore[arg-type]
+    assert configuration_for_product(configuration, None) == configuration
+    moved = configuration_for_product(configuration, product, {"cam1": "cam2"}.get).source  # type: ignore[arg-type]
     assert isinstance(moved, V4l2Configuration)
     assert moved.cameras["cam2"].controls == {"gain": 9}  # the camera that stands at cam1 now
     assert moved.cameras["cam1"] == source.cameras["cam1"]
-    slow = fitted(configuration, Product(name="can", version="2", deadline_ms=60_000.0))
+    slow = configuration_for_product(
+        configuration, Product(name="can", version="2", deadline_ms=60_000.0)
+    )
     assert slow == configuration

@@ -10,8 +10,8 @@ from capture.configuration import CaptureConfiguration
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError
-from sightline.frames import ring_path
-from tests.unit.capture.capture_kit import CAMERAS, Station, plain_picture, save_picture
+from sightline.imaging.frame_ring import ring_path
+from tests.unit.capture.capture_kit import CAMERAS, CaptureUnderTest, plain_picture, save_picture
 from tests.unit.capture.conftest import StartStation
 
 
@@ -29,7 +29,7 @@ from tests.unit.capture.conftest import StartStation
         ({"distanceToGateMm": -1}, "/distanceToGateMm"),
         ({"beltSpeedMps": "fast"}, "/beltSpeedMps"),
         ({"deadlineMs": 0}, "/deadlineMs"),
-        ({"conditions": {"lowestBrightness": 300}}, "/conditions/lowestBrightness"),
+        ({"conditions": {"minBrightness": 300}}, "/conditions/minBrightness"),
         ({"lot": "x" * 65}, "/lot"),
         ({"source": {"kind": "v4l2"}}, "/source"),
         ({"source": {"kind": "v4l2", "cameras": {"cam1": {}}}}, "/source/cameras/"),
@@ -71,7 +71,7 @@ def test_controls_are_taken_by_name_and_by_number_and_written_as_text() -> None:
     source = {"kind": "v4l2", "cameras": cameras, "controls": {"0x9a092a": "0", "frame_sync": 0}}
     taken = load_configuration(CaptureConfiguration, {"cameras": ["cam1"], "source": source})
     assert isinstance(taken.source, V4l2Configuration)
-    assert taken.source.controls_of("cam1") == {"0x9a092a": 0, "frame_sync": 1}
+    assert taken.source.controls_for("cam1") == {"0x9a092a": 0, "frame_sync": 1}
 
 
 def test_a_ring_slot_holds_a_frame_of_every_format(start_station: StartStation) -> None:
@@ -89,8 +89,8 @@ def test_a_ring_slot_holds_a_frame_of_every_format(start_station: StartStation) 
 
 
 def test_limits_that_no_frame_could_meet_are_refused() -> None:
-    values = {"conditions": {"lowestBrightness": 200, "highestBrightness": 100}}
-    with pytest.raises(ConfigurationError, match="at /conditions: lowestBrightness is above"):
+    values = {"conditions": {"minBrightness": 200, "maxBrightness": 100}}
+    with pytest.raises(ConfigurationError, match="at /conditions: minBrightness is above"):
         load_configuration(CaptureConfiguration, values)
 
 
@@ -112,7 +112,7 @@ def test_numbers_written_as_text_are_taken() -> None:
 
 
 def test_product_lot_calibration_limits_and_deadline_change_between_two_parts(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
     station.trigger(1)
     station.configure(
@@ -120,7 +120,7 @@ def test_product_lot_calibration_limits_and_deadline_change_between_two_parts(
         lot="L7",
         calibrationVersion="c3",
         deadlineMs=300,
-        conditions={"lowestBrightness": 250, "highestBrightness": 255},
+        conditions={"minBrightness": 250, "maxBrightness": 255},
     )
     station.trigger(2)
     before, after = station.captured
@@ -131,7 +131,7 @@ def test_product_lot_calibration_limits_and_deadline_change_between_two_parts(
     assert before.frames[0].incarnation == after.frames[0].incarnation
 
 
-def test_a_new_frame_size_begins_a_new_ring(station: Station) -> None:
+def test_a_new_frame_size_begins_a_new_ring(station: CaptureUnderTest) -> None:
     station.trigger(1)
     station.configure(frame={"width": 160, "height": 120})
     station.trigger(2)
@@ -140,7 +140,9 @@ def test_a_new_frame_size_begins_a_new_ring(station: Station) -> None:
     assert station.pixels(after, "cam1").shape == (120, 160, 3)
 
 
-def test_other_cameras_take_over_between_two_parts(station: Station, pictures: Path) -> None:
+def test_other_cameras_take_over_between_two_parts(
+    station: CaptureUnderTest, pictures: Path
+) -> None:
     save_picture(pictures / "left" / "a.png", plain_picture(99, 99, 99))
     station.trigger(1)
     station.configure(cameras=["left"])
@@ -150,7 +152,7 @@ def test_other_cameras_take_over_between_two_parts(station: Station, pictures: P
 
 
 def test_a_new_source_that_cannot_be_had_leaves_parts_unseen_but_numbered(
-    station: Station, tmp_path: Path, pictures: Path
+    station: CaptureUnderTest, tmp_path: Path, pictures: Path
 ) -> None:
     station.configure(source={"kind": "images", "folder": str(tmp_path / "elsewhere")})
     station.trigger(1)
@@ -162,18 +164,20 @@ def test_a_new_source_that_cannot_be_had_leaves_parts_unseen_but_numbered(
     assert station.faults == {}
 
 
-def test_a_new_trigger_begins_an_epoch_of_its_own_count(station: Station) -> None:
+def test_a_new_trigger_begins_an_epoch_of_its_own_count(station: CaptureUnderTest) -> None:
     station.trigger(700)
     station.configure(trigger={"kind": "interval", "intervalMs": 1})
     station.trigger(701)  # the PLC is not listened to any more
-    elapsed = station.inbox.take(30)
+    elapsed = station.inbox.next_event(30)
     station.capture.handle(elapsed)
     before, after = station.captured
     assert (before.part.part_number, after.part.part_number) == (700, 1)
     assert after.part.epoch > before.part.epoch
 
 
-def test_a_ring_that_finds_no_room_is_a_fault_and_parts_go_out_unseen(station: Station) -> None:
+def test_a_ring_that_finds_no_room_is_a_fault_and_parts_go_out_unseen(
+    station: CaptureUnderTest,
+) -> None:
     station.trigger(1)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
@@ -184,15 +188,15 @@ def test_a_ring_that_finds_no_room_is_a_fault_and_parts_go_out_unseen(station: S
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert station.captured[1].missing_cameras == CAMERAS
     assert "no room for the frames" in station.faults["frame-ring"]
-    assert not station.health.report().ready
-    station.pass_time(1)
+    assert not station.health.build_report().ready
+    station.advance(1)
     station.trigger(3)
     assert station.captured[2].missing_cameras == ()
-    assert station.health.report().ready
+    assert station.health.build_report().ready
     assert station.faults == {}
 
 
-def test_closing_removes_the_ring(station: Station) -> None:
+def test_closing_removes_the_ring(station: CaptureUnderTest) -> None:
     assert ring_path(station.name).exists()
     station.capture.close()
     assert not ring_path(station.name).exists()

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from capture.component import NUMBERING_FILE
 from capture.part_counter import EPOCH_FILE
-from capture.station import NUMBERING_FILE
-from sightline.frames import ring_path
-from sightline.product_store import PRODUCT_FILE
-from tests.unit.capture.bench_kit import step_of, tell
-from tests.unit.capture.capture_kit import RunningClock, Station, four_pictures
+from sightline.imaging.frame_ring import ring_path
+from sightline.storage.product_store import PRODUCT_FILE
+from tests.unit.capture.capture_kit import CaptureUnderTest, MachineClock, four_pictures
+from tests.unit.capture.changeover_kit import command, deploy, stamps
+from tests.unit.capture.commissioning_kit import find_step, send_command
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.line_kit import command, deploy, stamps
 
 Damage = Callable[[Path], None]
 SMALL_FILES = [
@@ -90,14 +90,14 @@ def begin(start_station: StartStation, tmp_path: Path) -> StartStation:
     """Lives of a station that makes bottles, after one life in which all small files were written."""
     prepare(tmp_path)
 
-    def start(**values: object) -> Station:
+    def start(**values: object) -> CaptureUnderTest:
         return start_station(product="bottle", **values)
 
-    first = start(clock=RunningClock())
+    first = start(clock=MachineClock())
     first.trigger(1, 2)
     command(first, "c-1", "change_product", product="can")
-    mapped = tell(first, "map_cameras", cam1="cam2", cam2="cam1")
-    assert step_of(first, mapped).result == "done"
+    mapped = send_command(first, "map_cameras", cam1="cam2", cam2="cam1")
+    assert find_step(first, mapped).result == "done"
     (tmp_path / "station" / "references" / "bottle").mkdir(parents=True)
     (tmp_path / "station" / "references" / "bottle" / "current").write_text("")
     first.capture.close()
@@ -112,7 +112,7 @@ def test_a_damaged_file_keeps_no_station_from_starting_and_numbering(
     DAMAGES[damage](path_of(tmp_path, name))
     station = begin()
     station.trigger(3, 4)
-    station.pass_time(2)
+    station.advance(2)
     assert station.numbers == [3, 4]
     assert station.announced[-1].last.part_number == 4
     again = begin()
@@ -129,9 +129,9 @@ def test_a_file_that_is_damaged_while_the_station_runs_ends_nothing(
     station = begin()
     station.trigger(3)
     DAMAGES[damage](path_of(tmp_path, name))
-    station.pass_time(2)
+    station.advance(2)
     station.trigger(4, 5)
-    station.pass_time(2)
+    station.advance(2)
     command(station, "c-2", "lot_start", lot="L-1")
     station.trigger(6)
     assert station.numbers == [3, 4, 5, 6]
@@ -186,7 +186,7 @@ def test_a_product_whose_name_is_damaged_is_made_no_more_but_the_last_good_goes_
     station = begin()
     command(station, "c-5", "change_product", product="bottle")
     become_a_folder(tmp_path / "station" / "products" / "names" / "bottle")
-    station.pass_time(2)
+    station.advance(2)
     station.trigger(3)
     assert stamps(station)[-1][:2] == ("bottle", "1")
     assert "bottle cannot be read" in station.faults["product-refused"]
@@ -211,12 +211,14 @@ def test_parts_are_out_of_range_where_it_is_not_known_which_reference_was_taken(
 ) -> None:
     (tmp_path / "station" / "references" / "bottle" / "current").write_bytes(b"\xff\xfe")
     for _ in range(2):
-        station = begin(clock=RunningClock())
+        station = begin(clock=MachineClock())
         command(station, f"c-{uuid.uuid4().hex[:6]}", "change_product", product="bottle")
         last = station.capture._counter.last_number
         station.trigger(last + 1)
         assert all("reference" in found.out_of_range for found in station.captured[-1].conditions)
-    forgotten = step_of(station, tell(station, "take_reference", product="bottle", forget=True))
+    forgotten = find_step(
+        station, send_command(station, "take_reference", product="bottle", forget=True)
+    )
     assert forgotten.result == "done"
     station.trigger(last + 2)
     assert not any("reference" in found.out_of_range for found in station.captured[-1].conditions)
@@ -230,7 +232,7 @@ def test_a_number_file_taken_away_while_it_is_open_is_there_again_for_the_next_s
     station.trigger(3)
     (tmp_path / NUMBERING_FILE).unlink()
     station.trigger(4)
-    station.pass_time(1)
+    station.advance(1)
     again = begin()
     assert again.announced[-1].last == station.captured[-1].part
     assert "part-counter" not in again.faults
@@ -271,11 +273,11 @@ def test_no_bytes_in_any_small_file_keep_a_station_from_numbering_on(
     for name, content in damaged.items():
         _write(worn / name, content)
     name = f"test-{uuid.uuid4().hex[:12]}"
-    station = Station(worn, name, product="bottle")
+    station = CaptureUnderTest(worn, name, product="bottle")
     try:
         number = station.capture._counter.last_number + 1
         station.trigger(number)
-        station.pass_time(1)
+        station.advance(1)
         assert station.numbers == [number]
         assert json.dumps(station.faults).encode()
     finally:
@@ -289,12 +291,12 @@ def test_where_it_is_not_known_which_camera_stands_where_no_part_is_within_its_c
 ) -> None:
     DAMAGES[damage](tmp_path / "station" / "positions.json")
     for number in (3, 4):  # a restart makes nothing better
-        station = begin(clock=RunningClock())
+        station = begin(clock=MachineClock())
         station.trigger(number)
         assert "no part is ok" in station.faults["camera-positions"]
         found = station.captured[-1].conditions
         assert all("position-unknown" in conditions.out_of_range for conditions in found)
-    mapped = step_of(station, tell(station, "map_cameras", cam1="cam2", cam2="cam1"))
+    mapped = find_step(station, send_command(station, "map_cameras", cam1="cam2", cam2="cam1"))
     assert mapped.result == "done"
     station.trigger(5)
     found = station.captured[-1].conditions
@@ -332,7 +334,7 @@ def test_what_the_plc_names_is_in_no_doubt(begin: StartStation, tmp_path: Path) 
     assert not is_in_doubt(station)
 
 
-def is_in_doubt(station: Station) -> bool:
+def is_in_doubt(station: CaptureUnderTest) -> bool:
     """Whether the last part is out of range because of what it is."""
     return all(
         "product-in-doubt" in found.out_of_range for found in station.captured[-1].conditions

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capture.configuration import CaptureConfiguration
-from capture.deadline import travel_ns
-from tests.unit.capture.capture_kit import Station
+from capture.deadline import travel_time_ns
+from tests.unit.capture.capture_kit import CaptureUnderTest
 
 LINE = CaptureConfiguration(distance_to_gate_mm=600, belt_speed_mps=0.5, deadline_ms=3000)
 
@@ -27,24 +27,24 @@ LINE = CaptureConfiguration(distance_to_gate_mm=600, belt_speed_mps=0.5, deadlin
 def test_the_way_to_the_gate_by_the_speed_of_the_belt(
     belt_speed_mps: float | None, way_ms: int
 ) -> None:
-    assert travel_ns(LINE, belt_speed_mps) == way_ms * 1_000_000
+    assert travel_time_ns(LINE, belt_speed_mps) == way_ms * 1_000_000
 
 
 @given(st.none() | st.floats(-10, 10, allow_nan=False))
 def test_no_speed_gives_a_part_more_than_the_configured_deadline(speed: float | None) -> None:
-    assert 0 < travel_ns(LINE, speed) <= 3_000_000_000
+    assert 0 < travel_time_ns(LINE, speed) <= 3_000_000_000
 
 
 @given(st.floats(0, 0.05, exclude_max=True))
 def test_a_standing_belt_never_gives_more_time_than_a_running_one(speed: float) -> None:
-    assert travel_ns(LINE, speed) <= travel_ns(LINE, LINE.belt_speed_mps)
+    assert travel_time_ns(LINE, speed) <= travel_time_ns(LINE, LINE.belt_speed_mps)
 
 
-def test_a_belt_that_stops_after_the_trigger_moves_no_deadline(station: Station) -> None:
+def test_a_belt_that_stops_after_the_trigger_moves_no_deadline(station: CaptureUnderTest) -> None:
     station.trigger(1, belt_speed_mps=0.5)
     given_ns = station.captured[0].deadline_monotonic_ns
     station.trigger(2, belt_speed_mps=0.0)
-    station.pass_time(1.5)
+    station.advance(1.5)
     first = [told for told in station.announced if told.last.part_number == 1]
     assert all(told.deadline_monotonic_ns == given_ns for told in first)
     ways_ns = [

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from sightline.errors import FrameOverwrittenError
-from sightline.frames import RingReader, ring_path
+from sightline.imaging.frame_ring import RingReader, ring_path
 from tests.unit.capture.capture_kit import (
     CAMERAS,
     HEIGHT,
     WIDTH,
-    Station,
+    CaptureUnderTest,
     four_pictures,
     plain_picture,
     save_picture,
@@ -20,7 +20,7 @@ from tests.unit.capture.capture_kit import (
 from tests.unit.capture.conftest import StartStation
 
 
-def test_each_camera_plays_the_pictures_of_its_own_folder(station: Station) -> None:
+def test_each_camera_plays_the_pictures_of_its_own_folder(station: CaptureUnderTest) -> None:
     station.trigger(1)
     (part,) = station.captured
     assert [ref.camera for ref in part.frames] == list(CAMERAS)
@@ -81,7 +81,7 @@ def test_a_picture_of_any_size_is_fitted_with_its_aspect_kept(
 
 
 def test_a_corrupt_picture_is_a_missing_camera_with_its_reason_and_the_others_see(
-    station: Station, pictures: Path
+    station: CaptureUnderTest, pictures: Path
 ) -> None:
     file = pictures / "cam2" / "part.png"
     file.write_bytes(file.read_bytes()[:40])
@@ -106,27 +106,27 @@ def test_without_the_folder_parts_go_out_unseen_until_it_appears(
     assert station.captured[0].missing_cameras == CAMERAS
     assert station.captured[0].frames == ()
     assert "no folder of pictures" in station.faults["cameras"]
-    assert not station.health.report().ready
+    assert not station.health.build_report().ready
     four_pictures(tmp_path / "pictures")
-    station.pass_time(1)
-    assert station.health.report().ready
+    station.advance(1)
+    assert station.health.build_report().ready
     station.trigger(2)
     assert station.captured[1].missing_cameras == ()
     assert station.faults == {}
 
 
 def test_a_folder_that_goes_away_and_comes_back_with_others_is_opened_anew(
-    station: Station, pictures: Path
+    station: CaptureUnderTest, pictures: Path
 ) -> None:
     station.trigger(1)
     shutil.rmtree(pictures)
     station.trigger(2, 3)
     *_, unseen = station.captured
     assert unseen.missing_cameras == CAMERAS
-    station.pass_time(1)
+    station.advance(1)
     assert "no folder of pictures" in station.faults["cameras"]
     save_picture(pictures / "other.jpg", plain_picture(150, 150, 150))
-    station.pass_time(1)
+    station.advance(1)
     station.trigger(4)
     *_, seen = station.captured
     assert seen.missing_cameras == ()
@@ -141,7 +141,9 @@ def test_an_empty_folder_names_the_camera_that_has_nothing(
     assert "cam4 has no pictures" in station.faults["cameras"]
 
 
-def test_a_frame_whose_slot_was_written_again_is_known_to_be_gone(station: Station) -> None:
+def test_a_frame_whose_slot_was_written_again_is_known_to_be_gone(
+    station: CaptureUnderTest,
+) -> None:
     station.trigger(1, 2)
     first = station.captured[0]
     station.pixels(first, "cam1")
@@ -151,7 +153,7 @@ def test_a_frame_whose_slot_was_written_again_is_known_to_be_gone(station: Stati
 
 
 def test_a_frame_that_is_overwritten_while_it_is_used_is_known_to_be_gone(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
     station.trigger(1)
     (ref, *_) = station.captured[0].frames

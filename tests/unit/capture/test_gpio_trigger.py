@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from capture.configuration import GpioTriggerConfiguration
-from capture.triggers.gpio import Edge, EdgeLine, GpiodLine, GpioTrigger
-from capture.triggers.trigger import Triggered
-from sightline.bus import Inbox
+from capture.triggers.gpio import EdgeLine, GpiodLine, GpioEdge, GpioTrigger
+from capture.triggers.trigger import TriggerEvent
 from sightline.errors import CameraError
-from sightline.health import Health
-from tests.unit.capture.capture_kit import HeldClock, Station, wait_until
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.bus import Inbox
+from tests.unit.capture.capture_kit import CaptureUnderTest, ManualClock, wait_until
 from tests.unit.capture.conftest import StartStation
 
 MILLISECOND_NS = 1_000_000
@@ -26,7 +26,7 @@ class ScriptedLine:
     """Gives the edges it is told, and fails when it is told."""
 
     def __init__(self) -> None:
-        self.events: queue.SimpleQueue[Sequence[Edge] | CameraError] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Sequence[GpioEdge] | CameraError] = queue.SimpleQueue()
         self.why_away: str | None = None
         self.opened = 0
         self.closed = 0
@@ -37,7 +37,7 @@ class ScriptedLine:
         self.opened += 1
         return self
 
-    def wait(self, timeout_s: float) -> Sequence[Edge]:
+    def wait(self, timeout_s: float) -> Sequence[GpioEdge]:
         try:
             event = self.events.get(timeout=timeout_s)
         except queue.Empty:
@@ -54,8 +54,8 @@ class Sensor:
     """A trigger that listens to a scripted line."""
 
     def __init__(self) -> None:
-        self.clock = HeldClock()
-        self.health = Health("capture", "0", "test", self.clock)
+        self.clock = ManualClock()
+        self.health = ComponentHealth("capture", "0", "test", self.clock)
         self.inbox = Inbox()
         self.line = ScriptedLine()
         configuration = GpioTriggerConfiguration(debounce_ms=3)
@@ -64,13 +64,13 @@ class Sensor:
         )
         self.trigger.start()
 
-    def next(self) -> Triggered:
-        triggered = self.trigger.triggered(self.inbox.take(20))
+    def next(self) -> TriggerEvent:
+        triggered = self.trigger.find_trigger(self.inbox.next_event(20))
         assert triggered is not None
         return triggered
 
     def has_fault(self) -> bool:
-        return "trigger" in {fault.code for fault in self.health.report().faults}
+        return "trigger" in {fault.code for fault in self.health.build_report().faults}
 
 
 @pytest.fixture
@@ -84,18 +84,18 @@ def sensor() -> Iterator[Sensor]:
 def test_each_edge_is_a_part_at_the_time_of_the_edge(sensor: Sensor) -> None:
     now_ns = sensor.clock.now_ns
     stamps_ns = [now_ns - 40 * MILLISECOND_NS, now_ns - 10 * MILLISECOND_NS]
-    sensor.line.events.put([Edge(stamp, index + 1) for index, stamp in enumerate(stamps_ns)])
+    sensor.line.events.put([GpioEdge(stamp, index + 1) for index, stamp in enumerate(stamps_ns)])
     for stamp_ns in stamps_ns:
         triggered = sensor.next()
         edge_ns = stamp_ns - 3 * MILLISECOND_NS  # the kernel stamps it when it has been quiet
-        assert triggered == Triggered(None, edge_ns + sensor.clock.utc_offset_ns, edge_ns)
+        assert triggered == TriggerEvent(None, edge_ns + sensor.clock.utc_offset_ns, edge_ns)
 
 
 def test_edges_that_the_kernel_lost_are_counted(sensor: Sensor) -> None:
-    sensor.line.events.put([Edge(sensor.clock.now_ns, 4), Edge(sensor.clock.now_ns, 7)])
+    sensor.line.events.put([GpioEdge(sensor.clock.now_ns, 4), GpioEdge(sensor.clock.now_ns, 7)])
     sensor.next()
     sensor.next()
-    assert sensor.health.report().counters["triggers_lost"] == 2
+    assert sensor.health.build_report().counters["triggers_lost"] == 2
 
 
 def test_a_line_that_goes_away_is_a_fault_until_it_is_had_again(sensor: Sensor) -> None:
@@ -104,18 +104,18 @@ def test_a_line_that_goes_away_is_a_fault_until_it_is_had_again(sensor: Sensor) 
     wait_until("the fault", sensor.has_fault)
     sensor.line.why_away = None
     wait_until("it is had again", lambda: not sensor.has_fault())
-    sensor.line.events.put([Edge(sensor.clock.now_ns, 1)])
+    sensor.line.events.put([GpioEdge(sensor.clock.now_ns, 1)])
     assert sensor.next().monotonic_ns == sensor.clock.now_ns - 3 * MILLISECOND_NS
 
 
 def test_an_edge_of_another_trigger_means_nothing_here(sensor: Sensor) -> None:
-    assert sensor.trigger.triggered(object()) is None
+    assert sensor.trigger.find_trigger(object()) is None
 
 
 def test_a_station_without_the_chip_says_so_and_takes_another_trigger(
     start_station: StartStation, pictures: Path
 ) -> None:
-    station: Station = start_station(
+    station: CaptureUnderTest = start_station(
         trigger={"kind": "gpio", "chip": "/dev/no-such-chip", "line": "17"}
     )
     wait_until("the fault", lambda: "trigger" in station.faults)
@@ -136,5 +136,5 @@ def test_libgpiod_says_what_is_wrong_with_a_chip(tmp_path: Path) -> None:
 
 
 def test_an_edge_of_a_time_to_come_makes_no_picture(sensor: Sensor) -> None:
-    sensor.line.events.put([Edge(sensor.clock.monotonic_ns() + 10**12, 1)])
-    assert "still to come" in sensor.next().untimed
+    sensor.line.events.put([GpioEdge(sensor.clock.monotonic_ns() + 10**12, 1)])
+    assert "still to come" in sensor.next().untimed_reason

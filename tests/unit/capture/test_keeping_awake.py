@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from capture import station as capture_station
-from sightline.wakefulness import Wakefulness
+from capture import component as capture_station
+from sightline.kernel.cpu_latency import CpuLatencyRequest
 from tests.unit.capture.conftest import StartStation
 
 AWAKE = 0
@@ -17,7 +17,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in place of the kernel's device: it keeps what was asked."""
     file = tmp_path / "cpu_dma_latency"
     file.touch()
-    monkeypatch.setattr(capture_station, "Wakefulness", lambda: Wakefulness(file))
+    monkeypatch.setattr(capture_station, "CpuLatencyRequest", lambda: CpuLatencyRequest(file))
     return file
 
 
@@ -30,14 +30,14 @@ def test_from_a_part_until_some_time_after_the_last(
     asked: Path, pictures: Path, start_station: StartStation
 ) -> None:
     station = start_station(keepAwakeS=3.0)
-    station.pass_time(1.0)
+    station.advance(1.0)
     assert not is_awake(asked)
     station.trigger(1)
-    station.pass_time(2.0)
+    station.advance(2.0)
     station.trigger(2)
-    station.pass_time(2.0)
+    station.advance(2.0)
     assert is_awake(asked)
-    station.pass_time(2.5)
+    station.advance(2.5)
     assert not is_awake(asked)
     station.trigger(3)
     assert is_awake(asked)

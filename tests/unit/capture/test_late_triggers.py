@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from capture.numbering import Numbering
-from capture.sources.source import CameraFault, Frame
-from capture.station import Capture
-from sightline.bus import Delivery
+from capture.component import CaptureComponent
+from capture.numbering import NumberingState
+from capture.sources.source import CameraFault, CameraFrame
 from sightline.clock import boot_id
-from sightline.messages import PartCaptured, PartTriggered
-from sightline.topics import PART_TRIGGERED
-from tests.unit.capture.capture_kit import CAMERAS, HeldClock, Station
+from sightline.messaging.bus import Delivery
+from sightline.messaging.messages import PartCaptured, PartTriggered
+from sightline.messaging.topics import PART_TRIGGERED
+from tests.unit.capture.capture_kit import CAMERAS, CaptureUnderTest, ManualClock
 from tests.unit.capture.conftest import StartStation
 
 OWN_COUNT = {"kind": "interval", "intervalMs": 60_000}
@@ -20,10 +20,15 @@ WAY_MS = 1500  # 750 mm at 0.5 m/s
 
 
 def trigger(
-    station: Station, counter: int, *, waited_ms: float = 0, delay_ms: float = 0, boot: str = ""
+    station: CaptureUnderTest,
+    counter: int,
+    *,
+    waited_ms: float = 0,
+    delay_ms: float = 0,
+    boot: str = "",
 ) -> PartCaptured:
     """The PLC counts a part; its message comes as late as said."""
-    station.clock.go_on(0.3)
+    station.clock.advance(0.3)
     now_ns = station.clock.monotonic_ns()
     message = PartTriggered(
         station_id=station.name,
@@ -48,10 +53,10 @@ def has_no_picture(part: PartCaptured, number: int) -> bool:
     )
 
 
-def test_the_numbers_of_a_plc_are_called_its_own(station: Station) -> None:
+def test_the_numbers_of_a_plc_are_called_its_own(station: CaptureUnderTest) -> None:
     station.trigger(7)
     assert station.captured[0].counted_by == "plc"
-    station.pass_time(1)
+    station.advance(1)
     assert station.announced[-1].counted_by == "plc"
 
 
@@ -62,7 +67,7 @@ def test_numbers_that_the_station_counts_are_never_called_the_plcs(
 
     station = start_station(trigger=OWN_COUNT)
     station.capture.handle(IntervalElapsed(station.clock.utc_ns(), station.clock.monotonic_ns()))
-    station.pass_time(1)
+    station.advance(1)
     assert station.captured[0].counted_by == "station"
     assert station.announced[-1].counted_by == "station"
     station.configure(trigger={"kind": "message"})
@@ -71,14 +76,14 @@ def test_numbers_that_the_station_counts_are_never_called_the_plcs(
     assert station.captured[1].part.epoch > station.captured[0].part.epoch
 
 
-def test_a_trigger_that_was_told_in_time_is_photographed(station: Station) -> None:
+def test_a_trigger_that_was_told_in_time_is_photographed(station: CaptureUnderTest) -> None:
     part = trigger(station, 1, delay_ms=20)
     assert len(part.frames) == len(CAMERAS)
     assert part.unphotographed == ""
 
 
 def test_the_deadline_counts_from_the_earliest_time_the_part_can_have_been_counted(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
     part = trigger(station, 1, delay_ms=20)
     earliest_ns = part.triggered_monotonic_ns - 20 * MS
@@ -89,7 +94,7 @@ def test_the_deadline_counts_from_the_earliest_time_the_part_can_have_been_count
 
 @pytest.mark.parametrize("delay_ms", [51, 500, 1e9, 1e308])
 def test_a_part_whose_trigger_was_told_late_has_no_picture_and_the_reason_in_words(
-    station: Station, delay_ms: float
+    station: CaptureUnderTest, delay_ms: float
 ) -> None:
     part = trigger(station, 1, delay_ms=delay_ms)
     assert has_no_picture(part, 1)
@@ -106,13 +111,13 @@ def test_how_late_is_allowed_is_configured(start_station: StartStation, pictures
 
 
 @pytest.mark.parametrize("delay_ms", [float("nan"), -1.0, float("inf"), float("-inf")])
-def test_a_delay_that_is_none_makes_no_picture(station: Station, delay_ms: float) -> None:
+def test_a_delay_that_is_none_makes_no_picture(station: CaptureUnderTest, delay_ms: float) -> None:
     part = trigger(station, 1, delay_ms=delay_ms)
     assert has_no_picture(part, 1)
     assert part.deadline_monotonic_ns <= station.clock.monotonic_ns() + WAY_MS * MS
 
 
-def test_a_trigger_of_another_boot_makes_no_picture(station: Station) -> None:
+def test_a_trigger_of_another_boot_makes_no_picture(station: CaptureUnderTest) -> None:
     part = trigger(station, 1, boot="another boot")
     assert has_no_picture(part, 1)
     assert part.deadline_monotonic_ns <= station.clock.monotonic_ns()
@@ -120,16 +125,16 @@ def test_a_trigger_of_another_boot_makes_no_picture(station: Station) -> None:
 
 @pytest.mark.parametrize("ago_ms", [1e10, 1e300])
 def test_a_trigger_of_a_time_before_the_machine_started_makes_no_picture_and_hinders_nothing(
-    station: Station, ago_ms: float
+    station: CaptureUnderTest, ago_ms: float
 ) -> None:
     part = trigger(station, 1, waited_ms=ago_ms)
     assert has_no_picture(part, 1)
-    station.pass_time(2)
+    station.advance(2)
     assert station.announced[-1].last == part.part
 
 
 def test_a_trigger_of_a_time_to_come_neither_waits_nor_gets_a_later_deadline(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
     part = trigger(station, 1, waited_ms=-3_600_000)
     assert has_no_picture(part, 1)
@@ -138,7 +143,7 @@ def test_a_trigger_of_a_time_to_come_neither_waits_nor_gets_a_later_deadline(
 
 @pytest.mark.parametrize("waited_ms", [400, 1000, 1600, 60_000])
 def test_a_trigger_that_waited_in_capture_makes_no_picture(
-    station: Station, waited_ms: float
+    station: CaptureUnderTest, waited_ms: float
 ) -> None:
     part = trigger(station, 1, waited_ms=waited_ms)
     assert has_no_picture(part, 1)
@@ -148,8 +153,8 @@ def test_a_trigger_that_waited_in_capture_makes_no_picture(
 class Snapshots:
     """Cameras that are asked for a picture of now: late, it is another part's."""
 
-    opens_again = True
-    finds_late = False
+    reconnects_itself = True
+    finds_frames_late = False
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -157,7 +162,7 @@ class Snapshots:
     def expect(self, part_number: int) -> None:
         pass
 
-    def frames(self, part_number: int, _: int) -> tuple[Frame | CameraFault, ...]:
+    def frames(self, part_number: int, _: int) -> tuple[CameraFrame | CameraFault, ...]:
         self.asked.append(part_number)
         return tuple(CameraFault(camera, "a test's") for camera in CAMERAS)
 
@@ -179,9 +184,11 @@ def test_cameras_that_see_the_present_are_not_asked_for_a_part_that_is_past(
     assert [part.unphotographed == "" for part in station.captured] == [True, False, False, True]
 
 
-def test_a_part_that_has_no_picture_any_more_is_no_fault_for_ever(station: Station) -> None:
+def test_a_part_that_has_no_picture_any_more_is_no_fault_for_ever(
+    station: CaptureUnderTest,
+) -> None:
     trigger(station, 1, delay_ms=900)
-    station.pass_time(11)
+    station.advance(11)
     assert "parts-unphotographed" not in station.faults
 
 
@@ -190,21 +197,21 @@ class Line:
 
     CAPTURE_MS, NUMBER_MS = 50.0, 2.0
 
-    def __init__(self, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
         self.station = station
-        self.clock: HeldClock = station.clock
+        self.clock: ManualClock = station.clock
         self.counter = 0
         self.due: list[tuple[int, int]] = []
         self.stalls: list[tuple[int, int]] = []
         self.photographed: dict[int, int] = {}
         cameras = station.capture._cameras
-        see = cameras._see
+        see = cameras._collect_frames
 
         def slowly(part_number: int, triggered_ns: int) -> object:
-            self.clock.go_on(self.CAPTURE_MS / 1000)
+            self.clock.advance(self.CAPTURE_MS / 1000)
             return see(part_number, triggered_ns)
 
-        monkeypatch.setattr(cameras, "_see", slowly)
+        monkeypatch.setattr(cameras, "_collect_frames", slowly)
 
     def run(self, seconds: float, parts_per_s: float, stalls_s: float = 0.0) -> list[int]:
         """Parts of that time by number; capture stands still for the first seconds of it."""
@@ -214,7 +221,7 @@ class Line:
         times = [begin_ns + n * every_ns for n in range(round(seconds * parts_per_s))]
         waiting = list(times)
         if stalls_s:
-            self.clock.go_on(stalls_s)
+            self.clock.advance(stalls_s)
         while waiting:
             if waiting[0] > self.clock.monotonic_ns():
                 self.clock.now_ns = waiting[0]
@@ -224,7 +231,7 @@ class Line:
 
     def _handle(self, counted_ns: int, more_waits: bool) -> None:
         self.counter += 1
-        self.clock.go_on(self.NUMBER_MS / 1000)
+        self.clock.advance(self.NUMBER_MS / 1000)
         message = PartTriggered(
             station_id=self.station.name,
             counter=self.counter,
@@ -236,10 +243,10 @@ class Line:
             self.station.inbox.post("a trigger")
         self.station.capture.handle(Delivery(PART_TRIGGERED, message, counted_ns))
         self.station.capture.tick()
-        self.station.inbox.take(0)
+        self.station.inbox.next_event(0)
 
 
-def seen(station: Station) -> set[int]:
+def seen(station: CaptureUnderTest) -> set[int]:
     """The parts that were photographed."""
     return {part.part.part_number for part in station.captured if part.frames}
 
@@ -247,7 +254,7 @@ def seen(station: Station) -> set[int]:
 @pytest.mark.parametrize("stalls_s", [1.5, 3.0])
 @pytest.mark.parametrize("parts_per_s", [10, 18])
 def test_half_a_second_after_a_stall_every_part_is_photographed_again(
-    station: Station, monkeypatch: pytest.MonkeyPatch, stalls_s: float, parts_per_s: float
+    station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch, stalls_s: float, parts_per_s: float
 ) -> None:
     line = Line(station, monkeypatch)
     line.run(2, parts_per_s)
@@ -259,11 +266,11 @@ def test_half_a_second_after_a_stall_every_part_is_photographed_again(
 
 
 def test_three_times_as_many_parts_as_it_can_take_leave_it_well_half_a_second_after(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = Line(station, monkeypatch)
     line.run(20, 60)
-    station.pass_time(0.5)
+    station.advance(0.5)
     parts = line.run(5, 4)
     assert set(parts) <= seen(station)
     assert station.numbers == list(range(1, line.counter + 1))
@@ -273,7 +280,7 @@ def test_three_times_as_many_parts_as_it_can_take_leave_it_well_half_a_second_af
 
 
 def test_in_overload_a_picture_that_is_taken_leaves_the_models_most_of_the_time(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Line(station, monkeypatch).run(10, 60)
     for part in station.captured:
@@ -283,13 +290,13 @@ def test_in_overload_a_picture_that_is_taken_leaves_the_models_most_of_the_time(
 
 
 def test_what_waits_is_numbered_with_one_sync_and_told_in_order_after_it(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stores: list[int] = []
     file = station.capture._counter._file
     store = file.store
 
-    def count_and_store(state: Numbering) -> None:
+    def count_and_store(state: NumberingState) -> None:
         stores.append(state.last_number)
         store(state)
 
@@ -302,7 +309,7 @@ def test_what_waits_is_numbered_with_one_sync_and_told_in_order_after_it(
 
 
 def test_a_part_that_is_photographed_is_told_after_those_that_were_passed_over(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
     handle_waiting(station.capture, station, range(1, 4), waited_ms=2000)
     trigger(station, 4)
@@ -311,7 +318,7 @@ def test_a_part_that_is_photographed_is_told_after_those_that_were_passed_over(
 
 
 def handle_waiting(
-    capture: Capture, station: Station, counters: range, *, waited_ms: float
+    capture: CaptureComponent, station: CaptureUnderTest, counters: range, *, waited_ms: float
 ) -> None:
     """Triggers that waited, handled one after the other, with no tick between."""
     for counter in counters:

@@ -10,16 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from capture.numbering import Numbering, NumberingFile
-from capture.station import NUMBERING_FILE
+from capture.component import NUMBERING_FILE
+from capture.numbering import NumberingFile, NumberingState
 from capture.triggers.interval import IntervalElapsed
 from sightline.clock import boot_id
 from sightline.errors import MessageError, NucleusGoneError, TransportError
-from sightline.journal import DurableRecord
-from sightline.memory_bus import MemoryBus
-from sightline.messages import PartCaptured, PartSettled, PartTriggered
-from sightline.topics import PART_SETTLED, PART_TRIGGERED, Stream
-from tests.unit.capture.capture_kit import Station
+from sightline.messaging.memory_bus import MemoryBus
+from sightline.messaging.messages import PartCaptured, PartSettled, PartTriggered
+from sightline.messaging.topics import PART_SETTLED, PART_TRIGGERED, MessageStream
+from sightline.storage.journal import DurableRecord
+from tests.unit.capture.capture_kit import CaptureUnderTest
 from tests.unit.capture.conftest import StartStation
 
 OWN_COUNT = {"kind": "interval", "intervalMs": 60_000}
@@ -31,14 +31,14 @@ class WatchingBus:
     def __init__(self, bus: MemoryBus, path: Path) -> None:
         self.bus = bus
         self.path = path
-        self.on_disk: list[Numbering | None] = []
+        self.on_disk: list[NumberingState | None] = []
 
-    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
         if isinstance(message, PartCaptured):
             self.on_disk.append(NumberingFile(self.path).load())
         self.bus.publish(stream, message)
 
-    def subscribe(self, stream: Stream) -> None:
+    def subscribe(self, stream: MessageStream) -> None:
         self.bus.subscribe(stream)
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class FailingBus(WatchingBus):
 
     error: Exception | None = None
 
-    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
         if self.error is not None:
             raise self.error
         self.bus.publish(stream, message)
@@ -80,18 +80,18 @@ def disk_full(_: int) -> None:
 
 
 def test_a_number_that_cannot_be_stored_is_told_to_no_one_until_it_is(
-    station: Station, monkeypatch: pytest.MonkeyPatch
+    station: CaptureUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station.trigger(1)
-    station.pass_time(1)
-    monkeypatch.setattr("sightline.journal.os.fdatasync", disk_full)
+    station.advance(1)
+    monkeypatch.setattr("sightline.storage.journal.os.fdatasync", disk_full)
     station.trigger(2)
-    station.pass_time(2)
+    station.advance(2)
     assert station.numbers == [1]
     assert station.announced[-1].last.part_number == 1
     assert "cannot be stored" in station.faults["part-counter-not-stored"]
     monkeypatch.undo()
-    station.pass_time(1)
+    station.advance(1)
     assert station.announced[-1].last.part_number == 2
     assert "part-counter-not-stored" not in station.faults
 
@@ -109,15 +109,15 @@ def test_a_restarted_station_announces_the_last_number_and_its_deadline_at_once(
     assert (announced.boot_id, announced.first_number) == (boot_id(), 41)
 
 
-def test_the_last_number_is_announced_each_second(station: Station) -> None:
+def test_the_last_number_is_announced_each_second(station: CaptureUnderTest) -> None:
     station.trigger(1)
     before = len(station.announced)
-    station.pass_time(5)
+    station.advance(5)
     assert len(station.announced) - before == 5
 
 
-def test_nothing_is_announced_before_there_is_a_number(station: Station) -> None:
-    station.pass_time(3)
+def test_nothing_is_announced_before_there_is_a_number(station: CaptureUnderTest) -> None:
+    station.advance(3)
     assert station.announced == []
 
 
@@ -130,13 +130,13 @@ def test_the_number_goes_on_after_a_restart(start_station: StartStation, picture
     assert after.captured[0].part.epoch == before.captured[0].part.epoch
 
 
-def test_a_trigger_told_twice_is_one_part(station: Station) -> None:
+def test_a_trigger_told_twice_is_one_part(station: CaptureUnderTest) -> None:
     station.trigger(1, 2, 2, 2, 3)
     assert station.numbers == [1, 2, 3]
     assert station.counter("parts_known_already") == 2
 
 
-def test_lost_triggers_leave_a_gap_in_the_same_epoch(station: Station) -> None:
+def test_lost_triggers_leave_a_gap_in_the_same_epoch(station: CaptureUnderTest) -> None:
     station.trigger(1, 4)
     first, second = station.captured
     assert (first.part.epoch, second.part.part_number) == (second.part.epoch, 4)
@@ -147,14 +147,14 @@ def test_lost_triggers_leave_a_gap_in_the_same_epoch(station: Station) -> None:
     ("counter", "words"), [(1, "backwards"), (3_000_000_000, "further than a line can count")]
 )
 def test_a_counter_that_cannot_go_on_begins_an_epoch_and_tells_why(
-    station: Station, counter: int, words: str
+    station: CaptureUnderTest, counter: int, words: str
 ) -> None:
     station.trigger(9, counter)
     first, second = station.captured
     assert second.part.epoch > first.part.epoch
     assert second.first_number == counter
     assert words in station.faults["part-counter"]
-    station.pass_time(61)
+    station.advance(61)
     assert "part-counter" not in station.faults
 
 
@@ -205,10 +205,10 @@ def test_a_part_that_could_not_be_handed_over_is_announced_later(
     station = start_station(bus_around=fail)
     buses[0].error = error
     station.trigger(1)
-    report = station.health.report()
+    report = station.health.build_report()
     assert [(fault.text, fault.level) for fault in report.faults] == [(str(error), "warning")]
     buses[0].error = None
-    station.pass_time(1)
+    station.advance(1)
     assert station.announced[-1].last.part_number == 1
     assert station.faults == {}
     buses[0].error = NucleusGoneError("closed")
@@ -233,24 +233,24 @@ def test_without_a_plc_an_announced_counter_means_nothing(
 ) -> None:
     station = start_station(trigger=OWN_COUNT)
     station.announce(500)
-    station.pass_time(5)
+    station.advance(5)
     assert station.announced == []
 
 
 def test_the_interval_trigger_beats_by_itself(start_station: StartStation, pictures: Path) -> None:
     station = start_station(trigger={"kind": "interval", "intervalMs": 5})
     station.clock.now_ns = time.monotonic_ns()
-    beaten = station.inbox.take(0)
+    beaten = station.inbox.next_event(0)
     give_up = time.monotonic() + 30
     while beaten is None and time.monotonic() < give_up:
-        station.clock.go_on(0.01)
-        beaten = station.inbox.take(0.05)
+        station.clock.advance(0.01)
+        beaten = station.inbox.next_event(0.05)
     assert isinstance(beaten, IntervalElapsed)
     station.capture.handle(beaten)
     assert station.numbers == [1]
 
 
-def test_two_clocks_never_matter_to_a_trigger_of_another_boot(station: Station) -> None:
+def test_two_clocks_never_matter_to_a_trigger_of_another_boot(station: CaptureUnderTest) -> None:
     message = PartTriggered(
         station_id=station.name,
         counter=1,
@@ -263,7 +263,7 @@ def test_two_clocks_never_matter_to_a_trigger_of_another_boot(station: Station) 
     assert part.triggered_monotonic_ns == station.clock.monotonic_ns()
 
 
-def sense(life: Station) -> None:
+def sense(life: CaptureUnderTest) -> None:
     """The station counts a part itself."""
     life.capture.handle(IntervalElapsed(life.clock.utc_ns(), life.clock.monotonic_ns()))
 
@@ -271,7 +271,7 @@ def sense(life: Station) -> None:
 @pytest.mark.parametrize(
     "damage", ["a byte", "its sequence", "zeros behind", "cut", "another place"]
 )
-@pytest.mark.parametrize("place_bytes", [DurableRecord.PLACE_BYTES, 512])
+@pytest.mark.parametrize("place_bytes", [DurableRecord.SLOT_BYTES, 512])
 @pytest.mark.parametrize("parts", [2, 3])
 def test_no_number_of_our_own_count_is_given_twice_when_the_last_one_stored_is_damaged(
     start_station: StartStation,
@@ -291,7 +291,7 @@ def test_no_number_of_our_own_count_is_given_twice_when_the_last_one_stored_is_d
     path = tmp_path / NUMBERING_FILE
     places = [
         bytearray(path.read_bytes()[start:][:place_bytes])
-        for start in (0, DurableRecord.PLACE_BYTES)
+        for start in (0, DurableRecord.SLOT_BYTES)
     ]
     if damage == "zeros behind":
         places[parts % 2][20:] = bytes(place_bytes - 20)
@@ -304,7 +304,7 @@ def test_no_number_of_our_own_count_is_given_twice_when_the_last_one_stored_is_d
     again = start_station(trigger=OWN_COUNT)
     assert ("part-counter" in again.faults) == (damage != "another place")
     sense(again)
-    again.pass_time(2)
+    again.advance(2)
     assert again.numbers == [parts + 1]  # the number before it, had it been lost, is told as missed
     third = start_station(trigger=OWN_COUNT)
     assert third.faults.get("part-counter") is None

@@ -7,20 +7,20 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.commissioning.pause import GREATEST_PAUSE_S, Pause
-from capture.commissioning.sight import focus_of
-from sightline.station_folder import StationFolder
-from tests.unit.capture.bench_kit import await_views, step_of, tell, views
+from capture.commissioning.frame_view import measure_focus
+from capture.commissioning.inter_part_pause import MAX_PART_PAUSE_S, InterPartPause
+from sightline.storage.station_folder import StationFolder
 from tests.unit.capture.capture_kit import (
     CAMERAS,
     HEIGHT,
     WIDTH,
+    CaptureUnderTest,
     Picture,
-    Station,
     plain_picture,
     save_picture,
     wait_until,
 )
+from tests.unit.capture.commissioning_kit import await_views, find_step, send_command, views
 from tests.unit.capture.conftest import StartStation
 
 
@@ -31,17 +31,19 @@ def checks(blur: float = 0.0) -> Picture:
     return np.asarray(cv2.GaussianBlur(board, (0, 0), blur) if blur else board, np.uint8)
 
 
-def test_nobody_looks_so_nothing_is_shown(station: Station, tmp_path: Path) -> None:
+def test_nobody_looks_so_nothing_is_shown(station: CaptureUnderTest, tmp_path: Path) -> None:
     station.trigger(1, 2, 3)
-    step_of(station, tell(station, "map_cameras"))  # the bench is awake and has nothing to show
+    find_step(
+        station, send_command(station, "map_cameras")
+    )  # the bench is awake and has nothing to show
     assert views(station) == []
     assert not (tmp_path / "station" / "evidence-spool").exists()
 
 
 def test_who_looks_sees_each_camera_with_picture_and_scores(
-    station: Station, tmp_path: Path
+    station: CaptureUnderTest, tmp_path: Path
 ) -> None:
-    tell(station, "live_view")
+    send_command(station, "live_view")
     seen = {view.camera: view for view in await_views(station, len(CAMERAS))}
     assert set(seen) == set(CAMERAS)
     assert seen["cam1"].brightness < seen["cam4"].brightness
@@ -53,20 +55,20 @@ def test_who_looks_sees_each_camera_with_picture_and_scores(
         assert picture.shape == (HEIGHT // 2, WIDTH // 2, 3)
 
 
-def test_the_view_ends_when_its_time_is_over(station: Station) -> None:
-    tell(station, "live_view", lifetime_s=10)
+def test_the_view_ends_when_its_time_is_over(station: CaptureUnderTest) -> None:
+    send_command(station, "live_view", lifetime_s=10)
     await_views(station, 1)
-    station.clock.go_on(11)
+    station.clock.advance(11)
     before = station.counter("views_shown")
-    step_of(station, tell(station, "map_cameras"))
+    find_step(station, send_command(station, "map_cameras"))
     assert station.counter("views_shown") <= before + len(CAMERAS)  # the round under way
     count = len(views(station))
-    step_of(station, tell(station, "map_cameras"))
+    find_step(station, send_command(station, "map_cameras"))
     assert len(views(station)) == count
 
 
 def test_the_focus_score_is_highest_where_the_picture_is_sharpest() -> None:
-    scores = [focus_of(checks(blur)[..., 1]) for blur in (0.0, 0.6, 1.2, 2.5)]
+    scores = [measure_focus(checks(blur)[..., 1]) for blur in (0.0, 0.6, 1.2, 2.5)]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 4 * scores[-1]
 
@@ -77,7 +79,7 @@ def test_two_positions_change_their_cameras_and_that_outlasts_a_restart(
     station = start_station()
     station.trigger(1)
     before = {camera: station.pixels(station.captured[-1], camera).mean() for camera in CAMERAS}
-    step = step_of(station, tell(station, "map_cameras", cam1="cam4", cam4="cam1"))
+    step = find_step(station, send_command(station, "map_cameras", cam1="cam4", cam4="cam1"))
     assert step.result == "done"
     assert step.positions == {"cam1": "cam4", "cam2": "cam2", "cam3": "cam3", "cam4": "cam1"}
     for number in (2, 3):
@@ -91,13 +93,15 @@ def test_two_positions_change_their_cameras_and_that_outlasts_a_restart(
 
 
 def test_a_command_is_carried_out_once_however_often_it_comes_and_not_after_its_end(
-    station: Station,
+    station: CaptureUnderTest,
 ) -> None:
-    late = step_of(station, tell(station, "map_cameras", lifetime_s=-2, cam1="cam2", cam2="cam1"))
+    late = find_step(
+        station, send_command(station, "map_cameras", lifetime_s=-2, cam1="cam2", cam2="cam1")
+    )
     assert (late.result, late.text) == ("failed", "it was to be carried out 2.0 s earlier")
-    swap = tell(station, "map_cameras", times=3, cam1="cam2", cam2="cam1")
-    assert step_of(station, swap).result == "done"
-    step_of(station, tell(station, "map_cameras"))
+    swap = send_command(station, "map_cameras", times=3, cam1="cam2", cam2="cam1")
+    assert find_step(station, swap).result == "done"
+    find_step(station, send_command(station, "map_cameras"))
     assert station.counter("steps_done") == 2
 
 
@@ -110,9 +114,9 @@ def test_a_command_is_carried_out_once_however_often_it_comes_and_not_after_its_
     ],
 )
 def test_an_assignment_that_is_none_is_refused_in_words(
-    station: Station, assignment: dict[str, Any], word: str
+    station: CaptureUnderTest, assignment: dict[str, Any], word: str
 ) -> None:
-    step = step_of(station, tell(station, "map_cameras", **assignment))
+    step = find_step(station, send_command(station, "map_cameras", **assignment))
     assert step.result == "failed"
     assert word in step.text
 
@@ -135,7 +139,7 @@ def test_where_a_camera_was_taken_away_the_others_stand_as_configured_with_a_fau
     station, without_cam2 = start_station(), ["cam1", "cam3", "cam4"]
     station.trigger(1)
     shade = station.pixels(station.captured[0], "cam1").mean()
-    step_of(station, tell(station, "map_cameras", cam1="cam2", cam2="cam1"))
+    find_step(station, send_command(station, "map_cameras", cam1="cam2", cam2="cam1"))
     station.configure(cameras=without_cam2)
     for number in (2, 3):
         life = station if number == 2 else start_station(cameras=without_cam2)
@@ -163,10 +167,10 @@ def test_damaged_files_of_the_bench_never_keep_the_station_from_starting(
 
 
 def test_a_spool_that_cannot_be_written_is_told_and_the_parts_go_on(
-    station: Station, tmp_path: Path
+    station: CaptureUnderTest, tmp_path: Path
 ) -> None:
     (tmp_path / "station").write_text("a file where the folder should be")
-    tell(station, "live_view")
+    send_command(station, "live_view")
     wait_until("the fault", lambda: "live-view" in station.faults)
     station.trigger(1)
     assert station.numbers == [1]
@@ -174,15 +178,15 @@ def test_a_spool_that_cannot_be_written_is_told_and_the_parts_go_on(
 
 def test_the_part_in_hand_is_left_alone_for_most_of_the_time_to_the_next() -> None:
     now_s = 100.0
-    pause = Pause(lambda: now_s)
-    assert pause.left_s() == 0
-    pause.part_came()
-    assert pause.left_s() == pytest.approx(GREATEST_PAUSE_S)
+    pause = InterPartPause(lambda: now_s)
+    assert pause.remaining_s() == 0
+    pause.on_part_triggered()
+    assert pause.remaining_s() == pytest.approx(MAX_PART_PAUSE_S)
     now_s += 0.1
-    pause.part_came()
-    assert pause.left_s() == pytest.approx(0.06)
+    pause.on_part_triggered()
+    assert pause.remaining_s() == pytest.approx(0.06)
     now_s += 0.06
-    assert pause.left_s() == pytest.approx(0)
+    assert pause.remaining_s() == pytest.approx(0)
 
 
 def test_a_camera_without_a_picture_does_not_hide_the_others(
@@ -193,5 +197,5 @@ def test_a_camera_without_a_picture_does_not_hide_the_others(
     (tmp_path / "pictures" / "cam2" / "part.png").write_bytes(b"no picture")
     station = start_station()
     station.trigger(1)
-    tell(station, "live_view")
+    send_command(station, "live_view")
     assert {view.camera for view in await_views(station, 3)} == {"cam1", "cam3", "cam4"}

@@ -5,24 +5,26 @@ from typing import Any
 
 import pytest
 
-from capture.sources.source import CameraFault, Frame, FrameSource
+from capture.sources.source import CameraFault, CameraFrame, FrameSource
 from capture.sources.v4l2_configuration import V4l2Configuration
-from tests.unit.capture.bench_kit import step_of, tell
-from tests.unit.capture.capture_kit import RunningClock, Station, wait_until
+from tests.unit.capture.capture_kit import CaptureUnderTest, MachineClock, wait_until
+from tests.unit.capture.changeover_kit import command, deploy
+from tests.unit.capture.commissioning_kit import find_step, send_command
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.line_kit import command, deploy
-from tests.unit.capture.scripted_camera import SIZE, Rig, rig_of
+from tests.unit.capture.scripted_camera import SIZE, ScriptedRig, open_rig
 
 NAMES = ("cam1", "cam2")
 SWAPPED: dict[str, Any] = {"cam1": "cam2", "cam2": "cam1"}
 
 
-def begin(rig: Rig, start_station: StartStation, monkeypatch: pytest.MonkeyPatch) -> Station:
+def begin(
+    rig: ScriptedRig, start_station: StartStation, monkeypatch: pytest.MonkeyPatch
+) -> CaptureUnderTest:
     """A station whose two cameras are the rig's."""
     source = rig.start()
     monkeypatch.setattr("capture.cameras.open_source", lambda *_: source)
     return start_station(
-        clock=RunningClock(),
+        clock=MachineClock(),
         cameras=list(NAMES),
         frame={"width": SIZE.width, "height": SIZE.height},
         source={"kind": "v4l2", **rig.values},
@@ -33,13 +35,13 @@ def test_a_products_settings_go_to_the_camera_that_stands_at_the_position(
     start_station: StartStation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(tmp_path, "dark", cameras={"cam1": {"controls": {"gain": 40}}})
-    with rig_of(*NAMES) as rig:
+    with open_rig(*NAMES) as rig:
         for camera in rig.cameras.values():
             camera.controls.values["gain"] = 1
         station = begin(rig, start_station, monkeypatch)
         command(station, "c-1", "change_product", product="dark")
         wait_until("gain at cam1", lambda: rig.cameras["cam1"].controls["gain"] == 40)
-        assert step_of(station, tell(station, "map_cameras", **SWAPPED)).result == "done"
+        assert find_step(station, send_command(station, "map_cameras", **SWAPPED)).result == "done"
         station.trigger(1)
         configured = station.capture._cameras.configuration.source
         assert isinstance(configured, V4l2Configuration)
@@ -52,12 +54,12 @@ def test_a_products_settings_go_to_the_camera_that_stands_at_the_position(
 class Seen:
     """A source of which one camera sees."""
 
-    opens_again, finds_late = True, True
+    reconnects_itself, finds_frames_late = True, True
 
     def expect(self, part_number: int) -> None:
         pass
 
-    def frames(self, _: int, triggered_ns: int) -> tuple[Frame | CameraFault, ...]:
+    def frames(self, _: int, triggered_ns: int) -> tuple[CameraFrame | CameraFault, ...]:
         return (CameraFault("cam1", "unplugged"), CameraFault("cam2", "no frame came"))
 
     def close(self) -> None:
@@ -69,13 +71,13 @@ def test_the_fault_of_a_position_leaves_the_fault_of_a_camera_of_that_name_alone
 ) -> None:
     source: FrameSource = Seen()
     monkeypatch.setattr("capture.cameras.open_source", lambda *_: source)
-    station = start_station(clock=RunningClock(), cameras=list(NAMES))
-    assert step_of(station, tell(station, "map_cameras", **SWAPPED)).result == "done"
+    station = start_station(clock=MachineClock(), cameras=list(NAMES))
+    assert find_step(station, send_command(station, "map_cameras", **SWAPPED)).result == "done"
     station.health.raise_fault("camera-cam1", "as the camera's own reader says")
     station.trigger(1)
     assert station.faults["camera-cam1"] == "as the camera's own reader says"
     assert station.faults["camera-at-cam2"] == "unplugged"
     assert station.faults["camera-at-cam1"] == "no frame came"
-    back = step_of(station, tell(station, "map_cameras"))
+    back = find_step(station, send_command(station, "map_cameras"))
     assert back.result == "done"
     assert "camera-at-cam1" not in station.faults

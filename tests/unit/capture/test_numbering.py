@@ -11,18 +11,18 @@ from capture.numbering import (
     LARGE_JUMP,
     MAX_JUMP,
     MAX_PARTS_PER_S,
-    Numbering,
     NumberingFile,
-    Step,
+    NumberingState,
+    NumberingStep,
     adopt_counter,
     begin_epoch,
     next_by_counter,
     next_by_own_count,
 )
 from sightline.errors import MessageError
-from sightline.messages import Part
+from sightline.messaging.messages import Part
 
-STATE = Numbering(epoch=1000, last_number=50, first_number=1)
+STATE = NumberingState(epoch=1000, last_number=50, first_number=1)
 
 events = st.tuples(
     st.sampled_from(["trigger", "announced", "own"]), st.integers(0, 3000), st.integers(900, 1100)
@@ -33,10 +33,10 @@ events = st.tuples(
 def test_numbers_never_repeat_and_epochs_never_go_backwards(
     happenings: list[tuple[str, int, int]],
 ) -> None:
-    state: Numbering | None = None
+    state: NumberingState | None = None
     given_numbers: set[tuple[int, int]] = set()
     for kind, counter, now_s in happenings:
-        step: Step | None
+        step: NumberingStep | None
         if kind == "own":
             step = next_by_own_count(state, now_s)
         elif kind == "trigger":
@@ -56,7 +56,7 @@ def test_numbers_never_repeat_and_epochs_never_go_backwards(
 
 @given(st.lists(st.integers(0, 5000), max_size=40))
 def test_every_trigger_is_numbered_as_the_plc_counted_it(counters: list[int]) -> None:
-    state: Numbering | None = None
+    state: NumberingState | None = None
     for counter in counters:
         step = next_by_counter(state, counter, 1000)
         state = step.state if step is not None else state
@@ -177,7 +177,7 @@ def test_epochs_go_on_whatever_the_clock_says(now_s: int) -> None:
 
 def test_the_longest_state_fits_into_its_file(tmp_path: Path) -> None:
     far = 2**63 - 1
-    longest = Numbering(
+    longest = NumberingState(
         epoch=far,
         last_number=far,
         first_number=-far,

@@ -18,14 +18,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from capture.numbering import Numbering
+from capture.component import NUMBERING_FILE
+from capture.numbering import NumberingState
 from capture.part_counter import PartCounter
-from capture.station import NUMBERING_FILE
-from capture.triggers.trigger import Triggered
-from sightline.health import Health
-from sightline.messages import Part
-from sightline.topics import CAPTURE
-from tests.unit.capture.capture_kit import HeldClock
+from capture.triggers.trigger import TriggerEvent
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import Part
+from sightline.messaging.topics import CAPTURE
+from tests.unit.capture.capture_kit import ManualClock
 
 FEW = 6
 few = st.integers(0, FEW)
@@ -37,7 +37,7 @@ class Ledger:
     def __init__(self) -> None:
         self.parts: list[Part] = []
 
-    def hear(self, state: Numbering, *, announced: bool) -> None:
+    def hear(self, state: NumberingState, *, announced: bool) -> None:
         """Record up to the last number that capture tells."""
         last, part = (self.parts[-1] if self.parts else None), state.last
         if last is not None and part <= last:
@@ -65,7 +65,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
     )
     def begin(self, top: int, to_top: int, small: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.clock = HeldClock()
+        self.clock = ManualClock()
         self.top = top
         self.value = 0 if small else top - to_top
         self.counted: list[int] = []
@@ -76,7 +76,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
         self.start()
 
     def start(self) -> None:
-        health = Health(CAPTURE, "0", "model", self.clock)
+        health = ComponentHealth(CAPTURE, "0", "model", self.clock)
         self.capture = PartCounter(self.folder / NUMBERING_FILE, health, self.clock)
         self.lives.append(self.capture)
         if self.capture.stored is not None:
@@ -84,7 +84,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
 
     def count(self) -> None:
         """One part passes."""
-        self.clock.go_on(0.05)
+        self.clock.advance(0.05)
         self.value = self.value + 1 if self.value < self.top else 0
         self.counted.append(self.value)
 
@@ -92,9 +92,9 @@ class NumbersOfAPlc(RuleBasedStateMachine):
         """Capture hears of the last part's trigger, and tells."""
         if not self.ledger.parts and not self.seen_up_to:
             self.counted = self.counted[-1:]  # what was counted before is no part of the station's
-        now = Triggered(self.value, self.clock.utc_ns(), self.clock.monotonic_ns())
-        numbered = self.capture.take(now, self.clock.monotonic_ns() + 1)
-        assert self.capture.settle()
+        now = TriggerEvent(self.value, self.clock.utc_ns(), self.clock.monotonic_ns())
+        numbered = self.capture.number_part(now, self.clock.monotonic_ns() + 1)
+        assert self.capture.wait_until_stored()
         assert numbered is not None
         assert numbered.last_number == self.value
         self.is_file_lost = False
@@ -123,22 +123,24 @@ class NumbersOfAPlc(RuleBasedStateMachine):
             self.count()
         adopted = self.capture.adopt(self.value, self.clock.monotonic_ns() + 1)
         assert (adopted is not None) == (
-            self.capture.settle() and unseen > 0 and adopted is not None
+            self.capture.wait_until_stored() and unseen > 0 and adopted is not None
         )
         stored = self.capture.stored
         assert stored is not None
         self.ledger.hear(stored, announced=True)
         self.seen_up_to = len(self.counted)
         for number in self.counted[len(self.counted) - unseen :]:
-            late = Triggered(number, self.clock.utc_ns() - 3600 * 10**9, self.clock.monotonic_ns())
-            assert self.capture.take(late, 0) is None
+            late = TriggerEvent(
+                number, self.clock.utc_ns() - 3600 * 10**9, self.clock.monotonic_ns()
+            )
+            assert self.capture.number_part(late, 0) is None
 
     @rule()
     def repeated_trigger(self) -> None:
         """The last trigger is told twice."""
         if self.seen_up_to and not self.is_file_lost:
-            again = Triggered(self.value, self.clock.utc_ns(), self.clock.monotonic_ns())
-            assert self.capture.take(again, 0) is None
+            again = TriggerEvent(self.value, self.clock.utc_ns(), self.clock.monotonic_ns())
+            assert self.capture.number_part(again, 0) is None
 
     @precondition(lambda self: self.seen_up_to > 0)
     @rule(unseen=few, announced=st.booleans(), utc_back_s=st.sampled_from([0, 0, 7200, -7200]))
@@ -150,7 +152,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
         near_wide_top = any(0 <= top - self.value < 100_000 for top in (2**31 - 1, 2**32 - 1))
         if not is_far_from_a_wrap or near_wide_top or self.value <= unseen + 1:
             return  # there nobody can tell a new count from a wrap, or from an outage
-        self.clock.go_on(6)  # no PLC starts faster
+        self.clock.advance(6)  # no PLC starts faster
         self.clock.utc_offset_ns -= utc_back_s * 10**9
         del self.counted[self.seen_up_to :]  # counted by the PLC's last life, which told nobody
         self.value = 0
@@ -158,7 +160,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
             self.count()
         if announced:
             self.capture.adopt(self.value, self.clock.monotonic_ns() + 1)
-            assert self.capture.settle()
+            assert self.capture.wait_until_stored()
             assert self.capture.stored is not None
             self.ledger.hear(self.capture.stored, announced=True)
             self.seen_up_to = len(self.counted)
@@ -168,7 +170,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
     @rule(away_s=st.sampled_from([0.0, 1.0, 3600.0]))
     def capture_starts_again(self, away_s: float) -> None:
         """It was killed; its file is as it was."""
-        self.clock.go_on(away_s)
+        self.clock.advance(away_s)
         self.start()
 
     @precondition(lambda self: FEW < self.value < self.top - FEW and self.seen_up_to > 0)
@@ -180,7 +182,7 @@ class NumbersOfAPlc(RuleBasedStateMachine):
             file.unlink(missing_ok=True)
         else:
             file.write_bytes(content)
-        self.clock.go_on(1)
+        self.clock.advance(1)
         self.is_file_lost = True
         self.start()
         self.parts_pass(2)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sightline.product_store import PRODUCT_FILE
+from sightline.storage.product_store import PRODUCT_FILE
+from tests.unit.capture.changeover_kit import command, deploy, stamps
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.line_kit import command, deploy, stamps
 
 
 def test_a_command_of_very_many_words_is_answered_all_the_same(begin_line: StartStation) -> None:
@@ -20,7 +20,7 @@ def test_limits_of_a_product_that_contradict_the_stations_are_a_fault_and_the_st
     begin_line: StartStation, tmp_path: Path
 ) -> None:
     station = begin_line()
-    deploy(tmp_path, "dark", conditions={"highestBrightness": 6}, deadlineMs=400)
+    deploy(tmp_path, "dark", conditions={"maxBrightness": 6}, deadlineMs=400)
     command(station, "c-1", "change_product", product="dark")
     station.trigger(1)
     (part,) = station.captured
@@ -44,9 +44,9 @@ def test_a_product_that_a_command_found_damaged_is_a_fault_until_it_is_whole(
     file = names.parent / (names / "tin").read_text() / PRODUCT_FILE
     file.write_bytes(b"")
     assert "damaged" in command(station, "c-1", "change_product", product="tin").reason
-    station.pass_time(1.0)
+    station.advance(1.0)
     assert "damaged" in station.faults["product-refused"]
     deploy(tmp_path, "tin")
     assert command(station, "c-2", "change_product", product="tin").result == "done"
-    station.pass_time(1.0)
+    station.advance(1.0)
     assert "product-refused" not in station.faults

@@ -8,26 +8,26 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.conditions import look_at, measure_against, shift_between
+from capture.conditions import extract_features, measure_against_reference, measure_shift
 from capture.configuration import ConditionLimits, ReferenceConfiguration
-from capture.references import LookCache, reference_frame
-from capture.sources.source import Frame
-from sightline.messages import CaptureConditions, PixelFormat
+from capture.reference_comparison import ReferenceFeatureCache, decode_reference_frame
+from capture.sources.source import CameraFrame
+from sightline.messaging.messages import CaptureConditions, PixelFormat
 from tests.unit.capture.capture_kit import (
     CAMERAS,
+    CaptureUnderTest,
     Picture,
-    Station,
     four_pictures,
     plain_picture,
     save_picture,
     wait_until,
 )
+from tests.unit.capture.changeover_kit import deploy
 from tests.unit.capture.conftest import StartStation
-from tests.unit.capture.line_kit import deploy
 
 WIDTH, HEIGHT = 640, 360
 FORMATS: tuple[PixelFormat, ...] = get_args(PixelFormat)
-ALLOWED = ReferenceConfiguration(folder="references", greatest_shift_px=24)
+ALLOWED = ReferenceConfiguration(folder="references", max_shift_px=24)
 
 
 def scene(right: int = 0, down: int = 0) -> Picture:
@@ -44,7 +44,7 @@ def scene(right: int = 0, down: int = 0) -> Picture:
     return seen
 
 
-def as_frame(picture: Picture, pixel_format: PixelFormat) -> Frame:
+def as_frame(picture: Picture, pixel_format: PixelFormat) -> CameraFrame:
     """As a camera of this format gives it."""
     uyvy = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_UYVY)
     chroma = np.ascontiguousarray(uyvy[::2, :, 0])
@@ -55,15 +55,15 @@ def as_frame(picture: Picture, pixel_format: PixelFormat) -> Frame:
         "RGB24": np.ascontiguousarray(picture[..., ::-1]),
         "GREY": np.ascontiguousarray(picture[..., 1]),
     }[pixel_format]
-    return Frame("cam1", np.asarray(pixels, np.uint8), pixel_format, WIDTH, HEIGHT)
+    return CameraFrame("cam1", np.asarray(pixels, np.uint8), pixel_format, WIDTH, HEIGHT)
 
 
 def measured(picture: Picture, pixel_format: PixelFormat = "UYVY") -> CaptureConditions:
     """A picture against the scene as it was."""
     _, content = cv2.imencode(".png", scene())
-    reference = reference_frame("cam1", content.tobytes(), (WIDTH, HEIGHT), pixel_format)
+    reference = decode_reference_frame("cam1", content.tobytes(), (WIDTH, HEIGHT), pixel_format)
     frame = as_frame(picture, pixel_format)
-    return measure_against(look_at(reference), frame, ConditionLimits(), ALLOWED)
+    return measure_against_reference(extract_features(reference), frame, ConditionLimits(), ALLOWED)
 
 
 @pytest.mark.parametrize("pixel_format", FORMATS)
@@ -108,13 +108,13 @@ def test_of_another_scene_no_shift_is_told_and_its_position_is_out_of_range() ->
 
 
 def test_measuring_leaves_the_reference_as_it_is() -> None:
-    luma = look_at(as_frame(scene(), "UYVY")).luma
+    luma = extract_features(as_frame(scene(), "UYVY")).luma
     before = luma.copy()
-    shift_between(luma, luma)
+    measure_shift(luma, luma)
     assert np.array_equal(luma, before)
 
 
-def _station_with_references(start_station: StartStation, folder: Path) -> Station:
+def _station_with_references(start_station: StartStation, folder: Path) -> CaptureUnderTest:
     for index in range(1, 5):
         save_picture(folder / f"cam{index}.png", scene())
         save_picture(folder.parent / "pictures" / f"cam{index}" / "part.png", scene())
@@ -131,7 +131,7 @@ def test_each_part_is_held_against_the_references_of_its_cameras(
     assert [seen.out_of_range for seen in station.captured[0].conditions] == [()] * 4
     assert station.faults == {}
     save_picture(tmp_path / "references" / "cam2.png", scene(90, 0))
-    station.pass_time(1.1)
+    station.advance(1.1)
     station.trigger(2)
     out = {seen.camera: seen.out_of_range for seen in station.captured[1].conditions}
     assert out == {"cam1": (), "cam2": ("position",), "cam3": (), "cam4": ()}
@@ -142,14 +142,14 @@ def test_a_camera_whose_reference_is_lacking_is_never_within_range(
 ) -> None:
     station = _station_with_references(start_station, tmp_path / "references")
     (tmp_path / "references" / "cam3.png").unlink()
-    station.pass_time(1.1)
+    station.advance(1.1)
     station.trigger(1)
     out = {seen.camera: seen.out_of_range for seen in station.captured[0].conditions}
     assert out["cam3"] == ("reference",)
     assert out["cam1"] == ()
     assert "cam3: no reference picture" in station.faults["reference"]
     save_picture(tmp_path / "references" / "cam3.jpg", scene())
-    station.pass_time(1.1)
+    station.advance(1.1)
     station.trigger(2)
     assert all(seen.out_of_range == () for seen in station.captured[1].conditions)
     assert station.faults == {}
@@ -160,11 +160,11 @@ def test_a_reference_of_another_size_or_that_is_no_picture_is_named(
 ) -> None:
     station = _station_with_references(start_station, tmp_path / "references")
     save_picture(tmp_path / "references" / "cam1.png", scene()[::2, ::2])
-    station.pass_time(1.1)
+    station.advance(1.1)
     assert "the reference is 320x180; the camera gives 640x360" in station.faults["reference"]
     (tmp_path / "references" / "cam1.png").write_bytes(b"no picture")
-    station.pass_time(1.1)
-    assert "cannot be decoded" in station.health.report().faults[0].text
+    station.advance(1.1)
+    assert "cannot be decoded" in station.health.build_report().faults[0].text
 
 
 def test_without_a_reference_the_limits_alone_decide(
@@ -188,19 +188,19 @@ def test_at_a_change_of_product_its_reference_was_decoded_before_the_part_came(
         deploy(tmp_path, name, version="9", reference=name)
     decoded: list[str] = []
     looked_at: set[object] = set()
-    look_of = LookCache.look_of
+    look_of = ReferenceFeatureCache.load_features
 
-    def watch(*arguments: Any) -> Frame:
+    def watch(*arguments: Any) -> CameraFrame:
         decoded.append(threading.current_thread().name)
-        return reference_frame(*arguments)
+        return decode_reference_frame(*arguments)
 
-    def note(cache: LookCache, camera: str, picture: Any) -> Any:
+    def note(cache: ReferenceFeatureCache, camera: str, picture: Any) -> Any:
         found = look_of(cache, camera, picture)
         looked_at.add(picture)
         return found
 
-    monkeypatch.setattr("capture.references.reference_frame", watch)
-    monkeypatch.setattr(LookCache, "look_of", note)
+    monkeypatch.setattr("capture.reference_comparison.decode_reference_frame", watch)
+    monkeypatch.setattr(ReferenceFeatureCache, "load_features", note)
     folder = str(tmp_path / "references")
     station = begin_line(conditions={"reference": {"folder": folder}})
     station.trigger(1, product="bottle")

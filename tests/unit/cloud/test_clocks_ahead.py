@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from cloud.bench import CameraViews
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import Batch, Committed, StoredHealth, StoredState, StoredView
-from cloud.summary import Summary
-from sightline.codec import encode
-from sightline.messages import CameraView
-from tests.cloud.records import THING, health, machine_state
+from cloud.live.camera_views import CameraViews
+from cloud.live.site_summary import SiteSummary
+from cloud.store.record_store import (
+    CommitResult,
+    MessageBatch,
+    StoredHealth,
+    StoredState,
+    StoredView,
+)
+from cloud.store.sqlite_store import SqliteStore
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import CameraView
+from tests.cloud.example_records import THING, health, machine_state
 
 MINUTE_NS = 60_000_000_000
 NOW_NS = 1_790_000_000_000_000_000
@@ -19,11 +25,11 @@ NAME = "com.sightline.Capture"
 AHEAD_NS = 90 * MINUTE_NS
 
 
-def told(by_station_ns: int, received_ns: int, fault: str = "") -> Batch:
+def told(by_station_ns: int, received_ns: int, fault: str = "") -> MessageBatch:
     """Health and machine state as a station's clock says, and when they came."""
     of_capture = health(NAME, by_station_ns, fault=fault)
     of_machine = machine_state(by_station_ns)
-    return Batch(
+    return MessageBatch(
         health=[StoredHealth(THING, of_capture, encode(of_capture).decode(), received_ns)],
         states=[StoredState(THING, of_machine, encode(of_machine).decode(), received_ns)],
     )
@@ -37,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 def times_in(store: SqliteStore) -> list[int]:
-    history = store.history()
+    history = store.load_history()
     times = [stored.health.at_utc_ns for stored in history.health]
     return times + [stored.state.state_utc_ns for stored in history.states]
 
@@ -46,7 +52,7 @@ def times_in(store: SqliteStore) -> list[int]:
 def test_a_clock_set_right_replaces_what_was_told_by_the_clock_that_was_ahead(
     store: SqliteStore, ahead_ns: int, kept_ns: int
 ) -> None:
-    summary = Summary()
+    summary = SiteSummary()
     for batch in (told(NOW_NS + ahead_ns, NOW_NS), told(NOW_NS + 1, NOW_NS + 1)):
         summary.add(batch, store.commit(batch))
     found = summary.snapshot(NOW_NS)
@@ -57,8 +63,8 @@ def test_a_clock_set_right_replaces_what_was_told_by_the_clock_that_was_ahead(
 
 
 def test_what_is_told_by_a_clock_ahead_is_as_old_as_its_arrival() -> None:
-    summary = Summary()
-    summary.add(told(NOW_NS + AHEAD_NS, NOW_NS), Committed((), 0))
+    summary = SiteSummary()
+    summary.add(told(NOW_NS + AHEAD_NS, NOW_NS), CommitResult((), 0))
     found = summary.snapshot(NOW_NS + MINUTE_NS)
     assert found["health"][NAME]["at_utc_ns"] == NOW_NS
     assert found["machine"]["conveyor-1"]["state_utc_ns"] == NOW_NS
@@ -86,4 +92,4 @@ def test_a_camera_is_seen_again_after_the_clock_was_set_right() -> None:
             picture_key="live/cam1.jpg",
         )
         views.add([StoredView(THING, view, received_ns)])
-    assert [view["sequence"] for view in views.of(THING)] == [2]
+    assert [view["sequence"] for view in views.for_station(THING)] == [2]

@@ -7,20 +7,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cloud.intake import Intake
-from cloud.limits import Limits
-from cloud.site import restored
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import PartsQuery
-from sightline.codec import encode
+from cloud.message_intake import MessageIntake
+from cloud.site import restore_summary
+from cloud.store.record_store import PartsQuery
+from cloud.store.sqlite_store import SqliteStore
+from cloud.wire.site_limits import SiteLimits
 from sightline.errors import RetryableError
-from sightline.topics import INSPECTION_RECORD
-from tests.cloud.records import THING, record
-from tests.unit.cloud.test_intake import wait_until
+from sightline.messaging.codec import encode
+from sightline.messaging.topics import INSPECTION_RECORD
+from tests.cloud.example_records import THING, record
+from tests.unit.cloud.test_message_intake import wait_until
 from tests.unit.cloud.test_parts_counted_once import Site
 
 RECORDS = 400
-TOPIC = INSPECTION_RECORD.topic_of(THING)
+TOPIC = INSPECTION_RECORD.build_topic(THING)
 
 
 def garbled(path: Path, begin: float, size: int) -> None:
@@ -70,7 +70,7 @@ def test_it_is_kept_under_another_name_and_repeats_fill_a_new_one(
     damage(path)
     reports: list[str] = []
     store = SqliteStore(path, report=reports.append)
-    restored(store, Limits())
+    restore_summary(store, SiteLimits())
     kept = [each for each in tmp_path.iterdir() if ".damaged-" in each.name]
     assert len(reports) == 1
     assert "records.sqlite is damaged" in reports[0]
@@ -97,7 +97,7 @@ def test_one_that_is_damaged_while_the_site_runs_is_replaced_and_what_waits_is_s
     path = tmp_path / "records.sqlite"
     reports: list[str] = []
     store = SqliteStore(path, report=reports.append)
-    intake = Intake(store, restored(store, Limits()), retry_s=0.01)
+    intake = MessageIntake(store, restore_summary(store, SiteLimits()), retry_s=0.01)
     intake.start()
     intake.deliver(TOPIC, encode(record(1)))
     wait_until(lambda: store.part(record(1).recordId) is not None)

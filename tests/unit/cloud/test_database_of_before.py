@@ -6,16 +6,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cloud.limits import Limits
-from cloud.site import restored
+from cloud.site import restore_summary
+from cloud.store.record_store import PartsQuery
 from cloud.store.schema import SCHEMA_VERSION
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import PartsQuery
-from sightline.codec import encode
+from cloud.store.sqlite_store import SqliteStore
+from cloud.wire.site_limits import SiteLimits
 from sightline.errors import FatalError
-from sightline.messages import InspectionRecord
-from tests.cloud.records import THING, defect, health, machine_state, record
-from tests.unit.cloud.tables_of_before import SCHEMA
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import InspectionRecord
+from tests.cloud.example_records import THING, defect, health, machine_state, record
+from tests.unit.cloud.old_schema import SCHEMA
 from tests.unit.cloud.test_parts_counted_once import Site
 
 SQUATTED = ("station-2", defect(3))  # of another station, as it was allowed then
@@ -63,7 +63,7 @@ def test_records_counts_and_what_was_told_are_all_there_and_more_can_come(tmp_pa
         page = store.parts(PartsQuery(limit=9))
         found = [msgspec.json.decode(body, type=InspectionRecord) for body in page.bodies]
         assert found == [defect(3), defect(2), record(1)]
-        snapshot = restored(store, Limits()).snapshot(0, THING)
+        snapshot = restore_summary(store, SiteLimits()).snapshot(0, THING)
         assert snapshot["parts"]["ok"] == snapshot["parts"]["defect"] == 1
         assert snapshot["records"]["refused"] == 4
         assert list(snapshot["health"]) == ["c"]

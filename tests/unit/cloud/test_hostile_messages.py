@@ -11,29 +11,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.ingest import Arrival, batch_of
-from cloud.intake import Intake
-from cloud.receipts import refusals_of
-from cloud.routes import subscriptions
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import Batch, Committed, Letter
-from cloud.summary import Summary
-from sightline.codec import GREATEST_MESSAGE_BYTES, encode
-from sightline.topics import (
+from cloud.live.site_summary import SiteSummary
+from cloud.message_intake import MessageIntake
+from cloud.store.record_store import CommitResult, DeadLetterNotice, MessageBatch
+from cloud.store.sqlite_store import SqliteStore
+from cloud.wire.batches import ArrivedMessage, build_batch
+from cloud.wire.receipts import build_refusals
+from cloud.wire.topic_routes import list_topic_filters
+from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode
+from sightline.messaging.topics import (
     CLOUD,
     GAP_RECORD,
     GATE_CORRECTION,
     INSPECTION_RECORD,
     STATION_HEALTH,
-    Stream,
+    MessageStream,
     streams_read_by,
 )
-from tests.cloud.records import SCRATCH, THING, correction, gap, health, record
-from tests.unit.cloud.test_intake import wait_until
-from tests.unit.shared.examples import any_struct
+from tests.cloud.example_records import SCRATCH, THING, correction, gap, health, record
+from tests.unit.cloud.test_message_intake import wait_until
+from tests.unit.shared.message_strategies import build_structs
 
 TO_CLOUD = streams_read_by(CLOUD)
-RECORDS = INSPECTION_RECORD.topic_of(THING)
+RECORDS = INSPECTION_RECORD.build_topic(THING)
 OF_HYPOTHESIS = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -54,14 +54,16 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.store = SqliteStore(folder / "records.sqlite")
-        self.summary = Summary()
-        self.letters: list[Letter] = []
-        self.intake = Intake(self.store, self.summary, retry_s=0.01, tell=self._tell)
+        self.summary = SiteSummary()
+        self.letters: list[DeadLetterNotice] = []
+        self.intake = MessageIntake(
+            self.store, self.summary, retry_s=0.01, publish_receipts=self._tell
+        )
         self._numbers = itertools.count(1)
         self.intake.start()
 
-    def _tell(self, batch: Batch) -> None:
-        self.letters += batch.letters
+    def _tell(self, batch: MessageBatch) -> None:
+        self.letters += batch.dead_letters
 
     def survives(self, topic: str, payload: bytes) -> None:
         """A good record before, and one after it, are stored."""
@@ -101,26 +103,26 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 @OF_HYPOTHESIS
 @given(st.sampled_from(TO_CLOUD), st.binary(max_size=300))
-def test_any_bytes_on_any_topic(site: Site, stream: Stream, payload: bytes) -> None:
-    site.survives(stream.topic_of(THING), payload)
+def test_any_bytes_on_any_topic(site: Site, stream: MessageStream, payload: bytes) -> None:
+    site.survives(stream.build_topic(THING), payload)
 
 
 @OF_HYPOTHESIS
 @given(st.data(), st.sampled_from(TO_CLOUD))
-def test_any_message_of_any_type(site: Site, data: st.DataObject, stream: Stream) -> None:
-    message = data.draw(any_struct(stream.message))
-    site.survives(stream.topic_of(THING), msgspec.json.encode(owned(message)))
+def test_any_message_of_any_type(site: Site, data: st.DataObject, stream: MessageStream) -> None:
+    message = data.draw(build_structs(stream.message))
+    site.survives(stream.build_topic(THING), msgspec.json.encode(owned(message)))
 
 
 @OF_HYPOTHESIS
 @given(st.data(), st.sampled_from(TO_CLOUD), st.integers(1, 4))
 def test_any_message_with_any_values_in_any_of_its_fields(
-    site: Site, data: st.DataObject, stream: Stream, count: int
+    site: Site, data: st.DataObject, stream: MessageStream, count: int
 ) -> None:
-    content = msgspec.to_builtins(owned(data.draw(any_struct(stream.message))))
+    content = msgspec.to_builtins(owned(data.draw(build_structs(stream.message))))
     for _ in range(count):
         content[data.draw(st.sampled_from(sorted(content)))] = data.draw(ANY_JSON)
-    site.survives(stream.topic_of(THING), msgspec.json.encode(content))
+    site.survives(stream.build_topic(THING), msgspec.json.encode(content))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_any_message_with_any_values_in_any_of_its_fields(
     ],
 )  # fmt: skip
 def test_messages_that_ended_the_storing_or_could_have(
-    site: Site, stream: Stream, changes: dict[str, Any]
+    site: Site, stream: MessageStream, changes: dict[str, Any]
 ) -> None:
     good = {
         "StationHealth": health("com.sightline.Capture", 9, fault="away"),
@@ -149,13 +151,13 @@ def test_messages_that_ended_the_storing_or_could_have(
     }[stream.name]
     content = {**msgspec.to_builtins(good), **changes}
     payload = msgspec.json.encode(content).replace(b"\\\\ud800", b"\\ud800")
-    site.survives(stream.topic_of(THING), payload)
+    site.survives(stream.build_topic(THING), payload)
 
 
 class Choking(SqliteStore):
     """Fails at a part in a way that nobody thought of."""
 
-    def commit(self, batch: Batch) -> Committed:
+    def commit(self, batch: MessageBatch) -> CommitResult:
         if any(stored.record.partNumber == 666 for stored in batch.records):
             raise LookupError("what is this?")
         return super().commit(batch)
@@ -164,8 +166,17 @@ class Choking(SqliteStore):
 def test_what_cannot_be_stored_is_refused_alone_with_topic_and_reason_and_its_station_is_told(
     tmp_path: Path,
 ) -> None:
-    store, letters, gate = Choking(tmp_path / "records.sqlite"), list[Letter](), threading.Event()
-    intake = Intake(store, Summary(), retry_s=0.01, tell=lambda b: letters.extend(b.letters))
+    store, letters, gate = (
+        Choking(tmp_path / "records.sqlite"),
+        list[DeadLetterNotice](),
+        threading.Event(),
+    )
+    intake = MessageIntake(
+        store,
+        SiteSummary(),
+        retry_s=0.01,
+        publish_receipts=lambda b: letters.extend(b.dead_letters),
+    )
     for number in (1, 666, 2):
         intake.deliver(RECORDS, encode(record(number)))
     intake.start()
@@ -181,7 +192,10 @@ def test_what_cannot_be_stored_is_refused_alone_with_topic_and_reason_and_its_st
 
 
 def letters_of(payload: bytes, topic: str = RECORDS) -> list[tuple[str, str]]:
-    return [(one.thing, one.record_id) for one in batch_of([Arrival(topic, payload, 5)]).letters]
+    return [
+        (one.thing, one.record_id)
+        for one in build_batch([ArrivedMessage(topic, payload, 5)]).dead_letters
+    ]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +205,7 @@ def letters_of(payload: bytes, topic: str = RECORDS) -> list[tuple[str, str]]:
         lambda payload: payload.replace(b'"epoch":7', b'"epoch":-7'),
         lambda payload: payload.replace(b'"lot":"L-1"', b'"lot":"\xff"'),
         lambda payload: payload.replace(b'"schemaVersion":1', b'"schemaVersion":9'),
-        lambda payload: payload + b" " * GREATEST_MESSAGE_BYTES,
+        lambda payload: payload + b" " * MAX_MESSAGE_BYTES,
     ],
 )
 def test_a_station_is_told_of_a_record_that_will_never_be_stored_even_if_only_its_id_can_be_read(
@@ -204,10 +218,10 @@ def test_a_station_is_told_of_a_record_that_will_never_be_stored_even_if_only_it
 def test_corrections_and_gaps_that_are_refused_are_told_by_their_own_ids() -> None:
     wrong = correction(5)
     payload = encode(msgspec.structs.replace(wrong, stationId="station-2"))
-    topic = GATE_CORRECTION.topic_of(THING)
+    topic = GATE_CORRECTION.build_topic(THING)
     assert letters_of(payload, topic) == [(THING, "station-1-7-5/gate")]
     payload = encode(gap(5, 4))
-    assert letters_of(payload, GAP_RECORD.topic_of(THING)) == [(THING, "station-1-7-5-4")]
+    assert letters_of(payload, GAP_RECORD.build_topic(THING)) == [(THING, "station-1-7-5-4")]
 
 
 @pytest.mark.parametrize("junk", [b"9" * 400, b"1e400", b'"\\ud800"', b"[" * 900 + b"]" * 900])
@@ -236,18 +250,18 @@ def test_where_no_id_can_be_read_nobody_is_told(payload: bytes) -> None:
 
 
 def test_a_health_report_that_is_refused_is_no_letter() -> None:
-    assert letters_of(b'{"recordId":"station-1-7-5"}', STATION_HEALTH.topic_of(THING)) == []
+    assert letters_of(b'{"recordId":"station-1-7-5"}', STATION_HEALTH.build_topic(THING)) == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=600), st.text(max_size=900))))
 def test_letters_are_told_once_each_in_messages_that_every_nucleus_takes(
     letters: list[tuple[str, str, str]],
 ) -> None:
-    told = list(refusals_of([Letter(*letter) for letter in letters]))
-    assert all(len(encode(message)) <= GREATEST_MESSAGE_BYTES for message in told)
+    told = list(build_refusals([DeadLetterNotice(*letter) for letter in letters]))
+    assert all(len(encode(message)) <= MAX_MESSAGE_BYTES for message in told)
     found = [(message.station_id, one.record_id) for message in told for one in message.refused]
     assert sorted(found) == sorted({(thing, record_id) for thing, record_id, _ in letters})
 
 
 def test_every_stream_to_the_cloud_is_among_these() -> None:
-    assert {stream.topic_of("+") for stream in TO_CLOUD} == set(subscriptions())
+    assert {stream.build_topic("+") for stream in TO_CLOUD} == set(list_topic_filters())

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.identity import MAX_GAP_WIDTH
-from cloud.ingest import Arrival, batch_of
-from cloud.receipts import stored_ids
-from cloud.station_figures import Json
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import Committed, PartsQuery
-from cloud.summary import Summary
-from sightline.codec import encode
-from sightline.messages import GapRecord, GateCorrection, InspectionRecord
-from sightline.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD, Stream
-from tests.cloud.records import THING, correction, defect, gap, record
+from cloud.live.site_summary import SiteSummary
+from cloud.live.station_figures import Json
+from cloud.store.record_identity import MAX_GAP_WIDTH
+from cloud.store.record_store import CommitResult, PartsQuery
+from cloud.store.sqlite_store import SqliteStore
+from cloud.wire.batches import ArrivedMessage, build_batch
+from cloud.wire.receipts import list_stored_ids
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import GapRecord, GateCorrection, InspectionRecord
+from sightline.messaging.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD, MessageStream
+from tests.cloud.example_records import THING, correction, defect, gap, record
 
-TOPICS: dict[type, Stream] = {
+TOPICS: dict[type, MessageStream] = {
     InspectionRecord: INSPECTION_RECORD,
     GateCorrection: GATE_CORRECTION,
     GapRecord: GAP_RECORD,
@@ -38,23 +38,23 @@ class Site:
         self.open()
 
     def open(self) -> None:
-        self.store, self.summary = SqliteStore(self.path, self.keep_ns), Summary()
-        self.summary.restore(self.store.history())
+        self.store, self.summary = SqliteStore(self.path, self.keep_ns), SiteSummary()
+        self.summary.restore(self.store.load_history())
 
     def restart(self) -> None:
         self.store.close()
         self.open()
 
-    def take(self, *messages: Any, thing: str = THING) -> Committed:
+    def take(self, *messages: Any, thing: str = THING) -> CommitResult:
         arrivals = [
-            Arrival(TOPICS[type(each)].topic_of(thing), encode(each), self.now_ns)
+            ArrivedMessage(TOPICS[type(each)].build_topic(thing), encode(each), self.now_ns)
             for each in messages
         ]
-        batch = batch_of(arrivals)
+        batch = build_batch(arrivals)
         committed = self.store.commit(batch)
         self.summary.add(batch, committed)
-        self.told = [one for _, one in stored_ids(batch)]
-        self.letters = [(letter.record_id, letter.reason) for letter in batch.letters]
+        self.told = [one for _, one in list_stored_ids(batch)]
+        self.letters = [(letter.record_id, letter.reason) for letter in batch.dead_letters]
         return committed
 
     def figures(self) -> Json:

@@ -7,23 +7,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cloud.ingest import Arrival, batch_of
-from cloud.station_figures import Json
-from cloud.store import sqlite, writing
-from cloud.store.sqlite import SqliteStore
-from cloud.store.store import Batch, Committed, PartsPage, PartsQuery
-from cloud.summary import Summary
-from sightline.codec import encode
+from cloud.live.site_summary import SiteSummary
+from cloud.live.station_figures import Json
+from cloud.store import sqlite_store, station_tables
+from cloud.store.record_store import CommitResult, MessageBatch, PartsPage, PartsQuery
+from cloud.store.sqlite_store import SqliteStore
+from cloud.wire.batches import ArrivedMessage, build_batch
 from sightline.errors import RetryableError
-from sightline.journal import open_journal
-from sightline.messages import CommandOutcome
-from sightline.topics import (
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import CommandOutcome
+from sightline.messaging.topics import (
     COMMAND_OUTCOME,
     INSPECTION_RECORD,
     MACHINE_STATE_TO_CLOUD,
     STATION_HEALTH,
 )
-from tests.cloud.records import THING, defect, health, machine_state, record
+from sightline.storage.journal import open_journal
+from tests.cloud.example_records import THING, defect, health, machine_state, record
 
 
 @pytest.fixture
@@ -33,23 +33,23 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def batch(*messages: msgspec.Struct) -> Batch:
+def batch(*messages: msgspec.Struct) -> MessageBatch:
     topics = {
         "MachineState": MACHINE_STATE_TO_CLOUD,
         "StationHealth": STATION_HEALTH,
         "CommandOutcome": COMMAND_OUTCOME,
     }
-    return batch_of(
+    return build_batch(
         [
-            Arrival(
-                topics.get(type(m).__name__, INSPECTION_RECORD).topic_of(THING), encode(m), 1_000
+            ArrivedMessage(
+                topics.get(type(m).__name__, INSPECTION_RECORD).build_topic(THING), encode(m), 1_000
             )
             for m in messages
         ]
     )
 
 
-def commit(store: SqliteStore, *messages: msgspec.Struct) -> Committed:
+def commit(store: SqliteStore, *messages: msgspec.Struct) -> CommitResult:
     return store.commit(batch(*messages))
 
 
@@ -94,10 +94,10 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "records.sqlite"
     store = SqliteStore(path)
     store.commit(batch(record(1), record(1), defect(2), machine_state(7), health("c", 5)))
-    store.commit(batch_of([Arrival("sightline/a/records", b"?", 1)]))
+    store.commit(build_batch([ArrivedMessage("sightline/a/records", b"?", 1)]))
     store.close()
     again = SqliteStore(path)
-    history = again.history()
+    history = again.load_history()
     assert [stored.record.partNumber for stored in history.records] == [1, 2]
     assert (history.duplicates, history.refused) == (1, 1)
     assert [stored.state.state_utc_ns for stored in history.states] == [7]
@@ -108,7 +108,7 @@ def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
 def test_only_the_newest_state_and_health_are_current(store: SqliteStore) -> None:
     commit(store, machine_state(9, vibration=2.0), machine_state(5, vibration=1.0))
     commit(store, health("c", 9, ready=True), health("c", 4, ready=False))
-    history = store.history()
+    history = store.load_history()
     assert history.states[0].state.values[0].value == 2.0
     assert history.health[0].health.ready
 
@@ -116,11 +116,11 @@ def test_only_the_newest_state_and_health_are_current(store: SqliteStore) -> Non
 def test_refusals_are_listed_newest_first_and_do_not_grow_without_end(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "REFUSALS_KEPT", 3)
+    monkeypatch.setattr(station_tables, "MAX_KEPT_REFUSALS", 3)
     for count in range(5):
-        store.commit(batch_of([Arrival("sightline/a/records", b"?%d" % count, count)]))
+        store.commit(build_batch([ArrivedMessage("sightline/a/records", b"?%d" % count, count)]))
     assert [refusal.refused_utc_ns for refusal in store.refusals(10)] == [4, 3, 2]
-    assert store.history().refused == 5
+    assert store.load_history().refused == 5
 
 
 def test_what_became_of_a_command_is_kept_once_however_often_it_is_told(
@@ -156,11 +156,13 @@ def test_what_became_of_a_command_is_said_by_the_station_that_it_went_to(
             result=result,  # type: ignore[arg-type]
             decided_utc_ns=1,
         )
-        store.commit(batch_of([Arrival(COMMAND_OUTCOME.topic_of(thing), encode(outcome), 1)]))
-    (told,) = store.outcomes_of("c1", THING)
+        store.commit(
+            build_batch([ArrivedMessage(COMMAND_OUTCOME.build_topic(thing), encode(outcome), 1)])
+        )
+    (told,) = store.outcomes_for_command("c1", THING)
     assert msgspec.json.decode(told)["result"] == "accepted"
-    assert len(store.outcomes_of("c1", None)) == 2
-    assert store.outcomes_of("c2", THING) == ()
+    assert len(store.outcomes_for_command("c1", None)) == 2
+    assert store.outcomes_for_command("c2", THING) == ()
 
 
 def test_a_database_has_one_name_of_its_own_as_long_as_it_lives(tmp_path: Path) -> None:
@@ -185,10 +187,10 @@ def test_a_disk_that_takes_nothing_keeps_no_site_from_starting(
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    monkeypatch.setattr(sqlite, "open_journal", taking_nothing)
+    monkeypatch.setattr(sqlite_store, "open_journal", taking_nothing)
     store = SqliteStore(path)
     assert store.site_id()
-    assert len(list(store.history().records)) == 1
+    assert len(list(store.load_history().records)) == 1
     with pytest.raises(RetryableError):
         commit(store, record(2))
     store.close()
@@ -197,16 +199,16 @@ def test_a_disk_that_takes_nothing_keeps_no_site_from_starting(
 def test_parts_of_one_station_are_found_among_those_of_others(store: SqliteStore) -> None:
     for thing, number in (("station-1", 1), ("station-2", 2), ("station-2", 3)):
         part = encode(record(number, thing))
-        store.commit(batch_of([Arrival(INSPECTION_RECORD.topic_of(thing), part, 1)]))
+        store.commit(build_batch([ArrivedMessage(INSPECTION_RECORD.build_topic(thing), part, 1)]))
     assert numbers(store.parts(PartsQuery(limit=9, station="station-2"))) == [3, 2]
     assert numbers(store.parts(PartsQuery(limit=9))) == [3, 2, 1]
 
 
 def counted(path: Path) -> tuple[Json, int]:
     """The summary after a start, and how many records were read for it."""
-    store, summary = SqliteStore(path), Summary()
-    summary.restore(store.history())
-    read = len(list(store.history().records))
+    store, summary = SqliteStore(path), SiteSummary()
+    summary.restore(store.load_history())
+    read = len(list(store.load_history().records))
     store.close()
     return summary.snapshot(0), read
 
@@ -215,7 +217,7 @@ def counted(path: Path) -> tuple[Json, int]:
 def test_a_start_reads_the_last_records_only_and_the_counts_are_those_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted_before: bool
 ) -> None:
-    monkeypatch.setattr(sqlite, "RECORDS_READ", 3)
+    monkeypatch.setattr(sqlite_store, "MAX_RECORDS_READ", 3)
     path = tmp_path / "records.sqlite"
     store = SqliteStore(path)
     store.commit(batch(*(record(number) for number in range(1, 7)), record(6)))
@@ -241,8 +243,10 @@ def test_records_older_than_they_are_kept_leave_the_store_and_still_count(tmp_pa
     path = tmp_path / "records.sqlite"
     store = SqliteStore(path, keep_ns=10)
     for number in range(1, 9):
-        part = Arrival(INSPECTION_RECORD.topic_of(THING), encode(record(number)), 5 * number)
-        store.commit(batch_of([part]))
+        part = ArrivedMessage(
+            INSPECTION_RECORD.build_topic(THING), encode(record(number)), 5 * number
+        )
+        store.commit(build_batch([part]))
     assert numbers(store.parts(PartsQuery(limit=9))) == [8, 7, 6]
     store.close()
     assert counted(path)[0]["records"]["received"] == 8

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.store.store import PartsQuery
-from cloud.web.evidence import picture_path
-from cloud.web.query import QueryError, parts_query
+from cloud.store.record_store import PartsQuery
+from cloud.web.evidence_files import find_picture_path
+from cloud.web.query_string import QueryError, parse_parts_query
 
 VERDICTS = ("ok", "defect")
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_kept_picture_is_found_by_its_key(folder: Path) -> None:
-    path = picture_path(folder, "station-1/7/cam1.jpg")
+    path = find_picture_path(folder, "station-1/7/cam1.jpg")
     assert path is not None
     assert path.read_bytes() == b"picture"
 
@@ -44,12 +44,12 @@ def test_a_kept_picture_is_found_by_its_key(folder: Path) -> None:
     ],
 )
 def test_nothing_else_is_given_out(folder: Path, key: str) -> None:
-    assert picture_path(folder, key) is None
-    assert picture_path(folder, str(folder.parent / "secret.jpg")) is None
+    assert find_picture_path(folder, key) is None
+    assert find_picture_path(folder, str(folder.parent / "secret.jpg")) is None
 
 
 def test_a_query_says_which_parts() -> None:
-    wanted = parts_query(
+    wanted = parse_parts_query(
         {"limit": "500", "before": "12", "part": "4711", "verdict": "ok", "station": "st-2"},
         VERDICTS,
     )
@@ -72,4 +72,4 @@ def test_a_query_says_which_parts() -> None:
 )
 def test_a_value_that_is_not_allowed_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(QueryError, match=name):
-        parts_query({name: text}, VERDICTS)
+        parse_parts_query({name: text}, VERDICTS)

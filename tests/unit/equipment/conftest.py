@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.factory import RunningEquipment, running_equipment
+from tests.faults.plc_and_equipment import RunningEquipment, running_equipment
 from tests.unit.equipment.odd_plc import OddPlc, odd_plc
 
 

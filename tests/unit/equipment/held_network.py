@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-from tests.faults.factory import cancel_the_rest
+from tests.faults.plc_and_equipment import cancel_the_rest
 
 
 class HeldNetwork:

@@ -11,8 +11,8 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from hil.plant.register_map import END, REGISTERS, WordOrder, words_of
-from tests.faults.factory import cancel_the_rest
+from hil.plant.register_map import ADDRESS_COUNT, REGISTERS, WordOrder, encode_words
+from tests.faults.plc_and_equipment import cancel_the_rest
 
 T = TypeVar("T")
 ROWS = {row.name: row for row in REGISTERS}
@@ -24,7 +24,7 @@ class OddModbusPlc:
     def __init__(self, order: WordOrder = "high-first") -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.order: WordOrder = order
-        self.words = [0] * END
+        self.words = [0] * ADDRESS_COUNT
         self.requests: list[tuple[int, int, int]] = []
         self.written: list[tuple[int, list[int]]] = []
         self.refused: dict[int, ExcCodes] = {}
@@ -43,7 +43,7 @@ class OddModbusPlc:
     def put(self, name: str, value: float) -> None:
         """Set a register by the name that the handshake's table gives it."""
         row = ROWS[name]
-        self.put_words(row.address, words_of(row.kind, value, self.order))
+        self.put_words(row.address, encode_words(row.kind, value, self.order))
 
     def put_words(self, address: int, words: list[int]) -> None:
         """Set registers."""
@@ -66,7 +66,7 @@ class OddModbusPlc:
             connection.close()
 
     async def _start(self) -> None:
-        blank = SimData(0, count=END, values=0, datatype=DataType.REGISTERS)
+        blank = SimData(0, count=ADDRESS_COUNT, values=0, datatype=DataType.REGISTERS)
         device = SimDevice(0, simdata=[blank], action=self._serve)
         self._server = ModbusTcpServer(device, address=("127.0.0.1", 0))
         await self._server.serve_forever(background=True)

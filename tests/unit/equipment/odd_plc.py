@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from asyncua import Server, ua
 
-from hil.plant.address_space import NODES, AddressSpace
-from tests.faults.factory import cancel_the_rest
+from hil.plant.address_space import NODES, PlcAddressSpace
+from tests.faults.plc_and_equipment import cancel_the_rest
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class OddPlc:
         self._thread = threading.Thread(target=self._loop.run_forever, name="odd-plc", daemon=True)
         self._thread.start()
         self._server = Server()
-        self._nodes = AddressSpace(self._server)
+        self._nodes = PlcAddressSpace(self._server)
         self._do(self._start())
 
     @property

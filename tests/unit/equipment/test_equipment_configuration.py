@@ -50,7 +50,11 @@ def test_numbers_written_as_text_are_taken() -> None:
         ),
         ({"tags": [{"tag": "speed", "register": {"address": 1}}]}, "/", "speed has no nodeId"),
         ({"tags": [{"tag": "a", "nodeId": "A"}]}, "/tags/0/nodeId", "'A'"),
-        ({"tags": [{"tag": "a", "lowest": 2, "highest": 1}]}, "/tags/0", "lowest 2.0 is above"),
+        (
+            {"tags": [{"tag": "a", "minValue": 2, "maxValue": 1}]},
+            "/tags/0",
+            "minValue 2.0 is above",
+        ),
         ({"tags": [{"tag": "", "nodeId": "ns=1;s=A"}]}, "/tags/0/tag", "''"),
         ({"colour": "red"}, "/", "colour"),
     ],
@@ -70,7 +74,7 @@ def test_a_deployment_that_names_the_kind_and_its_endpoint_is_enough_for_modbus(
     merged["link"]["modbus"]["endpoint"] = "modbus-tcp://plc.line-1:502"
     loaded = load_configuration(EquipmentConfiguration, merged)
     assert loaded.link.endpoint == "modbus-tcp://plc.line-1:502"
-    assert loaded.link.chosen is loaded.link.modbus
+    assert loaded.link.active is loaded.link.modbus
 
 
 def test_tags_are_a_map_by_tag_that_takes_the_place_of_the_defaults() -> None:
@@ -93,7 +97,7 @@ def test_tags_as_a_list_are_read_with_a_warning_and_nothing_else_warns(
 
 @pytest.mark.parametrize(
     ("entry", "pointer"),
-    [({"nodeId": "A"}, "/tags/oil/nodeId"), ({"lowest": 2, "highest": 1}, "/tags/oil")],
+    [({"nodeId": "A"}, "/tags/oil/nodeId"), ({"minValue": 2, "maxValue": 1}, "/tags/oil")],
 )
 def test_a_wrong_entry_of_the_map_is_refused_with_its_tag(entry: Any, pointer: str) -> None:
     good = {"nodeId": "ns=1;s=Good"}

@@ -6,18 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipment.gate import MissedInARow, new_outcomes, order_of
-from equipment.links.link import LineStopSeen, OutcomesRead, StopLine, VerdictOrder
+from equipment.gate_verdicts import MissedStreak, build_verdict_write, find_new_outcomes
+from equipment.links.link import LineStopSeen, OutcomesRead, StopLine, WriteVerdict
 from sightline.clock import boot_id
-from sightline.messages import Part, PartJudged, Verdict
-from tests.unit.equipment.driven import MS, NOW, STATION, Driven, a_record, a_verdict
+from sightline.messaging.messages import Part, PartJudged, Verdict
+from tests.unit.equipment.equipment_kit import (
+    MS,
+    NOW,
+    STATION,
+    EquipmentUnderTest,
+    a_record,
+    a_verdict,
+)
 
 MARGIN = 20 * MS
 CONNECTED = NOW - 10_000 * MS
 
 
-def order(judged: PartJudged, now_ns: int = NOW) -> VerdictOrder | str:
-    return order_of(
+def order(judged: PartJudged, now_ns: int = NOW) -> WriteVerdict | str:
+    return build_verdict_write(
         judged,
         boot_id=boot_id(),
         now_ns=now_ns,
@@ -27,19 +34,19 @@ def order(judged: PartJudged, now_ns: int = NOW) -> VerdictOrder | str:
 
 
 def test_a_fresh_ok_goes_out_with_the_last_moment_at_which_it_may_be_written() -> None:
-    assert order(a_verdict(7)) == VerdictOrder(7, "ok", NOW + 400 * MS - MARGIN)
+    assert order(a_verdict(7)) == WriteVerdict(7, "ok", NOW + 400 * MS - MARGIN)
 
 
 @pytest.mark.parametrize("verdict", ["defect", "review", "missed", "empty"])
 def test_every_other_verdict_goes_out_as_what_it_is(verdict: Verdict) -> None:
     given_order = order(a_verdict(7, verdict=verdict))
-    assert isinstance(given_order, VerdictOrder)
+    assert isinstance(given_order, WriteVerdict)
     assert given_order.verdict == verdict
 
 
 def test_the_last_moment_is_the_deadline_less_the_margin() -> None:
     last_moment = NOW + 400 * MS - MARGIN
-    assert isinstance(order(a_verdict(), last_moment), VerdictOrder)
+    assert isinstance(order(a_verdict(), last_moment), WriteVerdict)
     assert order(a_verdict(), last_moment + 1) == "its deadline is over"
 
 
@@ -81,25 +88,25 @@ def test_nothing_goes_out_but_fresh_of_this_boot_in_time_and_counted_on_this_con
         )
     )
     allowed = not replayed and boot == boot_id() and left_ns >= MARGIN and since_connection_ns >= 0
-    assert isinstance(found, VerdictOrder) == allowed
+    assert isinstance(found, WriteVerdict) == allowed
 
 
 def test_the_component_hands_over_a_fresh_ok_and_counts_what_it_holds_back() -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.clock.now_ns = CONNECTED
     driven.connect()
     driven.clock.now_ns = NOW
     for judged in (a_verdict(1), a_verdict(2, replayed=True), a_verdict(3, boot_id="another")):
         driven.judge(judged)
     driven.judge(a_verdict(4, deadline_monotonic_ns=NOW))
-    assert [given_order.part_number for given_order in driven.link.orders()] == [1]
+    assert [given_order.part_number for given_order in driven.link.verdict_writes()] == [1]
     assert driven.counter("verdicts_forwarded") == 1
     assert driven.counter("verdicts_not_forwarded") == 3
 
 
 def told(known: int | None, counter: int, kept: range, repeat_all: bool) -> tuple[list[int], int]:
     reading = OutcomesRead(counter, tuple(a_record(number) for number in kept))
-    messages, lost = new_outcomes(STATION, known, reading, repeat_all=repeat_all)
+    messages, lost = find_new_outcomes(STATION, known, reading, repeat_all=repeat_all)
     assert all(message.station_id == STATION for message in messages)
     return [message.part_number for message in messages], lost
 
@@ -138,8 +145,8 @@ def test_over_any_readings_each_outcome_is_told_once_in_order_or_counted_as_lost
 
 
 def asks(limit: int, *verdicts: Verdict, replayed: bool = False) -> list[bool]:
-    missed = MissedInARow(limit)
-    return [missed.see(a_verdict(verdict=verdict, replayed=replayed)) for verdict in verdicts]
+    missed = MissedStreak(limit)
+    return [missed.record(a_verdict(verdict=verdict, replayed=replayed)) for verdict in verdicts]
 
 
 def test_a_line_stop_is_asked_for_when_so_many_in_a_row_are_missed_and_then_counted_anew() -> None:
@@ -156,11 +163,11 @@ def test_no_line_stop_is_asked_for_without_a_limit_or_for_what_is_only_told_agai
 
 
 def test_the_component_asks_the_link_once_and_tells_of_the_stop_until_it_is_acknowledged() -> None:
-    driven = Driven(line_stop_after_missed=2)
+    driven = EquipmentUnderTest(line_stop_after_missed=2)
     driven.connect()
     for number in (1, 2):
         driven.judge(a_verdict(number, verdict="missed", triggered_monotonic_ns=NOW))
-    assert driven.link.asked(StopLine) == 1
+    assert driven.link.count_requests(StopLine) == 1
     driven.component.handle(LineStopSeen(True))
     assert "until an operator acknowledges" in driven.faults()["line-stop"]
     driven.component.handle(LineStopSeen(False))
@@ -168,13 +175,13 @@ def test_the_component_asks_the_link_once_and_tells_of_the_stop_until_it_is_ackn
 
 
 def test_parts_that_passed_while_the_plc_was_away_ask_for_no_line_stop_when_it_is_back() -> None:
-    driven = Driven(line_stop_after_missed=3)
+    driven = EquipmentUnderTest(line_stop_after_missed=3)
     driven.connect(5)
     before = {"triggered_monotonic_ns": NOW - MS, "deadline_monotonic_ns": NOW}
     for number in (6, 7, 8):
         driven.judge(a_verdict(number, verdict="missed", **before))
     for number in (9, 10):
         driven.judge(a_verdict(number, verdict="missed", triggered_monotonic_ns=NOW))
-    assert driven.link.asked(StopLine) == 0
+    assert driven.link.count_requests(StopLine) == 0
     driven.judge(a_verdict(11, verdict="missed", triggered_monotonic_ns=NOW))
-    assert driven.link.asked(StopLine) == 1
+    assert driven.link.count_requests(StopLine) == 1

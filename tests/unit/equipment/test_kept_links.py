@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from equipment.links import kept
-from equipment.links.asked import end_all, run_until_one_ends
-from equipment.links.kept import KeptLink
-from equipment.links.link import Beat, LinkDown, VerdictOrder, VerdictTooLate
+from equipment.links import reconnecting_link
+from equipment.links.link import LinkDown, VerdictNotWritten, WriteHeartbeat, WriteVerdict
+from equipment.links.reconnecting_link import ReconnectingLink
 from equipment.links.registry import open_link
-from sightline.bus import Inbox
+from equipment.links.request_queue import cancel_all, run_until_first_failure
 from sightline.clock import SystemClock
 from sightline.errors import MachineLinkError
-from tests.faults.factory import link_to, wait_for
+from sightline.messaging.bus import Inbox
+from tests.faults.plc_and_equipment import link_to, wait_for
 
 S = 1_000_000_000
 SCHEMES = ["opc.tcp", "modbus-tcp"]
@@ -52,9 +52,7 @@ class DeafServer:
 def test_a_server_that_hangs_up_is_called_again_ever_more_seldom(scheme: str) -> None:
     server, inbox = DeafServer(), Inbox()
     endpoint = f"{scheme}://127.0.0.1:{server.port}"
-    configuration = link_to(
-        endpoint, first_retry_s=0.05, longest_retry_s=0.4, request_timeout_s=0.3
-    )
+    configuration = link_to(endpoint, first_retry_s=0.05, max_retry_s=0.4, request_timeout_s=0.3)
     link = open_link(configuration, (), inbox, SystemClock())
     link.start()
     try:
@@ -64,7 +62,7 @@ def test_a_server_that_hangs_up_is_called_again_ever_more_seldom(scheme: str) ->
         server.stop()
     pauses = [b - a for a, b in itertools.pairwise(server.called_at_s)]
     assert pauses[4] >= 0.2  # at least half of 0.4 s
-    reasons = [e.reason for e in iter(lambda: inbox.take(0), None) if isinstance(e, LinkDown)]
+    reasons = [e.reason for e in iter(lambda: inbox.next_event(0), None) if isinstance(e, LinkDown)]
     assert len(reasons) >= 5
     assert all(reason.startswith(endpoint) for reason in reasons)
 
@@ -76,14 +74,16 @@ def test_a_verdict_for_a_plc_that_is_away_comes_back_as_too_late(scheme: str) ->
     configuration = link_to(f"{scheme}://127.0.0.1:{nobody.getsockname()[1]}")
     link = open_link(configuration, (), inbox, SystemClock())
     link.start()
-    order = VerdictOrder(7, "ok", time.monotonic_ns() + S)
-    link.request(Beat())
+    order = WriteVerdict(7, "ok", time.monotonic_ns() + S)
+    link.request(WriteHeartbeat())
     link.request(order)
     events: list[object] = []
 
     def came() -> bool:
-        events.append(inbox.take(0))
-        return any(isinstance(event, VerdictTooLate) and event.order == order for event in events)
+        events.append(inbox.next_event(0))
+        return any(
+            isinstance(event, VerdictNotWritten) and event.request == order for event in events
+        )
 
     wait_for("the verdict comes back", came)
     link.close()
@@ -91,7 +91,7 @@ def test_a_verdict_for_a_plc_that_is_away_comes_back_as_too_late(scheme: str) ->
     link.request(order)  # after the end it is dropped without a word
 
 
-class HangingLink(KeptLink):
+class HangingLink(ReconnectingLink):
     """Its client blocks the thread for a while, then finds the connection lost."""
 
     async def _connect_and_work(self) -> None:
@@ -99,11 +99,11 @@ class HangingLink(KeptLink):
         self.goes_on.wait(10)
         raise MachineLinkError("gone")
 
-    async def _leave(self) -> None:
+    async def _disconnect(self) -> None:
         pass
 
     def __init__(self, inbox: Inbox) -> None:
-        configuration = link_to("opc.tcp://127.0.0.1:9").chosen
+        configuration = link_to("opc.tcp://127.0.0.1:9").active
         super().__init__(configuration, inbox, SystemClock())
         self.hangs, self.goes_on = threading.Event(), threading.Event()
 
@@ -111,7 +111,7 @@ class HangingLink(KeptLink):
 def test_a_link_that_ends_later_than_it_should_says_nothing_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kept, "CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(reconnecting_link, "CLOSE_TIMEOUT_S", 0.05)
     inbox = Inbox()
     link = HangingLink(inbox)
     link.start()
@@ -119,7 +119,7 @@ def test_a_link_that_ends_later_than_it_should_says_nothing_any_more(
     link.close()
     link.goes_on.set()
     wait_for("its end", lambda: not link._thread.is_alive())
-    assert inbox.take(0) is None  # else the link that took its place would look lost
+    assert inbox.next_event(0) is None  # else the link that took its place would look lost
 
 
 async def deaf_to_its_first_cancellation() -> None:
@@ -135,7 +135,7 @@ def test_a_session_ends_even_when_a_worker_loses_its_cancellation() -> None:
         raise MachineLinkError("the cable is cut")
 
     with pytest.raises(MachineLinkError, match="the cable is cut"):
-        asyncio.run(run_until_one_ends(deaf_to_its_first_cancellation(), fails()))
+        asyncio.run(run_until_first_failure(deaf_to_its_first_cancellation(), fails()))
 
 
 def test_all_tasks_have_ended_when_they_are_said_to_have() -> None:
@@ -143,7 +143,7 @@ def test_all_tasks_have_ended_when_they_are_said_to_have() -> None:
         works = [deaf_to_its_first_cancellation(), asyncio.sleep(60)]
         tasks = [asyncio.ensure_future(work) for work in works]
         await asyncio.sleep(0)
-        await end_all(*tasks)
+        await cancel_all(*tasks)
         return [task.done() for task in tasks]
 
     assert asyncio.run(run()) == [True, True]

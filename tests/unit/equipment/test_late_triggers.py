@@ -9,15 +9,15 @@ import pytest
 from asyncua import ua
 from asyncua.server.subscription_service import SubscriptionService
 
-from equipment.links.opcua_subscription import SLOW, Intervals
-from tests.faults.factory import (
+from equipment.links.opcua_subscription import SLOW_SUBSCRIPTION, SubscriptionIntervals
+from tests.faults.plc_and_equipment import (
     RunningEquipment,
     RunningPlc,
     running_equipment,
     running_plc,
     wait_for,
 )
-from tests.unit.equipment.driven import Driven
+from tests.unit.equipment.equipment_kit import EquipmentUnderTest
 from tests.unit.equipment.held_network import held_network
 from tests.unit.equipment.odd_plc import odd_plc
 
@@ -96,8 +96,8 @@ def test_a_server_that_publishes_slowly_is_a_fault_with_both_intervals_and_each_
     slow_server(monkeypatch, 500.0)
     with running_equipment(plc.plc.endpoint) as equipment:
         equipment.wait_until_ready()
-        assert "500 ms" in equipment.faults()[SLOW]
-        assert "10 ms, publishingIntervalMs" in equipment.faults()[SLOW]
+        assert "500 ms" in equipment.faults()[SLOW_SUBSCRIPTION]
+        assert "10 ms, publishingIntervalMs" in equipment.faults()[SLOW_SUBSCRIPTION]
         counted = []
         for _ in range(5):
             counted.append(count(plc))
@@ -105,17 +105,17 @@ def test_a_server_that_publishes_slowly_is_a_fault_with_both_intervals_and_each_
         wait_for("all", lambda: len(equipment.triggered()) == 5)
         assert all(is_told_as_late_as(equipment, number, ns) for number, ns in counted)
         assert max(trigger.delay_ms for trigger in equipment.triggered()) > 100
-        plc.begin(plc.plc.go_away(0.3))
+        plc.start_task(plc.plc.drop_connections(0.3))
         wait_for("away", lambda: "plc-away" in equipment.faults())
-        assert SLOW not in equipment.faults()
+        assert SLOW_SUBSCRIPTION not in equipment.faults()
 
 
 def test_what_an_interval_is_slow_for_is_what_capture_allows_or_what_was_asked_for() -> None:
-    assert not Intervals(10, 10, 0).are_slow
-    assert not Intervals(10, 50, 50).are_slow
-    assert Intervals(10, 100, 0).are_slow
-    assert Intervals(10, 10, 250).are_slow
-    assert not Intervals(200, 200, 200).are_slow
+    assert not SubscriptionIntervals(10, 10, 0).are_slow
+    assert not SubscriptionIntervals(10, 50, 50).are_slow
+    assert SubscriptionIntervals(10, 100, 0).are_slow
+    assert SubscriptionIntervals(10, 10, 250).are_slow
+    assert not SubscriptionIntervals(200, 200, 200).are_slow
 
 
 def test_a_plc_whose_source_times_are_of_another_clock_or_none_is_late_only_when_it_is() -> None:
@@ -196,14 +196,14 @@ def test_a_float_counter_with_whole_values_counts() -> None:
 
 
 def test_the_delay_goes_along_with_the_trigger() -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
-    driven.see(1, delay_ms=123.4)
+    driven.deliver_counter(1, delay_ms=123.4)
     assert [trigger.delay_ms for trigger in driven.triggered()] == [123.4]
 
 
 def test_a_subscription_that_tells_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("equipment.links.opcua_session.SILENT_NS", 200 * MS)
+    monkeypatch.setattr("equipment.links.opcua_session.MAX_NOTIFICATION_SILENCE_NS", 200 * MS)
     with odd_plc() as odd, running_equipment(odd.endpoint) as equipment:
         equipment.wait_until_ready()
         with SilentSubscriptions(monkeypatch):

@@ -12,18 +12,18 @@ import pytest
 
 from equipment.links.modbus_session import ModbusSession
 from equipment.links.opcua_session import OpcuaSession
-from tests.faults.factory import (
+from tests.faults.plc_and_equipment import (
     RunningEquipment,
     RunningPlc,
     running_equipment,
     running_plc,
     wait_for,
 )
-from tests.unit.equipment.driven import Driven
+from tests.unit.equipment.equipment_kit import EquipmentUnderTest
 from tests.unit.equipment.held_network import held_network
 
 SESSIONS: dict[str, Any] = {"opcua": OpcuaSession, "modbus": ModbusSession}
-QUICK: dict[str, Any] = {"request_timeout_s": 0.3, "first_retry_s": 0.05, "longest_retry_s": 0.1}
+QUICK: dict[str, Any] = {"request_timeout_s": 0.3, "first_retry_s": 0.05, "max_retry_s": 0.1}
 
 
 @pytest.fixture(params=["opcua", "modbus"])
@@ -80,7 +80,7 @@ def test_an_error_that_nobody_foresaw_is_told_and_the_link_comes_up_again(
         equipment.wait_until_ready()
         told: list[str] = []
         note_faults(equipment, told, monkeypatch)
-        plc.begin(plc.plc.go_away(0.1))
+        plc.start_task(plc.plc.drop_connections(0.1))
         wait_for("the error's connection and one more", lambda: len(calls) >= 3)
         assert any(type(error).__name__ in text for text in told)
         still_works(equipment, plc)
@@ -198,26 +198,26 @@ def test_random_bytes_from_the_server_never_end_the_link(plc: RunningPlc, seed: 
 
 def test_an_event_that_cannot_be_handled_is_lost_alone() -> None:
     """The kernel makes a fault of it (tests/unit/shared/test_loop.py)."""
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
     with pytest.raises(TypeError):
-        driven.see("five")  # type: ignore[arg-type]
+        driven.deliver_counter("five")  # type: ignore[arg-type]
     driven.disconnect()
     driven.connect()
-    driven.see(1)
+    driven.deliver_counter(1)
     assert driven.triggers() == [1]
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "A\x07B", "\ud800", "a\nb", "\x01\x02"])
 @pytest.mark.parametrize("field", ["product", "lot"])
 def test_a_text_of_the_plc_that_cannot_be_told_loses_no_part(field: str, text: str) -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
-    driven.see(1, **{field: text})
+    driven.deliver_counter(1, **{field: text})
     (trigger,) = driven.triggered()
     assert getattr(trigger, field).isprintable()
     assert getattr(trigger, field) != text[:64]
     assert "PLC" in driven.faults()["plc-text"]
-    driven.see(2, product="bottle", lot="L-7")
+    driven.deliver_counter(2, product="bottle", lot="L-7")
     assert "plc-text" not in driven.faults()
     assert driven.triggers() == [1, 2]

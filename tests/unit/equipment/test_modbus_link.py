@@ -8,9 +8,9 @@ import pytest
 from pymodbus.constants import ExcCodes
 
 from equipment.links.modbus_configuration import PlcRegisters
-from hil.plant.register_map import ROWS_OF_OUTCOMES, WordOrder, words_of
-from sightline.messages import Sample
-from tests.faults.factory import RunningEquipment, running_equipment, wait_for
+from hil.plant.register_map import OUTCOME_ADDRESSES, WordOrder, encode_words
+from sightline.messaging.messages import TagSample
+from tests.faults.plc_and_equipment import RunningEquipment, running_equipment, wait_for
 from tests.unit.equipment.odd_modbus import ROWS, OddModbusPlc, odd_modbus_plc
 
 
@@ -27,7 +27,7 @@ def equipment(plc: OddModbusPlc) -> Iterator[RunningEquipment]:
         yield equipment
 
 
-def reading(equipment: RunningEquipment, tag: str) -> Sample | None:
+def reading(equipment: RunningEquipment, tag: str) -> TagSample | None:
     batches = equipment.samples()
     samples = batches[-1].samples if batches else ()
     return next((sample for sample in samples if sample.tag == tag), None)
@@ -77,8 +77,8 @@ def test_strobe_and_heartbeat_go_on_from_where_they_stood_in_either_word_order(
             plc.put("Line.PartCounter", 65_536 * 3 + 2)
             wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
             assert equipment.triggered()[0].counter == 65_536 * 3 + 2
-        assert plc.writes_to("Verdict.Strobe") == [words_of("uint32", 65_536, order)]
-        assert plc.writes_to("Station.Heartbeat")[:2] == [[0, 0], words_of("uint32", 1, order)]
+        assert plc.writes_to("Verdict.Strobe") == [encode_words("uint32", 65_536, order)]
+        assert plc.writes_to("Station.Heartbeat")[:2] == [[0, 0], encode_words("uint32", 1, order)]
 
 
 def test_a_trigger_carries_the_time_that_the_plc_counted_and_the_speed_of_the_belt(
@@ -98,10 +98,12 @@ def test_an_echo_is_counted_when_it_changes_but_not_where_it_stood(plc: OddModbu
         equipment.wait_until_ready()
         plc.put("Line.PartCounter", 42)
         wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
-        assert "verdicts_taken_by_plc" not in equipment.health.report().counters
+        assert "verdicts_taken_by_plc" not in equipment.health.build_report().counters
         plc.put("Verdict.Echo", 42)
-        wait_for("the echo", lambda: "verdicts_taken_by_plc" in equipment.health.report().counters)
-        assert equipment.health.report().counters["verdicts_taken_by_plc"] == 1
+        wait_for(
+            "the echo", lambda: "verdicts_taken_by_plc" in equipment.health.build_report().counters
+        )
+        assert equipment.health.build_report().counters["verdicts_taken_by_plc"] == 1
 
 
 def test_a_whole_number_is_scaled_and_what_no_sensor_gives_is_bad(
@@ -161,8 +163,11 @@ def test_a_belt_at_rest_is_looked_at_less_often(plc: OddModbusPlc) -> None:
 def fill_outcomes(plc: OddModbusPlc, total: int, action: int = 2) -> None:
     """The ring as it is after so many outcomes, part numbers from 1."""
     for number in range(1, total + 1):
-        words = [*words_of("uint32", number, plc.order), *words_of("uint64", number, plc.order)]
-        plc.put_words(ROWS_OF_OUTCOMES[(number - 1) % 64], [*words, action, 1])
+        words = [
+            *encode_words("uint32", number, plc.order),
+            *encode_words("uint64", number, plc.order),
+        ]
+        plc.put_words(OUTCOME_ADDRESSES[(number - 1) % 64], [*words, action, 1])
     plc.put("Outcome.Counter", total)
 
 
@@ -228,7 +233,7 @@ def test_a_connection_that_is_closed_is_a_loss_even_when_the_next_one_comes_at_o
     equipment.judge(1, "ok", triggered_monotonic_ns=known)
     wait_for(
         "the verdict is held back",
-        lambda: equipment.health.report().counters.get("verdicts_not_forwarded", 0) == 1,
+        lambda: equipment.health.build_report().counters.get("verdicts_not_forwarded", 0) == 1,
     )
     assert plc.writes_to("Verdict.Strobe") == []
 

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymodbus.constants import ExcCodes
 
-from equipment.gate import new_outcomes
+from equipment.gate_verdicts import find_new_outcomes
 from equipment.links.link import OutcomesRead
 from equipment.links.modbus_configuration import ModbusConfiguration, PlcRegisters
-from equipment.links.modbus_requests import Span, in_few_requests
+from equipment.links.modbus_requests import RegisterSpan, merge_spans
 from equipment.links.modbus_session import ModbusSession
-from hil.plant.register_map import END, REGISTERS, ROWS_OF_OUTCOMES, words_of
+from hil.plant.register_map import ADDRESS_COUNT, OUTCOME_ADDRESSES, REGISTERS, encode_words
 from sightline.clock import SystemClock
-from tests.faults.factory import running_equipment, wait_for
+from tests.faults.plc_and_equipment import running_equipment, wait_for
 from tests.unit.equipment.odd_modbus import odd_modbus_plc
 
 COUNTER = next(row for row in REGISTERS if row.name == "Outcome.Counter").address
-RING = range(ROWS_OF_OUTCOMES[0], ROWS_OF_OUTCOMES[-1] + 8)
+RING = range(OUTCOME_ADDRESSES[0], OUTCOME_ADDRESSES[-1] + 8)
 
 
 def action_of(number: int) -> int:
@@ -30,7 +30,10 @@ def action_of(number: int) -> int:
 
 def slot_of(number: int, action: int) -> list[int]:
     """The registers of an outcome, from 1."""
-    words = [*words_of("uint32", number, "high-first"), *words_of("uint64", number, "high-first")]
+    words = [
+        *encode_words("uint32", number, "high-first"),
+        *encode_words("uint64", number, "high-first"),
+    ]
     return [*words, action, 1]
 
 
@@ -40,33 +43,33 @@ class BusyPlc:
     def __init__(self, pace: Sequence[int], half_written: bool) -> None:
         self._pace = itertools.chain(pace, itertools.repeat(0))
         self._half_written = half_written
-        self.words = [0] * END
+        self.words = [0] * ADDRESS_COUNT
         self.total = 0
 
     def go_on(self, more: int) -> None:
         """So many parts more reach the gate."""
         for _ in range(more):
             self.total += 1
-            start = ROWS_OF_OUTCOMES[(self.total - 1) % 64]
+            start = OUTCOME_ADDRESSES[(self.total - 1) % 64]
             self.words[start : start + 8] = slot_of(self.total, action_of(self.total))
-        self.words[COUNTER : COUNTER + 2] = words_of("uint32", self.total, "high-first")
+        self.words[COUNTER : COUNTER + 2] = encode_words("uint32", self.total, "high-first")
 
-    def _answer(self, span: Span) -> list[int]:
+    def _answer(self, span: RegisterSpan) -> list[int]:
         more = next(self._pace)
         self.go_on(more)
         words = list(self.words)
         if self._half_written and more:  # the next number stands beside the action of the last
-            start = ROWS_OF_OUTCOMES[self.total % 64]
-            words[start : start + 2] = words_of("uint32", self.total + 1, "high-first")
+            start = OUTCOME_ADDRESSES[self.total % 64]
+            words[start : start + 2] = encode_words("uint32", self.total + 1, "high-first")
         return words[span.address : span.end]
 
-    async def read(self, span: Span) -> list[int]:
+    async def read(self, span: RegisterSpan) -> list[int]:
         """The registers as they are now."""
         return self._answer(span)
 
-    async def read_all(self, spans: Sequence[Span]) -> dict[Span, Sequence[int]]:
+    async def read_all(self, spans: Sequence[RegisterSpan]) -> dict[RegisterSpan, Sequence[int]]:
         """The registers, a request after the other."""
-        return {span: self._answer(span) for span in in_few_requests(spans)}
+        return {span: self._answer(span) for span in merge_spans(spans)}
 
 
 @settings(max_examples=200, deadline=None)
@@ -98,7 +101,7 @@ def test_no_outcome_is_told_of_another_part_and_each_once_in_order_or_counted_as
     asyncio.run(run())
     for reading in posted:
         assert isinstance(reading, OutcomesRead)
-        told, lost = new_outcomes("s", known, reading, repeat_all=False)
+        told, lost = find_new_outcomes("s", known, reading, repeat_all=False)
         found.extend((acted.part_number, acted.action) for acted in told)
         lost_in_all, known = lost_in_all + lost, reading.counter
     numbers = [number for number, _ in found]
@@ -119,10 +122,10 @@ def test_outcomes_come_from_a_plc_that_goes_on_with_each_request() -> None:
             if address in RING and total < 60:
                 total += 1
                 words = slot_of(total, action_of(total))
-                plc.put_words(ROWS_OF_OUTCOMES[(total - 1) % 64], words)
+                plc.put_words(OUTCOME_ADDRESSES[(total - 1) % 64], words)
                 plc.put("Outcome.Counter", total)
 
-        plc.put_words(ROWS_OF_OUTCOMES[0], slot_of(1, action_of(1)))
+        plc.put_words(OUTCOME_ADDRESSES[0], slot_of(1, action_of(1)))
         plc.put("Outcome.Counter", 1)
         total = 1
         plc.after_read = go_on

@@ -15,19 +15,19 @@ from equipment.links.modbus_configuration import (
     RegisterType,
     WordOrder,
 )
-from equipment.links.modbus_requests import GREATEST_WORDS, Span, in_few_requests, part_of
-from equipment.links.modbus_session import TYPES
+from equipment.links.modbus_requests import MAX_REQUEST_WORDS, RegisterSpan, find_words, merge_spans
+from equipment.links.modbus_session import REGISTER_TYPES
 from equipment.links.modbus_values import (
-    FORMATS,
-    KEPT_OUTCOMES,
+    OUTCOME_SLOT_COUNT,
     OUTCOME_WORDS,
-    decode,
-    encode,
-    outcome_slots,
-    outcomes_of,
-    words_of,
+    STRUCT_FORMATS,
+    count_words,
+    decode_outcomes,
+    decode_registers,
+    encode_registers,
+    find_outcome_slots,
 )
-from hil.plant import outcomes, register_map
+from hil.plant import gate_outcomes, register_map
 from sightline.errors import MachineLinkError
 
 ORDERS = st.sampled_from(["high-first", "low-first"])
@@ -44,15 +44,15 @@ WHOLE: dict[RegisterType, tuple[int, int]] = {
 def test_every_whole_number_comes_back_as_it_was(data: st.DataObject, order: WordOrder) -> None:
     kind = data.draw(st.sampled_from(sorted(WHOLE)))
     value = data.draw(st.integers(*WHOLE[kind]))
-    words = encode(kind, value, order)
-    assert len(words) == words_of(kind)
-    assert decode(kind, words, order) == value
+    words = encode_registers(kind, value, order)
+    assert len(words) == count_words(kind)
+    assert decode_registers(kind, words, order) == value
 
 
 @given(words=st.lists(st.integers(0, 65_535), min_size=8, max_size=8), order=ORDERS)
 def test_any_words_are_some_value_of_every_type(words: list[int], order: WordOrder) -> None:
-    for kind in FORMATS:
-        value = decode(kind, words[: words_of(kind)], order)
+    for kind in STRUCT_FORMATS:
+        value = decode_registers(kind, words[: count_words(kind)], order)
         assert isinstance(value, bool if kind == "bool" else int | float)
 
 
@@ -71,12 +71,12 @@ def test_any_words_are_some_value_of_every_type(words: list[int], order: WordOrd
 def test_words_are_read_as_the_order_says(
     kind: RegisterType, order: WordOrder, words: list[int], value: float
 ) -> None:
-    assert decode(kind, words, order) == value
+    assert decode_registers(kind, words, order) == value
 
 
 SPANS = st.lists(
     st.builds(
-        Span,
+        RegisterSpan,
         st.sampled_from(["holding", "input"]),
         st.integers(0, 700),
         st.integers(1, 8),
@@ -87,37 +87,41 @@ SPANS = st.lists(
 
 @given(spans=SPANS)
 def test_few_requests_have_every_span_whole_and_none_is_larger_than_modbus_allows(
-    spans: list[Span],
+    spans: list[RegisterSpan],
 ) -> None:
-    requests = in_few_requests(spans)
+    requests = merge_spans(spans)
     assert len(requests) <= len(set(spans))
-    assert all(request.words <= GREATEST_WORDS for request in requests)
+    assert all(request.words <= MAX_REQUEST_WORDS for request in requests)
     answers = {
         request: range(request.address, request.address + request.words) for request in requests
     }
     for span in spans:
-        assert part_of(answers, span) == range(span.address, span.end)
+        assert find_words(answers, span) == range(span.address, span.end)
 
 
 def test_neighbours_are_read_together_and_the_far_ones_apart() -> None:
-    spans = [Span("holding", 0, 2), Span("holding", 30, 2), Span("holding", 100, 2)]
-    assert in_few_requests(spans) == [Span("holding", 0, 32), Span("holding", 100, 2)]
-    assert in_few_requests([Span("input", 0, 2), Span("holding", 2, 2)]) == [
-        Span("holding", 2, 2),
-        Span("input", 0, 2),
+    spans = [
+        RegisterSpan("holding", 0, 2),
+        RegisterSpan("holding", 30, 2),
+        RegisterSpan("holding", 100, 2),
+    ]
+    assert merge_spans(spans) == [RegisterSpan("holding", 0, 32), RegisterSpan("holding", 100, 2)]
+    assert merge_spans([RegisterSpan("input", 0, 2), RegisterSpan("holding", 2, 2)]) == [
+        RegisterSpan("holding", 2, 2),
+        RegisterSpan("input", 0, 2),
     ]
 
 
 @given(known=st.integers(0, 500), more=st.integers(0, 500))
 def test_the_slots_to_read_are_those_of_the_outcomes_not_yet_known(known: int, more: int) -> None:
-    ring = {number % KEPT_OUTCOMES: number for number in range(known + more)}
-    wanted = list(range(max(known, known + more - KEPT_OUTCOMES), known + more))
-    assert [ring[slot] for slot in outcome_slots(known, known + more)] == wanted
+    ring = {number % OUTCOME_SLOT_COUNT: number for number in range(known + more)}
+    wanted = list(range(max(known, known + more - OUTCOME_SLOT_COUNT), known + more))
+    assert [ring[slot] for slot in find_outcome_slots(known, known + more)] == wanted
 
 
 def test_an_outcome_of_too_few_registers_is_refused() -> None:
     with pytest.raises(MachineLinkError, match="an outcome has 8 registers"):
-        outcomes_of([[0] * 7], "high-first")
+        decode_outcomes([[0] * 7], "high-first")
 
 
 def test_the_defaults_are_the_registers_of_the_plants_plc() -> None:
@@ -136,9 +140,15 @@ def test_the_defaults_are_the_registers_of_the_plants_plc() -> None:
     }
     defaults = PlcRegisters()
     for field, name in names.items():
-        assert (getattr(defaults, field), TYPES[field]) == (rows[name].address, rows[name].kind)
+        assert (getattr(defaults, field), REGISTER_TYPES[field]) == (
+            rows[name].address,
+            rows[name].kind,
+        )
     assert defaults.outcomes == register_map.OUTCOMES_ADDRESS
-    assert (KEPT_OUTCOMES, OUTCOME_WORDS) == (outcomes.KEPT_OUTCOMES, register_map.OUTCOME_WORDS)
+    assert (OUTCOME_SLOT_COUNT, OUTCOME_WORDS) == (
+        gate_outcomes.OUTCOME_RING_SLOTS,
+        register_map.OUTCOME_WORDS,
+    )
     for tag in EquipmentConfiguration().tags:
         assert tag.node_id is not None
         row = rows[tag.node_id.rpartition("=")[2]]
@@ -147,8 +157,10 @@ def test_the_defaults_are_the_registers_of_the_plants_plc() -> None:
 
 def test_a_float_survives_its_32_bits() -> None:
     order = ModbusConfiguration().word_order
-    assert math.isnan(decode("float32", encode("float32", math.nan, order), order))
+    assert math.isnan(
+        decode_registers("float32", encode_registers("float32", math.nan, order), order)
+    )
     assert (
-        decode("float32", encode("float32", 0.1, order), order)
+        decode_registers("float32", encode_registers("float32", 0.1, order), order)
         == struct.unpack(">f", struct.pack(">f", 0.1))[0]
     )

@@ -10,34 +10,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipment.component import COUNTED_BY_STATION, COUNTER_UNREADABLE
 from equipment.configuration import EquipmentConfiguration
-from equipment.equipment import COUNTED_BY_STATION, COUNTER_UNREADABLE
-from equipment.links.asked import Asked
 from equipment.links.link import (
     CounterSeen,
     LinkFault,
     LinkUp,
-    VerdictOrder,
-    VerdictTooLate,
+    VerdictNotWritten,
+    WriteVerdict,
     new_count_id,
 )
 from equipment.links.modbus_session import ModbusSession
 from equipment.links.opcua_session import OpcuaSession
-from equipment.modes import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
-from sightline.runtime import NewConfiguration
-from tests.faults.factory import (
+from equipment.links.request_queue import RequestQueue
+from equipment.station_mode import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
+from sightline.kernel.runtime import NewConfiguration
+from tests.faults.plc_and_equipment import (
     RunningPlc,
     link_to,
     running_equipment,
     running_plc,
     wait_for,
 )
-from tests.unit.equipment.driven import MS, NOW, Driven, HeldClock, S, a_verdict
+from tests.unit.equipment.equipment_kit import (
+    MS,
+    NOW,
+    EquipmentUnderTest,
+    S,
+    SteppedClock,
+    a_verdict,
+)
 
 SESSIONS: dict[str, Any] = {"opcua": OpcuaSession, "modbus": ModbusSession}
 
 
-def judged_now(driven: Driven, number: int, **more: Any) -> None:
+def judged_now(driven: EquipmentUnderTest, number: int, **more: Any) -> None:
     """A fresh ok for a part that was counted just now."""
     now = driven.clock.now_ns
     times = {"triggered_monotonic_ns": now, "deadline_monotonic_ns": now + 400 * MS}
@@ -47,16 +54,16 @@ def judged_now(driven: Driven, number: int, **more: Any) -> None:
 def test_a_verdict_of_the_stations_own_count_is_no_verdict_for_the_plcs_part_of_that_number() -> (
     None
 ):
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
-    driven.see(1)
+    driven.deliver_counter(1)
     judged_now(driven, 1, counted_by="station")
-    assert driven.link.orders() == []
+    assert driven.link.verdict_writes() == []
     text = driven.faults()[COUNTED_BY_STATION]
     assert "rejects" in text
     assert "trigger" in text
     judged_now(driven, 1)
-    assert [order.part_number for order in driven.link.orders()] == [1]
+    assert [order.part_number for order in driven.link.verdict_writes()] == [1]
     assert COUNTED_BY_STATION not in driven.faults()
 
 
@@ -109,7 +116,7 @@ def test_a_verdict_for_a_part_of_an_earlier_connection_goes_to_no_part_of_the_ne
         wait_for("the trigger", lambda: len(equipment.triggered()) == 1)
         old = equipment.triggered()[0]
         opening.is_slow = True
-        plc.begin(plc.plc.go_away(0.05, next_number=1))
+        plc.start_task(plc.plc.drop_connections(0.05, next_number=1))
         assert opening.waits.wait(20)
         assert plc.count_part() == 1  # another part, which the station did not see
         late = old.received_monotonic_ns + 60 * S
@@ -124,23 +131,23 @@ def test_a_verdict_for_a_part_of_an_earlier_connection_goes_to_no_part_of_the_ne
 
 
 def refused(equipment: Any) -> int:
-    counters = equipment.health.report().counters
+    counters = equipment.health.build_report().counters
     return int(counters.get("verdicts_not_forwarded", 0))
 
 
 def test_an_order_from_before_the_link_came_up_carries_another_count_and_is_void() -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
-    driven.see(1)
+    driven.deliver_counter(1)
     judged_now(driven, 1)
-    (order,) = driven.link.orders()
+    (order,) = driven.link.verdict_writes()
     driven.disconnect()
     judged_now(driven, 1)
-    assert driven.link.orders() == [order]
+    assert driven.link.verdict_writes() == [order]
     driven.connect()
-    driven.see(1, count_id=7)
+    driven.deliver_counter(1, count_id=7)
     judged_now(driven, 1)
-    assert driven.link.orders()[-1].count_id == 7 != order.count_id
+    assert driven.link.verdict_writes()[-1].count_id == 7 != order.count_id
 
 
 def written(counts: list[int | None], orders: list[int]) -> tuple[list[int], list[int]]:
@@ -149,10 +156,10 @@ def written(counts: list[int | None], orders: list[int]) -> tuple[list[int], lis
     strobes: list[int] = []
 
     async def run() -> None:
-        asked = Asked(posted.append, HeldClock())
+        asked = RequestQueue(posted.append, SteppedClock())
         last: list[int] = []
 
-        async def registers(order: VerdictOrder) -> None:
+        async def registers(order: WriteVerdict) -> None:
             last[:] = [order.part_number]
             change = counts.pop(0) if counts else None
             if change is not None:  # the counter begins anew just then
@@ -163,14 +170,14 @@ def written(counts: list[int | None], orders: list[int]) -> tuple[list[int], lis
 
         asked.begin_count(1)
         for number, count_id in enumerate(orders):
-            asked.accept(VerdictOrder(number, "ok", NOW + S, count_id=count_id))
+            asked.put(WriteVerdict(number, "ok", NOW + S, count_id=count_id))
         work = asyncio.ensure_future(asked.write_verdicts(registers, strobe))
         for _ in range(20 + 5 * len(orders)):
             await asyncio.sleep(0)
         work.cancel()
 
     asyncio.run(run())
-    void = [event.order.part_number for event in posted if isinstance(event, VerdictTooLate)]
+    void = [event.request.part_number for event in posted if isinstance(event, VerdictNotWritten)]
     return strobes, void
 
 
@@ -194,22 +201,22 @@ def test_no_order_of_another_count_is_ever_strobed_and_none_is_forgotten(
 
 @pytest.mark.parametrize("lets_go", ["production", "bypass"])
 def test_after_a_start_nothing_passes_until_the_mode_is_told(tmp_path: Path, lets_go: Any) -> None:
-    before = Driven(tmp_path, allow_bypass=True)
-    before.hear_mode("bypass")
-    driven = Driven(tmp_path, mode=None, allow_bypass=True)
+    before = EquipmentUnderTest(tmp_path, allow_bypass=True)
+    before.deliver_mode("bypass")
+    driven = EquipmentUnderTest(tmp_path, mode=None, allow_bypass=True)
     driven.connect()
-    driven.see(1)
+    driven.deliver_counter(1)
     judged_now(driven, 1)
     judged_now(driven, 2, verdict="defect")
-    assert [order.verdict for order in driven.link.orders()] == ["defect"]
+    assert [order.verdict for order in driven.link.verdict_writes()] == ["defect"]
     assert UNKNOWN in driven.faults()
-    assert not driven.health.report().ready
-    driven.hear_mode(lets_go)
-    driven.see(3)
+    assert not driven.health.build_report().ready
+    driven.deliver_mode(lets_go)
+    driven.deliver_counter(3)
     judged_now(driven, 3)
-    assert driven.link.orders()[-1].verdict == "ok"
+    assert driven.link.verdict_writes()[-1].verdict == "ok"
     assert UNKNOWN not in driven.faults()
-    assert driven.health.report().ready
+    assert driven.health.build_report().ready
 
 
 def _not_utf8(path: Path) -> None:
@@ -233,14 +240,14 @@ def test_a_damaged_mode_file_is_set_aside_and_told_and_nothing_passes_until_the_
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(tmp_path / "mode.txt")
-    driven = Driven(tmp_path, mode=None)
+    driven = EquipmentUnderTest(tmp_path, mode=None)
     assert "mode.txt" in driven.faults()[DAMAGED]
     assert [path.name for path in tmp_path.glob("mode.txt.damaged-*")]
     driven.connect()
-    driven.see(1)
+    driven.deliver_counter(1)
     judged_now(driven, 1)
-    assert driven.link.orders() == []
-    driven.hear_mode("paused")
+    assert driven.link.verdict_writes() == []
+    driven.deliver_mode("paused")
     assert DAMAGED not in driven.faults()
     assert (tmp_path / "mode.txt").read_text() == "paused"
 
@@ -248,51 +255,51 @@ def test_a_damaged_mode_file_is_set_aside_and_told_and_nothing_passes_until_the_
 def test_when_nobody_tells_the_mode_any_more_the_line_goes_on_but_a_bypass_rests(
     tmp_path: Path,
 ) -> None:
-    driven = Driven(tmp_path, allow_bypass=True)
+    driven = EquipmentUnderTest(tmp_path, allow_bypass=True)
     driven.connect()
-    driven.later(MAX_SILENCE_NS / S + 1)
+    driven.advance(MAX_SILENCE_NS / S + 1)
     assert "publisher" in driven.faults()[SILENT]
-    driven.see(1)
+    driven.deliver_counter(1)
     judged_now(driven, 1)
-    assert [order.verdict for order in driven.link.orders()] == ["ok"]
-    driven.hear_mode("bypass")
+    assert [order.verdict for order in driven.link.verdict_writes()] == ["ok"]
+    driven.deliver_mode("bypass")
     assert SILENT not in driven.faults()
-    driven.see(2)
-    assert driven.link.orders()[-1].part_number == 2
-    driven.later(MAX_SILENCE_NS / S + 1)
-    driven.see(3)
+    driven.deliver_counter(2)
+    assert driven.link.verdict_writes()[-1].part_number == 2
+    driven.advance(MAX_SILENCE_NS / S + 1)
+    driven.deliver_counter(3)
     judged_now(driven, 3, verdict="defect")
-    assert [order.verdict for order in driven.link.orders()] == ["ok", "ok", "defect"]
-    assert driven.health.report().ready
+    assert [order.verdict for order in driven.link.verdict_writes()] == ["ok", "ok", "defect"]
+    assert driven.health.build_report().ready
 
 
 def test_a_bypass_is_void_in_another_count_as_a_verdict_is(tmp_path: Path) -> None:
-    driven = Driven(tmp_path, allow_bypass=True)
+    driven = EquipmentUnderTest(tmp_path, allow_bypass=True)
     driven.connect()
-    driven.hear_mode("bypass")
-    driven.see(1)
-    assert driven.link.orders()[0].count_id == 1
-    driven.see(0, count_id=2)
-    driven.see(1, count_id=2)
-    assert driven.link.orders()[-1].count_id == 2
+    driven.deliver_mode("bypass")
+    driven.deliver_counter(1)
+    assert driven.link.verdict_writes()[0].count_id == 1
+    driven.deliver_counter(0, count_id=2)
+    driven.deliver_counter(1, count_id=2)
+    assert driven.link.verdict_writes()[-1].count_id == 2
 
 
 def test_what_the_link_of_an_earlier_configuration_posted_is_not_taken_for_the_new_links() -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
     late_events = [LinkUp(NOW, new_count_id()), CounterSeen(5, NOW, NOW, 0.5)]
     unreachable = EquipmentConfiguration(link=link_to("opc.tcp://127.0.0.1:9"))
     driven.component.handle(NewConfiguration(unreachable))
     for event in late_events:
         driven.component.handle(event)
-    assert not driven.health.report().ready
+    assert not driven.health.build_report().ready
     assert "plc-away" in driven.faults()
     assert driven.announced() == [0]
     driven.component.close()
 
 
 def test_a_fault_that_the_link_of_an_earlier_configuration_posted_is_not_the_new_links() -> None:
-    driven = Driven()
+    driven = EquipmentUnderTest()
     driven.connect()
     unreachable = EquipmentConfiguration(link=link_to("opc.tcp://127.0.0.1:9"))
     driven.component.handle(NewConfiguration(unreachable))
@@ -300,5 +307,5 @@ def test_a_fault_that_the_link_of_an_earlier_configuration_posted_is_not_the_new
     driven.component.handle(LinkUp(NOW, new_count_id()))
     driven.component.handle(CounterSeen(5, NOW, NOW, 0.5, count_id=new_count_id()))
     assert driven.faults() == {}
-    assert driven.health.report().ready
+    assert driven.health.build_report().ready
     driven.component.close()

@@ -6,15 +6,15 @@ import pytest
 from asyncua import ua
 
 from equipment.configuration import TagConfiguration
-from sightline.messages import Sample
-from tests.faults.factory import RunningEquipment, running_equipment, wait_for
+from sightline.messaging.messages import TagSample
+from tests.faults.plc_and_equipment import RunningEquipment, running_equipment, wait_for
 from tests.unit.equipment.odd_plc import OddPlc
 
 S = 1_000_000_000
 UINT32, DOUBLE, STRING = ua.VariantType.UInt32, ua.VariantType.Double, ua.VariantType.String
 
 
-def sample(equipment: RunningEquipment, tag: str) -> Sample | None:
+def sample(equipment: RunningEquipment, tag: str) -> TagSample | None:
     """The latest reading of a tag."""
     for batch in reversed(equipment.samples()):
         return next((found for found in batch.samples if found.tag == tag), None)
@@ -89,7 +89,7 @@ def test_a_counter_whose_status_is_not_good_is_no_part(
     plc.put("Line.PartCounter", 0, UINT32, getattr(ua.StatusCodes, status))
     plc.put("Line.PartCounter", 6, UINT32)
     wait_for("the sixth", lambda: [t.counter for t in equipment.triggered()] == [5, 6])
-    assert "counter_restarts" not in equipment.health.report().counters
+    assert "counter_restarts" not in equipment.health.build_report().counters
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from asyncua import ua
 
 from equipment.configuration import EquipmentConfiguration
-from tests.faults.factory import RunningEquipment, link_to, running_equipment, wait_for
+from tests.faults.plc_and_equipment import RunningEquipment, link_to, running_equipment, wait_for
 from tests.unit.equipment.odd_plc import OddPlc, odd_plc
 
 UINT32 = ua.VariantType.UInt32
@@ -47,9 +47,9 @@ def test_a_loop_that_stalls_beats_no_more_and_one_that_goes_on_does(
     plc: OddPlc, equipment: RunningEquipment
 ) -> None:
     wait_for("beats", lambda: len(plc.writes("Station.Heartbeat")) >= 3)
-    equipment.hang()
+    equipment.hang_link()
     beats = settled(lambda: len(plc.writes("Station.Heartbeat")))
-    equipment.hang(False)
+    equipment.hang_link(False)
     wait_for("more beats", lambda: len(plc.writes("Station.Heartbeat")) > beats)
 
 
@@ -90,6 +90,6 @@ def test_a_verdict_whose_time_is_over_when_its_turn_comes_is_not_written(
     equipment.judge(7, "ok", deadline_monotonic_ns=time.monotonic_ns() + margin_ns)
     wait_for(
         "it is held back",
-        lambda: equipment.health.report().counters.get("verdicts_not_forwarded", 0) == 1,
+        lambda: equipment.health.build_report().counters.get("verdicts_not_forwarded", 0) == 1,
     )
     assert plc.writes("Verdict.Strobe") == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from equipment.links.opcua_configuration import OpcuaSecurity
-from tests.faults.factory import RunningEquipment, running_equipment, wait_for
+from tests.faults.plc_and_equipment import RunningEquipment, running_equipment, wait_for
 from tests.unit.equipment.secure_plc import SecurePlc, make_station_pair, secure_plc
 
 

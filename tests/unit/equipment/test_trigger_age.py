@@ -59,8 +59,8 @@ class Line:
                 source = self.source_utc_ns(counted_ns) if tells_time else None
                 found.append((received_ns - counted_ns, age.delay_ns(number, source, received_ns)))
                 part = next(parts, None)
-            age.look(self.counter_at(sent_ns + self.rtt_ns // 2), sent_ns, answered_ns)
-            sent_ns = answered_ns + (25 if age.wants_looks(answered_ns) else 100) * MS
+            age.record_read(self.counter_at(sent_ns + self.rtt_ns // 2), sent_ns, answered_ns)
+            sent_ns = answered_ns + (25 if age.needs_reads(answered_ns) else 100) * MS
         return found
 
 
@@ -153,14 +153,14 @@ def test_once_the_clocks_are_known_the_plc_is_asked_less_often_until_they_may_ha
     None
 ):
     age = TriggerAge()
-    assert age.wants_looks(S)
-    age.look(5, S, S + MS)
+    assert age.needs_reads(S)
+    age.record_read(5, S, S + MS)
     age.delay_ns(6, UTC + S + 90 * MS, S + 95 * MS)
-    assert age.wants_looks(2 * S)
-    age.look(6, 2 * S, 2 * S + MS)
+    assert age.needs_reads(2 * S)
+    age.record_read(6, 2 * S, 2 * S + MS)
     age.delay_ns(7, UTC + 2 * S + 2 * MS, 2 * S + 4 * MS)
-    assert not age.wants_looks(3 * S)
-    assert age.wants_looks(300 * S)
+    assert not age.needs_reads(3 * S)
+    assert age.needs_reads(300 * S)
 
 
 def test_without_a_source_time_the_looks_alone_bound_it() -> None:
@@ -173,7 +173,7 @@ def test_a_source_time_that_stands_still_or_jumps_about_makes_no_part_less_late(
         age, at = TriggerAge(), 0
         for number, source in enumerate(times, start=1):
             at += 100 * MS
-            age.look(number - 1, at, at + MS)
+            age.record_read(number - 1, at, at + MS)
             late = 600 * MS if number % 3 == 0 else 10 * MS
             assert age.delay_ns(number, source, at + MS + late) >= late - MS
             at += late
@@ -190,13 +190,13 @@ def test_parts_of_one_answer_have_each_its_own_age() -> None:
 def test_what_was_counted_before_anybody_looked_may_be_of_any_age() -> None:
     age = TriggerAge()
     assert age.delay_ns(5, UTC, 3 * S) == MAX_DELAY_NS
-    age.look(5, 4 * S, 4 * S + MS)
+    age.record_read(5, 4 * S, 4 * S + MS)
     assert age.delay_ns(6, UTC + 4 * S, 4 * S + 20 * MS) == 19 * MS
 
 
 def test_a_time_that_is_not_the_counts_own_makes_it_no_younger() -> None:
     age = TriggerAge()
-    age.look(5, 4 * S, 4 * S + MS)
+    age.record_read(5, 4 * S, 4 * S + MS)
     age.delay_ns(6, UTC + 4 * S, 4 * S + 2 * MS)
     unreadable_for_a_second = age.delay_ns(7, UTC + 5 * S, 5 * S + MS, trusts_time=False)
     assert unreadable_for_a_second >= S
@@ -204,12 +204,12 @@ def test_a_time_that_is_not_the_counts_own_makes_it_no_younger() -> None:
 
 def test_a_count_that_begins_anew_is_bounded_by_the_last_look_at_the_old_one() -> None:
     age = TriggerAge()
-    age.look(40, S, S + MS)
+    age.record_read(40, S, S + MS)
     age.delay_ns(40, None, S + MS)
-    age.look(40, 2 * S, 2 * S + MS)
+    age.record_read(40, 2 * S, 2 * S + MS)
     assert age.delay_ns(1, None, 2 * S + 10 * MS) == 9 * MS
     assert age.delay_ns(2, None, 2 * S + 30 * MS) == 29 * MS
-    age.look(2, 2 * S + 40 * MS, 2 * S + 41 * MS)
-    age.look(0, 3 * S, 3 * S + MS)  # anew again, seen by a look before it is told
-    age.look(1, 3 * S + 100 * MS, 3 * S + 101 * MS)
+    age.record_read(2, 2 * S + 40 * MS, 2 * S + 41 * MS)
+    age.record_read(0, 3 * S, 3 * S + MS)  # anew again, seen by a look before it is told
+    age.record_read(1, 3 * S + 100 * MS, 3 * S + 101 * MS)
     assert age.delay_ns(1, None, 3 * S + 500 * MS) == 499 * MS

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from hil.faults import checker
-from tests.unit.faults.station_folder import BEGAN_NS, EPOCH, SECOND_NS, StationFolder
+from tests.unit.faults.checked_folder import BEGAN_NS, EPOCH, SECOND_NS, CheckedStationFolder
 
 
 @pytest.fixture
-def station(tmp_path: Path) -> StationFolder:
+def station(tmp_path: Path) -> CheckedStationFolder:
     """Five parts, all as they are to be."""
-    folder = StationFolder(tmp_path / "station")
+    folder = CheckedStationFolder(tmp_path / "station")
     for number, verdict in enumerate(("ok", "defect", "missed", "ok", "review"), start=1):
         folder.whole(number, verdict)
     return folder
@@ -40,13 +40,13 @@ def test_the_checker_imports_nothing_but_the_standard_library() -> None:
     )
 
 
-def test_parts_that_are_all_accounted_for_pass(station: StationFolder) -> None:
+def test_parts_that_are_all_accounted_for_pass(station: CheckedStationFolder) -> None:
     found = station.check()
     assert found["passed"], found["problems"]
     assert (found["triggered"], found["judged"], found["missed"], found["records"]) == (5, 4, 1, 5)
 
 
-def test_a_part_without_a_record_is_lost(station: StationFolder) -> None:
+def test_a_part_without_a_record_is_lost(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "rejected")
     station.judge(6, "missed")
@@ -55,7 +55,7 @@ def test_a_part_without_a_record_is_lost(station: StationFolder) -> None:
     assert found["examples"]["without a record"] == ["0:6"]
 
 
-def test_a_part_without_a_verdict_in_the_ledger_is_lost(station: StationFolder) -> None:
+def test_a_part_without_a_verdict_in_the_ledger_is_lost(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "rejected")
     station.record(6, "defect", "rejected")
@@ -64,7 +64,7 @@ def test_a_part_without_a_verdict_in_the_ledger_is_lost(station: StationFolder) 
     assert not found["passed"]
 
 
-def test_a_part_that_passed_without_an_ok_of_its_own_is_told(station: StationFolder) -> None:
+def test_a_part_that_passed_without_an_ok_of_its_own_is_told(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6, "defect")
@@ -74,13 +74,15 @@ def test_a_part_that_passed_without_an_ok_of_its_own_is_told(station: StationFol
     assert not found["passed"]
 
 
-def test_a_part_that_passed_and_is_lost_altogether_is_unjudged_too(station: StationFolder) -> None:
+def test_a_part_that_passed_and_is_lost_altogether_is_unjudged_too(
+    station: CheckedStationFolder,
+) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     assert station.check()["gate_passed_unjudged"] == 1
 
 
-def test_a_part_that_passed_in_a_bypass_is_no_wrong(station: StationFolder) -> None:
+def test_a_part_that_passed_in_a_bypass_is_no_wrong(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6, "defect")
@@ -89,7 +91,7 @@ def test_a_part_that_passed_in_a_bypass_is_no_wrong(station: StationFolder) -> N
 
 
 def test_a_gate_that_never_opens_is_told(tmp_path: Path) -> None:
-    station = StationFolder(tmp_path / "station")
+    station = CheckedStationFolder(tmp_path / "station")
     for number in range(1, 7):
         station.count(number, number)
         station.act(number, "rejected")
@@ -100,7 +102,7 @@ def test_a_gate_that_never_opens_is_told(tmp_path: Path) -> None:
     assert station.check()["passed"]
 
 
-def test_a_record_that_contradicts_the_gate_is_wrong(station: StationFolder) -> None:
+def test_a_record_that_contradicts_the_gate_is_wrong(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6)
@@ -109,7 +111,9 @@ def test_a_record_that_contradicts_the_gate_is_wrong(station: StationFolder) -> 
     assert (found["gate_wrong"], found["passed"]) == (1, False)
 
 
-def test_an_outcome_that_came_late_is_right_once_it_is_corrected(station: StationFolder) -> None:
+def test_an_outcome_that_came_late_is_right_once_it_is_corrected(
+    station: CheckedStationFolder,
+) -> None:
     for number in (6, 7, 8):
         station.count(number, number)
         station.act(number, "passed")
@@ -122,7 +126,7 @@ def test_an_outcome_that_came_late_is_right_once_it_is_corrected(station: Statio
     assert (found["passed"], found["unconfirmed"]) == (True, 1)
 
 
-def test_a_correction_that_is_wrong_is_told(station: StationFolder) -> None:
+def test_a_correction_that_is_wrong_is_told(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6)
@@ -132,7 +136,7 @@ def test_a_correction_that_is_wrong_is_told(station: StationFolder) -> None:
 
 
 def test_a_part_of_which_the_gate_told_nothing_has_no_outcome_in_its_record(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     station.count(6, 6)
     station.judge(6)
@@ -140,24 +144,26 @@ def test_a_part_of_which_the_gate_told_nothing_has_no_outcome_in_its_record(
     assert station.check()["gate_wrong"] == 1
 
 
-def test_one_part_recorded_under_two_names_is_duplicated(station: StationFolder) -> None:
+def test_one_part_recorded_under_two_names_is_duplicated(station: CheckedStationFolder) -> None:
     station.judge(5, "missed", epoch=EPOCH + 3)
     station.record(5, "missed", "rejected", epoch=EPOCH + 3)
     found = station.check()
     assert (found["duplicated"], found["passed"]) == (1, False)
 
 
-def test_a_record_in_the_outbox_and_in_the_cloud_is_one(station: StationFolder) -> None:
+def test_a_record_in_the_outbox_and_in_the_cloud_is_one(station: CheckedStationFolder) -> None:
     station.record(5, "review", "rejected", place="outbox")
     assert station.check()["passed"]
 
 
-def test_one_record_sent_with_two_verdicts_is_duplicated(station: StationFolder) -> None:
+def test_one_record_sent_with_two_verdicts_is_duplicated(station: CheckedStationFolder) -> None:
     station.record(5, "missed", "rejected", place="outbox")
     assert station.check()["duplicated"] == 1
 
 
-def test_a_record_that_is_sent_again_with_other_content_is_told(station: StationFolder) -> None:
+def test_a_record_that_is_sent_again_with_other_content_is_told(
+    station: CheckedStationFolder,
+) -> None:
     wire = station.folder / "wire.jsonl"
     first = {"recordId": "station-1", "verdict": "ok", "machine": None}
     correction = {"recordId": "station-1", "correctionId": "station-1/gate", "gate": "passed"}
@@ -171,7 +177,7 @@ def test_a_record_that_is_sent_again_with_other_content_is_told(station: Station
     assert found["examples"]["sent with other content"] == ["station-1 (machine)"]
 
 
-def test_a_record_that_did_not_reach_the_cloud_is_told(station: StationFolder) -> None:
+def test_a_record_that_did_not_reach_the_cloud_is_told(station: CheckedStationFolder) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6)
@@ -180,7 +186,9 @@ def test_a_record_that_did_not_reach_the_cloud_is_told(station: StationFolder) -
     assert (found["lost"], found["undelivered"], found["passed"]) == (0, 1, False)
 
 
-def test_a_record_that_the_cloud_refused_is_no_record_of_its_part(station: StationFolder) -> None:
+def test_a_record_that_the_cloud_refused_is_no_record_of_its_part(
+    station: CheckedStationFolder,
+) -> None:
     station.count(6, 6)
     station.act(6, "passed")
     station.judge(6)
@@ -193,7 +201,7 @@ def test_a_record_that_the_cloud_refused_is_no_record_of_its_part(station: Stati
 
 @pytest.mark.parametrize("kind", ["refused", "conflict"])
 def test_a_record_of_whose_refusal_only_the_beginning_is_kept_is_told(
-    station: StationFolder, kind: str
+    station: CheckedStationFolder, kind: str
 ) -> None:
     body = json.dumps({"cam1": "boxes", "recordId": f"station-{EPOCH}-5", "machine": "x" * 2000})
     station._sql("cloud", "CREATE TABLE refused (topic, reason, payload BLOB, kind)")
@@ -203,7 +211,7 @@ def test_a_record_of_whose_refusal_only_the_beginning_is_kept_is_told(
     assert (found["passed"], found["set_aside"]) == (False, 1)
 
 
-def test_a_record_that_a_store_has_twice_is_duplicated(station: StationFolder) -> None:
+def test_a_record_that_a_store_has_twice_is_duplicated(station: CheckedStationFolder) -> None:
     station._sql(
         "cloud", "CREATE TABLE records_again AS SELECT * FROM records WHERE gate = 'passed'"
     )
@@ -211,7 +219,7 @@ def test_a_record_that_a_store_has_twice_is_duplicated(station: StationFolder) -
     assert (found["passed"], found["duplicated"], found["lost"]) == (False, 2, 0)
 
 
-def test_a_gap_record_counts_for_each_of_its_numbers(station: StationFolder) -> None:
+def test_a_gap_record_counts_for_each_of_its_numbers(station: CheckedStationFolder) -> None:
     for number in range(6, 2006):
         station.write_event(
             event="part_counted", number=number, counted_utc_ns=BEGAN_NS + number * SECOND_NS
@@ -225,19 +233,19 @@ def test_a_gap_record_counts_for_each_of_its_numbers(station: StationFolder) -> 
 
 
 def test_a_part_in_a_gap_record_and_in_a_record_of_its_own_is_duplicated(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     station.gap(5, 5)
     assert station.check()["duplicated"] == 1
 
 
-def test_a_record_of_a_part_that_was_never_counted_is_told(station: StationFolder) -> None:
+def test_a_record_of_a_part_that_was_never_counted_is_told(station: CheckedStationFolder) -> None:
     station.judge(9)
     station.record(9, gate="unconfirmed")
     assert station.check()["never_counted"] == 1
 
 
-def test_a_plc_that_counts_anew_begins_another_count(station: StationFolder) -> None:
+def test_a_plc_that_counts_anew_begins_another_count(station: CheckedStationFolder) -> None:
     later = EPOCH + 20
     for number in (1, 2, 3):
         station.count(number, 20 + number)
@@ -253,7 +261,7 @@ def test_a_plc_that_counts_anew_begins_another_count(station: StationFolder) -> 
     assert station.check()["passed"]
 
 
-def test_an_outcome_of_the_count_before_is_wrong(station: StationFolder) -> None:
+def test_an_outcome_of_the_count_before_is_wrong(station: CheckedStationFolder) -> None:
     station.count(1, 21)
     station.act(1, "passed")
     station.judge(1, at_s=21, epoch=EPOCH + 20)
@@ -261,7 +269,9 @@ def test_an_outcome_of_the_count_before_is_wrong(station: StationFolder) -> None
     assert station.check()["gate_wrong"] == 1
 
 
-def test_what_a_plc_counted_as_it_died_could_be_told_to_nobody(station: StationFolder) -> None:
+def test_what_a_plc_counted_as_it_died_could_be_told_to_nobody(
+    station: CheckedStationFolder,
+) -> None:
     station.count(6, 6)
     station.write_event(event="plc_killed", utc_ns=BEGAN_NS + 6 * SECOND_NS + 50_000_000)
     station.record(7, "missed", "unconfirmed")
@@ -269,7 +279,7 @@ def test_what_a_plc_counted_as_it_died_could_be_told_to_nobody(station: StationF
 
 
 def test_what_a_plc_without_power_counted_before_it_forgot_could_be_told_to_nobody(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     station.write_event(event="plc_power_lost", utc_ns=BEGAN_NS + 5 * SECOND_NS + 500_000_000)
     station.count(6, 6)
@@ -279,7 +289,7 @@ def test_what_a_plc_without_power_counted_before_it_forgot_could_be_told_to_nobo
 
 
 def test_a_part_judged_a_second_time_after_its_ledger_was_lost_is_told(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     before = station.folder / "before"
     before.mkdir()
@@ -290,7 +300,9 @@ def test_a_part_judged_a_second_time_after_its_ledger_was_lost_is_told(
     assert station.check()["duplicated"] == 1
 
 
-def test_a_verdict_that_the_run_damaged_may_be_missed_in_its_place(station: StationFolder) -> None:
+def test_a_verdict_that_the_run_damaged_may_be_missed_in_its_place(
+    station: CheckedStationFolder,
+) -> None:
     before = station.folder / "before"
     before.mkdir()
     (before / "ledger-00.sqlite").write_bytes(station.database("ledger").read_bytes())
@@ -303,7 +315,9 @@ def test_a_verdict_that_the_run_damaged_may_be_missed_in_its_place(station: Stat
     assert station.check()["passed"]
 
 
-def test_a_damaged_database_is_named_and_what_it_held_is_lost(station: StationFolder) -> None:
+def test_a_damaged_database_is_named_and_what_it_held_is_lost(
+    station: CheckedStationFolder,
+) -> None:
     station.database("ledger").write_bytes(b"\xff" * 8192)
     found = station.check()
     assert found["lost"] == 5
@@ -311,7 +325,7 @@ def test_a_damaged_database_is_named_and_what_it_held_is_lost(station: StationFo
 
 
 def test_parts_that_must_be_judged_after_a_fault_are_counted_against_a_bound(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     window = {"why": "after a stall", "from_utc_ns": BEGAN_NS, "to_utc_ns": BEGAN_NS * 2}
     station.expect = {"recovery": [{**window, "min_allowed": 1}]}
@@ -329,7 +343,7 @@ def test_parts_that_must_be_judged_after_a_fault_are_counted_against_a_bound(
 
 
 def test_the_longest_outage_is_between_the_first_missed_part_and_the_next_judged_one(
-    station: StationFolder,
+    station: CheckedStationFolder,
 ) -> None:
     for number in (6, 7, 8, 9):
         station.whole(number, "missed")
@@ -339,7 +353,7 @@ def test_the_longest_outage_is_between_the_first_missed_part_and_the_next_judged
 
 
 def test_by_hand_it_prints_a_table_and_ends_with_1_when_something_is_wrong(
-    station: StationFolder, tmp_path: Path
+    station: CheckedStationFolder, tmp_path: Path
 ) -> None:
     def run() -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from hil.faults.__main__ import main
-from hil.faults.damage import PLACES, damage, keep_copies
+from hil.faults.broker_proxy import BrokerProxy, MqttPacketReader
+from hil.faults.fault_plan import build_fault_plan
+from hil.faults.fault_report import format_scenario_table
+from hil.faults.file_damage import DAMAGEABLE_FILES, copy_databases, damage_file
 from hil.faults.mutants import build_mutants, write_mutant
-from hil.faults.plan import build_plan
-from hil.faults.proxy import BrokerProxy, PacketReader
-from hil.faults.report import table
-from hil.run.arguments import REPOSITORY
+from hil.run.run_arguments import REPOSITORY
 
 TIMEOUT_S = 10.0
 
@@ -111,13 +111,13 @@ def test_records_are_found_in_what_a_client_sends_in_any_pieces(piece: int, midd
     sent = packet(1, b"\x00\x04MQTT") + b"".join(
         packet(3, b"\x00\x05a/b/c" + middle + record) for record in records
     )
-    reader = PacketReader()
+    reader = MqttPacketReader()
     found = [m for at in range(0, len(sent), piece) for m in reader.feed(sent[at : at + piece])]
     assert found == records
 
 
 def ledger(folder: Path) -> Path:
-    path = folder / PLACES["inference/ledger.sqlite"]
+    path = folder / DAMAGEABLE_FILES["inference/ledger.sqlite"]
     path.parent.mkdir(parents=True)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE verdicts (epoch, part_number, message BLOB, settled)")
@@ -128,8 +128,8 @@ def ledger(folder: Path) -> Path:
 
 def test_a_copy_is_kept_of_what_is_damaged(tmp_path: Path) -> None:
     path = ledger(tmp_path)
-    keep_copies(tmp_path, 0)
-    assert damage(tmp_path, "head of inference/ledger.sqlite") == []
+    copy_databases(tmp_path, 0)
+    assert damage_file(tmp_path, "head of inference/ledger.sqlite") == []
     with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.DatabaseError):
         connection.execute("SELECT * FROM verdicts")
     with closing(sqlite3.connect(tmp_path / "before" / "ledger-00.sqlite")) as connection:
@@ -138,7 +138,7 @@ def test_a_copy_is_kept_of_what_is_damaged(tmp_path: Path) -> None:
 
 def test_the_row_of_a_verdict_that_is_not_settled_is_damaged_and_named(tmp_path: Path) -> None:
     path = ledger(tmp_path)
-    assert damage(tmp_path, "row of inference/ledger.sqlite") == [(7, 2)]
+    assert damage_file(tmp_path, "row of inference/ledger.sqlite") == [(7, 2)]
     with closing(sqlite3.connect(path)) as connection:
         (message,) = connection.execute(
             "SELECT message FROM verdicts WHERE part_number = 2"
@@ -150,9 +150,9 @@ def test_the_row_of_a_verdict_that_is_not_settled_is_damaged_and_named(tmp_path:
 @pytest.mark.parametrize("seed", range(5))
 def test_each_place_that_a_plan_damages_is_known(tmp_path: Path, seed: int) -> None:
     ledger(tmp_path)
-    for step in build_plan("damaged_files", seed).steps:
+    for step in build_fault_plan("damaged_files", seed).steps:
         for place in step.victim.split(" and "):
-            damage(tmp_path, place)
+            damage_file(tmp_path, place)
 
 
 @pytest.mark.parametrize("mutant", build_mutants(1), ids=lambda mutant: mutant.plan.name)
@@ -164,7 +164,7 @@ def test_a_mutant_breaks_what_is_there_in_a_copy_only(mutant: object, tmp_path: 
         for node in ast.parse(sound).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }
-    assert found.needs in names
+    assert found.replaced_name in names
     write_mutant(found, tmp_path / "source")
     broken = (tmp_path / "source" / found.module).read_text()
     assert broken == sound + found.code
@@ -183,7 +183,7 @@ def test_two_runs_do_not_share_a_folder(
 ) -> None:
     (tmp_path / "faults").mkdir()
     monkeypatch.setattr("hil.faults.__main__.ensure_pool", lambda *_: tmp_path)
-    monkeypatch.setattr("hil.faults.__main__.Interrupts", lambda: None)
+    monkeypatch.setattr("hil.faults.__main__.InterruptSignals", lambda: None)
     with (tmp_path / "faults" / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["--folder", str(tmp_path)]) == 2
@@ -191,7 +191,7 @@ def test_two_runs_do_not_share_a_folder(
 
 
 def test_the_table_shows_what_passed_failed_and_was_skipped() -> None:
-    shown = table(
+    shown = format_scenario_table(
         {
             "scenarios": {"kills": {"lost": 3, "passed": False}, "stalls": {"passed": True}},
             "skipped": {"disk_full": "only root can mount a small disk"},

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.fleet.endpoint import serving
-from tests.unit.fleet.greengrass import ACCOUNT, BEGAN, REGION, Greengrass
+from tests.unit.fleet.fake_aws_endpoint import serving
+from tests.unit.fleet.fake_greengrass import ACCOUNT, BEGAN, REGION, FakeGreengrass
 from tools.fleet.__main__ import main
-from tools.fleet.checks import Checker
-from tools.stage.parts import ROOT
-from tools.stage.versions import read_suite_version
+from tools.fleet.station_checks import StationChecker
+from tools.stage.stageable_components import ROOT
+from tools.stage.suite_version import load_suite_version
 
-VERSION = read_suite_version(ROOT)
+VERSION = load_suite_version(ROOT)
 Json = dict[str, Any]
 Run = Callable[..., int]
 
@@ -55,7 +55,7 @@ def fleet_file(sites: int = 3, stations: int = 4) -> Json:
     }
 
 
-class HurriedClock:
+class FastClock:
     """A clock whose hours pass at once; `waits` has what was waited for."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class HurriedClock:
         self.time_s += seconds
 
 
-def names_of(content: Json) -> list[str]:
+def list_names(content: Json) -> list[str]:
     """Every station of a file."""
     return [name for site in content["sites"].values() for name in site["stations"]]
 
@@ -88,13 +88,13 @@ def content() -> Json:
 
 
 @pytest.fixture
-def greengrass(content: Json, clock: HurriedClock) -> Greengrass:
+def greengrass(content: Json, clock: FastClock) -> FakeGreengrass:
     """The service's state."""
-    return Greengrass(names_of(content), clock.now_s)
+    return FakeGreengrass(list_names(content), clock.now_s)
 
 
 @pytest.fixture
-def address(greengrass: Greengrass, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(greengrass: FakeGreengrass, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the service is; boto3 has credentials, and nothing of this machine's own."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -105,15 +105,15 @@ def address(greengrass: Greengrass, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.fixture
-def clock() -> HurriedClock:
+def clock() -> FastClock:
     """The commands' clock."""
-    return HurriedClock()
+    return FastClock()
 
 
 @pytest.fixture(scope="session")
-def checker() -> Checker:
+def checker() -> StationChecker:
     """What this checkout knows of its components, read once."""
-    return Checker.of_checkout()
+    return StationChecker.from_checkout()
 
 
 @pytest.fixture
@@ -121,12 +121,12 @@ def run(
     address: str,
     content: Json,
     tmp_path: Path,
-    clock: HurriedClock,
-    checker: Checker,
+    clock: FastClock,
+    checker: StationChecker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Runs a command on the file as it is by then: `run("plan", "--all")`."""
-    monkeypatch.setattr(Checker, "of_checkout", lambda: checker)
+    monkeypatch.setattr(StationChecker, "from_checkout", lambda: checker)
 
     def command(name: str, *words: str) -> int:
         path = tmp_path / "line.yaml"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.fleet.greengrass import REGION, Greengrass, thing
-from tools.fleet.cloud import client_of
+from tests.unit.fleet.fake_greengrass import REGION, FakeGreengrass, thing
+from tools.fleet.fleet_client import create_client
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ from tools.fleet.cloud import client_of
     ],
 )
 def test_a_request_that_the_model_does_not_allow_is_refused(
-    request_: dict[str, Any], said: str, address: str, greengrass: Greengrass
+    request_: dict[str, Any], said: str, address: str, greengrass: FakeGreengrass
 ) -> None:
-    client = client_of("greengrassv2", REGION, address)
+    client = create_client("greengrassv2", REGION, address)
     with pytest.raises(ClientError, match="ValidationException") as refused:
         client.create_deployment(**request_)
     assert said in str(refused.value)
@@ -35,9 +35,9 @@ def test_a_request_that_the_model_does_not_allow_is_refused(
 
 
 def test_a_request_that_the_model_allows_is_taken_once(
-    address: str, greengrass: Greengrass
+    address: str, greengrass: FakeGreengrass
 ) -> None:
-    client = client_of("greengrassv2", REGION, address)
+    client = create_client("greengrassv2", REGION, address)
     request = {"targetArn": thing("station-0-0"), "clientToken": "one"}
     first, second = client.create_deployment(**request), client.create_deployment(**request)
     assert first["deploymentId"] == second["deploymentId"]

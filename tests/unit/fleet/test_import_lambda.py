@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fleet.endpoint import Json, Refusal, Service, serving
-from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tests.unit.fleet.fake_aws_endpoint import BotocoreService, Json, ServiceRefusalError, serving
+from tests.unit.fleet.fake_greengrass import ACCOUNT, REGION, FakeGreengrass
 from tools.fleet import lambda_component
 from tools.fleet.__main__ import main
 
@@ -26,7 +26,7 @@ class Functions:
         self.functions: dict[str, Json] = {}
         self._versions = itertools.count(4)
         self._looks_until_done = 0
-        self.service = Service(
+        self.service = BotocoreService(
             "lambda",
             {
                 "CreateFunction": self._create,
@@ -38,7 +38,7 @@ class Functions:
 
     def _create(self, request: Json) -> Json:
         if request["FunctionName"] in self.functions:
-            raise Refusal("ResourceConflictException", "it is there", 409)
+            raise ServiceRefusalError("ResourceConflictException", "it is there", 409)
         self.functions[request["FunctionName"]] = request
         self._looks_until_done = 2
         return {"FunctionArn": ARN}
@@ -62,7 +62,7 @@ class Functions:
 
     def _refuse_while_changing(self) -> None:
         if self._looks_until_done:
-            raise Refusal("ResourceConflictException", "an update is in progress", 409)
+            raise ServiceRefusalError("ResourceConflictException", "an update is in progress", 409)
 
 
 @pytest.fixture
@@ -72,12 +72,15 @@ def functions() -> Functions:
 
 @pytest.fixture
 def words(
-    functions: Functions, greengrass: Greengrass, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    functions: Functions,
+    greengrass: FakeGreengrass,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[list[str]]:
     """The command line of an import; no wheels are fetched."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(lambda_component, "fetch", lambda *_: ())
+    monkeypatch.setattr(lambda_component, "fetch_wheels", lambda *_: ())
     monkeypatch.setattr("botocore.waiter.time.sleep", lambda _: None)
     with serving(functions.service, greengrass.service) as address:
         place = ["--region", REGION, "--account", ACCOUNT, "--endpoint-url", address]
@@ -98,11 +101,13 @@ def test_a_dry_run_writes_the_zip_and_prints_the_three_requests(
     assert given == {"intervalS": 2.0}
     assert functions.functions == {}
     with zipfile.ZipFile(tmp_path / "code.zip") as code:
-        assert {"telemetry/lambda_function.py", "sightline/topics.py"} <= set(code.namelist())
+        assert {"telemetry/lambda_function.py", "sightline/messaging/topics.py"} <= set(
+            code.namelist()
+        )
 
 
 def test_an_import_publishes_a_version_and_names_it_in_the_component(
-    words: list[str], functions: Functions, greengrass: Greengrass, capsys: Capture
+    words: list[str], functions: Functions, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert main([*words, "--send"]) == 0
     (component,) = greengrass.components.values()
@@ -134,7 +139,7 @@ def test_a_change_that_telemetry_would_refuse_is_refused(words: list[str], capsy
 
 
 def test_the_zip_is_the_same_to_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lambda_component, "fetch", lambda *_: ())
+    monkeypatch.setattr(lambda_component, "fetch_wheels", lambda *_: ())
     one, other = tmp_path / "one.zip", tmp_path / "other.zip"
     for target in (one, other):
         lambda_component.write_zip(target, "python3.11", "aarch64", tmp_path)

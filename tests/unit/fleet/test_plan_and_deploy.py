@@ -5,25 +5,25 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fleet.conftest import VERSION, Run, names_of
-from tests.unit.fleet.greengrass import Greengrass, thing
+from tests.unit.fleet.conftest import VERSION, Run, list_names
+from tests.unit.fleet.fake_greengrass import FakeGreengrass, thing
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
 
 def test_a_plan_names_every_station_and_sends_nothing(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("plan") == 0
     said = capsys.readouterr().out
-    assert all(f"{name}: new" in said for name in names_of(content))
+    assert all(f"{name}: new" in said for name in list_names(content))
     assert "12 of 12 stations" in said
     assert greengrass.service.asked["CreateDeployment"] == 0
 
 
 def test_deploy_is_a_dry_run_that_prints_exactly_what_send_sends(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("deploy") == 0
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -35,7 +35,7 @@ def test_deploy_is_a_dry_run_that_prints_exactly_what_send_sends(
 
 
 def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
-    run: Run, greengrass: Greengrass, content: Json
+    run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     content["sites"]["site-1"] |= {"products": {"1": "bottle"}, "models": ["cap"]}
     content["sites"]["site-1"]["stations"]["station-1-2"]["product"] = "bottle"
@@ -67,7 +67,7 @@ def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
 
 
 def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
-    run: Run, greengrass: Greengrass, content: Json
+    run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     site = content["sites"]["site-0"]
     site |= {"line": "of-the-site", "merge": {"com.sightline.Capture": {"deadlineMs": 600}}}
@@ -88,7 +88,7 @@ def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
 
 
 def test_what_a_component_would_refuse_is_refused_before_anything_is_sent(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     station = content["sites"]["site-2"]["stations"]["station-2-3"]
     station["merge"] = {"com.sightline.Capture": {"ringSlots": 0}}
@@ -103,7 +103,7 @@ def test_what_a_component_would_refuse_is_refused_before_anything_is_sent(
 
 
 def test_a_version_that_this_checkout_cannot_check_needs_a_word(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     content["components"]["com.sightline.Telemetry"] = {"version": "9.9.9"}
     assert run("deploy", "--send") == 1
@@ -114,7 +114,7 @@ def test_a_version_that_this_checkout_cannot_check_needs_a_word(
 
 
 def test_a_fleet_that_is_as_wanted_gets_nothing_and_is_hardly_asked(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     greengrass.service.asked.clear()
@@ -124,7 +124,7 @@ def test_a_fleet_that_is_as_wanted_gets_nothing_and_is_hardly_asked(
 
 
 def test_one_changed_station_is_the_only_one_that_gets_a_deployment(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     content["sites"]["site-0"]["stations"]["station-0-1"]["plc"] = "modbus-tcp://10.9.9.9:502"
@@ -141,7 +141,7 @@ def test_one_changed_station_is_the_only_one_that_gets_a_deployment(
 
 
 def test_what_a_station_had_before_does_not_linger(
-    run: Run, greengrass: Greengrass, content: Json
+    run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     run("deploy", "--send", "--station", "station-0-0")
     (deployment,) = greengrass.deployments.values()
@@ -182,7 +182,7 @@ def test_what_a_station_had_before_does_not_linger(
 )
 def test_what_would_cut_a_station_off_or_leave_it_blind_is_refused(
     run: Run,
-    greengrass: Greengrass,
+    greengrass: FakeGreengrass,
     content: Json,
     capsys: Capture,
     name: str,
@@ -243,7 +243,7 @@ def test_a_text_that_reaches_a_script_is_refused_if_it_is_more_than_a_path(
 
 
 def test_a_deployment_that_failed_is_sent_again(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     greengrass.fate = lambda station, _: "FAILED" if station == "station-1-1" else "SUCCEEDED"
     assert run("deploy", "--send") == 1
@@ -272,7 +272,7 @@ def test_an_unknown_site_or_a_broken_file_is_named(
 
 
 def test_what_the_service_answers_is_told(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     run("deploy", "--send", "--station", "station-0-0")
     (deployment,) = greengrass.deployments.values()

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.unit.fleet.conftest import Run
-from tests.unit.fleet.greengrass import Greengrass
+from tests.unit.fleet.fake_greengrass import FakeGreengrass
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
 
 def test_the_status_counts_by_site_and_lists_those_that_are_not_fine(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     greengrass.health["station-1-2"] = "UNHEALTHY"
@@ -36,7 +36,7 @@ def test_the_status_counts_by_site_and_lists_those_that_are_not_fine(
 
 
 def test_a_fleet_that_is_fine_is_said_in_one_line_for_each_site(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     capsys.readouterr()
@@ -53,7 +53,7 @@ def test_a_fleet_that_is_fine_is_said_in_one_line_for_each_site(
 
 
 def test_the_way_back_is_what_ran_before_and_is_printed_before_it_is_sent(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     first = dict(greengrass.deployments)
@@ -76,7 +76,7 @@ def test_the_way_back_is_what_ran_before_and_is_printed_before_it_is_sent(
 
 
 def test_going_back_twice_goes_two_steps_back(
-    run: Run, greengrass: Greengrass, content: Json
+    run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     only = ("--station", "station-0-1")
     for product in ("one", "two", "three"):
@@ -89,7 +89,7 @@ def test_going_back_twice_goes_two_steps_back(
 
 
 def test_the_way_back_passes_over_what_did_not_come_through(
-    run: Run, greengrass: Greengrass, content: Json
+    run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     only = ("--station", "station-0-1")
     greengrass.fate = lambda _, deployment: (
@@ -103,7 +103,7 @@ def test_the_way_back_passes_over_what_did_not_come_through(
 
 
 def test_a_station_that_is_no_core_device_keeps_none_from_going_back(
-    run: Run, greengrass: Greengrass, content: Json, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     for product in ("one", "two"):
         content["sites"]["site-0"]["product"] = product
@@ -121,7 +121,7 @@ def product_of(deployment: Json) -> str:
 
 
 def test_a_station_without_a_past_and_a_whole_fleet_at_once_are_refused(
-    run: Run, greengrass: Greengrass, capsys: Capture
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("rollback", "--send") == 1
     assert "rollback needs --site or --station" in capsys.readouterr().err

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from botocore.validate import ParamValidator
 
-from sightline.messages import RecordsStored
-from sightline.topics import CATALOGUE, CLOUD, PUBLISHER, RECORDS_STORED
-from tools.iam.policies import Names, filled, policies
-from tools.iam.receipts import RECEIPTED, ROLE, receipts_rules
+from sightline.messaging.messages import RecordsStored
+from sightline.messaging.topics import CATALOGUE, CLOUD, PUBLISHER, RECORDS_STORED
+from tools.iam.iam_policies import AccountNames, build_policies, fill_placeholders
+from tools.iam.receipt_rules import ROLE, STREAMS_WITH_RECEIPT, build_receipt_rules
 from tools.recipes import ROOT
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
-RULES = filled(receipts_rules(), REGION, ACCOUNT)
+RULES = fill_placeholders(build_receipt_rules(), REGION, ACCOUNT)
 EACH = pytest.mark.parametrize("name", RULES)
 
 
@@ -36,9 +36,9 @@ def test_the_service_takes_the_rule(name: str) -> None:
 
 @EACH
 def test_it_reads_its_stream_and_answers_what_a_receipt_is_made_of(name: str) -> None:
-    stream, key = RECEIPTED[name]
+    stream, key = STREAMS_WITH_RECEIPT[name]
     selected, source = re.fullmatch(r"SELECT (.*) FROM '(.*)'", RULES[name]["sql"]).groups()  # type: ignore[union-attr]
-    assert source == stream.topic_of("+")
+    assert source == stream.build_topic("+")
     names = re.findall(r" AS (\w+)", selected)
     assert sorted(names) == ["record_ids", "station_id"]
     assert set(names) <= set(RecordsStored.__struct_fields__)
@@ -54,19 +54,23 @@ def test_whatever_a_publisher_keeps_until_it_is_stored_has_its_rule() -> None:
         if row.senders == (PUBLISHER,) and CLOUD in row.readers
         if by_id & {field.encode_name for field in msgspec.structs.fields(row.message)}
     }
-    assert kept == {stream.name for stream, _ in RECEIPTED.values()}
+    assert kept == {stream.name for stream, _ in STREAMS_WITH_RECEIPT.values()}
 
 
 @EACH
 def test_each_station_gets_its_own_and_the_role_may_tell_it(name: str) -> None:
     topic = republish(name)["topic"].replace("${topic(2)}", "station-1")
-    assert topic == RECORDS_STORED.topic_of("station-1")
-    (statement,) = filled(policies(Names())["receipts"], REGION, ACCOUNT)["Statement"]
+    assert topic == RECORDS_STORED.build_topic("station-1")
+    (statement,) = fill_placeholders(build_policies(AccountNames())["receipts"], REGION, ACCOUNT)[
+        "Statement"
+    ]
     assert statement["Action"] == ["iot:Publish"]
     (allowed,) = statement["Resource"]
     arn = f"arn:aws:iot:{REGION}:{ACCOUNT}:topic/"
     assert fnmatch.fnmatchcase(f"{arn}{topic}", allowed)
-    assert not fnmatch.fnmatchcase(f"{arn}{RECEIPTED[name][0].topic_of('station-1')}", allowed)
+    assert not fnmatch.fnmatchcase(
+        f"{arn}{STREAMS_WITH_RECEIPT[name][0].build_topic('station-1')}", allowed
+    )
     assert republish(name)["roleArn"] == f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
 
 

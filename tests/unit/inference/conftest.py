@@ -10,17 +10,19 @@ import msgspec
 import numpy as np
 import pytest
 
+from inference.component import InferenceComponent
 from inference.configuration import InferenceConfiguration
-from inference.inspector import Inspector
-from sightline.bus import Delivery, Inbox
 from sightline.clock import SystemClock, boot_id
-from sightline.frames import RingWriter, ring_path
-from sightline.health import Health
-from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import (
-    Argument,
+from sightline.imaging.frame_ring import RingWriter, ring_path
+from sightline.imaging.pixels import bgr_to_uyvy
+from sightline.kernel.health import ComponentHealth
+from sightline.kernel.runtime import ComponentContext
+from sightline.messaging.bus import Delivery, Inbox
+from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
+from sightline.messaging.messages import (
     CaptureConditions,
     CommandAccepted,
+    CommandArgument,
     CommandCarriedOut,
     CommandKind,
     FrameRef,
@@ -29,19 +31,17 @@ from sightline.messages import (
     PartJudged,
     PartSettled,
 )
-from sightline.pixels import bgr_to_uyvy
-from sightline.products import LabelTiers, Policy
-from sightline.runtime import Context
-from sightline.station_folder import StationFolder
-from sightline.topics import (
+from sightline.messaging.topics import (
     COMMAND_ACCEPTED,
     COMMAND_CARRIED_OUT,
     INFERENCE,
     PART_CAPTURED,
     PART_JUDGED,
     PART_SETTLED,
-    Stream,
+    MessageStream,
 )
+from sightline.storage.products import LabelTiers, VerdictPolicy
+from sightline.storage.station_folder import StationFolder
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")
@@ -50,7 +50,7 @@ EPOCH = 100
 NOTHING_SETTLED = Part(0, 0)
 
 
-class Bench:
+class InferenceUnderTest:
     """Inference on a bench: give it parts, read its verdicts, restart it."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,24 +64,25 @@ class Bench:
         )
         # its models find scratches and caps; a defect that no model finds would leave each part in doubt
         self.configuration = InferenceConfiguration(
-            station_folder=str(folder / "station"), policy=Policy(defects={"scratch": LabelTiers()})
+            station_folder=str(folder / "station"),
+            policy=VerdictPolicy(defects={"scratch": LabelTiers()}),
         )
-        self.inspector: Inspector | None = None
-        self.health: Health
+        self.inspector: InferenceComponent | None = None
+        self.health: ComponentHealth
 
-    def put_models(self) -> None:
+    def install_models(self) -> None:
         """Put both models into the store: green squares are caps, red ones scratches."""
         put(self.store, write_model(self.folder / "m1", "surface", "scratch", RED), "surface")
         put(self.store, write_model(self.folder / "m2", "cap", "cap_present", GREEN), "cap")
 
     def start(
         self, wait_for_models: bool = True, settled: Part | None = NOTHING_SETTLED
-    ) -> Inspector:
+    ) -> InferenceComponent:
         """Start the component, as its process would; the publisher says what has records (None: nothing)."""
         self.inbox = Inbox()
-        self.health = Health(INFERENCE, "test", self.station, self.clock)
-        self.inspector = Inspector(
-            Context(
+        self.health = ComponentHealth(INFERENCE, "test", self.station, self.clock)
+        self.inspector = InferenceComponent(
+            ComponentContext(
                 self.configuration,
                 MemoryBus(self.exchange, self.inbox),
                 self.inbox,
@@ -92,14 +93,14 @@ class Bench:
             )
         )
         if settled is not None:
-            self.settle(settled)
+            self.publish_recorded(settled)
         if wait_for_models:
-            self.run_until("the models serve", lambda: self.health.report().ready)
+            self.run_until("the models serve", lambda: self.health.build_report().ready)
         return self.inspector
 
-    def settle(self, up_to: Part) -> None:
+    def publish_recorded(self, up_to: Part) -> None:
         """The publisher's word: all up to this part have a record."""
-        self.give(PART_SETTLED, PartSettled(station_id=self.station, up_to=up_to))
+        self.deliver(PART_SETTLED, PartSettled(station_id=self.station, up_to=up_to))
 
     def stop(self) -> None:
         """End the component."""
@@ -113,21 +114,21 @@ class Bench:
         deadline = time.monotonic() + timeout_s
         while not holds():
             assert time.monotonic() < deadline, f"waited in vain: {what}"
-            event = self.inbox.take(0.02)
+            event = self.inbox.next_event(0.02)
             if event is not None:
                 self.inspector.handle(event)
             self.inspector.tick()
 
-    def give(self, stream: Stream, message: msgspec.Struct) -> None:
+    def deliver(self, stream: MessageStream, message: msgspec.Struct) -> None:
         """Hand a message to the component."""
         assert self.inspector is not None
         self.inspector.handle(Delivery(stream, message, self.clock.monotonic_ns()))
 
-    def tell_command(
+    def send_command(
         self,
         command_id: str,
         kind: CommandKind,
-        arguments: Mapping[str, Argument],
+        arguments: Mapping[str, CommandArgument],
         lifetime_s: int = 60,
     ) -> None:
         """A command that was accepted, as the publisher tells it."""
@@ -142,9 +143,9 @@ class Bench:
             expires_utc_ns=now_utc_ns + lifetime_s * 1_000_000_000,
             arguments=dict(arguments),
         )
-        self.give(COMMAND_ACCEPTED, accepted)
+        self.deliver(COMMAND_ACCEPTED, accepted)
 
-    def answers(self) -> list[CommandCarriedOut]:
+    def command_replies(self) -> list[CommandCarriedOut]:
         """What it made of commands so far."""
         told = self.exchange.messages_on(COMMAND_CARRIED_OUT)
         return [answer for answer in told if isinstance(answer, CommandCarriedOut)]
@@ -200,12 +201,12 @@ class Bench:
 
     def judge(self, number: int, **how: object) -> PartJudged:
         """Capture a part, give it to the component; its verdict."""
-        self.give(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
+        self.deliver(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
         return self.verdicts()[-1]
 
-    def give_captured(self, number: int, **how: object) -> None:
+    def deliver_captured(self, number: int, **how: object) -> None:
         """Capture a part and give it to the component, whatever comes of it."""
-        self.give(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
+        self.deliver(PART_CAPTURED, self.capture(number, **how))  # type: ignore[arg-type]
 
     def verdicts(self) -> list[PartJudged]:
         """All verdicts told so far, in order."""
@@ -223,17 +224,17 @@ def frame_with(cap: bool, scratch: bool) -> np.ndarray:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Iterator[InferenceUnderTest]:
     """Inference with both models in the store, not yet started."""
-    bench = Bench(tmp_path)
-    bench.put_models()
+    bench = InferenceUnderTest(tmp_path)
+    bench.install_models()
     yield bench
     bench.stop()
     bench.ring.close()
 
 
 @pytest.fixture
-def running(bench: Bench) -> Bench:
+def running(bench: InferenceUnderTest) -> InferenceUnderTest:
     """Inference with both models serving."""
     bench.start()
     return bench

@@ -13,22 +13,22 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime
 
-from inference.detectors.gpu import Gpu
+from inference.detectors.gpu_device import GpuDevice
 from tests.unit.inference.host_kernel import HostKernel
 
 
-class Stream:
+class FakeStream:
     """Work in order; done when someone waits."""
 
-    by_handle: ClassVar[dict[int, "Stream"]] = {}
+    by_handle: ClassVar[dict[int, "FakeStream"]] = {}
 
     def __init__(self) -> None:
         self.work: list[Callable[[], None]] = []
         self.done = 0
-        self.handle = len(Stream.by_handle) + 1
-        Stream.by_handle[self.handle] = self
+        self.handle = len(FakeStream.by_handle) + 1
+        FakeStream.by_handle[self.handle] = self
 
-    def wait_for_event(self, event: "Event") -> None:
+    def wait_for_event(self, event: "FakeEvent") -> None:
         """What comes later waits for the event's stream to get there."""
         stream, mark = event.stream, event.mark
         self.work.append(lambda: stream.run_to(mark))
@@ -44,21 +44,21 @@ class Stream:
         self.run_to(len(self.work))
 
 
-Lane = Stream  # inside `Driver` the name is an attribute
+Lane = FakeStream  # inside `FakeDriver` the name is an attribute
 
 
-class Event:
+class FakeEvent:
     """A place in a stream."""
 
-    stream: Stream
+    stream: FakeStream
     mark: int
 
-    def record(self, stream: Stream) -> None:
+    def record(self, stream: FakeStream) -> None:
         """Here."""
         self.stream, self.mark = stream, len(stream.work)
 
 
-class Memory:
+class FakeMemory:
     """Bytes of the device."""
 
     def __init__(self, size: int) -> None:
@@ -68,11 +68,11 @@ class Memory:
         return int(self.bytes.ctypes.data)
 
 
-class Driver:
+class FakeDriver:
     """`pycuda.driver`."""
 
     Error = RuntimeError
-    Stream, Event = Stream, Event
+    Stream, Event = FakeStream, FakeEvent
 
     def __init__(self, name: str = "Stand-in") -> None:
         self.name = name
@@ -105,24 +105,24 @@ class Driver:
         self.init()
         return np.empty(shape, kind)
 
-    def mem_alloc(self, size: int) -> Memory:
+    def mem_alloc(self, size: int) -> FakeMemory:
         """Memory of the device."""
         self.init()
         self.allocated += size
-        return Memory(size)
+        return FakeMemory(size)
 
-    def memcpy_htod_async(self, target: Memory, source: np.ndarray, stream: Lane) -> None:
+    def memcpy_htod_async(self, target: FakeMemory, source: np.ndarray, stream: Lane) -> None:
         """To the device, when the stream gets there."""
         self.init()
         stream.work.append(lambda: np.copyto(target.bytes, source.reshape(-1).view(np.uint8)))
 
-    def memcpy_dtoh_async(self, target: np.ndarray, source: Memory, stream: Lane) -> None:
+    def memcpy_dtoh_async(self, target: np.ndarray, source: FakeMemory, stream: Lane) -> None:
         """From the device, when the stream gets there."""
         self.init()
         stream.work.append(lambda: np.copyto(target.reshape(-1).view(np.uint8), source.bytes))
 
 
-class _Context:
+class _FakeContext:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._addresses: dict[str, int] = {}
@@ -131,7 +131,7 @@ class _Context:
         self._addresses[name] = address
 
     def execute_async_v3(self, handle: int) -> bool:
-        Stream.by_handle[handle].work.append(self._run)
+        FakeStream.by_handle[handle].work.append(self._run)
         return True
 
     def _run(self) -> None:
@@ -147,31 +147,31 @@ class _Context:
             ctypes.memmove(self._addresses[name], answer.ctypes.data, answer.nbytes)
 
 
-class _Engine:
+class _FakeEngine:
     def __init__(self, content: bytes) -> None:
         self._session = onnxruntime.InferenceSession(content)
 
     def get_tensor_shape(self, name: str) -> list[int]:
         return next(o.shape for o in self._session.get_outputs() if o.name == name)
 
-    def create_execution_context(self) -> _Context:
-        return _Context(self._session)
+    def create_execution_context(self) -> _FakeContext:
+        return _FakeContext(self._session)
 
 
-class _Logger:
+class _FakeLogger:
     ERROR = 1
 
     def __init__(self, level: int) -> None:
         self.level = level
 
 
-class _Runtime:
-    def __init__(self, logger: _Logger) -> None:
+class _FakeRuntime:
+    def __init__(self, logger: _FakeLogger) -> None:
         self._logger = logger
 
-    def deserialize_cuda_engine(self, content: bytes) -> _Engine | None:
+    def deserialize_cuda_engine(self, content: bytes) -> _FakeEngine | None:
         try:
-            return _Engine(content)
+            return _FakeEngine(content)
         except Exception:  # noqa: BLE001 - as TensorRT: no word but None
             return None
 
@@ -179,16 +179,20 @@ class _Runtime:
 def library(version: str = "1.0") -> Any:
     """`tensorrt`, the part that runs engines."""
     return SimpleNamespace(
-        __name__="stand_in", __version__=version, Runtime=_Runtime, Logger=_Logger, Builder=object
+        __name__="stand_in",
+        __version__=version,
+        Runtime=_FakeRuntime,
+        Logger=_FakeLogger,
+        Builder=object,
     )
 
 
-def gpu_of(driver: Driver, kernel: HostKernel) -> Gpu:
+def build_gpu(driver: FakeDriver, kernel: HostKernel) -> GpuDevice:
     """The device with the real kernel, compiled for the processor."""
 
-    def launch(source: Memory, target: Memory, *numbers: int, **how: Any) -> None:
+    def launch(source: FakeMemory, target: FakeMemory, *numbers: int, **how: Any) -> None:
         how["stream"].work.append(
             lambda: kernel(int(source), int(target), *(int(n) for n in numbers))
         )
 
-    return Gpu(driver, lambda _: launch)
+    return GpuDevice(driver, lambda _: launch)

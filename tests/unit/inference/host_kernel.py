@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.detectors.gpu import KERNEL
+from inference.detectors.gpu_device import KERNEL_FILE
 
 COMPILER = shutil.which("g++")
 SHELL = """
@@ -33,7 +33,7 @@ class HostKernel:
     def __init__(self, folder: Path) -> None:
         assert COMPILER is not None
         source, library = folder / "kernel.cpp", folder / "kernel.so"
-        source.write_text(SHELL % KERNEL.read_text())
+        source.write_text(SHELL % KERNEL_FILE.read_text())
         command = [COMPILER, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)]
         subprocess.run(command, check=True, capture_output=True)
         self._run = ctypes.CDLL(str(library)).whole_image

@@ -7,19 +7,19 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from inference.detectors.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract
-from inference.detectors.onnx import OnnxDetector
-from inference.golden import write_golden
-from inference.preprocess import AREA_HALVES
-from inference.ssd import AnchorLevel, AnchorSpec
-from sightline.model_store import put_model
+from sightline.storage.model_store import store_model
+from sightline.vision.anchor_boxes import AnchorLevel, AnchorSpec
+from sightline.vision.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract
+from sightline.vision.golden_frames import write_golden_frames
+from sightline.vision.onnx_detector import OnnxDetector
+from sightline.vision.preprocess import AREA_HALVES
 
 WIDTH, HEIGHT, STRIDE = 160, 96, 8
 CELLS = (WIDTH // STRIDE) * (HEIGHT // STRIDE)
 RED, GREEN = 0, 1
 
 
-def contract_of(name: str, label: str) -> ModelContract:
+def build_model_contract(name: str, label: str) -> ModelContract:
     """What such a model says of itself."""
     return ModelContract(
         contract_version=CONTRACT_VERSION,
@@ -45,18 +45,18 @@ def write_model(
     model = _model(channel, anchors, sharpness)
     entry = model.metadata_props.add()
     entry.key = CONTRACT_KEY
-    entry.value = msgspec.json.encode(contract_of(name, label)).decode()
+    entry.value = msgspec.json.encode(build_model_contract(name, label)).decode()
     onnx.save(model, folder / "model.onnx")
     if anchors == CELLS:
         image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         image[16:24, 32:40, channel] = 255
-        write_golden(OnnxDetector(folder, 1), image[None], folder / "golden.npz")
+        write_golden_frames(OnnxDetector(folder, 1), image[None], folder / "golden.npz")
     return folder
 
 
 def put(store: Path, folder: Path, name: str) -> str:
     """Into the model store, as the model component's install step does; returns the digest."""
-    return put_model(folder, name, store)
+    return store_model(folder, name, store)
 
 
 def _model(channel: int, anchors: int, sharpness: float) -> onnx.ModelProto:

@@ -9,7 +9,7 @@ import pytest
 
 from inference.detectors import build_engine
 from tests.unit.inference.small_models import HEIGHT, RED, WIDTH, write_model
-from training.quantize import halve, quantize
+from training.exporting.quantization import convert_to_fp16, convert_to_int8
 
 
 class OlderTensorRt:
@@ -56,11 +56,11 @@ def test_an_older_tensorrt_is_allowed_what_the_file_asks_for_and_nothing_else(
 ) -> None:
     file = write_model(tmp_path / "model", "surface", "scratch", RED) / "model.onnx"
     if precision == "fp16":
-        halve(file)
+        convert_to_fp16(file)
     elif precision == "int8":
         pictures = np.random.default_rng(3).integers(0, 256, (8, HEIGHT, WIDTH, 3))
-        quantize(file, pictures.astype(np.uint8), ())
-    assert build_engine.build(file, lambda _share, _phase: None) == b"engine"
+        convert_to_int8(file, pictures.astype(np.uint8), ())
+    assert build_engine.build_engine(file, lambda _share, _phase: None) == b"engine"
     assert older.flags == flags
     assert older.networks == [1]  # batches are explicit
 
@@ -71,7 +71,7 @@ def test_a_tensorrt_that_goes_by_the_types_alone_is_given_no_flag(
     kinds = SimpleNamespace(EXPLICIT_BATCH=0, STRONGLY_TYPED=1)
     monkeypatch.setattr(older, "NetworkDefinitionCreationFlag", kinds)
     file = write_model(tmp_path / "model", "surface", "scratch", RED) / "model.onnx"
-    halve(file)
-    build_engine.build(file, lambda _share, _phase: None)
+    convert_to_fp16(file)
+    build_engine.build_engine(file, lambda _share, _phase: None)
     assert older.flags == []
     assert older.networks == [2]

@@ -4,20 +4,22 @@ import shutil
 
 import pytest
 
-from sightline.model_store import named_digest
-from tests.unit.inference.conftest import Bench
+from sightline.storage.model_store import load_named_digest
+from tests.unit.inference.conftest import InferenceUnderTest
 from tests.unit.inference.small_models import put
 from tests.unit.inference.test_model_trials import Line, blind_model, try_on
 
 
 @pytest.fixture
-def judging(running: Bench) -> Line:
+def judging(running: InferenceUnderTest) -> Line:
     return Line(running)
 
 
-def load_model(bench: Bench, command_id: str, lifetime_s: int = 60, /, **arguments: str) -> None:
+def load_model(
+    bench: InferenceUnderTest, command_id: str, lifetime_s: int = 60, /, **arguments: str
+) -> None:
     """The command as the publisher tells it."""
-    bench.tell_command(command_id, "load_model", arguments, lifetime_s)
+    bench.send_command(command_id, "load_model", arguments, lifetime_s)
 
 
 def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
@@ -29,10 +31,10 @@ def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-1", model="surface", digest=blind[:12])
     judging.run_until_digest(blind)
-    [answer] = bench.answers()
+    [answer] = bench.command_replies()
     assert (answer.command_id, answer.result) == ("c-1", "done")
     assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
-    bench.run_until("the choice", lambda: named_digest(bench.store, "surface") == blind)
+    bench.run_until("the choice", lambda: load_named_digest(bench.store, "surface") == blind)
     bench.stop()
     bench.start()
     assert judging.judge().models[0].digest == blind != old
@@ -54,8 +56,8 @@ def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(
     bench = judging.bench
     before = judging.judge()
     load_model(bench, "c-2", **arguments)
-    bench.run_until("the answer", lambda: bool(bench.answers()))
-    [answer] = bench.answers()
+    bench.run_until("the answer", lambda: bool(bench.command_replies()))
+    [answer] = bench.command_replies()
     assert answer.result == "refused"
     assert words in answer.reason
     assert judging.judge().models == before.models
@@ -71,29 +73,29 @@ def test_a_command_outlasts_a_new_configuration_and_is_answered_each_time_it_is_
     load_model(bench, "c-6", model="surface", digest=blind)
     inspector = bench.inspector
     assert inspector is not None
-    bench.run_until("the trial", inspector._models.wants_sample)
+    bench.run_until("the trial", inspector._models.accepts_sample)
     judging.judge()
     judging.judge()
     load_model(bench, "c-6", model="surface", digest=blind)
     try_on(bench, parts=5)
-    assert bench.answers() == []
+    assert bench.command_replies() == []
     judging.run_until_digest(blind)
-    [answer] = bench.answers()
+    [answer] = bench.command_replies()
     assert (answer.command_id, answer.result) == ("c-6", "done")
     assert "5 parts in the shadow" in answer.reason
     load_model(bench, "c-6", model="surface", digest=blind)
-    assert bench.answers() == [answer, answer]
+    assert bench.command_replies() == [answer, answer]
     bench.stop()
     bench.start()
     load_model(bench, "c-6", model="surface", digest=blind)
-    assert bench.answers() == [answer, answer, answer]
+    assert bench.command_replies() == [answer, answer, answer]
 
 
 def test_a_command_told_after_its_end_is_refused(judging: Line) -> None:
     bench = judging.bench
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-7", -1, model="surface", digest=blind)
-    [answer] = bench.answers()
+    [answer] = bench.command_replies()
     assert answer.result == "refused"
     assert "it was to be carried out" in answer.reason
 
@@ -105,9 +107,9 @@ def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: L
     (broken / "golden.npz").unlink()
     digest = put(bench.store, broken, "spare")
     load_model(bench, "c-3", model="surface", digest=digest)
-    bench.run_until("the answer", lambda: bool(bench.answers()))
-    assert "no golden frames" in bench.answers()[0].reason
-    assert named_digest(bench.store, "surface") == old
+    bench.run_until("the answer", lambda: bool(bench.command_replies()))
+    assert "no golden frames" in bench.command_replies()[0].reason
+    assert load_named_digest(bench.store, "surface") == old
 
 
 def test_a_command_told_again_while_it_waits_is_carried_out_once(judging: Line) -> None:
@@ -117,10 +119,10 @@ def test_a_command_told_again_while_it_waits_is_carried_out_once(judging: Line) 
     digest = put(bench.store, broken, "spare")
     for _ in range(3):
         load_model(bench, "c-8", model="surface", digest=digest)
-    bench.run_until("the answer", lambda: bool(bench.answers()))
+    bench.run_until("the answer", lambda: bool(bench.command_replies()))
     load_model(bench, "c-9", model="surface", digest=digest)
-    bench.run_until("the next answer", lambda: len(bench.answers()) == 2)
-    assert bench.health.report().counters["models_refused"] == 2
+    bench.run_until("the next answer", lambda: len(bench.command_replies()) == 2)
+    assert bench.health.build_report().counters["models_refused"] == 2
 
 
 def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_carried_out(
@@ -134,8 +136,8 @@ def test_a_disk_that_takes_nothing_keeps_a_new_model_out_and_the_next_order_is_c
     memory.write_text("no folder")
     blind = put(bench.store, blind_model(bench), "spare")
     load_model(bench, "c-4", model="surface", digest=blind)
-    bench.run_until("the refusal", lambda: bool(bench.answers()))
-    assert bench.answers()[0].result == "refused"
+    bench.run_until("the refusal", lambda: bool(bench.command_replies()))
+    assert bench.command_replies()[0].result == "refused"
     assert judging.judge().models[0].digest == old
     memory.unlink()
     load_model(bench, "c-5", model="surface", digest=blind)

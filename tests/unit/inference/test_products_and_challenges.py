@@ -7,59 +7,59 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from inference.challenges import HELD_BACK, OVERDUE
 from inference.configuration import ChallengeConfiguration
-from inference.notebook import Thresholds
-from sightline.messages import (
-    Argument,
+from inference.ledger.state_store import ProductThresholds
+from inference.verdicts.challenge_tracker import HOLD_FAULT, OVERDUE_FAULT
+from sightline.messaging.messages import (
+    CommandArgument,
     CommandCarriedOut,
     CommandKind,
     Part,
     PartJudged,
 )
-from sightline.product_store import PRODUCT_FILE, put_product
-from sightline.topics import PART_CAPTURED
-from tests.unit.inference.conftest import EPOCH, Bench
+from sightline.messaging.topics import PART_CAPTURED
+from sightline.storage.product_store import PRODUCT_FILE, store_product
+from tests.unit.inference.conftest import EPOCH, InferenceUnderTest
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
-LENIENT: dict[str, object] = {"scratch": {"stillOk": 4}}
+LENIENT: dict[str, object] = {"scratch": {"maxOkCount": 4}}
 
 
-def deploy(bench: Bench, name: str, version: str = "1", **more: object) -> None:
+def deploy(bench: InferenceUnderTest, name: str, version: str = "1", **more: object) -> None:
     """A product's component puts its recipe into the station's store."""
     folder = bench.folder / f"{name}-{version}"
     folder.mkdir(exist_ok=True)
     labels = {"productLabels": ["cap_present"], "defects": {"scratch": {}}}
     content = {"name": name, "version": version, **labels, **more}
     (folder / PRODUCT_FILE).write_text(json.dumps(content))
-    put_product(folder / PRODUCT_FILE, bench.store.parent / "products")
+    store_product(folder / PRODUCT_FILE, bench.store.parent / "products")
 
 
 def judge(
-    bench: Bench, number: int, product: str = "", version: str = "1", **more: object
+    bench: InferenceUnderTest, number: int, product: str = "", version: str = "1", **more: object
 ) -> PartJudged:
     """The verdict on a part of a product, with a scratch on cam1."""
     challenge = str(more.pop("challenge", ""))
     captured = bench.capture(number, **{"scratches": ("cam1",), **more})  # type: ignore[arg-type]
     named = replace(captured, product=product, product_version=version, challenge=challenge)
-    bench.give(PART_CAPTURED, named)
+    bench.deliver(PART_CAPTURED, named)
     return bench.verdicts()[-1]
 
 
 def command(
-    bench: Bench, command_id: str, kind: CommandKind, **arguments: Argument
+    bench: InferenceUnderTest, command_id: str, kind: CommandKind, **arguments: CommandArgument
 ) -> CommandCarriedOut:
     """What inference answers to a command."""
-    bench.tell_command(command_id, kind, arguments)
-    return bench.answers()[-1]
+    bench.send_command(command_id, kind, arguments)
+    return bench.command_replies()[-1]
 
 
-def faults(bench: Bench) -> dict[str, str]:
-    return {fault.code: fault.text for fault in bench.health.report().faults}
+def faults(bench: InferenceUnderTest) -> dict[str, str]:
+    return {fault.code: fault.text for fault in bench.health.build_report().faults}
 
 
 @pytest.fixture
-def two_products(bench: Bench) -> Bench:
+def two_products(bench: InferenceUnderTest) -> InferenceUnderTest:
     """Inference with a strict and a lenient product."""
     deploy(bench, "strict")
     deploy(bench, "lenient", version="7", defects=LENIENT)
@@ -69,7 +69,9 @@ def two_products(bench: Bench) -> Bench:
     return bench
 
 
-def test_each_part_is_judged_by_the_product_that_its_message_names(two_products: Bench) -> None:
+def test_each_part_is_judged_by_the_product_that_its_message_names(
+    two_products: InferenceUnderTest,
+) -> None:
     bench = two_products
     told = [judge(bench, 1, "strict"), judge(bench, 2, "lenient", "7"), judge(bench, 3, "strict")]
     assert [verdict.verdict for verdict in told] == ["defect", "ok", "defect"]
@@ -79,7 +81,7 @@ def test_each_part_is_judged_by_the_product_that_its_message_names(two_products:
 
 @pytest.mark.parametrize(("product", "version"), [("can", "1"), ("lenient", "8")])
 def test_a_part_of_an_unknown_product_is_never_ok_and_the_next_one_is_judged_as_ever(
-    two_products: Bench, product: str, version: str
+    two_products: InferenceUnderTest, product: str, version: str
 ) -> None:
     verdict = judge(two_products, 1, product, version, scratches=())
     assert verdict.verdict == "review"
@@ -88,7 +90,9 @@ def test_a_part_of_an_unknown_product_is_never_ok_and_the_next_one_is_judged_as_
     assert judge(two_products, 2, "lenient", "7").verdict == "ok"
 
 
-def test_a_new_version_is_judged_by_from_the_part_on_that_names_it(two_products: Bench) -> None:
+def test_a_new_version_is_judged_by_from_the_part_on_that_names_it(
+    two_products: InferenceUnderTest,
+) -> None:
     bench = two_products
     assert judge(bench, 1, "lenient", "7").verdict == "ok"
     deploy(bench, "lenient", version="8")
@@ -96,7 +100,9 @@ def test_a_new_version_is_judged_by_from_the_part_on_that_names_it(two_products:
     assert judge(bench, 3, "lenient", "7").verdict == "ok"
 
 
-def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(bench: Bench) -> None:
+def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(
+    bench: InferenceUnderTest,
+) -> None:
     deploy(bench, "strict")
     deploy(bench, "shiny", models=["shine"])
     bench.start()
@@ -117,7 +123,7 @@ def test_parts_of_a_product_wait_for_its_models_and_all_others_do_not(bench: Ben
 
 
 def test_a_product_whose_part_comes_before_anyone_looked_for_it_gets_its_models(
-    bench: Bench,
+    bench: InferenceUnderTest,
 ) -> None:
     bench.start()
     put(bench.store, write_model(bench.folder / "m3", "shine", "cap_present", GREEN), "shine")
@@ -130,7 +136,7 @@ def test_a_product_whose_part_comes_before_anyone_looked_for_it_gets_its_models(
 
 
 def test_a_threshold_is_in_force_from_the_next_part_on_and_outlasts_a_kill(
-    two_products: Bench,
+    two_products: InferenceUnderTest,
 ) -> None:
     bench = two_products
     found = judge(bench, 1, "strict")
@@ -151,7 +157,9 @@ def test_a_threshold_is_in_force_from_the_next_part_on_and_outlasts_a_kill(
     assert judge(bench, 4, "lenient", "7").policy_version == "7"
 
 
-def test_a_wrong_threshold_is_refused_once_and_nothing_changes(two_products: Bench) -> None:
+def test_a_wrong_threshold_is_refused_once_and_nothing_changes(
+    two_products: InferenceUnderTest,
+) -> None:
     bench = two_products
     wrong = command(bench, "c-1", "set_threshold", product="strict", label="scratch", reject=1.5)
     assert wrong.result == "refused"
@@ -162,21 +170,23 @@ def test_a_wrong_threshold_is_refused_once_and_nothing_changes(two_products: Ben
     assert judge(bench, 1, "strict").policy_version == "1"
 
 
-def test_a_challenge_that_is_found_is_no_more_than_that(two_products: Bench) -> None:
+def test_a_challenge_that_is_found_is_no_more_than_that(two_products: InferenceUnderTest) -> None:
     verdict = judge(two_products, 1, "strict", challenge="scratch")
     assert (verdict.verdict, verdict.challenge_result) == ("defect", "found")
     assert (verdict.hold, verdict.held_back) == ("", None)
-    assert HELD_BACK not in faults(two_products)
+    assert HOLD_FAULT not in faults(two_products)
 
 
-def test_a_challenge_rejected_for_something_else_proves_nothing(two_products: Bench) -> None:
+def test_a_challenge_rejected_for_something_else_proves_nothing(
+    two_products: InferenceUnderTest,
+) -> None:
     other = judge(two_products, 1, "strict", challenge="dent")
     dark = judge(two_products, 2, "lenient", "7", challenge="scratch", dark=("cam1",))
     assert [other.challenge_result, dark.challenge_result] == ["undecided", "undecided"]
 
 
 def test_a_challenge_that_passes_holds_back_all_since_the_last_that_was_found(
-    two_products: Bench,
+    two_products: InferenceUnderTest,
 ) -> None:
     bench = two_products
     judge(bench, 1, "strict", challenge="scratch")
@@ -186,11 +196,11 @@ def test_a_challenge_that_passes_holds_back_all_since_the_last_that_was_found(
     assert passed.hold == f"{EPOCH}-3"
     assert passed.held_back is not None
     assert (passed.held_back.first, passed.held_back.last) == (Part(EPOCH, 2), Part(EPOCH, 3))
-    assert f"all from {EPOCH}-2 on is held back" in faults(bench)[HELD_BACK]
+    assert f"all from {EPOCH}-2 on is held back" in faults(bench)[HOLD_FAULT]
 
 
 def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_it(
-    two_products: Bench,
+    two_products: InferenceUnderTest,
 ) -> None:
     bench = two_products
     judge(bench, 1, "lenient", "7", challenge="scratch")
@@ -199,7 +209,7 @@ def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_
     assert "nobody has acknowledged it" in held.reason
     assert judge(bench, 3, "strict").verdict == "defect"
     bench.start()  # the process before it was killed
-    assert HELD_BACK in faults(bench)
+    assert HOLD_FAULT in faults(bench)
     assert judge(bench, 4, "strict", scratches=()).verdict == "review"
     wrong = command(bench, "c-1", "acknowledge_hold", hold="1-1")
     assert wrong.reason == f"no hold 1-1 is open; open are {EPOCH}-1"
@@ -207,21 +217,21 @@ def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_
     assert (done.result, done.from_part) == ("done", Part(EPOCH, 5))
     after = judge(bench, 5, "strict", scratches=())
     assert (after.verdict, after.hold) == ("ok", "")
-    assert HELD_BACK not in faults(bench)
+    assert HOLD_FAULT not in faults(bench)
     assert command(bench, "c-3", "acknowledge_hold").reason == "nothing is held back"
     bench.start()
     assert judge(bench, 6, "strict", scratches=()).verdict == "ok"
 
 
 def test_a_person_frees_only_the_hold_that_he_names_and_one_that_came_later_stays(
-    two_products: Bench,
+    two_products: InferenceUnderTest,
 ) -> None:
     bench = two_products
     first = judge(bench, 1, "lenient", "7", challenge="scratch").hold
     second = judge(bench, 2, "lenient", "7", challenge="scratch").held_back
     assert second is not None
-    assert faults(bench)[HELD_BACK].index(first) < faults(bench)[HELD_BACK].index(second.hold)
-    assert bench.health.report().facts["holds"] == f"{first}, {second.hold}"
+    assert faults(bench)[HOLD_FAULT].index(first) < faults(bench)[HOLD_FAULT].index(second.hold)
+    assert bench.health.build_report().facts["holds"] == f"{first}, {second.hold}"
     unnamed = command(bench, "c-0", "acknowledge_hold")
     assert unnamed.result == "refused"
     assert f"open are {first}, {second.hold}" in unnamed.reason
@@ -236,7 +246,9 @@ def test_a_person_frees_only_the_hold_that_he_names_and_one_that_came_later_stay
 
 
 @pytest.mark.parametrize("challenge", ["scratch", "cap_present"])
-def test_a_label_that_did_not_close_the_gate_is_not_found(bench: Bench, challenge: str) -> None:
+def test_a_label_that_did_not_close_the_gate_is_not_found(
+    bench: InferenceUnderTest, challenge: str
+) -> None:
     """The part is rejected for its dent; its scratch only asks for review, its cap is no defect."""
     deploy(
         bench,
@@ -259,7 +271,9 @@ def test_a_label_that_did_not_close_the_gate_is_not_found(bench: Bench, challeng
     assert judge(bench, next(count), "both", challenge="dent").challenge_result == "found"
 
 
-def test_the_gate_stays_open_where_the_station_is_configured_so(two_products: Bench) -> None:
+def test_the_gate_stays_open_where_the_station_is_configured_so(
+    two_products: InferenceUnderTest,
+) -> None:
     bench = two_products
     bench.configuration = replace(
         bench.configuration, challenge=ChallengeConfiguration(closes_gate=False)
@@ -270,28 +284,30 @@ def test_the_gate_stays_open_where_the_station_is_configured_so(two_products: Be
     assert (part.verdict, part.hold) == ("ok", f"{EPOCH}-1")
 
 
-def test_a_shift_without_a_challenge_that_was_found_is_a_warning(two_products: Bench) -> None:
+def test_a_shift_without_a_challenge_that_was_found_is_a_warning(
+    two_products: InferenceUnderTest,
+) -> None:
     bench = two_products
     bench.configuration = replace(
         bench.configuration, challenge=ChallengeConfiguration(each_h=1e-6)
     )
     bench.start()
-    tick_until(bench, "it is due", lambda: OVERDUE in faults(bench))
-    assert "no challenge part was found yet" in faults(bench)[OVERDUE]
+    tick_until(bench, "it is due", lambda: OVERDUE_FAULT in faults(bench))
+    assert "no challenge part was found yet" in faults(bench)[OVERDUE_FAULT]
     bench.configuration = replace(bench.configuration, challenge=ChallengeConfiguration(each_h=8))
     bench.start()
     judge(bench, 1, "strict", challenge="scratch")
-    tick_until(bench, "it is not due", lambda: OVERDUE not in faults(bench))
+    tick_until(bench, "it is not due", lambda: OVERDUE_FAULT not in faults(bench))
 
 
-def tick_until(bench: Bench, what: str, holds: Callable[[], bool]) -> None:
+def tick_until(bench: InferenceUnderTest, what: str, holds: Callable[[], bool]) -> None:
     """Let the component's loop run until a condition holds."""
     started_s = time.monotonic()
     bench.run_until(what, lambda: time.monotonic() > started_s and holds())
 
 
 def test_a_product_whose_file_is_damaged_is_told_and_its_last_good_version_judges_on(
-    two_products: Bench,
+    two_products: InferenceUnderTest,
 ) -> None:
     bench = two_products
     names = bench.store.parent / "products" / "names"
@@ -300,13 +316,17 @@ def test_a_product_whose_file_is_damaged_is_told_and_its_last_good_version_judge
     assert judge(bench, 1, "lenient", "7").verdict == "ok"
 
 
-def test_the_verdict_says_which_labels_show_the_product_and_are_no_defects(bench: Bench) -> None:
+def test_the_verdict_says_which_labels_show_the_product_and_are_no_defects(
+    bench: InferenceUnderTest,
+) -> None:
     deploy(bench, "open", productLabels=["cap_present", "scratch"])
     bench.start()
     assert judge(bench, 1, "open").product_labels == ("cap_present",)
 
 
-def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(two_products: Bench) -> None:
+def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(
+    two_products: InferenceUnderTest,
+) -> None:
     judge(two_products, 1, "strict")
     judge(two_products, 3, "lenient", "7")
     missed = two_products.verdicts()[-2]
@@ -315,7 +335,7 @@ def test_a_part_that_nobody_saw_has_the_product_of_the_part_after_it(two_product
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"no digest", None])
 def test_a_product_whose_name_cannot_be_read_is_told_and_its_last_good_version_judges_on(
-    two_products: Bench, content: bytes | None
+    two_products: InferenceUnderTest, content: bytes | None
 ) -> None:
     bench = two_products
     name = bench.store.parent / "products" / "names" / "lenient"
@@ -340,16 +360,16 @@ def test_a_product_whose_name_cannot_be_read_is_told_and_its_last_good_version_j
         {"scratch": {"reject": 5.0}},
         {"scratch": {"reject": -1.0, "review": -1.0, "keep": -1.0}},
         {"scratch": {"reject": 0.1}},
-        {"scratch": {"still_ok": 1000.0, "loudness": 0.5}},
+        {"scratch": {"max_ok_count": 1000.0, "loudness": 0.5}},
     ],
 )
 def test_thresholds_in_the_ledger_that_cannot_be_make_no_part_ok(
-    two_products: Bench, labels: dict[str, dict[str, float]]
+    two_products: InferenceUnderTest, labels: dict[str, dict[str, float]]
 ) -> None:
     bench = two_products
     assert bench.inspector is not None
-    bad = Thresholds(version="7", changes=1, labels=labels)
-    bench.inspector._ledger.notebook.restore([], {"lenient": bad})
+    bad = ProductThresholds(version="7", changes=1, labels=labels)
+    bench.inspector._ledger.state_store.store_again([], {"lenient": bad})
     bench.start()
     verdict = judge(bench, 1, "lenient", "7", scratches=())
     assert verdict.verdict == "review"

@@ -9,23 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from inference.configuration import InferenceConfiguration, LabelTiers, Policy
-from inference.policy import Sight, judge
-from inference.preprocess import FramePyramid
-from inference.ssd import (
-    AnchorLevel,
-    AnchorSpec,
-    decode,
-    encode,
-    find_boxes,
-    find_boxes_of_images,
-    make_anchors,
-)
-from inference.verdicts import fitted, with_commit_time
-from sightline.codec import encode as encode_message
+from inference.configuration import InferenceConfiguration, LabelTiers, VerdictPolicy
+from inference.verdicts.verdict_messages import shrink_verdict, with_commit_time
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError, PictureError
-from sightline.messages import Detection, HeldBack, Part, PartJudged
+from sightline.messaging.codec import encode as encode_message
+from sightline.messaging.messages import Detection, HoldRange, Part, PartJudged
+from sightline.vision.anchor_boxes import (
+    AnchorLevel,
+    AnchorSpec,
+    decode_boxes,
+    encode_boxes,
+    find_boxes,
+    find_boxes_in_images,
+    make_anchors,
+)
+from sightline.vision.part_judging import ViewCoverage, judge_detections
+from sightline.vision.preprocess import FramePyramid
 
 CAMERAS = ("cam1", "cam2")
 FIRST = Part(1, 1)
@@ -49,7 +49,7 @@ def test_decoding_gives_back_the_box_that_was_encoded(
 ) -> None:
     box = np.array([[x, y, x + width, y + height]], np.float32)
     anchors = make_anchors(SPEC)[anchor : anchor + 1]
-    assert np.allclose(decode(encode(box, anchors), anchors), box, atol=1e-2)
+    assert np.allclose(decode_boxes(encode_boxes(box, anchors), anchors), box, atol=1e-2)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
@@ -74,7 +74,7 @@ def test_images_read_together_give_what_each_gives_alone(images: list[tuple[int,
         random = np.random.default_rng(seed)
         scores = (loudness * random.random((len(anchors), 2))).astype(np.float32)
         answers.append((random.normal(0, 1, (len(anchors), 4)).astype(np.float32), scores))
-    together = find_boxes_of_images(answers, anchors, score_threshold=0.4, max_boxes=9)
+    together = find_boxes_in_images(answers, anchors, score_threshold=0.4, max_boxes=9)
     for (raw, scores), found in zip(answers, together, strict=True):
         alone = find_boxes(raw, scores, anchors, score_threshold=0.4, max_boxes=9)
         np.testing.assert_array_equal(found.boxes, alone.boxes)
@@ -85,15 +85,15 @@ def test_images_read_together_give_what_each_gives_alone(images: list[tuple[int,
 def test_a_pyramid_halves_by_area_and_never_lets_a_fine_line_vanish() -> None:
     picture = np.full((720, 1280, 3), 100, np.uint8)
     picture[:, 640:643] = 40
-    small = FramePyramid(picture).at(640, 360)
+    small = FramePyramid(picture).at_size(640, 360)
     assert small.shape == (360, 640, 3)
     assert small[100, 320, 0] == 40
-    assert FramePyramid(picture).at(320, 180)[50, 160].min() < 60
+    assert FramePyramid(picture).at_size(320, 180)[50, 160].min() < 60
 
 
 def test_an_unknown_pixel_format_is_refused_by_name() -> None:
     with pytest.raises(PictureError, match="MJPG"):
-        FramePyramid.of_frame(np.zeros((4, 4, 2), np.uint8), "MJPG")  # type: ignore[arg-type]
+        FramePyramid.from_frame(np.zeros((4, 4, 2), np.uint8), "MJPG")  # type: ignore[arg-type]
 
 
 def found(label: str, score: float, camera: str = "cam1") -> Detection:
@@ -108,7 +108,9 @@ CAPS = [found("cap_present", 0.9, camera) for camera in CAMERAS]
 
 @given(st.floats(0, 1))
 def test_the_tiers_of_a_label_decide(score: float) -> None:
-    judgement = judge([*CAPS, found("scratch", score)], Sight(CAMERAS), Policy())
+    judgement = judge_detections(
+        [*CAPS, found("scratch", score)], ViewCoverage(CAMERAS), VerdictPolicy()
+    )
     tiers = LabelTiers()
     expected = "defect" if score >= tiers.reject else "review" if score >= tiers.review else "ok"
     assert judgement.verdict == expected
@@ -129,15 +131,15 @@ def test_the_tiers_of_a_label_decide(score: float) -> None:
 def test_ok_needs_every_camera_good_conditions_and_a_product_on_each(
     detections: list[tuple[str, float, str]], missing: set[str], dark: bool
 ) -> None:
-    sight = Sight(CAMERAS, tuple(missing), ("cam1 brightness",) if dark else ())
+    sight = ViewCoverage(CAMERAS, tuple(missing), ("cam1 brightness",) if dark else ())
     seen = [found(*detection) for detection in detections]
-    judgement = judge(seen, sight, Policy())
+    judgement = judge_detections(seen, sight, VerdictPolicy())
     if judgement.verdict == "ok":
         assert not missing
         assert not dark
         product = {d.camera for d in seen if d.label.startswith("cap_") and d.score >= 0.5}
         assert product == set(CAMERAS)
-        assert not any(d.score >= 0.5 for d in seen if d.label in Policy().defects)
+        assert not any(d.score >= 0.5 for d in seen if d.label in VerdictPolicy().defects)
     if judgement.verdict == "empty":
         assert not missing
         assert not dark
@@ -145,7 +147,7 @@ def test_ok_needs_every_camera_good_conditions_and_a_product_on_each(
 
 def test_detections_that_do_not_fit_into_a_message_are_cut_by_rank_and_counted() -> None:
     many = tuple(found("scratch", 1 - rank / 1000) for rank in range(200))
-    verdict = fitted(
+    verdict = shrink_verdict(
         PartJudged(
             station_id="s",
             part=Part(1, 1),
@@ -172,14 +174,14 @@ def test_a_verdict_that_is_as_large_as_may_be_can_still_be_told_with_its_hold(fi
     part = Part(last.epoch, 2**32 - 1)
     hold = f"{part.epoch}-{part.part_number}"
     verdict = replace(
-        fitted(
+        shrink_verdict(
             a_verdict(
                 part, detections=tuple(found("scratch", 0.5) for _ in range(64)), lot="x" * filling
             )
         ),
         follows=last,
         hold=hold,
-        held_back=HeldBack(hold=hold, first=last, last=part),
+        held_back=HoldRange(hold=hold, first=last, last=part),
         challenge_result="undecided",
     )
     encode_message(with_commit_time(verdict, 12_345.6789))
@@ -189,7 +191,7 @@ def test_labels_that_do_not_fit_into_a_message_are_left_out_where_nothing_of_the
     None
 ):
     labels = ("cap_present", *(f"label_{number:0>50}" for number in range(100)))
-    verdict = fitted(
+    verdict = shrink_verdict(
         a_verdict(detections=(found("cap_present", 0.9),), product_labels=labels, reason="ok")
     )
     encode_message(verdict)
@@ -197,7 +199,7 @@ def test_labels_that_do_not_fit_into_a_message_are_left_out_where_nothing_of_the
 
 
 def test_a_reason_that_does_not_fit_into_a_message_is_cut() -> None:
-    verdict = fitted(a_verdict(reason="\a" * 1000))
+    verdict = shrink_verdict(a_verdict(reason="\a" * 1000))
     encode_message(verdict)
     assert verdict.reason.startswith("\a")
 

@@ -6,28 +6,28 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from inference.models import ModelBuilding, ModelLoaded, ModelLoader, ModelRefused
-from sightline.model_store import point_name_to
-from sightline.runtime import NewConfiguration
-from tests.unit.inference.conftest import Bench
+from inference.models.model_loader import ModelBuildProgress, ModelLoaded, ModelLoader, ModelRefused
+from sightline.kernel.runtime import NewConfiguration
+from sightline.storage.model_store import point_name_to
+from tests.unit.inference.conftest import InferenceUnderTest
 from tests.unit.inference.small_models import put
 from tests.unit.inference.test_model_trials import blind_model, try_on
 
 
-def event_of(bench: Bench, digest: str) -> ModelLoaded:
+def event_of(bench: InferenceUnderTest, digest: str) -> ModelLoaded:
     """The loader's word that this model is ready, taken out of the inbox before it is handled."""
     assert bench.inspector is not None
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        event = bench.inbox.take(0.05)
-        if isinstance(event, ModelLoaded) and event.proven.digest == digest:
+        event = bench.inbox.next_event(0.05)
+        if isinstance(event, ModelLoaded) and event.proven_model.digest == digest:
             return event
         if event is not None:
             bench.inspector.handle(event)
     pytest.fail("the loader says nothing")
 
 
-def pin(bench: Bench, digest: str) -> None:
+def pin(bench: InferenceUnderTest, digest: str) -> None:
     """A deployment that allows this file only."""
     assert bench.inspector is not None
     pinned = tuple(
@@ -39,7 +39,7 @@ def pin(bench: Bench, digest: str) -> None:
 
 
 def test_a_model_that_was_ready_before_another_one_was_pinned_judges_nothing(
-    running: Bench,
+    running: InferenceUnderTest,
 ) -> None:
     good = running.judge(1).models[0].digest
     try_on(running, parts=0)
@@ -54,7 +54,7 @@ def test_a_model_that_was_ready_before_another_one_was_pinned_judges_nothing(
 
 
 def test_a_model_whose_component_was_rolled_back_before_it_judged_judges_nothing(
-    running: Bench,
+    running: InferenceUnderTest,
 ) -> None:
     good = running.judge(1).models[0].digest
     try_on(running, parts=0)
@@ -68,7 +68,7 @@ def test_a_model_whose_component_was_rolled_back_before_it_judged_judges_nothing
 
 
 def test_a_pinned_model_is_that_file_and_no_other_even_of_the_loader_in_force(
-    running: Bench,
+    running: InferenceUnderTest,
 ) -> None:
     good = running.judge(1).models[0].digest
     try_on(running, parts=0)
@@ -76,25 +76,27 @@ def test_a_pinned_model_is_that_file_and_no_other_even_of_the_loader_in_force(
     ready = event_of(running, blind)
     pin(running, good)
     assert running.inspector is not None
-    loader = running.inspector._models._loaders
-    running.inspector.handle(replace(ready, loader=loader))
+    loader = running.inspector._models._loader_number
+    running.inspector.handle(replace(ready, loader_number=loader))
     assert running.judge(2).models[0].digest == good
 
 
-def test_a_refusal_or_progress_of_a_loader_that_was_replaced_is_no_news(running: Bench) -> None:
+def test_a_refusal_or_progress_of_a_loader_that_was_replaced_is_no_news(
+    running: InferenceUnderTest,
+) -> None:
     assert running.inspector is not None
-    running.inspector.handle(ModelRefused("surface", "broken", loader=-1))
-    running.inspector.handle(ModelBuilding("surface", 0.5, loader=-1))
-    report = running.health.report()
+    running.inspector.handle(ModelRefused("surface", "broken", loader_number=-1))
+    running.inspector.handle(ModelBuildProgress("surface", 0.5, loader_number=-1))
+    report = running.health.build_report()
     assert report.faults == ()
     assert "building_surface" not in report.gauges
     assert "models_refused" not in report.counters
 
 
 def test_a_loader_whose_work_fails_is_a_fault_and_looks_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: InferenceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = ModelLoader._look
+    look = ModelLoader._check_model
     failures = iter([True, False])
 
     def fail_once(loader: ModelLoader, model: object) -> None:
@@ -102,14 +104,16 @@ def test_a_loader_whose_work_fails_is_a_fault_and_looks_again(
             raise RuntimeError("nobody foresaw this")
         look(loader, model)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ModelLoader, "_look", fail_once)
+    monkeypatch.setattr(ModelLoader, "_check_model", fail_once)
     bench.start(wait_for_models=False)
 
     def told() -> bool:
-        return any(fault.code == "thread-model-loader" for fault in bench.health.report().faults)
+        return any(
+            fault.code == "thread-model-loader" for fault in bench.health.build_report().faults
+        )
 
     bench.run_until("the fault", told)
-    assert not bench.health.report().ready
+    assert not bench.health.build_report().ready
     assert bench.inspector is not None
-    bench.run_until("the models", lambda: not bench.inspector._models.lacking())  # type: ignore[union-attr]
+    bench.run_until("the models", lambda: not bench.inspector._models.missing_models())  # type: ignore[union-attr]
     assert bench.judge(1).verdict == "ok"

@@ -14,14 +14,14 @@ Key = rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True)
-class Pair:
+class CertificatePair:
     """PEM files of a certificate and its private key."""
 
     certificate: Path
     key: Path
 
 
-class Authority:
+class CertificateAuthority:
     """Signs certificates into a folder."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -30,13 +30,15 @@ class Authority:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.pair = self._signed(name, self._name, self._key, is_authority=True)
 
-    def issue(self, name: str) -> Pair:
+    def issue(self, name: str) -> CertificatePair:
         """A certificate for a server at 127.0.0.1 or a client."""
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         return self._signed(name, subject, key, is_authority=False)
 
-    def _signed(self, file: str, subject: x509.Name, key: Key, is_authority: bool) -> Pair:
+    def _signed(
+        self, file: str, subject: x509.Name, key: Key, is_authority: bool
+    ) -> CertificatePair:
         now = datetime.now(timezone.utc)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
         certificate = (
@@ -51,7 +53,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        pair = Pair(self._folder / f"{file}.pem", self._folder / f"{file}.key")
+        pair = CertificatePair(self._folder / f"{file}.pem", self._folder / f"{file}.key")
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.write_bytes(
             key.private_bytes(

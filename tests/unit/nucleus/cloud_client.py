@@ -5,19 +5,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hil.nucleus.iot_core import IotCore
-from sightline.codec import decode, encode
-from sightline.messages import Argument, Command, CommandOutcome
-from sightline.topics import COMMAND, COMMAND_OUTCOME
-from tests.unit.nucleus.test_iot_core import until_connected
+from hil.nucleus.cloud_bridge.iot_core_connection import IotCoreConnection
+from sightline.messaging.codec import decode, encode
+from sightline.messaging.messages import Command, CommandArgument, CommandOutcome
+from sightline.messaging.topics import COMMAND, COMMAND_OUTCOME
+from tests.unit.nucleus.test_iot_core_connection import until_connected
 
 MINUTE_NS = 60_000_000_000
 
 
-class Cloud:
+class CommandClient:
     """Commands to the thing and answers from it, over the broker."""
 
-    def __init__(self, bridge: IotCore, thing: str) -> None:
+    def __init__(self, bridge: IotCoreConnection, thing: str) -> None:
         self._bridge = bridge
         self._thing = thing
         self.outcomes: list[CommandOutcome] = []
@@ -28,14 +28,14 @@ class Cloud:
         def take(_: str, payload: bytes) -> None:
             self.outcomes.append(decode(CommandOutcome, payload))
 
-        await self._bridge.subscribe(COMMAND_OUTCOME.topic_of(self._thing), 1, take)
+        await self._bridge.subscribe(COMMAND_OUTCOME.build_topic(self._thing), 1, take)
 
     async def ask(
         self,
         command_id: str,
         kind: str,
         issued_by: str,
-        arguments: dict[str, Argument] | None = None,
+        arguments: dict[str, CommandArgument] | None = None,
         *,
         until_done: bool = False,
     ) -> CommandOutcome:
@@ -55,7 +55,7 @@ class Cloud:
             arguments=arguments or {},
         )
         while True:
-            await self._bridge.publish(COMMAND.topic_of(self._thing), encode(command), 1)
+            await self._bridge.publish(COMMAND.build_topic(self._thing), encode(command), 1)
             for _ in range(20):
                 for outcome in self.outcomes[known:]:
                     is_last = not until_done or outcome.result != "accepted"
@@ -65,13 +65,13 @@ class Cloud:
 
 
 @asynccontextmanager
-async def cloud_at(port: int, thing: str) -> AsyncIterator[Cloud]:
+async def cloud_at(port: int, thing: str) -> AsyncIterator[CommandClient]:
     """The cloud's own connection to the broker; the nucleus has the thing's name."""
-    bridge = IotCore("127.0.0.1", port, "cloud")
+    bridge = IotCoreConnection("127.0.0.1", port, "cloud")
     bridge.start()
     try:
         await until_connected(bridge)
-        cloud = Cloud(bridge, thing)
+        cloud = CommandClient(bridge, thing)
         await cloud.listen()
         yield cloud
     finally:

@@ -11,12 +11,12 @@ import signal
 import threading
 from pathlib import Path
 
-from hil.nucleus.call import Answer, Call
-from hil.nucleus.dialect import DIALECTS
-from hil.nucleus.operations import OperationTable
-from hil.nucleus.recipes import load_recipe
-from tests.unit.nucleus.factory import REPOSITORY
-from tests.unit.nucleus.serving import TOKEN, Serving
+from hil.nucleus.dialects.dialect import DIALECTS
+from hil.nucleus.ipc.operation_call import OperationCall, OperationResult
+from hil.nucleus.ipc_operations.operation_table import OperationTable
+from hil.nucleus.recipe_files.recipe import load_recipe
+from tests.unit.nucleus.ipc_kit import TOKEN, ServedIpc
+from tests.unit.nucleus.running_nucleus import REPOSITORY
 
 CONNECT = "connect"
 
@@ -32,7 +32,7 @@ def main() -> None:
     configuration = dict(recipe.component_configuration.default_configuration)
     if "stationFolder" in configuration:
         configuration["stationFolder"] = str(folder / "station")
-    serving = Serving(folder, dialect, {given.component: configuration})
+    serving = ServedIpc(folder, dialect, {given.component: configuration})
     serving.tokens[TOKEN] = given.component
     _arm(serving.table, given.operation, int(given.number), given.moment)
     with serving.running():
@@ -41,13 +41,13 @@ def main() -> None:
 
 
 def _arm(table: OperationTable, operation: str, number: int, moment: str) -> None:
-    perform, component_of, came = table.perform, table.component_of, [0]
+    perform, component_of, came = table.perform, table.component_for_token, [0]
 
     def is_it(asked: str) -> bool:
         came[0] += asked == operation
         return asked == operation and came[0] == number
 
-    def perform_or_die(call: Call) -> Answer:
+    def perform_or_die(call: OperationCall) -> OperationResult:
         if not is_it(call.operation):
             return perform(call)
         if moment == "before":
@@ -60,7 +60,7 @@ def _arm(table: OperationTable, operation: str, number: int, moment: str) -> Non
             _die()
         return component_of(token)
 
-    table.perform, table.component_of = perform_or_die, component_of_or_die  # type: ignore[method-assign]
+    table.perform, table.component_for_token = perform_or_die, component_of_or_die  # type: ignore[method-assign]
 
 
 def _die() -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import yaml
 from awscrt import mqtt
 
-from hil.nucleus.lambda_description import (
+from hil.nucleus.lambdas.lambda_description import (
     ROUTER,
     ROUTER_VERSION,
 )
-from tests.unit.nucleus.factory import (
-    Component,
+from tests.unit.nucleus.running_nucleus import (
+    RecipeBuilder,
     RunningNucleus,
-    process_of,
+    run_module,
     wait_until,
 )
 
@@ -94,10 +94,10 @@ class RunningFunction:
         return self.running.log(FUNCTION)
 
 
-def peer(folder: Path) -> Component:
+def peer(folder: Path) -> RecipeBuilder:
     (folder / "peer.py").write_text(PEER)
     (folder / "questions").touch()
-    component = Component(
+    component = RecipeBuilder(
         "com.example.Peer",
         run=f'exec "$SIGHTLINE_PYTHON" {folder / "peer.py"} {folder / "questions"}',
     )
@@ -170,7 +170,7 @@ def function_running(
         other.name: {"version": other.version},
     }
     (folder / "deployment.yaml").write_text(yaml.safe_dump({"components": deployed}))
-    with process_of("hil.nucleus", *arguments(folder, port)) as process:
+    with run_module("hil.nucleus", *arguments(folder, port)) as process:
         running = RunningFunction(RunningNucleus(folder / "nucleus", process), folder / "questions")
         running.wait_for_line("com.example.Peer", "listening")
         running.wait_for_line(FUNCTION, "is served")
@@ -200,7 +200,7 @@ def subscriber(port: int, topic: str, heard: list[bytes]) -> Any:
     return connection
 
 
-def processes_of(folder: Path) -> list[int]:
+def find_processes(folder: Path) -> list[int]:
     """The function's own processes, by the folder that their code is read from."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):

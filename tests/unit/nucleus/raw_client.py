@@ -5,17 +5,17 @@ import json
 import socket
 from collections.abc import Iterator
 
-from hil.nucleus.eventstream import (
+from hil.nucleus.ipc.eventstream import (
     PRELUDE_BYTES,
-    Frame,
-    decode,
+    EventStreamFrame,
+    assemble_frame,
+    decode_event_frame,
     encode_headers,
-    encode_with,
-    frame_length,
     integer_header,
+    read_frame_length,
     text_header,
 )
-from hil.nucleus.wire import CONNECT, MESSAGE, NAMESPACE, VERSION
+from hil.nucleus.ipc.ipc_messages import CONNECT, MESSAGE, NAMESPACE, PROTOCOL_VERSION
 
 TIMEOUT_S = 10.0
 
@@ -27,7 +27,7 @@ def connect_frame(token: str) -> bytes:
 
 def connect_frame_with(payload: bytes) -> bytes:
     """The first frame of a client, with any payload."""
-    return _frame(CONNECT, 0, payload, {":version": VERSION})
+    return _frame(CONNECT, 0, payload, {":version": PROTOCOL_VERSION})
 
 
 def request_frame(operation: str, body: bytes, stream: int = 1) -> bytes:
@@ -39,7 +39,7 @@ def _frame(kind: int, stream: int, payload: bytes, texts: dict[str, str]) -> byt
     values = {":message-type": kind, ":message-flags": 0, ":stream-id": stream}
     numbers = tuple(integer_header(name, value) for name, value in values.items())
     more = tuple(text_header(name, value) for name, value in texts.items())
-    return encode_with(encode_headers(numbers + more), payload)
+    return assemble_frame(encode_headers(numbers + more), payload)
 
 
 class RawClient:
@@ -51,7 +51,7 @@ class RawClient:
         self.socket.connect(path)
         self._unread = b""
 
-    def answer(self) -> Frame | None:
+    def answer(self) -> EventStreamFrame | None:
         """The next frame; None if the nucleus has closed."""
         while len(self._unread) < PRELUDE_BYTES or len(self._unread) < self._length():
             try:
@@ -62,7 +62,7 @@ class RawClient:
                 return None
             self._unread += data
         frame, self._unread = self._unread[: self._length()], self._unread[self._length() :]
-        return decode(frame)
+        return decode_event_frame(frame)
 
     def is_cut_off(self) -> bool:
         """Whether the nucleus closes, whatever it says before."""
@@ -79,7 +79,7 @@ class RawClient:
         return str(models[0])
 
     def _length(self) -> int:
-        return frame_length(self._unread, 2**24)
+        return read_frame_length(self._unread, 2**24)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.nucleus.authorization import MQTTPROXY, PUBSUB, allows, demand
-from hil.nucleus.errors import UnauthorizedError
+from hil.nucleus.ipc_operations.authorization import (
+    MQTTPROXY,
+    PUBSUB,
+    check_authorized,
+    is_authorized,
+)
+from hil.nucleus.nucleus_errors import UnauthorizedError
 
 PUBLISH = "aws.greengrass#PublishToTopic"
 JSON = st.recursive(
@@ -23,7 +28,7 @@ def policy(operations: list[str], resources: list[str], service: str = PUBSUB) -
 
 def test_without_a_policy_nothing_is_allowed() -> None:
     with pytest.raises(UnauthorizedError):
-        demand({}, PUBSUB, PUBLISH, "a")
+        check_authorized({}, PUBSUB, PUBLISH, "a")
 
 
 @pytest.mark.parametrize(
@@ -41,24 +46,24 @@ def test_without_a_policy_nothing_is_allowed() -> None:
     ],
 )
 def test_a_policy_for_something_else_allows_nothing(policies: dict[str, Any]) -> None:
-    assert not allows(policies, PUBSUB, PUBLISH, "a")
+    assert not is_authorized(policies, PUBSUB, PUBLISH, "a")
 
 
 @given(st.dictionaries(st.text(max_size=5), JSON))
 def test_policies_of_any_shape_never_allow_by_mistake(policies: dict[str, Any]) -> None:
-    assert not allows(policies, PUBSUB, PUBLISH, "a/topic/of/nobody")
+    assert not is_authorized(policies, PUBSUB, PUBLISH, "a/topic/of/nobody")
 
 
 def test_a_policy_allows_its_operation_on_its_resources() -> None:
-    assert allows(policy([PUBLISH], ["a/*"]), PUBSUB, PUBLISH, "a/b")
-    assert allows(policy(["*"], ["*"]), PUBSUB, PUBLISH, "a/b")
+    assert is_authorized(policy([PUBLISH], ["a/*"]), PUBSUB, PUBLISH, "a/b")
+    assert is_authorized(policy(["*"], ["*"]), PUBSUB, PUBLISH, "a/b")
 
 
 def test_filters_of_mqtt_count_for_the_cloud_only() -> None:
     publish = "aws.greengrass#PublishToIoTCore"
-    assert allows(policy([publish], ["s/+/h"], MQTTPROXY), MQTTPROXY, publish, "s/1/h")
-    assert not allows(policy([PUBLISH], ["s/+/h"]), PUBSUB, PUBLISH, "s/1/h")
+    assert is_authorized(policy([publish], ["s/+/h"], MQTTPROXY), MQTTPROXY, publish, "s/1/h")
+    assert not is_authorized(policy([PUBLISH], ["s/+/h"]), PUBSUB, PUBLISH, "s/1/h")
 
 
 def test_an_empty_topic_is_not_allowed() -> None:
-    assert not allows(policy([PUBLISH], ["*"]), PUBSUB, PUBLISH, "")
+    assert not is_authorized(policy([PUBLISH], ["*"]), PUBSUB, PUBLISH, "")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud.subscriber import Broker, Subscriber
-from hil.nucleus.iot_core import IotCore
+from cloud.wire.mqtt_subscriber import BrokerAddress, MqttSubscriber
+from hil.nucleus.cloud_bridge.iot_core_connection import IotCoreConnection
 from sightline.errors import CloudUnreachableError
-from tests.unit.nucleus.factory import broker
+from tests.unit.nucleus.running_nucleus import broker
 
 TIMEOUT_S = 30.0
 TOPIC = "sightline/test-thing/records"
@@ -23,9 +23,9 @@ class Conversation:
     def __init__(self, port: int) -> None:
         self.acknowledged: list[int] = []
         self.received: list[int] = []
-        self.publisher = IotCore("127.0.0.1", port, "publisher")
-        self.subscriber = Subscriber(
-            Broker("127.0.0.1", port),
+        self.publisher = IotCoreConnection("127.0.0.1", port, "publisher")
+        self.subscriber = MqttSubscriber(
+            BrokerAddress("127.0.0.1", port),
             [FILTER],
             lambda _, payload: self.received.append(int(payload[:8])),
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cloud.subscriber import Broker, Rhythm, Subscriber
-from hil.nucleus.iot_core import IotCore
+from cloud.wire.mqtt_subscriber import BeatSchedule, BrokerAddress, MqttSubscriber
+from hil.nucleus.cloud_bridge.iot_core_connection import IotCoreConnection
 from sightline.errors import CloudUnreachableError
-from tests.unit.nucleus.factory import broker
+from tests.unit.nucleus.running_nucleus import broker
 
 TIMEOUT_S = 30.0
 TOPIC = "sightline/test-thing/records"
@@ -78,14 +78,14 @@ def test_a_name_sake_that_takes_the_session_and_goes_does_not_make_the_cloud_sid
 
     async def scenario() -> None:
         with broker(tmp_path) as (_, port):
-            subscriber = Subscriber(
-                Broker("127.0.0.1", port, CLIENT_ID),
+            subscriber = MqttSubscriber(
+                BrokerAddress("127.0.0.1", port, CLIENT_ID),
                 ["sightline/+/records"],
                 lambda _, payload: heard.append(payload),
-                Rhythm(beat_s=0.2, deaf_after_s=2.0),
+                BeatSchedule(beat_interval_s=0.2, max_silence_s=2.0),
             )
             subscriber.start()
-            publisher = IotCore("127.0.0.1", port, "publisher")
+            publisher = IotCoreConnection("127.0.0.1", port, "publisher")
             publisher.start()
             await until_heard(publisher, heard, b"before")
             await asyncio.to_thread(lambda: connected(port, CLIENT_ID, True).close())
@@ -103,15 +103,15 @@ def test_two_cloud_sides_at_one_broker_both_hear_and_the_first_gets_what_waited(
 
     async def scenario() -> None:
         with broker(tmp_path) as (_, port):
-            publisher = IotCore("127.0.0.1", port, "publisher")
+            publisher = IotCoreConnection("127.0.0.1", port, "publisher")
             publisher.start()
             while not publisher.connected:
                 await asyncio.sleep(0.01)
             await publisher.publish(TOPIC, b"waited", 1)
             sides = []
             for name, found in heard.items():
-                side = Subscriber(
-                    Broker("127.0.0.1", port, f"sightline-cloud-{name}"),
+                side = MqttSubscriber(
+                    BrokerAddress("127.0.0.1", port, f"sightline-cloud-{name}"),
                     ["sightline/+/records"],
                     lambda _, payload, found=found: found.append(payload),  # type: ignore[misc]
                 )
@@ -128,7 +128,7 @@ def test_two_cloud_sides_at_one_broker_both_hear_and_the_first_gets_what_waited(
     assert [name for name, found in heard.items() if b"waited" in found] == ["a"]
 
 
-async def until_heard(publisher: IotCore, heard: list[Any], payload: bytes) -> None:
+async def until_heard(publisher: IotCoreConnection, heard: list[Any], payload: bytes) -> None:
     """Publish until it is heard: who is not subscribed yet hears nothing of what was before."""
     while payload not in heard:
         with contextlib.suppress(CloudUnreachableError):

@@ -13,9 +13,9 @@ from awsiot.eventstreamrpc import AccessDeniedError
 from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
-from hil.nucleus.dialect import CLASSIC, DIALECTS, LITE, Dialect
-from tests.unit.nucleus.factory import wait_until
-from tests.unit.nucleus.serving import COMPONENT, TOKEN, Serving
+from hil.nucleus.dialects.dialect import CLASSIC, DIALECTS, LITE, Dialect
+from tests.unit.nucleus.ipc_kit import COMPONENT, TOKEN, ServedIpc
+from tests.unit.nucleus.running_nucleus import wait_until
 
 TIMEOUT_S = 10.0
 OTHER, OTHERS_TOKEN = "com.example.other", "AAAAAAAAAAAAAAAA"
@@ -34,23 +34,23 @@ CONFIGURATION = {
 
 
 @pytest.fixture(params=sorted(DIALECTS))
-def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serving]:
+def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServedIpc]:
     """A nucleus's IPC in each of the dialects, for two components."""
     with served(tmp_path, DIALECTS[request.param]) as running:
         yield running
 
 
 @contextmanager
-def served(folder: Path, dialect: Dialect) -> Iterator[Serving]:
+def served(folder: Path, dialect: Dialect) -> Iterator[ServedIpc]:
     """A nucleus's IPC for two components."""
     configurations = {COMPONENT: CONFIGURATION, OTHER: CONFIGURATION}
-    with Serving(folder, dialect, configurations).running() as running:
+    with ServedIpc(folder, dialect, configurations).running() as running:
         running.tokens[OTHERS_TOKEN] = OTHER
         yield running
 
 
 @contextmanager
-def client_of(serving: Serving, token: str = TOKEN) -> Iterator[Any]:
+def client_of(serving: ServedIpc, token: str = TOKEN) -> Iterator[Any]:
     """The SDK's client, as a component has it."""
     connection = connect(ipc_socket=serving.socket, authtoken=token, timeout=TIMEOUT_S)
     client = GreengrassCoreIPCClientV2(client=connection, executor=None)
@@ -80,7 +80,7 @@ def streams_into(events: "queue.SimpleQueue[Any]") -> dict[str, Callable[..., An
     }
 
 
-def test_messages_reach_another_component_whole_and_in_order(serving: Serving) -> None:
+def test_messages_reach_another_component_whole_and_in_order(serving: ServedIpc) -> None:
     payloads = [number.to_bytes(2, "big") * 400 for number in range(200)]
     with client_of(serving) as sender, client_of(serving, OTHERS_TOKEN) as reader:
         events, _ = subscribed(reader, "line/part")
@@ -91,7 +91,7 @@ def test_messages_reach_another_component_whole_and_in_order(serving: Serving) -
     assert {event.binary_message.context.topic for event in received} == {"line/part"}
 
 
-def test_a_json_message_arrives_with_its_topic_on_a_filter(serving: Serving) -> None:
+def test_a_json_message_arrives_with_its_topic_on_a_filter(serving: ServedIpc) -> None:
     message = {"text": "é", "number": 1.5, "list": [1, None, True]}
     content = model.PublishMessage(json_message=model.JsonMessage(message=message))
     with client_of(serving) as client:
@@ -102,7 +102,7 @@ def test_a_json_message_arrives_with_its_topic_on_a_filter(serving: Serving) -> 
     assert event.json_message.context.topic == "line/7/state"
 
 
-def test_what_no_policy_allows_is_refused_and_the_connection_goes_on(serving: Serving) -> None:
+def test_what_no_policy_allows_is_refused_and_the_connection_goes_on(serving: ServedIpc) -> None:
     with client_of(serving) as client:
         with pytest.raises(model.UnauthorizedError):
             client.publish_to_topic(topic="elsewhere", publish_message=binary(b"x"))
@@ -113,7 +113,7 @@ def test_what_no_policy_allows_is_refused_and_the_connection_goes_on(serving: Se
         client.publish_to_topic(topic="line/ok", publish_message=binary(b"x"))
 
 
-def test_a_subscription_that_was_closed_gets_nothing_more(serving: Serving) -> None:
+def test_a_subscription_that_was_closed_gets_nothing_more(serving: ServedIpc) -> None:
     with client_of(serving) as client:
         events, operation = subscribed(client, "line/a")
         operation.close().result(TIMEOUT_S)
@@ -123,12 +123,12 @@ def test_a_subscription_that_was_closed_gets_nothing_more(serving: Serving) -> N
     assert events.empty()
 
 
-def test_a_wrong_token_does_not_connect(serving: Serving) -> None:
+def test_a_wrong_token_does_not_connect(serving: ServedIpc) -> None:
     with pytest.raises(Exception, match=r"(?i)access|closed|denied|disconnect"):
         connect(ipc_socket=serving.socket, authtoken="unknown", timeout=TIMEOUT_S)
 
 
-def test_a_message_for_the_cloud_is_handed_on(serving: Serving) -> None:
+def test_a_message_for_the_cloud_is_handed_on(serving: ServedIpc) -> None:
     with client_of(serving) as client:
         client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"\x00\xff")
         wait_until(lambda: serving.cloud.published == [("cloud/a", b"\x00\xff", 1)])
@@ -175,7 +175,7 @@ def test_classic_refuses_a_topic_that_none_can_publish_on_before_it_spools(tmp_p
         client.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"x")
 
 
-def test_a_message_from_the_cloud_arrives(serving: Serving) -> None:
+def test_a_message_from_the_cloud_arrives(serving: ServedIpc) -> None:
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with client_of(serving) as client:
         client.subscribe_to_iot_core(topic_name="cloud/+", qos="1", **streams_into(events))
@@ -184,7 +184,7 @@ def test_a_message_from_the_cloud_arrives(serving: Serving) -> None:
     assert (event.message.topic_name, event.message.payload) == ("cloud/a", b"\x00\xff")
 
 
-def test_a_message_that_the_broker_kept_comes_after_the_response(serving: Serving) -> None:
+def test_a_message_that_the_broker_kept_comes_after_the_response(serving: ServedIpc) -> None:
     serving.cloud.retained = ("cloud/a", b"kept")
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with client_of(serving) as client:
@@ -205,7 +205,7 @@ def test_lite_takes_ten_messages_that_are_not_acknowledged_yet(tmp_path: Path) -
         client.publish_to_iot_core(**message)
 
 
-def test_a_connection_that_ends_takes_its_subscriptions_along(serving: Serving) -> None:
+def test_a_connection_that_ends_takes_its_subscriptions_along(serving: ServedIpc) -> None:
     with client_of(serving, OTHERS_TOKEN) as other:
         with client_of(serving) as client:
             client.subscribe_to_iot_core(
@@ -215,7 +215,7 @@ def test_a_connection_that_ends_takes_its_subscriptions_along(serving: Serving) 
         other.publish_to_iot_core(topic_name="cloud/a", qos="1", payload=b"x")
 
 
-def test_configuration_is_read_changed_and_watched(serving: Serving) -> None:
+def test_configuration_is_read_changed_and_watched(serving: ServedIpc) -> None:
     events: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with client_of(serving) as client:
         assert client.get_configuration(key_path=["rate"]).value == {"rate": 0.5}
@@ -247,7 +247,7 @@ def test_an_unknown_token_is_refused_with_a_word_and_never_just_hung_up_on(tmp_p
                 pass
 
 
-def test_a_component_reports_its_state(serving: Serving) -> None:
+def test_a_component_reports_its_state(serving: ServedIpc) -> None:
     serving.control.accepts = True
     with client_of(serving) as client:
         client.update_state(state="RUNNING")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sightline.topics import PUBLISHER
+from sightline.messaging.topics import PUBLISHER
 from tests.unit.nucleus.cloud_client import cloud_at
-from tests.unit.nucleus.factory import (
+from tests.unit.nucleus.running_nucleus import (
     REPOSITORY,
-    Component,
+    RecipeBuilder,
     RunningNucleus,
     broker,
     nucleus,
@@ -26,10 +26,10 @@ THING = "test-thing"
 TIMEOUT_S = 90.0
 
 
-def publisher() -> Component:
+def publisher() -> RecipeBuilder:
     """The publisher with its recipe's configuration and permissions, and pauses by one issuer."""
     recipe = yaml.safe_load((REPOSITORY / "recipes" / f"{PUBLISHER}.yaml").read_text())
-    component = Component(PUBLISHER, run='exec "$SIGHTLINE_PYTHON" -m publisher')
+    component = RecipeBuilder(PUBLISHER, run='exec "$SIGHTLINE_PYTHON" -m publisher')
     component.configuration = {
         **recipe["ComponentConfiguration"]["DefaultConfiguration"],
         "stationFolder": "station",

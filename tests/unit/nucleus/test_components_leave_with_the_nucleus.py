@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.nucleus.factory import REPOSITORY, TIMEOUT_S
-from tests.unit.nucleus.serving import TOKEN
+from tests.unit.nucleus.ipc_kit import TOKEN
+from tests.unit.nucleus.running_nucleus import REPOSITORY, TIMEOUT_S
 
 EXIT_NUCLEUS_GONE = 75
 COMPONENTS = ("Capture", "Inference", "Equipment", "Telemetry", "Publisher")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.nucleus.configuration_store import ConfigurationStore
-from hil.nucleus.errors import InvalidArgumentsError, ResourceNotFoundError, ServiceError
+from hil.nucleus.configuration.configuration_store import ConfigurationStore
+from hil.nucleus.nucleus_errors import InvalidArgumentsError, ResourceNotFoundError, ServiceError
 
 NAME = "com.example.A"
 DEFAULT = {"rate": 2, "camera": {"gain": 1, "name": "x"}, "accessControl": {"service": {"1": {}}}}
@@ -15,7 +15,7 @@ DEFAULT = {"rate": 2, "camera": {"gain": 1, "name": "x"}, "accessControl": {"ser
 
 def deployed(folder: Path, merge: dict[str, object] | None = None) -> ConfigurationStore:
     store = ConfigurationStore(folder)
-    store.deploy(NAME, DEFAULT, merge or {}, at_s=100.0)
+    store.apply_deployment(NAME, DEFAULT, merge or {}, at_s=100.0)
     return store
 
 
@@ -44,7 +44,7 @@ def test_a_deployment_merges_over_the_defaults(tmp_path: Path) -> None:
 def test_a_new_deployment_takes_the_place_of_what_the_component_changed(tmp_path: Path) -> None:
     update(deployed(tmp_path), NAME, ("rate",), 5, at_s=200.0)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, DEFAULT, {"rate": 9}, at_s=300.0)
+    store.apply_deployment(NAME, DEFAULT, {"rate": 9}, at_s=300.0)
     assert store.value(NAME, ("rate",)) == 9
     assert update(store, NAME, ("rate",), 10, at_s=301.0) == [("rate",)]
 
@@ -52,7 +52,7 @@ def test_a_new_deployment_takes_the_place_of_what_the_component_changed(tmp_path
 def test_a_reset_goes_back_to_the_default_before_the_merge(tmp_path: Path) -> None:
     update(deployed(tmp_path), NAME, (), {"rate": 5, "camera": {"gain": 7}}, at_s=200.0)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, DEFAULT, {"rate": 9}, at_s=300.0, reset=["/camera/gain"])
+    store.apply_deployment(NAME, DEFAULT, {"rate": 9}, at_s=300.0, reset=["/camera/gain"])
     assert store.value(NAME, ("camera", "gain")) == 1
     assert store.value(NAME, ("rate",)) == 9
 
@@ -60,14 +60,14 @@ def test_a_reset_goes_back_to_the_default_before_the_merge(tmp_path: Path) -> No
 def test_a_key_that_a_new_recipe_adds_gets_its_default(tmp_path: Path) -> None:
     deployed(tmp_path)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, {**DEFAULT, "added": 1}, {}, at_s=300.0)
+    store.apply_deployment(NAME, {**DEFAULT, "added": 1}, {}, at_s=300.0)
     assert store.value(NAME, ("added",)) == 1
 
 
 def test_policies_come_from_recipe_and_deployment_alone(tmp_path: Path) -> None:
     deployed(tmp_path)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, {"accessControl": {}}, {}, at_s=300.0)
+    store.apply_deployment(NAME, {"accessControl": {}}, {}, at_s=300.0)
     assert store.access_control(NAME) == {}
 
 
@@ -158,23 +158,25 @@ def test_what_a_component_put_where_nothing_such_belongs_goes_with_the_next_depl
     assert str(tmp_path / f"{NAME}.json") in caplog.text
     caplog.clear()
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, DEFAULT, {"camera": {"gain": 9}}, at_s=300.0)
+    store.apply_deployment(NAME, DEFAULT, {"camera": {"gain": 9}}, at_s=300.0)
     expected = {**DEFAULT, "camera": {"gain": 9, "name": "x"}}
     assert store.value(NAME, ()) == expected
     caplog.clear()
-    ConfigurationStore(tmp_path).deploy(NAME, DEFAULT, {"camera": {"gain": 9}}, at_s=400.0)
+    ConfigurationStore(tmp_path).apply_deployment(
+        NAME, DEFAULT, {"camera": {"gain": 9}}, at_s=400.0
+    )
     assert caplog.text == ""
 
 
 def test_what_a_component_put_into_an_open_map_or_of_the_same_kind_stays(tmp_path: Path) -> None:
     default = {**DEFAULT, "products": {}, "text": "0.5"}
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, default, {}, at_s=100.0)
+    store.apply_deployment(NAME, default, {}, at_s=100.0)
     update(store, NAME, ("products",), {"1": "bottle"}, at_s=200.0)
     update(store, NAME, ("rate",), 7.5, at_s=200.0)
     update(store, NAME, ("text",), 0.7, at_s=200.0)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, default, {"camera": {"gain": 9}}, at_s=300.0)
+    store.apply_deployment(NAME, default, {"camera": {"gain": 9}}, at_s=300.0)
     assert store.value(NAME, ("products",)) == {"1": "bottle"}
     assert store.value(NAME, ("rate",)) == 7.5
     assert store.value(NAME, ("text",)) == 0.7
@@ -183,5 +185,5 @@ def test_what_a_component_put_into_an_open_map_or_of_the_same_kind_stays(tmp_pat
 def test_the_way_out_that_is_told_is_one(tmp_path: Path) -> None:
     update(deployed(tmp_path), NAME, ("camera", "gain"), 1000, at_s=200.0)
     store = ConfigurationStore(tmp_path)
-    store.deploy(NAME, DEFAULT, {}, at_s=300.0, reset=["/camera/gain"])
+    store.apply_deployment(NAME, DEFAULT, {}, at_s=300.0, reset=["/camera/gain"])
     assert store.value(NAME, ("camera", "gain")) == 1

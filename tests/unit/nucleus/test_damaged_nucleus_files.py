@@ -9,13 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.nucleus.configuration_store import ConfigurationStore
-from hil.nucleus.deployment_records import DeploymentRecords, load_in_force, load_kept_recipes
-from hil.nucleus.deployments import Deployment
-from hil.run.kept_state import begin_run, next_part_number
+from hil.nucleus.configuration.configuration_store import ConfigurationStore
+from hil.nucleus.local_deployments.deployment_store import (
+    DeploymentStore,
+    load_deployment_in_force,
+    load_stored_recipes,
+)
+from hil.nucleus.recipe_files.deployment import Deployment
+from hil.run.station_state import prepare_run_folder, read_next_part_number
 from sightline.errors import RecipeError
-from tests.unit.nucleus.deploying import QUICK, deploy
-from tests.unit.nucleus.factory import Component, nucleus, wait_until
+from tests.unit.nucleus.deployment_kit import QUICK, deploy
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, nucleus, wait_until
 from tests.unit.nucleus.test_configuration_store import update
 
 A, B = "com.example.A", "com.example.B"
@@ -50,14 +54,14 @@ def test_a_damaged_configuration_is_set_aside_for_the_defaults_and_the_deploymen
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = store_of(tmp_path)
-    store.deploy(A, DEFAULT, {"rate": 3}, at_s=100.0)
+    store.apply_deployment(A, DEFAULT, {"rate": 3}, at_s=100.0)
     path = tmp_path / "configuration" / f"{A}.json"
     DAMAGES[damage](path)
     again = store_of(tmp_path)
-    again.deploy(A, DEFAULT, {"rate": 3}, at_s=200.0)
+    again.apply_deployment(A, DEFAULT, {"rate": 3}, at_s=200.0)
     assert again.value(A, ()) == {**DEFAULT, "rate": 3}
     assert update(again, A, ("rate",), 4, at_s=300.0) == [("rate",)]
-    assert store_of(tmp_path).proposed(A, DEFAULT, {"rate": 3})["rate"] == 4
+    assert store_of(tmp_path).preview_deployment(A, DEFAULT, {"rate": 3})["rate"] == 4
     kept = list((tmp_path / "configuration").glob("*.damaged-*"))
     assert len(kept) == 1
     assert kept[0].name in caplog.text
@@ -87,10 +91,10 @@ def test_whatever_a_configuration_file_holds_the_recipe_s_policies_are_in_force(
     folder = tmp_path_factory.mktemp("store")
     (folder / f"{A}.json").write_bytes(content)
     store = ConfigurationStore(folder)
-    store.deploy(A, DEFAULT, {"rate": 3}, at_s=100.0)
+    store.apply_deployment(A, DEFAULT, {"rate": 3}, at_s=100.0)
     assert store.access_control(A) == DEFAULT["accessControl"]
     assert "camera" in store.value(A, ())
-    ConfigurationStore(folder).deploy(A, DEFAULT, {"rate": 5}, at_s=200.0)
+    ConfigurationStore(folder).apply_deployment(A, DEFAULT, {"rate": 5}, at_s=200.0)
 
 
 JSON = st.recursive(
@@ -111,7 +115,7 @@ def test_whatever_valid_json_it_holds_a_deployment_is_made(
     content = {"values": values, "deployed": values, "changed_at_s": times}
     (folder / f"{A}.json").write_bytes(msgspec.json.encode(content))
     store = ConfigurationStore(folder)
-    store.deploy(A, DEFAULT, {"camera": {"gain": 7}}, at_s=100.0)
+    store.apply_deployment(A, DEFAULT, {"camera": {"gain": 7}}, at_s=100.0)
     assert store.value(A, ("camera", "gain")) == 7
     assert store.access_control(A) == DEFAULT["accessControl"]
 
@@ -123,7 +127,7 @@ def test_a_deployment_in_force_that_cannot_be_read_is_none(
 ) -> None:
     folder = tmp_path_factory.mktemp("root")
     (folder / "deployed.json").write_bytes(content)
-    assert load_in_force(folder) is None
+    assert load_deployment_in_force(folder) is None
     assert not (folder / "deployed.json").exists()
 
 
@@ -136,47 +140,47 @@ def test_a_run_begins_whatever_the_files_of_the_last_one_hold(
     (folder / "nucleus").mkdir()
     for name in ("plant.json", "nucleus/recipes.sha256", "nucleus/status.json", "broker.address"):
         (folder / name).write_bytes(content)
-    begin_run(folder, ())
-    assert next_part_number(folder) >= 1 or isinstance(json.loads(content), dict)
+    prepare_run_folder(folder, ())
+    assert read_next_part_number(folder) >= 1 or isinstance(json.loads(content), dict)
 
 
 def test_a_run_begins_where_folders_stand_in_place_of_its_files(tmp_path: Path) -> None:
     for name in ("nucleus/recipes.sha256", "nucleus/status.json", "broker.address"):
         (tmp_path / name / "inside").mkdir(parents=True)
-    begin_run(tmp_path, ())
+    prepare_run_folder(tmp_path, ())
     assert (tmp_path / "nucleus" / "recipes.sha256").is_file()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_kept_recipe_that_is_damaged_is_set_aside(tmp_path: Path, damage: str) -> None:
     path = tmp_path / f"{A}-1.0.0.yaml"
-    path.write_text(json.dumps(Component(A, run=FOREVER).recipe()))
-    assert len(load_kept_recipes(tmp_path, True)) == 1
+    path.write_text(json.dumps(RecipeBuilder(A, run=FOREVER).recipe()))
+    assert len(load_stored_recipes(tmp_path, True)) == 1
     DAMAGES[damage](path)
-    assert load_kept_recipes(tmp_path, True) == {}
+    assert load_stored_recipes(tmp_path, True) == {}
     assert not path.exists()
 
 
 def test_records_that_cannot_be_written_stop_no_deployment(tmp_path: Path) -> None:
     (tmp_path / "deployments.json" / "inside").mkdir(parents=True)
     (tmp_path / ".deployments.json").mkdir()
-    records = DeploymentRecords(tmp_path)
-    record = records.new()
-    records.note(record, "SUCCESSFUL")
-    assert records.all() == [record]
+    records = DeploymentStore(tmp_path)
+    record = records.add_record()
+    records.update_progress(record, "SUCCESSFUL")
+    assert records.list_records() == [record]
 
 
 def test_a_configuration_kept_for_a_way_back_that_is_damaged_changes_nothing(
     tmp_path: Path,
 ) -> None:
-    records = DeploymentRecords(tmp_path)
+    records = DeploymentStore(tmp_path)
     (tmp_path / "configuration").mkdir()
     (tmp_path / "configuration" / "x.json").write_text("{}")
     (tmp_path / "configuration-before").write_text("no folder")
     records.end_rollback_copy(restore=True)
     assert (tmp_path / "configuration" / "x.json").read_text() == "{}"
     records.begin_rollback_copy()
-    records.keep_deployment(Deployment({}), {}, "digest")
+    records.store_deployment(Deployment({}), {}, "digest")
     records.end_rollback_copy(restore=True)
 
 
@@ -197,7 +201,7 @@ FILES = (
 def test_a_nucleus_whose_files_are_all_damaged_starts_and_runs_what_is_deployed(
     tmp_path: Path, damage: str
 ) -> None:
-    one, other = Component(A, run=FOREVER, install="true"), Component(B, run=FOREVER)
+    one, other = RecipeBuilder(A, run=FOREVER, install="true"), RecipeBuilder(B, run=FOREVER)
     one.configuration = {"limit": 1}
     with nucleus(tmp_path, [one], more=QUICK) as running:
         running.wait_for_state(A, "RUNNING")
@@ -241,26 +245,26 @@ def test_files_in_place_of_the_nucleus_s_folders_are_set_aside(tmp_path: Path) -
         if name.count("/") == 0:
             root.mkdir(exist_ok=True)
             (root / name).write_text("no folder")
-    with nucleus(tmp_path, [Component(A, run=FOREVER, install="true")], more=QUICK) as running:
+    with nucleus(tmp_path, [RecipeBuilder(A, run=FOREVER, install="true")], more=QUICK) as running:
         running.wait_for_state(A, "RUNNING")
-        assert deploy(tmp_path, [Component(A, run=FOREVER, install="true")])[0] == 0
+        assert deploy(tmp_path, [RecipeBuilder(A, run=FOREVER, install="true")])[0] == 0
         running.stop()
     for name in OBSTACLES:
         if name.count("/") == 1:
             folder = root / name
             folder.rename(folder.with_name("away"))
             folder.write_text("no folder")
-    with nucleus(tmp_path, [Component(A, run=FOREVER)], more=QUICK) as running:
+    with nucleus(tmp_path, [RecipeBuilder(A, run=FOREVER)], more=QUICK) as running:
         running.wait_for_state(A, "RUNNING")
         running.stop()
 
 
 def test_the_command_says_so_of_an_access_file_that_is_damaged(tmp_path: Path) -> None:
-    with nucleus(tmp_path, [Component(A, run=FOREVER)], more=QUICK) as running:
+    with nucleus(tmp_path, [RecipeBuilder(A, run=FOREVER)], more=QUICK) as running:
         running.wait_for_state(A, "RUNNING")
         for path in (running.root / "cli_ipc_info").iterdir():
             path.write_bytes(b"\xff{")
-        code, words = deploy(tmp_path, [Component(A, run=FOREVER)])
+        code, words = deploy(tmp_path, [RecipeBuilder(A, run=FOREVER)])
     assert code == 1
     assert "cannot be read" in words
     assert "Traceback" not in words

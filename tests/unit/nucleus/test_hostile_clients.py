@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.nucleus.call import Answer, Call
-from hil.nucleus.connection import Connection
-from hil.nucleus.dialect import CLASSIC, DIALECTS
-from hil.nucleus.ipc_server import IpcServer
-from hil.nucleus.merged_saves import MergedSaves, WholeFiles
-from hil.nucleus.operations import MAX_TIMESTAMP_S
-from tests.unit.nucleus.factory import wait_until
+from hil.nucleus.configuration.coalesced_saves import AtomicFileWriter, CoalescedSaves
+from hil.nucleus.dialects.dialect import CLASSIC, DIALECTS
+from hil.nucleus.ipc.ipc_connection import IpcConnection
+from hil.nucleus.ipc.ipc_server import IpcServer
+from hil.nucleus.ipc.operation_call import OperationCall, OperationResult
+from hil.nucleus.ipc_operations.operation_table import MAX_TIMESTAMP_S
+from tests.unit.nucleus.ipc_kit import COMPONENT, TOKEN, ServedIpc
 from tests.unit.nucleus.raw_client import (
     connect_frame,
     connect_frame_with,
     raw_client,
     request_frame,
 )
-from tests.unit.nucleus.serving import COMPONENT, TOKEN, Serving
+from tests.unit.nucleus.running_nucleus import wait_until
 
 CONFIGURATION = {COMPONENT: {"rate": 1, "name": "x"}}
 
@@ -35,11 +35,11 @@ class Recording:
     def __init__(self) -> None:
         self.came: list[str] = []
 
-    def component_of(self, token: str) -> str | None:
+    def component_for_token(self, token: str) -> str | None:
         """Whoever calls itself so."""
         return token if token.startswith("com.") else None
 
-    def perform(self, call: Call) -> Answer:
+    def perform(self, call: OperationCall) -> OperationResult:
         """Note it."""
         self.came.append(call.component)
         if call.operation == "Fails":
@@ -78,9 +78,9 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
 
 
-def connected(operations: Recording, token: str) -> tuple[Connection, FakeTransport]:
+def connected(operations: Recording, token: str) -> tuple[IpcConnection, FakeTransport]:
     transport = FakeTransport()
-    connection = Connection(operations, CLASSIC, lambda _: None)
+    connection = IpcConnection(operations, CLASSIC, lambda _: None)
     connection.connection_made(transport)
     connection.data_received(connect_frame(token))
     return connection, transport
@@ -139,7 +139,7 @@ def test_a_refused_client_that_goes_on_sending_is_cut_off_at_once() -> None:
 def test_a_client_that_does_not_wait_for_its_refusal_is_cut_off_at_once() -> None:
     async def run() -> None:
         transport = FakeTransport()
-        connection = Connection(Recording(), CLASSIC, lambda _: None)
+        connection = IpcConnection(Recording(), CLASSIC, lambda _: None)
         connection.connection_made(transport)
         connection.data_received(connect_frame("unknown") + bytes(1000))
         assert transport.aborted
@@ -153,7 +153,7 @@ def test_a_client_that_never_finishes_its_handshake_is_cut_off(
     tmp_path: Path, name: str, said: bytes
 ) -> None:
     async def run() -> None:
-        server = IpcServer(tmp_path, Recording(), DIALECTS[name], handshake_within_s=0.05)
+        server = IpcServer(tmp_path, Recording(), DIALECTS[name], handshake_timeout_s=0.05)
         await server.start()
         with raw_client(str(server.path)) as client:
             client.socket.sendall(said)
@@ -171,7 +171,7 @@ def test_a_client_that_never_finishes_its_handshake_is_cut_off(
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
 def test_many_clients_that_call_at_once_are_all_answered(tmp_path: Path, name: str) -> None:
-    with Serving(tmp_path, DIALECTS[name], CONFIGURATION).running() as serving:
+    with ServedIpc(tmp_path, DIALECTS[name], CONFIGURATION).running() as serving:
         held, go_on = threading.Event(), threading.Event()
 
         def hold() -> None:
@@ -199,7 +199,7 @@ def test_many_clients_that_call_at_once_are_all_answered(tmp_path: Path, name: s
 def test_a_handshake_that_is_none_closes_that_connection_alone(
     tmp_path: Path, name: str, payload: bytes
 ) -> None:
-    with Serving(tmp_path, DIALECTS[name], CONFIGURATION).running() as serving:
+    with ServedIpc(tmp_path, DIALECTS[name], CONFIGURATION).running() as serving:
         with raw_client(serving.socket) as client:
             client.socket.sendall(connect_frame_with(payload))
             assert client.is_cut_off()
@@ -226,7 +226,7 @@ def test_a_time_that_cannot_be_is_refused_and_changes_nothing(
 ) -> None:
     body = b'{"keyPath": [], "timestamp": %s, "valueToMerge": {"rate": 2}}'
     with (
-        Serving(tmp_path, CLASSIC, CONFIGURATION).running() as serving,
+        ServedIpc(tmp_path, CLASSIC, CONFIGURATION).running() as serving,
         raw_client(serving.socket, TOKEN) as client,
     ):
         assert client.ask("UpdateConfiguration", body % timestamp).endswith("Error")
@@ -248,7 +248,7 @@ def test_whatever_is_asked_the_next_request_is_answered(body: bytes, operation: 
     asyncio.run(run())
 
 
-class SlowFiles(WholeFiles):
+class SlowFiles(AtomicFileWriter):
     """Files whose writing waits until it may go on, and is counted."""
 
     def __init__(self) -> None:
@@ -265,12 +265,12 @@ class SlowFiles(WholeFiles):
 def test_others_are_answered_while_a_component_s_configuration_is_written(tmp_path: Path) -> None:
     body = b'{"keyPath": [], "timestamp": 1800000000, "valueToMerge": {"rate": %d}}'
     with (
-        Serving(tmp_path, CLASSIC, CONFIGURATION).running() as serving,
+        ServedIpc(tmp_path, CLASSIC, CONFIGURATION).running() as serving,
         raw_client(serving.socket, TOKEN) as busy,
         raw_client(serving.socket, TOKEN) as other,
     ):
         files = SlowFiles()
-        serving.store._saves = MergedSaves(files)  # a disk that takes its time
+        serving.store._saves = CoalescedSaves(files)  # a disk that takes its time
         frames = [request_frame("UpdateConfiguration", body % n, n) for n in range(2, 202)]
         busy.socket.sendall(b"".join(frames))
         wait_until(lambda: serving.store.value(COMPONENT, ("rate",)) == 201)
@@ -283,7 +283,7 @@ def test_others_are_answered_while_a_component_s_configuration_is_written(tmp_pa
 
 
 def test_a_later_content_is_never_followed_by_an_earlier_one(tmp_path: Path) -> None:
-    files, path = WholeFiles(), tmp_path / "file"
+    files, path = AtomicFileWriter(), tmp_path / "file"
     early, late = files.next_version(path), files.next_version(path)
     files.write(path, b"late", late)
     files.write(path, b"early", early)
@@ -298,7 +298,7 @@ def test_a_save_that_fails_is_told_to_each_that_waits_and_the_next_one_is_made(
     tmp_path: Path,
 ) -> None:
     async def run() -> None:
-        saves, path = MergedSaves(WholeFiles()), tmp_path / "absent" / "file"
+        saves, path = CoalescedSaves(AtomicFileWriter()), tmp_path / "absent" / "file"
         results = await asyncio.gather(
             *(saves.save(path, lambda: b"x") for _ in range(5)), return_exceptions=True
         )

@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.nucleus.deployments import load_deployment
-from hil.nucleus.recipes import load_recipe
-from hil.nucleus.yaml_files import MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES
+from hil.nucleus.recipe_files.deployment import load_deployment
+from hil.nucleus.recipe_files.recipe import load_recipe
+from hil.nucleus.recipe_files.strict_yaml import MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES
 from sightline.errors import RecipeError
 
 HEAD = "thingName: t\ncomponents: {}\n"

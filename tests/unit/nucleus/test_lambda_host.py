@@ -4,8 +4,14 @@ import json
 import time
 from pathlib import Path
 
-from tests.unit.nucleus.factory import broker, wait_until
-from tests.unit.nucleus.lambda_kit import ECHO, FUNCTION, function_running, processes_of, subscriber
+from tests.unit.nucleus.lambda_kit import (
+    ECHO,
+    FUNCTION,
+    find_processes,
+    function_running,
+    subscriber,
+)
+from tests.unit.nucleus.running_nucleus import broker, wait_until
 
 
 def test_messages_become_events_and_what_the_function_publishes_becomes_messages(
@@ -94,7 +100,7 @@ def test_a_function_that_is_not_pinned_starts_with_an_event_and_ends_when_idle(
         for round_number in (1, 2):
             function.send({"number": round_number})
             function.wait_for_answer({"number": round_number})
-            wait_until(lambda: not processes_of(tmp_path))
+            wait_until(lambda: not find_processes(tmp_path))
             assert function.log().count("loaded") == round_number
         assert "ended with" not in function.log()
 

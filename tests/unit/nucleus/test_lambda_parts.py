@@ -11,16 +11,26 @@ import pytest
 import yaml
 from botocore.validate import ParamValidator
 
-from hil.nucleus.dialect import CLASSIC, LITE
-from hil.nucleus.lambda_description import ROUTER, lambda_recipe, load_description, load_lambdas
-from hil.nucleus.lambda_router import NotRoutedError, Router, Subscription, subscriptions_of
+from hil.nucleus.dialects.dialect import CLASSIC, LITE
+from hil.nucleus.lambdas.lambda_description import (
+    ROUTER,
+    build_lambda_recipe,
+    load_lambda_description,
+    load_lambda_recipes,
+)
+from hil.nucleus.lambdas.subscription_router import (
+    NotRoutedError,
+    RouterSubscription,
+    SubscriptionRouter,
+    parse_router_subscriptions,
+)
 from sightline.configuration import load_configuration
 from sightline.errors import RecipeError
-from sightline.topics import BEATS, MACHINE_SAMPLES, TELEMETRY, streams_sent_by
+from sightline.messaging.topics import BEATS, MACHINE_SAMPLES, TELEMETRY, streams_sent_by
 from telemetry.configuration import TelemetryConfiguration
 from telemetry.lambda_function import CONFIGURATION_VARIABLE
-from tests.unit.nucleus.factory import REPOSITORY, wait_until
 from tests.unit.nucleus.lambda_kit import ARN, FUNCTION, SUBSCRIPTIONS, description
+from tests.unit.nucleus.running_nucleus import REPOSITORY, wait_until
 
 LAMBDAS = REPOSITORY / "recipes" / "lambda"
 
@@ -74,7 +84,7 @@ def test_the_telemetry_lambda_reads_its_stream_and_has_a_good_configuration() ->
 def test_the_deployment_routes_each_stream_that_telemetry_sends() -> None:
     text = (REPOSITORY / "recipes" / "deployments" / "laptop-lambda.yaml").read_text()
     router = yaml.safe_load(text)["components"][ROUTER]["configurationUpdate"]["merge"]
-    rows = subscriptions_of(router)
+    rows = parse_router_subscriptions(router)
     routed = {(row.subject.replace("+", "{thing}"), row.target) for row in rows}
     targets = {"local": "pubsub", "cloud": "cloud"}
     sent = [s for s in streams_sent_by(TELEMETRY) if s is not BEATS[TELEMETRY]]  # the host's own
@@ -86,9 +96,9 @@ def test_nucleus_lite_refuses_a_lambda_component_in_words(tmp_path: Path) -> Non
     lambdas.mkdir(parents=True)
     (lambdas / "function.json").write_text(json.dumps(description()))
     with pytest.raises(RecipeError, match="Nucleus Lite runs generic components only"):
-        load_lambdas(lambdas, {FUNCTION}, LITE)
-    assert (FUNCTION, "1.0.0") in load_lambdas(lambdas, {FUNCTION}, CLASSIC)
-    assert (FUNCTION, "1.0.0") in load_lambdas(lambdas, {"com.example.Other"}, LITE)
+        load_lambda_recipes(lambdas, {FUNCTION}, LITE)
+    assert (FUNCTION, "1.0.0") in load_lambda_recipes(lambdas, {FUNCTION}, CLASSIC)
+    assert (FUNCTION, "1.0.0") in load_lambda_recipes(lambdas, {"com.example.Other"}, LITE)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +115,7 @@ def test_a_wrong_description_is_refused_with_its_place(
     path = tmp_path / "function.json"
     path.write_text(json.dumps(description(**change)))
     with pytest.raises(RecipeError, match=message):
-        load_description(path)
+        load_lambda_description(path)
 
 
 def test_a_function_needs_an_arn_with_a_version(tmp_path: Path) -> None:
@@ -114,7 +124,7 @@ def test_a_function_needs_an_arn_with_a_version(tmp_path: Path) -> None:
     path = tmp_path / "function.json"
     path.write_text(json.dumps(content))
     with pytest.raises(RecipeError, match="with its version"):
-        lambda_recipe(load_description(path))
+        build_lambda_recipe(load_lambda_description(path))
 
 
 class KeepingSender:
@@ -136,11 +146,11 @@ def test_a_cloud_that_hangs_holds_up_no_local_message_and_fills_a_queue_of_its_o
     sender = KeepingSender()
     sender.cloud_open.clear()
     rows = [
-        Subscription("1", f"component:{FUNCTION}", "a/#", "pubsub"),
-        Subscription("2", f"component:{FUNCTION}", "far/+", "cloud"),
-        Subscription("3", "component:com.example.Other", "b", "pubsub"),
+        RouterSubscription("1", f"component:{FUNCTION}", "a/#", "pubsub"),
+        RouterSubscription("2", f"component:{FUNCTION}", "far/+", "cloud"),
+        RouterSubscription("3", "component:com.example.Other", "b", "pubsub"),
     ]
-    router = Router(FUNCTION, ARN, rows, sender)
+    router = SubscriptionRouter(FUNCTION, ARN, rows, sender)
     for number in range(60):
         router.route("far/away", b"%d" % number, "BestEffort")
     with pytest.raises(NotRoutedError, match="wait for the cloud"):
@@ -156,12 +166,16 @@ def test_a_cloud_that_hangs_holds_up_no_local_message_and_fills_a_queue_of_its_o
 
 def test_subscriptions_are_refused_with_their_place() -> None:
     with pytest.raises(RecipeError, match=r"/subscriptions.*target"):
-        subscriptions_of({"subscriptions": {"1": {**SUBSCRIPTIONS["far"], "target": "moon"}}})
-    assert subscriptions_of({}) == []
+        parse_router_subscriptions(
+            {"subscriptions": {"1": {**SUBSCRIPTIONS["far"], "target": "moon"}}}
+        )
+    assert parse_router_subscriptions({}) == []
 
 
 def test_an_arn_comes_apart_into_its_fields() -> None:
-    place = REPOSITORY / "hil/nucleus/lambda_modules/greengrass_common/function_arn_fields.py"
+    place = (
+        REPOSITORY / "hil/nucleus/lambdas/lambda_modules/greengrass_common/function_arn_fields.py"
+    )
     fields_of = runpy.run_path(str(place))["FunctionArnFields"]
     fields = fields_of(ARN)
     assert (fields.name, fields.qualifier, fields.account_id) == ("example", "3", "123456789012")

@@ -9,18 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.nucleus.error_count import MOST_ERRORS, StartCount
 from hil.nucleus.restart import main as restart
-from tests.unit.nucleus.deploying import QUICK, deploy
-from tests.unit.nucleus.factory import Component, Json, RunningNucleus, nucleus, wait_until
+from hil.nucleus.supervision.failure_counters import MAX_ERRORS, StartCounter
+from tests.unit.nucleus.deployment_kit import QUICK, deploy
+from tests.unit.nucleus.running_nucleus import (
+    Json,
+    RecipeBuilder,
+    RunningNucleus,
+    nucleus,
+    wait_until,
+)
 
 BELOW, ABOVE, TOP = "com.example.Below", "com.example.Above", "com.example.Top"
 FOREVER = "while :; do sleep 0.05; done"
 
 
-def bound(kind: str = "HARD") -> list[Component]:
+def bound(kind: str = "HARD") -> list[RecipeBuilder]:
     """One below, one that depends on it, one that depends on that."""
-    below, above, top = (Component(name, run=FOREVER) for name in (BELOW, ABOVE, TOP))
+    below, above, top = (RecipeBuilder(name, run=FOREVER) for name in (BELOW, ABOVE, TOP))
     above.dependencies = {BELOW: {"DependencyType": kind}}
     top.dependencies = {ABOVE: {"DependencyType": kind}}
     return [below, above, top]
@@ -104,7 +110,7 @@ def test_a_nucleus_that_stops_reports_nobody_as_down(tmp_path: Path) -> None:
 def test_lite_starts_a_component_three_times_within_an_hour_whatever_its_reset_time(
     tmp_path: Path,
 ) -> None:
-    component = Component(BELOW, run="echo once more; sleep 0.3; exit 3")
+    component = RecipeBuilder(BELOW, run="echo once more; sleep 0.3; exit 3")
     component.lifecycle["errorResetTime"] = 0.1
     with nucleus(tmp_path, [component], dialect="lite") as running:
         entry = running.wait_for_state(BELOW, "BROKEN")
@@ -114,29 +120,29 @@ def test_lite_starts_a_component_three_times_within_an_hour_whatever_its_reset_t
 
 
 def test_an_install_step_that_fails_on_lite_breaks_too(tmp_path: Path) -> None:
-    component = Component(BELOW, install="echo cannot; exit 1", run=FOREVER)
+    component = RecipeBuilder(BELOW, install="echo cannot; exit 1", run=FOREVER)
     with nucleus(tmp_path, [component], dialect="lite") as running:
         assert "install" in running.wait_for_state(BELOW, "BROKEN")["reason"]
 
 
 @given(st.lists(st.floats(min_value=0, max_value=4000), min_size=1, max_size=12))
 def test_a_fourth_start_within_the_hour_is_refused_and_no_other(waits_s: list[float]) -> None:
-    count, starts, now_s = StartCount(3600.0), [0.0], 0.0
-    count.started(now_s)
+    count, starts, now_s = StartCounter(3600.0), [0.0], 0.0
+    count.record_start(now_s)
     for wait_s in waits_s:
         now_s += wait_s
-        recent = [at for at in starts[-MOST_ERRORS:] if now_s - at < 3600.0]
-        refused = count.add("RUNNING", now_s)
-        assert refused == (len(recent) >= MOST_ERRORS)
+        recent = [at for at in starts[-MAX_ERRORS:] if now_s - at < 3600.0]
+        refused = count.record_error("RUNNING", now_s)
+        assert refused == (len(recent) >= MAX_ERRORS)
         if refused:
             count.clear()
             starts = []
-        count.started(now_s)
+        count.record_start(now_s)
         starts.append(now_s)
 
 
 def test_starts_that_were_asked_for_do_not_count(tmp_path: Path) -> None:
-    with nucleus(tmp_path, [Component(BELOW, run=FOREVER)], dialect="lite") as running:
+    with nucleus(tmp_path, [RecipeBuilder(BELOW, run=FOREVER)], dialect="lite") as running:
         for _ in range(4):
             before = running.wait_for_state(BELOW, "RUNNING")["pid"]
             assert restart(["--root", str(running.root), BELOW]) == 0
@@ -150,7 +156,7 @@ def test_starts_that_were_asked_for_do_not_count(tmp_path: Path) -> None:
 def test_a_broken_component_is_healed_by_a_restart_that_is_asked_for(
     tmp_path: Path, dialect: str
 ) -> None:
-    component = Component(BELOW, run=f"[ -f ../mended ] || exit 1; {FOREVER}")
+    component = RecipeBuilder(BELOW, run=f"[ -f ../mended ] || exit 1; {FOREVER}")
     with nucleus(tmp_path, [component], dialect=dialect) as running:
         running.wait_for_state(BELOW, "BROKEN")
         assert restart(["--root", str(running.root), "com.example.Absent"]) == 3
@@ -161,7 +167,7 @@ def test_a_broken_component_is_healed_by_a_restart_that_is_asked_for(
 
 @pytest.mark.parametrize("dialect", ["classic", "lite"])
 def test_a_broken_component_is_healed_by_any_deployment(tmp_path: Path, dialect: str) -> None:
-    component = Component(BELOW, run=f"[ -f ../mended ] || exit 1; {FOREVER}")
+    component = RecipeBuilder(BELOW, run=f"[ -f ../mended ] || exit 1; {FOREVER}")
     with nucleus(tmp_path, [component], dialect=dialect, more=QUICK) as running:
         running.wait_for_state(BELOW, "BROKEN")
         (running.root / "work" / "mended").touch()

@@ -12,17 +12,17 @@ from awsiot.greengrasscoreipc import model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.nucleus.dialect import CLASSIC, LITE, Dialect
-from hil.nucleus.lite_limits import (
+from hil.nucleus.dialects.dialect import CLASSIC, LITE, Dialect
+from hil.nucleus.dialects.lite_limits import (
     MAX_RECIPE_BYTES,
     MAX_SUBOBJECTS,
-    configuration_refusals,
     count_subobjects,
-    recipe_refusals,
+    find_configuration_violations,
+    find_recipe_violations,
 )
-from tests.unit.nucleus.deploying import QUICK, deploy
-from tests.unit.nucleus.factory import Component, nucleus
-from tests.unit.nucleus.serving import COMPONENT, Serving
+from tests.unit.nucleus.deployment_kit import QUICK, deploy
+from tests.unit.nucleus.ipc_kit import COMPONENT, ServedIpc
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, nucleus
 from tests.unit.nucleus.test_client_of_the_sdk import client_of
 
 NAME = "com.example.A"
@@ -32,14 +32,14 @@ Json = dict[str, Any]
 
 def recipe(**changes: Any) -> Json:
     """A recipe that Lite takes, changed."""
-    content = Component(NAME, run=FOREVER).recipe()
+    content = RecipeBuilder(NAME, run=FOREVER).recipe()
     content.update(changes)
     return content
 
 
 def refusals(content: Json) -> str:
     """All that is said of a recipe."""
-    return "\n".join(recipe_refusals(NAME, yaml.safe_dump(content)))
+    return "\n".join(find_recipe_violations(NAME, yaml.safe_dump(content)))
 
 
 def manifest(**changes: Any) -> Json:
@@ -99,8 +99,8 @@ def test_a_map_counts_twice_and_a_comment_does_not_count() -> None:
 def test_a_recipe_longer_than_lite_reads_is_refused() -> None:
     text = yaml.safe_dump(recipe())
     fits = text + "#" * (MAX_RECIPE_BYTES - len(text.encode()))
-    assert list(recipe_refusals(NAME, fits)) == []
-    assert "8197 bytes" in "\n".join(recipe_refusals(NAME, fits + "#"))
+    assert list(find_recipe_violations(NAME, fits)) == []
+    assert "8197 bytes" in "\n".join(find_recipe_violations(NAME, fits + "#"))
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,21 @@ def test_no_manifest_at_all_is_refused() -> None:
 @pytest.mark.parametrize("value", [["x" * 9] * 85 + [""], "x" * 1022])
 def test_a_value_of_1024_bytes_of_json_is_stored_and_a_longer_one_is_not(value: Any) -> None:
     longer = [*value, ""] if isinstance(value, list) else value + "x"
-    assert list(configuration_refusals(NAME, {"map": {"at": value}})) == []
-    words = "\n".join(configuration_refusals(NAME, {"map": {"at": longer}}))
+    assert list(find_configuration_violations(NAME, {"map": {"at": value}})) == []
+    words = "\n".join(find_configuration_violations(NAME, {"map": {"at": longer}}))
     assert f"Json encode failed for key services/{NAME}/configuration/map/at." in words
 
 
 def test_a_long_map_of_short_values_is_stored() -> None:
-    assert list(configuration_refusals(NAME, {"map": {f"k{n}": "x" * 30 for n in range(60)}})) == []
+    assert (
+        list(find_configuration_violations(NAME, {"map": {f"k{n}": "x" * 30 for n in range(60)}}))
+        == []
+    )
 
 
 def test_a_configuration_that_lite_cannot_hand_out_whole_is_refused() -> None:
     values = {f"key{number}": number for number in range(200)}
-    assert "subobjects exceeds maximum" in "\n".join(configuration_refusals(NAME, values))
+    assert "subobjects exceeds maximum" in "\n".join(find_configuration_violations(NAME, values))
 
 
 @pytest.mark.parametrize(("dialect", "refused"), [(CLASSIC, False), (LITE, True)])
@@ -146,7 +149,7 @@ def test_a_request_or_an_answer_with_too_much_in_it_is_refused(
     many = {f"key{number}": 1 for number in range(130)}
     configuration = {"many": many, "few": {"a": 1}}
     with (
-        Serving(tmp_path, dialect, {COMPONENT: configuration}).running() as serving,
+        ServedIpc(tmp_path, dialect, {COMPONENT: configuration}).running() as serving,
         client_of(serving) as client,
     ):
         assert client.get_configuration(key_path=["few"]).value == {"a": 1}
@@ -165,7 +168,7 @@ def test_a_request_or_an_answer_with_too_much_in_it_is_refused(
         assert client.get_configuration(key_path=["few", "a"]).value == {"a": 1}
 
 
-def refused_start(folder: Path, component: Component, merge: Json | None = None) -> str:
+def refused_start(folder: Path, component: RecipeBuilder, merge: Json | None = None) -> str:
     """What a nucleus says that does not start with a component."""
     with nucleus(folder, [component], merge, dialect="lite") as running:
         assert running.process.wait(30) == 1
@@ -174,14 +177,14 @@ def refused_start(folder: Path, component: Component, merge: Json | None = None)
 
 
 def test_nucleus_lite_does_not_start_with_what_it_would_refuse(tmp_path: Path) -> None:
-    only_installs = Component(NAME, install="true")
+    only_installs = RecipeBuilder(NAME, install="true")
     words = refused_start(tmp_path, only_installs)
     assert f"Failed waiting for {NAME}" in words
     assert "Traceback" not in words
 
 
 def test_a_list_that_a_merge_makes_too_long_is_refused_with_its_place(tmp_path: Path) -> None:
-    component = Component(NAME, run=FOREVER)
+    component = RecipeBuilder(NAME, run=FOREVER)
     component.configuration = {"tags": []}
     words = refused_start(tmp_path, component, {NAME: {"tags": ["x" * 100] * 11}})
     assert f"{NAME} at /tags: Json encode failed" in words
@@ -189,9 +192,9 @@ def test_a_list_that_a_merge_makes_too_long_is_refused_with_its_place(tmp_path: 
 
 @pytest.mark.parametrize("dialect", ["classic", "lite"])
 def test_a_deployment_of_what_lite_refuses_changes_nothing(tmp_path: Path, dialect: str) -> None:
-    runs = Component(NAME, run=FOREVER)
+    runs = RecipeBuilder(NAME, run=FOREVER)
     runs.configuration = {"list": []}
-    installs = Component("com.example.B", install="true")
+    installs = RecipeBuilder("com.example.B", install="true")
     with nucleus(tmp_path, [runs], dialect=dialect, more=QUICK) as running:
         before = running.wait_for_state(NAME, "RUNNING")
         merge = {NAME: {"list": ["x" * 100] * 11}}

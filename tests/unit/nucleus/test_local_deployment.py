@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from tests.unit.nucleus.deploying import QUICK, begun_deployment, deploy, running_with
-from tests.unit.nucleus.factory import Component, is_alive, nucleus, wait_until
+from tests.unit.nucleus.deployment_kit import QUICK, begun_deployment, deploy, running_with
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, is_alive, nucleus, wait_until
 
 A, B = "com.example.A", "com.example.B"
 FOREVER = "while :; do sleep 0.05; done"
 
 
-def component(name: str, version: str = "1.0.0", does: str = FOREVER) -> Component:
+def component(name: str, version: str = "1.0.0", does: str = FOREVER) -> RecipeBuilder:
     """A component that says its version."""
-    made = Component(name, run=f"echo {version}; {does}")
+    made = RecipeBuilder(name, run=f"echo {version}; {does}")
     made.version = version
     return made
 

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from hil.nucleus.log_rotation import KEPT_FILES, LogRotation
-from tests.unit.nucleus.factory import Component, nucleus, wait_until
+from hil.nucleus.nucleus_files.log_rotation import MAX_ROTATED_FILES, LogRotation
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, nucleus, wait_until
 
 NAME = "com.example.A"
 
 
 def kept(folder: Path) -> list[Path]:
     """The files of the log, oldest first."""
-    numbered = [folder / f"a.log.{number}" for number in range(KEPT_FILES + 5, 0, -1)]
+    numbered = [folder / f"a.log.{number}" for number in range(MAX_ROTATED_FILES + 5, 0, -1)]
     return [path for path in (*numbered, folder / "a.log") if path.exists()]
 
 
@@ -32,7 +32,7 @@ def test_only_a_few_files_are_kept(tmp_path: Path) -> None:
             writer.write(f"this is line {number}\n")
         rotation.rotate()
     files = kept(tmp_path)
-    assert len(files) == KEPT_FILES + 1
+    assert len(files) == MAX_ROTATED_FILES + 1
     assert files[-2].read_text() == "this is line 19\n"
 
 
@@ -43,7 +43,7 @@ def test_a_file_that_is_not_full_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_component_that_talks_much_does_not_fill_the_disk(tmp_path: Path) -> None:
-    component = Component(NAME, run="while :; do echo 0123456789012345678901234567890; done")
+    component = RecipeBuilder(NAME, run="while :; do echo 0123456789012345678901234567890; done")
     with nucleus(tmp_path, [component], more=("--log-limit-kib", "16")) as running:
         oldest = running.root / "logs" / f"{NAME}.log.2"
         wait_until(oldest.exists)

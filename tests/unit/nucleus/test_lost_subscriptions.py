@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hil.nucleus.dialect import LITE
-from tests.unit.nucleus.factory import Component, broker, nucleus, wait_until
+from hil.nucleus.dialects.dialect import LITE
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, broker, nucleus, wait_until
 from tests.unit.nucleus.test_client_of_the_sdk import (
     TIMEOUT_S,
     binary,
@@ -111,10 +111,10 @@ def test_what_is_lost_is_lost_once(tmp_path: Path) -> None:
         assert [serving.call(one) for one in (*lose, *lose)] == [1, 0, 0, 0]
 
 
-def hears(folder: Path) -> Component:
+def hears(folder: Path) -> RecipeBuilder:
     """A component that sends to itself, by both ways."""
     (folder / "hears.py").write_text(PROGRAM)
-    component = Component(NAME, run=f'exec "$SIGHTLINE_PYTHON" {folder / "hears.py"}')
+    component = RecipeBuilder(NAME, run=f'exec "$SIGHTLINE_PYTHON" {folder / "hears.py"}')
     anything = {"1": {"operations": ["*"], "resources": ["*"]}}
     component.configuration = {
         "accessControl": {

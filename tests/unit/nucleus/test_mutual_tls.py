@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.nucleus.certificates import Authority, Pair
-from tests.unit.nucleus.factory import Component, RunningNucleus, nucleus, wait_until
+from tests.unit.nucleus.certificates import CertificateAuthority, CertificatePair
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, RunningNucleus, nucleus, wait_until
 from tests.unit.nucleus.test_whole_nucleus import PING, ping
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 
 
 @contextmanager
-def mosquitto(folder: Path, authority: Authority, server: Pair) -> Iterator[int]:
+def mosquitto(
+    folder: Path, authority: CertificateAuthority, server: CertificatePair
+) -> Iterator[int]:
     """A broker that lets in who has a certificate of the authority; gives its port."""
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
@@ -42,7 +44,7 @@ def mosquitto(folder: Path, authority: Authority, server: Pair) -> Iterator[int]
         broker.wait(10)
 
 
-def tls(thing: Pair, authority: Authority) -> tuple[str, ...]:
+def tls(thing: CertificatePair, authority: CertificateAuthority) -> tuple[str, ...]:
     """The nucleus's arguments."""
     return (
         *("--certificate", str(thing.certificate), "--private-key", str(thing.key)),
@@ -51,7 +53,7 @@ def tls(thing: Pair, authority: Authority) -> tuple[str, ...]:
 
 
 def test_a_thing_with_a_certificate_delivers_under_its_name(tmp_path: Path) -> None:
-    authority = Authority(tmp_path, "authority")
+    authority = CertificateAuthority(tmp_path, "authority")
     server, thing = authority.issue("server"), authority.issue("test-thing")
     with (
         mosquitto(tmp_path, authority, server) as port,
@@ -64,7 +66,10 @@ def test_a_thing_with_a_certificate_delivers_under_its_name(tmp_path: Path) -> N
 
 
 def test_a_certificate_of_another_authority_delivers_nothing(tmp_path: Path) -> None:
-    authority, other = Authority(tmp_path, "authority"), Authority(tmp_path, "other")
+    authority, other = (
+        CertificateAuthority(tmp_path, "authority"),
+        CertificateAuthority(tmp_path, "other"),
+    )
     server, stranger = authority.issue("server"), other.issue("test-thing")
     with (
         mosquitto(tmp_path, authority, server) as port,
@@ -74,7 +79,10 @@ def test_a_certificate_of_another_authority_delivers_nothing(tmp_path: Path) -> 
 
 
 def test_a_broker_that_is_not_of_the_trusted_authority_is_told_nothing(tmp_path: Path) -> None:
-    authority, other = Authority(tmp_path, "authority"), Authority(tmp_path, "other")
+    authority, other = (
+        CertificateAuthority(tmp_path, "authority"),
+        CertificateAuthority(tmp_path, "other"),
+    )
     server, thing = other.issue("server"), authority.issue("test-thing")
     with (
         mosquitto(tmp_path, other, server) as port,
@@ -101,7 +109,7 @@ def _is_not_let_in(folder: Path, running: RunningNucleus) -> None:
 def test_files_that_are_not_there_are_named(
     tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    with nucleus(tmp_path, [Component(PING, run="true")], more=arguments) as running:
+    with nucleus(tmp_path, [RecipeBuilder(PING, run="true")], more=arguments) as running:
         assert running.process.wait(30) == 1
         assert running.process.stderr is not None
         assert words in running.process.stderr.read().decode()

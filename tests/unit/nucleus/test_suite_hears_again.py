@@ -7,11 +7,11 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.nucleus.factory import (
+from tests.unit.nucleus.running_nucleus import (
     REPOSITORY,
-    Component,
+    RecipeBuilder,
     RunningNucleus,
-    process_of,
+    run_module,
     wait_until,
 )
 
@@ -20,8 +20,8 @@ PROGRAM = """
 import os, time
 from awsiot.greengrasscoreipc import model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
-from sightline.codec import encode
-from sightline.messages import MachineSamples, Sample
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import MachineSamples, TagSample
 
 client = GreengrassCoreIPCClientV2(executor=None)
 
@@ -42,7 +42,7 @@ while True:
     if sequence % 10 == 0:
         operation.close()
         operation = open_anew()
-    sample = Sample(
+    sample = TagSample(
         tag="belt_speed", value=1.0, unit="m/s", quality="good", source_utc_ns=time.time_ns()
     )
     samples = MachineSamples(
@@ -63,7 +63,7 @@ def recipes_of(folder: Path) -> Path:
     recipes.mkdir()
     shutil.copy(REPOSITORY / "recipes" / f"{TELEMETRY}.yaml", recipes)
     (folder / "feeder.py").write_text(PROGRAM)
-    feeder = Component(FEEDER, run=f'exec "$SIGHTLINE_PYTHON" {folder / "feeder.py"}')
+    feeder = RecipeBuilder(FEEDER, run=f'exec "$SIGHTLINE_PYTHON" {folder / "feeder.py"}')
     feeder.configuration = {
         "accessControl": {
             "aws.greengrass.ipc.pubsub": {"1": {"operations": ["*"], "resources": ["*"]}}
@@ -85,7 +85,7 @@ def test_a_component_that_was_made_deaf_hears_again_without_being_started_again(
         *("--deployment", str(tmp_path / "deployment.yaml"), "--broker", "127.0.0.1:9"),
         *("--dialect", "lite", "--thing-name", "test-thing"),
     )
-    with process_of("hil.nucleus", *arguments) as process:
+    with run_module("hil.nucleus", *arguments) as process:
         running = RunningNucleus(root, process)
         wait_until(lambda: "state" in running.log(FEEDER).split())
         os.kill(process.pid, signal.SIGUSR1)

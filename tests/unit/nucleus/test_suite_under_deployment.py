@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.nucleus.deploying import QUICK
-from tests.unit.nucleus.factory import REPOSITORY, RunningNucleus, process_of, wait_until
+from tests.unit.nucleus.deployment_kit import QUICK
+from tests.unit.nucleus.running_nucleus import REPOSITORY, RunningNucleus, run_module, wait_until
 
 TELEMETRY = "com.sightline.Telemetry"
 
@@ -32,11 +32,11 @@ def test_a_wrong_configuration_is_refused_by_the_component_before_it_is_in_force
     given = ("--root", str(root), "--source", str(REPOSITORY), "--broker", "127.0.0.1:9")
     recipes = ("--recipes", str(REPOSITORY / "recipes"), "--dialect", dialect)
     plain = ("--deployment", str(deployment(tmp_path, {})))
-    with process_of("hil.nucleus", *given, *recipes, *plain, *QUICK) as process:
+    with run_module("hil.nucleus", *given, *recipes, *plain, *QUICK) as process:
         running = RunningNucleus(root, process)
         wait_until(lambda: "component runs" in running.log(TELEMETRY))
         wrong = deployment(tmp_path, {"intervalS": "often"})
-        with process_of(
+        with run_module(
             "hil.nucleus.deploy", "--root", str(root), "--deployment", str(wrong)
         ) as command:
             command.wait(60)

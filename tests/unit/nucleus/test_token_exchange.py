@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.unit.nucleus.factory import Component, RunningNucleus, nucleus, wait_until
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, RunningNucleus, nucleus, wait_until
 
 NAME = "com.example.A"
 KEY = {"AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "very secret", "Token": "session"}
@@ -47,7 +47,7 @@ def answer(uri: str, token: str | None, method: str = "GET", path: str = "") -> 
 
 
 def test_who_brings_a_component_s_token_is_given_the_credentials(tmp_path: Path) -> None:
-    component = Component(NAME, run="env; echo done; sleep 100")
+    component = RecipeBuilder(NAME, run="env; echo done; sleep 100")
     with nucleus(tmp_path, [component], more=credentials(tmp_path)) as running:
         uri, token = telling(running)
         status, content = answer(uri, token)
@@ -62,7 +62,7 @@ def test_who_brings_a_component_s_token_is_given_the_credentials(tmp_path: Path)
 
 def test_the_unchanged_aws_sdk_finds_them_by_itself(tmp_path: Path) -> None:
     (tmp_path / "asks.py").write_text(PROGRAM)
-    component = Component(NAME, run=f'"$SIGHTLINE_PYTHON" {tmp_path / "asks.py"}')
+    component = RecipeBuilder(NAME, run=f'"$SIGHTLINE_PYTHON" {tmp_path / "asks.py"}')
     component.lifecycle["Setenv"] = {"HOME": str(tmp_path)}
     with nucleus(tmp_path, [component], more=credentials(tmp_path)) as running:
         running.wait_for_state(NAME, "FINISHED")
@@ -70,7 +70,7 @@ def test_the_unchanged_aws_sdk_finds_them_by_itself(tmp_path: Path) -> None:
 
 
 def test_without_credentials_a_component_is_not_told_of_any(tmp_path: Path) -> None:
-    with nucleus(tmp_path, [Component(NAME, run="env; echo done")]) as running:
+    with nucleus(tmp_path, [RecipeBuilder(NAME, run="env; echo done")]) as running:
         wait_until(lambda: "done" in running.log(NAME))
     assert "AWS_CONTAINER" not in running.log(NAME)
 
@@ -78,7 +78,7 @@ def test_without_credentials_a_component_is_not_told_of_any(tmp_path: Path) -> N
 def test_a_file_that_holds_no_credentials_ends_the_command_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "wrong.json").write_text('{"AccessKeyId": "x"}')
     wrong = ("--credentials", str(tmp_path / "wrong.json"))
-    with nucleus(tmp_path, [Component(NAME, run="true")], more=wrong) as running:
+    with nucleus(tmp_path, [RecipeBuilder(NAME, run="true")], more=wrong) as running:
         assert running.process.wait(30) == 1
         assert running.process.stderr is not None
         assert b"wrong.json: no credentials" in running.process.stderr.read()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.unit.nucleus.deploying import QUICK
-from tests.unit.nucleus.factory import REPOSITORY, RunningNucleus, process_of, wait_until
+from tests.unit.nucleus.deployment_kit import QUICK
+from tests.unit.nucleus.running_nucleus import REPOSITORY, RunningNucleus, run_module, wait_until
 
 TELEMETRY = "com.sightline.Telemetry"
 NEWER = "99.0.0"
@@ -28,12 +28,12 @@ def test_a_component_lets_an_update_go_on_when_it_has_nothing_in_hand(tmp_path: 
     given = ("--root", str(root), "--source", str(REPOSITORY), "--broker", "127.0.0.1:9")
     first = ("--deployment", str(deployment(tmp_path / "first.yaml", version)))
     recipes = ("--recipes", str(REPOSITORY / "recipes"))
-    with process_of("hil.nucleus", *given, *recipes, *first, *QUICK) as process:
+    with run_module("hil.nucleus", *given, *recipes, *first, *QUICK) as process:
         running = RunningNucleus(root, process)
         wait_until(lambda: "component runs" in running.log(TELEMETRY))
         second = ("--deployment", str(deployment(tmp_path / "second.yaml", NEWER)))
         update = ("--root", str(root), *second, "--recipes", str(newer))
-        with process_of("hil.nucleus.deploy", *update) as command:
+        with run_module("hil.nucleus.deploy", *update) as command:
             assert command.wait(60) == 0
         log = running.log(TELEMETRY)
         assert log.index("update goes on") < log.index("asked to stop")

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from hil.nucleus.errors import ResourceNotFoundError
-from hil.nucleus.plan import DeploymentTimes
-from hil.nucleus.update_policy import UpdatePolicy
+from hil.nucleus.local_deployments.update_policy import UpdatePolicy
+from hil.nucleus.nucleus_errors import ResourceNotFoundError
+from hil.nucleus.nucleus_plan import DeploymentTimeouts
 
-QUICK = DeploymentTimes(validate_s=0.05, consent_s=0.05)
-PATIENT = DeploymentTimes(validate_s=30, consent_s=30)
+QUICK = DeploymentTimeouts(validate_s=0.05, consent_s=0.05)
+PATIENT = DeploymentTimeouts(validate_s=30, consent_s=30)
 NAME = "com.example.A"
 
 
@@ -22,7 +22,7 @@ def test_a_component_that_does_not_answer_refuses_its_configuration() -> None:
     async def run() -> list[str]:
         policy = UpdatePolicy(QUICK)
         policy.listen_to_configurations(NAME, ignore)
-        return await policy.refusals("1", {NAME: {}})
+        return await policy.collect_refusals("1", {NAME: {}})
 
     assert asyncio.run(run()) == [f"{NAME}: no answer within 0 s"]
 
@@ -31,7 +31,7 @@ def test_a_component_that_does_not_answer_has_nothing_against_an_update() -> Non
     async def run() -> None:
         policy = UpdatePolicy(QUICK)
         policy.listen_to_updates(NAME, ignore)
-        await asyncio.wait_for(policy.consent("1"), 10)
+        await asyncio.wait_for(policy.wait_for_consent("1"), 10)
 
     asyncio.run(run())
 
@@ -40,7 +40,7 @@ def test_only_components_whose_configuration_changes_are_asked() -> None:
     async def run() -> list[str]:
         policy = UpdatePolicy(PATIENT)
         policy.listen_to_configurations("com.example.Other", ignore)
-        return await policy.refusals("1", {NAME: {}})
+        return await policy.collect_refusals("1", {NAME: {}})
 
     assert asyncio.run(run()) == []
 
@@ -52,7 +52,9 @@ def test_a_component_that_goes_while_it_is_asked_holds_nobody_up() -> None:
             policy.listen_to_configurations(NAME, ignore),
             policy.listen_to_updates(NAME, ignore),
         ]
-        asked = asyncio.gather(policy.refusals("1", {NAME: {}}), policy.consent("1"))
+        asked = asyncio.gather(
+            policy.collect_refusals("1", {NAME: {}}), policy.wait_for_consent("1")
+        )
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         for close in closes:
@@ -69,6 +71,6 @@ def test_a_word_that_nobody_asked_for_is_refused() -> None:
         with pytest.raises(ResourceNotFoundError):
             policy.defer(NAME, "1", 1000)
         with pytest.raises(ResourceNotFoundError):
-            policy.report(NAME, "1", accepted=True, message="")
+            policy.report_validity(NAME, "1", accepted=True, message="")
 
     asyncio.run(run())

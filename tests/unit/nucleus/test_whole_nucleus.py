@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.nucleus.factory import (
+from tests.unit.nucleus.running_nucleus import (
     REPOSITORY,
-    Component,
+    RecipeBuilder,
     broker,
     nucleus,
-    process_of,
+    run_module,
     wait_until,
 )
 
@@ -34,9 +34,9 @@ while True:
 """
 
 
-def ping(folder: Path) -> Component:
+def ping(folder: Path) -> RecipeBuilder:
     (folder / "ping.py").write_text(PROGRAM)
-    component = Component(PING, run=f'exec "$SIGHTLINE_PYTHON" {folder / "ping.py"}')
+    component = RecipeBuilder(PING, run=f'exec "$SIGHTLINE_PYTHON" {folder / "ping.py"}')
     allowed = {"operations": ["aws.greengrass#PublishToIoTCore"], "resources": ["cloud/#"]}
     component.configuration = {
         "rate": 0.5,
@@ -72,7 +72,7 @@ def test_a_broker_that_goes_and_comes_back_is_found_again(tmp_path: Path) -> Non
 
 
 def test_a_recipe_that_is_wrong_ends_the_command_with_its_place(tmp_path: Path) -> None:
-    component = Component(PING, run="true")
+    component = RecipeBuilder(PING, run="true")
     component.dependencies = {"com.example.Absent": {"DependencyType": "HARD"}}
     with nucleus(tmp_path, [component]) as running:
         assert running.process.wait(30) == 1
@@ -83,7 +83,9 @@ def test_a_recipe_that_is_wrong_ends_the_command_with_its_place(tmp_path: Path) 
 
 
 def test_a_merge_for_a_component_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
-    with nucleus(tmp_path, [Component(PING, run="true")], {"com.example.Absent": {}}) as running:
+    with nucleus(
+        tmp_path, [RecipeBuilder(PING, run="true")], {"com.example.Absent": {}}
+    ) as running:
         assert running.process.wait(30) == 1
         assert running.process.stderr is not None
         assert b"at /com.example.Absent" in running.process.stderr.read()
@@ -104,7 +106,7 @@ def test_the_commands_tell_how_they_are_used(module: str) -> None:
 def test_a_broker_whose_port_is_taken_says_so(tmp_path: Path) -> None:
     with (
         broker(tmp_path) as (_, port),
-        process_of("hil.nucleus.broker", "--port", str(port)) as second,
+        run_module("hil.nucleus.broker", "--port", str(port)) as second,
     ):
         _, words = second.communicate(timeout=30)
     assert second.returncode == 1

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.unit.nucleus.deploying import begun_deployment, deploy, running_with
-from tests.unit.nucleus.factory import Component, wait_until
+from tests.unit.nucleus.deployment_kit import begun_deployment, deploy, running_with
+from tests.unit.nucleus.running_nucleus import RecipeBuilder, wait_until
 
 NAME, OTHER = "com.example.Asked", "com.example.Other"
 FOREVER = "while :; do sleep 0.05; done"
@@ -53,10 +53,10 @@ time.sleep(1000)
 """
 
 
-def asked(folder: Path) -> Component:
+def asked(folder: Path) -> RecipeBuilder:
     """A component that has a word to say."""
     (folder / "asked.py").write_text(PROGRAM)
-    component = Component(NAME, run=f'exec "$SIGHTLINE_PYTHON" {folder / "asked.py"}')
+    component = RecipeBuilder(NAME, run=f'exec "$SIGHTLINE_PYTHON" {folder / "asked.py"}')
     component.configuration = {"limit": 1}
     return component
 
@@ -71,7 +71,7 @@ def test_a_configuration_that_its_component_accepts_comes_into_force(tmp_path: P
 
 
 def test_a_configuration_that_its_component_rejects_changes_nothing(tmp_path: Path) -> None:
-    other = Component(OTHER, run=FOREVER)
+    other = RecipeBuilder(OTHER, run=FOREVER)
     with running_with(tmp_path, asked(tmp_path)) as running:
         wait_until(lambda: "up" in running.log(NAME))
         code, words = deploy(tmp_path, [asked(tmp_path), other], {NAME: {"limit": 500}})
@@ -84,7 +84,7 @@ def test_a_configuration_that_its_component_rejects_changes_nothing(tmp_path: Pa
 
 
 def test_a_component_that_is_busy_defers_the_update_until_it_is_not(tmp_path: Path) -> None:
-    other = Component(OTHER, run=FOREVER)
+    other = RecipeBuilder(OTHER, run=FOREVER)
     with running_with(tmp_path, asked(tmp_path)) as running:
         wait_until(lambda: "up" in running.log(NAME))
         busy = running.root / "work" / NAME / "busy"

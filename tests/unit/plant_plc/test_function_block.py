@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hil.plant.gate import CAUSES, Gate, GateSettings
-from hil.plant.outcomes import ACTION_CODES, CAUSE_CODES, KEPT_OUTCOMES
+from hil.plant.gate_outcomes import ACTION_CODES, CAUSE_CODES, OUTCOME_RING_SLOTS
 from hil.plant.register_map import OUTCOMES_ADDRESS, REGISTERS
+from hil.plant.reject_gate import OUTCOME_CAUSES, GateSettings, RejectGate
 from tests.unit.plant_plc.structured_text import FunctionBlock
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -24,7 +24,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.block = FunctionBlock(LISTING)
-        self.gate = Gate(SETTINGS)
+        self.gate = RejectGate(SETTINGS)
         self.outcomes: list[tuple[int, str, str]] = []
         self._counted = 0
         self._now_ms = 0
@@ -40,21 +40,21 @@ class Pair:
         station, now_ns = self.block.values.stStation, self._now_ms * MS
         if action == "part":
             self._counted += 1
-            self.gate.count(self._counted, now_ns, WAY_MS * MS)
+            self.gate.add_part(self._counted, now_ns, WAY_MS * MS)
         elif action == "beat":
             station.udiHeartbeat += 1
-            self.gate.beat(station.udiHeartbeat, now_ns)
+            self.gate.record_heartbeat(station.udiHeartbeat, now_ns)
         elif action == "verdict":
             station.udiPartNumber, station.uiCode = number, code
             station.udiStrobe += 1
-            self.gate.take(number, code, now_ns)
+            self.gate.accept_verdict(number, code, now_ns)
         elif action == "stop":
             station.uiLineStop = 1
-            self.gate.stand(now_ns)
+            self.gate.stop_belt(now_ns)
         elif action == "acknowledge":
-            self.gate.go_on(now_ns)
+            self.gate.start_belt(now_ns)
         self._call(action)
-        self.outcomes += [(o.number, o.action, o.cause) for o in self.gate.act(now_ns)]
+        self.outcomes += [(o.number, o.action, o.cause) for o in self.gate.act_on_arrivals(now_ns)]
         self._now_ms += CYCLE_MS
 
     def _call(self, action: str) -> None:
@@ -76,9 +76,10 @@ class Pair:
         actions = {code: action for action, code in ACTION_CODES.items()}
         total = plc.udiOutcomeCounter
         ring = [
-            plc.aOutcomes[n % KEPT_OUTCOMES] for n in range(max(0, total - KEPT_OUTCOMES), total)
+            plc.aOutcomes[n % OUTCOME_RING_SLOTS]
+            for n in range(max(0, total - OUTCOME_RING_SLOTS), total)
         ]
-        return [(e.udiNumber, actions[e.uiAction], CAUSES[e.uiCause]) for e in ring]
+        return [(e.udiNumber, actions[e.uiAction], OUTCOME_CAUSES[e.uiCause]) for e in ring]
 
 
 EVENTS = st.lists(
@@ -151,11 +152,11 @@ def test_its_columns_are_its_ring_oldest_first() -> None:
     for _ in range(150):
         pair.cycle("part")
         plc = pair.block.values.stPlc
-        kept = min(plc.udiOutcomeCounter, KEPT_OUTCOMES)
+        kept = min(plc.udiOutcomeCounter, OUTCOME_RING_SLOTS)
         assert plc.aNumbers[:kept] == [number for number, _, _ in pair.told()]
         assert plc.aActions[:kept] == [2] * kept
         assert not any(plc.aActions[kept:])
-    assert plc.udiOutcomeCounter > KEPT_OUTCOMES
+    assert plc.udiOutcomeCounter > OUTCOME_RING_SLOTS
 
 
 def test_its_codes_are_the_plants() -> None:
@@ -169,7 +170,7 @@ def test_its_codes_are_the_plants() -> None:
     }
     found = re.findall(r"BECAUSE_(\w+)\s*: UINT := (\d)", LISTING)
     assert {words[name]: int(code) for name, code in found} == CAUSE_CODES
-    assert f"KEPT          : UINT := {KEPT_OUTCOMES};" in LISTING
+    assert f"KEPT          : UINT := {OUTCOME_RING_SLOTS};" in LISTING
 
 
 def test_the_table_of_registers_is_the_plants() -> None:

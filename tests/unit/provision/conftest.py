@@ -67,7 +67,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass
-class Machine:
+class BlankMachine:
     """Where the script may change things, and what it called."""
 
     root: Path
@@ -86,9 +86,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> BlankMachine:
     """A blank machine and a whole kit."""
-    found = Machine(tmp_path / "root", tmp_path / "kit", tmp_path / "policies", tmp_path / "calls")
+    found = BlankMachine(
+        tmp_path / "root", tmp_path / "kit", tmp_path / "policies", tmp_path / "calls"
+    )
     found.root.mkdir()
     write_policies(["--fill", REGION, ACCOUNT, "--out", str(found.policies)])
     fill_kit(found.kit)
@@ -127,7 +129,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(machine: Machine, programs: Path) -> Run:
+def run(machine: BlankMachine, programs: Path) -> Run:
     """Runs the script: `run("station", "--apply", nucleus="lite")`."""
     root, policies = str(machine.root), str(machine.policies)
 

@@ -9,15 +9,15 @@ import jmespath  # type: ignore[import-untyped]
 import pytest
 
 from tests.unit.provision.aws_models import check_by_models
-from tests.unit.provision.conftest import Machine, Run
-from tools.iam.receipts import receipts_rules
+from tests.unit.provision.conftest import BlankMachine, Run
+from tools.iam.receipt_rules import build_receipt_rules
 
 HOOK = "arn:aws:lambda:eu-central-1:123456789012:function:hook"
 Account = Callable[..., list[list[str]]]
 
 
 @pytest.fixture
-def account(run: Run, machine: Machine) -> Account:
+def account(run: Run, machine: BlankMachine) -> Account:
     """Runs the account's side with a kit of its own; returns what AWS was asked this time."""
     shutil.rmtree(machine.kit)
 
@@ -36,7 +36,7 @@ def asked(calls: list[list[str]], operation: str) -> list[str]:
 
 
 def test_a_policy_that_has_changed_comes_into_force_and_the_others_stay(
-    account: Account, machine: Machine
+    account: Account, machine: BlankMachine
 ) -> None:
     assert asked(account(), "create-policy-version") == []
     policy = machine.policies / "device.json"
@@ -54,7 +54,7 @@ def test_a_policy_that_has_changed_comes_into_force_and_the_others_stay(
     ("count", "in_force", "given_up"), [(4, 4, []), (5, 5, ["1"]), (5, 1, ["2"]), (1, 1, [])]
 )
 def test_room_for_a_fifth_version_is_made_by_the_oldest_that_is_not_in_force(
-    count: int, in_force: int, given_up: list[str], account: Account, machine: Machine
+    count: int, in_force: int, given_up: list[str], account: Account, machine: BlankMachine
 ) -> None:
     account()
     policy = machine.policies / "device.json"
@@ -77,7 +77,7 @@ def test_a_hook_that_is_named_later_is_asked_from_then_on(account: Account) -> N
 
 
 def test_a_claim_that_did_not_get_its_policy_gets_it_the_next_time(
-    account: Account, machine: Machine
+    account: Account, machine: BlankMachine
 ) -> None:
     refused = Path(f"{machine.calls_file}.refused")
     refused.touch()
@@ -90,7 +90,7 @@ def test_a_claim_that_did_not_get_its_policy_gets_it_the_next_time(
 
 
 def test_a_kit_whose_claim_is_not_known_by_its_arn_is_told_of(
-    account: Account, run: Run, machine: Machine
+    account: Account, run: Run, machine: BlankMachine
 ) -> None:
     account()
     (machine.kit / "claim.arn").unlink()
@@ -100,9 +100,9 @@ def test_a_kit_whose_claim_is_not_known_by_its_arn_is_told_of(
 
 
 def test_the_rules_that_tell_what_has_arrived_are_made_and_later_renewed(
-    account: Account, machine: Machine
+    account: Account, machine: BlankMachine
 ) -> None:
-    files = {name: machine.policies / f"{name}.rule.json" for name in receipts_rules()}
+    files = {name: machine.policies / f"{name}.rule.json" for name in build_receipt_rules()}
     made = [
         f"--rule-name {name} --topic-rule-payload file://{file}" for name, file in files.items()
     ]

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from tests.unit.provision.aws_models import check_by_models
-from tests.unit.provision.conftest import SCRIPT, Machine, Run
+from tests.unit.provision.conftest import SCRIPT, BlankMachine, Run
 from tools import provision_hook
-from tools.iam.policies import provisioning_template
+from tools.iam.iam_policies import build_provisioning_template
 from tools.recipes import ROOT
 
 BOTH = pytest.mark.parametrize("nucleus", ["classic", "lite"])
@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("nucleus", ["classic", "lite"])
 
 @BOTH
 def test_a_dry_run_shows_every_step_and_changes_nothing(
-    nucleus: str, run: Run, machine: Machine
+    nucleus: str, run: Run, machine: BlankMachine
 ) -> None:
     done = run("station", nucleus=nucleus)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,9 @@ def test_a_dry_run_shows_every_step_and_changes_nothing(
 
 
 @BOTH
-def test_what_is_done_is_what_the_dry_run_showed(nucleus: str, run: Run, machine: Machine) -> None:
+def test_what_is_done_is_what_the_dry_run_showed(
+    nucleus: str, run: Run, machine: BlankMachine
+) -> None:
     shown = [
         line[2:] for line in run("station", nucleus=nucleus).stdout.splitlines() if line[:2] == "+ "
     ]
@@ -49,7 +51,7 @@ def test_what_is_done_is_what_the_dry_run_showed(nucleus: str, run: Run, machine
 
 @BOTH
 def test_the_station_asks_for_its_own_name_and_group_with_the_claim(
-    nucleus: str, run: Run, machine: Machine
+    nucleus: str, run: Run, machine: BlankMachine
 ) -> None:
     assert run("station", "--apply", nucleus=nucleus).returncode == 0
     greengrass = machine.greengrass(nucleus)
@@ -62,13 +64,15 @@ def test_the_station_asks_for_its_own_name_and_group_with_the_claim(
     assert claim["iotDataEndpoint"] == "the-data_endpoint"
     parameters = claim["templateParameters" if nucleus == "classic" else "templateParams"]
     assert parameters == {"ThingName": "site-1-line-1", "ThingGroupName": "jetson-orin"}
-    assert set(parameters) <= set(provisioning_template()["Parameters"])
+    assert set(parameters) <= set(build_provisioning_template()["Parameters"])
     assert (machine.root / "var" / "lib" / "sightline").is_dir()
     assert (greengrass / "AmazonRootCA1.pem").is_file()
 
 
 @BOTH
-def test_the_claim_does_not_stay_on_the_station(nucleus: str, run: Run, machine: Machine) -> None:
+def test_the_claim_does_not_stay_on_the_station(
+    nucleus: str, run: Run, machine: BlankMachine
+) -> None:
     assert run("station", "--apply", nucleus=nucleus).returncode == 0
     claim = machine.greengrass(nucleus) / "claim"
     assert f"shred --remove {claim}/claim.private.pem.key" in machine.calls
@@ -76,14 +80,14 @@ def test_the_claim_does_not_stay_on_the_station(nucleus: str, run: Run, machine:
 
 
 @BOTH
-def test_a_station_is_not_provisioned_twice(nucleus: str, run: Run, machine: Machine) -> None:
+def test_a_station_is_not_provisioned_twice(nucleus: str, run: Run, machine: BlankMachine) -> None:
     assert run("station", "--apply", nucleus=nucleus).returncode == 0
     done = run("station", "--apply", nucleus=nucleus)
     assert done.returncode == 1
     assert "is a station already" in done.stderr
 
 
-def test_a_kit_that_was_changed_or_is_not_whole_is_refused(run: Run, machine: Machine) -> None:
+def test_a_kit_that_was_changed_or_is_not_whole_is_refused(run: Run, machine: BlankMachine) -> None:
     (machine.kit / "fleet-provisioning.jar").write_text("another")
     done = run("station", "--apply")
     assert done.returncode == 1
@@ -109,7 +113,7 @@ def test_wrong_words_are_named(words: tuple[str, ...], said: str, run: Run) -> N
 
 
 def test_the_accounts_side_asks_aws_for_what_its_own_models_know(
-    run: Run, machine: Machine
+    run: Run, machine: BlankMachine
 ) -> None:
     shutil.rmtree(machine.kit)
     arn = "arn:aws:lambda:eu-central-1:123456789012:function:hook"
@@ -124,7 +128,7 @@ def test_the_accounts_side_asks_aws_for_what_its_own_models_know(
 
 
 def test_the_accounts_side_writes_what_a_station_needs_into_the_kit(
-    run: Run, machine: Machine
+    run: Run, machine: BlankMachine
 ) -> None:
     shutil.rmtree(machine.kit)
     assert "without --hook" in run("account").stdout
@@ -181,7 +185,7 @@ def test_scripts_are_clean(script: Path) -> None:
 
 
 def test_under_lite_components_run_as_the_user_that_was_made_for_them(
-    run: Run, machine: Machine, programs: Path
+    run: Run, machine: BlankMachine, programs: Path
 ) -> None:
     """What lies in config.d is read after config.yaml, and the package writes its own user there."""
     folder = machine.root / "etc" / "greengrass"

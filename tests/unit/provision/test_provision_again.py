@@ -10,7 +10,7 @@ from tests.unit.provision.conftest import (
     ALSO_DOES,
     RECORD,
     WRITES_ITS_CERTIFICATE,
-    Machine,
+    BlankMachine,
     Run,
     named,
 )
@@ -26,14 +26,14 @@ def let(programs: Path, name: str, do: str) -> None:
     (programs / name).chmod(0o755)
 
 
-def has_its_claim(machine: Machine, nucleus: str) -> bool:
+def has_its_claim(machine: BlankMachine, nucleus: str) -> bool:
     """Whether a further attempt has what it needs."""
     kept = (machine.greengrass(nucleus) / "claim" / "claim.private.pem.key").is_file()
     return kept and not [call for call in machine.calls if call.startswith("shred")]
 
 
 def test_a_certificate_that_aws_did_not_take_on_makes_no_station(
-    run: Run, machine: Machine, programs: Path
+    run: Run, machine: BlankMachine, programs: Path
 ) -> None:
     let(programs, "java", WRITES_ITS_CERTIFICATE + named(""))
     let(programs, "sleep", "")
@@ -53,7 +53,7 @@ def test_a_certificate_that_aws_did_not_take_on_makes_no_station(
 
 @pytest.mark.parametrize("written", [":", "echo certificate"], ids=["empty", "not registered"])
 def test_what_lite_was_refused_is_told_and_may_be_tried_again(
-    written: str, run: Run, machine: Machine, programs: Path
+    written: str, run: Run, machine: BlankMachine, programs: Path
 ) -> None:
     let(programs, "fleet-provisioning", REFUSED_BY_LITE % written)
     done = run("station", "--apply", nucleus="lite")
@@ -68,7 +68,7 @@ def test_what_lite_was_refused_is_told_and_may_be_tried_again(
 
 
 def test_a_machine_that_bears_another_name_is_refused_though_a_claim_is_left(
-    run: Run, machine: Machine
+    run: Run, machine: BlankMachine
 ) -> None:
     (machine.greengrass("classic") / "claim").mkdir(parents=True)
     environment = {**os.environ, "GREENGRASS": str(machine.greengrass("classic"))}

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.publisher.making import Desk
+from tests.unit.publisher.publisher_kit import PublisherUnderTest
 
-MakeDesk = Callable[..., Desk]
+MakeDesk = Callable[..., PublisherUnderTest]
 
 
 @pytest.fixture
 def make_desk(tmp_path: Path) -> Iterator[MakeDesk]:
     """Makes publishers in the test's folder and ends them."""
-    desks: list[Desk] = []
+    desks: list[PublisherUnderTest] = []
 
-    def make(**options: Any) -> Desk:
-        desks.append(Desk(tmp_path, **options))
+    def make(**options: Any) -> PublisherUnderTest:
+        desks.append(PublisherUnderTest(tmp_path, **options))
         return desks[-1]
 
     yield make
@@ -26,6 +26,6 @@ def make_desk(tmp_path: Path) -> Iterator[MakeDesk]:
 
 
 @pytest.fixture
-def desk(make_desk: MakeDesk) -> Desk:
+def desk(make_desk: MakeDesk) -> PublisherUnderTest:
     """A publisher with nothing in its folder."""
     return make_desk()

@@ -4,11 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from publisher.configuration import AllowedCommand
-from sightline.messages import Command, CommandCarriedOut, CommandOutcome, Part
-from sightline.topics import COMMAND, COMMAND_ACCEPTED, COMMAND_CARRIED_OUT, COMMAND_OUTCOME
+from sightline.messaging.messages import Command, CommandCarriedOut, CommandOutcome, Part
+from sightline.messaging.topics import (
+    COMMAND,
+    COMMAND_ACCEPTED,
+    COMMAND_CARRIED_OUT,
+    COMMAND_OUTCOME,
+)
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import STATION, Desk, wait_until
-from tests.unit.publisher.test_commands import CONFIGURATION, THRESHOLD, outcomes, trail
+from tests.unit.publisher.publisher_kit import STATION, PublisherUnderTest, wait_until
+from tests.unit.publisher.test_command_gateway import CONFIGURATION, THRESHOLD, outcomes, trail
 
 CARRIED_OUT = CommandCarriedOut(
     station_id=STATION,
@@ -25,7 +30,7 @@ LOAD_MODEL = replace(
 
 
 @pytest.fixture
-def station(make_desk: MakeDesk) -> Desk:
+def station(make_desk: MakeDesk) -> PublisherUnderTest:
     commands = CONFIGURATION.commands
     loading = AllowedCommand(kind="load_model", issuers=("quality",))
     allowed = replace(commands, allowed=(*commands.allowed, loading))
@@ -34,25 +39,25 @@ def station(make_desk: MakeDesk) -> Desk:
 
 @pytest.mark.parametrize("command", [THRESHOLD, LOAD_MODEL], ids=["set_threshold", "load_model"])
 def test_what_a_component_is_to_carry_out_is_told_each_second_until_it_answers(
-    station: Desk, command: Command
+    station: PublisherUnderTest, command: Command
 ) -> None:
-    station.say(COMMAND, command)
+    station.deliver(COMMAND, command)
     outcomes(station, 1)
     before = len(station.exchange.messages_on(COMMAND_ACCEPTED))
     station.pass_seconds(1)
     station.pass_seconds(1)
     assert len(station.exchange.messages_on(COMMAND_ACCEPTED)) == before + 2
-    station.say(COMMAND_CARRIED_OUT, CARRIED_OUT)
+    station.deliver(COMMAND_CARRIED_OUT, CARRIED_OUT)
     station.pass_seconds(5)
     assert len(station.exchange.messages_on(COMMAND_ACCEPTED)) == before + 2
 
 
 def test_the_answer_of_the_component_is_noted_and_told_once_with_the_part_it_begins_with(
-    station: Desk,
+    station: PublisherUnderTest,
 ) -> None:
-    station.say(COMMAND, THRESHOLD)
+    station.deliver(COMMAND, THRESHOLD)
     outcomes(station, 1)
-    station.say(COMMAND_CARRIED_OUT, CARRIED_OUT, CARRIED_OUT)
+    station.deliver(COMMAND_CARRIED_OUT, CARRIED_OUT, CARRIED_OUT)
     assert outcomes(station, 2) == [("c-3", "accepted"), ("c-3", "done")]
     told = station.exchange.messages_on(COMMAND_OUTCOME)[1]
     assert isinstance(told, CommandOutcome)
@@ -63,28 +68,30 @@ def test_the_answer_of_the_component_is_noted_and_told_once_with_the_part_it_beg
     station.kill()
     station.exchange.published.clear()
     station.start()
-    station.say(COMMAND, THRESHOLD)
+    station.deliver(COMMAND, THRESHOLD)
     assert outcomes(station, 1) == [("c-3", "done")]
 
 
 def test_an_answer_that_comes_while_the_one_before_is_under_way_is_told_all_the_same(
-    station: Desk,
+    station: PublisherUnderTest,
 ) -> None:
-    station.say(COMMAND, THRESHOLD)
+    station.deliver(COMMAND, THRESHOLD)
     outcomes(station, 1)
     wait_until(lambda: bool(trail(station)[0][4]))
     commands = station.recorder._commands
     audit = commands._audit
-    audit.repeat("c-3")
-    under_way = audit.oldest()
+    audit.note_repeat("c-3")
+    under_way = audit.load_oldest()
     assert under_way is not None
-    audit.carried_out(CARRIED_OUT)
+    audit.store_carried_out(CARRIED_OUT)
     audit.remove(under_way)
     commands._sender.wake()
     wait_until(lambda: ("c-3", "done") in outcomes(station, 1))
 
 
-def test_an_answer_to_a_command_that_was_never_allowed_changes_nothing(station: Desk) -> None:
-    station.say(COMMAND, replace(THRESHOLD, issued_by="guest"))
-    station.say(COMMAND_CARRIED_OUT, CARRIED_OUT, replace(CARRIED_OUT, command_id="c-0"))
+def test_an_answer_to_a_command_that_was_never_allowed_changes_nothing(
+    station: PublisherUnderTest,
+) -> None:
+    station.deliver(COMMAND, replace(THRESHOLD, issued_by="guest"))
+    station.deliver(COMMAND_CARRIED_OUT, CARRIED_OUT, replace(CARRIED_OUT, command_id="c-0"))
     assert [row[:2] for row in trail(station)] == [("c-3", "refused")]

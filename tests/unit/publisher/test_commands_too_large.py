@@ -3,14 +3,20 @@
 import pytest
 from msgspec.structs import replace
 
-from publisher.authorisation import Decision
-from sightline.codec import encode_of_any_size
-from sightline.messages import Command
-from sightline.topics import COMMAND, COMMAND_ACCEPTED
+from publisher.command_authorisation import CommandDecision
+from sightline.messaging.codec import encode_of_any_size
+from sightline.messaging.messages import Command
+from sightline.messaging.topics import COMMAND, COMMAND_ACCEPTED
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import Desk, wait_until
-from tests.unit.publisher.test_authorisation import PAUSE
-from tests.unit.publisher.test_commands import CONFIGURATION, THRESHOLD, mode, outcomes, trail
+from tests.unit.publisher.publisher_kit import PublisherUnderTest, wait_until
+from tests.unit.publisher.test_command_authorisation import PAUSE
+from tests.unit.publisher.test_command_gateway import (
+    CONFIGURATION,
+    THRESHOLD,
+    mode,
+    outcomes,
+    trail,
+)
 
 
 def of_size(command: Command, size_bytes: int) -> Command:
@@ -20,30 +26,32 @@ def of_size(command: Command, size_bytes: int) -> Command:
 
 
 @pytest.fixture
-def station(make_desk: MakeDesk) -> Desk:
+def station(make_desk: MakeDesk) -> PublisherUnderTest:
     return make_desk(configuration=CONFIGURATION)
 
 
 def test_a_command_too_large_to_be_told_is_refused_and_nothing_ends_also_after_a_restart(
-    station: Desk,
+    station: PublisherUnderTest,
 ) -> None:
-    station.say(COMMAND, of_size(THRESHOLD, 6650))
+    station.deliver(COMMAND, of_size(THRESHOLD, 6650))
     assert outcomes(station, 1) == [("c-3", "refused")]
     assert station.counter("commands_accepted") == 0
     assert "at most 6656 are allowed" in trail(station)[0][2]
     station.kill()
     station.start()
     assert station.exchange.messages_on(COMMAND_ACCEPTED) == []
-    station.say(COMMAND, PAUSE)
+    station.deliver(COMMAND, PAUSE)
     assert mode(station).mode == "paused"
 
 
-def test_one_that_was_noted_before_that_was_looked_at_ends_no_start(station: Desk) -> None:
+def test_one_that_was_noted_before_that_was_looked_at_ends_no_start(
+    station: PublisherUnderTest,
+) -> None:
     audit, now_ns = station.recorder._commands._audit, station.clock.utc_ns()
-    audit.add(of_size(THRESHOLD, 6650), Decision("accepted"), now_ns, None)
-    audit.add(of_size(PAUSE, 6650), Decision("done"), now_ns, None)
+    audit.append(of_size(THRESHOLD, 6650), CommandDecision("accepted"), now_ns, None)
+    audit.append(of_size(PAUSE, 6650), CommandDecision("done"), now_ns, None)
     station.kill()
     station.start()
     assert [row[:2] for row in trail(station)] == [("c-3", "refused"), ("c-1", "done")]
     wait_until(lambda: ("c-3", "refused") in outcomes(station, 2))
-    assert station.recorder._commands._audit.unannounced() == []
+    assert station.recorder._commands._audit.load_unannounced() == []

@@ -7,33 +7,33 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from publisher.commands import DAMAGED as AUDIT_DAMAGED
+from publisher.command_gateway import AUDIT_DAMAGED_FAULT as AUDIT_DAMAGED
+from publisher.component import OUTBOX_DAMAGED_FAULT
 from publisher.outbox import Outbox, OutboxError
-from publisher.recorder import DAMAGED
-from publisher.salvage import open_outbox, read_damaged
-from sightline.bus import NoNucleus
-from sightline.codec import encode
+from publisher.outbox_salvage import open_outbox, read_damaged_outbox
 from sightline.errors import CloudUnreachableError, RestartNeededError
-from sightline.memory_bus import MemoryBus
-from sightline.messages import Part
-from sightline.topics import (
+from sightline.messaging.bus import NoNucleus
+from sightline.messaging.codec import encode
+from sightline.messaging.memory_bus import MemoryBus
+from sightline.messaging.messages import Part
+from sightline.messaging.topics import (
     COMMAND,
     GATE_ACTED,
     INSPECTION_RECORD,
     PART_JUDGED,
-    Stream,
+    MessageStream,
 )
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import (
+from tests.unit.publisher.publisher_kit import (
     EPOCH,
     SECOND_NS,
-    Desk,
+    PublisherUnderTest,
     a_verdict,
     an_outcome,
     wait_until,
 )
-from tests.unit.publisher.test_authorisation import PAUSE
-from tests.unit.publisher.test_commands import CONFIGURATION, mode
+from tests.unit.publisher.test_command_authorisation import PAUSE
+from tests.unit.publisher.test_command_gateway import CONFIGURATION, mode
 from tests.unit.publisher.test_outbox_and_sender import a_record
 
 Damage = Callable[[Path], None]
@@ -81,13 +81,13 @@ DAMAGES: dict[str, Damage] = {
 class CloudAway(MemoryBus):
     """A bus whose cloud takes no record."""
 
-    def publish(self, stream: Stream, message: object) -> None:
+    def publish(self, stream: MessageStream, message: object) -> None:
         if stream is INSPECTION_RECORD:
             raise CloudUnreachableError("no answer")
         super().publish(stream, message)  # type: ignore[arg-type]
 
 
-def damaged(desk: Desk, name: str, damage: Damage) -> None:
+def damaged(desk: PublisherUnderTest, name: str, damage: Damage) -> None:
     """End the publisher, damage a file of it, and start it again."""
     desk.kill()
     path = desk.folder / name
@@ -105,23 +105,23 @@ def test_the_publisher_lives_with_a_damaged_outbox_and_loses_no_unsettled_part(
     make_desk: MakeDesk, kind: str
 ) -> None:
     desk = make_desk(bus_of=CloudAway)
-    desk.say(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
-    desk.say(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
+    desk.deliver(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
+    desk.deliver(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
     desk.bus_of = MemoryBus
     damaged(desk, "outbox.sqlite", DAMAGES[kind])
     if kind != "empty":
-        assert DAMAGED in desk.faults()
+        assert OUTBOX_DAMAGED_FAULT in desk.faults()
         assert list(desk.folder.glob("outbox.sqlite.damaged-*"))
     for _ in range(3):  # inference tells again what is not settled, until it is
         for number in range(41, 44):
             judged = a_verdict(number, replayed=True)
-            desk.recorder._take_verdict(judged, desk.clock.monotonic_ns())
+            desk.recorder._handle_verdict(judged, desk.clock.monotonic_ns())
         desk.pass_seconds(2)
-    desk.say(PART_JUDGED, a_verdict(44))
+    desk.deliver(PART_JUDGED, a_verdict(44))
     desk.pass_seconds(3)
     wait_until(desk.all_are_stored)
     assert [r.partNumber for r in desk.sent() if r.partNumber > 40] == [41, 42, 43, 44]
-    assert desk.settled()[-1] == 44
+    assert desk.recorded_numbers()[-1] == 44
 
 
 def test_what_can_be_read_of_a_damaged_outbox_is_sent_and_the_position_goes_on(
@@ -129,18 +129,18 @@ def test_what_can_be_read_of_a_damaged_outbox_is_sent_and_the_position_goes_on(
 ) -> None:
     desk = make_desk(bus_of=CloudAway)
     numbers = range(1, 201)
-    desk.say(PART_JUDGED, *(a_verdict(number) for number in numbers))
-    desk.say(GATE_ACTED, *(an_outcome(number) for number in numbers))
+    desk.deliver(PART_JUDGED, *(a_verdict(number) for number in numbers))
+    desk.deliver(GATE_ACTED, *(an_outcome(number) for number in numbers))
     desk.bus_of = MemoryBus
     damaged(desk, "outbox.sqlite", garble(0.5, 5000))
-    text = next(f.text for f in desk.health.report().faults if f.code == DAMAGED)
+    text = next(f.text for f in desk.health.build_report().faults if f.code == OUTBOX_DAMAGED_FAULT)
     assert "is kept as outbox.sqlite.damaged-" in text
     assert "messages to the cloud were read from it and are sent" in text
     wait_until(desk.all_are_stored)
     sent = desk.sent()
     assert len(sent) > 100
     assert all(record.gate == "passed" for record in sent)
-    assert desk.recorder._settled == Part(EPOCH, 200)
+    assert desk.recorder._settled_part == Part(EPOCH, 200)
 
 
 def test_a_damaged_outbox_of_a_version_that_knew_records_only_is_read_too(tmp_path: Path) -> None:
@@ -154,9 +154,9 @@ def test_a_damaged_outbox_of_a_version_that_knew_records_only_is_read_too(tmp_pa
     connection.close()
     garble(0.5, 5000)(path)
     outbox = open_outbox(path, lambda text: None)
-    assert outbox.settled() == Part(EPOCH, 100)
+    assert outbox.load_settled_part() == Part(EPOCH, 100)
     assert outbox.depth > 50
-    stored = outbox.oldest()
+    stored = outbox.load_oldest()
     assert stored is not None
     assert (stored.payload, stored.name) == (encode(records[0]), records[0].recordId)
     outbox.close()
@@ -167,13 +167,13 @@ def test_dead_letters_of_a_damaged_outbox_are_sent_once_more_too(tmp_path: Path)
     outbox = Outbox(path)
     records = [a_record(number) for number in range(1, 201)]
     outbox.commit(records, Part(EPOCH, 200))
-    outbox.refuse(records[0].recordId, "partNumber is -1", 1)
+    outbox.move_to_dead_letters(records[0].recordId, "partNumber is -1", 1)
     outbox.close()
     garble(0.5, 5000)(path)
     outbox = open_outbox(path, lambda text: None)
     waiting = outbox._reader.execute("SELECT name FROM records").fetchall()
     assert (records[0].recordId,) in waiting
-    assert outbox.dead_letters().count == 0
+    assert outbox.summarise_dead_letters().count == 0
     outbox.close()
 
 
@@ -191,27 +191,31 @@ def test_a_damaged_outbox_that_a_full_disk_kept_from_being_saved_is_read_at_the_
 
     reports: list[str] = []
     with monkeypatch.context() as patched:
-        patched.setattr(Outbox, "save", full)
+        patched.setattr(Outbox, "append_salvaged", full)
         with pytest.raises(OutboxError):
             open_outbox(path, reports.append)
     outbox = open_outbox(path, reports.append)
     saved = outbox.depth
     assert saved > 100
-    assert outbox.settled() == Part(EPOCH, 200)
+    assert outbox.load_settled_part() == Part(EPOCH, 200)
     assert f"{saved} messages to the cloud were read from it" in reports[0]
     outbox.commit([a_record(201)], Part(EPOCH, 201))
     outbox.close()
     outbox = open_outbox(path, reports.append)  # once is enough
-    assert (outbox.depth, outbox.settled(), len(reports)) == (saved + 1, Part(EPOCH, 201), 1)
+    assert (outbox.depth, outbox.load_settled_part(), len(reports)) == (
+        saved + 1,
+        Part(EPOCH, 201),
+        1,
+    )
     outbox.close()
 
 
 def test_damage_that_shows_while_it_works_makes_a_new_process_set_the_file_aside(
-    desk: Desk,
+    desk: PublisherUnderTest,
 ) -> None:
-    desk.say(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
-    desk.say(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
-    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translated():
+    desk.deliver(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
+    desk.deliver(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
+    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translate_errors():
         raise sqlite3.DatabaseError("database disk image is malformed")
     with pytest.raises(RestartNeededError, match=r"outbox\.sqlite is damaged"):
         desk.recorder.tick()
@@ -228,11 +232,11 @@ def test_a_damaged_audit_trail_lets_no_part_pass_that_did_not_before(
     make_desk: MakeDesk, kind: str, before: str, after: str
 ) -> None:
     desk = make_desk(configuration=CONFIGURATION)
-    desk.say(COMMAND, replace(PAUSE, kind=before))
+    desk.deliver(COMMAND, replace(PAUSE, kind=before))
     damaged(desk, "commands.sqlite", DAMAGES[kind])
     assert mode(desk).mode == after
     assert (AUDIT_DAMAGED in desk.faults()) == (kind != "empty")
-    desk.say(COMMAND, replace(PAUSE, command_id="c-9"))
+    desk.deliver(COMMAND, replace(PAUSE, command_id="c-9"))
     assert mode(desk).mode == "paused"
     desk.kill()
     desk.start()
@@ -255,21 +259,21 @@ def test_a_settled_row_that_is_no_position_is_none(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     outbox.commit([a_record(1)], Part(EPOCH, 1))
     outbox._writer.execute("UPDATE settled SET part_number = 'x'")
-    assert outbox.settled() is None
+    assert outbox.load_settled_part() is None
     outbox.close()
-    assert read_damaged(tmp_path / "outbox.sqlite")[1] == Part(EPOCH, 1)
-    assert read_damaged(tmp_path / "nothing") == ([], None)
+    assert read_damaged_outbox(tmp_path / "outbox.sqlite")[1] == Part(EPOCH, 1)
+    assert read_damaged_outbox(tmp_path / "nothing") == ([], None)
 
 
 def test_values_that_a_database_has_no_room_for_are_errors_of_the_outbox(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     for part in (Part(2**63, 1), Part(1, 2**70), Part(-(2**64), 0)):
         with pytest.raises(OutboxError):
-            outbox.verdicts_of({part})
+            outbox.find_verdicts({part})
         with pytest.raises(OutboxError):
             outbox.commit([], part)
     outbox._writer.execute("INSERT INTO verdicts (epoch, part_number, verdict) VALUES (1, 1, 'x')")
-    assert outbox.verdicts_of({Part(1, 1)}) == {}
+    assert outbox.find_verdicts({Part(1, 1)}) == {}
     outbox.close()
 
 
@@ -281,7 +285,7 @@ def test_a_publisher_that_is_not_the_only_one_leaves_before_it_sets_the_position
     second.commit([a_record(number) for number in range(1, 9)], Part(EPOCH, 8))
     with pytest.raises(RestartNeededError, match="another publisher works on it"):
         first.commit([a_record(5)], Part(EPOCH, 5))
-    assert first.settled() == Part(EPOCH, 8)
+    assert first.load_settled_part() == Part(EPOCH, 8)
     first.commit([a_record(8)], Part(EPOCH, 8))  # as after an answer of the disk that was lost
     assert first.depth == 0
     first.close()
@@ -290,13 +294,13 @@ def test_a_publisher_that_is_not_the_only_one_leaves_before_it_sets_the_position
 
 def test_unreadable_commands_block_none_behind_them(make_desk: MakeDesk) -> None:
     desk = make_desk(configuration=CONFIGURATION, nucleus=NoNucleus())
-    desk.say(COMMAND, PAUSE)
+    desk.deliver(COMMAND, PAUSE)
     audit = desk.recorder._commands._audit._writer
     audit.execute("UPDATE commands SET command = '{', announced = 0, told = 0")
     audit.execute("UPDATE modes SET mode = 'ajar'")
     desk.kill()
     desk.start()
-    desk.say(
+    desk.deliver(
         COMMAND, replace(PAUSE, command_id="c-2", issued_utc_ns=PAUSE.issued_utc_ns + SECOND_NS)
     )
     assert mode(desk).mode == "paused"

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from publisher.configuration import EvidenceConfiguration
-from publisher.evidence import folder
-from publisher.evidence.folder import FolderStore
-from publisher.evidence.registry import open_store
-from publisher.spool import remove_if_old
-from publisher.uploader import FAULT, Uploader
+from publisher.configuration import EvidenceStoreConfiguration
+from publisher.evidence import folder_store
+from publisher.evidence.folder_store import FolderEvidenceStore
+from publisher.evidence.picture_spool import remove_old_folder
+from publisher.evidence.registry import open_evidence_store
+from publisher.evidence.uploader import NOT_STORED_FAULT, EvidenceUploader
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
-from sightline.health import Health
-from sightline.messages import Part
-from sightline.station_folder import evidence_key
-from sightline.topics import PUBLISHER
-from tests.unit.publisher.making import STATION, StandingClock, wait_until
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import Part
+from sightline.messaging.topics import PUBLISHER
+from sightline.storage.station_folder import evidence_key
+from tests.unit.publisher.publisher_kit import STATION, StandingClock, wait_until
 
 KEY = evidence_key(STATION, Part(7, 1), "cam1")
 
@@ -31,12 +31,12 @@ def spool_picture(spool: Path, key: str, content: bytes = b"picture") -> Path:
     return draft.rename(path)
 
 
-def a_health() -> Health:
-    return Health(PUBLISHER, "0", STATION, StandingClock())
+def a_health() -> ComponentHealth:
+    return ComponentHealth(PUBLISHER, "0", STATION, StandingClock())
 
 
-def stored_count(health: Health) -> int:
-    return health.report().counters.get("evidence_stored", 0)
+def stored_count(health: ComponentHealth) -> int:
+    return health.build_report().counters.get("evidence_stored", 0)
 
 
 def test_finished_pictures_are_moved_to_the_store_and_drafts_are_left(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_finished_pictures_are_moved_to_the_store_and_drafts_are_left(tmp_path: 
     draft.parent.mkdir(parents=True)
     draft = draft.with_suffix(".new")
     draft.write_bytes(b"half")
-    uploader = Uploader(spool, FolderStore(tmp_path / "store", 1 << 20), health)
+    uploader = EvidenceUploader(spool, FolderEvidenceStore(tmp_path / "store", 1 << 20), health)
     uploader.start()
     wait_until(lambda: stored_count(health) == 1)
     assert (tmp_path / "store" / KEY).read_bytes() == b"one"
@@ -65,21 +65,21 @@ def test_pictures_wait_in_the_spool_while_the_store_is_away(tmp_path: Path) -> N
     pictures = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 6)]
     for key in pictures:
         spool_picture(spool, key, key.encode())
-    store = FolderStore(tmp_path / "store", 1 << 20)
-    uploader = Uploader(spool, store, health, Backoff(0.005, 0.02))
+    store = FolderEvidenceStore(tmp_path / "store", 1 << 20)
+    uploader = EvidenceUploader(spool, store, health, Backoff(0.005, 0.02))
     uploader.start()
-    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 3)
-    assert {fault.code for fault in health.report().faults} == {FAULT}
+    wait_until(lambda: health.build_report().counters.get("evidence_failed", 0) >= 3)
+    assert {fault.code for fault in health.build_report().faults} == {NOT_STORED_FAULT}
     assert all((spool / key).exists() for key in pictures)
     (tmp_path / "store").unlink()
     wait_until(lambda: stored_count(health) == 5)
     assert all((tmp_path / "store" / key).read_bytes() == key.encode() for key in pictures)
-    wait_until(lambda: not health.report().faults)
+    wait_until(lambda: not health.build_report().faults)
     assert uploader.close()
 
 
 def test_a_picture_that_the_store_refuses_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    class Choosy(FolderStore):
+    class Choosy(FolderEvidenceStore):
         def put(self, key: str, path: Path) -> None:
             if key == "a.jpg":
                 raise EvidenceError("not this one")
@@ -88,7 +88,9 @@ def test_a_picture_that_the_store_refuses_does_not_hold_up_the_others(tmp_path: 
     spool, health = tmp_path / "spool", a_health()
     for key in ("a.jpg", "b.jpg", "c.jpg"):
         spool_picture(spool, key)
-    uploader = Uploader(spool, Choosy(tmp_path / "store", 1 << 20), health, Backoff(0.005, 0.02))
+    uploader = EvidenceUploader(
+        spool, Choosy(tmp_path / "store", 1 << 20), health, Backoff(0.005, 0.02)
+    )
     uploader.start()
     wait_until(lambda: stored_count(health) == 2)
     assert [path.name for path in spool.iterdir()] == ["a.jpg"]
@@ -98,7 +100,7 @@ def test_a_picture_that_the_store_refuses_does_not_hold_up_the_others(tmp_path: 
 def test_a_store_that_breaks_in_an_unknown_way_is_a_fault_and_all_goes_on_when_it_is_well(
     tmp_path: Path,
 ) -> None:
-    class Breaking(FolderStore):
+    class Breaking(FolderEvidenceStore):
         is_well = False
 
         def put(self, key: str, path: Path) -> None:
@@ -109,14 +111,17 @@ def test_a_store_that_breaks_in_an_unknown_way_is_a_fault_and_all_goes_on_when_i
     spool, health = tmp_path / "spool", a_health()
     spool_picture(spool, KEY)
     store = Breaking(tmp_path / "store", 1 << 20)
-    uploader = Uploader(spool, store, health, Backoff(0.005, 0.02))
+    uploader = EvidenceUploader(spool, store, health, Backoff(0.005, 0.02))
     uploader.start()
-    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
-    (fault,) = health.report().faults
-    assert (fault.code, fault.text) == (FAULT, "LookupError: something that nobody thought of")
+    wait_until(lambda: health.build_report().counters.get("evidence_failed", 0) >= 2)
+    (fault,) = health.build_report().faults
+    assert (fault.code, fault.text) == (
+        NOT_STORED_FAULT,
+        "LookupError: something that nobody thought of",
+    )
     store.is_well = True
     wait_until(lambda: stored_count(health) == 1)
-    wait_until(lambda: not health.report().faults)
+    wait_until(lambda: not health.build_report().faults)
     assert uploader.close()
 
 
@@ -124,11 +129,11 @@ def test_the_oldest_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
     picture = tmp_path / "picture"
     picture.write_bytes(b"x" * 1000)
     keys = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 6)]
-    first = FolderStore(tmp_path / "store", 1 << 20)
+    first = FolderEvidenceStore(tmp_path / "store", 1 << 20)
     for age, key in enumerate(keys[:3]):
         first.put(key, picture)
         os.utime(tmp_path / "store" / key, ns=(age, age))
-    reopened = FolderStore(tmp_path / "store", 3000)
+    reopened = FolderEvidenceStore(tmp_path / "store", 3000)
     reopened.put(keys[3], picture)
     reopened.put(keys[3], picture)
     reopened.put(keys[4], picture)
@@ -140,11 +145,11 @@ def test_the_oldest_pictures_go_when_there_are_too_many(tmp_path: Path) -> None:
 def test_the_folder_stays_within_its_size_and_memory_holds_no_list_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "MOST_LOOKED_UP", 7)
+    monkeypatch.setattr(folder_store, "MAX_OLDEST_LISTED", 7)
     picture, kept = tmp_path / "picture", tmp_path / "store"
     picture.write_bytes(b"x" * 1000)
     ticks = itertools.count(1_000_000)
-    store = FolderStore(kept, 10_000, now_s=lambda: float(next(ticks)))
+    store = FolderEvidenceStore(kept, 10_000, now_s=lambda: float(next(ticks)))
     keys = [evidence_key(STATION, Part(7, number), "cam1") for number in range(1, 101)]
     for key in keys:
         store.put(key, picture)
@@ -156,13 +161,15 @@ def test_the_folder_stays_within_its_size_and_memory_holds_no_list_of_it(
 def test_the_newest_picture_is_kept_however_large_it_is(tmp_path: Path) -> None:
     picture = tmp_path / "picture"
     picture.write_bytes(b"x" * 1000)
-    FolderStore(tmp_path / "store", 10).put(KEY, picture)
+    FolderEvidenceStore(tmp_path / "store", 10).put(KEY, picture)
     assert (tmp_path / "store" / KEY).exists()
 
 
 def test_a_relative_folder_counts_from_the_work_folder(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
-    store = open_store(EvidenceConfiguration(folder="../evidence"), tmp_path / "work", 1 << 20)
+    store = open_evidence_store(
+        EvidenceStoreConfiguration(folder="../evidence"), tmp_path / "work", 1 << 20
+    )
     store.put(KEY, spool_picture(tmp_path / "spool", KEY))
     assert (tmp_path / "evidence" / KEY).exists()
 
@@ -175,5 +182,5 @@ def test_an_empty_folder_goes_when_nobody_writes_to_it_any_more(
     empty.mkdir()
     if age_s:
         os.utime(empty, (1_000_000, 1_000_000))
-    remove_if_old(empty)
+    remove_old_folder(empty)
     assert empty.exists() == stays

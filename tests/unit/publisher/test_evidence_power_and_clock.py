@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from publisher.evidence.folder import FolderStore
-from publisher.uploader import DEFAULT_RULES, Uploader
-from publisher.wall_clock import WallClock
+from publisher.evidence.folder_store import FolderEvidenceStore
+from publisher.evidence.uploader import DEFAULT_RULES, EvidenceUploader
+from publisher.evidence.wall_clock import WallClock
 from sightline.backoff import Backoff
 from sightline.errors import EvidenceError
-from sightline.messages import Part
-from sightline.station_folder import evidence_key
-from tests.unit.publisher.making import STATION, wait_until
+from sightline.messaging.messages import Part
+from sightline.storage.station_folder import evidence_key
+from tests.unit.publisher.publisher_kit import STATION, wait_until
 from tests.unit.publisher.test_evidence import KEY, a_health, spool_picture, stored_count
 
 DAY_S = 86_400.0
@@ -34,7 +34,9 @@ def test_a_picture_and_its_name_are_on_disk_before_it_leaves_the_spool(
 
     monkeypatch.setattr(os, "fsync", watched)
     health = a_health()
-    uploader = Uploader(tmp_path / "spool", FolderStore(tmp_path / "store", 1 << 20), health)
+    uploader = EvidenceUploader(
+        tmp_path / "spool", FolderEvidenceStore(tmp_path / "store", 1 << 20), health
+    )
     uploader.start()
     wait_until(lambda: stored_count(health) == 1)
     assert uploader.close()
@@ -53,7 +55,7 @@ class Clocks:
         self.monotonic_s += seconds
 
     def age_s(self, noted_s: float) -> float:
-        return self.seen.now_s() - self.seen.by_now_s(noted_s)
+        return self.seen.now_s() - self.seen.to_current_s(noted_s)
 
 
 def test_the_age_of_a_picture_is_the_time_that_passed_whatever_the_clock_was_set_to() -> None:
@@ -81,7 +83,7 @@ def test_a_clock_that_is_corrected_a_little_or_set_back_makes_nothing_older() ->
     assert clocks.age_s(clocks.wall_s) == 0
 
 
-class Away(FolderStore):
+class Away(FolderEvidenceStore):
     """A store that takes nothing."""
 
     def put(self, key: str, path: Path) -> None:
@@ -98,11 +100,11 @@ def test_pictures_that_wait_are_not_given_up_because_the_clock_was_set(tmp_path:
         os.utime(path, (written_s, written_s))
     jumped_s[0] = 0.0
     store = Away(tmp_path / "store", 1)
-    uploader = Uploader(
+    uploader = EvidenceUploader(
         spool, store, health, Backoff(0.005, 0.02), rules=DEFAULT_RULES, clock=clock
     )
     uploader.start()
-    wait_until(lambda: health.report().counters.get("evidence_dropped_age", 0) == 1)
-    wait_until(lambda: health.report().counters.get("evidence_failed", 0) >= 2)
+    wait_until(lambda: health.build_report().counters.get("evidence_dropped_age", 0) == 1)
+    wait_until(lambda: health.build_report().counters.get("evidence_failed", 0) >= 2)
     assert uploader.close()
     assert [path.exists() for path in paths] == [True, False]

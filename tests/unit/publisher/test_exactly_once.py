@@ -8,9 +8,15 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sightline.messages import Part, PartJudged
-from sightline.topics import GATE_ACTED, PART_JUDGED
-from tests.unit.publisher.making import EPOCH, Desk, a_verdict, an_outcome, wait_until
+from sightline.messaging.messages import Part, PartJudged
+from sightline.messaging.topics import GATE_ACTED, PART_JUDGED
+from tests.unit.publisher.publisher_kit import (
+    EPOCH,
+    PublisherUnderTest,
+    a_verdict,
+    an_outcome,
+    wait_until,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Line:
     """A ledger, a gate and a publisher between them."""
 
     def __init__(self, folder: Path) -> None:
-        self.desk = Desk(folder)
+        self.desk = PublisherUnderTest(folder)
         self.ledger: list[PartJudged] = []
         self.acted: dict[Part, str] = {}
 
@@ -83,7 +89,7 @@ class Line:
         elif isinstance(step, Replay):
             self.replay(step.losing)
         elif isinstance(step, Duplicate) and step.from_end <= len(self.ledger):
-            self.desk.say(PART_JUDGED, self.ledger[-step.from_end])
+            self.desk.deliver(PART_JUDGED, self.ledger[-step.from_end])
         elif isinstance(step, Pass):
             self.desk.pass_seconds(step.seconds)
         elif isinstance(step, Restart):
@@ -92,11 +98,11 @@ class Line:
 
     def replay(self, losing: int = 0) -> None:
         """Tell again what is not settled; one message of it may be lost (0: none)."""
-        settled = self.desk.recorder._settled
+        settled = self.desk.recorder._settled_part
         unsettled = [judged for judged in self.ledger if settled is None or judged.part > settled]
         for place, judged in enumerate(unsettled, start=1):
             if place != losing:
-                self.desk.say(PART_JUDGED, msgspec.structs.replace(judged, replayed=True))
+                self.desk.deliver(PART_JUDGED, msgspec.structs.replace(judged, replayed=True))
 
     def settle(self) -> None:
         """Replay and let time pass until nothing waits; then wait for the cloud."""
@@ -120,7 +126,7 @@ class Line:
         )
         self.ledger.append(judged)
         if step.comes_through:
-            self.desk.say(PART_JUDGED, judged)
+            self.desk.deliver(PART_JUDGED, judged)
 
     def _act(self, judged: PartJudged, passed: bool) -> None:
         action = self.acted.setdefault(judged.part, "passed" if passed else "rejected")
@@ -130,7 +136,7 @@ class Line:
             "passed" if action == "passed" else "rejected",
             judged.triggered_utc_ns + 500_000_000,
         )
-        self.desk.say(GATE_ACTED, outcome)
+        self.desk.deliver(GATE_ACTED, outcome)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

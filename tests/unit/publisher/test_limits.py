@@ -7,23 +7,29 @@ from pathlib import Path
 import pytest
 
 from publisher.configuration import (
-    EvidenceConfiguration,
+    EvidenceStoreConfiguration,
     KeepConfiguration,
     PublisherConfiguration,
     RecordsConfiguration,
     SpoolConfiguration,
 )
-from publisher.evidence.folder import FolderStore
-from publisher.uploader import GIVEN_UP, PRESSED, Uploader
-from sightline.health import Health
-from sightline.messages import EvidencePicture, InspectionRecord, Part, PartJudged, Verdict
-from sightline.station_folder import evidence_key
-from sightline.topics import GATE_ACTED, PART_JUDGED, PUBLISHER
+from publisher.evidence.folder_store import FolderEvidenceStore
+from publisher.evidence.uploader import GIVEN_UP_FAULT, PRESSURE_FAULT, EvidenceUploader
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import (
+    EvidencePicture,
+    InspectionRecord,
+    Part,
+    PartJudged,
+    Verdict,
+)
+from sightline.messaging.topics import GATE_ACTED, PART_JUDGED, PUBLISHER
+from sightline.storage.station_folder import evidence_key
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import (
+from tests.unit.publisher.publisher_kit import (
     EPOCH,
     STATION,
-    Desk,
+    PublisherUnderTest,
     StandingClock,
     a_verdict,
     an_outcome,
@@ -34,7 +40,7 @@ QUICK = RecordsConfiguration(rate_hz=1000.0)
 
 
 def judged_with_picture(
-    desk: Desk, number: int, verdict: Verdict, size: int = 1000, age_s: float = 0.0
+    desk: PublisherUnderTest, number: int, verdict: Verdict, size: int = 1000, age_s: float = 0.0
 ) -> PartJudged:
     key = evidence_key(STATION, Part(EPOCH, number), "cam1")
     path = desk.folder / "station" / "evidence-spool" / key
@@ -47,7 +53,7 @@ def judged_with_picture(
     return a_verdict(number, verdict=verdict, evidence=pictures)
 
 
-def spool_of(desk: Desk) -> list[Path]:
+def spool_of(desk: PublisherUnderTest) -> list[Path]:
     return sorted((desk.folder / "station" / "evidence-spool").rglob("*.jpg"))
 
 
@@ -59,9 +65,9 @@ def names_evidence(records: list[InspectionRecord]) -> set[int]:
     return {record.partNumber for record in records if record.evidence}
 
 
-def tell(desk: Desk, *verdicts: PartJudged) -> None:
-    desk.say(PART_JUDGED, *verdicts)
-    desk.say(GATE_ACTED, *(an_outcome(judged.part.part_number) for judged in verdicts))
+def tell(desk: PublisherUnderTest, *verdicts: PartJudged) -> None:
+    desk.deliver(PART_JUDGED, *verdicts)
+    desk.deliver(GATE_ACTED, *(an_outcome(judged.part.part_number) for judged in verdicts))
 
 
 def test_only_the_wanted_verdicts_pictures_reach_the_store_and_the_record_names_no_others(
@@ -80,7 +86,7 @@ def test_only_the_wanted_verdicts_pictures_reach_the_store_and_the_record_names_
 
 
 def test_a_backlog_of_records_costs_ok_pictures_and_no_record(make_desk: MakeDesk) -> None:
-    records = RecordsConfiguration(rate_hz=0.1, greatest_backlog=2)
+    records = RecordsConfiguration(rate_hz=0.1, max_backlog=2)
     configuration = PublisherConfiguration(station_folder="station", records=records)
     desk = make_desk(configuration=configuration)
     tell(desk, *(a_verdict(number) for number in range(1, 5)))
@@ -89,7 +95,7 @@ def test_a_backlog_of_records_costs_ok_pictures_and_no_record(make_desk: MakeDes
     wait_until(lambda: not spool_of(desk))
     assert numbers_in(desk.folder / "evidence") <= {5, 6, 7}
     assert 6 in numbers_in(desk.folder / "evidence")
-    assert PRESSED in desk.faults()
+    assert PRESSURE_FAULT in desk.faults()
     assert desk.counter("records_committed") == 7
 
 
@@ -100,8 +106,8 @@ def test_a_spool_over_its_limit_gives_up_ok_pictures_then_others_and_says_so(
     configuration = PublisherConfiguration(
         station_folder="station",
         records=QUICK,
-        evidence=EvidenceConfiguration(folder="away"),
-        spool=SpoolConfiguration(greatest_mib=1),
+        evidence=EvidenceStoreConfiguration(folder="away"),
+        spool=SpoolConfiguration(max_mib=1),
         pressure_share=0.5,
     )
     desk = make_desk(configuration=configuration)
@@ -112,7 +118,7 @@ def test_a_spool_over_its_limit_gives_up_ok_pictures_then_others_and_says_so(
     wait_until(lambda: desk.counter("evidence_dropped_size") == 1)
     wait_until(lambda: desk.counter("evidence_dropped_ok") == 1)
     assert numbers_in(desk.folder / "station") == {3, 4}
-    assert {GIVEN_UP, PRESSED} <= desk.faults()
+    assert {GIVEN_UP_FAULT, PRESSURE_FAULT} <= desk.faults()
     assert len(desk.records(4)) == 4
 
 
@@ -131,7 +137,7 @@ def test_the_limits_hold_while_a_slow_store_is_busy(
     stored: list[tuple[str, bool]] = []
     late = spool / "late.jpg"
 
-    class Slow(FolderStore):
+    class Slow(FolderEvidenceStore):
         def put(self, key: str, path: Path) -> None:
             if not stored:
                 late.write_bytes(b"x")
@@ -142,9 +148,9 @@ def test_the_limits_hold_while_a_slow_store_is_busy(
     spool.mkdir()
     for number in range(3):
         (spool / f"{number}.jpg").write_bytes(b"x")
-    monkeypatch.setattr("publisher.uploader.LONGEST_SWEEP_S", 0.0)
-    health = Health(PUBLISHER, "0", STATION, StandingClock())
-    uploader = Uploader(spool, Slow(tmp_path / "store", 1 << 20), health)
+    monkeypatch.setattr("publisher.evidence.uploader.MAX_SWEEP_S", 0.0)
+    health = ComponentHealth(PUBLISHER, "0", STATION, StandingClock())
+    uploader = EvidenceUploader(spool, Slow(tmp_path / "store", 1 << 20), health)
     uploader.start()
     wait_until(lambda: not list(spool.iterdir()))
     assert uploader.close()
@@ -155,11 +161,11 @@ def test_the_folder_keeps_no_picture_longer_than_configured(tmp_path: Path) -> N
     picture = tmp_path / "picture"
     picture.write_bytes(b"x")
     now_s = time.time()
-    first = FolderStore(tmp_path / "store", 1 << 20, keep_s=3600.0)
+    first = FolderEvidenceStore(tmp_path / "store", 1 << 20, keep_s=3600.0)
     for number in (1, 2):
         first.put(f"{number}.jpg", picture)
     os.utime(tmp_path / "store" / "1.jpg", (now_s - 3700, now_s - 3700))
-    later = FolderStore(tmp_path / "store", 1 << 20, keep_s=3600.0, now_s=lambda: now_s)
+    later = FolderEvidenceStore(tmp_path / "store", 1 << 20, keep_s=3600.0, now_s=lambda: now_s)
     later.put("3.jpg", picture)
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["2.jpg", "3.jpg"]
 

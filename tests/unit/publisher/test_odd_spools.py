@@ -7,14 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.evidence.folder import FolderStore
-from publisher.spool import part_of, scan
-from publisher.uploader import Uploader
-from sightline.codec import encode
-from sightline.health import Health
-from sightline.messages import Part
-from sightline.topics import PUBLISHER
-from tests.unit.publisher.making import STATION, Desk, StandingClock, wait_until
+from publisher.evidence.folder_store import FolderEvidenceStore
+from publisher.evidence.picture_spool import parse_picture_part, scan_spool
+from publisher.evidence.uploader import EvidenceUploader
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.codec import encode
+from sightline.messaging.messages import Part
+from sightline.messaging.topics import PUBLISHER
+from tests.unit.publisher.publisher_kit import (
+    STATION,
+    PublisherUnderTest,
+    StandingClock,
+    wait_until,
+)
 
 BEYOND = "9" * 23
 NOT_UTF_8 = os.fsdecode(b"cam\xff.jpg")
@@ -26,7 +31,9 @@ def put(spool: Path, *keys: str) -> None:
         (spool / key).write_bytes(b"x")
 
 
-def test_numbers_beyond_all_parts_and_odd_files_keep_no_picture_in_the_spool(desk: Desk) -> None:
+def test_numbers_beyond_all_parts_and_odd_files_keep_no_picture_in_the_spool(
+    desk: PublisherUnderTest,
+) -> None:
     spool = desk.folder / "station" / "evidence-spool"
     put(spool, "s/1/1/cam1.jpg", f"s/{BEYOND}/4/cam1.jpg", f"s/1/{BEYOND}/cam1.jpg", "s/x/y/z.jpg")
     put(spool, f"s/1/{2**63}/cam1.jpg", "s/1/-5/cam1.jpg", "s/1/\u0663/cam1.jpg", "loose.jpg")
@@ -50,19 +57,19 @@ def test_a_picture_that_cannot_be_stored_is_told_in_words_that_a_message_can_hol
     spool = tmp_path / "spool"
     put(spool, NOT_UTF_8)
 
-    class Refusing(FolderStore):
+    class Refusing(FolderEvidenceStore):
         def put(self, key: str, path: Path) -> None:
             if "udcff" in key:
                 raise OSError(5, "input/output error", str(path))
             super().put(key, path)
 
-    health = Health(PUBLISHER, "0", STATION, StandingClock())
-    uploader = Uploader(spool, Refusing(tmp_path / "store", 1 << 20), health)
+    health = ComponentHealth(PUBLISHER, "0", STATION, StandingClock())
+    uploader = EvidenceUploader(spool, Refusing(tmp_path / "store", 1 << 20), health)
     uploader.start()
-    wait_until(lambda: bool(health.report().faults))
+    wait_until(lambda: bool(health.build_report().faults))
     put(spool, "good.jpg")
     wait_until(lambda: (tmp_path / "store" / "good.jpg").exists())
-    assert encode(health.report())
+    assert encode(health.build_report())
     assert uploader.close()
 
 
@@ -70,15 +77,15 @@ def test_a_picture_that_cannot_be_stored_is_told_in_words_that_a_message_can_hol
 def test_any_place_in_the_spool_names_a_part_that_the_outbox_can_be_asked_for_or_none(
     epoch: str, number: str
 ) -> None:
-    part = part_of(f"s/{epoch}/{number}/cam1.jpg")
+    part = parse_picture_part(f"s/{epoch}/{number}/cam1.jpg")
     assert part is None or max(part.epoch, part.part_number) < 2**63
 
 
 @pytest.mark.parametrize("folder", ["no-such-folder", "a-file"])
 def test_a_spool_that_is_no_folder_is_empty(tmp_path: Path, folder: str) -> None:
     (tmp_path / "a-file").write_bytes(b"x")
-    assert scan(tmp_path / folder, lambda seconds: seconds) == ([], [])
+    assert scan_spool(tmp_path / folder, lambda seconds: seconds) == ([], [])
 
 
 def test_a_part_is_read_from_its_place() -> None:
-    assert part_of("s/17/4/cam1.jpg") == Part(17, 4)
+    assert parse_picture_part("s/17/4/cam1.jpg") == Part(17, 4)

@@ -12,19 +12,25 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from publisher.in_flight import InFlight
+from publisher.cloud_sender import CLOUD_AWAY_FAULT, UNREADABLE_FAULT, RecordSender
+from publisher.inspection_record import RecordOrigin, build_record
+from publisher.messages_in_flight import MessagesInFlight
 from publisher.outbox import Outbox, OutboxError
-from publisher.record import Place, record_of
-from publisher.sender import AWAY, UNREADABLE, RecordSender
 from sightline.backoff import Backoff
-from sightline.bus import Inbox
 from sightline.errors import CloudUnreachableError, FatalError, NucleusGoneError
-from sightline.health import Health
-from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import InspectionRecord, Part
-from sightline.topics import GATE_ACTED, INSPECTION_RECORD, PART_JUDGED, PUBLISHER, Stream
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.bus import Inbox
+from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
+from sightline.messaging.messages import InspectionRecord, Part
+from sightline.messaging.topics import (
+    GATE_ACTED,
+    INSPECTION_RECORD,
+    PART_JUDGED,
+    PUBLISHER,
+    MessageStream,
+)
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import (
+from tests.unit.publisher.publisher_kit import (
     EPOCH,
     STATION,
     StandingClock,
@@ -33,11 +39,11 @@ from tests.unit.publisher.making import (
     wait_until,
 )
 
-PLACE = Place("site", "line-1", "belt_speed", frozenset())
+PLACE = RecordOrigin("site", "line-1", "belt_speed", frozenset())
 
 
 def a_record(number: int) -> InspectionRecord:
-    return record_of(a_verdict(number), "passed", None, PLACE, 0)
+    return build_record(a_verdict(number), "passed", None, PLACE, 0)
 
 
 def numbers(records: list[msgspec.Struct]) -> list[int]:
@@ -59,7 +65,7 @@ class FlakyCloud(MemoryBus):
         self.attempts = 0
         self.confirm: Callable[[Sequence[str]], None] = lambda record_ids: None
 
-    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
         if stream is INSPECTION_RECORD:
             self.attempts += 1
             if self.gone:
@@ -80,11 +86,11 @@ class Sending:
         self.exchange = MemoryExchange()
         self.cloud = FlakyCloud(self.exchange, Inbox())
         self.outbox = Outbox(path)
-        self.health = Health(PUBLISHER, "0", STATION, StandingClock())
-        flight = InFlight(patience_s=patience_s)
+        self.health = ComponentHealth(PUBLISHER, "0", STATION, StandingClock())
+        flight = MessagesInFlight(patience_s=patience_s)
         backoff = Backoff(0.005, 0.02)
         self.sender = RecordSender(self.cloud, self.outbox, self.health, rate_hz, backoff, flight)
-        self.cloud.confirm = self.sender.confirm
+        self.cloud.confirm = self.sender.note_confirmed
 
     def commit(self, *part_numbers: int) -> None:
         records = [a_record(number) for number in part_numbers]
@@ -95,7 +101,7 @@ class Sending:
         return numbers(self.exchange.messages_on(INSPECTION_RECORD))
 
     def faults(self) -> set[str]:
-        return {fault.code for fault in self.health.report().faults}
+        return {fault.code for fault in self.health.build_report().faults}
 
 
 def test_a_record_committed_before_a_kill_is_there_afterwards(tmp_path: Path) -> None:
@@ -103,9 +109,9 @@ def test_a_record_committed_before_a_kill_is_there_afterwards(tmp_path: Path) ->
 import os, signal, sys
 from pathlib import Path
 from publisher.outbox import Outbox
-from sightline.messages import Part
+from sightline.messaging.messages import Part
 from tests.unit.publisher.test_outbox_and_sender import a_record
-from tests.unit.publisher.making import EPOCH
+from tests.unit.publisher.publisher_kit import EPOCH
 outbox = Outbox(Path(sys.argv[1]))
 outbox.commit([a_record(1), a_record(2)], Part(EPOCH, 2))
 os.kill(os.getpid(), signal.SIGKILL)
@@ -117,7 +123,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     )
     assert ended.returncode == -9
     sending = Sending(path)
-    assert sending.outbox.settled() == Part(EPOCH, 2)
+    assert sending.outbox.load_settled_part() == Part(EPOCH, 2)
     assert sending.outbox.depth == 2
     sending.sender.start()
     wait_until(lambda: sending.sent() == [1, 2])
@@ -129,15 +135,15 @@ def test_a_station_restarted_while_the_cloud_is_away_sends_what_it_had(
     make_desk: MakeDesk,
 ) -> None:
     class CloudAway(MemoryBus):
-        def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+        def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
             if stream is INSPECTION_RECORD:
                 raise CloudUnreachableError("no answer")
             super().publish(stream, message)
 
     desk = make_desk(bus_of=CloudAway)
-    desk.say(PART_JUDGED, a_verdict(1), a_verdict(2))
-    desk.say(GATE_ACTED, an_outcome(1), an_outcome(2))
-    wait_until(lambda: AWAY in desk.faults())
+    desk.deliver(PART_JUDGED, a_verdict(1), a_verdict(2))
+    desk.deliver(GATE_ACTED, an_outcome(1), an_outcome(2))
+    wait_until(lambda: CLOUD_AWAY_FAULT in desk.faults())
     desk.kill()
     assert desk.sent() == []
     desk.bus_of = MemoryBus
@@ -154,7 +160,7 @@ def test_records_keep_their_order_while_the_cloud_comes_and_goes(tmp_path: Path)
     wait_until(lambda: len(sending.sent()) >= 30)
     wait_until(lambda: sending.outbox.depth == 0)
     assert sending.sent() == list(range(1, 31))
-    assert sending.health.report().counters["records_sent"] == 30
+    assert sending.health.build_report().counters["records_sent"] == 30
     assert sending.faults() == set()
     assert sending.sender.close()
     sending.outbox.close()
@@ -166,12 +172,12 @@ def test_a_record_stays_in_the_outbox_until_the_cloud_accepted_it(tmp_path: Path
     sending.sender.start()
     sending.commit(1)
     wait_until(lambda: sending.cloud.attempts >= 3)
-    assert AWAY in sending.faults()
+    assert CLOUD_AWAY_FAULT in sending.faults()
     assert sending.outbox.depth == 1
     sending.cloud.away = False
     wait_until(lambda: sending.outbox.depth == 0)
     assert sending.sent() == [1]
-    wait_until(lambda: AWAY not in sending.faults())
+    wait_until(lambda: CLOUD_AWAY_FAULT not in sending.faults())
     assert sending.sender.close()
     sending.outbox.close()
 
@@ -185,8 +191,8 @@ def test_records_that_the_nucleus_took_and_lost_are_sent_again_in_their_order(
     sending.sender.start()
     wait_until(lambda: sending.outbox.depth == 0)
     assert list(dict.fromkeys(sending.sent())) == list(range(1, 7))
-    assert sending.health.report().counters["records_sent"] == 6
-    wait_until(lambda: AWAY not in sending.faults())
+    assert sending.health.build_report().counters["records_sent"] == 6
+    wait_until(lambda: CLOUD_AWAY_FAULT not in sending.faults())
     assert sending.sender.close()
     sending.outbox.close()
 
@@ -198,12 +204,12 @@ def test_a_record_that_the_cloud_does_not_confirm_stays_and_the_fault_says_so(
     sending.cloud.confirm = lambda record_ids: None
     sending.commit(1)
     sending.sender.start()
-    wait_until(lambda: AWAY in sending.faults())
+    wait_until(lambda: CLOUD_AWAY_FAULT in sending.faults())
     assert sending.outbox.depth == 1
-    assert sending.health.report().counters.get("records_sent", 0) == 0
-    sending.sender.confirm([a_record(1).recordId])
+    assert sending.health.build_report().counters.get("records_sent", 0) == 0
+    sending.sender.note_confirmed([a_record(1).recordId])
     wait_until(lambda: sending.outbox.depth == 0)
-    wait_until(lambda: AWAY not in sending.faults())
+    wait_until(lambda: CLOUD_AWAY_FAULT not in sending.faults())
     assert sending.sender.close()
     sending.outbox.close()
 
@@ -228,7 +234,7 @@ def test_a_record_that_cannot_be_read_is_kept_aside_and_the_others_pass(tmp_path
     sending.sender.start()
     wait_until(lambda: sending.outbox.depth == 0)
     assert sending.sent() == [1, 3]
-    assert UNREADABLE in sending.faults()
+    assert UNREADABLE_FAULT in sending.faults()
     assert sending.sender.close()
     sending.outbox.close()
 
@@ -250,7 +256,7 @@ def test_a_commit_that_fails_changes_neither_records_nor_position(tmp_path: Path
     outbox._writer.execute("PRAGMA max_page_count = 1")
     with pytest.raises(OutboxError, match="disk"):
         outbox.commit([a_record(number) for number in range(2, 40)], Part(EPOCH, 39))
-    assert outbox.settled() == Part(EPOCH, 1)
+    assert outbox.load_settled_part() == Part(EPOCH, 1)
     assert outbox.depth == 1
     outbox.close()
 
@@ -260,7 +266,7 @@ def test_a_reopened_outbox_knows_how_many_records_wait(tmp_path: Path) -> None:
     assert outbox.depth == 0
     outbox.commit([a_record(number) for number in range(1, 6)], Part(EPOCH, 5))
     for _ in range(2):
-        oldest = outbox.oldest()
+        oldest = outbox.load_oldest()
         assert oldest is not None
         outbox.remove(oldest)
     outbox.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from publisher.configuration import PublisherConfiguration
-from publisher.evidence.s3 import S3Store
+from publisher.evidence.s3_store import S3EvidenceStore
 from sightline.configuration import default_configuration, load_configuration
 from sightline.errors import ConfigurationError
 
@@ -14,7 +14,7 @@ def test_the_defaults_are_a_configuration() -> None:
     assert defaults["evidence"]["s3"]["bucket"] == ""
     assert defaults["keep"]["eachOk"] == 1
     assert defaults["commands"]["allowed"] == ()
-    assert defaults["records"] == {"rateHz": 100.0, "greatestBacklog": 1_000_000}
+    assert defaults["records"] == {"rateHz": 100.0, "maxBacklog": 1_000_000}
     assert load_configuration(PublisherConfiguration, defaults) == PublisherConfiguration()
 
 
@@ -62,4 +62,4 @@ def test_an_address_of_another_s3_server_is_one_that_the_sdk_takes(address: str)
     values = {"evidence": {"kind": "s3", "s3": {"bucket": "pictures", "endpointUrl": address}}}
     s3 = load_configuration(PublisherConfiguration, values).evidence.s3
     assert s3.endpoint_url == address
-    S3Store(s3)._connected()
+    S3EvidenceStore(s3)._connect()

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from publisher.configuration import AllowedCommand
-from sightline.bus import NoNucleus
 from sightline.errors import CommandError, TransportError
-from sightline.messages import Command, CommandCarriedOut, CommandOutcome
-from sightline.topics import (
+from sightline.messaging.bus import NoNucleus
+from sightline.messaging.messages import Command, CommandCarriedOut, CommandOutcome
+from sightline.messaging.topics import (
     CAPTURE,
     COMMAND,
     COMMAND_ACCEPTED,
@@ -18,9 +18,9 @@ from sightline.topics import (
     PUBLISHER,
 )
 from tests.unit.publisher.conftest import MakeDesk
-from tests.unit.publisher.making import STATION, Desk, wait_until
-from tests.unit.publisher.test_authorisation import PAUSE
-from tests.unit.publisher.test_commands import CONFIGURATION, THRESHOLD, outcomes
+from tests.unit.publisher.publisher_kit import STATION, PublisherUnderTest, wait_until
+from tests.unit.publisher.test_command_authorisation import PAUSE
+from tests.unit.publisher.test_command_gateway import CONFIGURATION, THRESHOLD, outcomes
 
 RESTART = replace(
     PAUSE, command_id="c-7", kind="restart_component", arguments={"component": CAPTURE}
@@ -56,11 +56,11 @@ class Restarting(NoNucleus):
             raise self._failure
 
 
-def reasons(desk: Desk, command_id: str, count: int) -> list[tuple[str, str]]:
+def reasons(desk: PublisherUnderTest, command_id: str, count: int) -> list[tuple[str, str]]:
     """The results told of a command so far, and their reasons, as soon as there are so many."""
 
     def told() -> list[tuple[str, str]]:
-        desk.work()
+        desk.run_due()
         found = desk.exchange.messages_on(COMMAND_OUTCOME)
         outcomes = [o for o in found if isinstance(o, CommandOutcome)]
         return [(o.result, o.reason) for o in outcomes if o.command_id == command_id]
@@ -69,7 +69,7 @@ def reasons(desk: Desk, command_id: str, count: int) -> list[tuple[str, str]]:
     return told()
 
 
-def result_at_last(desk: Desk, command: Command) -> tuple[str, str]:
+def result_at_last(desk: PublisherUnderTest, command: Command) -> tuple[str, str]:
     """What became of a command, when it is known."""
 
     def told() -> list[tuple[str, str]]:
@@ -82,13 +82,13 @@ def result_at_last(desk: Desk, command: Command) -> tuple[str, str]:
 def test_a_component_is_restarted_by_command_once_and_it_is_told(make_desk: MakeDesk) -> None:
     nucleus = Restarting()
     desk = make_desk(configuration=ALLOWING, nucleus=nucleus)
-    desk.say(COMMAND, RESTART)
+    desk.deliver(COMMAND, RESTART)
     assert result_at_last(desk, RESTART) == ("done", f"{CAPTURE} starts again")
-    desk.say(COMMAND, RESTART)
+    desk.deliver(COMMAND, RESTART)
     desk.kill()
     desk.start()
     desk.pass_seconds(2)
-    desk.say(COMMAND, RESTART)
+    desk.deliver(COMMAND, RESTART)
     assert nucleus.restarted == [CAPTURE]
     assert desk.exchange.messages_on(COMMAND_ACCEPTED) == []
 
@@ -105,7 +105,7 @@ def test_a_restart_that_the_nucleus_refuses_is_refused_in_words(
     make_desk: MakeDesk, failure: Exception, reason: str
 ) -> None:
     desk = make_desk(configuration=ALLOWING, nucleus=Restarting(failure))
-    desk.say(COMMAND, RESTART)
+    desk.deliver(COMMAND, RESTART)
     assert result_at_last(desk, RESTART) == ("refused", reason)
 
 
@@ -125,7 +125,7 @@ def test_only_the_stations_components_are_restarted_and_only_for_who_may(
 ) -> None:
     nucleus = Restarting()
     desk = make_desk(configuration=ALLOWING, nucleus=nucleus)
-    desk.say(COMMAND, replace(RESTART, **changes))
+    desk.deliver(COMMAND, replace(RESTART, **changes))
     result, told = result_at_last(desk, RESTART)
     assert result == "refused"
     assert reason in told
@@ -136,8 +136,8 @@ def test_parts_and_commands_go_on_while_the_nucleus_does_not_answer(make_desk: M
     nucleus = Restarting()
     nucleus.holds.clear()
     desk = make_desk(configuration=ALLOWING, nucleus=nucleus)
-    desk.say(COMMAND, RESTART)
-    desk.say(COMMAND, PAUSE)
+    desk.deliver(COMMAND, RESTART)
+    desk.deliver(COMMAND, PAUSE)
     assert ("c-1", "done") in outcomes(desk, 2)
     nucleus.holds.set()
     assert result_at_last(desk, RESTART)[0] == "done"
@@ -148,7 +148,7 @@ def test_the_publisher_says_that_it_restarts_itself_before_it_does(make_desk: Ma
     nucleus.holds.clear()
     desk = make_desk(configuration=ALLOWING, nucleus=nucleus)
     itself = replace(RESTART, arguments={"component": PUBLISHER})
-    desk.say(COMMAND, itself)
+    desk.deliver(COMMAND, itself)
     assert result_at_last(desk, itself) == ("done", "the publisher starts again")
     nucleus.holds.set()
 
@@ -159,7 +159,7 @@ def test_a_restart_that_was_asked_for_before_a_kill_is_not_asked_for_again(
     nucleus = Restarting()
     nucleus.holds.clear()
     desk = make_desk(configuration=ALLOWING, nucleus=nucleus)
-    desk.say(COMMAND, RESTART)
+    desk.deliver(COMMAND, RESTART)
     wait_until(lambda: nucleus.restarted == [CAPTURE])
     desk.kill()
     desk.start()
@@ -175,7 +175,7 @@ def test_a_command_that_was_not_told_before_its_end_is_not_told_after_it(
 ) -> None:
     desk = make_desk(configuration=ALLOWING)
     audit = desk.recorder._commands._audit._writer
-    desk.say(COMMAND, LIVE_VIEW)
+    desk.deliver(COMMAND, LIVE_VIEW)
     audit.execute("UPDATE commands SET announced = 0")  # as if killed in between
     desk.exchange.published.clear()
     desk.kill()
@@ -190,19 +190,19 @@ def test_a_command_that_was_not_told_before_its_end_is_not_told_after_it(
 def test_what_expired_or_was_refused_stays_so_when_it_comes_again(make_desk: MakeDesk) -> None:
     desk = make_desk(configuration=ALLOWING)
     desk.clock.pass_seconds(MINUTE_S + 1)
-    desk.say(COMMAND, PAUSE)
+    desk.deliver(COMMAND, PAUSE)
     assert reasons(desk, "c-1", 1)[0][0] == "expired"
     desk.clock.pass_seconds(-MINUTE_S)
-    desk.say(COMMAND, PAUSE)
+    desk.deliver(COMMAND, PAUSE)
     assert [result for result, _ in reasons(desk, "c-1", 2)] == ["expired", "expired"]
-    assert desk.health.report().facts["mode"] == "production"
+    assert desk.health.build_report().facts["mode"] == "production"
 
 
 def test_commands_that_nobody_answers_are_given_up_and_block_none_behind_them(
     make_desk: MakeDesk,
 ) -> None:
     desk = make_desk(configuration=ALLOWING)
-    desk.say(COMMAND, *(replace(THRESHOLD, command_id=f"t-{n}") for n in range(20)))
+    desk.deliver(COMMAND, *(replace(THRESHOLD, command_id=f"t-{n}") for n in range(20)))
     desk.exchange.published.clear()
     desk.pass_seconds(1)
     assert len(desk.exchange.messages_on(COMMAND_ACCEPTED)) == 16
@@ -218,7 +218,7 @@ def test_a_component_that_was_away_and_had_carried_it_out_in_time_has_the_last_w
     make_desk: MakeDesk,
 ) -> None:
     desk = make_desk(configuration=ALLOWING)
-    desk.say(COMMAND, THRESHOLD)
+    desk.deliver(COMMAND, THRESHOLD)
     desk.pass_seconds(720)
     assert reasons(desk, "c-3", 2)[-1][0] == "expired"
     answer = CommandCarriedOut(
@@ -229,5 +229,5 @@ def test_a_component_that_was_away_and_had_carried_it_out_in_time_has_the_last_w
         decided_utc_ns=PAUSE.issued_utc_ns + 1,
         reason="bottle is version 1+1",
     )
-    desk.say(COMMAND_CARRIED_OUT, answer, answer)
+    desk.deliver(COMMAND_CARRIED_OUT, answer, answer)
     assert reasons(desk, "c-3", 3)[-1] == ("done", "bottle is version 1+1")

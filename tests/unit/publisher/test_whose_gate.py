@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from publisher.gates import Gates
-from publisher.recorder import MIN_MISFITS, MISFITS
-from sightline.messages import GateActed, GateAction, Part, PartJudged
-from sightline.topics import GATE_ACTED, PART_JUDGED
-from tests.unit.publisher.making import (
+from publisher.component import MIN_MISFITS, MISFITS_FAULT
+from publisher.gate_matcher import GateMatcher
+from sightline.messaging.messages import GateActed, GateAction, Part, PartJudged
+from sightline.messaging.topics import GATE_ACTED, PART_JUDGED
+from tests.unit.publisher.publisher_kit import (
     EPOCH,
     SECOND_NS,
     TRIGGERED_UTC_NS,
-    Desk,
+    PublisherUnderTest,
     a_verdict,
     an_outcome,
 )
@@ -140,17 +140,17 @@ def test_no_part_ever_has_another_parts_gate(
     for at_ns, outcome in world.outcomes:
         for _ in range(1 + repeats):
             events.append((at_ns + chance.choice(delays_ms) * MS, len(events), outcome))
-    gates, parts = Gates(), [judged.part for _, judged in world.verdicts]
+    gates, parts = GateMatcher(), [judged.part for _, judged in world.verdicts]
     for _, _, event in sorted(events, key=lambda entry: entry[:2]):
         if isinstance(event, PartJudged):
             gates.add_part(event)
         elif isinstance(event, GateActed):
             gates.add_outcome(event)
         if restarts and chance.random() < 0.1:
-            known = [found for part in parts if (found := gates.of(part)) is not None]
-            gates = Gates(known)
+            known = [found for part in parts if (found := gates.find_part(part)) is not None]
+            gates = GateMatcher(known)
     for part in parts:
-        found = gates.of(part)
+        found = gates.find_part(part)
         if found is not None and found.gate is not None:
             truth = world.acted.get(part)
             assert truth is not None, f"{part} never reached the gate"
@@ -167,7 +167,7 @@ def test_where_the_plc_counts_on_each_part_that_was_seen_has_its_gate_in_whateve
     parts: int, order: random.Random, plc_ahead_s: int
 ) -> None:
     count = Count(parts, 250, 1000, frozenset(), known=True, stalled_ms=0)
-    world, gates = world_of([count], plc_ahead_s * SECOND_NS, 1), Gates()
+    world, gates = world_of([count], plc_ahead_s * SECOND_NS, 1), GateMatcher()
     outcomes = [outcome for _, outcome in world.outcomes]
     for _, judged in world.verdicts:
         gates.add_part(judged)
@@ -175,13 +175,13 @@ def test_where_the_plc_counts_on_each_part_that_was_seen_has_its_gate_in_whateve
     for outcome in outcomes:
         gates.add_outcome(outcome)
     for part, outcome in world.acted.items():
-        found = gates.of(part)
+        found = gates.find_part(part)
         assert found is not None
         assert (found.gate, found.acted_utc_ns) == (outcome.action, outcome.acted_utc_ns)
 
 
 def test_a_part_whose_trigger_was_told_late_has_its_gate_all_the_same() -> None:
-    gates = Gates()
+    gates = GateMatcher()
     gates.add_part(a_verdict(1))
     received_ns = 1_000 * SECOND_NS
     for number, late_ns in ((2, 2 * SECOND_NS), (3, TRAVEL_NS)):
@@ -192,58 +192,64 @@ def test_a_part_whose_trigger_was_told_late_has_its_gate_all_the_same() -> None:
 
 
 def test_a_gate_may_act_as_long_after_the_deadline_as_a_record_waits_for_it() -> None:
-    gates = Gates(late_gate_ms=5000.0)
+    gates = GateMatcher(late_gate_ms=5000.0)
     gates.add_part(a_verdict(1))
     assert gates.add_outcome(an_outcome(1, "passed", TRIGGERED_UTC_NS + 6 * SECOND_NS + 1)) == []
     assert gates.add_outcome(an_outcome(1, "passed", TRIGGERED_UTC_NS + 6 * SECOND_NS)) != []
 
 
 def test_two_restarts_of_the_plc_within_a_minute_give_no_part_an_earlier_counts_gate(
-    desk: Desk,
+    desk: PublisherUnderTest,
 ) -> None:
     earlier = [
         an_outcome(n, "rejected", TRIGGERED_UTC_NS + n * SECOND_NS // 4) for n in (1, 3, 6, 7)
     ]
-    desk.say(GATE_ACTED, *earlier)  # of parts that have no record
+    desk.deliver(GATE_ACTED, *earlier)  # of parts that have no record
     began_ns = TRIGGERED_UTC_NS + 10 * SECOND_NS
     judged = [
         a_verdict(n, triggered_utc_ns=began_ns + n * SECOND_NS // 4, judged_utc_ns=began_ns)
         for n in range(1, 8)
     ]
-    desk.say(PART_JUDGED, *judged)
+    desk.deliver(PART_JUDGED, *judged)
     for part in judged:
         acted = part.triggered_utc_ns + SECOND_NS
-        desk.say(GATE_ACTED, an_outcome(part.part.part_number, "passed", acted))
+        desk.deliver(GATE_ACTED, an_outcome(part.part.part_number, "passed", acted))
     assert [record.gate for record in desk.records(7)] == ["passed"] * 7
 
 
-def test_a_part_that_the_station_counted_never_has_an_outcome_of_the_plc(desk: Desk) -> None:
-    desk.say(GATE_ACTED, an_outcome(1), an_outcome(2))
-    desk.say(PART_JUDGED, a_verdict(1, counted_by="station"), a_verdict(2, counted_by="plc"))
-    desk.say(GATE_ACTED, an_outcome(1, "passed", TRIGGERED_UTC_NS + SECOND_NS + 1))
+def test_a_part_that_the_station_counted_never_has_an_outcome_of_the_plc(
+    desk: PublisherUnderTest,
+) -> None:
+    desk.deliver(GATE_ACTED, an_outcome(1), an_outcome(2))
+    desk.deliver(PART_JUDGED, a_verdict(1, counted_by="station"), a_verdict(2, counted_by="plc"))
+    desk.deliver(GATE_ACTED, an_outcome(1, "passed", TRIGGERED_UTC_NS + SECOND_NS + 1))
     records = desk.records(2)
     assert [record.gate for record in records] == ["unconfirmed", "passed"]
     assert [record.countedBy for record in records] == ["station", "plc"]
 
 
-def test_a_plc_whose_clock_is_another_than_its_triggers_is_told_of(desk: Desk) -> None:
+def test_a_plc_whose_clock_is_another_than_its_triggers_is_told_of(
+    desk: PublisherUnderTest,
+) -> None:
     numbers = range(1, MIN_MISFITS + 1)
-    desk.say(PART_JUDGED, *(a_verdict(number) for number in numbers))
+    desk.deliver(PART_JUDGED, *(a_verdict(number) for number in numbers))
     hour_ns = 3600 * SECOND_NS
-    desk.say(GATE_ACTED, *(an_outcome(n, "passed", TRIGGERED_UTC_NS + hour_ns) for n in numbers))
+    desk.deliver(
+        GATE_ACTED, *(an_outcome(n, "passed", TRIGGERED_UTC_NS + hour_ns) for n in numbers)
+    )
     desk.pass_seconds(1)
-    (fault,) = [f for f in desk.health.report().faults if f.code == MISFITS]
+    (fault,) = [f for f in desk.health.build_report().faults if f.code == MISFITS_FAULT]
     assert "is 3600.0 s after its part's trigger" in fault.text
-    desk.say(PART_JUDGED, a_verdict(MIN_MISFITS + 1))
-    desk.say(GATE_ACTED, an_outcome(MIN_MISFITS + 1))
+    desk.deliver(PART_JUDGED, a_verdict(MIN_MISFITS + 1))
+    desk.deliver(GATE_ACTED, an_outcome(MIN_MISFITS + 1))
     desk.pass_seconds(1)
-    assert MISFITS not in desk.faults()
+    assert MISFITS_FAULT not in desk.faults()
 
 
 @pytest.mark.parametrize("number", [-1, 1, 2**63])
 @pytest.mark.parametrize("acted_utc_ns", [-(2**63), -1, 2**63, 2**64 - 1])
 def test_an_absurd_outcome_is_nobodys(number: int, acted_utc_ns: int) -> None:
-    gates = Gates()
+    gates = GateMatcher()
     gates.add_part(a_verdict(1))
     assert gates.add_outcome(an_outcome(number, "passed", acted_utc_ns)) == []
 
@@ -251,7 +257,7 @@ def test_an_absurd_outcome_is_nobodys(number: int, acted_utc_ns: int) -> None:
 def test_where_one_number_came_twice_at_once_neither_part_has_an_outcome_before_it_is_clear() -> (
     None
 ):
-    gates = Gates()
+    gates = GateMatcher()
     gates.add_part(a_verdict(1))
     soon = TRIGGERED_UTC_NS + SECOND_NS // 5  # someone set the counter to 0
     gates.add_part(a_verdict(1, epoch=EPOCH + 1, follows=Part(EPOCH, 1), triggered_utc_ns=soon))

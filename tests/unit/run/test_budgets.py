@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from hil.budgets import BUDGETS, Run, as_json, overruns
-from sightline.topics import CAPTURE, COMPONENTS, EQUIPMENT, INFERENCE, PUBLISHER, TELEMETRY
+from hil.run.budgets import BUDGETS, RunMeasurements, find_overruns, overruns_as_json
+from sightline.messaging.topics import (
+    CAPTURE,
+    COMPONENTS,
+    EQUIPMENT,
+    INFERENCE,
+    PUBLISHER,
+    TELEMETRY,
+)
 
 PARTS = 100
 
@@ -26,7 +33,7 @@ def summary(**changes: Any) -> dict[str, Any]:
     }
 
 
-def run(offered_hz: float = 5.0, **counters: int) -> Run:
+def run(offered_hz: float = 5.0, **counters: int) -> RunMeasurements:
     """A minute in which each component handled all parts, but for the changes."""
     handled = {
         CAPTURE: {"parts_captured": PARTS},
@@ -35,7 +42,7 @@ def run(offered_hz: float = 5.0, **counters: int) -> Run:
         TELEMETRY: {"states_published": 60},
         PUBLISHER: {"records_committed": PARTS},
     }
-    return Run(
+    return RunMeasurements(
         seconds=60.0,
         offered_hz=offered_hz,
         counters={
@@ -50,7 +57,7 @@ def test_every_component_of_the_catalogue_has_a_budget() -> None:
 
 
 def test_a_run_within_its_budgets_has_nothing_to_tell() -> None:
-    assert overruns(summary(), run()) == []
+    assert find_overruns(summary(), run()) == []
 
 
 @pytest.mark.parametrize(
@@ -71,18 +78,18 @@ def test_a_run_within_its_budgets_has_nothing_to_tell() -> None:
 def test_what_takes_more_or_handles_less_is_named_with_both_figures(
     changes: dict[str, Any], counters: dict[str, int], word: str
 ) -> None:
-    (found,) = overruns(summary(**changes), run(**counters))
+    (found,) = find_overruns(summary(**changes), run(**counters))
     assert str(found).startswith(word)
-    assert as_json([found])[0]["component"] == found.component
+    assert overruns_as_json([found])[0]["component"] == found.component
 
 
 def test_a_rate_above_the_budgets_is_held_to_cpu_and_memory_only() -> None:
     slow = summary(per_image=900.0)
-    assert overruns(slow, run(offered_hz=5.1, parts_captured=3)) == []
-    assert overruns(slow, run(offered_hz=5.0)) != []
+    assert find_overruns(slow, run(offered_hz=5.1, parts_captured=3)) == []
+    assert find_overruns(slow, run(offered_hz=5.0)) != []
 
 
 def test_components_that_did_not_run_are_left_out() -> None:
     given = summary()
     del given["components"][TELEMETRY]
-    assert overruns(given, run(states_published=0)) == []
+    assert find_overruns(given, run(states_published=0)) == []

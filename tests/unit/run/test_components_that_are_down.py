@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.nucleus.last_words import LINES, MAX_LINE_CHARACTERS, read_last_words
-from hil.run.components import BrokenComponents, component_figures, why_down
-from hil.run.status import status_text
-from hil.run.summary import complaints
+from hil.nucleus.nucleus_files.log_tail import LOG_TAIL_LINES, MAX_LINE_CHARACTERS, read_log_tail
+from hil.run.component_status import BrokenComponentWatch, build_component_figures, describe_down
+from hil.run.run_summary import find_run_problems
+from hil.run.status import format_station_status
 
 Json = dict[str, Any]
 CAPTURE = "com.sightline.Capture"
@@ -36,33 +36,35 @@ def nucleus(entry: Json) -> Json:
 def test_a_broken_component_is_told_once_with_reason_last_words_and_the_way_out(
     tmp_path: Path,
 ) -> None:
-    watch = BrokenComponents(tmp_path)
-    assert watch.news(nucleus(component())) == []
-    (words,) = watch.news(nucleus(broken()))
+    watch = BrokenComponentWatch(tmp_path)
+    assert watch.describe_changes(nucleus(component())) == []
+    (words,) = watch.describe_changes(nucleus(broken()))
     for part in (f"{CAPTURE} is BROKEN", REASON, SAID[0], "hil.nucleus.restart", str(tmp_path)):
         assert part in words
-    assert watch.news(nucleus(broken())) == []
-    assert watch.news(nucleus(component())) == [f"{CAPTURE} is started again."]
-    assert watch.news(nucleus(component())) == []
+    assert watch.describe_changes(nucleus(broken())) == []
+    assert watch.describe_changes(nucleus(component())) == [f"{CAPTURE} is started again."]
+    assert watch.describe_changes(nucleus(component())) == []
 
 
 def test_one_that_went_down_with_what_it_depends_on_is_told_too(tmp_path: Path) -> None:
     entry = component(state="FINISHED", reason="B, which it depends on HARD, went down")
-    (words,) = BrokenComponents(tmp_path).news(nucleus(entry))
+    (words,) = BrokenComponentWatch(tmp_path).describe_changes(nucleus(entry))
     assert "depends on HARD" in words
 
 
 def test_one_that_ended_well_is_not_told(tmp_path: Path) -> None:
-    assert BrokenComponents(tmp_path).news(nucleus(component(state="FINISHED"))) == []
-    assert why_down(CAPTURE, component(state="FINISHED")) == ""
+    assert (
+        BrokenComponentWatch(tmp_path).describe_changes(nucleus(component(state="FINISHED"))) == []
+    )
+    assert describe_down(CAPTURE, component(state="FINISHED")) == ""
 
 
 def test_the_status_says_why_and_what_to_do() -> None:
     cloud: Json = {"health": {}, "parts": {}, "gate": {}}
-    text = status_text(nucleus(broken()), cloud, "http://page", Path("/station/nucleus"))
+    text = format_station_status(nucleus(broken()), cloud, "http://page", Path("/station/nucleus"))
     for part in (REASON, SAID[0], f"hil.nucleus.restart --root /station/nucleus {CAPTURE}"):
         assert part in text
-    healthy = status_text(nucleus(component()), cloud, "http://page", Path("/x"))
+    healthy = format_station_status(nucleus(component()), cloud, "http://page", Path("/x"))
     assert "restart --root" not in healthy
 
 
@@ -70,9 +72,9 @@ def test_the_summary_has_it_among_its_complaints() -> None:
     summary = {
         "parts": {"in_flight": 0, "triggered": 0},
         "records": {"received": 0},
-        "components": component_figures(nucleus(broken())),
+        "components": build_component_figures(nucleus(broken())),
     }
-    assert any(REASON in words and SAID[0] in words for words in complaints(summary))
+    assert any(REASON in words and SAID[0] in words for words in find_run_problems(summary))
 
 
 def test_the_last_words_are_the_end_of_the_log_in_words(tmp_path: Path) -> None:
@@ -86,14 +88,14 @@ def test_the_last_words_are_the_end_of_the_log_in_words(tmp_path: Path) -> None:
         "[1, 2]",
     ]
     log.write_text("\n".join(["long ago"] * 5000 + lines) + "\n")
-    assert read_last_words(log) == [
+    assert read_log_tail(log) == [
         "cannot run: no space left",
         "ended: OSError: no space",
         "plain words of a shell",
         "[1, 2]",
     ]
-    assert read_last_words(tmp_path / "absent.log") == []
-    assert read_last_words(tmp_path) == []
+    assert read_log_tail(tmp_path / "absent.log") == []
+    assert read_log_tail(tmp_path) == []
 
 
 @settings(deadline=None)
@@ -103,6 +105,6 @@ def test_whatever_a_log_ends_with_it_is_told_in_a_few_short_lines(
 ) -> None:
     log = tmp_path_factory.mktemp("log") / "component.log"
     log.write_bytes(content)
-    words = read_last_words(log)
-    assert len(words) <= LINES
+    words = read_log_tail(log)
+    assert len(words) <= LOG_TAIL_LINES
     assert all(0 < len(line) <= MAX_LINE_CHARACTERS for line in words)

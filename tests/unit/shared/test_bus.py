@@ -6,11 +6,11 @@ import time
 import msgspec
 import pytest
 
-from sightline.bus import Delivery, Inbox, Refused
 from sightline.errors import MessageError
-from sightline.memory_bus import MemoryBus, MemoryExchange
-from sightline.messages import CounterAnnounced, GateActed
-from sightline.topics import COUNTER_ANNOUNCED, GATE_ACTED
+from sightline.messaging.bus import Delivery, Inbox, RefusedMessage
+from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
+from sightline.messaging.messages import CounterAnnounced, GateActed
+from sightline.messaging.topics import COUNTER_ANNOUNCED, GATE_ACTED
 
 
 def counter(number: int) -> CounterAnnounced:
@@ -19,7 +19,7 @@ def counter(number: int) -> CounterAnnounced:
 
 def taken(inbox: Inbox) -> list[object]:
     events = []
-    while (event := inbox.take(0)) is not None:
+    while (event := inbox.next_event(0)) is not None:
         events.append(event)
     return events
 
@@ -35,7 +35,7 @@ def test_events_come_out_in_the_order_in_which_they_came_in() -> None:
     assert (first, last) == ("first", "last")
     assert isinstance(delivery, Delivery)
     assert delivery.message == counter(1)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedMessage)
     assert refused.stream is COUNTER_ANNOUNCED
     assert inbox.depth() == 0
 
@@ -44,7 +44,7 @@ def test_what_is_no_message_says_what_was_found() -> None:
     inbox = Inbox()
     inbox.deliver(GATE_ACTED, b'{"station_id":"s","part_number":1,"action":"flew"}')
     (refused,) = taken(inbox)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedMessage)
     assert isinstance(refused.error, MessageError)
     assert "flew" in str(refused.error)
 
@@ -61,11 +61,11 @@ def test_a_delivery_knows_when_it_was_received() -> None:
 
 def test_an_empty_inbox_gives_none_and_a_waiting_taker_is_woken() -> None:
     inbox = Inbox()
-    assert inbox.take(0) is None
-    assert inbox.take(0.001) is None
+    assert inbox.next_event(0) is None
+    assert inbox.next_event(0.001) is None
     poster = threading.Timer(0.01, inbox.post, ["woken"])
     poster.start()
-    assert inbox.take(30) == "woken"
+    assert inbox.next_event(30) == "woken"
     poster.join()
 
 

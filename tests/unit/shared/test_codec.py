@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sightline.codec import (
-    GREATEST_MESSAGE_BYTES,
+from sightline.errors import MessageError
+from sightline.messaging.codec import (
+    MAX_MESSAGE_BYTES,
     decode,
     decode_of_any_size,
     encode,
     encode_of_any_size,
 )
-from sightline.errors import MessageError
-from sightline.messages import CounterAnnounced, InspectionRecord, StationHealth
-from tests.unit.shared.examples import MESSAGE_TYPES, messages_of
+from sightline.messaging.messages import CounterAnnounced, InspectionRecord, StationHealth
+from tests.unit.shared.message_strategies import MESSAGE_TYPES, build_messages
 
 COUNTER = CounterAnnounced(station_id="station-1", counter=7, counted_utc_ns=1)
 
@@ -27,7 +27,7 @@ COUNTER = CounterAnnounced(station_id="station-1", counter=7, counted_utc_ns=1)
 def test_every_message_comes_out_as_it_went_in(
     message_type: type[msgspec.Struct], data: st.DataObject
 ) -> None:
-    message = data.draw(messages_of(message_type))
+    message = data.draw(build_messages(message_type))
     assert decode(message_type, encode(message)) == message
 
 
@@ -72,18 +72,18 @@ def test_a_refusal_shows_the_beginning_of_what_was_found() -> None:
 
 
 def test_more_than_a_packet_is_refused_on_both_ways() -> None:
-    large = CounterAnnounced(station_id="s" * GREATEST_MESSAGE_BYTES, counter=7, counted_utc_ns=1)
-    with pytest.raises(MessageError, match=f"at most {GREATEST_MESSAGE_BYTES} are allowed"):
+    large = CounterAnnounced(station_id="s" * MAX_MESSAGE_BYTES, counter=7, counted_utc_ns=1)
+    with pytest.raises(MessageError, match=f"at most {MAX_MESSAGE_BYTES} are allowed"):
         encode(large)
-    with pytest.raises(MessageError, match=f"at most {GREATEST_MESSAGE_BYTES} are allowed"):
+    with pytest.raises(MessageError, match=f"at most {MAX_MESSAGE_BYTES} are allowed"):
         decode(CounterAnnounced, encode_of_any_size(large))
     assert decode_of_any_size(CounterAnnounced, encode_of_any_size(large)) == large
 
 
 def test_exactly_a_packet_is_taken() -> None:
-    room = GREATEST_MESSAGE_BYTES - len(encode(COUNTER)) + len(COUNTER.station_id)
+    room = MAX_MESSAGE_BYTES - len(encode(COUNTER)) + len(COUNTER.station_id)
     largest = msgspec.structs.replace(COUNTER, station_id="s" * room)
-    assert len(encode(largest)) == GREATEST_MESSAGE_BYTES
+    assert len(encode(largest)) == MAX_MESSAGE_BYTES
     assert decode(CounterAnnounced, encode(largest)) == largest
 
 

@@ -9,30 +9,30 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from sightline.configuration import (
-    Configuration,
+    ConfigurationStruct,
     default_configuration,
+    find_value_at,
     json_pointer,
     load_configuration,
-    value_at,
 )
 from sightline.errors import ConfigurationError
 
 
-class CameraSettings(Configuration, frozen=True, kw_only=True):
+class CameraSettings(ConfigurationStruct, frozen=True, kw_only=True):
     name: str = "cam1"
     frame_rate_hz: Annotated[float, Meta(gt=0, le=120)] = 30.0
     gain: float | None = None
 
 
-class FolderSource(Configuration, frozen=True, kw_only=True, tag_field="kind", tag="folder"):
+class FolderSource(ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="folder"):
     folder: str = "pictures"
 
 
-class DeviceSource(Configuration, frozen=True, kw_only=True, tag_field="kind", tag="device"):
+class DeviceSource(ConfigurationStruct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
     path: str = "/dev/video0"
 
 
-class StationSettings(Configuration, frozen=True, kw_only=True):
+class StationSettings(ConfigurationStruct, frozen=True, kw_only=True):
     cameras: tuple[CameraSettings, ...] = (CameraSettings(),)
     slots: Annotated[int, Meta(ge=2)] = 8
     enabled: bool = True
@@ -134,9 +134,9 @@ def test_a_place_in_a_validation_text_becomes_a_json_pointer(message: str, point
 
 def test_a_pointer_leads_to_its_value_or_to_none() -> None:
     values = {"cameras": [{"name": "left"}]}
-    assert value_at(values, "/cameras/0/name") == "left"
-    assert value_at(values, "/nothing/0") is None
-    assert value_at(values, "") == values
+    assert find_value_at(values, "/cameras/0/name") == "left"
+    assert find_value_at(values, "/nothing/0") is None
+    assert find_value_at(values, "") == values
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import FatalError
-from sightline.journal import (
+from sightline.storage.journal import (
     DurableRecord,
     DurableText,
     is_damage,
@@ -109,7 +109,7 @@ def test_what_only_another_process_holds_is_not_taken_for_damaged(tmp_path: Path
 def test_a_suspect_database_is_checked_however_large_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.journal.MAX_BYTES_CHECKED_AT_START", 0)
+    monkeypatch.setattr("sightline.storage.journal.MAX_BYTES_CHECKED_AT_START", 0)
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(damaged_middle(filled(path)))
     reports: list[str] = []
@@ -169,7 +169,7 @@ def test_a_record_of_an_earlier_version_is_read_and_goes_on(tmp_path: Path) -> N
     assert record.load() == b"newest"
     record.store(b"next")
     record.close()
-    assert path.stat().st_size == 2 * DurableRecord.PLACE_BYTES
+    assert path.stat().st_size == 2 * DurableRecord.SLOT_BYTES
     assert DurableRecord(path).load() == b"next"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sightline.folder_lock import LOCK_FILE, FolderLock
+from sightline.kernel.folder_lock import LOCK_FILE, FolderLock
 
 
 def fail_with(code: int) -> Any:
@@ -25,14 +25,14 @@ def no_file_opens(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
             raise OSError(code, os.strerror(code), str(path))
         return opened(path, flags, *mode)
 
-    monkeypatch.setattr("sightline.folder_lock.os.open", opens)
+    monkeypatch.setattr("sightline.kernel.folder_lock.os.open", opens)
 
 
 @pytest.mark.parametrize("call", ["ftruncate", "pwrite"])
 def test_a_full_disk_does_not_keep_the_lock_from_being_taken(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"sightline.folder_lock.os.{call}", fail_with(errno.ENOSPC))
+    monkeypatch.setattr(f"sightline.kernel.folder_lock.os.{call}", fail_with(errno.ENOSPC))
     lock, other = FolderLock(tmp_path), FolderLock(tmp_path)
     assert lock.acquire()
     assert not other.acquire()
@@ -63,7 +63,7 @@ def test_where_no_file_can_be_made_the_folder_is_locked(
 def test_a_disk_without_locks_keeps_nobody_waiting(
     code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.folder_lock.fcntl.flock", fail_with(code))
+    monkeypatch.setattr("sightline.kernel.folder_lock.fcntl.flock", fail_with(code))
     lock = FolderLock(tmp_path)
     assert lock.acquire()
     lock.close()

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from sightline import health as health_module
-from sightline.bus import Inbox
-from sightline.codec import decode, encode
 from sightline.errors import CloudUnreachableError, NucleusGoneError
-from sightline.health import Health, HealthReporter
-from sightline.messages import Fault, StationHealth
-from sightline.topics import STATION_HEALTH, Stream
+from sightline.kernel import health as health_module
+from sightline.kernel.health import ComponentHealth, HealthReporter
+from sightline.messaging.bus import Inbox
+from sightline.messaging.codec import decode, encode
+from sightline.messaging.messages import Fault, StationHealth
+from sightline.messaging.topics import STATION_HEALTH, MessageStream
 
 
 class HeldClock:
@@ -35,19 +35,21 @@ def clock() -> HeldClock:
 
 
 @pytest.fixture
-def health(clock: HeldClock) -> Health:
-    return Health("com.sightline.Capture", "1.2.3", "station-1", clock)
+def health(clock: HeldClock) -> ComponentHealth:
+    return ComponentHealth("com.sightline.Capture", "1.2.3", "station-1", clock)
 
 
-def test_a_report_holds_counters_gauges_and_readiness(health: Health, clock: HeldClock) -> None:
-    assert health.report().ready is False
+def test_a_report_holds_counters_gauges_and_readiness(
+    health: ComponentHealth, clock: HeldClock
+) -> None:
+    assert health.build_report().ready is False
     health.count("parts")
     health.count("parts", 2)
-    health.gauge("queue", 3.5)
-    health.gauge("queue", 1.5)
+    health.set_gauge("queue", 3.5)
+    health.set_gauge("queue", 1.5)
     health.set_ready(True)
     clock.now_ns = 200
-    assert health.report() == StationHealth(
+    assert health.build_report() == StationHealth(
         station_id="station-1",
         component="com.sightline.Capture",
         version="1.2.3",
@@ -60,31 +62,31 @@ def test_a_report_holds_counters_gauges_and_readiness(health: Health, clock: Hel
 
 
 def test_a_fault_keeps_the_time_of_its_beginning_until_it_is_cleared(
-    health: Health, clock: HeldClock
+    health: ComponentHealth, clock: HeldClock
 ) -> None:
     assert health.raise_fault("camera-away", "cam1 gives no frame") is True
     clock.now_ns = 200
     assert health.raise_fault("camera-away", "cam1 and cam2 give no frame") is False
-    assert health.report().faults == (
+    assert health.build_report().faults == (
         Fault(
             code="camera-away", text="cam1 and cam2 give no frame", level="fault", since_utc_ns=100
         ),
     )
     assert health.clear_fault("camera-away") is True
     assert health.clear_fault("camera-away") is False
-    assert health.report().faults == ()
+    assert health.build_report().faults == ()
     health.raise_fault("camera-away", "again", "warning")
-    assert health.report().faults[0].since_utc_ns == 200
+    assert health.build_report().faults[0].since_utc_ns == 200
 
 
-def test_a_report_does_not_change_after_it_was_made(health: Health) -> None:
+def test_a_report_does_not_change_after_it_was_made(health: ComponentHealth) -> None:
     health.count("parts")
-    report = health.report()
+    report = health.build_report()
     health.count("parts")
     assert report.counters == {"parts": 1}
 
 
-def test_counts_of_many_threads_are_all_there(health: Health) -> None:
+def test_counts_of_many_threads_are_all_there(health: ComponentHealth) -> None:
     def count_many() -> None:
         for _ in range(500):
             health.count("parts")
@@ -94,7 +96,7 @@ def test_counts_of_many_threads_are_all_there(health: Health) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert health.report().counters == {"parts": 2000}
+    assert health.build_report().counters == {"parts": 2000}
 
 
 class ScriptedBus:
@@ -104,12 +106,12 @@ class ScriptedBus:
         self.reports: list[StationHealth] = []
         self._steps = iter(steps)
 
-    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
         assert stream is STATION_HEALTH
         self.reports.append(decode(StationHealth, encode(message)))
         next(self._steps)()
 
-    def subscribe(self, stream: Stream) -> None:
+    def subscribe(self, stream: MessageStream) -> None:
         raise AssertionError(stream)
 
     def close(self) -> None:
@@ -129,7 +131,10 @@ def well() -> None:
 
 
 def reports_of(
-    health: Health, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], None]
+    health: ComponentHealth,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    *steps: Callable[[], None],
 ) -> list[StationHealth]:
     """What a reporter tells until the nucleus is gone, which comes after these steps."""
     monkeypatch.setattr(health_module, "REPORT_INTERVAL_S", 0.001)
@@ -143,7 +148,7 @@ def reports_of(
 
 
 def test_the_cloud_may_be_away_and_come_back_and_the_reports_say_so(
-    health: Health, monkeypatch: pytest.MonkeyPatch
+    health: ComponentHealth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox = Inbox()
     inbox.post("waiting")
@@ -155,10 +160,10 @@ def test_the_cloud_may_be_away_and_come_back_and_the_reports_say_so(
 
 
 def test_a_fault_or_fact_of_very_many_words_is_told_by_its_first(
-    health: Health, monkeypatch: pytest.MonkeyPatch
+    health: ComponentHealth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     health.raise_fault("plc-away", "no such node " * 1000)
-    health.fact("products", "bottle 1, " * 1000)
+    health.set_fact("products", "bottle 1, " * 1000)
     report, _ = reports_of(health, Inbox(), monkeypatch, well)
     (fault,) = report.faults
     assert fault.code == "plc-away"
@@ -169,7 +174,7 @@ def test_a_fault_or_fact_of_very_many_words_is_told_by_its_first(
 
 @pytest.mark.parametrize("count", [30, 300])
 def test_more_faults_than_a_message_holds_are_told_in_few_words_and_the_reports_go_on(
-    health: Health, monkeypatch: pytest.MonkeyPatch, count: int
+    health: ComponentHealth, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     codes = [f"camera-{number}" for number in range(count)]
     for code in codes:
@@ -190,7 +195,7 @@ def test_more_faults_than_a_message_holds_are_told_in_few_words_and_the_reports_
 
 
 def test_a_report_of_too_many_figures_leaves_them_out(
-    health: Health, monkeypatch: pytest.MonkeyPatch
+    health: ComponentHealth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(1000):
         health.count(f"counter_{number}")
@@ -199,11 +204,11 @@ def test_a_report_of_too_many_figures_leaves_them_out(
 
 
 def test_a_text_that_no_message_carries_is_told_all_the_same(
-    health: Health, monkeypatch: pytest.MonkeyPatch
+    health: ComponentHealth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = os.fsdecode(b"cam1/\xff.png")
     health.raise_fault("camera-cam1", f"{name} cannot be decoded")
-    health.fact("playing", name)
+    health.set_fact("playing", name)
     report, _ = reports_of(health, Inbox(), monkeypatch, well)
     assert [fault.text for fault in report.faults] == ["cam1/\\udcff.png cannot be decoded"]
     assert report.facts == {"playing": "cam1/\\udcff.png"}

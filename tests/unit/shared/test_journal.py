@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import FatalError
-from sightline.journal import DurableRecord, DurableText, open_journal
+from sightline.storage.journal import DurableRecord, DurableText, open_journal
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS parts (number INTEGER PRIMARY KEY)"
 COMMITTER = f"""
 import sys
 from pathlib import Path
-from sightline.journal import open_journal
+from sightline.storage.journal import open_journal
 
 journal = open_journal(Path(sys.argv[1]), {SCHEMA!r})
 journal.execute("INSERT INTO parts VALUES (1)")
@@ -25,7 +25,7 @@ sys.stdin.read()
 REPLACER = """
 import sys
 from pathlib import Path
-from sightline.journal import DurableText
+from sightline.storage.journal import DurableText
 
 text = DurableText(Path(sys.argv[1]))
 while True:
@@ -37,7 +37,7 @@ WITHOUT_ROOM = """
 import resource
 import sys
 from pathlib import Path
-from sightline.journal import DurableText
+from sightline.storage.journal import DurableText
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
 try:
@@ -146,8 +146,8 @@ def test_a_record_whose_writing_was_cut_off_leaves_the_one_before(
     record.store(b"the second")
     record.close()
     after = path.read_bytes()
-    torn = after[:cut_at] + before[cut_at : DurableRecord.PLACE_BYTES]
-    path.write_bytes(torn + after[DurableRecord.PLACE_BYTES :])
+    torn = after[:cut_at] + before[cut_at : DurableRecord.SLOT_BYTES]
+    path.write_bytes(torn + after[DurableRecord.SLOT_BYTES :])
     survivor = DurableRecord(path)
     assert survivor.load() in (b"the first", b"the second")
     survivor.store(b"the third")
@@ -165,7 +165,7 @@ def test_a_sequence_that_was_damaged_makes_no_older_record_the_last_one(
         record.store(f"number {number}".encode())
     record.close()
     content = bytearray(path.read_bytes())
-    content[place * DurableRecord.PLACE_BYTES + 5] ^= 1
+    content[place * DurableRecord.SLOT_BYTES + 5] ^= 1
     path.write_bytes(content)
     survivor = DurableRecord(path)
     newest_is_damaged = place == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.logs import JsonFormatter
+from sightline.kernel.logs import JsonFormatter
 
 
 def record(text: str, **extra: object) -> logging.LogRecord:

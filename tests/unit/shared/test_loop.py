@@ -8,31 +8,31 @@ from typing import Any
 import msgspec
 import pytest
 
-from sightline.bus import ConfigurationChanged, Inbox, NucleusGone, RestartNeeded
 from sightline.clock import SystemClock
-from sightline.configuration import Configuration
+from sightline.configuration import ConfigurationStruct
 from sightline.errors import NucleusGoneError, RestartNeededError, TransportError
-from sightline.folder_lock import FolderLock
-from sightline.health import Health, HealthReporter
-from sightline.runtime import (
-    IN_USE,
+from sightline.kernel.folder_lock import FolderLock
+from sightline.kernel.health import ComponentHealth, HealthReporter
+from sightline.kernel.runtime import (
     MAX_FAILED_TICKS,
-    UNFORESEEN,
-    ConfigurationKeeper,
-    Context,
+    UNFORESEEN_FAULT,
+    WORK_FOLDER_IN_USE_FAULT,
+    ComponentContext,
+    LastGoodConfiguration,
     NewConfiguration,
-    _Loop,
-    _Stop,
-    _Stopped,
-    wait_for_folder,
+    _ComponentLoop,
+    _StoppedEarlyError,
+    _StopRequest,
+    wait_for_folder_lock,
     watch_threads,
 )
-from sightline.topics import CAPTURE, Stream
+from sightline.messaging.bus import ConfigurationChanged, Inbox, NucleusGone, RestartNeeded
+from sightline.messaging.topics import CAPTURE, MessageStream
 
 LONG_S = 10.0
 
 
-class Settings(Configuration, frozen=True, kw_only=True):
+class Settings(ConfigurationStruct, frozen=True, kw_only=True):
     """None."""
 
 
@@ -42,10 +42,10 @@ class Nucleus:
     def __init__(self) -> None:
         self.published: list[str] = []
 
-    def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
         self.published.append(stream.name)
 
-    def subscribe(self, stream: Stream) -> None: ...
+    def subscribe(self, stream: MessageStream) -> None: ...
 
     def renew_subscriptions(self) -> None: ...
 
@@ -53,10 +53,10 @@ class Nucleus:
 
     def restart_component(self, name: str) -> None: ...
 
-    def configuration(self) -> dict[str, Any]:
+    def read_configuration(self) -> dict[str, Any]:
         return {}
 
-    def answer_update(self, deployment_id: str, recheck_ms: int) -> None: ...
+    def defer_update(self, deployment_id: str, recheck_ms: int) -> None: ...
 
     def close(self) -> None: ...
 
@@ -81,8 +81,8 @@ class Echo:
 
 
 @pytest.fixture
-def health() -> Health:
-    return Health(CAPTURE, "1", "station-1", SystemClock())
+def health() -> ComponentHealth:
+    return ComponentHealth(CAPTURE, "1", "station-1", SystemClock())
 
 
 @pytest.fixture
@@ -90,30 +90,36 @@ def inbox() -> Inbox:
     return Inbox()
 
 
-def loop(component: Echo, inbox: Inbox, health: Health, folder: Path) -> "_Loop[Settings]":
-    context = Context(Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", folder)
-    return _Loop(context, component, ConfigurationKeeper(Settings, folder, health), Nucleus())
+def loop(
+    component: Echo, inbox: Inbox, health: ComponentHealth, folder: Path
+) -> "_ComponentLoop[Settings]":
+    context = ComponentContext(
+        Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", folder
+    )
+    return _ComponentLoop(
+        context, component, LastGoodConfiguration(Settings, folder, health), Nucleus()
+    )
 
 
 def test_an_event_that_nobody_foresaw_is_lost_alone_and_told(
-    inbox: Inbox, health: Health, tmp_path: Path
+    inbox: Inbox, health: ComponentHealth, tmp_path: Path
 ) -> None:
     component = Echo()
-    for event in (1, "a text", 2, _Stop()):
+    for event in (1, "a text", 2, _StopRequest()):
         inbox.post(event)
     assert loop(component, inbox, health, tmp_path).run() == 0
     assert component.taken == [1, 2]
     assert component.closed
-    (fault,) = health.report().faults
-    assert fault.code == UNFORESEEN
+    (fault,) = health.build_report().faults
+    assert fault.code == UNFORESEEN_FAULT
     assert "AssertionError" in fault.text
-    assert health.report().counters["unforeseen_errors"] == 1
+    assert health.build_report().counters["unforeseen_errors"] == 1
 
 
 def test_periodic_work_that_fails_once_goes_on(
-    inbox: Inbox, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.runtime.FAILED_TICK_WAIT_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.runtime.FAILED_TICK_WAIT_S", 0.0)
     ticks: list[int] = []
 
     def tick() -> float:
@@ -121,7 +127,7 @@ def test_periodic_work_that_fails_once_goes_on(
         if len(ticks) == 3:
             raise KeyError("once")
         if len(ticks) == 6:
-            inbox.post(_Stop())
+            inbox.post(_StopRequest())
         return 0.0
 
     assert loop(Echo(tick), inbox, health, tmp_path).run() == 0
@@ -129,9 +135,9 @@ def test_periodic_work_that_fails_once_goes_on(
 
 
 def test_periodic_work_that_never_succeeds_makes_the_component_start_again(
-    inbox: Inbox, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.runtime.FAILED_TICK_WAIT_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.runtime.FAILED_TICK_WAIT_S", 0.0)
     ticks: list[int] = []
 
     def tick() -> float:
@@ -144,13 +150,13 @@ def test_periodic_work_that_never_succeeds_makes_the_component_start_again(
 
 
 def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_again(
-    inbox: Inbox, health: Health, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.runtime.ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.runtime.CONFIGURATION_RETRY_S", 0.0)
     answers: list[Exception | dict[str, Any]] = [TransportError("slow"), TransportError("slow"), {}]
 
     class Slow(Nucleus):
-        def configuration(self) -> dict[str, Any]:
+        def read_configuration(self) -> dict[str, Any]:
             answer = answers.pop(0)
             if isinstance(answer, Exception):
                 raise answer
@@ -159,22 +165,24 @@ def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_aga
     class Taking(Echo):
         def handle(self, event: object) -> None:
             assert isinstance(event, NewConfiguration)
-            inbox.post(_Stop())
+            inbox.post(_StopRequest())
 
     ticks: list[int] = []
 
     def tick() -> float:
         ticks.append(1)
         if len(ticks) > 100:
-            inbox.post(_Stop())
+            inbox.post(_StopRequest())
         return 0.0
 
     inbox.post(ConfigurationChanged())
-    context = Context(Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", tmp_path)
-    keeper = ConfigurationKeeper(Settings, tmp_path, health)
-    assert _Loop(context, Taking(tick), keeper, Slow()).run() == 0
+    context = ComponentContext(
+        Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", tmp_path
+    )
+    keeper = LastGoodConfiguration(Settings, tmp_path, health)
+    assert _ComponentLoop(context, Taking(tick), keeper, Slow()).run() == 0
     assert answers == []
-    assert health.report().faults == ()
+    assert health.build_report().faults == ()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +190,7 @@ def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_aga
     [(NucleusGone("closed"), NucleusGoneError), (RestartNeeded("deaf"), RestartNeededError)],
 )
 def test_what_cannot_go_on_leaves(
-    event: object, error: type[Exception], inbox: Inbox, health: Health, tmp_path: Path
+    event: object, error: type[Exception], inbox: Inbox, health: ComponentHealth, tmp_path: Path
 ) -> None:
     inbox.post(event)
     with pytest.raises(error):
@@ -190,7 +198,7 @@ def test_what_cannot_go_on_leaves(
 
 
 @pytest.fixture
-def watched(health: Health, inbox: Inbox) -> Iterator[None]:
+def watched(health: ComponentHealth, inbox: Inbox) -> Iterator[None]:
     before = threading.excepthook
     watch_threads(health, inbox)
     yield
@@ -203,25 +211,25 @@ def watched(health: Health, inbox: Inbox) -> Iterator[None]:
     [(KeyError("nobody"), RestartNeeded), (NucleusGoneError("closed"), NucleusGone)],
 )
 def test_a_thread_that_ends_by_an_error_makes_the_component_leave(
-    error: Exception, event: type, health: Health, inbox: Inbox
+    error: Exception, event: type, health: ComponentHealth, inbox: Inbox
 ) -> None:
     def fail() -> None:
         raise error
 
     thread = threading.Thread(target=fail, name="some-work", daemon=True)
     thread.start()
-    assert isinstance(inbox.take(LONG_S), event)
-    assert [fault.code for fault in health.report().faults] == ["thread-some-work"]
+    assert isinstance(inbox.next_event(LONG_S), event)
+    assert [fault.code for fault in health.build_report().faults] == ["thread-some-work"]
     health.set_ready(True)
-    assert not health.report().ready
+    assert not health.build_report().ready
 
 
-def reporter(health: Health) -> Callable[[], HealthReporter]:
+def reporter(health: ComponentHealth) -> Callable[[], HealthReporter]:
     return lambda: HealthReporter(Nucleus(), health, Inbox())
 
 
 def test_two_processes_never_work_in_one_folder(
-    inbox: Inbox, health: Health, tmp_path: Path
+    inbox: Inbox, health: ComponentHealth, tmp_path: Path
 ) -> None:
     older = FolderLock(tmp_path)
     assert older.acquire()
@@ -229,38 +237,39 @@ def test_two_processes_never_work_in_one_folder(
     held: list[FolderLock] = []
 
     def begin() -> None:
-        held.append(wait_for_folder(tmp_path, inbox, reporter(health), health, 0.001))
+        held.append(wait_for_folder_lock(tmp_path, inbox, reporter(health), health, 0.001))
         begun.set()
 
     newer = threading.Thread(target=begin, daemon=True)
     newer.start()
-    while IN_USE not in {fault.code for fault in health.report().faults}:
+    while WORK_FOLDER_IN_USE_FAULT not in {fault.code for fault in health.build_report().faults}:
         assert newer.is_alive()
         begun.wait(0.01)
     assert not begun.is_set()
     older.close()
     assert begun.wait(LONG_S)
-    assert health.report().faults == ()
+    assert health.build_report().faults == ()
     held[0].close()
 
 
 @pytest.mark.parametrize(
-    ("event", "error"), [(_Stop(), _Stopped), (NucleusGone("closed"), NucleusGoneError)]
+    ("event", "error"),
+    [(_StopRequest(), _StoppedEarlyError), (NucleusGone("closed"), NucleusGoneError)],
 )
 def test_whoever_waits_for_the_folder_can_still_be_told_to_end(
-    event: object, error: type[Exception], inbox: Inbox, health: Health, tmp_path: Path
+    event: object, error: type[Exception], inbox: Inbox, health: ComponentHealth, tmp_path: Path
 ) -> None:
     older = FolderLock(tmp_path)
     assert older.acquire()
     inbox.post(event)
     with pytest.raises(error):
-        wait_for_folder(tmp_path, inbox, reporter(health), health, LONG_S)
+        wait_for_folder_lock(tmp_path, inbox, reporter(health), health, LONG_S)
     older.close()
 
 
-def test_a_report_that_fails_is_not_the_last_one(health: Health) -> None:
+def test_a_report_that_fails_is_not_the_last_one(health: ComponentHealth) -> None:
     class Broken(Nucleus):
-        def publish(self, stream: Stream, message: msgspec.Struct) -> None:
+        def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
             super().publish(stream, message)
             if len(self.published) == 1:
                 raise OSError("nobody foresaw it")

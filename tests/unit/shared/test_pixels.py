@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import PictureError
-from sightline.messages import PixelFormat
-from sightline.pixels import Pixels, bgr_to_uyvy, to_rgb
+from sightline.imaging.pixels import Pixels, bgr_to_uyvy, to_rgb
+from sightline.messaging.messages import PixelFormat
 
 
 def smooth_picture(width: int, height: int) -> Pixels:

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from sightline import messages
-from sightline.topics import (
+from sightline.messaging import messages
+from sightline.messaging.topics import (
     CATALOGUE,
     CLOUD,
     CLOUD_BEAT,
@@ -13,7 +13,7 @@ from sightline.topics import (
     PART_CAPTURED,
     PART_JUDGED,
     STATION_HEALTH,
-    Stream,
+    MessageStream,
     streams_read_by,
     streams_sent_by,
 )
@@ -29,32 +29,32 @@ def test_no_two_streams_share_a_name_or_a_topic() -> None:
 
 def test_every_message_has_a_stream() -> None:
     sent = {stream.message for stream in CATALOGUE}
-    assert set(messages.Message.__subclasses__()) <= sent
+    assert set(messages.StationMessage.__subclasses__()) <= sent
     assert messages.InspectionRecord in sent
 
 
 @pytest.mark.parametrize("stream", CATALOGUE, ids=lambda stream: stream.name)
-def test_a_stream_connects_known_ends(stream: Stream) -> None:
+def test_a_stream_connects_known_ends(stream: MessageStream) -> None:
     assert issubclass(stream.message, msgspec.Struct)
     assert getattr(messages, stream.message.__name__) is stream.message
     assert set(stream.senders) <= {*COMPONENTS, CLOUD}
     assert set(stream.readers) <= {*COMPONENTS, CLOUD}
-    assert stream.greatest_rate_hz > 0
+    assert stream.max_rate_hz > 0
     to_itself_by_the_cloud = stream is CLOUD_BEAT
     with_cloud = CLOUD in (*stream.senders, *stream.readers) or to_itself_by_the_cloud
     assert with_cloud == (stream.route == "cloud") == ("{thing}" in stream.topic)
 
 
 @pytest.mark.parametrize("stream", CATALOGUE, ids=lambda stream: stream.name)
-def test_a_topic_is_one_that_both_nuclei_and_iot_core_take(stream: Stream) -> None:
-    topic = stream.topic_of("t" * 128)
+def test_a_topic_is_one_that_both_nuclei_and_iot_core_take(stream: MessageStream) -> None:
+    topic = stream.build_topic("t" * 128)
     assert len(topic) <= LONGEST_TOPIC_BYTES
     assert len(topic.split("/")) <= MOST_LEVELS
     assert not set(topic) & set("+#{}$ ")
 
 
 def test_a_cloud_topic_names_the_thing() -> None:
-    assert STATION_HEALTH.topic_of("station-1").split("/")[1] == "station-1"
+    assert STATION_HEALTH.build_topic("station-1").split("/")[1] == "station-1"
 
 
 def test_a_component_finds_the_streams_it_reads_and_sends() -> None:

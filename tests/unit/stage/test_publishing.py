@@ -9,16 +9,16 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from tests.unit.fleet.endpoint import serving
-from tests.unit.fleet.greengrass import ACCOUNT, REGION, Greengrass
+from tests.unit.fleet.fake_aws_endpoint import serving
+from tests.unit.fleet.fake_greengrass import ACCOUNT, REGION, FakeGreengrass
 from tools.stage import archive
 from tools.stage.__main__ import main as stage
 from tools.stage.publish import main
-from tools.stage.versions import read_suite_version
+from tools.stage.suite_version import load_suite_version
 
 CAPTURE = "com.sightline.Capture"
 BUCKET = f"sightline-components-{REGION}-{ACCOUNT}"
-VERSION = read_suite_version(Path(__file__).resolve().parents[3])
+VERSION = load_suite_version(Path(__file__).resolve().parents[3])
 Capture = pytest.CaptureFixture[str]
 
 
@@ -33,9 +33,9 @@ def store() -> Iterator[str]:
 
 
 @pytest.fixture
-def greengrass(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Greengrass]:
+def greengrass(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGreengrass]:
     """The service, and an environment in which boto3 finds it and the store."""
-    service = Greengrass()
+    service = FakeGreengrass()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", store)
@@ -61,7 +61,7 @@ def stored(bucket: str, key: str) -> bytes:
 
 
 def test_a_dry_run_prints_the_requests_and_sends_nothing(
-    tmp_path: Path, greengrass: Greengrass, capsys: Capture
+    tmp_path: Path, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     staged(tmp_path)
     capsys.readouterr()
@@ -73,7 +73,7 @@ def test_a_dry_run_prints_the_requests_and_sends_nothing(
 
 
 def test_the_recipe_names_the_artifact_where_it_was_put(
-    tmp_path: Path, greengrass: Greengrass, store: str
+    tmp_path: Path, greengrass: FakeGreengrass, store: str
 ) -> None:
     assert publish(staged(tmp_path), "capture", "--send") == 0
     (request,) = greengrass.components.values()
@@ -87,7 +87,7 @@ def test_the_recipe_names_the_artifact_where_it_was_put(
 
 
 def test_a_broken_off_publication_of_all_can_be_given_again(
-    tmp_path: Path, greengrass: Greengrass, capsys: Capture
+    tmp_path: Path, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert publish(staged(tmp_path), "capture", "--send") == 0
     capsys.readouterr()
@@ -96,23 +96,23 @@ def test_a_broken_off_publication_of_all_can_be_given_again(
     assert greengrass.service.asked["CreateComponentVersion"] == 1
 
 
-@pytest.mark.parametrize("changed", ["capture/station.py", "recipe.yaml"])
+@pytest.mark.parametrize("changed", ["capture/component.py", "recipe.yaml"])
 def test_other_content_under_a_published_version_is_refused_and_overwrites_nothing(
-    changed: str, tmp_path: Path, greengrass: Greengrass, capsys: Capture
+    changed: str, tmp_path: Path, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     folder = staged(tmp_path) / CAPTURE
     assert publish(tmp_path, "capture", "--send") == 0
     before = stored(BUCKET, f"{CAPTURE}/{VERSION}/capture.zip")
     with (folder / changed).open("a") as file:
         file.write("# another line\n")
-    archive.build(folder)
+    archive.build_artifact(folder)
     assert publish(tmp_path, "capture", "--send") == 1
     assert f"{CAPTURE} {VERSION} is published with other content" in capsys.readouterr().err
     assert stored(BUCKET, f"{CAPTURE}/{VERSION}/capture.zip") == before
 
 
 def test_next_patch_is_one_more_than_the_greatest_in_the_account(
-    tmp_path: Path, greengrass: Greengrass, capsys: Capture
+    tmp_path: Path, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     staged(tmp_path, "--version", "NEXT_PATCH")
     assert publish(tmp_path, "capture", "--send") == 0
@@ -125,7 +125,7 @@ def test_next_patch_is_one_more_than_the_greatest_in_the_account(
 
 
 def test_what_is_not_staged_is_named(
-    tmp_path: Path, greengrass: Greengrass, capsys: Capture
+    tmp_path: Path, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert publish(tmp_path, "capture", "--send") == 1
     assert f"{CAPTURE}: not staged" in capsys.readouterr().err

@@ -14,22 +14,22 @@ import yaml
 
 from tools.stage import archive
 from tools.stage.__main__ import main
-from tools.stage.layout import Choice, collect, stage
-from tools.stage.parts import ROOT, find_parts, parts_of
-from tools.suite_rules import gdk
+from tools.stage.layout import StagingOptions, collect_artifacts, stage_component
+from tools.stage.stageable_components import ROOT, find_components, list_components
+from tools.suite_rules import gdk_rules
 
-ALL = parts_of()
+ALL = list_components()
 
 
-def choice(target: Path, version: str = "0.1.0") -> Choice:
-    return Choice("0.1.0", version, (), (), target, target / "cache")
+def choice(target: Path, version: str = "0.1.0") -> StagingOptions:
+    return StagingOptions("0.1.0", version, (), (), target, target / "cache")
 
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("build")
     for part in ALL:
-        archive.build(stage(part, choice(target)))
+        archive.build_artifact(stage_component(part, choice(target)))
     return target
 
 
@@ -54,7 +54,7 @@ def as_gdk_does(folder: Path) -> None:
 def test_a_staged_folder_is_one_that_gdk_takes(part: Any, staged: Path) -> None:
     folder = staged / part.name
     configuration = json.loads((folder / "gdk-config.json").read_text())
-    assert gdk.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
     assert list(configuration["component"]) == [part.name]
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert (recipe["ComponentName"], recipe["ComponentVersion"]) == (part.name, "0.1.0")
@@ -70,12 +70,12 @@ def test_a_staged_folder_is_one_that_gdk_takes(part: Any, staged: Path) -> None:
 def test_the_artifact_is_the_same_to_the_byte_whoever_packs_it(
     staged: Path, tmp_path: Path
 ) -> None:
-    (part,) = find_parts(["capture"])
-    again = stage(part, choice(tmp_path))
+    (part,) = find_components(["capture"])
+    again = stage_component(part, choice(tmp_path))
     for number, path in enumerate(sorted(again.rglob("*"))):
         os.utime(path, (1_500_000_000 + number, 1_500_000_000 + number))
         path.chmod(0o700)
-    archive.build(again)
+    archive.build_artifact(again)
     assert built(again) == built(staged / part.name)
     as_gdk_does(again)
     assert built(again) == built(staged / part.name)
@@ -88,9 +88,9 @@ def test_an_artifact_holds_its_sources_and_the_shared_package_and_no_tools(stage
         tops = {name.split("/")[0] for name in names}
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in packed.infolist()}
     assert tops == {"inference", "sightline", "requirements.txt"}
-    assert {"inference/__main__.py", "sightline/topics.py"} <= set(names)
+    assert {"inference/__main__.py", "sightline/messaging/topics.py"} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
-    assert (modes["sightline/launch.sh"], modes["sightline/topics.py"]) == (0o755, 0o644)
+    assert (modes["sightline/launch.sh"], modes["sightline/messaging/topics.py"]) == (0o755, 0o644)
 
 
 @pytest.mark.parametrize("package", ["capture", "inference", "equipment", "telemetry", "publisher"])
@@ -101,7 +101,7 @@ def test_a_component_is_imported_from_its_unpacked_artifact_alone(
     with zipfile.ZipFile(artifact) as packed:
         packed.extractall(tmp_path)
     code = (
-        f"import {package}.configuration as c, sightline.topics as t, pathlib\n"
+        f"import {package}.configuration as c, sightline.messaging.topics as t, pathlib\n"
         f"here = pathlib.Path({str(tmp_path)!r})\n"
         "assert here in pathlib.Path(c.__file__).parents, c.__file__\n"
         "assert here in pathlib.Path(t.__file__).parents, t.__file__\n"
@@ -111,16 +111,16 @@ def test_a_component_is_imported_from_its_unpacked_artifact_alone(
 
 
 def test_next_patch_is_left_to_gdk_and_asks_for_any_patch_of_the_others(tmp_path: Path) -> None:
-    (part,) = find_parts(["com.sightline.Inference"])
-    folder = stage(part, choice(tmp_path, "NEXT_PATCH"))
-    artifact = archive.build(folder)
+    (part,) = find_components(["com.sightline.Inference"])
+    folder = stage_component(part, choice(tmp_path, "NEXT_PATCH"))
+    artifact = archive.build_artifact(folder)
     assert artifact.parent.name == "NEXT_PATCH"  # where gdk's publish looks
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert recipe["ComponentVersion"] == "0.1.0"
     needs = recipe["ComponentDependencies"]["com.sightline.model.Cap"]
     assert needs["VersionRequirement"] == ">=0.1.0 <0.2.0"
     configuration = json.loads((folder / "gdk-config.json").read_text())
-    assert gdk.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
 
 
 def test_packages_of_a_stricter_licence_are_in_the_component_of_drivers_and_in_no_other(
@@ -135,7 +135,7 @@ def test_packages_of_a_stricter_licence_are_in_the_component_of_drivers_and_in_n
 def test_the_suite_is_collected_as_a_local_deployment_wants_it(
     staged: Path, tmp_path: Path
 ) -> None:
-    collect(sorted(path for path in staged.iterdir() if path.name != "cache"), tmp_path)
+    collect_artifacts(sorted(path for path in staged.iterdir() if path.name != "cache"), tmp_path)
     for part in ALL:
         assert (tmp_path / "recipes" / f"{part.name}-0.1.0.yaml").is_file()
         assert list((tmp_path / "artifacts" / part.name / "0.1.0").glob("*.zip"))
@@ -154,7 +154,7 @@ def test_an_unknown_component_is_named_with_those_that_there_are(
 
 def test_the_configuration_at_the_top_is_one_that_gdk_takes() -> None:
     configuration = json.loads((ROOT / "gdk-config.json").read_text())
-    assert gdk.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
 
 
 @pytest.mark.skipif(shutil.which("gdk") is None, reason="gdk is not installed")

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from sightline.errors import RecipeError
-from tools.stage.parts import REQUIREMENTS, ROOT, parts_of
-from tools.stage.versions import read_suite_version, suite_version, version_of_recipe, with_version
-from tools.stage.wheels import fetch, lines_for
+from tools.stage.stageable_components import REQUIREMENTS, ROOT, list_components
+from tools.stage.suite_version import (
+    load_suite_version,
+    parse_recipe_version,
+    parse_suite_version,
+    with_version,
+)
+from tools.stage.wheels import fetch_wheels, select_lock_entries
 
 LOCK = (ROOT / REQUIREMENTS / "inference.txt").read_text(encoding="utf-8")
 RECIPE = """---
@@ -65,7 +70,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_python_gets_its_own_edition_with_hashes_and_no_conditions(
     python: str, numpy: str, onnxruntime: str
 ) -> None:
-    lines = lines_for(LOCK, python, "aarch64")
+    lines = select_lock_entries(LOCK, python, "aarch64")
     heads = [line.split(" ")[0] for line in lines]
     assert f"numpy=={numpy}" in heads
     assert f"onnxruntime=={onnxruntime}" in heads
@@ -74,7 +79,7 @@ def test_each_python_gets_its_own_edition_with_hashes_and_no_conditions(
     assert all("--hash=sha256:" in line and ";" not in line for line in lines)
 
 
-@pytest.mark.parametrize("part", parts_of(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", list_components(), ids=lambda part: part.name)
 def test_every_component_has_a_lock(part: object) -> None:
     assert part.lock.is_file()  # type: ignore[attr-defined]
 
@@ -82,12 +87,12 @@ def test_every_component_has_a_lock(part: object) -> None:
 def test_wheels_are_fetched_for_another_machine_and_kept(tmp_path: Path, index: Path) -> None:
     lock = make_wheel(index, "light", "cp310-cp310-manylinux_2_28_aarch64")
     lock += make_wheel(index, "plain", "py3-none-any")
-    fetched = fetch(lock, ("3.10",), "aarch64", tmp_path / "cache")
+    fetched = fetch_wheels(lock, ("3.10",), "aarch64", tmp_path / "cache")
     assert [wheel.name.split("-")[0] for wheel in fetched] == ["light", "plain"]
     for path in index.iterdir():
         path.unlink()
     assert (
-        fetch(lock, ("3.10",), "aarch64", tmp_path / "cache") == fetched
+        fetch_wheels(lock, ("3.10",), "aarch64", tmp_path / "cache") == fetched
     )  # pip is not asked again
 
 
@@ -95,23 +100,23 @@ def test_a_wheel_that_is_not_the_locks_is_refused(tmp_path: Path, index: Path) -
     lock = make_wheel(index, "light", "cp310-cp310-manylinux_2_28_aarch64")
     (index / "light-1.0-cp310-cp310-manylinux_2_28_aarch64.whl").write_bytes(b"another")
     with pytest.raises(RecipeError, match=r"Python 3\.10 on aarch64: pip says"):
-        fetch(lock, ("3.10",), "aarch64", tmp_path / "cache")
+        fetch_wheels(lock, ("3.10",), "aarch64", tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".draft"]
 
 
 def test_the_version_stands_in_one_place() -> None:
     text = '[project]\nname = "x"\nversion = "1.4.2"\n[tool.ruff]\nversion = "9.9.9"\n'
-    assert suite_version(text) == "1.4.2"
-    assert read_suite_version(ROOT) == suite_version((ROOT / "pyproject.toml").read_text())
+    assert parse_suite_version(text) == "1.4.2"
+    assert load_suite_version(ROOT) == parse_suite_version((ROOT / "pyproject.toml").read_text())
     with pytest.raises(RecipeError, match="found none"):
-        suite_version('[tool.x]\nversion = "1.0.0"\n')
+        parse_suite_version('[tool.x]\nversion = "1.0.0"\n')
     with pytest.raises(RecipeError, match="'1'"):
-        suite_version('[project]\nversion = "1"\n')
+        parse_suite_version('[project]\nversion = "1"\n')
 
 
 def test_a_recipe_takes_the_version_and_pins_the_suites_own_parts_to_it() -> None:
     text = with_version(RECIPE, "0.3.1", "0.1.0", ["com.sightline.model.Cap"])
-    assert version_of_recipe(text) == "0.3.1"
+    assert parse_recipe_version(text) == "0.3.1"
     assert '    VersionRequirement: "0.3.1"' in text
     assert '">=2.0.3 <3.0.0"' in text
     free = with_version(RECIPE, "NEXT_PATCH", "0.1.0", ["com.sightline.model.Cap"])

@@ -6,29 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.codec import decode, encode
-from sightline.messages import MachineSamples, MachineState, Quality, Sample
+from sightline.messaging.codec import decode, encode
+from sightline.messaging.messages import MachineSamples, MachineState, TagQuality, TagSample
 from telemetry.configuration import TagProfile
-from telemetry.consolidate import Reading, consolidated
-from telemetry.machine import TelemetryFunction
-from tests.unit.telemetry.making import START, S, a_function, batch, sample, states_of
+from telemetry.consolidation import ConsolidatedReading, consolidate_samples
+from telemetry.state_builder import TelemetryFunction
+from tests.unit.telemetry.telemetry_kit import START, S, a_function, batch, run_batches, sample
 
 
-def only(samples: list[Sample]) -> Reading:
-    (reading,) = consolidated(samples)
+def only(samples: list[TagSample]) -> ConsolidatedReading:
+    (reading,) = consolidate_samples(samples)
     return reading
 
 
 def test_two_batches_of_half_a_second_are_one_state_a_second() -> None:
     batches = [batch(n, sample("vibration", float(n))) for n in range(11)]
-    states = list(states_of(a_function(), batches))
+    states = list(run_batches(a_function(), batches))
     assert [state.state_utc_ns for state in states] == [START + n * S for n in range(1, 6)]
     assert [state.sequence for state in states] == [1, 2, 3, 4, 5]
     assert [state.values[0].value for state in states] == [1.0, 3.5, 5.5, 7.5, 9.5]
 
 
 def test_a_state_names_its_machine_and_line() -> None:
-    (state,) = states_of(a_function(interval_s=0.5), [batch(0), batch(1)])
+    (state,) = run_batches(a_function(interval_s=0.5), [batch(0), batch(1)])
     assert (state.station_id, state.equipment_id, state.line_id) == (
         "test-station",
         "conveyor-1",
@@ -38,23 +38,23 @@ def test_a_state_names_its_machine_and_line() -> None:
 
 def test_a_batch_a_little_early_still_completes_its_interval() -> None:
     batches = [batch(n, at_s=n * 0.5 - 0.04 * (n % 2)) for n in range(9)]
-    assert len(list(states_of(a_function(), batches))) == 4
+    assert len(list(run_batches(a_function(), batches))) == 4
 
 
 def test_intervals_that_nobody_told_of_are_not_made_up_for() -> None:
     batches = [batch(1, at_s=0.0), batch(2, at_s=60.0), batch(3, at_s=60.5), batch(4, at_s=61.0)]
-    states = list(states_of(a_function(), batches))
+    states = list(run_batches(a_function(), batches))
     assert [state.state_utc_ns for state in states] == [START + 60 * S, START + 61 * S]
 
 
 def test_a_clock_that_was_set_back_holds_up_no_state_for_longer_than_an_interval() -> None:
     batches = [batch(n, at_s=n * 0.5) for n in range(5)]
     batches += [batch(n, at_s=n * 0.5 - 3600) for n in range(5, 10)]
-    assert len(list(states_of(a_function(), batches))) == 4
+    assert len(list(run_batches(a_function(), batches))) == 4
 
 
 def test_an_empty_batch_each_interval_gives_a_state_of_a_machine_of_unknown_status() -> None:
-    states = list(states_of(a_function(), [batch(n) for n in range(5)]))
+    states = list(run_batches(a_function(), [batch(n) for n in range(5)]))
     assert [(state.status, state.values) for state in states] == [("unknown", ())] * 2
 
 
@@ -71,24 +71,26 @@ def test_a_reading_of_bad_quality_does_not_touch_the_good_ones() -> None:
 
 
 @pytest.mark.parametrize("quality", ["bad", "missing", "stale"])
-def test_a_tag_without_any_good_reading_has_no_value_and_says_why(quality: Quality) -> None:
+def test_a_tag_without_any_good_reading_has_no_value_and_says_why(quality: TagQuality) -> None:
     reading = only([sample("a", None, "bad"), sample("a", 5.0, quality)])
     assert (reading.value, reading.quality) == (None, quality)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308, None])
 def test_a_good_reading_without_a_number_is_bad(value: float | None) -> None:
-    assert only([sample("a", value), sample("a", value)]) == Reading("a", None, "", "bad")
+    assert only([sample("a", value), sample("a", value)]) == ConsolidatedReading(
+        "a", None, "", "bad"
+    )
 
 
 def test_tags_keep_the_order_in_which_the_machine_lists_them() -> None:
-    readings = consolidated([sample("b", 1.0), sample("a", 1.0), sample("b", 3.0)])
+    readings = consolidate_samples([sample("b", 1.0), sample("a", 1.0), sample("b", 3.0)])
     assert [reading.tag for reading in readings] == ["b", "a"]
 
 
-def state_of(*samples: Sample, **configuration: object) -> MachineState:
+def state_of(*samples: TagSample, **configuration: object) -> MachineState:
     batches = [batch(0, *samples), batch(1, *samples)]
-    (state,) = states_of(a_function(interval_s=0.5, **configuration), batches)
+    (state,) = run_batches(a_function(interval_s=0.5, **configuration), batches)
     return state
 
 
@@ -105,7 +107,7 @@ def state_of(*samples: Sample, **configuration: object) -> MachineState:
     ],
 )
 def test_the_machine_says_whether_it_runs_or_else_its_belt_does(
-    samples: list[Sample], status: str
+    samples: list[TagSample], status: str
 ) -> None:
     assert state_of(*samples).status == status
 
@@ -135,7 +137,7 @@ def test_a_machine_that_is_away_is_stale_in_each_value() -> None:
 
 def test_a_batch_that_comes_twice_counts_once_and_lost_ones_are_counted() -> None:
     function = a_function()
-    assert list(states_of(function, [batch(1), batch(1), batch(2), batch(2), batch(6)]))
+    assert list(run_batches(function, [batch(1), batch(1), batch(2), batch(2), batch(6)]))
     assert function.batches_lost == 3
 
 
@@ -143,7 +145,7 @@ def test_a_sender_that_was_started_again_counts_anew_and_loses_nothing() -> None
     function = a_function()
     batches = [batch(n, at_s=n * 0.5) for n in range(1, 9)]
     batches += [batch(n, at_s=4.0 + n * 0.5) for n in range(1, 5)]
-    assert len(list(states_of(function, batches))) == 5
+    assert len(list(run_batches(function, batches))) == 5
     assert function.batches_lost == 0
 
 
@@ -151,7 +153,7 @@ def test_a_sender_that_was_started_again_under_a_clock_that_went_back_is_heard_a
     function = a_function()
     batches = [batch(n, at_s=7200 + n * 0.5) for n in range(1, 401)]
     batches += [batch(n, at_s=n * 0.5) for n in range(1, 21)]
-    states = list(states_of(function, batches))
+    states = list(run_batches(function, batches))
     assert len([state for state in states if state.state_utc_ns < START + 3600 * S]) >= 9
     assert function.batches_lost == 0
 
@@ -163,7 +165,7 @@ def test_each_machine_has_its_own_interval_and_numbering() -> None:
         for n in range(5)
         for machine, value in (("a", 1.0), ("b", 2.0))
     ]
-    states = list(states_of(function, mixed))
+    states = list(run_batches(function, mixed))
     assert [(s.equipment_id, s.sequence) for s in states] == [
         ("a", 1),
         ("b", 1),
@@ -177,7 +179,7 @@ def test_a_state_too_large_for_a_message_is_cut_and_the_cut_is_counted() -> None
     function = a_function(interval_s=0.1)
     for n in range(8):  # many names over one interval: more than a message holds
         names = [sample(f"{n}-{k}-{'x' * 50}", 1.0) for k in range(25)]
-        state = function.take(batch(n + 1, *names, at_s=0.0 if n < 7 else 0.2))
+        state = function.handle_batch(batch(n + 1, *names, at_s=0.0 if n < 7 else 0.2))
     assert state is not None
     assert len(encode(state)) > 6_000
     assert function.values_omitted == 200 - len(state.values)
@@ -187,8 +189,8 @@ def test_a_state_that_is_cut_keeps_the_belt_speed_and_whether_the_line_runs() ->
     function = a_function(interval_s=0.1)
     others = [sample(f"{k}-{'x' * 50}", 1.0) for k in range(60)]
     usual = [*others, sample("line_running", True), sample("belt_speed", 0.5)]
-    function.take(batch(1, at_s=0.0))
-    state = function.take(batch(2, *usual, at_s=0.2))
+    function.handle_batch(batch(1, at_s=0.0))
+    state = function.handle_batch(batch(2, *usual, at_s=0.2))
     assert state is not None
     assert function.values_omitted > 0
     kept = {value.tag: value.value for value in state.values}
@@ -198,7 +200,7 @@ def test_a_state_that_is_cut_keeps_the_belt_speed_and_whether_the_line_runs() ->
 texts = st.text(max_size=64)
 any_value = st.one_of(st.none(), st.booleans(), st.floats(), texts)
 any_sample = st.builds(
-    Sample,
+    TagSample,
     tag=st.one_of(st.sampled_from(["line_running", "belt_speed", "vibration"]), texts),
     value=any_value,
     unit=st.text(max_size=16),
@@ -221,7 +223,7 @@ def test_any_readings_in_any_order_give_states_that_are_messages(
     batches: list[MachineSamples],
 ) -> None:
     function: TelemetryFunction = a_function(interval_s=0.5)
-    for state in states_of(function, batches):
+    for state in run_batches(function, batches):
         payload = encode(state)
         assert decode(MachineState, payload) == state  # so no NaN: it would come back as null
         assert len({value.tag for value in state.values}) == len(state.values)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.calibration import TailCalibrator, chi_squared_quantile, normal_equivalent
 from telemetry.configuration import OutlierConfiguration, TagProfile
-from telemetry.correlation import RunningCorrelation, groups_of
-from telemetry.outliers import OutlierScorer, Scores
+from telemetry.outlier_scoring import OutlierScorer, OutlierScores
+from telemetry.tag_correlation import RunningCorrelation, group_related_tags
+from telemetry.tail_calibration import TailCalibrator, chi_squared_quantile, normal_equivalent
 
 PAIR = (
     TagProfile(tag="current", related=("vibration",)),
@@ -36,13 +36,13 @@ def readings(
     return rows
 
 
-def scored(rows: list[dict[str, float]], wanted: int = 86_400) -> list[Scores]:
+def scored(rows: list[dict[str, float]], wanted: int = 86_400) -> list[OutlierScores]:
     configuration = OutlierConfiguration(intervals_between_false_alarms=wanted)
     scorer = OutlierScorer(configuration, PAIR)
     return [scorer.score("running", row) for row in rows]
 
 
-def alarms(scores: list[Scores]) -> int:
+def alarms(scores: list[OutlierScores]) -> int:
     """How often an alarm began."""
     causes = [bool(score.cause) for score in scores]
     return sum(now and not before for before, now in itertools.pairwise([False, *causes]))
@@ -142,11 +142,11 @@ def test_heavy_tails_raise_the_threshold_and_one_wild_value_does_not() -> None:
     calibrator = TailCalibrator(1e-4, 1)
     theory = calibrator.threshold
     for _ in range(100):
-        calibrator.take(1e6)  # one row of alarms
+        calibrator.score_and_learn(1e6)  # one row of alarms
     assert calibrator.threshold < 1.2 * theory
     chance = np.random.default_rng(1)
     for value in chance.standard_t(4, 20_000):
-        calibrator.take(float(value * value))
+        calibrator.score_and_learn(float(value * value))
     assert calibrator.threshold > 4 * theory
 
 
@@ -156,14 +156,14 @@ def test_the_running_correlation_comes_to_know_the_true_one() -> None:
     mixed = np.linalg.cholesky(np.array([[1, 0.8], [0.8, 1]]))
     for row in chance.standard_normal((4_000, 2)) @ mixed.T:
         known.learn(row)
-    assert known.correlation()[0, 1] == pytest.approx(0.8, abs=0.06)
+    assert known.correlation_matrix()[0, 1] == pytest.approx(0.8, abs=0.06)
 
 
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=40))
 def test_any_deviations_give_a_distance_and_a_cause(rows: list[list[float]]) -> None:
     correlation = RunningCorrelation(3)
     for row in rows:
-        found = correlation.distance(np.array(row))
+        found = correlation.measure_distance(np.array(row))
         assert 0 <= found.squared < math.inf
         assert found.cause in (0, 1, 2)
         correlation.learn(np.array(row))
@@ -178,4 +178,4 @@ def test_groups_are_the_tags_that_are_related_also_by_way_of_others() -> None:
         ("e", ("f",)),
         ("f", ()),
     ]
-    assert sorted(groups_of(related)) == [("a", "b", "c"), ("e", "f")]
+    assert sorted(group_related_tags(related)) == [("a", "b", "c"), ("e", "f")]

@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from sightline.codec import decode
 from sightline.configuration import default_configuration, load_configuration
 from sightline.errors import ConfigurationError, MessageError
-from sightline.messages import MachineState
-from sightline.topics import (
+from sightline.messaging.codec import decode
+from sightline.messaging.messages import MachineState
+from sightline.messaging.topics import (
     MACHINE_STATE,
     MACHINE_STATE_TO_CLOUD,
     STATION_HEALTH,
     TELEMETRY,
-    Stream,
+    MessageStream,
 )
 from telemetry import lambda_outlet
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.lambda_function import CONFIGURATION_VARIABLE, deployed_function, lambda_handler
-from tests.unit.telemetry.making import batch, sample
+from telemetry.lambda_function import CONFIGURATION_VARIABLE, lambda_handler, load_deployed_function
+from tests.unit.telemetry.telemetry_kit import batch, sample
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:sightline-telemetry:1"
 
@@ -74,16 +74,16 @@ class TakingRuntime:
             self._packaged = {**getattr(self, "_packaged", {}), name.split(".")[1]: module}
             package.__dict__.update(self._packaged)
 
-    def messages_on(self, stream: Stream) -> list[Any]:
+    def messages_on(self, stream: MessageStream) -> list[Any]:
         """What was published on a stream."""
-        topic = stream.topic_of("test-thing")
+        topic = stream.build_topic("test-thing")
         return [decode(stream.message, payload) for told, payload in self.told if told == topic]
 
 
 @pytest.fixture(autouse=True)
 def _a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def forget() -> None:
-        deployed_function.cache_clear()
+        load_deployed_function.cache_clear()
         for name in [name for name in sys.modules if name.split(".")[0] == "greengrasssdk"]:
             del sys.modules[name]
 
@@ -156,7 +156,7 @@ def test_a_lambda_environment_that_is_no_object_is_refused_in_words(
 ) -> None:
     monkeypatch.setenv(CONFIGURATION_VARIABLE, text)
     with pytest.raises(ConfigurationError, match=r"TELEMETRY_CONFIGURATION.*a JSON object"):
-        deployed_function()
+        load_deployed_function()
 
 
 def test_the_defaults_written_into_a_recipe_load_as_the_defaults() -> None:
@@ -190,9 +190,9 @@ def test_profiles_are_a_map_by_tag_that_takes_the_place_of_the_defaults() -> Non
         ),
         ({"outliers": {"window": 4}}, "/outliers/window", "4"),
         (
-            {"outliers": {"window": 8, "leastReadings": 20}},
+            {"outliers": {"window": 8, "minReadings": 20}},
             "/outliers",
-            "leastReadings 20 is more than the window of 8 holds",
+            "minReadings 20 is more than the window of 8 holds",
         ),
         ({"outliers": {"alarm": 4}}, "/outliers", "alarm"),
         (

@@ -8,11 +8,20 @@ import pytest
 import yaml
 
 from sightline.errors import RecipeError
-from sightline.topics import CAPTURE, COMPONENTS, PART_JUDGED, PUBLISHER
-from tools.access_control import CLI, MQTTPROXY, PUBSUB, access_control_of
-from tools.recipes import expected_configuration, filled, without_nulls
-from tools.suite_rules import arrows, deployments, folders, lite, recipes, sizes, streams, texts
-from tools.suite_rules.sources import Source, area_of, tracked_sources
+from sightline.messaging.topics import CAPTURE, COMPONENTS, PART_JUDGED, PUBLISHER
+from tools.access_control import CLI, MQTTPROXY, PUBSUB, build_access_control
+from tools.recipes import build_expected_configuration, drop_nulls, fill_recipe
+from tools.suite_rules import (
+    deployment_rules,
+    forbidden_text,
+    import_rules,
+    nucleus_lite_rules,
+    recipe_rules,
+    size_rules,
+    stream_rules,
+    test_presence,
+)
+from tools.suite_rules.source_files import SourceFile, area_of, tracked_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = """---
@@ -33,7 +42,7 @@ Manifests:
 def capture_configuration() -> dict[str, Any]:
     from capture.configuration import CaptureConfiguration
 
-    return expected_configuration(CAPTURE, CaptureConfiguration)
+    return build_expected_configuration(CAPTURE, CaptureConfiguration)
 
 
 @pytest.mark.parametrize(
@@ -49,27 +58,27 @@ def capture_configuration() -> dict[str, Any]:
         ),
         (
             "components/capture/loop.py",
-            "from sightline.bus import Bus\nimport capture.deadline",
+            "from sightline.messaging.bus import Bus\nimport capture.deadline",
             False,
         ),
-        ("shared/sightline/bus.py", "from capture import numbering", True),
-        ("shared/sightline/bus.py", "from tools import recipes", True),
-        ("cloud/ingest.py", "import hil", True),
-        ("training/surface.py", "from inference.ssd import decode", False),
+        ("shared/sightline/messaging/bus.py", "from capture import numbering", True),
+        ("shared/sightline/messaging/bus.py", "from tools import recipes", True),
+        ("cloud/wire/batches.py", "import hil", True),
+        ("training/surface.py", "from sightline.vision.anchor_boxes import decode", False),
         ("training/surface.py", "def later() -> None:\n    from hil.plant import bottles", True),
-        ("hil/run/station.py", "import capture", True),
-        ("hil/run/station.py", "import cloud.app\nimport numpy", False),
+        ("hil/run/local_station.py", "import capture", True),
+        ("hil/run/local_station.py", "import cloud.app\nimport numpy", False),
         ("tests/pipeline/test_part.py", "import hil\nimport capture\nimport inference", False),
     ],
 )
 def test_an_import_against_the_arrows_is_caught(path: str, line: str, caught: bool) -> None:
-    assert bool(arrows.broken_arrows(Source(path, line))) is caught
+    assert bool(import_rules.find_forbidden_imports(SourceFile(path, line))) is caught
 
 
 def test_a_file_belongs_to_its_component_or_top_folder() -> None:
     assert area_of("components/capture/sources/images.py") == "capture"
-    assert area_of("shared/sightline/bus.py") == "sightline"
-    assert area_of("hil/run/station.py") == "hil"
+    assert area_of("shared/sightline/messaging/bus.py") == "sightline"
+    assert area_of("hil/run/local_station.py") == "hil"
     assert area_of("README.md") == ""
 
 
@@ -78,22 +87,22 @@ def test_a_file_belongs_to_its_component_or_top_folder() -> None:
     [
         ("components/capture/loop.py", "TOPIC = 'sightline/part/triggered'", True),
         ("components/capture/loop.py", "TOPIC = f'sightline/{thing}/health'", True),
-        ("cloud/ingest.py", "client.subscribe('sightline/+/records')", True),
-        ("cloud/ingest.py", "INSPECTION_RECORD.topic_of('+')", False),
+        ("cloud/wire/batches.py", "client.subscribe('sightline/+/records')", True),
+        ("cloud/wire/batches.py", "INSPECTION_RECORD.topic_of('+')", False),
         ("tools/stage.py", "copy('sightline/launch.sh')", False),
-        ("shared/sightline/topics.py", "TOPIC = 'sightline/part/triggered'", False),
+        ("shared/sightline/messaging/topics.py", "TOPIC = 'sightline/part/triggered'", False),
         ("tests/unit/nucleus/test_topics.py", "matches('sightline/part/triggered')", False),
     ],
 )
 def test_a_topic_outside_of_the_catalogue_is_caught(path: str, code: str, caught: bool) -> None:
-    assert bool(streams.stray_topics(Source(path, code))) is caught
+    assert bool(stream_rules.stray_topics(SourceFile(path, code))) is caught
 
 
 def test_a_stream_without_sender_or_reader_is_caught() -> None:
     silent = dataclasses.replace(PART_JUDGED, name="Silent", senders=())
     unheard = dataclasses.replace(PART_JUDGED, name="Unheard", readers=())
-    assert streams.loose_streams([PART_JUDGED]) == []
-    assert streams.loose_streams([silent, unheard]) == [
+    assert stream_rules.unconnected_streams([PART_JUDGED]) == []
+    assert stream_rules.unconnected_streams([silent, unheard]) == [
         "stream Silent: no sender",
         "stream Unheard: no reader",
     ]
@@ -101,20 +110,25 @@ def test_a_stream_without_sender_or_reader_is_caught() -> None:
 
 def test_long_files_and_functions_are_caught_unless_named_with_a_reason() -> None:
     body = "".join(
-        f"    step_{number} = {number}\n" for number in range(sizes.LONGEST_FUNCTION_LINES)
+        f"    step_{number} = {number}\n" for number in range(size_rules.MAX_FUNCTION_LINES)
     )
-    source = Source(
-        "hil/long.py", f"def everything() -> None:\n{body}" + "\n" * sizes.LONGEST_FILE_LINES
+    source = SourceFile(
+        "hil/long.py", f"def everything() -> None:\n{body}" + "\n" * size_rules.MAX_FILE_LINES
     )
-    assert len(sizes.too_long(source, {})) == 2
+    assert len(size_rules.oversized_code(source, {})) == 2
     reasons = {"hil/long.py": "one table", "hil/long.py:everything": "one table"}
-    assert sizes.too_long(source, reasons) == []
-    assert sizes.too_long(Source("hil/short.py", "def one() -> int:\n    return 1\n"), {}) == []
+    assert size_rules.oversized_code(source, reasons) == []
+    assert (
+        size_rules.oversized_code(
+            SourceFile("hil/short.py", "def one() -> int:\n    return 1\n"), {}
+        )
+        == []
+    )
 
 
 def test_a_reason_for_a_file_that_is_gone_is_caught() -> None:
-    assert sizes.needless_reasons(frozenset({"a.py"}), {"a.py": "", "b.py:f": ""}) != []
-    assert sizes.needless_reasons(frozenset({"a.py"}), {"a.py:f": ""}) == []
+    assert size_rules.stale_exceptions(frozenset({"a.py"}), {"a.py": "", "b.py:f": ""}) != []
+    assert size_rules.stale_exceptions(frozenset({"a.py"}), {"a.py:f": ""}) == []
 
 
 @pytest.mark.parametrize(
@@ -133,50 +147,65 @@ def test_a_reason_for_a_file_that_is_gone_is_caught() -> None:
     ],
 )
 def test_forbidden_texts_are_caught(text: str, caught: bool) -> None:
-    assert bool(texts.forbidden_texts(Source("docs/page.md", text))) is caught
+    assert bool(forbidden_text.forbidden_texts(SourceFile("docs/page.md", text))) is caught
 
 
 def test_a_component_without_tests_is_caught() -> None:
     paths = ["tests/unit/capture/test_numbering.py", "tests/unit/gate/__init__.py"]
-    assert folders.components_without_tests(paths, ["capture", "gate"]) == [
+    assert test_presence.components_without_tests(paths, ["capture", "gate"]) == [
         "components/gate: no test in tests/unit/gate/"
     ]
 
 
 def test_a_recipe_that_is_no_yaml_is_named() -> None:
     with pytest.raises(RecipeError, match=r"Capture\.yaml: no YAML"):
-        recipes.parsed("Capture.yaml", "ComponentDescription: cameras: four")
+        recipe_rules.parse_recipe("Capture.yaml", "ComponentDescription: cameras: four")
     with pytest.raises(RecipeError, match="a mapping is expected"):
-        recipes.parsed("Capture.yaml", "- a list")
+        recipe_rules.parse_recipe("Capture.yaml", "- a list")
 
 
 def test_a_manifest_that_one_nucleus_passes_over_is_caught() -> None:
-    recipe = recipes.parsed("Capture.yaml", RECIPE.replace('      runtime: "*"\n', ""))
-    assert "/Manifests/0/Platform" in recipes.wrong_platform("Capture.yaml", recipe)[0]
-    assert recipes.wrong_platform("Capture.yaml", {}) == ["Capture.yaml at /Manifests: none"]
-    assert recipes.wrong_platform("Capture.yaml", recipes.parsed("Capture.yaml", RECIPE)) == []
+    recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE.replace('      runtime: "*"\n', ""))
+    assert "/Manifests/0/Platform" in recipe_rules.wrong_platform("Capture.yaml", recipe)[0]
+    assert recipe_rules.wrong_platform("Capture.yaml", {}) == ["Capture.yaml at /Manifests: none"]
+    assert (
+        recipe_rules.wrong_platform(
+            "Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+        )
+        == []
+    )
 
 
 def test_scripts_and_recipes_that_are_too_large_are_caught() -> None:
     large = RECIPE.replace("run capture", "run capture " + "x" * 10_240)
-    assert recipes.long_scripts("Capture.yaml", recipes.parsed("Capture.yaml", large)) != []
-    assert recipes.long_scripts("Capture.yaml", recipes.parsed("Capture.yaml", RECIPE)) == []
-    recipe = recipes.parsed("Capture.yaml", RECIPE)
-    said = list(lite.large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe))
+    assert (
+        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", large))
+        != []
+    )
+    assert (
+        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE))
+        == []
+    )
+    recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+    said = list(
+        nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe)
+    )
     assert "at most 8000 are allowed" in said[0]
     described = {**recipe, "ComponentDescription": "\n" * 4_500}  # two characters each as JSON
-    assert list(lite.large_recipes("Capture.yaml", RECIPE, described)) != []
-    assert list(lite.large_recipes("Capture.yaml", RECIPE, recipe)) == []
+    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, described)) != []
+    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, recipe)) == []
 
 
 def test_permissions_and_defaults_that_differ_from_the_code_are_caught() -> None:
     expected = capture_configuration()
-    empty = recipes.parsed("Capture.yaml", RECIPE)
-    assert recipes.different_access_control("C", empty, expected["accessControl"]) != []
-    assert any("/ringSlots:" in line for line in recipes.different_defaults("C", empty, expected))
-    whole = recipes.parsed("C", filled(RECIPE, expected))
-    assert recipes.different_access_control("C", whole, expected["accessControl"]) == []
-    assert recipes.different_defaults("C", whole, expected) == []
+    empty = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+    assert recipe_rules.different_access_control("C", empty, expected["accessControl"]) != []
+    assert any(
+        "/ringSlots:" in line for line in recipe_rules.different_defaults("C", empty, expected)
+    )
+    whole = recipe_rules.parse_recipe("C", fill_recipe(RECIPE, expected))
+    assert recipe_rules.different_access_control("C", whole, expected["accessControl"]) == []
+    assert recipe_rules.different_defaults("C", whole, expected) == []
 
 
 @pytest.mark.parametrize(
@@ -198,30 +227,30 @@ def test_a_deployment_that_a_component_would_refuse_is_caught(
     defaults = {CAPTURE: capture_configuration(), "com.sightline.model.Cap": {"stationFolder": ""}}
     deployment = {"components": {component: {"configurationUpdate": {"merge": merge}}}}
     structs = {CAPTURE: CaptureConfiguration}
-    found = deployments.refused_merges("line.yaml", deployment, defaults, structs)
+    found = deployment_rules.refused_merges("line.yaml", deployment, defaults, structs)
     assert len(found) == len(said)
     assert all(text in line for text, line in zip(said, found, strict=True))
 
 
 def test_filling_a_recipe_keeps_every_other_line_and_can_be_repeated() -> None:
-    once = filled(RECIPE, capture_configuration())
+    once = fill_recipe(RECIPE, capture_configuration())
     assert "ComponentName: com.sightline.Capture  # kept\n" in once
     assert once.endswith(RECIPE.split("accessControl: {}\n")[1])
-    assert filled(once, capture_configuration()) == once
+    assert fill_recipe(once, capture_configuration()) == once
     assert yaml.safe_load(once)["ComponentConfiguration"]["DefaultConfiguration"]["ringSlots"] > 0
 
 
 def test_filling_a_recipe_without_a_place_for_it_is_refused() -> None:
     with pytest.raises(RecipeError, match="ComponentConfiguration"):
-        filled("ComponentName: x\n", {})
+        fill_recipe("ComponentName: x\n", {})
 
 
 def test_defaults_that_are_none_are_left_to_the_struct() -> None:
-    assert without_nulls({"a": None, "b": [{"c": None, "d": 0}]}) == {"b": [{"d": 0}]}
+    assert drop_nulls({"a": None, "b": [{"c": None, "d": 0}]}) == {"b": [{"d": 0}]}
 
 
 def test_a_component_may_do_what_the_catalogue_says_and_no_more() -> None:
-    services = access_control_of(PUBLISHER)
+    services = build_access_control(PUBLISHER)
     resources = {
         (operation, topic)
         for policies in services.values()
@@ -235,19 +264,19 @@ def test_a_component_may_do_what_the_catalogue_says_and_no_more() -> None:
     assert not any("*" in topic or "#" in topic for _, topic in resources)
     assert ("aws.greengrass#RestartComponent", CAPTURE) in resources
     assert set(services) == {PUBSUB, MQTTPROXY, CLI}
-    assert CLI not in access_control_of(CAPTURE)
+    assert CLI not in build_access_control(CAPTURE)
     assert next(iter(services[PUBSUB])) == "com.sightline.Publisher:pubsub:1"
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_service_of_a_recipe_stays_small_enough(component: str) -> None:
-    for policies in access_control_of(component).values():
-        assert len(yaml.safe_dump(policies)) <= recipes.GREATEST_SERVICE_BYTES
+    for policies in build_access_control(component).values():
+        assert len(yaml.safe_dump(policies)) <= recipe_rules.MAX_SERVICE_BYTES
 
 
 def test_the_sources_looked_at_are_what_git_tracks() -> None:
     paths = {source.path for source in tracked_sources(ROOT)}
-    assert "shared/sightline/topics.py" in paths
+    assert "shared/sightline/messaging/topics.py" in paths
     assert not any(path.startswith(".venv/") for path in paths)
 
 
@@ -264,6 +293,6 @@ def test_a_step_that_nucleus_lite_would_not_find_or_that_wants_root_is_caught(
     step: str, body: dict[str, Any], words: str
 ) -> None:
     recipe = {"Manifests": [{"Lifecycle": {step: body}}]}
-    assert words in recipes.strange_steps("recipe", recipe)[0]
+    assert words in recipe_rules.unknown_steps("recipe", recipe)[0]
     good = {"run": {"Script": "x", "RequiresPrivilege": False}, "errorResetTime": 3600}
-    assert not recipes.strange_steps("recipe", {"Manifests": [{"Lifecycle": good}]})
+    assert not recipe_rules.unknown_steps("recipe", {"Manifests": [{"Lifecycle": good}]})

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 import yaml
 
-from sightline.topics import CAPTURE, PUBLISHER
+from sightline.messaging.topics import CAPTURE, PUBLISHER
 from tools.check_suite import SUITE_RECIPE
-from tools.fleet.trees import merged
+from tools.fleet.merge_tree import merge_trees
 from tools.recipes import ROOT, recipe_path
-from tools.suite_rules import deployments, fleets, lite, recipes
+from tools.suite_rules import deployment_rules, fleet_rules, nucleus_lite_rules, recipe_rules
 
 Json = dict[str, Any]
 STEP = {"Script": "x", "RequiresPrivilege": False}
 RECIPES = [*sorted((ROOT / "recipes").glob("com.*.yaml")), ROOT / SUITE_RECIPE]
 DEFAULTS = {
-    path.stem: recipes.default_configuration(recipes.parsed(path.name, path.read_text()))
+    path.stem: recipe_rules.recipe_configuration(
+        recipe_rules.parse_recipe(path.name, path.read_text())
+    )
     for path in RECIPES
 }
 
@@ -26,15 +28,15 @@ DEFAULTS = {
 def findings(recipe: Json) -> list[str]:
     """What the rules about a whole recipe say."""
     return [
-        *lite.large_recipes("recipe", json.dumps(recipe), recipe),
-        *lite.too_many_sub_objects("recipe", recipe),
-        *lite.long_values("recipe", recipes.default_configuration(recipe)),
-        *lite.incomplete_manifests("recipe", recipe),
-        *lite.binding_dependencies("recipe", recipe),
-        *lite.strange_keys("recipe", recipe),
-        *lite.missing_features("recipe", recipe),
-        *recipes.wrong_platform("recipe", recipe),
-        *recipes.strange_steps("recipe", recipe),
+        *nucleus_lite_rules.large_recipes("recipe", json.dumps(recipe), recipe),
+        *nucleus_lite_rules.too_many_sub_objects("recipe", recipe),
+        *nucleus_lite_rules.long_values("recipe", recipe_rules.recipe_configuration(recipe)),
+        *nucleus_lite_rules.incomplete_manifests("recipe", recipe),
+        *nucleus_lite_rules.binding_dependencies("recipe", recipe),
+        *nucleus_lite_rules.unknown_keys("recipe", recipe),
+        *nucleus_lite_rules.missing_features("recipe", recipe),
+        *recipe_rules.wrong_platform("recipe", recipe),
+        *recipe_rules.unknown_steps("recipe", recipe),
     ]
 
 
@@ -112,18 +114,18 @@ def test_a_recipe_that_lite_would_refuse_or_pass_over_is_caught(recipe: Json, sa
 
 
 def test_sub_objects_are_counted_as_lite_counts_them() -> None:
-    assert lite.sub_objects("x") == 0
-    assert lite.sub_objects([1, 2, 3]) == 3
-    assert lite.sub_objects({"a": 1, "b": [1, {"c": 2}]}) == 2 * 2 + 2 + 2
-    exact = [0] * lite.MAX_SUB_OBJECTS
-    assert list(lite.too_many_sub_objects("x", exact)) == []
-    assert list(lite.too_many_sub_objects("x", [*exact, 0])) != []
+    assert nucleus_lite_rules.count_sub_objects("x") == 0
+    assert nucleus_lite_rules.count_sub_objects([1, 2, 3]) == 3
+    assert nucleus_lite_rules.count_sub_objects({"a": 1, "b": [1, {"c": 2}]}) == 2 * 2 + 2 + 2
+    exact = [0] * nucleus_lite_rules.MAX_SUB_OBJECTS
+    assert list(nucleus_lite_rules.too_many_sub_objects("x", exact)) == []
+    assert list(nucleus_lite_rules.too_many_sub_objects("x", [*exact, 0])) != []
 
 
 def test_a_map_may_be_longer_than_a_list_because_each_of_its_values_is_kept_alone() -> None:
     values = {str(number): "x" * 90 for number in range(20)}
-    assert list(lite.long_values("x", {"table": values})) == []
-    assert list(lite.long_values("x", {"table": list(values.values())})) != []
+    assert list(nucleus_lite_rules.long_values("x", {"table": values})) == []
+    assert list(nucleus_lite_rules.long_values("x", {"table": list(values.values())})) != []
 
 
 LAPTOP = (ROOT / "recipes/deployments/laptop.yaml").read_text(encoding="utf-8")
@@ -139,7 +141,7 @@ def unfit(component: str, **values: Any) -> list[str]:
     deployment = copy.deepcopy(yaml.safe_load(LAPTOP))
     merge_of(deployment, component).update(values)
     in_scripts = {"com.sightline.model.Cap": ("/stationFolder",), CAPTURE: ("/stationFolder",)}
-    return fleets.unfit_configurations("d", yaml.safe_dump(deployment), DEFAULTS, in_scripts)
+    return fleet_rules.unfit_configurations("d", yaml.safe_dump(deployment), DEFAULTS, in_scripts)
 
 
 @pytest.mark.parametrize(
@@ -177,4 +179,4 @@ def test_a_deployment_that_lite_has_no_room_for_is_caught(
 def test_what_lite_cannot_run_anyway_need_not_fit() -> None:
     many = {str(number): number for number in range(200)}
     merges = {"aws.greengrass.LegacySubscriptionRouter": {"subscriptions": many}}
-    assert deployments.too_much_for_lite("x", merged(merges, {}), merges) == []
+    assert deployment_rules.too_much_for_lite("x", merge_trees(merges, {}), merges) == []

@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
-from sightline.topics import CATALOGUE, COMPONENTS, GATE_ACTED, INSPECTION_RECORD
-from tools.fleet.checks import Checker
+from sightline.messaging.topics import CATALOGUE, COMPONENTS, GATE_ACTED, INSPECTION_RECORD
+from tools.fleet.station_checks import StationChecker
 from tools.recipes import ROOT
-from tools.stage.parts import parts_of
-from tools.suite_rules import covered, fleets, gdk, lite, requirements, versions
-from tools.suite_rules.sources import Source, tracked_sources
+from tools.stage.stageable_components import list_components
+from tools.suite_rules import (
+    coverage_map,
+    fleet_rules,
+    gdk_rules,
+    nucleus_lite_rules,
+    requirement_rules,
+    version_rules,
+)
+from tools.suite_rules.source_files import SourceFile, tracked_sources
 
 RECIPE = """---
 ComponentName: com.sightline.Capture
@@ -39,7 +46,7 @@ def lifecycle(**steps: Any) -> dict[str, Any]:
     ],
 )
 def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said: str) -> None:
-    found = list(lite.missing_features("recipe", recipe))
+    found = list(nucleus_lite_rules.missing_features("recipe", recipe))
     assert (said in found[0]) if said else found == []
 
 
@@ -55,58 +62,62 @@ def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said:
 def test_what_does_not_survive_a_nucleus_is_caught(
     configuration: dict[str, Any], said: str
 ) -> None:
-    found = list(lite.numbers_and_depth("recipe", configuration))
+    found = list(nucleus_lite_rules.numbers_and_depth("recipe", configuration))
     assert (said in found[0]) if said else found == []
 
 
 def test_topics_that_lite_would_stumble_over_are_caught() -> None:
     long = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/" + "x" * 120)
     wild = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/+")
-    assert list(lite.unfit_streams(CATALOGUE)) == []
-    assert "Lite takes 256" in next(lite.unfit_streams([long]))
-    assert "wildcard" in next(lite.unfit_streams([wild]))
+    assert list(nucleus_lite_rules.unfit_streams(CATALOGUE)) == []
+    assert "Lite takes 256" in next(nucleus_lite_rules.unfit_streams([long]))
+    assert "wildcard" in next(nucleus_lite_rules.unfit_streams([wild]))
 
 
 def test_a_component_without_budget_or_bench_is_caught() -> None:
     budgets = "BUDGETS: dict[str, int] = {CAPTURE: 1, INFERENCE: 2}\n"
-    found = covered.components_without_budget(budgets)
+    found = coverage_map.components_without_budget(budgets)
     assert [line.rsplit(".", 1)[-1] for line in found] == ["Equipment", "Telemetry", "Publisher"]
-    assert len(covered.components_without_budget("")) == len(COMPONENTS)
+    assert len(coverage_map.components_without_budget("")) == len(COMPONENTS)
     sources = {"tests/benchmarks/bench_x.py": "def test_x(benchmark: object) -> None: ...\n"}
     there, gone = "tests/benchmarks/bench_x.py:test_x", "tests/benchmarks/bench_x.py:test_y"
-    assert covered.components_without_bench(sources, ["a"], {"a": there}) == []
-    assert "is not there" in covered.components_without_bench(sources, ["a"], {"a": gone})[0]
-    assert "no bench entry for b" in covered.components_without_bench(sources, ["b"], {})[0]
+    assert coverage_map.components_without_benchmark(sources, ["a"], {"a": there}) == []
+    assert (
+        "is not there" in coverage_map.components_without_benchmark(sources, ["a"], {"a": gone})[0]
+    )
+    assert (
+        "no bench entry for b" in coverage_map.components_without_benchmark(sources, ["b"], {})[0]
+    )
 
 
 def test_a_stream_whose_sender_or_reader_does_not_know_it_is_caught() -> None:
-    sends = Source("components/equipment/gate.py", "bus.publish(GATE_ACTED, message)")
-    reads = Source("components/publisher/joining.py", "isinstance(message, GateActed)")
-    elsewhere = Source("components/capture/loop.py", "GATE_ACTED, GateActed")
+    sends = SourceFile("components/equipment/gate_verdicts.py", "bus.publish(GATE_ACTED, message)")
+    reads = SourceFile("components/publisher/part_joiner.py", "isinstance(message, GateActed)")
+    elsewhere = SourceFile("components/capture/loop.py", "GATE_ACTED, GateActed")
     catalogue = [GATE_ACTED]
-    assert covered.silent_streams([sends, reads], catalogue) == []
-    assert covered.silent_streams([sends, elsewhere], catalogue) == [
+    assert coverage_map.silent_streams([sends, reads], catalogue) == []
+    assert coverage_map.silent_streams([sends, elsewhere], catalogue) == [
         "stream GateActed: com.sightline.Publisher reads it by the catalogue, "
         "but its code never names GateActed"
     ]
-    assert "Equipment sends it" in covered.silent_streams([reads, elsewhere], catalogue)[0]
+    assert "Equipment sends it" in coverage_map.silent_streams([reads, elsewhere], catalogue)[0]
 
 
 def test_another_version_than_the_suites_is_caught_wherever_it_stands() -> None:
     good = {"pyproject.toml": PROJECT, "recipes/com.sightline.Capture.yaml": RECIPE}
-    assert versions.different_versions(good) == []
+    assert version_rules.different_versions(good) == []
     pinned = RECIPE.replace('Requirement: "0.1.0"', 'Requirement: "0.0.9"')
-    said = versions.different_versions({**good, "recipe.yaml": pinned})
+    said = version_rules.different_versions({**good, "recipe.yaml": pinned})
     assert said == [
         "recipe.yaml at /ComponentDependencies/com.sightline.model.Cap: "
         "found '0.0.9'; the suite is 0.1.0"
     ]
     newer = PROJECT.replace("0.1.0", "0.2.0")
-    assert len(versions.different_versions({**good, "pyproject.toml": newer})) == 2
-    assert "pyproject.toml" in versions.different_versions({})[0]
+    assert len(version_rules.different_versions({**good, "pyproject.toml": newer})) == 2
+    assert "pyproject.toml" in version_rules.different_versions({})[0]
     function = {"createComponentVersion": {"lambdaFunction": {"componentVersion": "0.0.1"}}}
     files = {**good, "recipes/lambda/com.sightline.X.json": json.dumps(function)}
-    assert "at componentVersion: found '0.0.1'" in versions.different_versions(files)[0]
+    assert "at componentVersion: found '0.0.1'" in version_rules.different_versions(files)[0]
 
 
 def gdk_configuration(**changes: Any) -> dict[str, Any]:
@@ -138,24 +149,29 @@ def gdk_configuration(**changes: Any) -> dict[str, Any]:
 def test_a_configuration_that_gdk_would_refuse_is_caught(
     configuration: dict[str, Any], said: str
 ) -> None:
-    found = gdk.refused_configuration("gdk-config.json", configuration)
+    found = gdk_rules.refused_configuration("gdk-config.json", configuration)
     assert (said in found[0]) if said else found == []
 
 
 def test_a_package_that_is_imported_and_not_brought_or_brought_and_not_imported_is_caught() -> None:
     sources = [
-        Source(
-            "components/capture/loop.py", "import cv2\nfrom sightline.bus import Bus\nimport os"
+        SourceFile(
+            "components/capture/loop.py",
+            "import cv2\nfrom sightline.messaging.bus import Bus\nimport os",
         ),
-        Source("shared/sightline/bus.py", "import msgspec\nfrom sightline import errors"),
-        Source("shared/sightline/errors.py", "import numpy"),
-        Source("shared/sightline/pixels.py", "import scipy"),  # nothing of capture imports it
+        SourceFile(
+            "shared/sightline/messaging/bus.py", "import msgspec\nfrom sightline import errors"
+        ),
+        SourceFile("shared/sightline/errors.py", "import numpy"),
+        SourceFile(
+            "shared/sightline/imaging/pixels.py", "import scipy"
+        ),  # nothing of capture imports it
     ]
     whole = "msgspec\nnumpy\nopencv-python-headless\n"
     run = {"capture": ["capture"]}
-    assert requirements.different_requirements(sources, {"capture": whole}, run) == []
+    assert requirement_rules.different_requirements(sources, {"capture": whole}, run) == []
     needs = {"capture": "msgspec\nnumpy\nboto3\n"}
-    assert requirements.different_requirements(sources, needs, run) == [
+    assert requirement_rules.different_requirements(sources, needs, run) == [
         "requirements/components/capture.in: opencv-python-headless is imported by "
         "what runs with it and not in it",
         "requirements/components/capture.in: boto3 is imported by nothing that runs with it",
@@ -171,27 +187,27 @@ def test_what_the_install_step_of_a_model_imports_is_in_its_artifact() -> None:
         "requirements/components/model.in": "",
         "requirements/components/model.txt": "",
     }
-    run = {"model": requirements.beginnings(files)["model"]}
+    run = {"model": requirement_rules.find_entry_modules(files)["model"]}
     sources = [
-        Source("shared/sightline/models.py", "from sightline.journal import sync"),
-        Source("shared/sightline/journal.py", "import msgspec"),
+        SourceFile("shared/sightline/models.py", "from sightline.storage.journal import sync"),
+        SourceFile("shared/sightline/storage/journal.py", "import msgspec"),
     ]
-    needs = requirements.of_components(files)
-    assert requirements.different_requirements(sources, needs, run) == [
+    needs = requirement_rules.find_component_requirements(files)
+    assert requirement_rules.different_requirements(sources, needs, run) == [
         "requirements/components/model.in: msgspec is imported by what runs with it and not in it"
     ]
-    assert requirements.different_requirements(sources, {"model": "msgspec\n"}, run) == []
+    assert requirement_rules.different_requirements(sources, {"model": "msgspec\n"}, run) == []
     files["requirements/components/model.in"] = "msgspec\n"
-    assert requirements.incomplete_locks(files) == [
+    assert requirement_rules.incomplete_locks(files) == [
         "requirements/components/model.txt: msgspec of model.in is not in it; run make lock"
     ]
 
 
 def test_every_recipe_has_a_lock_that_the_rule_looks_at() -> None:
     files = {s.path: s.text for s in tracked_sources(ROOT)}
-    run = requirements.beginnings(files)
-    assert {part.lock.stem for part in parts_of()} <= set(run)
-    assert run["model"] == {"sightline.model_store"}
+    run = requirement_rules.find_entry_modules(files)
+    assert {part.lock.stem for part in list_components()} <= set(run)
+    assert run["model"] == {"sightline.storage.model_store"}
     assert run["capture"] == {"capture"}
 
 
@@ -200,16 +216,16 @@ def test_a_components_lock_that_is_not_the_projects_is_caught() -> None:
         "requirements/python3.10.txt": "numpy==2.2.6 ; python_full_version < '3.11' \\\n",
         "requirements/components/capture.txt": "numpy==2.2.6 \\\n",
     }
-    assert requirements.different_locks(files) == []
+    assert requirement_rules.different_locks(files) == []
     files["requirements/components/capture.txt"] = "numpy==2.3.0 \\\n"
-    assert requirements.different_locks(files) == [
+    assert requirement_rules.different_locks(files) == [
         "requirements/components/capture.txt: numpy==2.3.0 is not the project's; run make lock"
     ]
 
 
 def test_a_station_of_a_deployment_file_that_its_components_would_refuse_is_caught() -> None:
-    checker = Checker.of_checkout()
-    version = checker.version_of("com.sightline.Capture")
+    checker = StationChecker.from_checkout()
+    version = checker.known_version("com.sightline.Capture")
     text = (
         "thingGroup: line\n"
         "components: {aws.greengrass.Nucleus: {version: 2.15.0}, "
@@ -219,10 +235,12 @@ def test_a_station_of_a_deployment_file_that_its_components_would_refuse_is_caug
         "sites: {one: {stations: {station-1: {merge: {com.sightline.Capture: MERGE}}}}}\n"
     )
     good = text.replace("MERGE", "{ringSlots: 4}")
-    assert fleets.refused_stations("line.yaml", good, checker) == []
-    bad = fleets.refused_stations("line.yaml", text.replace("MERGE", "{ringSlots: -1}"), checker)
+    assert fleet_rules.refused_stations("line.yaml", good, checker) == []
+    bad = fleet_rules.refused_stations(
+        "line.yaml", text.replace("MERGE", "{ringSlots: -1}"), checker
+    )
     assert "CaptureConfiguration at /ringSlots" in bad[0]
-    typo = fleets.refused_stations("line.yaml", good.replace("stations:", "station:"), checker)
+    typo = fleet_rules.refused_stations("line.yaml", good.replace("stations:", "station:"), checker)
     assert "unknown field `station`" in typo[0]
     other = good.replace(f"Publisher: {{version: {version!r}", "Publisher: {version: '9.9.9'")
-    assert "pinned to 9.9.9" in fleets.refused_stations("line.yaml", other, checker)[0]
+    assert "pinned to 9.9.9" in fleet_rules.refused_stations("line.yaml", other, checker)[0]

@@ -7,17 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tests.unit.training.pictures import write_picture
-from training.baselines import copied_answers
-from training.datasets import Picture, TrueBox
-from training.duplicates import duplicate_figures, twins_across
-from training.evaluation.charts import Line, chart
+from tests.unit.training.small_data_sets import write_picture
+from training.datasets import LabelledPicture, TrueBox
+from training.evaluation.baselines import predict_by_copying
+from training.evaluation.near_duplicates import compute_duplicate_figures, find_near_duplicates
+from training.evaluation.svg_charts import ChartLine, draw_chart
 
 
-def pictures_of(folder: Path, *names: str) -> list[Picture]:
+def pictures_of(folder: Path, *names: str) -> list[LabelledPicture]:
     """Pictures with a box each, of groups of their own."""
     box = (TrueBox("hole", (4, 5, 6, 7)),)
-    return [Picture(folder / n, 40, 30, box, label="anomaly", group=n, name=n) for n in names]
+    return [
+        LabelledPicture(folder / n, 40, 30, box, label="anomaly", group=n, name=n) for n in names
+    ]
 
 
 def test_turned_mirrored_and_compressed_copies_are_near_duplicates_and_others_are_not(
@@ -33,11 +35,11 @@ def test_turned_mirrored_and_compressed_copies_are_near_duplicates_and_others_ar
         write_picture(tmp_path / f"other{number}.png", 10 + number, (200, 200), (20, 20))
     others = pictures_of(tmp_path, *(f"other{number}.png" for number in range(6)))
     copies = pictures_of(tmp_path, "turned.jpg", "mirrored.png", "brighter.png")
-    found = twins_across([*copies, *others], pictures_of(tmp_path, "o.png"))
+    found = find_near_duplicates([*copies, *others], pictures_of(tmp_path, "o.png"))
     assert {twin.picture.name for twin in found} == {"turned.jpg", "mirrored.png", "brighter.png"}
-    figures = duplicate_figures(others, copies)
+    figures = compute_duplicate_figures(others, copies)
     assert figures["with_a_near_duplicate_in_training"] == 0
-    assert duplicate_figures(others, [])["with_a_near_duplicate_in_training"] == 0
+    assert compute_duplicate_figures(others, [])["with_a_near_duplicate_in_training"] == 0
 
 
 def test_copying_gives_the_answer_of_the_most_similar_training_picture(tmp_path: Path) -> None:
@@ -45,21 +47,29 @@ def test_copying_gives_the_answer_of_the_most_similar_training_picture(tmp_path:
     write_picture(tmp_path / "b.png", 2)
     shutil.copy(tmp_path / "a.png", tmp_path / "c.png")
     (a,) = pictures_of(tmp_path, "a.png")
-    like = Picture(tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="c", name="c.png")
-    other = Picture(tmp_path / "b.png", 40, 30, (), label="normal", group="b", name="b.png")
-    (copied,) = copied_answers([a], [other, like])
+    like = LabelledPicture(
+        tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="c", name="c.png"
+    )
+    other = LabelledPicture(tmp_path / "b.png", 40, 30, (), label="normal", group="b", name="b.png")
+    (copied,) = predict_by_copying([a], [other, like])
     assert copied.boxes[0].box == (2.0, 2.5, 3.0, 3.5)  # the picture is half as large
     assert copied.anomaly_score == 1.0
-    twin = Picture(
+    twin = LabelledPicture(
         tmp_path / "c.png", 80, 60, a.boxes, label="anomaly", group="a.png", name="c.png"
     )
-    (elsewhere,) = copied_answers([a], [other, twin], other_groups=True)
+    (elsewhere,) = predict_by_copying([a], [other, twin], other_groups=True)
     assert (elsewhere.boxes, elsewhere.anomaly_score) == ((), 0.0)
 
 
 def test_a_chart_is_an_svg_picture_whose_lines_stay_within_it() -> None:
-    lines = [Line("a <b>", [(0.0, 5.0), (2.0, 1.0)]), Line("none", []), Line("dot", [(1.0, 1.0)])]
-    root = ElementTree.fromstring(chart("t", "x", "y", lines, mark=(1.0, 2.0), greatest=(3.0, 3.0)))
+    lines = [
+        ChartLine("a <b>", [(0.0, 5.0), (2.0, 1.0)]),
+        ChartLine("none", []),
+        ChartLine("dot", [(1.0, 1.0)]),
+    ]
+    root = ElementTree.fromstring(
+        draw_chart("t", "x", "y", lines, mark=(1.0, 2.0), axis_max=(3.0, 3.0))
+    )
     _, _, width, height = (float(value) for value in root.attrib["viewBox"].split())
     for line in root.iter("polyline"):
         for point in line.attrib["points"].split():

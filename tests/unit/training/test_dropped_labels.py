@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
-from tests.unit.training.pictures import write_coco, write_voc
+from tests.unit.training.small_data_sets import write_coco, write_voc
 from tests.unit.training.tiny_data import coco_folder
 from tests.unit.training.tiny_training import TINY
 from training import train
 from training.datasets import ANOMALY, NORMAL, UNKNOWN, read_dataset
-from training.methods.ssd import placed
+from training.methods.ssd_method import drop_unboxed_anomalies
 
 GOOD, OUTSIDE = (1.0, 2.0, 10.0, 5.0), (35.0, 2.0, 10.0, 5.0)
 
@@ -21,7 +21,10 @@ def test_an_ssd_does_not_learn_the_place_of_a_dropped_box_as_background(tmp_path
     write_coco(tmp_path, [(1, GOOD), (1, OUTSIDE), (2, OUTSIDE), (3, GOOD)], pictures=4)
     found = read_dataset(tmp_path, drop_bad_labels=True)
     assert [picture.label for picture in found.pictures] == [ANOMALY, UNKNOWN, ANOMALY, NORMAL]
-    assert [picture.name for picture in placed(found).pictures] == ["3.png", "4.png"]
+    assert [picture.name for picture in drop_unboxed_anomalies(found).pictures] == [
+        "3.png",
+        "4.png",
+    ]
 
 
 def test_a_picture_whose_only_label_is_of_an_unknown_class_is_not_taken_for_normal(
@@ -33,7 +36,7 @@ def test_a_picture_whose_only_label_is_of_an_unknown_class_is_not_taken_for_norm
     file.write_text(json.dumps(coco))
     found = read_dataset(tmp_path, drop_bad_labels=True)
     assert [picture.label for picture in found.pictures] == [UNKNOWN, NORMAL]
-    assert [picture.name for picture in placed(found).pictures] == ["2.png"]
+    assert [picture.name for picture in drop_unboxed_anomalies(found).pictures] == ["2.png"]
 
 
 def test_nor_is_one_of_pascal_voc(tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_nor_is_one_of_pascal_voc(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("dent\n")
     found = read_dataset(tmp_path, drop_bad_labels=True)
     assert [picture.label for picture in found.pictures] == [UNKNOWN, NORMAL]
-    assert len(placed(found).pictures) == 1
+    assert len(drop_unboxed_anomalies(found).pictures) == 1
 
 
 @pytest.mark.parametrize("label", [ANOMALY, UNKNOWN])
@@ -54,7 +57,7 @@ def test_nor_is_a_picture_learned_from_of_which_only_a_manifest_says_that_it_is_
     known = {"anomaly-label-metadata": {"class-name": label}} if label else {}
     (tmp_path / "all.manifest").write_text(json.dumps(line | known) + "\n")
     found = read_dataset(tmp_path, "lookout")
-    assert placed(found).pictures == ()
+    assert drop_unboxed_anomalies(found).pictures == ()
 
 
 def test_the_command_trains_an_ssd_without_them_and_says_so(

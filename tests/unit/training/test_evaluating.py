@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from sightline.errors import ModelError
-from tests.unit.training.bright import CONTRACT, SPOT, write_heat_model, write_spot
-from tests.unit.training.cards import CARD
-from tests.unit.training.pictures import write_coco
+from tests.unit.training.bright_spot_model import CONTRACT, SPOT, write_heat_model, write_spot
+from tests.unit.training.example_card import CARD
+from tests.unit.training.small_data_sets import write_coco
 from training import evaluate
 from training.datasets import read_dataset
-from training.evaluation.answers import Answer
-from training.evaluation.drawing import drawn
-from training.evaluation.predictors import boxes_of_heat, open_predictor
+from training.evaluation.drawing import draw_prediction
+from training.evaluation.predictions import PicturePrediction
+from training.evaluation.predictors import find_map_boxes, open_predictor
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,17 +51,17 @@ def test_a_heat_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
     tmp_path: Path, bright: Path
 ) -> None:
     predictor = open_predictor(bright)
-    answer = predictor.answer(write_spot(tmp_path / "spot.png"))
+    answer = predictor.predict(write_spot(tmp_path / "spot.png"))
     assert answer.anomaly_score == pytest.approx(240 / 255, abs=0.02)
     (box,) = answer.boxes
     assert box.box == pytest.approx(SPOT, abs=2)
-    dark = predictor.answer(write_spot(tmp_path / "dark.png", 60))
+    dark = predictor.predict(write_spot(tmp_path / "dark.png", 60))
     assert dark.boxes == ()
-    assert answer.heat is not None
-    assert answer.heat.shape == (60, 80)
-    assert answer.heat[22, 24] == pytest.approx(240, abs=5)
+    assert answer.anomaly_map is not None
+    assert answer.anomaly_map.shape == (60, 80)
+    assert answer.anomaly_map[22, 24] == pytest.approx(240, abs=5)
     plain = np.full((120, 160, 3), 60, np.uint8)
-    red = drawn(plain, (), Answer((), 0.9, answer.heat))
+    red = draw_prediction(plain, (), PicturePrediction((), 0.9, answer.anomaly_map))
     assert red[44, 48, 2] > red[44, 48, 0] + 60 > red[5, 5, 0]
     assert red.shape == plain.shape
     assert (predictor.box_threshold, predictor.image_threshold) == (0.6, 0.6)
@@ -70,7 +70,7 @@ def test_a_heat_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
 def test_small_regions_of_heat_are_left_out_and_the_hottest_comes_first() -> None:
     heat = np.zeros((10, 20), np.float32)
     heat[1:4, 1:4], heat[6:9, 10:14], heat[0, 19] = 0.7, 0.9, 1.0
-    found = boxes_of_heat(heat, 0.5, 0.02, (200, 100), "odd")
+    found = find_map_boxes(heat, 0.5, 0.02, (200, 100), "odd")
     assert [(box.box, round(box.score, 2)) for box in found] == [
         ((100, 60, 40, 30), 0.9),
         ((10, 10, 30, 30), 0.7),

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
-from sightline.model_store import digest_of
+from sightline.storage.model_store import compute_digest
 from tests.unit.training.tiny_training import trained
 from training import export
-from training.data_options import read_data
-from training.datasets import Picture, load_input
+from training.datasets import LabelledPicture, load_input
+from training.jobs.data_options import read_data
 
 FOLD = "1/5"
 
@@ -24,7 +24,7 @@ def fold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return trained("ssd", tmp_path_factory.mktemp("fold"), "--fold", FOLD, "--epochs", "1")
 
 
-def inputs_of(pictures: tuple[Picture, ...]) -> set[bytes]:
+def inputs_of(pictures: tuple[LabelledPicture, ...]) -> set[bytes]:
     """The pictures as the model sees them."""
     return {load_input(picture.file, "area-halves-1", (64, 64)).tobytes() for picture in pictures}
 
@@ -40,8 +40,8 @@ def test_after_a_training_by_fold_no_test_picture_goes_into_the_model(
     found = read_data(str(data), "", False, [], FOLD)
     with np.load(out / "golden.npz") as content:
         golden = {image.tobytes() for image in content["images"]}
-    assert golden <= inputs_of(found.of_split("train").pictures)
-    assert not golden & inputs_of(found.of_split("test").pictures)
+    assert golden <= inputs_of(found.select_splits("train").pictures)
+    assert not golden & inputs_of(found.select_splits("test").pictures)
     assert export.main(arguments) == 0
     assert "not those that the model was trained on" in capsys.readouterr().err
 
@@ -58,8 +58,8 @@ def test_a_model_that_is_too_large_does_not_replace_the_one_that_is_there(
     assert export.main(arguments) == 0
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     assert set(before) == {"model.onnx", "golden.npz", "card.json", "card.md"}
-    assert json.loads(before["card.json"])["digest"] == digest_of(out / "model.onnx")
-    monkeypatch.setattr(export, "GREATEST_BYTES", 1000)
+    assert json.loads(before["card.json"])["digest"] == compute_digest(out / "model.onnx")
+    monkeypatch.setattr(export, "MAX_MODEL_BYTES", 1000)
     assert export.main([*arguments, "--precision", "fp16"]) == 1
     assert "at most 1000 may be" in capsys.readouterr().err
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before

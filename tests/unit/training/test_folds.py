@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.errors import ConfigurationError
-from tests.unit.training.pictures import write_coco
-from training.data_options import read_data
-from training.datasets import DataSet, Picture, Split
-from training.datasets.folds import of_fold, parse_fold
+from tests.unit.training.small_data_sets import write_coco
+from training.datasets import DataSet, LabelledPicture, SplitName
+from training.datasets.folds import parse_fold, split_by_fold
+from training.jobs.data_options import read_data
 
-splits: list[Split] = ["train", "test", ""]
+splits: list[SplitName] = ["train", "test", ""]
 
 
-def data_set(rows: list[tuple[int, Split]]) -> DataSet:
+def data_set(rows: list[tuple[int, SplitName]]) -> DataSet:
     """Pictures that lie nowhere: group and split."""
     pictures = tuple(
-        Picture(Path(str(n)), 1, 1, (), group=f"C{group}", split=split, name=str(n))
+        LabelledPicture(Path(str(n)), 1, 1, (), group=f"C{group}", split=split, name=str(n))
         for n, (group, split) in enumerate(rows)
     )
     return DataSet("d", "coco", pictures, ())
@@ -30,18 +30,18 @@ def data_set(rows: list[tuple[int, Split]]) -> DataSet:
     st.integers(2, 5),
 )
 def test_each_picture_is_tested_in_one_fold_and_no_group_is_on_both_sides(
-    rows: list[tuple[int, Split]], folds: int
+    rows: list[tuple[int, SplitName]], folds: int
 ) -> None:
     found = data_set(rows)
     moved = [p for p in found.pictures if p.split] or list(found.pictures)
     if len({p.group for p in moved}) < folds:
         with pytest.raises(ConfigurationError, match="too few"):
-            of_fold(found, 1, folds)
+            split_by_fold(found, 1, folds)
         return
     tested: list[str] = []
     for number in range(1, folds + 1):
-        part = of_fold(found, number, folds)
-        test, training = part.of_split("test").pictures, part.of_split("train").pictures
+        part = split_by_fold(found, number, folds)
+        test, training = part.select_splits("test").pictures, part.select_splits("train").pictures
         assert test
         assert not {p.group for p in test} & {p.group for p in training}
         assert len(test) + len(training) == len(moved)

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import PictureError
-from tests.unit.training.pictures import write_coco, write_picture, write_voc
+from tests.unit.training.small_data_sets import write_coco, write_picture, write_voc
 from training import manifest
-from training.datasets import Picture, TrueBox, read_dataset
+from training.datasets import LabelledPicture, TrueBox, read_dataset
 
 here = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -157,12 +157,12 @@ def test_a_manifest_has_the_fields_that_the_service_asks_for(tmp_path: Path) -> 
 def test_each_label_has_its_colour_in_the_mask_and_small_boxes_lie_on_large_ones() -> None:
     boxes = (TrueBox("dent", (1, 1, 2, 2)), TrueBox("scratch", (0, 0, 9, 9)))
     hidden = TrueBox("dent", (12, 0, 2, 2), visible=False)
-    picture = Picture(Path("p"), 20, 10, (*boxes, hidden), label="anomaly", name="a/p.jpg")
-    mask = manifest.mask_of(picture, ("scratch", "dent"))
+    picture = LabelledPicture(Path("p"), 20, 10, (*boxes, hidden), label="anomaly", name="a/p.jpg")
+    mask = manifest.draw_mask(picture, ("scratch", "dent"))
     assert mask[5, 5].tolist() == [0x2C, 0xA0, 0x2C]
     assert mask[2, 2].tolist() == [0xB4, 0x77, 0x1F]  # blue, green, red of #1f77b4
     assert mask[1, 12].tolist() == [255, 255, 255]
-    assert manifest.mask_name(picture) == "masks/a/p.png"
+    assert manifest.build_mask_name(picture) == "masks/a/p.png"
 
 
 def line(**changes: Any) -> str:

@@ -17,9 +17,9 @@ from sightline.errors import ConfigurationError, ModelError
 from tests.unit.training.tiny_training import TINY, trained
 from training import export
 from training.datasets import read_dataset
+from training.datasets.holdout import select_training_part
 from training.evaluation.predictors import open_predictor
-from training.holdout import training_part
-from training.loop import STATE_FILE, Fit, Schedule
+from training.fitting.training_loop import TRAINING_STATE_FILE, TrainingLoop, TrainingSchedule
 
 
 @pytest.mark.parametrize("method", list(TINY))
@@ -28,7 +28,7 @@ def test_each_method_trains_exports_in_both_precisions_and_answers_as_the_networ
 ) -> None:
     data, checkpoint = trained(method, tmp_path)
     assert "epoch 2: validation" in capsys.readouterr().err
-    picture = read_dataset(data).of_split("test").pictures[0]
+    picture = read_dataset(data).select_splits("test").pictures[0]
     scores = {}
     for precision in ("fp32", "int8"):
         model = tmp_path / precision
@@ -36,9 +36,9 @@ def test_each_method_trains_exports_in_both_precisions_and_answers_as_the_networ
         assert export.main([*arguments, "--precision", precision]) == 0
         card = json.loads((model / "card.json").read_text())
         assert card["digest"] == open_predictor(model).digest
-        assert card["data_digest"] == training_part(read_dataset(data)).digest()
+        assert card["data_digest"] == select_training_part(read_dataset(data)).compute_digest()
         assert f"{precision}, " in (model / "card.md").read_text()
-        scores[precision] = open_predictor(model).answer(picture.file).anomaly_score
+        scores[precision] = open_predictor(model).predict(picture.file).anomaly_score
     assert scores["int8"] == pytest.approx(scores["fp32"], abs=0.1)
 
 
@@ -70,32 +70,32 @@ class Line:
         return float(self.loss(network, next(iter(Line().batches(99)))))
 
 
-SCHEDULE = Schedule(epochs=5, patience=5, greatest_rate=0.1)
+SCHEDULE = TrainingSchedule(epochs=5, patience=5, max_learning_rate=0.1)
 
 
 def test_a_training_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole, killed, resumed = Line(), Line(dies=True), Line()
-    Fit(whole, SCHEDULE, tmp_path / "whole", "points").run()
+    TrainingLoop(whole, SCHEDULE, tmp_path / "whole", "points").run()
     with pytest.raises(KeyboardInterrupt):
-        Fit(killed, SCHEDULE, tmp_path / "work", "points").run()
-    outcome = Fit(resumed, SCHEDULE, tmp_path / "work", "points").run()
+        TrainingLoop(killed, SCHEDULE, tmp_path / "work", "points").run()
+    outcome = TrainingLoop(resumed, SCHEDULE, tmp_path / "work", "points").run()
     assert outcome.epochs == 5
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name])
 
 
 def test_a_training_with_other_data_does_not_go_on_from_a_foreign_state(tmp_path: Path) -> None:
-    Fit(Line(), SCHEDULE, tmp_path, "points").run()
+    TrainingLoop(Line(), SCHEDULE, tmp_path, "points").run()
     with pytest.raises(ConfigurationError, match="other data"):
-        Fit(Line(), SCHEDULE, tmp_path, "other points").run()
+        TrainingLoop(Line(), SCHEDULE, tmp_path, "other points").run()
 
 
 def test_a_training_ends_when_nothing_gets_better_and_keeps_the_best(tmp_path: Path) -> None:
     task = Line()
     figures = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
     task.validate = lambda network: next(figures)  # type: ignore[method-assign]
-    schedule = Schedule(epochs=50, patience=3, greatest_rate=0.1)
-    outcome = Fit(task, schedule, tmp_path, "points").run()
+    schedule = TrainingSchedule(epochs=50, patience=3, max_learning_rate=0.1)
+    outcome = TrainingLoop(task, schedule, tmp_path, "points").run()
     assert (outcome.epochs, outcome.best_epoch, outcome.validation) == (5, 2, 1.0)
 
 
@@ -103,7 +103,7 @@ def test_a_training_ends_when_nothing_gets_better_and_keeps_the_best(tmp_path: P
 def test_a_state_that_was_cut_off_is_refused_with_what_to_do(
     tmp_path: Path, left_bytes: int
 ) -> None:
-    Fit(Line(), SCHEDULE, tmp_path, "points").run()
-    os.truncate(tmp_path / STATE_FILE, left_bytes)
+    TrainingLoop(Line(), SCHEDULE, tmp_path, "points").run()
+    os.truncate(tmp_path / TRAINING_STATE_FILE, left_bytes)
     with pytest.raises(ModelError, match=r"(?s)state\.pt cannot be read.*remove it to start anew"):
-        Fit(Line(), SCHEDULE, tmp_path, "points").run()
+        TrainingLoop(Line(), SCHEDULE, tmp_path, "points").run()

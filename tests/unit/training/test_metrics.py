@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.datasets import DataSet, ImageLabel, Picture, TrueBox
-from training.evaluation.answers import Answer, FoundBox, answer_of_boxes
-from training.evaluation.average_precision import average_precision, matches_by_label
-from training.evaluation.bootstrap import bounds, drawings, interval
-from training.evaluation.box_level import box_figures
-from training.evaluation.figures import figures_by_group, figures_of
-from training.evaluation.image_level import accuracy_of_sums, area_under_roc, image_figures
-from training.evaluation.matching import match, shares_of
-from training.evaluation.thresholds import Prices, cheapest, sweep
-from training.evaluation.union import union_overlap
+from training.datasets import DataSet, ImageLabel, LabelledPicture, TrueBox
+from training.evaluation.area_overlap import compute_union_overlap
+from training.evaluation.average_precision import compute_average_precision, match_boxes_by_label
+from training.evaluation.bootstrap import (
+    compute_bootstrap_interval,
+    compute_percentile_bounds,
+    draw_samples,
+)
+from training.evaluation.box_level import compute_box_figures
+from training.evaluation.box_matching import compute_box_iou, match_boxes
+from training.evaluation.image_level import (
+    accuracy_from_sums,
+    compute_area_under_roc,
+    compute_picture_figures,
+)
+from training.evaluation.picture_set_figures import compute_figures, compute_group_figures
+from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.evaluation.threshold_costs import ErrorPrices, find_cheapest, sweep_thresholds
 
 GOLDEN = Path(__file__).parent / "golden" / "coco_ap.json"
 SIDE = 24
@@ -42,7 +50,7 @@ def mask_of(boxes: list[Box]) -> np.ndarray:
 def test_union_f1_and_iou_are_those_of_pixel_masks(
     truth: list[Box], found: list[Box], ignored: list[Box]
 ) -> None:
-    overlap = union_overlap(truth, found, ignored, (SIDE, SIDE))
+    overlap = compute_union_overlap(truth, found, ignored, (SIDE, SIDE))
     true, hit = mask_of(truth), mask_of(found) & ~(mask_of(ignored) & ~mask_of(truth))
     common, union, total = (true & hit).sum(), (true | hit).sum(), true.sum() + hit.sum()
     assert overlap.f1 == pytest.approx(2 * common / total if total else 1.0)
@@ -50,17 +58,23 @@ def test_union_f1_and_iou_are_those_of_pixel_masks(
 
 
 def test_nothing_found_where_nothing_is_is_right_and_anything_else_is_wrong() -> None:
-    assert union_overlap([], []).f1 == union_overlap([], []).iou == 1.0
-    assert union_overlap([(0, 0, 2, 2)], []).f1 == union_overlap([], [(0, 0, 2, 2)]).f1 == 0.0
-    assert union_overlap([(0.25, 0, 0.5, 1)], [(0.5, 0, 0.5, 1)]).iou == pytest.approx(1 / 3)
+    assert compute_union_overlap([], []).f1 == compute_union_overlap([], []).iou == 1.0
+    assert (
+        compute_union_overlap([(0, 0, 2, 2)], []).f1
+        == compute_union_overlap([], [(0, 0, 2, 2)]).f1
+        == 0.0
+    )
+    assert compute_union_overlap([(0.25, 0, 0.5, 1)], [(0.5, 0, 0.5, 1)]).iou == pytest.approx(
+        1 / 3
+    )
 
 
 @given(some_boxes, some_boxes)
 def test_shares_of_boxes_are_those_of_pixel_masks(first: list[Box], second: list[Box]) -> None:
-    shares = shares_of(first, second)
+    shares = compute_box_iou(first, second)
     for row, one in enumerate(first):
         for column, other in enumerate(second):
-            common = shares_of([one], [other])[0, 0]
+            common = compute_box_iou([one], [other])[0, 0]
             assert shares[row, column] == common
             if (
                 max(one[0] + one[2], one[1] + one[3], other[0] + other[2], other[1] + other[3])
@@ -71,9 +85,11 @@ def test_shares_of_boxes_are_those_of_pixel_masks(first: list[Box], second: list
                 assert common == pytest.approx(both / union if union else 0.0)
 
 
-def picture(number: int, boxes: list[TrueBox], label: ImageLabel = "", group: str = "") -> Picture:
+def picture(
+    number: int, boxes: list[TrueBox], label: ImageLabel = "", group: str = ""
+) -> LabelledPicture:
     """A picture that lies nowhere."""
-    return Picture(
+    return LabelledPicture(
         Path(str(number)), 200, 200, tuple(boxes), group=group, label=label, name=str(number)
     )
 
@@ -88,12 +104,16 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
         for n in numbers
     ]
     answers = [
-        answer_of_boxes(
-            [FoundBox(str(c), s, (x, y, w, h)) for i, c, s, x, y, w, h in golden["found"] if i == n]
+        build_box_prediction(
+            [
+                PredictedBox(str(c), s, (x, y, w, h))
+                for i, c, s, x, y, w, h in golden["found"]
+                if i == n
+            ]
         )
         for n in numbers
     ]
-    found = average_precision(matches_by_label(pictures, answers, ("1", "2", "3")))
+    found = compute_average_precision(match_boxes_by_label(pictures, answers, ("1", "2", "3")))
     assert found.ap == pytest.approx(golden["ap"], abs=1e-12)
     assert found.ap50 == pytest.approx(golden["ap50"], abs=1e-12)
     assert found.ap75 == pytest.approx(golden["ap75"], abs=1e-12)
@@ -102,10 +122,13 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
 def test_all_boxes_found_as_they_are_is_perfect_and_no_truth_is_no_figure() -> None:
     boxes: list[Box] = [(0, 0, 10, 10), (50, 50, 20, 10)]
     truth = [picture(1, [TrueBox("a", box) for box in boxes])]
-    perfect = [answer_of_boxes([FoundBox("a", 0.9, box) for box in boxes])]
-    found = average_precision(matches_by_label(truth, perfect, ("a",)))
+    perfect = [build_box_prediction([PredictedBox("a", 0.9, box) for box in boxes])]
+    found = compute_average_precision(match_boxes_by_label(truth, perfect, ("a",)))
     assert (found.ap, found.ap50) == (1.0, 1.0)
-    assert average_precision(matches_by_label([picture(1, [])], perfect, ("a",))).ap is None
+    assert (
+        compute_average_precision(match_boxes_by_label([picture(1, [])], perfect, ("a",))).ap
+        is None
+    )
 
 
 @given(
@@ -115,27 +138,27 @@ def test_all_boxes_found_as_they_are_is_perfect_and_no_truth_is_no_figure() -> N
 def test_matches_never_exceed_what_the_best_assignment_could_reach(
     truth: list[Box], found: list[tuple[Box, int]]
 ) -> None:
-    shares = shares_of([box for box, _ in found], truth)
-    matched = match(
+    shares = compute_box_iou([box for box, _ in found], truth)
+    matched = match_boxes(
         [TrueBox("a", box) for box in truth],
-        [FoundBox("a", score / 10, box) for box, score in found],
+        [PredictedBox("a", score / 10, box) for box, score in found],
         (0.5,),
     )
-    hits, alarms, misses = matched.counts(0.0)
+    hits, alarms, misses = matched.count_outcomes(0.0)
     assert hits + alarms == len(found)
     assert hits + misses == len(truth)
     fitting = shares >= 0.5
     assert hits <= min(fitting.any(axis=0).sum(), fitting.any(axis=1).sum())
     assert (hits > 0) == bool(fitting.any())
-    assert matched.counts(0.95)[0] == 0
+    assert matched.count_outcomes(0.95)[0] == 0
 
 
 def test_what_is_not_visible_is_neither_a_hit_nor_a_false_alarm_nor_a_miss() -> None:
     truth = [TrueBox("a", (0, 0, 10, 10), visible=False), TrueBox("a", (50, 0, 10, 10))]
-    found = [FoundBox("a", 0.9, (0, 0, 10, 10)), FoundBox("a", 0.8, (50, 0, 10, 10))]
-    assert match(truth, found).counts(0.5) == (1, 0, 0)
-    figures = box_figures(
-        DataSet("d", "coco", (picture(1, truth),), ("a",)), [answer_of_boxes(found)], 0.5
+    found = [PredictedBox("a", 0.9, (0, 0, 10, 10)), PredictedBox("a", 0.8, (50, 0, 10, 10))]
+    assert match_boxes(truth, found).count_outcomes(0.5) == (1, 0, 0)
+    figures = compute_box_figures(
+        DataSet("d", "coco", (picture(1, truth),), ("a",)), [build_box_prediction(found)], 0.5
     )
     assert figures["union_f1"]["value"] == 1.0
     assert figures["coco_ap"]["ap"]["value"] == 1.0
@@ -152,7 +175,7 @@ def test_image_figures_are_counts_of_pictures(rows: list[tuple[bool, int]], cut:
         for n, (bad, _) in enumerate(rows)
     ]
     scores = np.array([score / 20 for _, score in rows])
-    found = image_figures(pictures, scores, cut / 20)
+    found = compute_picture_figures(pictures, scores, cut / 20)
     hits = sum(bad and score >= cut for bad, score in rows)
     alarms = sum(not bad and score >= cut for bad, score in rows)
     escapes = sum(bad and score < cut for bad, score in rows)
@@ -173,16 +196,18 @@ def test_image_figures_are_counts_of_pictures(rows: list[tuple[bool, int]], cut:
 def test_calling_everything_anomalous_is_worth_a_half_however_many_groups_there_are() -> None:
     bad = [picture(n, [], "anomaly", f"bad {n}") for n in range(20)]
     good = [picture(n, [], "normal", "good") for n in range(20, 40)]
-    found = image_figures([*bad, *good], np.ones(40), 0.5)
+    found = compute_picture_figures([*bad, *good], np.ones(40), 0.5)
     assert found["group_balanced_accuracy"]["value"] == 0.5
-    assert image_figures(bad, np.ones(20), 0.5)["group_balanced_accuracy"]["value"] == 1.0
+    assert compute_picture_figures(bad, np.ones(20), 0.5)["group_balanced_accuracy"]["value"] == 1.0
 
 
 @given(scored)
 def test_the_area_under_the_curve_counts_pairs(rows: list[tuple[bool, int]]) -> None:
     bad = [score for is_bad, score in rows if is_bad]
     good = [score for is_bad, score in rows if not is_bad]
-    found = area_under_roc(np.array([b for b, _ in rows]), np.array([float(s) for _, s in rows]))
+    found = compute_area_under_roc(
+        np.array([b for b, _ in rows]), np.array([float(s) for _, s in rows])
+    )
     if not bad or not good:
         assert found is None
     else:
@@ -196,7 +221,7 @@ def test_each_threshold_of_the_sweep_costs_what_counting_says(
 ) -> None:
     truth = np.array([bad for bad, _ in rows])
     scores = np.array([score / 20 for _, score in rows])
-    found = sweep(truth, scores, Prices(escape, scrap))
+    found = sweep_thresholds(truth, scores, ErrorPrices(escape, scrap))
     for row in found:
         called = scores >= row["threshold"]
         assert row["escapes"] == (truth & ~called).sum()
@@ -204,7 +229,7 @@ def test_each_threshold_of_the_sweep_costs_what_counting_says(
         assert row["cost"] == escape * row["escapes"] + scrap * row["overkill"]
     assert found[-1]["overkill"] == 0  # the last one calls all normal
     assert found[0]["escapes"] == 0  # the first one none
-    assert cheapest(found)["cost"] == min(row["cost"] for row in found)
+    assert find_cheapest(found)["cost"] == min(row["cost"] for row in found)
 
 
 def test_intervals_are_drawn_by_groups_so_copies_of_a_picture_do_not_narrow_them() -> None:
@@ -212,11 +237,15 @@ def test_intervals_are_drawn_by_groups_so_copies_of_a_picture_do_not_narrow_them
     right = (random.random(40) < 0.7).astype(float)
     alone = np.stack([right, np.ones(40)], axis=1)
     units = [str(n) for n in range(40)]
-    low, high = interval(units, alone, accuracy_of_sums)
+    low, high = compute_bootstrap_interval(units, alone, accuracy_from_sums)
     assert low < right.mean() < high
     copied = np.repeat(alone, 25, axis=0)
-    assert interval([u for u in units for _ in range(25)], copied, accuracy_of_sums) == (low, high)
-    as_single = interval([str(n) for n in range(1000)], copied, accuracy_of_sums)
+    assert compute_bootstrap_interval(
+        [u for u in units for _ in range(25)], copied, accuracy_from_sums
+    ) == (low, high)
+    as_single = compute_bootstrap_interval(
+        [str(n) for n in range(1000)], copied, accuracy_from_sums
+    )
     assert as_single[1] - as_single[0] < (high - low) / 3
 
 
@@ -226,26 +255,28 @@ def test_a_95_percent_interval_holds_the_true_share_about_that_often() -> None:
     for _ in range(200):
         right = (random.random(60) < 0.6).astype(float)
         table = np.stack([right, np.ones(60)], axis=1)
-        low, high = interval([str(n) for n in range(60)], table, accuracy_of_sums, draws=300)
+        low, high = compute_bootstrap_interval(
+            [str(n) for n in range(60)], table, accuracy_from_sums, draws=300
+        )
         held += low <= 0.6 <= high
     assert 180 <= held <= 198
 
 
 def test_drawings_hold_whole_groups() -> None:
     units = ["a", "b", "a", "c"]
-    for rows in drawings(units, 20):
+    for rows in draw_samples(units, 20):
         counts = np.bincount(rows, minlength=4)
         assert counts[0] == counts[2]
         assert counts[0] + counts[1] + counts[3] == 3
-    assert bounds([float("nan")]) == (0.0, 1.0)
+    assert compute_percentile_bounds([float("nan")]) == (0.0, 1.0)
 
 
 def test_answers_with_labels_of_their_own_are_measured_as_defects_of_one_kind() -> None:
     found = DataSet(
         "d", "coco", (picture(1, [TrueBox("hole", (0, 0, 9, 9))], "anomaly"),), ("hole",)
     )
-    answer = answer_of_boxes([FoundBox("anomaly", 0.8, (0, 0, 9, 9))])
-    figures = figures_of(found, [answer], 0.5, 0.5)
+    answer = build_box_prediction([PredictedBox("anomaly", 0.8, (0, 0, 9, 9))])
+    figures = compute_figures(found, [answer], 0.5, 0.5)
     assert figures["by_box"]["matched_f1"]["value"] == 1.0
     assert figures["by_box"]["labels"] == ["defect"]
     assert figures["by_picture"]["f1"]["value"] == 1.0
@@ -253,7 +284,9 @@ def test_answers_with_labels_of_their_own_are_measured_as_defects_of_one_kind() 
 
 def test_pictures_of_which_nobody_knows_what_they_are_do_not_count_by_picture() -> None:
     found = DataSet("d", "class-folders", (picture(1, [], ""), picture(2, [], "normal")), ())
-    figures = figures_of(found, [Answer((), 0.9), Answer((), 0.1)], 0.5, 0.5)
+    figures = compute_figures(
+        found, [PicturePrediction((), 0.9), PicturePrediction((), 0.1)], 0.5, 0.5
+    )
     assert figures["by_picture"]["pictures"] == 1
     assert figures["by_picture"]["overkill"] == 0
     assert "by_box" not in figures
@@ -262,9 +295,12 @@ def test_pictures_of_which_nobody_knows_what_they_are_do_not_count_by_picture() 
 def test_groups_are_listed_with_the_worst_first() -> None:
     hole = TrueBox("hole", (0, 0, 10, 10))
     pictures = [picture(n, [hole], "anomaly", group) for n, group in enumerate("aabbc")]
-    right, wrong = answer_of_boxes([FoundBox("hole", 0.9, hole.box)]), Answer((), 0.1)
+    right, wrong = (
+        build_box_prediction([PredictedBox("hole", 0.9, hole.box)]),
+        PicturePrediction((), 0.1),
+    )
     found = DataSet("d", "coco", tuple(pictures), ("hole",))
-    assert figures_by_group(found, [right, right, right, wrong, wrong], 0.5, 0.5) == [
+    assert compute_group_figures(found, [right, right, right, wrong, wrong], 0.5, 0.5) == [
         {"group": "b", "pictures": 2, "escapes": 1, "overkill": 0, "union_f1": 0.5},
         {"group": "a", "pictures": 2, "escapes": 0, "overkill": 0, "union_f1": 1.0},
     ]

@@ -9,10 +9,19 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 
 import torch
 
-from training.exposures import doubled, grainy, near_or_far, on_its_side
-from training.methods.student_teacher import Reading, read_heat, score_of
-from training.models.student_teacher import StudentTeacher, views_of
-from training.paint import flawed, noise_of
+from training.augmentation.synthetic_defects import add_defects, estimate_noise
+from training.augmentation.xray_transforms import (
+    add_film_grain,
+    overlay_picture,
+    transpose_randomly,
+    zoom_randomly,
+)
+from training.methods.student_teacher_method import (
+    StudentTeacherReading,
+    max_per_picture,
+    read_anomaly_map,
+)
+from training.models.student_teacher_networks import StudentTeacherNetwork, build_views
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -25,7 +34,7 @@ def plate(level: int = 120, height: int = 72, width: int = 96) -> np.ndarray:
 @given(SEEDS)
 @settings(deadline=None, max_examples=40)
 def test_a_flaw_is_seen_where_it_is_said_to_be_and_hardly_elsewhere(seed: int) -> None:
-    changed, where = flawed(plate(), np.random.default_rng(seed), 4, 60)
+    changed, where = add_defects(plate(), np.random.default_rng(seed), 4, 60)
     far = np.abs(changed.astype(int) - 120).max(axis=2)
     assert changed.shape == plate().shape
     assert not where.any() or far[where].max() >= 2
@@ -35,7 +44,7 @@ def test_a_flaw_is_seen_where_it_is_said_to_be_and_hardly_elsewhere(seed: int) -
 @given(SEEDS)
 @settings(deadline=None, max_examples=40)
 def test_on_a_blank_film_only_darker_flaws_are_flaws(seed: int) -> None:
-    changed, where = flawed(plate(255), np.random.default_rng(seed), 6, 40)
+    changed, where = add_defects(plate(255), np.random.default_rng(seed), 6, 40)
     assert not where.any() or changed[where].min() < 255 - 2
 
 
@@ -43,14 +52,14 @@ def test_on_a_blank_film_only_darker_flaws_are_flaws(seed: int) -> None:
 @settings(deadline=None, max_examples=20)
 def test_the_same_seed_paints_the_same_flaws_on_pictures_smaller_than_they_are(seed: int) -> None:
     image = plate(height=24, width=31)
-    one, other = (flawed(image, np.random.default_rng(seed), 5, 100) for _ in range(2))
+    one, other = (add_defects(image, np.random.default_rng(seed), 5, 100) for _ in range(2))
     assert np.array_equal(one[0], other[0])
     assert np.array_equal(one[1], other[1])
     assert one[1].shape == (24, 31)
 
 
 def test_most_flaws_are_brighter_than_what_is_about_them() -> None:
-    found = [flawed(plate(), np.random.default_rng(seed), 1, 30)[0] for seed in range(200)]
+    found = [add_defects(plate(), np.random.default_rng(seed), 1, 30)[0] for seed in range(200)]
     brighter = sum(int(one.max()) > 121 for one in found)
     darker = sum(int(one.min()) < 119 for one in found)
     assert brighter > 3 * darker > 0
@@ -60,16 +69,16 @@ def test_most_flaws_are_brighter_than_what_is_about_them() -> None:
 @settings(deadline=None, max_examples=20)
 def test_two_castings_let_less_through_than_one(seed: int) -> None:
     random = np.random.default_rng(seed)
-    one, other = (flawed(plate(), random, 5, 60)[0] for _ in range(2))
-    assert (doubled(one, other, random) <= one).all()
-    assert (doubled(one, plate(255), random) == one).all()
+    one, other = (add_defects(plate(), random, 5, 60)[0] for _ in range(2))
+    assert (overlay_picture(one, other, random) <= one).all()
+    assert (overlay_picture(one, plate(255), random) == one).all()
 
 
 @given(SEEDS, st.integers(8, 72))
 @settings(deadline=None, max_examples=20)
 def test_crops_are_square_and_of_the_side_asked_for(seed: int, side: int) -> None:
     random = np.random.default_rng(seed)
-    crop = on_its_side(near_or_far(plate(), side, random), random)
+    crop = transpose_randomly(zoom_randomly(plate(), side, random), random)
     assert crop.shape == (side, side, 3)
     assert crop.min() == crop.max() == 120
 
@@ -78,19 +87,19 @@ def test_grain_is_found_again_as_noise() -> None:
     random = np.random.default_rng(3)
     plain, grain = (
         plate()[:, :, 0].astype(np.float32),
-        [grainy(plate(), random)[:, :, 0].astype(np.float32) for _ in range(20)],
+        [add_film_grain(plate(), random)[:, :, 0].astype(np.float32) for _ in range(20)],
     )
-    assert noise_of(plain) == 0.0
-    assert max(noise_of(one) for one in grain) > 1
+    assert estimate_noise(plain) == 0.0
+    assert max(estimate_noise(one) for one in grain) > 1
     even = random.normal(120, 5, (200, 200)).astype(np.float32)
-    assert noise_of(even) == pytest.approx(5, rel=0.15)
+    assert estimate_noise(even) == pytest.approx(5, rel=0.15)
 
 
 def test_views_show_a_faint_spot_on_an_even_plate_as_clearly_as_a_strong_one() -> None:
     grey = torch.full((2, 1, 64, 64), 0.5)
     grey[0, 0, 30:34, 30:34] += 0.05
     grey[1, 0, 30:34, 30:34] += 0.4
-    views = views_of(grey)
+    views = build_views(grey)
     assert views.shape == (2, 3, 64, 64)
     faint, strong = (float(views[row, 1, 31, 31]) for row in (0, 1))
     assert faint > 0.7 * strong > 0.4
@@ -98,7 +107,7 @@ def test_views_show_a_faint_spot_on_an_even_plate_as_clearly_as_a_strong_one() -
 
 
 def test_the_network_answers_at_half_the_size_and_its_teacher_never_learns() -> None:
-    network = StudentTeacher((8, 8, 8), 8).train()
+    network = StudentTeacherNetwork((8, 8, 8), 8).train()
     logits, found = network(torch.rand(2, 1, 64, 48))
     assert logits.shape == (2, 1, 32, 24)
     assert [part.shape[2] for part in found] == [32, 16, 8]
@@ -110,11 +119,11 @@ def test_the_network_answers_at_half_the_size_and_its_teacher_never_learns() -> 
 def test_read_heat_grows_regions_and_smooths_them() -> None:
     heat = torch.full((1, 1, 20, 30), 0.01)
     heat[0, 0, 5, 5], heat[0, 0, 15, 20] = 0.9, 0.3
-    assert torch.allclose(read_heat(heat, Reading()), heat[:, 0], atol=1e-6)
-    wide = read_heat(heat, Reading(wider=2))
+    assert torch.allclose(read_anomaly_map(heat, StudentTeacherReading()), heat[:, 0], atol=1e-6)
+    wide = read_anomaly_map(heat, StudentTeacherReading(wider=2))
     assert int((wide > 0.8).sum()) == 25
     assert int((wide > 0.2).sum()) == 50
-    smooth = read_heat(heat, Reading(smoothing=3))
+    smooth = read_anomaly_map(heat, StudentTeacherReading(smoothing=3))
     assert float(smooth[0, 5, 5]) == pytest.approx(0.98 / 9, abs=1e-4)
 
 
@@ -122,8 +131,10 @@ def test_a_spot_stands_out_alike_in_a_calm_and_in_a_restless_picture() -> None:
     heat = torch.full((2, 1, 40, 40), 0.02)
     heat[1] = 0.3
     heat[0, 0, 9, 9], heat[1, 0, 9, 9] = 0.4, 0.95
-    plain, apart = (read_heat(heat, Reading(level=level)) for level in (0.0, 1.0))
+    plain, apart = (
+        read_anomaly_map(heat, StudentTeacherReading(level=level)) for level in (0.0, 1.0)
+    )
     assert float(plain[1, 9, 9] - plain[0, 9, 9]) > 0.5
     assert float(apart[1, 9, 9] - apart[0, 9, 9]) == pytest.approx(0, abs=0.15)
     assert float(apart[1, 0, 0]) < 0.6 < float(apart[0, 9, 9])
-    assert score_of(heat).tolist() == pytest.approx([0.4, 0.95])
+    assert max_per_picture(heat).tolist() == pytest.approx([0.4, 0.95])

@@ -14,12 +14,12 @@ import cv2
 import pytest
 
 from hil.plant.pool import ensure_pool
-from tests.faults.s3_server import BUCKET, Server
-from tests.unit.training.pictures import write_coco, write_picture
+from tests.faults.s3_server import BUCKET, S3Server
+from tests.unit.training.small_data_sets import write_coco, write_picture
 from training import evaluate, predict
-from training.data_options import read_data
 from training.datasets import read_dataset
-from training.places import local_folder, open_place
+from training.datasets.storage import fetch_folder, open_storage
+from training.jobs.data_options import read_data
 
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "components" / "models" / "cap"
@@ -103,15 +103,15 @@ def test_a_file_that_is_no_picture_is_listed_and_the_others_are_answered(
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server() -> Iterator[S3Server]:
     """An S3 server with a bucket."""
-    found = Server()
+    found = S3Server()
     yield found
     found.stop()
 
 
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> Server:
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: S3Server) -> S3Server:
     """The server, which the AWS SDK finds by its environment."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -121,7 +121,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> S
     return server
 
 
-def upload_coco(bucket: Server, local: Path, prefix: str) -> str:
+def upload_coco(bucket: S3Server, local: Path, prefix: str) -> str:
     """Three pictures, one of them with a box; returns the address."""
     write_coco(local, [(1, (1, 2, 3, 4))])
     for file in local.iterdir():
@@ -130,13 +130,13 @@ def upload_coco(bucket: Server, local: Path, prefix: str) -> str:
 
 
 def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
-    tmp_path: Path, bucket: Server, bottles: list[Path], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, bucket: S3Server, bottles: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     address = upload_coco(bucket, tmp_path / "local", "castings/may")
     assert predict.main([str(MODEL), "--data", address]) == 0
     names = [name for name in bucket.names() if "/predictions/cap/" in name]
     assert len(names) == 3 * 2 + 1
-    found = read_dataset(local_folder(address))
+    found = read_dataset(fetch_folder(address))
     assert [(p.name, len(p.boxes)) for p in found.pictures] == [
         ("1.png", 1),
         ("2.png", 0),
@@ -146,7 +146,7 @@ def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
     capsys.readouterr()
     assert predict.main([str(MODEL), "--data", address]) == 0
     assert "3 pictures, 2 of them answered before" in capsys.readouterr().err
-    assert open_place(address).fetch("2.png").read_bytes() == bottles[0].read_bytes()
+    assert open_storage(address).fetch("2.png").read_bytes() == bottles[0].read_bytes()
 
     assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1
     assert "s3://not-there/x" in capsys.readouterr().err
@@ -154,7 +154,7 @@ def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
     assert "expected s3://BUCKET/PREFIX" in capsys.readouterr().err
 
 
-def test_a_bucket_serves_manifests_and_takes_reports(tmp_path: Path, bucket: Server) -> None:
+def test_a_bucket_serves_manifests_and_takes_reports(tmp_path: Path, bucket: S3Server) -> None:
     address = upload_coco(bucket, tmp_path / "local", "castings/june")
     line = {"source-ref": f"{address}/1.png", "anomaly-label-metadata": {"class-name": "anomaly"}}
     (tmp_path / "m").mkdir()
@@ -195,18 +195,18 @@ def test_the_commands_run_as_sagemaker_processing_jobs_by_their_environment(
 def test_the_channels_of_a_sagemaker_training_job_are_found_by_their_environment(
     tmp_path: Path,
 ) -> None:
-    from training.sagemaker import data_by_environment, model_by_environment, out_by_environment
+    from training.jobs.sagemaker_environment import find_job_data, find_job_model, find_job_output
 
     nowhere = {"SIGHTLINE_PROCESSING": str(tmp_path / "none")}
     both = {
         "SM_CHANNEL_TRAIN": "/opt/ml/input/data/train",
         "SM_CHANNEL_TEST": "/opt/ml/input/data/test",
     }
-    assert data_by_environment(both) == "/opt/ml/input/data"
-    assert data_by_environment({"SM_CHANNEL_TRAINING": "/data/a"}) == "/data/a"
-    assert out_by_environment({"SM_MODEL_DIR": "/opt/ml/model"}) == "/opt/ml/model"
-    assert model_by_environment({"SM_CHANNEL_MODEL": "/data/m"}) == "/data/m"
-    assert data_by_environment(nowhere) == out_by_environment(nowhere) == ""
+    assert find_job_data(both) == "/opt/ml/input/data"
+    assert find_job_data({"SM_CHANNEL_TRAINING": "/data/a"}) == "/data/a"
+    assert find_job_output({"SM_MODEL_DIR": "/opt/ml/model"}) == "/opt/ml/model"
+    assert find_job_model({"SM_CHANNEL_MODEL": "/data/m"}) == "/data/m"
+    assert find_job_data(nowhere) == find_job_output(nowhere) == ""
 
 
 def test_an_archive_cannot_write_outside_of_its_folder(

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sightline.errors import PictureError
-from tests.unit.training.pictures import write_coco, write_picture
+from tests.unit.training.small_data_sets import write_coco, write_picture
 from training.datasets import read_dataset
-from training.datasets.json_places import read_lists
+from training.datasets.json_positions import read_lists
 
 BOX = (1.0, 2.0, 10.0, 5.0)
 
@@ -34,7 +34,7 @@ def test_coco_files_of_several_splits_are_one_data_set(tmp_path: Path) -> None:
         ("3.png", "train", "C1", "normal", 0),
     ]
     assert found.labels == ("scratch",)
-    assert len(found.of_split("test").pictures) == 3
+    assert len(found.select_splits("test").pictures) == 3
     assert {p.group for p in found.without_groups("C1").pictures} == {"", "C2"}
 
 
@@ -168,10 +168,10 @@ def test_the_digest_changes_with_pictures_and_labels_but_not_with_the_place(tmp_
         write_coco_folder = tmp_path / name
         write_coco_folder.mkdir()
         write_coco(write_coco_folder, boxes)
-        digests.append(read_dataset(write_coco_folder).digest())
+        digests.append(read_dataset(write_coco_folder).compute_digest())
     write_picture(tmp_path / "b" / "1.png", seed=99)
     assert digests[0] == digests[1] != digests[2]
-    assert read_dataset(tmp_path / "b").digest() != digests[1]
+    assert read_dataset(tmp_path / "b").compute_digest() != digests[1]
 
 
 JSON_VALUES = st.recursive(

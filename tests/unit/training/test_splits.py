@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sightline.errors import PictureError
-from tests.unit.training.pictures import write_coco, write_picture
+from tests.unit.training.small_data_sets import write_coco, write_picture
 from training import manifest
 from training.datasets import read_dataset
-from training.datasets.splits import SPLIT_WORDS, split_named
+from training.datasets.splits import SPLIT_WORDS, find_split_in_name
 
 WORDS = [
     ("train", "train"),
@@ -75,7 +75,7 @@ def test_an_unknown_word_is_a_bad_label_with_its_place(tmp_path: Path, word: Any
 def test_a_file_s_name_tells_the_split_by_whole_words_only(
     tmp_path: Path, name: str, split: str
 ) -> None:
-    assert split_named(name) == split
+    assert find_split_in_name(name) == split
     write_coco(tmp_path, [], pictures=1, name=f"{name}.json")
     assert [picture.split for picture in read_dataset(tmp_path).pictures] == [split]
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 
 from tests.unit.training.tiny_training import TINY, data_for
 from training import evaluate, train
-from training.sagemaker import scratch_by_environment, work_by_environment
+from training.jobs.sagemaker_environment import create_job_scratch_folder, find_job_work_folder
 
 
 @pytest.mark.parametrize("method", ["ssd", "classifier", "student-teacher"])
@@ -38,7 +38,7 @@ def test_what_a_training_job_leaves_as_its_model_can_be_evaluated(
 
 def test_a_training_elsewhere_keeps_all_in_its_own_folder(tmp_path: Path) -> None:
     nowhere = {"SIGHTLINE_PROCESSING": str(tmp_path / "none")}
-    assert work_by_environment(nowhere) == ""
-    assert scratch_by_environment(nowhere) is None
+    assert find_job_work_folder(nowhere) == ""
+    assert create_job_scratch_folder(nowhere) is None
     job = {"SM_MODEL_DIR": "/opt/ml/model"}
-    assert work_by_environment(job) == "/opt/ml/checkpoints"
+    assert find_job_work_folder(job) == "/opt/ml/checkpoints"

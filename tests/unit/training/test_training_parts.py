@@ -11,17 +11,22 @@ pytest.importorskip("torch", reason="PyTorch is not installed: make training-env
 
 import torch
 
-from inference.ssd import AnchorLevel, AnchorSpec, encode, make_anchors
-from tests.unit.training.pictures import pictures_of
-from training.augment import painted
-from training.boxes import best_box_threshold, mean_union_f1
-from training.crops import Truth, zoomed_crop
+from sightline.vision.anchor_boxes import AnchorLevel, AnchorSpec, encode_boxes, make_anchors
+from tests.unit.training.small_data_sets import read_pictures
+from training.augmentation.detector_crops import GroundTruth, cut_zoomed_crop
+from training.augmentation.image_transforms import add_blots
 from training.datasets import ANOMALY
-from training.evaluation.answers import Answer, FoundBox
-from training.losses import overlap_loss
-from training.methods.classifier import best_threshold, calibrated, f1_of, odds_of
-from training.methods.heat import best_cut
-from training.models.classifier import Classifier, MirrorMean
+from training.evaluation.box_thresholds import compute_mean_union_f1, find_box_threshold
+from training.evaluation.predictions import PicturePrediction, PredictedBox
+from training.fitting.detector_losses import compute_overlap_loss
+from training.methods.anomaly_map import find_anomaly_threshold
+from training.methods.classifier_method import (
+    compute_draw_odds,
+    compute_f1,
+    find_best_threshold,
+    fit_calibration,
+)
+from training.models.classifier_network import ClassifierNetwork, MirrorMean
 
 NO_BOXES = np.zeros((0, 4), np.float32)
 
@@ -31,8 +36,8 @@ NO_BOXES = np.zeros((0, 4), np.float32)
 def test_a_zoomed_crop_shows_in_its_boxes_what_the_picture_had_in_them(seed: int) -> None:
     image = np.zeros((60, 80, 3), np.uint8)
     image[20:40, 30:50] = 200
-    truth = Truth(np.array([(30, 20, 50, 40)], np.float32), np.array([0]), NO_BOXES)
-    crop, moved = zoomed_crop(image, truth, (64, 48), (0.6, 1.3), np.random.default_rng(seed))
+    truth = GroundTruth(np.array([(30, 20, 50, 40)], np.float32), np.array([0]), NO_BOXES)
+    crop, moved = cut_zoomed_crop(image, truth, (64, 48), (0.6, 1.3), np.random.default_rng(seed))
     assert crop.shape == (48, 64, 3)
     for left, top, right, bottom in moved.boxes.round().astype(int):
         inside = crop[top + 2 : bottom - 2, left + 2 : right - 2]
@@ -43,7 +48,7 @@ def test_a_zoomed_crop_shows_in_its_boxes_what_the_picture_had_in_them(seed: int
 @settings(deadline=None, max_examples=25)
 def test_only_where_a_blot_is_painted_the_picture_changes_much(seed: int) -> None:
     image = np.full((64, 64, 3), 120, np.uint8)
-    changed, where = painted(image, np.random.default_rng(seed), 3)
+    changed, where = add_blots(image, np.random.default_rng(seed), 3)
     far = np.abs(changed.astype(int) - 120).max(axis=2)
     assert far[~where].max(initial=0) <= 3 * 110 * 0.26
     assert not where.any() or far[where].max() >= 5
@@ -53,52 +58,59 @@ def test_boxes_that_agree_lose_nothing_and_boxes_apart_lose_more_than_one() -> N
     anchors = make_anchors(AnchorSpec(32, 32, (AnchorLevel(16, (12.0,), (1.0,)),)))
     true = np.array([(2, 2, 14, 14)] * len(anchors), np.float32)
     apart = true + 16
-    encoded = [torch.from_numpy(encode(boxes, anchors)) for boxes in (true, apart)]
+    encoded = [torch.from_numpy(encode_boxes(boxes, anchors)) for boxes in (true, apart)]
     tensor = torch.from_numpy(anchors)
-    assert float(overlap_loss(encoded[0], encoded[0], tensor)) == pytest.approx(0, abs=1e-4)
-    assert float(overlap_loss(encoded[1], encoded[0], tensor)) / len(anchors) > 1
+    assert float(compute_overlap_loss(encoded[0], encoded[0], tensor)) == pytest.approx(0, abs=1e-4)
+    assert float(compute_overlap_loss(encoded[1], encoded[0], tensor)) / len(anchors) > 1
 
 
 def test_the_box_threshold_is_the_one_with_the_best_union() -> None:
-    picture = pictures_of("train", "a", ANOMALY, 1)[0]
-    right, wrong = FoundBox("spot", 0.6, (1, 1, 5, 5)), FoundBox("spot", 0.3, (20, 20, 8, 8))
-    answer = Answer((right, wrong), 0.6)
-    assert best_box_threshold([picture], [answer], (0.1, 0.5, 0.9)) == (0.5, 1.0)
-    assert mean_union_f1([picture], [answer], 0.9) == 0.0
+    picture = read_pictures("train", "a", ANOMALY, 1)[0]
+    right, wrong = (
+        PredictedBox("spot", 0.6, (1, 1, 5, 5)),
+        PredictedBox("spot", 0.3, (20, 20, 8, 8)),
+    )
+    answer = PicturePrediction((right, wrong), 0.6)
+    assert find_box_threshold([picture], [answer], (0.1, 0.5, 0.9)) == (0.5, 1.0)
+    assert compute_mean_union_f1([picture], [answer], 0.9) == 0.0
 
 
 def test_heat_is_cut_where_its_regions_cover_the_true_boxes_best() -> None:
-    pictures = pictures_of("train", "a", ANOMALY, 4)
+    pictures = read_pictures("train", "a", ANOMALY, 4)
     heat = np.full((30, 40), 0.1, np.float32)
     heat[1:6, 1:6] = 0.8
-    cut = best_cut(pictures, [heat] * 4, [])
-    assert cut.figure == pytest.approx(1.0)
+    cut = find_anomaly_threshold(pictures, [heat] * 4, [])
+    assert cut.union_f1 == pytest.approx(1.0)
     assert 0.1 < cut.threshold < 0.81
     plain = [replace(picture, boxes=()) for picture in pictures]
-    assert 0.1 < best_cut(plain, [heat] * 4, [np.full((30, 40), 0.1, np.float32)]).threshold < 0.8
+    assert (
+        0.1
+        < find_anomaly_threshold(plain, [heat] * 4, [np.full((30, 40), 0.1, np.float32)]).threshold
+        < 0.8
+    )
 
 
 def test_calibrated_scores_are_as_often_right_as_they_say() -> None:
     random = np.random.default_rng(1)
     logits = random.normal(0, 3, 4000)
     flags = random.random(4000) < 1 / (1 + np.exp(-(0.5 * logits - 1)))
-    found = calibrated(logits, flags)
+    found = fit_calibration(logits, flags)
     assert found.slope == pytest.approx(0.5, abs=0.06)
     assert found.offset == pytest.approx(-1, abs=0.15)
 
 
 def test_pictures_told_apart_without_fault_get_a_threshold_between_them() -> None:
     logits, flags = np.array([-3.0, -2.0, 2.0, 4.0]), np.array([False, False, True, True])
-    found = calibrated(logits, flags)
-    assert f1_of(found.probability(logits) >= found.threshold, flags) == 1.0
-    assert best_threshold(np.array([0.1, 0.9]), np.array([False, True])) == pytest.approx(0.5)
+    found = fit_calibration(logits, flags)
+    assert compute_f1(found.to_probability(logits) >= found.threshold, flags) == 1.0
+    assert find_best_threshold(np.array([0.1, 0.9]), np.array([False, True])) == pytest.approx(0.5)
 
 
 def test_normal_pictures_are_drawn_as_often_as_anomalous_ones_and_large_groups_not_as_often() -> (
     None
 ):
     kinds = [(False, "many")] * 100 + [(False, "few")] * 4 + [(True, "x")] * 10
-    odds = odds_of(kinds)
+    odds = compute_draw_odds(kinds)
     assert odds[:104].sum() == pytest.approx(0.5)
     assert odds[:100].sum() / odds[100:104].sum() == pytest.approx(10 / 2)
 
@@ -106,7 +118,7 @@ def test_normal_pictures_are_drawn_as_often_as_anomalous_ones_and_large_groups_n
 @pytest.mark.parametrize("height", [64, 48])
 def test_a_mirrored_picture_gets_the_same_score_and_a_mirrored_map(height: int) -> None:
     torch.manual_seed(1)
-    network = MirrorMean(Classifier((8, 8, 8, 16))).eval()
+    network = MirrorMean(ClassifierNetwork((8, 8, 8, 16))).eval()
     image = torch.randint(0, 256, (1, height, 64, 3), dtype=torch.uint8)
     logits, cells = network(image)
     turned = [(image.flip(2), cells.flip(2)), (image.flip(1), cells.flip(1))]

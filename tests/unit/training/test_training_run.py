@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from hil.plant.pool import ensure_pool
-from inference.detectors.onnx import OnnxDetector
-from inference.golden import check_golden
+from sightline.vision.golden_frames import check_golden_frames
+from sightline.vision.onnx_detector import OnnxDetector
 
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
 from training import evaluate, export, train
-from training.checkpoint import load_checkpoint
+from training.methods.checkpoint_file import load_checkpoint
 
 
 @pytest.mark.timeout(240)
@@ -28,7 +28,7 @@ def test_training_writes_a_checkpoint_that_exports_to_a_model_with_golden_frames
     assert "epoch 2: validation" in capsys.readouterr().err
     assert export.main([str(work / "checkpoint.pt"), "--data", str(data), "--out", str(model)]) == 0
     detector = OnnxDetector(model, threads=1)
-    check_golden(detector, model / "golden.npz")
+    check_golden_frames(detector, model / "golden.npz")
     assert detector.contract.labels == ("cap_present", "cap_missing")
     card = json.loads((model / "card.json").read_text())
     assert card["digest"] == detector.digest

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.training.bright import CONTRACT, write_heat_model
-from tests.unit.training.cards import CARD
-from tests.unit.training.pictures import write_coco
+from tests.unit.training.bright_spot_model import CONTRACT, write_heat_model
+from tests.unit.training.example_card import CARD
+from tests.unit.training.small_data_sets import write_coco
 from training import evaluate
 from training.datasets import read_dataset
-from training.holdout import training_part
+from training.datasets.holdout import select_training_part
 
 BOX = (1.0, 2.0, 10.0, 5.0)
 
@@ -68,7 +68,7 @@ def test_pictures_that_the_model_was_trained_on_are_told_and_stand_on_its_card(
     write_coco(data, [(1, BOX)], name="coco_train.json")
     write_coco(data, [(4, BOX)], name="coco_test.json", first=4)
     model = write_heat_model(tmp_path / "model", CONTRACT)
-    digest = training_part(read_dataset(data)).digest()
+    digest = select_training_part(read_dataset(data)).compute_digest()
     (model / "card.json").write_text(json.dumps(CARD | {"data_digest": digest}))
     arguments = [str(model), "--data", str(data), "--cards"]
     assert evaluate.main(arguments) == 0

@@ -1,0 +1,38 @@
+"""What a record adds to its station's counts; the store and the page count alike."""
+
+from cloud.store.record_store import StoredRecord
+
+RECEIVED = "received"
+MAINTENANCE = "maintenance"
+UNSEEN = "unseen"  # parts of gaps: nobody saw them one by one
+
+
+def list_count_names(stored: StoredRecord) -> tuple[str, ...]:
+    """The names under which a record counts.
+
+    Challenge parts and those in maintenance stand apart: neither output nor defects.
+    """
+    record = stored.record
+    if record.challenge:
+        kind = f"challenge/{record.challengeResult or 'undecided'}"
+    elif record.mode == MAINTENANCE:
+        kind = MAINTENANCE
+    else:
+        kind = f"production/{record.verdict}"
+    return (RECEIVED, f"parts/{record.verdict}", build_gate_count_name(record.gate), kind)
+
+
+def build_gap_counts(mode: str, parts: int) -> dict[str, int]:
+    """What so many parts that nobody saw add: each is missed, and nobody knows what the gate did."""
+    kind = MAINTENANCE if mode == MAINTENANCE else "production/missed"
+    return {
+        UNSEEN: parts,
+        "parts/missed": parts,
+        build_gate_count_name("unconfirmed"): parts,
+        kind: parts,
+    }
+
+
+def build_gate_count_name(gate: str) -> str:
+    """The name under which an outcome of the gate counts."""
+    return f"gate/{gate}"

@@ -1,0 +1,67 @@
+"""Serves the application on a loopback socket, tells its address, and ends when asked to."""
+
+import errno
+import socket
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sightline.storage.journal import DurableText
+
+LOOPBACK = "127.0.0.1"
+BACKLOG = 128
+GRACEFUL_SHUTDOWN_S = 1
+
+
+def bind_socket(port: int) -> socket.socket:
+    """A socket on the wanted loopback port, or on any free one if that is taken."""
+    server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # what it accepts has it, too: else a small answer waits for the other end's acknowledgement
+    server_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        server_socket.bind((LOOPBACK, port))
+        server_socket.listen(BACKLOG)  # two may bind one port, but only one listens
+    except OSError as error:
+        server_socket.close()
+        if port == 0 or error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return bind_socket(0)
+    return server_socket
+
+
+class PageServer(uvicorn.Server):
+    """Writes the address file once it serves."""
+
+    def __init__(self, app: ASGIApp, server_socket: socket.socket, address_file: Path) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+            )
+        )
+        self._socket = server_socket
+        self._address_file = DurableText(address_file)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, then tell the address."""
+        await super().startup(sockets)
+        self._address_file.store(format_address(self._socket))
+
+    def serve_until_stopped(self) -> None:
+        """Serve until `stop` is called or a signal comes."""
+        self.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """End at the next turn of the server's loop; safe in a signal handler."""
+        self.should_exit = True
+
+
+def format_address(server_socket: socket.socket) -> str:
+    """The page's address."""
+    return f"http://{LOOPBACK}:{server_socket.getsockname()[1]}"

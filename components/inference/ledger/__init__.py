@@ -1,0 +1,1 @@
+"""The verdict ledger: verdicts and notes on disk, the sequence of parts, replay."""

@@ -1,0 +1,1 @@
+"""Loading, proving and switching models."""

@@ -1,0 +1,1 @@
+"""What the models see in the frames of one part."""

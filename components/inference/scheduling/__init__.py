@@ -1,0 +1,1 @@
+"""How long judging takes, and whether it still works."""

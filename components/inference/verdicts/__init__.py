@@ -1,0 +1,1 @@
+"""From predictions to a committed verdict: rules, thresholds, challenges, scales."""

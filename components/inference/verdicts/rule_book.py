@@ -1,0 +1,92 @@
+"""What a part is judged by: the product that its message names, with the thresholds set for it since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from inference.configuration import InferenceConfiguration, ModelConfiguration
+from inference.ledger.state_store import ProductThresholds
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import PartCaptured
+from sightline.storage.product_store import ProductStoreReader
+from sightline.storage.products import LabelTiers, Product, VerdictPolicy, with_tiers
+
+BAD_PRODUCT_FAULT = "product-refused"
+ALLOWED_TIERS = frozenset({"reject", "review", "keep"})
+
+
+@dataclass(frozen=True)
+class PartRules:
+    """A policy and its models (none named: the station's); `doubts`: why nothing by it can be ok."""
+
+    policy: VerdictPolicy
+    models: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+
+
+class RuleBook:
+    """The station's products and what was set for them; a part without a product has the station's own."""
+
+    def __init__(
+        self,
+        configuration: InferenceConfiguration,
+        products: ProductStoreReader,
+        thresholds: dict[str, ProductThresholds],
+        health: ComponentHealth,
+    ) -> None:
+        self.products = products
+        self._configuration = configuration
+        self._thresholds = thresholds
+        self._health = health
+
+    def refresh_products(self) -> None:
+        """Take products that were deployed, and say what is wrong with others."""
+        self.products.refresh()
+        problems = "; ".join(self.products.problems.values())
+        if problems:
+            self._health.raise_fault(BAD_PRODUCT_FAULT, problems)
+        else:
+            self._health.clear_fault(BAD_PRODUCT_FAULT)
+
+    def find_rules(self, captured: PartCaptured) -> PartRules:
+        """The rules for a part; of a product that is not known here, nothing is ok."""
+        if not captured.product:
+            return PartRules(self._configuration.policy, ())
+        product = self.products.find(captured.product, captured.product_version)
+        if product is None:
+            version = f" version {captured.product_version}" if captured.product_version else ""
+            nobodys = msgspec.structs.replace(self._configuration.policy, version="")
+            doubt = f"the product {captured.product}{version} is not known to this station"
+            return PartRules(nobodys, (), (doubt,))
+        try:
+            policy = apply_thresholds(product, self._thresholds.get(product.name))
+        except (TypeError, ValueError) as error:
+            return PartRules(product, product.models, (f"what was set for it cannot be: {error}",))
+        return PartRules(policy, product.models)
+
+    def required_models(self) -> tuple[ModelConfiguration, ...]:
+        """The models of the configuration, and those that the products want beside them."""
+        configured = {model.name: model for model in self._configuration.models}
+        runtime = self._configuration.models[0].runtime
+        products: Sequence[Product] = list(self.products.current.values())
+        for name in (name for product in products for name in product.models):
+            configured.setdefault(name, ModelConfiguration(name=name, runtime=runtime))
+        return tuple(configured.values())
+
+
+def apply_thresholds(product: Product, thresholds: ProductThresholds | None) -> Product:
+    """A product with what was set for it, if it was for this version; ValueError if that cannot be."""
+    if thresholds is None or thresholds.version != product.version or not thresholds.changes:
+        return product
+    tiers: dict[str, LabelTiers] = {
+        label: msgspec.structs.replace(product.defects[label], **changes)
+        for label, changes in thresholds.labels.items()
+        if label in product.defects
+    }
+    for label, changes in thresholds.labels.items():
+        if not ALLOWED_TIERS.issuperset(changes) or not all(
+            0 < score <= 1 for score in changes.values()
+        ):
+            raise ValueError(f"{label}: found {changes}; scores above 0, up to 1 are allowed")
+    return with_tiers(product, tiers, f"+{thresholds.changes}")

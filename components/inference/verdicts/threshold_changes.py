@@ -1,0 +1,62 @@
+"""The command set_threshold: other tiers for a label of a product, until its next version. Pure."""
+
+import msgspec
+
+from inference.ledger.state_store import ProductThresholds
+from sightline.configuration import ConfigurationStruct
+from sightline.errors import CommandError
+from sightline.storage.products import LabelName, LabelTiers, Product, ProductName, ScoreThreshold
+
+TIER_NAMES = ("reject", "review", "keep")
+
+
+class SetThreshold(ConfigurationStruct, frozen=True, kw_only=True):
+    """The command's arguments; `reset` takes back what was set for the label before."""
+
+    product: ProductName
+    label: LabelName
+    reject: ScoreThreshold | None = None
+    review: ScoreThreshold | None = None
+    keep: ScoreThreshold | None = None
+    reset: bool = False
+
+
+def change_threshold(
+    product: Product, before: ProductThresholds | None, request: SetThreshold
+) -> ProductThresholds:
+    """What is set for the product from now on; CommandError says what is allowed."""
+    if request.label not in product.defects:
+        known = ", ".join(sorted(product.defects))
+        raise CommandError(f"{product.name} knows no defect {request.label}; it knows {known}")
+    given = {
+        tier: getattr(request, tier) for tier in TIER_NAMES if getattr(request, tier) is not None
+    }
+    if bool(given) == request.reset:
+        raise CommandError("expected either some of reject, review and keep, or reset: true")
+    current = before if before is not None and before.version == product.version else None
+    labels = dict(current.labels) if current is not None else {}
+    if request.reset:
+        labels.pop(request.label, None)
+    else:
+        before_it = labels.get(request.label, {})
+        kept = {tier: score for tier, score in before_it.items() if tier in TIER_NAMES}
+        _check_order(msgspec.structs.replace(product.defects[request.label], **kept), given)
+        labels[request.label] = {**kept, **given}
+    changes = (current.changes if current is not None else 0) + 1
+    return ProductThresholds(version=product.version, changes=changes, labels=labels)
+
+
+def _check_order(now: LabelTiers, given: dict[str, float]) -> None:
+    """`reject` may not be below `review`, nor that below `keep`."""
+    after = msgspec.structs.replace(now, **given)
+    limits = {
+        "reject": (after.review, 1.0),
+        "review": (after.keep, after.reject),
+        "keep": (0.0, after.review),
+    }
+    for tier, value in given.items():
+        low, high = limits[tier]
+        if not low <= value <= high:
+            raise CommandError(
+                f"{tier} of {value:g} is refused; {low:g} to {high:g} are allowed beside the others"
+            )

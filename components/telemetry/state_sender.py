@@ -1,0 +1,73 @@
+"""Sends states to IoT Core from a thread of its own: a slow or absent cloud delays nothing here."""
+
+import logging
+import threading
+
+from sightline.errors import MessageError, NucleusGoneError, TransportError
+from sightline.kernel.health import ComponentHealth
+from sightline.kernel.supervised_thread import SupervisedThread
+from sightline.messaging.bus import MessageBus
+from sightline.messaging.messages import MachineState
+from sightline.messaging.topics import MACHINE_STATE_TO_CLOUD
+
+log = logging.getLogger(__name__)
+NOT_IN_CLOUD_FAULT = "machine-state-not-in-cloud"
+MIN_INTERVAL_S = 1.0 / MACHINE_STATE_TO_CLOUD.max_rate_hz
+
+
+class MachineStateSender:
+    """One state waits, the newest; what it replaces, or cannot be sent, is counted and not repeated."""
+
+    def __init__(self, bus: MessageBus, health: ComponentHealth) -> None:
+        self._thread = SupervisedThread("cloud-sender", self._run, health)
+        self._bus = bus
+        self._health = health
+        self._changed = threading.Condition()
+        self._waiting: MachineState | None = None
+        self._closing = threading.Event()
+
+    def send(self, state: MachineState) -> None:
+        """Hand a state over; returns at once."""
+        with self._changed:
+            if self._waiting is not None:
+                self._health.count("states_replaced")
+            self._waiting = state
+            self._changed.notify()
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        """Send the newest state, at most one an interval, until told to end or the nucleus goes."""
+        while (state := self._wait_for_next()) is not None:
+            try:
+                self._bus.publish(MACHINE_STATE_TO_CLOUD, state)
+            except NucleusGoneError:
+                return
+            except (TransportError, MessageError) as error:
+                self._report_not_sent(error)
+            else:
+                self._health.clear_fault(NOT_IN_CLOUD_FAULT)
+                self._health.count("states_to_cloud")
+            self._closing.wait(MIN_INTERVAL_S)
+
+    def close(self) -> None:
+        """End the thread, if the cloud lets it."""
+        with self._changed:
+            self._closing.set()
+            self._changed.notify()
+        self._thread.stop()
+        if self._thread.is_alive():
+            self._thread.join(1.0)  # a cloud that hangs keeps the thread; it ends with the process
+
+    def _wait_for_next(self) -> MachineState | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None or self._closing.is_set())
+            state, self._waiting = self._waiting, None
+            return None if self._closing.is_set() else state
+
+    def _report_not_sent(self, error: TransportError | MessageError) -> None:
+        self._health.count("states_dropped")
+        if self._health.raise_fault(NOT_IN_CLOUD_FAULT, str(error), "warning"):
+            log.warning("machine state not sent to the cloud", extra={"error": str(error)})

@@ -1,0 +1,214 @@
+"""bench.yaml: what stands on a bench. Whatever is not named is absent, and its tests are skipped."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, field
+
+from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.errors import ConfigurationError
+from sightline.messaging.messages import PixelFormat
+
+BENCH_VARIABLE = "SIGHTLINE_BENCH"
+MAX_TIME_TO_GATE_S = 60.0  # the longest deadline that capture can be given
+BY_ID = Path("/dev/v4l/by-id")
+Positive = Annotated[float, Meta(gt=0)]
+CommandWords = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class BenchCamera(ConfigurationStruct, frozen=True, kw_only=True):
+    """A camera by its node, or by the serial number in its name under /dev/v4l/by-id.
+
+    `identity` is what its driver must tell as card or bus; `loop` an output whose pictures it sees.
+    """
+
+    node: str = ""
+    serial: str = ""
+    identity: str = ""
+    loop: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.node) == bool(self.serial):
+            raise ValueError("a camera is named by its node or by its serial, one of the two")
+
+
+class FrameSettings(ConfigurationStruct, frozen=True, kw_only=True):
+    """What the cameras are asked for."""
+
+    width: Annotated[int, Meta(ge=16, multiple_of=2)] = 1280
+    height: Annotated[int, Meta(ge=16, multiple_of=2)] = 720
+    pixel_format: PixelFormat = "UYVY"
+    controls: dict[str, int] = field(default_factory=dict)
+    matching: dict[str, Any] = field(default_factory=dict)
+
+
+class TriggerLine(ConfigurationStruct, frozen=True, kw_only=True):
+    """A sensor at a GPIO line, in place of the PLC's counter."""
+
+    chip: str
+    line: str
+    active_low: bool = False
+
+
+class PlcEndpoint(ConfigurationStruct, frozen=True, kw_only=True):
+    """A real PLC; without one the simulated plant counts the parts."""
+
+    protocol: Literal["opcua", "modbus"]
+    endpoint: str
+
+
+class BenchGpu(ConfigurationStruct, frozen=True, kw_only=True):
+    """Serve the models with TensorRT; `runtime` is the library that brings it there."""
+
+    name: str
+    runtime: Literal["tensorrt", "tensorrt-rtx"] = "tensorrt"
+
+
+class CameraRelay(ConfigurationStruct, frozen=True, kw_only=True):
+    """Commands that unplug some cameras and plug them in again."""
+
+    cameras: CommandWords
+    unplug: CommandWords
+    plug: CommandWords
+
+
+class ExposureControl(ConfigurationStruct, frozen=True, kw_only=True):
+    """A control that makes pictures darker and brighter."""
+
+    control: str
+    low: int
+    high: int
+
+
+class BenchExpectations(ConfigurationStruct, frozen=True, kw_only=True):
+    """What the bench is held to; a time that is not given is not looked at.
+
+    `stretchAboveS`: an emulated bench on a busy machine is slow. If the interpreter takes longer than this
+    to load the libraries, parts come slower and have a longer way to the gate, in proportion.
+    """
+
+    parts: Annotated[int, Meta(ge=1)] = 60
+    parts_per_second: Positive = 2.0
+    time_to_gate_s: Positive = 1.5
+    ready_s: Positive = 120.0
+    heartbeat_timeout_s: Positive = 0.5
+    frame_sync_skew_ms: Positive | None = None
+    trigger_to_verdict_p99_ms: Positive | None = None
+    soak_s: Positive | None = None
+    max_celsius: Positive = 95.0
+    stretch_above_s: Positive | None = None
+
+    def stretch_times(self, loading_s: float) -> "BenchExpectations":
+        """The same for a bench on which loading takes so long."""
+        factor = max(1.0, loading_s / (self.stretch_above_s or loading_s))
+        return msgspec.structs.replace(
+            self,
+            parts_per_second=self.parts_per_second / factor,
+            time_to_gate_s=min(MAX_TIME_TO_GATE_S, self.time_to_gate_s * factor),
+        )
+
+    @property
+    def fed_parts(self) -> int:
+        """How many parts pass: those asked for, or as many as the soak lasts."""
+        return max(self.parts, round((self.soak_s or 0.0) * self.parts_per_second))
+
+
+class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
+    """A bench; `segment` is played to the cameras through their loops.
+
+    `merges`: configuration by component, beside what follows from the rest.
+    """
+
+    name: str
+    cameras: dict[str, BenchCamera]
+    frames: FrameSettings = FrameSettings()
+    trigger_line: TriggerLine | None = None
+    plc: PlcEndpoint | None = None
+    gpu: BenchGpu | None = None
+    relay: CameraRelay | None = None
+    exposure: ExposureControl | None = None
+    segment: str = ""
+    merges: dict[str, dict[str, Any]] = field(default_factory=dict)
+    expected: BenchExpectations = BenchExpectations()
+
+    def find_node(self, camera: str) -> str:
+        """The camera's node; ConfigurationError if no node has its serial number."""
+        described = self.cameras[camera]
+        if described.node:
+            return described.node
+        found = sorted(BY_ID.glob(f"*{described.serial}*index0")) if BY_ID.is_dir() else []
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"{camera}: {len(found)} nodes of {BY_ID} have the serial {described.serial!r}"
+            )
+        return str(found[0])
+
+    def missing_cameras(self) -> list[str]:
+        """Each camera whose node is not there, with the node."""
+        nodes = {camera: self.find_node(camera) for camera in self.cameras}
+        return [f"{camera} at {node}" for camera, node in nodes.items() if not Path(node).exists()]
+
+    def build_capture_merge(self) -> dict[str, Any]:
+        """The capture component's configuration on this bench."""
+        way_ms = self.expected.time_to_gate_s * 1000.0
+        merge: dict[str, Any] = {
+            "cameras": list(self.cameras),
+            "frame": {"width": self.frames.width, "height": self.frames.height},
+            "source": {
+                "kind": "v4l2",
+                "pixelFormat": self.frames.pixel_format,
+                "controls": dict(self.frames.controls),
+                "cameras": {camera: {"node": self.find_node(camera)} for camera in self.cameras},
+                "matching": dict(self.frames.matching),
+            },
+            "distanceToGateMm": way_ms / 2,
+            "beltSpeedMps": 0.5,
+            "deadlineMs": way_ms,
+        }
+        if self.trigger_line is not None:
+            line = self.trigger_line
+            merge["trigger"] = {
+                "kind": "gpio",
+                "chip": line.chip,
+                "line": line.line,
+                "activeLow": line.active_low,
+            }
+        return merge
+
+
+def load_bench(path: Path) -> BenchDescription:
+    """The bench of a file; ConfigurationError names file, pointer, what was found and what is allowed."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} at /: found {values!r}; an object is allowed")
+    try:
+        return load_configuration(BenchDescription, values)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+
+
+def stretch_bench_times(bench: BenchDescription) -> BenchDescription:
+    """The bench with the times that this machine needs, where it says that they stretch."""
+    if bench.expected.stretch_above_s is None:
+        return bench
+    began_s = time.monotonic()
+    subprocess.run((sys.executable, "-c", "import numpy, cv2"), check=True)
+    expected = bench.expected.stretch_times(time.monotonic() - began_s)
+    return msgspec.structs.replace(bench, expected=expected)
+
+
+def load_bench_from_environment() -> BenchDescription:
+    """The bench that `python -m hil.bench` named."""
+    path = os.environ.get(BENCH_VARIABLE)
+    if not path:
+        raise ConfigurationError(f"{BENCH_VARIABLE} names no bench; `make hil` sets it")
+    return load_bench(Path(path))

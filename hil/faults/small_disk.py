@@ -1,0 +1,66 @@
+"""Disks that can be full: a small file system in memory for a folder, gone with this process."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+CLONE_NEWNS = 0x00020000
+SIZE_MIB = 24
+FILLER = "filler"
+CHUNK_BYTES = 64 * 1024
+_libc = ctypes.CDLL(None, use_errno=True)
+_has_own_mounts = False
+
+
+def find_mount_obstacle() -> str:
+    """Why there can be no such disk here; empty if there can."""
+    if os.geteuid() != 0:
+        return "only root can mount a small disk"
+    if not _has_own_mounts and not _unshare_mounts():
+        return "this machine lets nobody mount"
+    return ""
+
+
+def _unshare_mounts() -> bool:
+    """Mounts from here on are seen by this process and its children only, and end with them."""
+    global _has_own_mounts
+    if _libc.unshare(CLONE_NEWNS) != 0:
+        return False
+    with contextlib.suppress(OSError):
+        made = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, check=False)
+        _has_own_mounts = made.returncode == 0
+    return _has_own_mounts
+
+
+class SmallDisk:
+    """A folder on a disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        options = f"size={SIZE_MIB}m"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "sightline", folder], check=True)
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with (self._folder / FILLER).open("ab", buffering=0) as file:
+            for size in (CHUNK_BYTES, 512, 1):
+                with contextlib.suppress(OSError):
+                    while file.write(b"\0" * size):
+                        pass
+
+    def free_space(self) -> None:
+        """There is room again."""
+        (self._folder / FILLER).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Keep the files, on the disk below."""
+        self.free_space()
+        copy = self._folder.with_name(self._folder.name + ".kept")
+        shutil.copytree(self._folder, copy, symlinks=True)
+        subprocess.run(["umount", "--lazy", self._folder], check=True)
+        shutil.copytree(copy, self._folder, symlinks=True, dirs_exist_ok=True)
+        shutil.rmtree(copy)

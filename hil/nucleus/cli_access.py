@@ -1,0 +1,79 @@
+"""What a command on this machine needs to speak with the nucleus: its socket and a token, in a file.
+
+As with Greengrass's own command line tool, who may read the file may deploy.
+"""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+from hil.nucleus.component_runtime.script_environment import generate_token
+from hil.nucleus.configuration.configuration_store import ConfigurationStore
+from hil.nucleus.ipc_operations.authorization import CLI
+from hil.nucleus.nucleus_files.damaged_files import ensure_file_path, ensure_folder
+from sightline.errors import RecipeError
+
+log = logging.getLogger(__name__)
+
+
+class CliAccess(msgspec.Struct, frozen=True):
+    """The content of the file."""
+
+    cli_auth_token: str
+    domain_socket_path: str
+
+
+class CliAccessFile:
+    """Gives the token and takes it back."""
+
+    def __init__(self, root: Path, tokens: dict[str, str], store: ConfigurationStore) -> None:
+        self._path = cli_access_path(root)
+        self._tokens = tokens
+        self._store = store
+        self._token = ""
+
+    def open(self, socket: Path) -> None:
+        """Write the file, for this user only."""
+        self._token = generate_token()
+        self._tokens[self._token] = CLI
+        policy = {"operations": ["*"], "resources": ["*"]}
+        with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
+            self._store.apply_deployment(CLI, {"accessControl": {CLI: {"1": policy}}}, {}, 0.0)
+        try:
+            self._write(socket)
+        except OSError as error:
+            log.error(
+                "no command can reach this nucleus: %s cannot be written: %s", self._path, error
+            )
+
+    def _write(self, socket: Path) -> None:
+        ensure_folder(self._path.parent)
+        self._path.parent.chmod(0o700)
+        ensure_file_path(self._path)
+        self._path.unlink(missing_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(CliAccess(self._token, str(socket))))
+
+    def close(self) -> None:
+        """Take the file away."""
+        self._tokens.pop(self._token, None)
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def cli_access_path(root: Path) -> Path:
+    """Where the access lies under a nucleus's root."""
+    return root / "cli_ipc_info" / f"user-{os.getuid()}"
+
+
+def load_cli_access(root: Path) -> CliAccess:
+    """The access to the nucleus that runs there; FileNotFoundError if none does, RecipeError."""
+    path = cli_access_path(root)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CliAccess)
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}; start the nucleus again") from error

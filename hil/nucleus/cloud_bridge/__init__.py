@@ -1,0 +1,1 @@
+"""What stands between the nucleus and AWS: IoT Core, the spool, credentials."""

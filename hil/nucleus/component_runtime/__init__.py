@@ -1,0 +1,1 @@
+"""The components that run: lifecycle, environment, artifacts, status."""

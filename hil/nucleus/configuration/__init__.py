@@ -1,0 +1,1 @@
+"""The components' configurations: trees, the store, its saves."""

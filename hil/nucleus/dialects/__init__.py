@@ -1,0 +1,1 @@
+"""How Nucleus classic and Nucleus Lite differ."""

@@ -1,0 +1,1 @@
+"""The local IPC: frames, messages, connections, the socket."""

@@ -1,0 +1,46 @@
+"""accessControl: what each component may do; whatever no policy allows is refused."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hil.nucleus.ipc.topic_filters import filter_matches, glob_matches
+from hil.nucleus.nucleus_errors import UnauthorizedError
+
+PUBSUB = "aws.greengrass.ipc.pubsub"
+MQTTPROXY = "aws.greengrass.ipc.mqttproxy"
+CLI = "aws.greengrass.Cli"
+
+Policies = Mapping[str, Any]
+
+
+def is_authorized(access_control: Policies, service: str, operation: str, resource: str) -> bool:
+    """Whether one policy of the service names the operation and a resource that covers this one.
+
+    `access_control` is `{service: {policy: {"operations": [...], "resources": [...]}}}`.
+    """
+    policies = access_control.get(service)
+    if not isinstance(policies, Mapping):
+        return False
+    return any(
+        _lists(policy, "operations", operation, mqtt=False)
+        and _lists(policy, "resources", resource, mqtt=service == MQTTPROXY)
+        for policy in policies.values()
+        if isinstance(policy, Mapping)
+    )
+
+
+def check_authorized(access_control: Policies, service: str, operation: str, resource: str) -> None:
+    """UnauthorizedError unless the component's accessControl allows the operation."""
+    if not is_authorized(access_control, service, operation, resource):
+        raise UnauthorizedError
+
+
+def _lists(policy: Policies, key: str, wanted: str, mqtt: bool) -> bool:
+    values = policy.get(key)
+    if not isinstance(values, list) or not wanted:
+        return False
+    return any(
+        value == "*" or glob_matches(value, wanted) or (mqtt and filter_matches(value, wanted))
+        for value in values
+        if isinstance(value, str)
+    )

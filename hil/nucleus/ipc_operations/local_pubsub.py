@@ -1,0 +1,72 @@
+"""Local publish and subscribe: who gets what. No I/O; a subscription knows how to deliver."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from hil.nucleus.ipc.topic_filters import filter_matches, is_filter
+
+
+@dataclass(eq=False)
+class LocalSubscription:
+    """One open subscription: `deliver` takes the payload of an event and must not block."""
+
+    topic: str
+    component: str
+    deliver: Callable[[bytes], None]
+    receives_own_messages: bool = True
+    closed: bool = field(default=False, init=False)
+    silent: bool = field(default=False, init=False)
+
+
+class LocalPubSub:
+    """The subscriptions of all connections, by exact topic and by filter."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, list[LocalSubscription]] = {}
+        self._filters: list[LocalSubscription] = []
+
+    def subscribe(self, subscription: LocalSubscription) -> Callable[[], None]:
+        """Add a subscription; the function returned takes it away again."""
+        if is_filter(subscription.topic):
+            holders = self._filters
+        else:
+            holders = self._exact.setdefault(subscription.topic, [])
+        holders.append(subscription)
+
+        def unsubscribe() -> None:
+            if not subscription.closed:
+                subscription.closed = True
+                holders.remove(subscription)
+
+        return unsubscribe
+
+    def publish(self, sender: str, topic: str, payload: bytes) -> int:
+        """Deliver an event's payload to each subscription that matches; returns how many."""
+        receivers = list(self._receivers(sender, topic))
+        for subscription in receivers:
+            if not (subscription.closed or subscription.silent):
+                subscription.deliver(payload)
+        return len(receivers)
+
+    def silence(self, sender: str, topic: str) -> None:
+        """Let the subscriptions that match get nothing any more; new ones are not touched."""
+        for subscription in self._receivers(sender, topic):
+            subscription.silent = True
+
+    def lose_all(self) -> int:
+        """Forget every subscription without a word to anyone; returns how many there were."""
+        lost = [*self._filters, *(one for held in self._exact.values() for one in held)]
+        for subscription in lost:
+            subscription.closed = True
+        self._filters.clear()
+        self._exact.clear()
+        return len(lost)
+
+    def _receivers(self, sender: str, topic: str) -> Iterator[LocalSubscription]:
+        for subscription in self._exact.get(topic, ()):
+            if subscription.receives_own_messages or subscription.component != sender:
+                yield subscription
+        for subscription in self._filters:
+            wanted = subscription.receives_own_messages or subscription.component != sender
+            if wanted and filter_matches(subscription.topic, topic):
+                yield subscription

@@ -1,0 +1,1 @@
+"""Lambda components: description, host, instances, router."""

@@ -1,0 +1,55 @@
+"""The SDK's way to the runtime: work for other functions, the router of messages among them."""
+
+import threading
+from dataclasses import dataclass
+
+from lambda_connection import HostConnection, HostRefusedError
+
+
+class IPCException(Exception):
+    """The runtime refused, and says why."""
+
+
+@dataclass(frozen=True)
+class WorkResult:
+    """What an invoked function returned."""
+
+    payload: bytes
+    func_err: str
+
+
+class IPCClient:
+    """One connection to the Lambda host; may be used from any thread."""
+
+    def __init__(self, endpoint: str = "localhost", port: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._connection: HostConnection | None = None
+
+    def post_work(
+        self,
+        function_arn: str,
+        input_bytes: bytes | str,
+        client_context: bytes | str,
+        invocation_type: str = "RequestResponse",
+    ) -> str:
+        """Hand work over; returns its id, or raises IPCException with the runtime's word."""
+        content = input_bytes.encode() if isinstance(input_bytes, str) else input_bytes
+        context = client_context.decode() if isinstance(client_context, bytes) else client_context
+        with self._lock:
+            if self._connection is None:
+                self._connection = HostConnection()
+            try:
+                answer = self._connection.request(
+                    "post_work",
+                    payload=content,
+                    function_arn=function_arn,
+                    context=context,
+                    invocation_type=invocation_type,
+                )
+            except (HostRefusedError, OSError) as error:
+                raise IPCException(str(error)) from error
+        return str(answer["invocation_id"])
+
+    def get_work_result(self, function_arn: str, invocation_id: str) -> WorkResult:
+        """There is none: only messages are handed on, and they have no result."""
+        raise IPCException(f"{function_arn}: only publish is offered by this Lambda host")

@@ -1,0 +1,1 @@
+"""Local deployments: made, checked, recorded, rolled back."""

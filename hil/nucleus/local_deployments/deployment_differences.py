@@ -1,0 +1,49 @@
+"""What a new deployment changes: which components go, come, start again or are only configured anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hil.nucleus.recipe_files.deployment import Deployment
+from hil.nucleus.recipe_files.recipe import ComponentRecipe
+
+
+@dataclass(frozen=True)
+class DeploymentDifferences:
+    """Names of components; one that starts again is among the stopped and the started."""
+
+    removed: set[str]
+    stopped: set[str]
+    started: set[str]
+    configured: set[str]  # and not stopped for that alone
+
+
+def compare_deployments(
+    before: Deployment,
+    after: Deployment,
+    recipes_before: Mapping[str, ComponentRecipe],
+    recipes_after: Mapping[str, ComponentRecipe],
+) -> DeploymentDifferences:
+    """What it takes to go from one deployment to the other."""
+    removed = set(recipes_before) - set(recipes_after)
+    added = set(recipes_after) - set(recipes_before)
+    kept = set(recipes_before) & set(recipes_after)
+    anew = _with_dependents(
+        {name for name in kept if recipes_before[name] != recipes_after[name]}, recipes_after
+    )
+    configured = {
+        name
+        for name in kept - anew
+        if before.components[name].configuration_update
+        != after.components[name].configuration_update
+    }
+    return DeploymentDifferences(removed, removed | (anew & kept), added | anew, configured)
+
+
+def _with_dependents(names: set[str], recipes: Mapping[str, ComponentRecipe]) -> set[str]:
+    """The names and all that cannot do without one of them."""
+    found = set(names)
+    for recipe in recipes.values():  # dependencies first
+        for name, dependency in recipe.component_dependencies.items():
+            if name in found and dependency.dependency_type == "HARD":
+                found.add(recipe.component_name)
+    return found

@@ -1,0 +1,1 @@
+"""Files of the nucleus's own folder: damaged ones, logs."""

@@ -1,0 +1,1 @@
+"""Recipes and deployment files as typed structs."""

@@ -1,0 +1,142 @@
+"""YAML files as typed structs, refused with file, JSON pointer, what was found and what is allowed.
+
+A file is looked at before anything is made of it: aliases that multiply, deep nesting, and values that
+JSON has not are refused, so that no file costs more than its size.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from sightline.configuration import find_value_at, json_pointer
+from sightline.errors import RecipeError
+
+ANY_KEY = "/..."
+MAX_FILE_BYTES = 256 * 1024
+MAX_VALUES = 20_000  # with each alias counted as often as it is used
+MAX_DEPTH = 64
+MAX_FOUND_CHARACTERS = 200
+JSON_TYPES = (str, int, float, bool, type(None), dict, list)
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def load_yaml(path: Path, struct_type: type[T]) -> T:
+    """The struct in a file; RecipeError if the file cannot be read or is not of that shape."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise RecipeError(f"{path}: found {size} bytes; at most {MAX_FILE_BYTES} are allowed")
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from error
+    content = _read_content(path, text)
+    try:
+        return msgspec.convert(content, type=struct_type)
+    except msgspec.ValidationError as error:
+        pointer = _exact_pointer(content, struct_type, json_pointer(str(error)))
+        problem = str(error).split(" - at ")[0]
+        found = repr(find_value_at(content, pointer))[:MAX_FOUND_CHARACTERS]
+        raise RecipeError(f"{path} at {pointer or '/'}: {problem}; found {found}") from error
+
+
+def _read_content(path: Path, text: str) -> Any:
+    """What the text holds; RecipeError if it is no YAML, or none that JSON could hold."""
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            _check_size(path, node)
+            content = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: is no YAML: {' '.join(_lines(error))}") from error
+    except (ValueError, AttributeError, TypeError) as error:  # a tag or a shape that promises more
+        raise RecipeError(f"{path}: holds a value that cannot be read: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH}") from error
+    _check_values(path, content)
+    return content
+
+
+def _check_size(path: Path, root: yaml.Node | None) -> None:
+    """RecipeError if the file would grow beyond what it may hold, or holds itself."""
+    known: dict[int, tuple[int, int]] = {}
+
+    def size_and_height(node: yaml.Node, depth: int) -> tuple[int, int]:
+        size, height = known.get(id(node), (0, 0))
+        if depth + height > MAX_DEPTH:
+            raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH}, or an alias holds itself")
+        if not size:
+            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = isinstance(node, yaml.MappingNode)
+            parts = [part for pair in inner for part in pair] if pairs else inner
+            found = [size_and_height(part, depth + 1) for part in parts]
+            size = 1 + sum(size for size, _ in found)
+            height = max((height + 1 for _, height in found), default=0)
+            known[id(node)] = size, height
+        return size, height
+
+    if root is not None and (found := size_and_height(root, 0)[0]) > MAX_VALUES:
+        raise RecipeError(
+            f"{path}: found {found} values, aliases counted as often as they are used; "
+            f"at most {MAX_VALUES} are allowed"
+        )
+
+
+def _check_values(path: Path, content: Any) -> None:
+    """RecipeError at the first value that JSON has not: NaN, infinity, a date, a key that is no text."""
+    waiting = [("", content)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if type(value) not in JSON_TYPES or (isinstance(value, float) and not math.isfinite(value)):
+            raise RecipeError(
+                f"{path} at {pointer or '/'}: found {str(value)[:MAX_FOUND_CHARACTERS]}; texts (in "
+                "quotes where YAML would make something else of them), finite numbers, true, false, "
+                "lists and maps are allowed"
+            )
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, str):
+                    raise RecipeError(
+                        f"{path} at {pointer or '/'}: found the key {key!r}; quote it"
+                    )
+            waiting.extend((f"{pointer}/{key}", inner) for key, inner in value.items())
+        elif isinstance(value, list):
+            waiting.extend((f"{pointer}/{place}", inner) for place, inner in enumerate(value))
+
+
+def _exact_pointer(content: Any, struct_type: type[T], pointer: str) -> str:
+    """The pointer with the key in place of each `...`, which stands for any key of a map."""
+    while ANY_KEY in pointer:
+        above, _, below = pointer.partition(ANY_KEY)
+        keys = find_value_at(content, above)
+        wrong = [key for key in keys or () if _is_wrong(content, struct_type, above, key)]
+        pointer = f"{above}/{wrong[0] if wrong else '*'}{below}"
+    return pointer
+
+
+def _is_wrong(content: Any, struct_type: type[T], above: str, key: str) -> bool:
+    try:
+        msgspec.convert(_with_only(content, above.split("/")[1:], key), type=struct_type)
+    except msgspec.ValidationError:
+        return True
+    return False
+
+
+def _with_only(content: Any, steps: list[str], key: str) -> Any:
+    if not steps:
+        return {key: content[key]}
+    if isinstance(content, list):
+        place = int(steps[0])
+        inner = _with_only(content[place], steps[1:], key)
+        return [*content[:place], inner, *content[place + 1 :]]
+    return {**content, steps[0]: _with_only(content[steps[0]], steps[1:], key)}
+
+
+def _lines(error: yaml.YAMLError) -> Iterable[str]:
+    return (line.strip() for line in str(error).splitlines())

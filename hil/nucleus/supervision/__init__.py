@@ -1,0 +1,1 @@
+"""Child processes: start, stop, usage, and when failures are too many."""

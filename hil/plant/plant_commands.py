@@ -1,0 +1,124 @@
+"""What the plant is told on its standard input: one JSON object a line."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+
+from hil.plant.conveyor import Conveyor
+from hil.plant.plant_status import PlantStatus
+from hil.plant.plc import SimulatedPlc
+
+FaultKind = Literal[
+    "freeze_heartbeat",
+    "server_away",
+    "power_cycle",
+    "nan_tag",
+    "missing_tag",
+    "jump_counter",
+    "clear",
+]
+
+
+class PlantCommand(msgspec.Struct, forbid_unknown_fields=True):
+    """`start`, `stop`, `acknowledge` (a line-stop), `make` (product and lot of the next parts), or
+    `fault` with its kind and what that needs.
+    """
+
+    command: Literal["start", "stop", "acknowledge", "make", "fault"]
+    product: int = 0
+    lot: str = ""
+    kind: FaultKind | None = None
+    tag: str = ""
+    seconds: float = 0.0
+    by: int = 0
+    first_number: int = 1
+
+
+class PlantCommandHandler:
+    """Carries out commands."""
+
+    def __init__(self, plc: SimulatedPlc, conveyor: Conveyor, status: PlantStatus) -> None:
+        self._plc = plc
+        self._conveyor = conveyor
+        self._status = status
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._faults: dict[str, Callable[[PlantCommand], Awaitable[None]]] = {
+            "freeze_heartbeat": self._freeze_heartbeat,
+            "server_away": lambda command: plc.drop_connections(command.seconds),
+            "power_cycle": lambda command: plc.drop_connections(
+                command.seconds, command.first_number
+            ),
+            "nan_tag": lambda command: plc.set_tag_fault(command.tag, "nan"),
+            "missing_tag": lambda command: plc.set_tag_fault(command.tag, "missing"),
+            "jump_counter": self._jump_counter,
+            "clear": self._clear_faults,
+        }
+
+    def handle_line(self, line: bytes) -> None:
+        """Carry out one line, without waiting for faults that last; what makes no sense is told."""
+        task = asyncio.ensure_future(self._handle_line(line))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _handle_line(self, line: bytes) -> None:
+        try:
+            await self._execute(msgspec.json.decode(line, type=PlantCommand))
+        except (msgspec.DecodeError, KeyError) as error:
+            self._status.command_refused(f"{error}; found {line[:200].decode(errors='replace')}")
+
+    async def _execute(self, command: PlantCommand) -> None:
+        if command.command == "start":
+            self._conveyor.start()
+        elif command.command == "stop":
+            self._conveyor.stop()
+        elif command.command == "acknowledge":
+            await self._plc.acknowledge_line_stop()
+        elif command.command == "make":
+            await self._plc.set_product(command.product, command.lot)
+        else:
+            inject = self._faults[command.kind or ""]
+            self._status.fault_injected(kind=command.kind, tag=command.tag, seconds=command.seconds)
+            await inject(command)
+
+    async def _freeze_heartbeat(self, command: PlantCommand) -> None:
+        self._plc.heartbeat_frozen = True
+        if command.seconds > 0:
+            await asyncio.sleep(command.seconds)
+            self._plc.heartbeat_frozen = False
+
+    async def _jump_counter(self, command: PlantCommand) -> None:
+        self._plc.jump_counter(command.by)
+
+    async def _clear_faults(self, command: PlantCommand) -> None:
+        self._plc.heartbeat_frozen = False
+        if command.tag:
+            await self._plc.set_tag_fault(command.tag, None)
+
+
+class InputLineReader(threading.Thread):
+    """Reads standard input in a thread (it may be a pipe, a terminal or a file) for an asyncio queue."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int = 0) -> None:
+        super().__init__(name="input", daemon=True)
+        self._loop = loop
+        self._descriptor = descriptor
+        self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def run(self) -> None:
+        """Hand over each line, and None at the end of the input."""
+        rest = b""
+        while chunk := os.read(
+            self._descriptor, 65536
+        ):  # raw: a buffered reader's lock hinders exit
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._post(line)
+        self._post(None)
+
+    def _post(self, line: bytes | None) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.lines.put_nowait, line)

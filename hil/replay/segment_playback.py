@@ -1,0 +1,113 @@
+"""Play: a segment's frames and triggers through the real components; what they say is noted anew."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from hil.replay.message_comparison import FieldDifference, compare_messages
+from hil.replay.recorded_station import (
+    add_recorder,
+    build_source_with_models,
+    run_parts,
+    running_station,
+    write_json,
+)
+from hil.replay.segment import (
+    FRAMES,
+    MESSAGES,
+    REFERENCE,
+    Json,
+    RecordedMessage,
+    RunSegment,
+    SegmentError,
+    load_messages,
+    load_segment,
+    save_messages,
+)
+from hil.replay.segment_recording import SECONDS_A_PART, select_references
+from hil.run.run_arguments import RunArguments
+from hil.run.terminal_progress import TerminalProgress
+from sightline.imaging.pixels import RAW_FRAME_SUFFIX
+
+OUTPUTS = "outputs.jsonl"
+
+
+def play_segment(
+    folder: Path,
+    out: Path,
+    arguments: RunArguments,
+    progress: TerminalProgress,
+    models: Path | None = None,
+) -> list[RecordedMessage]:
+    """The messages of a replay of the segment in `folder`; `out` is made anew and keeps them."""
+    segment = load_segment(folder)
+    shutil.rmtree(out, ignore_errors=True)
+    pictures = lay_out_pictures(folder, segment, out / "pictures")
+    schedule = write_json(out / "schedule.json", [part.due_s for part in segment.parts])
+    run = replace(
+        arguments,
+        folder=out / "run",
+        parts=len(segment.parts),
+        first_number=segment.parts[0].part_number,
+        merges=_without_source(segment.merges),
+        plant=("--schedule", str(schedule)),
+    )
+    if models is not None:
+        run = replace(run, source=build_source_with_models(out / "source", models))
+    run = add_recorder(run, out / "recording", segment.cameras, keeps_frames=False)
+    with running_station(run, pictures, progress) as machine:
+        last_s = segment.parts[-1].due_s
+        run_parts(
+            machine, out / "recording", len(segment.parts), progress, last_s + SECONDS_A_PART * 3
+        )
+    outputs = select_references(load_messages(out / "recording" / MESSAGES))
+    save_messages(out / OUTPUTS, outputs)
+    return outputs
+
+
+def _without_source(merges: dict[str, Json]) -> dict[str, Json]:
+    """What a segment's run was configured with, but for where its frames came from."""
+    return {
+        component: {key: value for key, value in values.items() if key != "source"}
+        for component, values in merges.items()
+    }
+
+
+def find_differences(folder: Path, outputs: list[RecordedMessage]) -> list[FieldDifference]:
+    """What of a replay is too far from the segment's references."""
+    return compare_messages(load_messages(folder / REFERENCE), outputs)
+
+
+def renew_references(folder: Path, out: Path) -> int:
+    """Make the last replay's outputs the references; returns how many messages they are."""
+    outputs = load_messages(out / OUTPUTS)
+    save_messages(folder / REFERENCE, outputs)
+    return len(outputs)
+
+
+def lay_out_pictures(folder: Path, segment: RunSegment, pictures: Path) -> Path:
+    """A folder from which capture plays each part's own frames: part N the file (N - 1) modulo all.
+
+    A frame that was lacking is an empty file, which capture tells as a camera without a picture.
+    """
+    numbers = [part.part_number for part in segment.parts]
+    count = numbers[-1] - numbers[0] + 1
+    if count != len(numbers):
+        raise SegmentError(
+            f"{folder}: {len(numbers)} parts from {numbers[0]} to {numbers[-1]}; a replay feeds numbers "
+            "in a row"
+        )
+    frames = {part.part_number: part.frames for part in segment.parts}
+    for camera in segment.cameras:
+        place = pictures / camera
+        place.mkdir(parents=True)
+        for number in range(numbers[0], numbers[-1] + 1):
+            target = place / f"{(number - 1) % count:06}"
+            frame = frames.get(number, {}).get(camera)
+            if frame is None:
+                target.with_name(target.name + ".png").touch()
+                continue
+            file = (folder / FRAMES / frame.file).resolve()
+            suffix = RAW_FRAME_SUFFIX if file.name.endswith(RAW_FRAME_SUFFIX) else file.suffix
+            target.with_name(target.name + suffix).symlink_to(file)
+    return pictures

@@ -1,0 +1,155 @@
+"""Record: a run of the station as a segment."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hil.replay.field_tolerances import COMPARED_STREAMS
+from hil.replay.frame_files import decode_frame, digest_frame, encode_raw
+from hil.replay.message_comparison import find_part_number
+from hil.replay.recorded_station import add_recorder, run_parts, running_station
+from hil.replay.recorder import RAW
+from hil.replay.segment import (
+    FRAMES,
+    MESSAGES,
+    REFERENCE,
+    FrameFile,
+    Json,
+    RecordedMessage,
+    RunSegment,
+    SegmentError,
+    SegmentPart,
+    load_messages,
+    save_messages,
+    save_segment,
+)
+from hil.run.run_arguments import RunArguments
+from hil.run.terminal_progress import TerminalProgress
+from sightline import __version__
+from sightline.errors import PictureError
+from sightline.imaging.pixels import RAW_FRAME_SUFFIX
+
+CAMERAS = ("cam1", "cam2", "cam3", "cam4")
+SECONDS_A_PART = 10.0
+PLAYED_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png"}
+)  # what the cameras of capture's source `images` take
+
+
+def record_segment(
+    folder: Path, arguments: RunArguments, pictures: Path, parts: int, progress: TerminalProgress
+) -> RunSegment:
+    """Run the station for so many parts and make a segment of them; the folder must not be there."""
+    if folder.exists():
+        raise SegmentError(f"{folder} is there already; a segment is recorded into a new folder")
+    draft = folder.with_name(folder.name + ".recording")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    began_utc_ns = time.time_ns()
+    with running_station(
+        add_recorder(arguments, draft, CAMERAS, True), pictures, progress
+    ) as machine:
+        run_parts(
+            machine, draft, parts, progress, SECONDS_A_PART * parts + parts / arguments.rate_hz
+        )
+    progress.print_line("Packing the frames ...")
+    segment = pack_segment(draft, folder.name, began_utc_ns, pictures, arguments)
+    draft.rename(folder)
+    return segment
+
+
+def pack_segment(
+    draft: Path, name: str, began_utc_ns: int, pictures: Path, arguments: RunArguments
+) -> RunSegment:
+    """What the recorder wrote as a segment: frames in their files, the header, the references."""
+    messages = load_messages(draft / MESSAGES)
+    captured = [noted for noted in messages if noted.stream == "PartCaptured"]
+    if not captured:
+        raise SegmentError(f"{draft / MESSAGES} has no part")
+    played = _list_pictures(pictures)
+    first_ns = captured[0].message["triggered_monotonic_ns"]
+    parts = tuple(
+        SegmentPart(
+            find_part_number(noted),
+            round((noted.message["triggered_monotonic_ns"] - first_ns) / 1e9, 3),
+            {
+                c: _store_frame(draft, played, noted, c, digest)
+                for c, digest in noted.frames.items()
+            },
+        )
+        for noted in captured
+    )
+    one = captured[0].message
+    size = one["frames"][0]
+    segment = RunSegment(
+        name=name,
+        recorded_utc_ns=began_utc_ns,
+        boot_id=one["boot_id"],
+        station_id=one["station_id"],
+        cameras=CAMERAS,
+        width=size["width"],
+        height=size["height"],
+        parts=parts,
+        models=_find_models(messages),
+        version=__version__,
+        merges={component: dict(values) for component, values in arguments.merges.items()},
+    )
+    save_messages(draft / MESSAGES, messages)
+    save_messages(draft / REFERENCE, select_references(messages))
+    save_segment(draft, segment)
+    shutil.rmtree(draft / RAW)
+    return segment
+
+
+def select_references(messages: Sequence[RecordedMessage]) -> list[RecordedMessage]:
+    """The messages that replays are compared with."""
+    return [noted for noted in messages if noted.stream in COMPARED_STREAMS]
+
+
+def _store_frame(
+    draft: Path, played: dict[str, list[Path]], noted: RecordedMessage, camera: str, digest: str
+) -> FrameFile:
+    """The picture that the camera played, if it decodes to these very bytes; else the raw frame."""
+    number = find_part_number(noted)
+    place = draft / FRAMES / camera
+    place.mkdir(parents=True, exist_ok=True)
+    files = played.get(camera, [])
+    picture = files[(number - 1) % len(files)] if files else None
+    if picture is not None and _is_frame(picture, digest):
+        is_raw = picture.name.endswith(RAW_FRAME_SUFFIX)
+        file = f"{camera}/{number:06}{RAW_FRAME_SUFFIX if is_raw else picture.suffix}"
+        shutil.copyfile(picture, draft / FRAMES / file)
+        return FrameFile(file, digest)
+    pixels = np.load(draft / RAW / camera / f"{number:06}.npy")
+    file = f"{camera}/{number:06}{RAW_FRAME_SUFFIX}"
+    (draft / FRAMES / file).write_bytes(encode_raw(pixels))
+    return FrameFile(file, digest)
+
+
+def _is_frame(picture: Path, digest: str) -> bool:
+    """Whether the file alone decodes to these very bytes; capture fits others to the frame's size."""
+    try:
+        return digest_frame(decode_frame(picture)) == digest
+    except (SegmentError, PictureError):
+        return False
+
+
+def _list_pictures(pictures: Path) -> dict[str, list[Path]]:
+    """Each camera's own pictures, those that capture plays, in its order."""
+    return {
+        camera: sorted(
+            path
+            for path in (pictures / camera).rglob("*")
+            if path.suffix.lower() in PLAYED_SUFFIXES and path.is_file()
+        )
+        for camera in CAMERAS
+        if (pictures / camera).is_dir()
+    }
+
+
+def _find_models(messages: Sequence[RecordedMessage]) -> dict[str, str]:
+    judged: list[Json] = [noted.message for noted in messages if noted.stream == "PartJudged"]
+    return {use["name"]: use["digest"] for message in judged for use in message.get("models", ())}

@@ -1,0 +1,116 @@
+"""The command line of `python -m hil.run`."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hil.nucleus.dialects.dialect import DIALECTS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """What to run: `parts` None runs until Ctrl-C; `images` None plays rendered bottles.
+
+    The bench and replays give the rest: other recipes or sources of components, configuration by
+    component, the number of the first part, and arguments of the plant.
+    """
+
+    parts: int | None
+    rate_hz: float
+    images: Path | None
+    folder: Path
+    pool: Path
+    pool_parts: int
+    station: str
+    deployment: Path
+    port: int
+    nucleus: str = "classic"
+    plc: str = "opcua"
+    ready_timeout_s: float = 60.0
+    up_timeout_s: float = 30.0
+    poll_s: float = 0.1
+    strict_budgets: bool = False
+    recipes: Path = REPOSITORY / "recipes"
+    source: Path = REPOSITORY
+    merges: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    first_number: int | None = None
+    plant: tuple[str, ...] = ()
+
+
+def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
+    """The arguments, checked; argparse ends the process with a clear word if they are wrong."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.images is not None and not given.images.is_dir():
+        parser.error(f"--images: found no folder at {given.images}")
+    if given.parts is not None and given.parts < 1:
+        parser.error(f"--parts: found {given.parts}; a number from 1 is allowed")
+    if not 0 < given.rate <= 25:
+        parser.error(f"--rate: found {given.rate}; more than 0 and at most 25 parts a second")
+    return RunArguments(
+        parts=given.parts,
+        rate_hz=given.rate,
+        images=given.images.resolve() if given.images else None,
+        folder=given.folder.resolve(),
+        pool=given.pool.resolve(),
+        pool_parts=given.pool_parts,
+        station=given.station,
+        deployment=given.deployment.resolve(),
+        port=given.port,
+        plc=given.plc,
+        nucleus=given.nucleus,
+        strict_budgets=given.strict_budgets,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m hil.run", description="Run a whole inspection station on this machine"
+    )
+    parser.add_argument("--parts", type=int, help="stop after this many parts (default: Ctrl-C)")
+    parser.add_argument("--rate", type=float, default=2.0, help="parts a second (default: 2)")
+    parser.add_argument("--images", type=Path, help="play a folder of pictures, not the bottles")
+    parser.add_argument("--pool-parts", type=int, default=240, help="bottles in the pool (240)")
+    parser.add_argument("--station", default="station-1", help="the thing's name (station-1)")
+    parser.add_argument(
+        "--plc", choices=("opcua", "modbus"), default="opcua", help="what the PLC speaks (opcua)"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="the page's port; 0 takes any")
+    parser.add_argument(
+        "--nucleus",
+        choices=sorted(DIALECTS),
+        default="classic",
+        help="be like Greengrass Nucleus 2.x (classic) or Nucleus Lite (default: classic)",
+    )
+    parser.add_argument(
+        "--strict-budgets",
+        action="store_true",
+        help="exit code 1 for a component over its budget, too (hil/run/budgets.py); else it is told",
+    )
+    _add_places(parser)
+    return parser
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station",
+        help="where the run keeps its files (default: .station)",
+    )
+    parser.add_argument(
+        "--pool",
+        type=Path,
+        default=REPOSITORY / ".station" / "pool",
+        help="where rendered bottles are kept between runs (default: .station/pool)",
+    )
+    parser.add_argument(
+        "--deployment",
+        type=Path,
+        default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
+        help="components and their configuration (default: recipes/deployments/laptop.yaml)",
+    )

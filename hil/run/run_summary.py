@@ -1,0 +1,118 @@
+"""What a run came to: every part accounted for, or not."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hil.run.camera_pictures import PoolTruth
+from hil.run.component_status import describe_down
+from hil.run.summary_baseline import compute_latencies
+
+VERDICTS = ("ok", "defect", "review", "missed", "empty")
+Json = dict[str, Any]
+
+
+def build_run_summary(
+    plant: Mapping[str, Any],
+    cloud: Mapping[str, Any],
+    components: Mapping[str, Any],
+    truth: PoolTruth | None,
+    records: Sequence[Json],
+    first_number: int = 1,
+) -> Json:
+    """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown.
+
+    What came of parts of an earlier run, which was cut off, is told apart.
+    """
+    carried = find_carried_over(records, first_number)
+    earlier = {record["recordId"] for record in carried}
+    records = [record for record in records if record["recordId"] not in earlier]
+    verdicts = {int(record["partNumber"]): str(record["verdict"]) for record in records}
+    of_earlier = Counter(str(record["verdict"]) for record in carried)
+    judged = {
+        verdict: int(cloud["parts"].get(verdict, 0)) - of_earlier[verdict] for verdict in VERDICTS
+    }
+    triggered = int(plant["counted"])
+    unconfirmed = sum(record["gate"] == "unconfirmed" for record in carried)
+    return {
+        "parts": {
+            "triggered": triggered,
+            **judged,
+            "in_flight": triggered - sum(judged.values()),
+        },
+        "gate": {
+            "passed": int(plant["passed"]),
+            "rejected": int(plant["rejected"]),
+            "unconfirmed": int(cloud["gate"].get("unconfirmed", 0)) - unconfirmed,
+        },
+        "records": {
+            "sent": count_records_sent(cloud),
+            "received": int(cloud["records"]["received"]) - len(carried),
+            "duplicates": int(cloud["records"]["duplicates"]),
+        },
+        "records_of_earlier_runs": len(carried),
+        "latency_ms": compute_latencies(records),
+        "defects": None if truth is None else compare_with_truth(truth, verdicts),
+        "components": dict(components),
+        "versions": cloud["versions"],
+    }
+
+
+def find_carried_over(records: Sequence[Json], first_number: int) -> list[Json]:
+    """The records of parts that an earlier run had counted; this one's count begins at `first_number`.
+
+    A count that begins anew in this run has a later epoch.
+    """
+    epochs = [record["epoch"] for record in records if record["partNumber"] >= first_number]
+    if not epochs:
+        return []
+    begins = (min(epochs), first_number)
+    return [record for record in records if (record["epoch"], record["partNumber"]) < begins]
+
+
+def compare_with_truth(truth: PoolTruth, verdicts: Mapping[int, str]) -> dict[str, int]:
+    """Planted: parts with a defect of a visible band; escaped: those of them that passed as ok or empty.
+
+    Overkill: good parts rejected as defects. Reviewed: parts that a person is to look at.
+    """
+    counts = {"planted": 0, "escaped": 0, "overkill": 0, "reviewed": 0}
+    for number, verdict in verdicts.items():
+        part = truth.truth_for(number)
+        counts["planted"] += part.visible
+        counts["escaped"] += part.visible and verdict in ("ok", "empty")
+        counts["overkill"] += part.expected_verdict == "ok" and verdict == "defect"
+        counts["reviewed"] += verdict == "review"
+    return counts
+
+
+def find_run_problems(summary: Mapping[str, Any]) -> list[str]:
+    """Why the run is no success, in words; empty when every part is accounted for."""
+    found = []
+    if summary["parts"]["in_flight"]:
+        found.append(f"{summary['parts']['in_flight']} parts are not accounted for")
+    if summary["records"]["received"] != summary["parts"]["triggered"]:
+        found.append(
+            f"{summary['records']['received']} records came of {summary['parts']['triggered']} parts"
+        )
+    for name, component in summary["components"].items():
+        if component["restarts"]:
+            found.append(f"{name} was restarted {component['restarts']} times")
+        words = describe_down(name, component)
+        if words:
+            found.append(words)
+    return found
+
+
+def write_run_summary(summary: Mapping[str, Any], path: Path) -> None:
+    """Write the summary as indented JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def count_records_sent(cloud: Mapping[str, Any]) -> int:
+    """Records that the publisher handed over, as its health tells each second."""
+    health = cloud.get("health", {}).get("com.sightline.Publisher", {})
+    return int(health.get("counters", {}).get("records_sent", 0))

@@ -1,0 +1,1 @@
+"""The frame ring, pixel formats and calibration."""

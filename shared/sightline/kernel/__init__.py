@@ -1,0 +1,1 @@
+"""What every component is written in: its loop, health, threads and commands."""

@@ -1,0 +1,74 @@
+"""What components that carry out commands have in common: typed arguments, and the answer.
+
+The publisher tells an accepted command again until it has its answer, so a component keeps its
+answers with what the command changed: a repeat changes nothing and gets the same answer.
+"""
+
+from typing import TypeVar
+
+from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.errors import CommandError, ConfigurationError
+from sightline.messaging.messages import (
+    CommandAccepted,
+    CommandCarriedOut,
+    CommandKind,
+    CommandResult,
+    Part,
+)
+from sightline.messaging.topics import CAPTURE, INFERENCE
+from sightline.text import truncate
+
+MAX_STORED_REPLIES = 64
+MAX_REASON_CHARACTERS = 1000  # characters
+COMMAND_COMPONENTS: dict[CommandKind, str] = {
+    "change_product": CAPTURE,
+    "lot_start": CAPTURE,
+    "lot_end": CAPTURE,
+    "challenge_part": CAPTURE,
+    "set_threshold": INFERENCE,
+    "acknowledge_hold": INFERENCE,
+    "load_model": INFERENCE,
+}
+
+A = TypeVar("A", bound=ConfigurationStruct)
+
+
+def is_command_for(command: CommandAccepted, component: str) -> bool:
+    """Whether this component is the one that carries the command out."""
+    return COMMAND_COMPONENTS.get(command.kind) == component
+
+
+def parse_arguments(command: CommandAccepted, struct_type: type[A]) -> A:
+    """The command's arguments, without its remark; CommandError says which is wrong, and why."""
+    given = {name: value for name, value in command.arguments.items() if name != "remark"}
+    try:
+        return load_configuration(struct_type, given)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
+
+
+def refuse_expired(command: CommandAccepted, now_utc_ns: int) -> None:
+    """CommandError if the command's end is over."""
+    late_s = (now_utc_ns - command.expires_utc_ns) / 1e9
+    if late_s >= 0:
+        raise CommandError(f"it was to be carried out {late_s:.1f} s earlier")
+
+
+def build_command_reply(
+    command: CommandAccepted,
+    now_utc_ns: int,
+    reason: str,
+    *,
+    result: CommandResult = "done",
+    from_part: Part | None = None,
+) -> CommandCarriedOut:
+    """The answer of the component that carries the command out."""
+    return CommandCarriedOut(
+        station_id=command.station_id,
+        command_id=command.command_id,
+        component=COMMAND_COMPONENTS[command.kind],
+        result=result,
+        decided_utc_ns=now_utc_ns,
+        reason=truncate(reason, MAX_REASON_CHARACTERS),
+        from_part=from_part,
+    )

@@ -1,0 +1,1 @@
+"""Messages, the catalogue of streams, and the buses that carry them."""

@@ -1,0 +1,1 @@
+"""What is kept on disk: journals, transactions, the stores of models and products."""

@@ -1,0 +1,180 @@
+"""The station's model store: folders named by the digest of their model.onnx, and names that point to them.
+
+    models/<sha256>/{model.onnx, golden.npz, card.json}
+    models/names/<name>     holds the digest of the form that is best here; <name>-fp32, <name>-int8 that
+                            of a certain form
+
+`python -m sightline.storage.model_store put FOLDER --name NAME --store DIR` is what a model component's
+install step runs.
+"""
+
+import argparse
+import filecmp
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from sightline.cpu_features import has_fast_int8
+from sightline.errors import ModelError, SightlineError
+from sightline.storage.journal import DurableText, sync_folder
+
+MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class _StoredCard(msgspec.Struct):
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+
+
+def compute_digest(model_file: Path) -> str:
+    """SHA-256 of a model file, in hexadecimal."""
+    try:
+        return hashlib.sha256(model_file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{model_file}: {error.strerror or error}") from error
+
+
+def store_model(folder: Path, name: str, store: Path) -> str:
+    """Copy a model's files into the store and let the name point to them; returns the digest."""
+    return store_files(folder, MODEL_FILES, name, store)
+
+
+def store_files(folder: Path, files: Sequence[str], name: str, store: Path) -> str:
+    """Copy the files into a folder named by the digest of the first, which the name then points to."""
+    digest = compute_digest(folder / files[0])
+    if not _have_same_files(folder, store / digest, files):
+        _install_files(folder, store / digest, files)
+    point_name_to(store, name, digest)
+    return digest
+
+
+def _have_same_files(folder: Path, other: Path, files: Sequence[str]) -> bool:
+    """Whether two folders have the same of these files, to the byte."""
+    there = [file for file in files if (folder / file).is_file()]
+    return there == [file for file in files if (other / file).is_file()] and all(
+        filecmp.cmp(folder / file, other / file, shallow=False) for file in there
+    )
+
+
+def _install_files(folder: Path, target: Path, files: Sequence[str]) -> None:
+    """Copy the files to disk; in a folder that is there already each is replaced as a whole."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        for file in files:
+            if (folder / file).is_file():
+                _copy_to_disk(folder / file, draft / file)
+        sync_folder(draft)
+        if target.is_dir():
+            _replace_files(target, draft, files)
+        else:
+            draft.rename(target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _copy_to_disk(file: Path, copy: Path) -> None:
+    with file.open("rb") as source, copy.open("wb") as out:
+        shutil.copyfileobj(source, out)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _replace_files(target: Path, draft: Path, files: Sequence[str]) -> None:
+    """Whoever reads meanwhile has each file whole, old or new; what names the folder comes last."""
+    for file in reversed(files):
+        if (draft / file).is_file():
+            (draft / file).replace(target / file)
+        else:
+            (target / file).unlink(missing_ok=True)
+    sync_folder(target)
+
+
+def store_model_forms(folder: Path, name: str, store: Path, int8_is_best: bool) -> dict[str, str]:
+    """Put a model and its forms in other precisions, `surface/int8` as `surface-int8`; the digests.
+
+    The name itself points to the form that is best on this machine: int8 where that is so, else the first.
+    """
+    forms = {load_precision(folder): folder}
+    forms |= {path.parent.name: path.parent for path in sorted(folder.glob("*/model.onnx"))}
+    best = forms.get("int8", folder) if int8_is_best else folder
+    named = {name: best} | {f"{name}-{precision}": form for precision, form in forms.items()}
+    return {each: store_model(form, each, store) for each, form in named.items()}
+
+
+def load_precision(folder: Path) -> str:
+    """The precision that a model's card tells; fp32 without one."""
+    card = folder / "card.json"
+    try:
+        told = (
+            msgspec.json.decode(card.read_bytes(), type=_StoredCard)
+            if card.is_file()
+            else _StoredCard()
+        )
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{card}: {error}") from error
+    return told.precision
+
+
+def point_name_to(store: Path, name: str, digest: str) -> None:
+    """Let the name point to a model; on disk on return."""
+    DurableText(store / "names" / name).store(digest)
+
+
+def load_named_digest(store: Path, name: str) -> str:
+    """What the name points to, unchecked; empty if there is no such name."""
+    return (DurableText(store / "names" / name).load() or "").strip()
+
+
+def is_digest(text: str) -> bool:
+    """Whether this can be what a name points to."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def find_model(store: Path, name: str) -> Path:
+    """The folder of the model that the name points to; ModelError if there is none."""
+    digest = load_named_digest(store, name)
+    if not digest:
+        raise ModelError(f"no model named {name!r} in {store}; its model component puts it there")
+    return find_model_by_digest(store, digest)
+
+
+def find_model_by_digest(store: Path, digest: str) -> Path:
+    """The folder of the model with this digest; ModelError if there is none or its file is damaged."""
+    if not _DIGEST.fullmatch(digest):
+        raise ModelError(f"a model of {store}: found {digest!r}; a SHA-256 is expected")
+    folder = store / digest
+    found = compute_digest(folder / "model.onnx")
+    if found != digest:
+        raise ModelError(f"{folder / 'model.onnx'} is damaged: its digest is {found}")
+    return folder
+
+
+def main() -> int:
+    """The command line of the install step."""
+    parser = argparse.ArgumentParser(description="Put a model into the station's model store")
+    parser.add_argument("action", choices=["put"])
+    parser.add_argument("folder", type=Path, help="folder with model.onnx, golden.npz, card.json")
+    parser.add_argument("--name", required=True, help="the name that inference asks for")
+    parser.add_argument("--store", type=Path, required=True, help="the model store's folder")
+    arguments = parser.parse_args()
+    try:
+        put = store_model_forms(arguments.folder, arguments.name, arguments.store, has_fast_int8())
+    except (SightlineError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write("".join(f"{name} {digest}\n" for name, digest in put.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

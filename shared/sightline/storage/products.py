@@ -1,0 +1,157 @@
+"""A product's recipe: what a good part is, which models look at it, how the cameras see it.
+
+One JSON file for each product, refused at the door with the JSON pointer of what is wrong.
+"""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, field
+
+from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.errors import ConfigurationError
+
+ProductName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+ProductVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
+CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+LabelName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ControlName = Annotated[str, Meta(pattern=r"^(0x[0-9a-fA-F]{1,8}|[a-z0-9_]{1,64})$")]
+ScoreThreshold = Annotated[float, Meta(gt=0, le=1)]
+UnitShare = Annotated[float, Meta(ge=0, le=1)]
+Millimetres = Annotated[float, Meta(ge=0, le=100_000)]
+Milliseconds = Annotated[float, Meta(ge=1, le=60_000)]
+Luma = Annotated[float, Meta(ge=0, le=255)]
+SizeMeasure = Literal["diagonal", "longerSide"]
+
+
+class InspectionZone(ConfigurationStruct, frozen=True, kw_only=True):
+    """A rectangle of a camera's picture, in shares of its width and height."""
+
+    left: UnitShare = 0.0
+    top: UnitShare = 0.0
+    right: UnitShare = 1.0
+    bottom: UnitShare = 1.0
+
+    def __post_init__(self) -> None:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("a zone needs left below right and top below bottom")
+
+
+InspectionZones = Annotated[tuple[InspectionZone, ...], Meta(min_length=1, max_length=16)]
+
+
+class LabelTiers(ConfigurationStruct, frozen=True, kw_only=True):
+    """What a score means: `reject` closes the gate, `review` asks a person, `keep` keeps the picture.
+
+    What is accepted all the same: boxes of a known size up to `maxOkMm` (by their diagonal, which
+    is never less than the mark in them, or their longer side), boxes outside of a camera's `zones`,
+    and as many as `maxOkCount` on all cameras together.
+    """
+
+    reject: ScoreThreshold = 0.5
+    review: ScoreThreshold = 0.35
+    keep: ScoreThreshold = 0.2
+    max_ok_mm: Millimetres = 0.0
+    measured_by: SizeMeasure = "diagonal"
+    zones: dict[CameraName, InspectionZones] = field(default_factory=dict)
+    max_ok_count: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+    @property
+    def min_score(self) -> float:
+        """The score from which on the label means anything."""
+        return min(self.reject, self.review, self.keep)
+
+
+def _default_tiers() -> dict[LabelName, LabelTiers]:
+    return {"scratch": LabelTiers(), "dent": LabelTiers(), "cap_missing": LabelTiers()}
+
+
+class VerdictPolicy(ConfigurationStruct, frozen=True, kw_only=True):
+    """How detections become a verdict: tiers per defect, and the labels that show a product."""
+
+    version: Annotated[str, Meta(max_length=64)] = "1"
+    defects: dict[LabelName, LabelTiers] = field(default_factory=_default_tiers)
+    product_labels: tuple[LabelName, ...] = ("cap_present", "cap_missing")
+    product_score: ScoreThreshold = 0.5
+    mm_per_pixel: dict[CameraName, Annotated[float, Meta(gt=0, le=1000)]] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        for label, tiers in self.defects.items():
+            if not tiers.reject >= tiers.review >= tiers.keep:
+                raise ValueError(
+                    f"defects of {label}: reject {tiers.reject}, review {tiers.review} and keep "
+                    f"{tiers.keep} must not rise"
+                )
+
+    def min_score(self) -> float:
+        """Detections below are of no use to anyone."""
+        return min([self.product_score, *(tiers.min_score for tiers in self.defects.values())])
+
+    def min_label_score(self, label: str) -> float:
+        """The score from which on a label means anything; infinite if it never does."""
+        scores = [self.defects[label].min_score] if label in self.defects else []
+        if label in self.product_labels:
+            scores.append(self.product_score)
+        return min(scores, default=math.inf)
+
+
+class ConditionOverrides(ConfigurationStruct, frozen=True, kw_only=True):
+    """Limits of the capture conditions where this product's differ from the station's."""
+
+    min_brightness: Luma | None = None
+    max_brightness: Luma | None = None
+    min_sharpness: Annotated[float, Meta(ge=0)] | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.min_brightness, self.max_brightness
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"minBrightness {low} is above maxBrightness {high}")
+
+
+class CameraSettings(ConfigurationStruct, frozen=True, kw_only=True):
+    """How a camera is set for this product: controls over those of the station."""
+
+    controls: dict[ControlName, int] = field(default_factory=dict)
+
+
+class Product(VerdictPolicy, frozen=True, kw_only=True):
+    """One product: its policy, the models that judge it, and what the cameras need for it.
+
+    `reference` names a folder within that of the reference pictures. `deadlineMs` holds where it is
+    shorter than the station's. A version stands for one content only.
+    """
+
+    name: ProductName
+    version: ProductVersion
+    description: Annotated[str, Meta(max_length=200)] = ""
+    models: Annotated[tuple[ProductName, ...], Meta(min_length=1, max_length=8)] = (
+        "surface",
+        "cap",
+    )
+    cameras: dict[CameraName, CameraSettings] = field(default_factory=dict)
+    conditions: ConditionOverrides = ConditionOverrides()
+    reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
+    deadline_ms: Milliseconds | None = None
+
+
+def load_product(file: Path) -> Product:
+    """The product in a file; ConfigurationError says where it is wrong, and what is allowed."""
+    try:
+        content = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise ConfigurationError(f"{file}: no product can be read: {error}") from error
+    try:
+        return load_configuration(Product, content)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file.name}: {error}") from error
+
+
+def with_tiers(product: Product, tiers: dict[str, LabelTiers], suffix: str) -> Product:
+    """The product with other tiers for some labels, under a version that tells so."""
+    return msgspec.structs.replace(
+        product, defects={**product.defects, **tiers}, version=product.version + suffix
+    )

@@ -1,0 +1,1 @@
+"""Detectors and their pure parts, for inference and training: preprocessing, decoding, judging."""

@@ -1,0 +1,148 @@
+"""A deployment file: a kind of site, its sites, their stations.
+
+Everything that a key can mean is here. Versions and what all stations share stand under `components`;
+`sites` and their `stations` add what is their own. The inner one wins, map by map, as in a merge.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from sightline.configuration import json_pointer
+from sightline.errors import RecipeError
+
+Json = dict[str, Any]
+Name = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9:_-]{1,128}$")
+]  # what IoT takes for things and groups
+Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+Minutes = Annotated[float, Meta(ge=0, le=10_080)]
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _DeploymentStruct(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Base: camelCase keys, unknown ones refused."""
+
+
+class PinnedConfigurationUpdate(_DeploymentStruct, frozen=True, kw_only=True):
+    """What is changed in a component's configuration: first reset (JSON pointers), then merged."""
+
+    merge: Json = {}
+    reset: list[str] = []
+
+
+class PinnedComponent(_DeploymentStruct, frozen=True, kw_only=True):
+    """A component in exactly one version."""
+
+    version: Version
+    configuration_update: PinnedConfigurationUpdate = PinnedConfigurationUpdate()
+
+
+class StationSettings(_DeploymentStruct, frozen=True, kw_only=True):
+    """What is a station's own, in the words of the line; `merge` is for all else, by component.
+
+    `plc` is an address, `opc.tcp://...` or `modbus-tcp://...`; `cameras` has the device node of each;
+    `models` are names in the model store; `product` is what runs until PLC or command change it, and
+    `products` says what the PLC calls each, mostly a number.
+    """
+
+    line: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    plc: Annotated[str, Meta(pattern=r"^(opc\.tcp|modbus-tcp)://\S+$")] | None = None
+    cameras: Annotated[dict[str, str], Meta(min_length=1, max_length=8)] | None = None
+    product: Annotated[str, Meta(max_length=64)] | None = None
+    products: Annotated[dict[str, str], Meta(max_length=1000)] | None = None
+    models: Annotated[list[str], Meta(min_length=1)] | None = None
+    merge: dict[str, Json] = {}
+
+
+class StationEntry(StationSettings, frozen=True, kw_only=True):
+    """One station, by its thing's name; `canary`: it is among the first to get a change."""
+
+    canary: bool = False
+
+
+class SiteEntry(StationSettings, frozen=True, kw_only=True):
+    """A place with stations: settings that they share, and each station."""
+
+    stations: dict[Name, StationEntry | None] = {}
+
+
+class RolloutSettings(_DeploymentStruct, frozen=True, kw_only=True):
+    """How fast a change goes out, and when it stops.
+
+    First the canaries, then a pause, then the others: `stationsPerMinute` at first, and by
+    `growthFactor` more after each minute without a failure. It stops when more than `stopAtFailedShare`
+    of the stations that have ended, at least `stopAfterStations`, have failed.
+    """
+
+    canary_pause_minutes: Minutes = 30.0
+    stations_per_minute: Annotated[float, Meta(gt=0, le=1000)] = 10.0
+    growth_factor: Annotated[float, Meta(ge=1, le=5)] = 1.5
+    max_per_minute: Annotated[float, Meta(gt=0, le=1000)] = 100.0
+    stop_at_failed_share: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    stop_after_stations: Annotated[int, Meta(ge=1)] = 5
+    station_timeout_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60
+
+
+class DeploymentPolicies(_DeploymentStruct, frozen=True, kw_only=True):
+    """What a nucleus does with a deployment, as the service knows it.
+
+    Components are told before an update and may settle the part in hand for `notifyTimeoutS`.
+    """
+
+    on_failure: Literal["ROLLBACK", "DO_NOTHING"] = "ROLLBACK"
+    notify_components: bool = True
+    notify_timeout_s: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 60
+    validate_timeout_s: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 20
+    reset_first: bool = True  # so that what a station had before cannot linger
+
+
+class DeploymentFile(_DeploymentStruct, frozen=True, kw_only=True):
+    """One file. Without `sites` it is one machine's own, as `make run` takes it."""
+
+    thing_group: Name
+    components: dict[str, PinnedComponent]
+    thing_name: str = ""
+    rollout: RolloutSettings = RolloutSettings()
+    policies: DeploymentPolicies = DeploymentPolicies()
+    sites: dict[Name, SiteEntry] = {}
+
+
+def parse_deployment_file(name: str, text: str) -> DeploymentFile:
+    """The file as typed; RecipeError says the JSON pointer, what was found and what is allowed."""
+    try:
+        values = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{name}: no YAML: {error}") from error
+    try:
+        found = msgspec.convert(values, type=DeploymentFile)
+    except msgspec.ValidationError as error:
+        problem = str(error).split(" - at ")[0]
+        raise RecipeError(f"{name} at {json_pointer(str(error)) or '/'}: {problem}") from error
+    _refuse_duplicates(name, found)
+    return found
+
+
+def load_deployment_file(path: Path) -> DeploymentFile:
+    """The file at a path."""
+    try:
+        return parse_deployment_file(str(path), path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+
+
+def _refuse_duplicates(name: str, file: DeploymentFile) -> None:
+    places: dict[str, str] = {}
+    for site, content in file.sites.items():
+        for station in content.stations:
+            if station in places:
+                raise RecipeError(
+                    f"{name} at /sites/{site}/stations/{station}: "
+                    f"site {places[station]} has a station of this name; a thing is in one site"
+                )
+            places[station] = site

@@ -1,0 +1,98 @@
+"""What each station of a file is to run, with everything that kind, site and station say of it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from sightline.errors import RecipeError
+from sightline.messaging.topics import PUBLISHER
+from tools.fleet.deployment_file import (
+    DeploymentFile,
+    DeploymentPolicies,
+    RolloutSettings,
+    StationEntry,
+    StationSettings,
+)
+from tools.fleet.merge_tree import merge_trees
+from tools.fleet.station_settings import ComponentMerges, build_merges
+
+Json = dict[str, Any]
+DIGEST_CHARACTERS = 16
+OURS = "com.sightline."
+
+
+@dataclass(frozen=True)
+class DesiredComponent:
+    """A component in a version, with what is merged into its defaults after the resets."""
+
+    version: str
+    merge: Mapping[str, Any]
+    reset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DesiredStation:
+    """One station with all that it is to run."""
+
+    name: str
+    site: str
+    canary: bool
+    components: Mapping[str, DesiredComponent]
+    policies: DeploymentPolicies = field(default_factory=DeploymentPolicies)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for the same components, configuration and policies; else another."""
+        content: Json = {
+            "components": {n: [c.version, c.merge, c.reset] for n, c in self.components.items()},
+            "policies": self.policies,
+            "timeout": self.rollout.station_timeout_minutes,
+        }
+        encoded = msgspec.json.encode(content, order="deterministic")
+        return hashlib.sha256(encoded).hexdigest()[:DIGEST_CHARACTERS]
+
+
+def build_desired_stations(file: DeploymentFile) -> list[DesiredStation]:
+    """Every station of the file, canaries first, then in the order of the file."""
+    found = list(_generate_stations(file))
+    if not found:
+        raise RecipeError("at /sites: found no station; a fleet needs sites with stations")
+    return sorted(found, key=lambda station: not station.canary)
+
+
+def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:
+    for site_name, site in file.sites.items():
+        of_site = merge_trees({PUBLISHER: {"siteId": site_name}}, _known(file, site, site_name))
+        for name, content in site.stations.items():
+            station = content or StationEntry()
+            merges = merge_trees(of_site, _known(file, station, name))
+            components = {
+                component: DesiredComponent(
+                    version=pinned.version,
+                    merge=merge_trees(pinned.configuration_update.merge, merges.get(component, {})),
+                    reset=tuple(pinned.configuration_update.reset)
+                    or _reset(component, file.policies),
+                )
+                for component, pinned in file.components.items()
+            }
+            yield DesiredStation(
+                name, site_name, station.canary, components, file.policies, file.rollout
+            )
+
+
+def _reset(component: str, policies: DeploymentPolicies) -> tuple[str, ...]:
+    """Ours alone: the nucleus's configuration has its role alias and endpoints, which no recipe has."""
+    return ("",) if policies.reset_first and component.startswith(OURS) else ()
+
+
+def _known(file: DeploymentFile, settings: StationSettings, place: str) -> ComponentMerges:
+    merges = build_merges(settings)
+    for component in merges:
+        if component not in file.components:
+            raise RecipeError(f"{place} configures {component}, which /components does not have")
+    return merges

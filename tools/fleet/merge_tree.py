@@ -1,0 +1,27 @@
+"""Configurations as trees: merging them, and their leaves by JSON pointer."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Leaves = dict[str, Any]
+
+
+def merge_trees(base: Any, change: Any) -> Any:
+    """What a nucleus makes of a `merge`: maps are merged key by key, all else is replaced."""
+    if isinstance(base, Mapping) and isinstance(change, Mapping):
+        return {**base, **{key: merge_trees(base.get(key), value) for key, value in change.items()}}
+    return change
+
+
+def flatten_leaves(tree: Mapping[str, Any]) -> Leaves:
+    """Each value that is no map by its JSON pointer; an empty map is a leaf, too."""
+    return dict(_leaves(tree, ""))
+
+
+def _leaves(tree: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        pointer = f"{above}/{str(key).replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, pointer)
+        else:
+            yield pointer, value

@@ -1,0 +1,158 @@
+"""Whether the components would take what a station is to run, before anything is sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.errors import ConfigurationError
+from sightline.messaging.topics import CAPTURE, COMPONENTS, PUBLISHER
+from tools.fleet import version_pins
+from tools.fleet.desired_state import OURS, DesiredComponent, DesiredStation
+from tools.fleet.merge_tree import merge_trees
+from tools.recipes import ROOT, find_configuration_type
+from tools.suite_rules import deployment_rules, recipe_rules
+
+
+@dataclass(frozen=True)
+class KnownComponent:
+    """What this checkout knows of a component; `struct` is None for those without code of their own.
+
+    `requires` are our own components in their versions, `needs` those of AWS with what may be their
+    version; `in_scripts` points to the texts that its scripts are filled in with.
+    """
+
+    version: str
+    defaults: Mapping[str, Any]
+    struct: type[ConfigurationStruct] | None = None
+    requires: Mapping[str, str] | None = None
+    needs: Mapping[str, str] | None = None
+    in_scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StationCheckResult:
+    """`refused` must not be sent; `unchecked` is of a version that is not this checkout's.
+
+    Neither says of which station, so that what is said of many can be said once.
+    """
+
+    refused: tuple[str, ...]
+    unchecked: tuple[str, ...]
+
+
+class StationChecker:
+    """Checks stations against the components' structs, each distinct configuration once."""
+
+    def __init__(self, known: Mapping[str, KnownComponent]) -> None:
+        self._known = known
+        self._seen: dict[tuple[str, str, str], list[str]] = {}
+
+    @classmethod
+    def from_checkout(cls, root: Path = ROOT) -> "StationChecker":
+        """With the recipes, Lambda descriptions and structs of the checkout."""
+        return cls(dict(_load_known_components(root)))
+
+    def known_version(self, component: str) -> str:
+        """The version that this checkout has of a component."""
+        return self._known[component].version
+
+    def check(self, station: DesiredStation) -> StationCheckResult:
+        """What is wrong with a station, and where."""
+        refused: list[str] = [*self._check_pins(station), *self._check_drivers(station)]
+        unchecked: list[str] = []
+        for name, component in station.components.items():
+            known = self._known.get(name)
+            if known is None:
+                if name.startswith(OURS):
+                    refused.append(f"at /components/{name}: no such recipe")
+                continue
+            if component.version != known.version:
+                unchecked.append(
+                    f"at /components/{name}: pinned to {component.version}; "
+                    f"this checkout has {known.version}"
+                )
+                continue
+            refused += [
+                f"at /components/{name}: {line}"
+                for line in [
+                    *self._check_component(name, component, known),
+                    *_check_required_versions(station, known),
+                ]
+            ]
+        return StationCheckResult(tuple(refused), tuple(unchecked))
+
+    def _check_pins(self, station: DesiredStation) -> Iterator[str]:
+        found = {name: component.version for name, component in station.components.items()}
+        known = (self._known[name] for name in found if name in self._known)
+        needs = {name: text for entry in known for name, text in (entry.needs or {}).items()}
+        yield from version_pins.refused_pins(found, needs)
+        yield from version_pins.wiping_resets(
+            {name: component.reset for name, component in station.components.items()}
+        )
+        publisher = station.components.get(PUBLISHER)
+        yield from version_pins.missing_restarts(found, publisher.merge if publisher else {})
+
+    def _check_drivers(self, station: DesiredStation) -> list[str]:
+        capture = station.components.get(CAPTURE)
+        known = self._known.get(CAPTURE)
+        if capture is None or known is None:
+            return []
+        configuration = merge_trees(known.defaults, capture.merge)
+        place = f"at /components/{CAPTURE}"
+        return deployment_rules.missing_drivers(station.components, configuration, place)
+
+    def _check_component(
+        self, name: str, component: DesiredComponent, known: KnownComponent
+    ) -> list[str]:
+        key = (name, component.version, repr(component.merge))
+        if key not in self._seen:
+            self._seen[key] = list(_check_merge(component.merge, known))
+        return self._seen[key]
+
+
+def _check_merge(merge: Mapping[str, Any], known: KnownComponent) -> Iterator[str]:
+    configuration = merge_trees(known.defaults, merge)
+    yield from recipe_rules.unsafe_texts("its configuration", known.in_scripts, configuration)
+    if known.struct is None:
+        yield from (f"the recipe knows no {key!r}" for key in merge if key not in known.defaults)
+        return
+    try:
+        load_configuration(known.struct, configuration)
+    except ConfigurationError as error:
+        yield str(error)
+
+
+def _check_required_versions(station: DesiredStation, known: KnownComponent) -> Iterator[str]:
+    for name, version in (known.requires or {}).items():
+        other = station.components.get(name)
+        if other is not None and other.version != version:
+            yield f"needs {name} {version}; found {other.version}"
+
+
+def _load_known_components(root: Path) -> Iterator[tuple[str, KnownComponent]]:
+    for path in sorted((root / "recipes").glob("com.*.yaml")):
+        recipe = recipe_rules.parse_recipe(path.name, path.read_text(encoding="utf-8"))
+        defaults = recipe_rules.recipe_configuration(recipe)
+        all_needs = {
+            name: str(entry["VersionRequirement"])
+            for name, entry in (recipe.get("ComponentDependencies") or {}).items()
+        }
+        yield (
+            path.stem,
+            KnownComponent(
+                version=str(recipe["ComponentVersion"]),
+                defaults=defaults,
+                struct=find_configuration_type(path.stem) if path.stem in COMPONENTS else None,
+                requires={n: text for n, text in all_needs.items() if n.startswith(OURS)},
+                needs={n: text for n, text in all_needs.items() if not n.startswith(OURS)},
+                in_scripts=recipe_rules.find_shell_pointers(recipe),
+            ),
+        )
+    for path in sorted((root / "recipes" / "lambda").glob("*.json")):
+        description = recipe_rules.parse_recipe(path.name, path.read_text(encoding="utf-8"))
+        function = description["createComponentVersion"]["lambdaFunction"]
+        name = function["componentName"]
+        defaults = deployment_rules.lambda_defaults(description)[name]
+        yield name, KnownComponent(str(function["componentVersion"]), defaults)

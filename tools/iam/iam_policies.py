@@ -1,0 +1,232 @@
+"""The policies, each as small as its role: placeholders REGION, ACCOUNT_ID and the names in `AccountNames`.
+
+device              IoT policy of a station's certificate: what every core device needs
+device-streams      the other one: the suite's streams (one policy has room for 2,048 characters)
+claim               IoT policy of the certificate that a blank machine has, for its first minutes
+token-exchange      role that a station's components get credentials of
+component-publisher who builds and publishes components
+fleet-operator      who plans, deploys and rolls back
+receipts            role of the IoT rules that tell stations which of their records arrived
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sightline.messaging.topics import CATALOGUE, COMPONENTS, RECORDS_STORED, MessageStream
+
+Json = dict[str, Any]
+THING = "${iot:Connection.Thing.ThingName}"
+THING_OF_CREDENTIALS = "${credentials-iot:ThingName}"
+OURS = "com.sightline.*"
+AWS_COMPONENTS = (
+    "aws.greengrass.*"  # the nucleus, the token exchange service, the CLI: public, in no account
+)
+ANY_UUID = "????????-????-????-????-????????????"
+
+
+@dataclass(frozen=True)
+class AccountNames:
+    """The names that an account gives to what the policies speak of."""
+
+    component_bucket: str = "sightline-components-REGION-ACCOUNT_ID"
+    evidence_bucket: str = "sightline-evidence"
+    role_alias: str = "sightline-token-exchange"
+    template: str = "sightline-station"
+    function: str = "sightline-telemetry"
+    function_role: str = "sightline-telemetry"
+
+
+def build_policies(
+    names: AccountNames, catalogue: Iterable[MessageStream] = CATALOGUE
+) -> dict[str, Json]:
+    """Every policy by its role."""
+    return {
+        "device": build_device_policy(names),
+        "device-streams": build_streams_policy(tuple(catalogue)),
+        "claim": build_claim_policy(names),
+        "token-exchange": build_token_exchange_policy(names),
+        "component-publisher": build_component_publisher_policy(names),
+        "fleet-operator": build_fleet_operator_policy(),
+        "receipts": build_receipts_policy(),
+    }
+
+
+def build_device_policy(names: AccountNames) -> Json:
+    """A station as a core device: itself, its deployments, the role of its components."""
+    reserved = [f"$aws/things/{THING}/{what}" for what in ("jobs/*", "shadow/*")]
+    health = [f"$aws/things/{THING}/{what}/health/json" for what in ("greengrass", "greengrassv2")]
+    downloads = ("GetComponentVersionArtifact", "GetDeploymentConfiguration")
+    asks = ("ListThingGroupsForCoreDevice", "ResolveComponentCandidates")
+    public = f"arn:aws:greengrass:REGION:aws:components:{AWS_COMPONENTS}"
+    of_public = ("GetComponentVersionArtifact", "ResolveComponentCandidates")
+    return _policy(
+        _allow(["iot:Connect"], [_iot(f"client/{THING}"), _iot(f"client/{THING}#*")]),
+        _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in [*reserved, *health]]),
+        _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in reserved]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in reserved]),
+        _allow([f"greengrass:{name}" for name in (*downloads, *asks)], [_greengrass("*")]),
+        _allow([f"greengrass:{name}" for name in of_public], [public]),
+        _allow(["iot:AssumeRoleWithCertificate"], [_iot(f"rolealias/{names.role_alias}")]),
+    )
+
+
+def build_streams_policy(catalogue: Sequence[MessageStream] = CATALOGUE) -> Json:
+    """A station's own streams, as the catalogue has them, under its own name and no other's."""
+    over_iot = [row for row in catalogue if row.route == "cloud"]
+    sent = [row.build_topic(THING) for row in over_iot if set(row.senders) & set(COMPONENTS)]
+    read = [row.build_topic(THING) for row in over_iot if set(row.readers) & set(COMPONENTS)]
+    return _policy(
+        _allow(["iot:Publish"], [_iot(f"topic/{topic}") for topic in sent]),
+        _allow(["iot:Receive"], [_iot(f"topic/{topic}") for topic in read]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in read]),
+    )
+
+
+def build_claim_policy(names: AccountNames) -> Json:
+    """A blank machine: ask for a certificate of its own by the one template, and nothing else.
+
+    Both nuclei connect under a random UUID; nobody can pass for a station with this certificate.
+    """
+    certificates = [f"$aws/certificates/{way}/*" for way in ("create", "create-from-csr")]
+    asked = [*certificates, f"$aws/provisioning-templates/{names.template}/provision/*"]
+    return _policy(
+        _allow(["iot:Connect"], [_iot(f"client/{ANY_UUID}")]),
+        _allow(["iot:Publish", "iot:Receive"], [_iot(f"topic/{topic}") for topic in asked]),
+        _allow(["iot:Subscribe"], [_iot(f"topicfilter/{topic}") for topic in asked]),
+    )
+
+
+def build_provisioning_template() -> Json:
+    """What a claim makes of a blank machine: a thing in its group, a certificate, its two policies."""
+    text = {"Type": "String"}
+    policies = {
+        role.replace("-", ""): {
+            "Type": "AWS::IoT::Policy",
+            "Properties": {"PolicyName": f"sightline-{role}"},
+        }
+        for role in ("device", "device-streams")
+    }
+    return {
+        "Parameters": {
+            "ThingName": text,
+            "ThingGroupName": text,
+            "AWS::IoT::Certificate::Id": text,
+        },
+        "Resources": {
+            "station": {
+                "Type": "AWS::IoT::Thing",
+                "Properties": {
+                    "ThingName": {"Ref": "ThingName"},
+                    "ThingGroups": [{"Ref": "ThingGroupName"}],
+                },
+            },
+            "certificate": {
+                "Type": "AWS::IoT::Certificate",
+                "Properties": {
+                    "CertificateId": {"Ref": "AWS::IoT::Certificate::Id"},
+                    "Status": "Active",
+                },
+            },
+            **policies,
+        },
+    }
+
+
+def build_token_exchange_policy(names: AccountNames) -> Json:
+    """A station's components: take artifacts, put evidence under the station's own name, write logs."""
+    components = f"arn:aws:s3:::{names.component_bucket}"
+    bucket = f"arn:aws:s3:::{names.evidence_bucket}"
+    own = [f"{bucket}/{THING_OF_CREDENTIALS}/*", f"{bucket}/*/{THING_OF_CREDENTIALS}/*"]
+    logs = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:/aws/greengrass/*"
+    writes = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
+    return _policy(
+        _allow(["s3:GetBucketLocation"], [components]),  # the Java nucleus asks this first
+        _allow(["s3:GetObject"], [f"{components}/{OURS}"]),
+        _allow(["s3:AbortMultipartUpload", "s3:PutObject"], own),
+        _allow([f"logs:{name}" for name in writes], [logs]),
+    )
+
+
+def build_component_publisher_policy(names: AccountNames) -> Json:
+    """Who publishes components: what `gdk component publish` and `import-lambda` ask for."""
+    bucket = f"arn:aws:s3:::{names.component_bucket}"
+    function = f"arn:aws:lambda:REGION:ACCOUNT_ID:function:{names.function}"
+    role = f"arn:aws:iam::ACCOUNT_ID:role/{names.function_role}"
+    for_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    writes = ("CreateFunction", "GetFunction", "PublishVersion", "UpdateFunctionCode")
+    versions = ("CreateComponentVersion", "DescribeComponent", "ListComponentVersions")
+    return _policy(
+        _allow(["s3:CreateBucket", "s3:GetBucketLocation"], [bucket]),
+        _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),
+        _allow([f"greengrass:{name}" for name in versions], [_greengrass(f"components:{OURS}")]),
+        _allow([f"lambda:{name}" for name in writes], [function, f"{function}:*"]),
+        {**_allow(["iam:PassRole"], [role]), "Condition": for_lambda},  # CreateFunction needs it
+        _allow(["sts:GetCallerIdentity"], ["*"]),  # the service takes no resource here
+    )
+
+
+def build_fleet_operator_policy() -> Json:
+    """Who brings out deployments: what `python -m tools.fleet` asks for, and the jobs behind it.
+
+    CreateDeployment and two lists take no resource, and its conditions know the request's tags only. Whom
+    a deployment may reach is held by iot:CreateJob, which the service asks for as the same caller.
+    """
+    free = ("CreateDeployment", "ListCoreDevices", "ListDeployments")
+    deployments = ("CancelDeployment", "GetComponent", "GetDeployment")
+    devices = ("ListEffectiveDeployments", "ListInstalledComponents")
+    jobs = ("CancelJob", "CreateJob", "DescribeJob", "DescribeJobExecution", "UpdateJob")
+    shadows = [f"iot:{name}ThingShadow" for name in ("Delete", "Get", "Update")]
+    names = (*deployments, *devices, "TagResource")
+    targets = [_iot("thing/*"), _iot("thinggroup/*")]
+    asked = [f"iot:{name}" for name in (*jobs, "DescribeThing", "DescribeThingGroup")]
+    return _policy(
+        _allow([f"greengrass:{name}" for name in names], [_greengrass("*")]),
+        _allow(asked, [*targets, _iot("job/*")]),
+        _allow(shadows, [_iot("thing/*/AWSManagedGreengrassV2Deployment")]),
+        _allow([*(f"greengrass:{name}" for name in free), "sts:GetCallerIdentity"], ["*"]),
+    )
+
+
+def build_trust_policy(service: str) -> Json:
+    """Who may take on a role: one service of AWS, for this account only."""
+    return _policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": ["sts:AssumeRole"],
+            "Condition": {"StringEquals": {"aws:SourceAccount": "ACCOUNT_ID"}},
+        }
+    )
+
+
+def build_receipts_policy() -> Json:
+    """The IoT rules of tools/iam/receipt_rules.py: publish receipts, to any station, and nothing else."""
+    return _policy(_allow(["iot:Publish"], [_iot(f"topic/{RECORDS_STORED.build_topic('*')}")]))
+
+
+def fill_placeholders(policy: Any, region: str, account: str) -> Any:
+    """The policy with its placeholders filled in."""
+    if isinstance(policy, dict):
+        return {key: fill_placeholders(value, region, account) for key, value in policy.items()}
+    if isinstance(policy, list):
+        return [fill_placeholders(value, region, account) for value in policy]
+    if isinstance(policy, str):
+        return policy.replace("REGION", region).replace("ACCOUNT_ID", account)
+    return policy
+
+
+def _policy(*statements: Json) -> Json:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def _allow(actions: Sequence[str], resources: Sequence[str]) -> Json:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _iot(what: str) -> str:
+    return f"arn:aws:iot:REGION:ACCOUNT_ID:{what}"
+
+
+def _greengrass(what: str) -> str:
+    return f"arn:aws:greengrass:REGION:ACCOUNT_ID:{what}"

@@ -1,0 +1,1 @@
+"""Pictures changed at random, and synthetic defects."""

@@ -1,0 +1,81 @@
+"""Pictures as the station and as a model sees them."""
+
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import PictureError
+from sightline.imaging.pixels import bgr_to_uyvy
+from sightline.vision.preprocess import PREPROCESSINGS, FramePyramid
+from training.datasets.data_set import LabelledPicture
+
+Images = NDArray[np.uint8]
+
+
+def load_frame(file: Path) -> FramePyramid:
+    """A picture as the station sees it: through the camera's packing, as RGB."""
+    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise PictureError(f"{file} cannot be decoded as a picture")
+    if picture.shape[1] % 2:  # no camera packs an odd width
+        return FramePyramid(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
+    return FramePyramid.from_frame(bgr_to_uyvy(picture), "UYVY")
+
+
+def load_inputs(
+    pictures: Sequence[LabelledPicture], preprocessing: str, size: tuple[int, int], cache: Path
+) -> Images:
+    """All pictures at model size, (K, height, width, 3), in a file that later runs find again."""
+    shape = (len(pictures), size[1], size[0], 3)
+    marker = cache.with_suffix(".done")
+    wanted = _describe_inputs(pictures, preprocessing, size)
+    known = marker.read_text() if marker.is_file() and _is_complete(cache, shape) else ""
+    if known == wanted:
+        return np.memmap(cache, np.uint8, "r", shape=shape)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    marker.unlink(missing_ok=True)  # killed from here on, it is read again
+    images = np.memmap(cache, np.uint8, "w+", shape=shape)
+    files = [picture.file for picture in pictures]
+    with ProcessPoolExecutor(max_workers=2) as workers:
+        load = partial(load_input, preprocessing=preprocessing, size=size)
+        started = time.monotonic()
+        for row, image in enumerate(workers.map(load, files, chunksize=32)):
+            images[row] = image
+            if (row + 1) % 2000 == 0 or row + 1 == len(files):
+                elapsed_s = time.monotonic() - started
+                sys.stderr.write(
+                    f"  reading pictures: {row + 1} of {len(files)}, {elapsed_s:.0f} s\n"
+                )
+    images.flush()
+    marker.write_text(wanted)
+    return images
+
+
+def load_input(file: Path, preprocessing: str, size: tuple[int, int]) -> Images:
+    """One picture at model size, (height, width, 3) uint8 RGB."""
+    return PREPROCESSINGS[preprocessing](load_frame(file), *size)
+
+
+def _is_complete(cache: Path, shape: tuple[int, ...]) -> bool:
+    """Whether the file is there in its full length: people remove large files, and disks fill up."""
+    return cache.is_file() and cache.stat().st_size == math.prod(shape)
+
+
+def _describe_inputs(
+    pictures: Sequence[LabelledPicture], preprocessing: str, size: tuple[int, int]
+) -> str:
+    """Which files in which order, as they are now, and what is made of them; one line."""
+    total = hashlib.sha256(repr((preprocessing, size)).encode())
+    for picture in pictures:
+        facts = picture.file.stat()
+        total.update(repr((str(picture.file), facts.st_size, facts.st_mtime_ns)).encode())
+    return total.hexdigest()

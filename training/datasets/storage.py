@@ -1,0 +1,239 @@
+"""Where pictures lie and results go: a folder, or a bucket by its `s3://BUCKET/PREFIX` address."""
+
+import atexit
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sightline.errors import ConfigurationError, EvidenceError
+
+S3_SCHEME = "s3://"
+FETCH_THREADS = 8  # requests at a time; most of each is waiting
+ResponseT = TypeVar("ResponseT")
+CACHE_FOLDER_VARIABLE = "SIGHTLINE_CACHE"
+
+
+class Storage(Protocol):
+    """Files by their names, which are relative and use slashes."""
+
+    address: str
+
+    def list_names(self) -> list[str]:
+        """All files' names, sorted; EvidenceError if the place cannot be read."""
+
+    def content_tag(self, name: str) -> str:
+        """Something that changes with the file's content; known of what `names` gave."""
+
+    def fetch(self, name: str) -> Path:
+        """A local file with the content; EvidenceError if it cannot be had."""
+
+    def store(self, name: str, content: bytes) -> None:
+        """Write a file, whole or not at all; EvidenceError."""
+
+
+class LocalStorage:
+    """A folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder)
+        self._folder = folder
+
+    def list_names(self) -> list[str]:
+        """All files below the folder."""
+        if not self._folder.is_dir():
+            raise EvidenceError(f"{self._folder} is no folder")
+        files = (file for file in self._folder.rglob("*") if file.is_file())
+        return sorted(file.relative_to(self._folder).as_posix() for file in files)
+
+    def content_tag(self, name: str) -> str:
+        """Size and time of the last change."""
+        facts = self.fetch(name).stat()
+        return f"{facts.st_size}-{facts.st_mtime_ns}"
+
+    def fetch(self, name: str) -> Path:
+        """The file itself."""
+        file = self._folder / name
+        if not file.is_file():
+            raise EvidenceError(f"{file} is missing")
+        return file
+
+    def store(self, name: str, content: bytes) -> None:
+        """Written beside, then renamed."""
+        file = self._folder / name
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft = file.with_name(f".{file.name}.new")
+            draft.write_bytes(content)
+            draft.replace(file)
+        except OSError as error:
+            raise EvidenceError(f"{file} cannot be written: {error}") from error
+
+
+class S3Storage:
+    """A bucket's objects below a prefix; what was fetched once is kept until the object changes.
+
+    Credentials, region and endpoint are those that the AWS SDK finds by itself (`AWS_ENDPOINT_URL` too).
+    """
+
+    def __init__(self, bucket: str, prefix: str, cache: Path) -> None:
+        self.address = f"{S3_SCHEME}{bucket}/{prefix}".rstrip("/")
+        self._bucket = bucket
+        self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+        self._cache = cache / bucket / self._prefix
+        self._client: Any = None
+        self._tags: dict[str, str] = {}
+
+    def list_names(self) -> list[str]:
+        """All objects below the prefix; those that stand for folders are passed over."""
+
+        def ask() -> list[str]:
+            pages = self._open_client().get_paginator("list_objects_v2")
+            found = []
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for entry in page.get("Contents", []):
+                    name = entry["Key"][len(self._prefix) :]
+                    if name and not name.endswith("/"):
+                        found.append(name)
+                        self._tags[name] = str(entry["ETag"])
+            return sorted(found)
+
+        return self._request(self.address, ask)
+
+    def content_tag(self, name: str) -> str:
+        """The object's ETag."""
+        known = self._tags.get(name)
+        if known is not None:
+            return known
+        head = {"Bucket": self._bucket, "Key": self._prefix + name}
+        return self._request(
+            f"{self.address}/{name}", lambda: str(self._open_client().head_object(**head)["ETag"])
+        )
+
+    def fetch(self, name: str) -> Path:
+        """A copy in the cache, fetched anew if the object has another tag."""
+        address = f"{self.address}/{name}"
+        key = self._prefix + name
+        tag = self.content_tag(name)
+        file = _resolve_within(self._cache, name)
+        marker = file.with_name(f".{file.name}.tag")
+        if file.is_file() and marker.is_file() and marker.read_text() == tag:
+            return file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.new")
+        self._request(
+            address, lambda: self._open_client().download_file(self._bucket, key, str(draft))
+        )
+        draft.replace(file)
+        marker.write_text(tag)
+        return file
+
+    def store(self, name: str, content: bytes) -> None:
+        """One request, so whole or not at all."""
+        put = {"Bucket": self._bucket, "Key": self._prefix + name, "Body": content}
+        self._tags.pop(name, None)
+        self._request(f"{self.address}/{name}", lambda: self._open_client().put_object(**put))
+
+    def _open_client(self) -> Any:
+        if self._client is None:
+            import boto3  # late: a second to load, and only where a bucket is named
+            from botocore.config import Config
+
+            own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+            # other servers than AWS seldom answer to BUCKET.HOST
+            style = {"addressing_style": "path" if own else "auto"}
+            self._client = boto3.session.Session().client(
+                "s3", config=Config(s3=style, retries={"mode": "standard"})
+            )
+        return self._client
+
+    def _request(self, address: str, call: Callable[[], ResponseT]) -> ResponseT:
+        import boto3.exceptions
+        import botocore.exceptions
+
+        try:
+            return call()
+        except (
+            botocore.exceptions.BotoCoreError,
+            botocore.exceptions.ClientError,
+            boto3.exceptions.Boto3Error,
+        ) as error:
+            raise EvidenceError(f"{address}: {error}") from error
+
+
+def open_storage(address: str, cache: Path | None = None) -> Storage:
+    """The place of an address; ConfigurationError if it names no bucket."""
+    if not address.startswith(S3_SCHEME):
+        return LocalStorage(Path(address))
+    bucket, _, prefix = address[len(S3_SCHEME) :].partition("/")
+    if not bucket:
+        raise ConfigurationError(f"{address}: expected s3://BUCKET/PREFIX")
+    return S3Storage(bucket, prefix, cache or find_cache_folder())
+
+
+def find_cache_folder() -> Path:
+    """Where copies of objects are kept: $SIGHTLINE_CACHE, else the user's cache."""
+    given = os.environ.get(CACHE_FOLDER_VARIABLE)
+    return Path(given) if given else Path.home() / ".cache" / "sightline"
+
+
+def fetch_folder(address: str, cache: Path | None = None) -> Path:
+    """The folder itself, or a fresh view of all objects below the prefix; progress on standard error.
+
+    The view holds links to the cache, so that objects that are gone from the bucket are gone from it.
+    """
+    place = open_storage(address, cache)
+    if isinstance(place, LocalStorage):
+        return Path(address)
+    names = place.list_names()
+    if not names:
+        raise EvidenceError(f"{address} holds no objects")
+    mark = hashlib.sha256(place.address.encode()).hexdigest()[:16]
+    view = (
+        (cache or find_cache_folder())
+        / "views"
+        / f"{mark}-{os.getpid()}"
+        / place.address.split("/")[-1]
+    )
+    shutil.rmtree(view.parent, ignore_errors=True)
+    atexit.register(shutil.rmtree, view.parent, ignore_errors=True)
+    with ThreadPoolExecutor(FETCH_THREADS) as fetchers:
+        for done, (name, file) in enumerate(
+            zip(names, fetchers.map(place.fetch, names), strict=True)
+        ):
+            link = _resolve_within(view, name)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, link)
+            if (done + 1) % 200 == 0 or done + 1 == len(names):
+                sys.stderr.write(f"  fetched {done + 1} of {len(names)} objects of {address}\n")
+    return view
+
+
+def fetch_file(address: str, near: Path) -> Path:
+    """The file that a manifest names: an object's address, or a path, relative ones to `near`."""
+    if address.startswith(S3_SCHEME):
+        folder, _, name = address.rpartition("/")
+        return _open_cached_storage(folder).fetch(name)
+    return near / address
+
+
+@lru_cache(maxsize=64)
+def _open_cached_storage(address: str) -> Storage:
+    return open_storage(address)
+
+
+def _resolve_within(folder: Path, name: str) -> Path:
+    file = folder / name
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        raise EvidenceError(f"{name} leads out of {folder}")
+    return file
+
+
+def filter_by_suffix(names: Sequence[str], suffixes: frozenset[str]) -> list[str]:
+    """Those of the names that have one of these suffixes."""
+    return [name for name in names if Path(name).suffix.lower() in suffixes]

@@ -1,0 +1,89 @@
+"""What needs no training, and what a model must therefore beat: copying, marking all, marking nothing."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.datasets import ANOMALY, LabelledPicture
+from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.evaluation.thumbnails import load_thumbnail
+
+FEATURE_SIDE_PX = (
+    16  # enough to see what is shown; with more, look-up on near-duplicates gets worse
+)
+Features = NDArray[np.float32]
+
+
+def build_features(pictures: Sequence[LabelledPicture]) -> Features:
+    """(K, 256): each picture small and grey, without its mean brightness."""
+    return np.stack([_build_feature(picture) for picture in pictures])
+
+
+def _build_feature(picture: LabelledPicture) -> Features:
+    small = cv2.resize(
+        load_thumbnail(picture), (FEATURE_SIDE_PX, FEATURE_SIDE_PX), interpolation=cv2.INTER_AREA
+    )
+    flat = small.astype(np.float32).ravel()
+    centred: Features = flat - flat.mean()
+    return centred
+
+
+def find_nearest(
+    features: Features, of: Features, forbidden: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """For each picture the row in `of` that looks most alike; `forbidden` (K, N) are passed over."""
+    squares = (of**2).sum(axis=1)[
+        None, :
+    ] - 2 * features @ of.T  # the picture's own square is the same for all
+    if forbidden is not None:
+        squares = np.where(forbidden, np.inf, squares)
+    rows: NDArray[np.int64] = np.argmin(squares, axis=1)
+    return rows
+
+
+def predict_by_copying(
+    pictures: Sequence[LabelledPicture],
+    training: Sequence[LabelledPicture],
+    other_groups: bool = False,
+) -> list[PicturePrediction]:
+    """The labels of the training picture that looks most alike, perhaps of another group."""
+    forbidden = None
+    if other_groups:
+        forbidden = np.array(
+            [[p.sampling_group == t.sampling_group for t in training] for p in pictures]
+        )
+    rows = find_nearest(build_features(pictures), build_features(training), forbidden)
+    return [
+        _copy_prediction(picture, training[row])
+        for picture, row in zip(pictures, rows, strict=True)
+    ]
+
+
+def _copy_prediction(picture: LabelledPicture, like: LabelledPicture) -> PicturePrediction:
+    across, down = picture.width / like.width, picture.height / like.height
+    boxes = tuple(
+        PredictedBox(box.label, 1.0, (x * across, y * down, width * across, height * down))
+        for box in like.boxes
+        if box.visible
+        for x, y, width, height in [box.box]
+    )
+    return PicturePrediction(boxes, float(like.label == ANOMALY))
+
+
+def predict_whole_pictures(
+    pictures: Sequence[LabelledPicture], label: str
+) -> list[PicturePrediction]:
+    """One box over all of each picture."""
+    return [
+        build_box_prediction(
+            [PredictedBox(label, 1.0, (0.0, 0.0, float(p.width), float(p.height)))]
+        )
+        for p in pictures
+    ]
+
+
+def predict_nothing(pictures: Sequence[LabelledPicture]) -> list[PicturePrediction]:
+    """Nothing found, all normal."""
+    return [PicturePrediction((), 0.0) for _ in pictures]

@@ -1,0 +1,54 @@
+"""The points of the report's curves: precision and recall, escapes and overkill, cost. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from training.datasets import ANOMALY, DataSet
+from training.evaluation.average_precision import compute_precision_recall, match_boxes_by_label
+from training.evaluation.image_level import select_known
+from training.evaluation.predictions import PicturePrediction, unify_labels
+from training.evaluation.svg_charts import ChartLine
+
+
+def build_precision_recall_lines(
+    found: DataSet, answers: Sequence[PicturePrediction]
+) -> list[ChartLine]:
+    """By picture; and by box at an overlap of one half, for each label that has a true box."""
+    lines = [_build_picture_line(found, answers)]
+    if found.has_boxes:
+        marked, renamed = unify_labels(found, answers)
+        for label, matches in match_boxes_by_label(marked.pictures, renamed, marked.labels).items():
+            if any(one.true_boxes for one in matches):
+                recall, precision, _ = compute_precision_recall(matches, 0)
+                points = list(zip(recall.tolist(), precision.tolist(), strict=True))
+                lines.append(ChartLine(f"boxes: {label}", points))
+    return [line for line in lines if line.points]
+
+
+def _build_picture_line(found: DataSet, answers: Sequence[PicturePrediction]) -> ChartLine:
+    pictures, scores = select_known(found.pictures, answers)
+    truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
+    if not truth.any() or truth.all():
+        return ChartLine("pictures", [])  # with one class only every precision is the same
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(truth[order])
+    last = np.append(np.diff(scores[order]) != 0, True)  # only between different scores can one cut
+    recall, precision = hits / truth.sum(), hits / np.arange(1, len(order) + 1)
+    return ChartLine(
+        "pictures", list(zip(recall[last].tolist(), precision[last].tolist(), strict=True))
+    )
+
+
+def build_threshold_lines(rows: Sequence[dict[str, Any]]) -> list[ChartLine]:
+    """Escapes and overkill over the threshold."""
+    return [
+        ChartLine(name, [(row["threshold"], float(row[name])) for row in rows])
+        for name in ("escapes", "overkill")
+    ]
+
+
+def build_cost_line(rows: Sequence[dict[str, Any]]) -> ChartLine:
+    """The cost over the threshold."""
+    return ChartLine("cost", [(row["threshold"], row["cost"]) for row in rows])

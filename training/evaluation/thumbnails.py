@@ -1,0 +1,30 @@
+"""Pictures made small and grey, for what compares many of them with each other."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sightline.errors import PictureError
+from training.datasets import LabelledPicture
+
+THUMBNAIL_SIDE_PX = 64
+MAX_CACHED_THUMBNAILS = 16_384  # of 4 KiB each
+
+
+def load_thumbnail(picture: LabelledPicture) -> NDArray[np.uint8]:
+    """(64, 64) grey, by area; kept, since each is asked for several times. PictureError."""
+    return _load_thumbnail(picture.file, picture.file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=MAX_CACHED_THUMBNAILS)
+def _load_thumbnail(file: Path, _changed_ns: int) -> NDArray[np.uint8]:
+    grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise PictureError(f"{file} cannot be decoded as a picture")
+    return np.asarray(
+        cv2.resize(grey, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), interpolation=cv2.INTER_AREA),
+        np.uint8,
+    )

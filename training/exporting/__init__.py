@@ -1,0 +1,1 @@
+"""Precisions and golden frames of exported models."""

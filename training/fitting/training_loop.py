@@ -1,0 +1,210 @@
+"""The loop that all methods train in: progress, early stopping, resume after a kill, CPU or CUDA."""
+
+import hashlib
+import math
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sightline.cpu_features import has_fast_bfloat16
+from sightline.errors import ConfigurationError, ModelError
+from training.fitting.torch_files import load_torch_file
+from training.fitting.training_progress import TrainingProgress
+
+TRAINING_STATE_FILE = "state.pt"
+TensorBatch = tuple[Tensor, ...]
+
+
+class TrainingSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """How long and how fast: epochs at most, epochs without a better validation, rate, decay, seed."""
+
+    epochs: int
+    patience: int
+    max_learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    averaging: float = 0.995  # of the weights that are validated and kept
+    seed: int = 1
+
+
+class TrainingTask(Protocol):
+    """What is trained: a network, its batches, its loss, and a figure that says how good it is."""
+
+    network: nn.Module
+    steps_per_epoch: int
+
+    def batches(self, epoch: int) -> Iterable[TensorBatch]:
+        """The batches of an epoch; the same each time for the same epoch."""
+
+    def loss(self, network: nn.Module, batch: TensorBatch) -> Tensor:
+        """The loss of a batch on the network's device."""
+
+    def validate(self, network: nn.Module) -> float:
+        """A figure for the held-out pictures; lower is better."""
+
+
+def compute_mean_loss(
+    task: TrainingTask, network: nn.Module, batches: Iterable[TensorBatch]
+) -> float:
+    """The mean loss of some batches, each taken to the network's device."""
+    device = next(network.parameters()).device
+    losses = [float(task.loss(network, tuple(p.to(device) for p in batch))) for batch in batches]
+    return float(np.mean(losses))
+
+
+class TrainingOutcome(msgspec.Struct, frozen=True):
+    """What came of a training: epochs run, the best of them and its validation figure."""
+
+    epochs: int
+    best_epoch: int
+    validation: float
+    seconds: float
+
+
+def choose_device() -> torch.device:
+    """CUDA where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def use_mixed_precision(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 where it pays: on a GPU, and on a CPU that multiplies it."""
+    context: AbstractContextManager[None] = torch.autocast(
+        device.type, torch.bfloat16, enabled=device.type == "cuda" or has_fast_bfloat16()
+    )
+    return context
+
+
+class TrainingLoop:
+    """One training in a folder: continues from the last whole epoch if the folder holds its state."""
+
+    def __init__(
+        self, task: TrainingTask, schedule: TrainingSchedule, out: Path, identity: str
+    ) -> None:
+        torch.manual_seed(schedule.seed)
+        self._task, self._schedule, self._out = task, schedule, out
+        kept = msgspec.structs.replace(
+            schedule, epochs=0, patience=0
+        )  # how long may change on the way
+        self._identity = hashlib.sha256(identity.encode() + msgspec.json.encode(kept)).hexdigest()
+        self._device = choose_device()
+        self._network = task.network.to(self._device, memory_format=torch.channels_last)
+        self._averaged = {name: t.clone() for name, t in self._network.state_dict().items()}
+        self._best = {name: t.clone() for name, t in self._averaged.items()}
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(),
+            schedule.max_learning_rate,
+            weight_decay=schedule.weight_decay,
+        )
+        self._epoch, self._best_epoch, self._validation, self._steps = 0, 0, math.inf, 0
+        self._progress = TrainingProgress(task.steps_per_epoch, schedule.epochs)
+
+    def run(self) -> TrainingOutcome:
+        """Train until the epochs are over or nothing gets better; the network then has the best weights."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        while self._epoch < self._schedule.epochs and not self._has_stopped_improving():
+            self._run_epoch()
+            self._validate()
+            self._save_state()
+        self._network.load_state_dict(self._best)
+        self._network.eval().to("cpu")
+        return TrainingOutcome(
+            self._epoch, self._best_epoch, self._validation, self._progress.seconds
+        )
+
+    def _has_stopped_improving(self) -> bool:
+        return self._epoch - self._best_epoch >= self._schedule.patience
+
+    def _run_epoch(self) -> None:
+        torch.manual_seed(self._schedule.seed * 1_000_003 + self._epoch)
+        self._network.train()
+        for batch in self._task.batches(self._epoch):
+            for group in self._optimizer.param_groups:
+                group["lr"] = self._learning_rate()
+            self._optimizer.zero_grad(set_to_none=True)
+            moved = tuple(part.to(self._device, non_blocking=True) for part in batch)
+            with use_mixed_precision(self._device):
+                loss = self._task.loss(self._network, moved)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self._network.parameters(), 5.0)
+            self._optimizer.step()
+            self._steps += 1
+            self._update_averaged()
+            self._progress.show_step(self._epoch, loss.item())
+        self._epoch += 1
+
+    def _learning_rate(self) -> float:
+        """Up for a twentieth of the steps, then down by a cosine."""
+        share = self._steps / max(1, self._task.steps_per_epoch * self._schedule.epochs)
+        warm = min(1.0, share / 0.05 + 0.01)
+        return (
+            self._schedule.max_learning_rate
+            * warm
+            * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
+        )
+
+    def _update_averaged(self) -> None:
+        """Move the kept weights a little towards the present ones; what is counted is copied."""
+        decay = min(self._schedule.averaging, (1 + self._steps) / (10 + self._steps))
+        for name, tensor in self._network.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                self._averaged[name].lerp_(tensor, 1 - decay)
+            else:
+                self._averaged[name].copy_(tensor)
+
+    def _validate(self) -> None:
+        present = {name: t.clone() for name, t in self._network.state_dict().items()}
+        self._network.load_state_dict(self._averaged)
+        self._network.eval()
+        with torch.inference_mode(), use_mixed_precision(self._device):
+            figure = self._task.validate(self._network)
+        self._network.load_state_dict(present)
+        if figure < self._validation:
+            self._validation, self._best_epoch = figure, self._epoch
+            self._best = {name: t.clone() for name, t in self._averaged.items()}
+        self._progress.show_epoch(self._epoch, figure, self._best_epoch)
+
+    def _save_state(self) -> None:
+        state = {
+            "identity": self._identity,
+            "network": self._network.state_dict(),
+            "kept": self._averaged,
+            "best": self._best,
+            "optimizer": self._optimizer.state_dict(),
+            "counts": [self._epoch, self._best_epoch, self._steps],
+            "validation": self._validation,
+            "seconds": self._progress.seconds,
+        }
+        draft = self._out / (TRAINING_STATE_FILE + ".new")
+        torch.save(state, draft)
+        draft.replace(self._out / TRAINING_STATE_FILE)
+
+    def _resume(self) -> None:
+        file = self._out / TRAINING_STATE_FILE
+        if not file.is_file():
+            return
+        state = self._load_state(file)
+        if state.get("identity") != self._identity:
+            raise ConfigurationError(
+                f"{file} is of a training with other data, plan, seed or rate; "
+                "give another --out, or remove it to start anew"
+            )
+        self._network.load_state_dict(state["network"])
+        self._averaged, self._best = state["kept"], state["best"]
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._epoch, self._best_epoch, self._steps = state["counts"]
+        self._validation = state["validation"]
+        self._progress.resume_from(self._epoch, state["seconds"])
+        sys.stderr.write(f"  continuing after epoch {self._epoch}, from {file.name}\n")
+
+    def _load_state(self, file: Path) -> dict[str, Any]:
+        try:
+            return load_torch_file(file, self._device)
+        except ModelError as error:
+            raise ModelError(f"{error}; remove it to start anew") from error

@@ -1,0 +1,126 @@
+"""Answers to the pictures of a place, written back piece by piece, so that a kill loses one at most.
+
+For each picture two files: the copy with its boxes, then `NAME.json`, which also says that it is done and
+for which content of the picture. At the end `results.json` holds all of them.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import PictureError
+from training.datasets import LabelledPicture
+from training.datasets.class_folders import PICTURE_SUFFIXES
+from training.datasets.storage import FETCH_THREADS, Storage, filter_by_suffix
+from training.evaluation.drawing import draw_prediction, encode_jpeg, load_picture
+from training.evaluation.predictions import PicturePrediction, PicturePredictor
+
+PREDICTIONS_FOLDER = "predictions"  # below the data; never taken for pictures
+RESULTS_FILE = "results.json"
+MARKED_SUFFIX, ENTRY_SUFFIX = ".marked.jpg", ".json"
+ProgressCallback = Callable[[int, int], None]  # how many are done, of how many
+
+
+def list_pictures(place: Storage) -> list[str]:
+    """The names of the place's pictures, without those of earlier predictions."""
+    return [
+        name
+        for name in filter_by_suffix(place.list_names(), PICTURE_SUFFIXES)
+        if not name.startswith(f"{PREDICTIONS_FOLDER}/") and not name.endswith(MARKED_SUFFIX)
+    ]
+
+
+def predict_storage(
+    predictor: PicturePredictor,
+    data: Storage,
+    out: Storage,
+    again: bool,
+    show_progress: ProgressCallback,
+) -> dict[str, Any]:
+    """Answer all pictures of `data` that have no answer in `out` yet; returns what is in results.json."""
+    names = list_pictures(data)
+    done = {} if again else _load_done_entries(predictor, data, out, names)
+    show_progress(len(done), len(names))
+    left = [name for name in names if name not in done]
+    with ThreadPoolExecutor(
+        FETCH_THREADS
+    ) as fetchers:  # the next pictures come while one is answered
+        for name, file in zip(left, fetchers.map(data.fetch, left), strict=True):
+            done[name] = _predict_one(predictor, data.content_tag(name), file, out, name)
+            show_progress(len(done), len(names))
+    results = {
+        "model": predictor.name,
+        "model_digest": predictor.digest,
+        "box_threshold": predictor.box_threshold,
+        "image_threshold": predictor.image_threshold,
+        "anomalies": sum(bool(one.get("anomaly")) for one in done.values()),
+        "failed": sum("error" in one for one in done.values()),
+        "pictures": [done[name] for name in names],
+    }
+    out.store(RESULTS_FILE, _encode_json(results))
+    return results
+
+
+def _load_done_entries(
+    predictor: PicturePredictor, data: Storage, out: Storage, names: Sequence[str]
+) -> dict[str, Any]:
+    """What an earlier run of this model has answered, to pictures that are still the same."""
+    written = set(out.list_names())
+    candidates = [name for name in names if name + ENTRY_SUFFIX in written]
+    with ThreadPoolExecutor(FETCH_THREADS) as fetchers:
+        entries = fetchers.map(lambda name: _load_entry(out, name), candidates)
+        return {
+            name: entry
+            for name, entry in zip(candidates, entries, strict=True)
+            if entry.get("tag") == data.content_tag(name)
+            and entry.get("model_digest") == predictor.digest
+            and "error" not in entry
+        }
+
+
+def _load_entry(out: Storage, name: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(out.fetch(name + ENTRY_SUFFIX).read_text(encoding="utf-8")))
+    except ValueError:
+        return {}  # not ours, or cut off: answered anew
+
+
+def _predict_one(
+    predictor: PicturePredictor, tag: str, file: Path, out: Storage, name: str
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"picture": name, "tag": tag, "model_digest": predictor.digest}
+    try:
+        answer = predictor.predict(file)
+        image = load_picture(LabelledPicture(file, 0, 0, ()))
+    except PictureError as error:
+        entry["error"] = str(error)
+    else:
+        counted = answer.with_min_score(predictor.box_threshold)
+        entry |= {"width": image.shape[1], "height": image.shape[0]}
+        entry |= {"anomaly": answer.anomaly_score >= predictor.image_threshold}
+        entry |= {
+            "anomaly_score": round(answer.anomaly_score, 4),
+            "boxes": list(_encode_boxes(counted)),
+        }
+        out.store(name + MARKED_SUFFIX, encode_jpeg(draw_prediction(image, (), counted)))
+    out.store(name + ENTRY_SUFFIX, _encode_json(entry))
+    return entry
+
+
+def _encode_boxes(answer: PicturePrediction) -> Iterator[dict[str, Any]]:
+    for box in answer.boxes:
+        x, y, width, height = (round(value, 1) for value in box.box)
+        yield {
+            "label": box.label,
+            "score": round(box.score, 4),
+            "x": x,
+            "y": y,
+            "width": width,
+            "height": height,
+        }
+
+
+def _encode_json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()

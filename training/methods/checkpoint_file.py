@@ -1,0 +1,39 @@
+"""A trained network on disk: its method, its plan, its weights, and facts of its training."""
+
+from pathlib import Path
+
+import msgspec
+import torch
+
+from sightline.errors import ModelError, SightlineError
+from training.fitting.torch_files import load_torch_file
+from training.methods.registry import decode_plan, find_method
+from training.methods.training_method import Checkpoint
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
+    """Write method, plan, weights and facts into one file."""
+    content = {
+        "method": checkpoint.method,
+        "plan": msgspec.json.encode(checkpoint.plan).decode(),
+        "weights": checkpoint.network.state_dict(),
+        "facts": checkpoint.facts,
+    }
+    draft = file.with_suffix(".new")
+    torch.save(content, draft)
+    draft.replace(file)
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote; ModelError if it is none."""
+    content = load_torch_file(file, torch.device("cpu"))
+    try:
+        method = find_method(content["method"])
+        plan = decode_plan(method, content["plan"])
+        network = method.build_network(plan)
+        network.load_state_dict(content["weights"])
+    except (RuntimeError, KeyError, ValueError, SightlineError) as error:
+        raise ModelError(f"{file} is no checkpoint of a model: {error}") from error
+    return Checkpoint(content["method"], plan, network.eval(), content["facts"])

@@ -1,0 +1,303 @@
+"""Classifier: normal or anomaly, with a calibrated score and a heat map that says where."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sightline.errors import PictureError
+from sightline.vision.preprocess import AREA_HALVES
+from training.augmentation.image_transforms import add_blots, dim_randomly, rotate_randomly
+from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_inputs
+from training.datasets.holdout import (
+    Rows,
+    build_training_identity,
+    hold_out_rows,
+    select_training_part,
+)
+from training.fitting.training_loop import TrainingLoop, TrainingSchedule
+from training.methods.training_method import (
+    ANOMALY_MAP_OUTPUT,
+    Checkpoint,
+    TrainingOptions,
+    apply_options,
+)
+from training.models.classifier_network import CLASSIFIER_STRIDE, ClassifierNetwork, MirrorMean
+from training.models.detector_plans import check_preprocessing, check_sides
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+UNKNOWN_CELL = -1.0
+CELL_WEIGHT = 0.5
+
+
+class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels of the network, and how it is trained."""
+
+    name: str
+    width: int = 288
+    height: int = 288
+    channels: tuple[int, int, int, int] = (16, 32, 80, 128)
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.15  # of the training pictures
+    painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
+    drawn: int = 1280  # pictures in an epoch, at most
+    batch: int = 32
+    schedule: TrainingSchedule = TrainingSchedule(epochs=80, patience=25, max_learning_rate=4e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(CLASSIFIER_STRIDE, self.width, self.height)
+
+
+CLASSIFIER_PLANS = {
+    plan.name: plan
+    for plan in (
+        ClassifierPlan(name="classifier-288"),
+        ClassifierPlan(name="classifier-128", width=128, height=128),
+    )
+}
+
+
+class ScoreCalibration(msgspec.Struct, frozen=True):
+    """Platt's: probability = 1 / (1 + exp(-(slope * logit + offset))); anomaly from `threshold` on."""
+
+    slope: float
+    offset: float
+    threshold: float
+
+    def to_probability(self, logits: Floats) -> Floats:
+        """Probabilities of anomaly."""
+        return np.asarray(1 / (1 + np.exp(-(self.slope * logits + self.offset))))
+
+
+class ClassifierTask:
+    """Pictures with flags, of which some rows are held out."""
+
+    def __init__(
+        self,
+        plan: ClassifierPlan,
+        images: Images,
+        flags: Flags,
+        groups: Sequence[str],
+        held_out: Rows,
+        seed: int,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.network: nn.Module = ClassifierNetwork(plan.channels)
+        self._plan, self._images, self._flags, self._seed = plan, images, flags, seed
+        self._held_out = np.asarray(held_out)
+        self._rows = np.setdiff1d(np.arange(len(images)), self._held_out)
+        self._odds = compute_draw_odds([(flags[row], groups[row]) for row in self._rows])
+        self.steps_per_epoch = max(1, min(plan.drawn, len(self._rows)) // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Pictures drawn by their odds, turned and dimmed at random."""
+        random = np.random.default_rng([self._seed, epoch])
+        count = self.steps_per_epoch * self._plan.batch
+        order = random.choice(self._rows, count, p=self._odds)
+        for step in range(self.steps_per_epoch):
+            rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
+            found = [self._example(int(row), random) for row in rows]
+            yield tuple(torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
+
+    def _example(
+        self, row: int, random: np.random.Generator
+    ) -> tuple[Images, NDArray[np.float32], NDArray[np.float32]]:
+        """A picture, whether it is anomalous, and which of its places are; UNKNOWN_CELL of a real defect."""
+        image, flag = rotate_randomly(self._images[row], random), bool(self._flags[row])
+        places = np.full(
+            (image.shape[0] // CLASSIFIER_STRIDE, image.shape[1] // CLASSIFIER_STRIDE),
+            0,
+            np.float32,
+        )
+        if flag:
+            places[:] = UNKNOWN_CELL
+        elif random.random() < self._plan.painted:
+            image, where = add_blots(image, random, 1)
+            flag, places = True, _mark_defect_cells(where)
+        return dim_randomly(image, random), np.float32(flag), places
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Cross entropy of pictures, with labels not quite sure, and of the places that are known."""
+        logits, cells = network(batch[0])
+        whole = functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
+        return whole + CELL_WEIGHT * compute_cells_loss(cells.float(), batch[2])
+
+    def validate(self, network: nn.Module) -> float:
+        """Cross entropy of the held-out pictures, calibrated on them."""
+        logits, flags = (
+            compute_logits(network, self._images[self._held_out]),
+            self._flags[self._held_out],
+        )
+        scores = np.clip(fit_calibration(logits, flags).to_probability(logits), 1e-6, 1 - 1e-6)
+        return float(-np.mean(np.where(flags, np.log(scores), np.log(1 - scores))))
+
+    def calibrate(self) -> ScoreCalibration:
+        """Slope, offset and threshold by the held-out pictures."""
+        return fit_calibration(
+            compute_logits(MirrorMean(self.network), self._images[self._held_out]),
+            self._flags[self._held_out],
+        )
+
+
+def _mark_defect_cells(where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Which places hold a painted pixel: (H, W) to (H / 8, W / 8)."""
+    height, width = where.shape[0] // CLASSIFIER_STRIDE, where.shape[1] // CLASSIFIER_STRIDE
+    whole = where[: height * CLASSIFIER_STRIDE, : width * CLASSIFIER_STRIDE]
+    held = whole.reshape(height, CLASSIFIER_STRIDE, width, CLASSIFIER_STRIDE).any(axis=(1, 3))
+    return np.asarray(held, np.float32)
+
+
+def compute_cells_loss(cells: Tensor, places: Tensor) -> Tensor:
+    """Cross entropy of the logits of known places, abnormal ones together as weighty as normal ones."""
+    plain = functional.binary_cross_entropy_with_logits(
+        cells, places.clamp(min=0), reduction="none"
+    )
+    parts = [
+        (plain * (places == value)).sum() / (places == value).sum().clamp(min=1) for value in (0, 1)
+    ]
+    return (parts[0] + parts[1]) / 2
+
+
+def compute_draw_odds(kinds: Sequence[tuple[bool, str]]) -> Floats:
+    """How often a picture is drawn, by (anomaly, group): normal as often as not, a group by its root."""
+    sizes = Counter(kinds)
+    odds = np.array([1 / sizes[kind] ** 0.5 if kind[1] else 1.0 for kind in kinds])
+    flags = np.array([flag for flag, _ in kinds])
+    for flag in (True, False):
+        odds[flags == flag] /= max(odds[flags == flag].sum(), 1e-12)
+    return np.asarray(odds / odds.sum())
+
+
+def compute_logits(network: nn.Module, images: Images, batch: int = 64) -> Floats:
+    """Logits of pictures (K, height, width, 3); (K,) float64."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        found = [
+            network(torch.from_numpy(np.array(images[at : at + batch])).to(device))[0]
+            for at in range(0, len(images), batch)
+        ]
+    return np.asarray(torch.cat(found).double().cpu().numpy())
+
+
+def fit_calibration(logits: Floats, flags: Flags) -> ScoreCalibration:
+    """Platt's slope and offset by Newton's method, and the threshold of the greatest F1.
+
+    The wanted values are Platt's (N + 1) / (N + 2), so that pictures all told apart give no infinite slope.
+    """
+    positive, negative = int(flags.sum()), int((~flags).sum())
+    wanted = np.where(flags, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    slope_offset = np.array([1.0, 0.0])
+    inputs = np.stack([logits, np.ones_like(logits)], axis=1)
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-inputs @ slope_offset))
+        gradient = inputs.T @ (probability - wanted)
+        weight = probability * (1 - probability)
+        curvature = (inputs * weight[:, None]).T @ inputs + 1e-6 * np.eye(2)
+        slope_offset = slope_offset - np.clip(np.linalg.solve(curvature, gradient), -2, 2)
+    bare = ScoreCalibration(float(slope_offset[0]), float(slope_offset[1]), 0.5)
+    return msgspec.structs.replace(
+        bare, threshold=find_best_threshold(bare.to_probability(logits), flags)
+    )
+
+
+def find_best_threshold(scores: Floats, flags: Flags) -> float:
+    """The middle of the thresholds that give the greatest F1."""
+    order = np.sort(np.unique(scores))
+    candidates = np.concatenate([[order[0] / 2], (order[1:] + order[:-1]) / 2])
+    found = np.array([compute_f1(scores >= value, flags) for value in candidates])
+    best = candidates[found >= found.max() - 1e-12]
+    return float(best[len(best) // 2])
+
+
+def compute_f1(found: Flags, truth: Flags) -> float:
+    """F1 of flags; 1 if there is neither a finding nor anything to find."""
+    hits = int((found & truth).sum())
+    of = int(found.sum()) + int(truth.sum())
+    return 2 * hits / of if of else 1.0
+
+
+class ServedClassifier(nn.Module):  # type: ignore[misc]
+    """The network as it is served, the mirror images too: a probability, and the same for each place."""
+
+    def __init__(self, network: nn.Module, calibration: ScoreCalibration) -> None:
+        super().__init__()
+        self.network, self.calibration = MirrorMean(network), calibration
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the probability of anomaly (1,) and its map (1, H / 8, W / 8)."""
+        slope, offset = self.calibration.slope, self.calibration.offset
+        logits, cells = self.network(image)
+        return torch.sigmoid(slope * logits + offset), torch.sigmoid(slope * cells + offset)
+
+
+class ClassifierMethod:
+    """The classifier for `training.train`."""
+
+    name = "classifier"
+    plan_type: type = ClassifierPlan
+    plans: Mapping[str, Any] = CLASSIFIER_PLANS
+    outputs: Sequence[str] = ("score", ANOMALY_MAP_OUTPUT)
+    fp32_parts: Sequence[str] = ("cells",)
+
+    def build_network(self, plan: ClassifierPlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return ClassifierNetwork(plan.channels)
+
+    def train(
+        self, plan: ClassifierPlan, found: DataSet, out: Path, options: TrainingOptions
+    ) -> Checkpoint:
+        """Train on pictures that are known to be normal or anomalous."""
+        known = select_labelled(found)
+        part = select_training_part(known)
+        held_out = hold_out_rows(known, plan.held_out, options.seed, (NORMAL, ANOMALY))
+        size = (plan.width, plan.height)
+        cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
+        images = load_inputs(part.pictures, plan.preprocessing, size, cache)
+        flags = np.array([picture.label == ANOMALY for picture in part.pictures])
+        schedule = apply_options(plan.schedule, options)
+        groups = [picture.group for picture in part.pictures]
+        task = ClassifierTask(plan, images, flags, groups, held_out, options.seed)
+        outcome = TrainingLoop(task, schedule, out, _build_identity(plan, part)).run()
+        calibration = task.calibrate()
+        facts = {
+            "thresholds": {"box": calibration.threshold, "image": calibration.threshold},
+            "calibration": msgspec.to_builtins(calibration),
+            "validation": {"cross_entropy": outcome.validation, "pictures": len(held_out)},
+            "training": msgspec.to_builtins(outcome),
+        }
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
+        """The calibrated score and the heat map."""
+        calibration = msgspec.convert(checkpoint.facts["calibration"], ScoreCalibration)
+        return ServedClassifier(checkpoint.network, calibration).eval()
+
+
+def _build_identity(plan: ClassifierPlan, part: DataSet) -> str:
+    return build_training_identity(
+        msgspec.structs.replace(plan, schedule=TrainingSchedule(epochs=0, patience=0)), part
+    )
+
+
+def select_labelled(found: DataSet) -> DataSet:
+    """All pictures with a label; PictureError if those to learn from have only one of the two."""
+    kept = tuple(picture for picture in found.pictures if picture.label != UNKNOWN)
+    known = replace(found, pictures=kept)
+    labels = {picture.label for picture in select_training_part(known).pictures}
+    if labels != {NORMAL, ANOMALY}:
+        raise PictureError(
+            f"{found.name}: a classifier needs normal and anomalous pictures to learn from; "
+            f"found are {', '.join(sorted(labels)) or 'none'}"
+        )
+    return known

@@ -1,0 +1,263 @@
+"""SSD: boxes learned from boxes. A MobileNet backbone, anchors of several sizes, any input size."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sightline.errors import PictureError
+from sightline.vision.anchor_boxes import DetectedBoxes, find_boxes, make_anchors
+from training.augmentation.detector_crops import (
+    GroundTruth,
+    build_ground_truth,
+    cut_random_crop,
+    cut_zoomed_crop,
+)
+from training.datasets import NORMAL, DataSet, Images, LabelledPicture, load_inputs
+from training.datasets.holdout import (
+    Rows,
+    build_training_identity,
+    hold_out_rows,
+    select_training_part,
+)
+from training.evaluation.box_thresholds import find_box_threshold
+from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.fitting.anchor_targets import match_anchors
+from training.fitting.detector_losses import compute_detector_loss, compute_overlap_loss
+from training.fitting.training_loop import TrainingLoop, TrainingOutcome, TrainingSchedule
+from training.methods.training_method import Checkpoint, TrainingOptions
+from training.models.dense_ssd import DenseSsd
+from training.models.detector_plans import DETECTOR_PLANS, DetectorPlan
+from training.models.pyramid_ssd import PyramidSsd
+from training.models.ssd_lite import ChannelWidths, SsdLite
+
+BOX_WEIGHT = 0.5
+MIN_VALIDATION_SCORE = 0.05
+SCORE_CANDIDATES = tuple(round(0.05 * step, 2) for step in range(2, 18))
+
+
+def build_ssd_network(plan: DetectorPlan) -> nn.Module:
+    """The plan's network with fresh weights."""
+    if plan.network == "pyramid":
+        return PyramidSsd(len(plan.labels), plan.anchors, plan.channels)
+    if plan.network == "dense":
+        return DenseSsd(len(plan.labels), plan.anchors, ChannelWidths(*plan.channels))
+    return SsdLite(len(plan.labels), plan.anchors, ChannelWidths(*plan.channels))
+
+
+class SsdTask:
+    """Crops of pictures with their targets; the held-out pictures are seen whole."""
+
+    def __init__(
+        self,
+        plan: DetectorPlan,
+        images: Images,
+        pictures: Sequence[LabelledPicture],
+        held_out: Rows,
+        seed: int,
+    ) -> None:
+        torch.manual_seed(seed)
+        self.network = build_ssd_network(plan)
+        self._plan, self._images, self._seed = plan, images, seed
+        self._held_out = [int(row) for row in held_out]
+        self._rows = np.setdiff1d(np.arange(len(pictures)), held_out)
+        size = (plan.anchors.width, plan.anchors.height)
+        self._truths = [build_ground_truth(picture, plan.labels, size) for picture in pictures]
+        self._held_out_pictures = [
+            keep_box_labels(pictures[row], plan.labels) for row in self._held_out
+        ]
+        self._anchors = make_anchors(plan.training_anchors)
+        self._anchor_tensor = torch.from_numpy(self._anchors)
+        self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
+        self.threshold, self.union_f1 = SCORE_CANDIDATES[0], 0.0
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Each picture once, in an order and with crops of the epoch's own."""
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.permutation(self._rows)
+        for step in range(self.steps_per_epoch):
+            yield self._batch(
+                order[step * self._plan.batch : (step + 1) * self._plan.batch], random
+            )
+
+    def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
+        images, classes, offsets = [], [], []
+        for row in rows:
+            crop, truth = self._crop(int(row), random)
+            target = match_anchors(truth.boxes, truth.classes, truth.ignored, self._anchors)
+            images.append(crop)
+            classes.append(target.classes)
+            offsets.append(target.offsets)
+        return tuple(torch.from_numpy(np.stack(part)) for part in (images, classes, offsets))
+
+    def _crop(self, row: int, random: np.random.Generator) -> tuple[Images, GroundTruth]:
+        image, truth, size = self._images[row], self._truths[row], self._plan.training_size
+        if self._plan.zoom is None:
+            return cut_random_crop(image, truth, size, random)
+        return cut_zoomed_crop(image, truth, size, self._plan.zoom, random)
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Focal loss of the scores, smooth L1 and generalised IoU of the boxes."""
+        images, classes, offsets = batch
+        boxes, logits = network(images)
+        boxes, logits = boxes.float(), logits.float()
+        scores_loss, boxes_loss = compute_detector_loss(boxes, logits, classes, offsets)
+        matched = classes >= 0
+        anchors = self._anchor_tensor.to(images.device).expand(len(images), -1, -1)[matched]
+        shape_loss = compute_overlap_loss(boxes[matched], offsets[matched], anchors)
+        return scores_loss + BOX_WEIGHT * boxes_loss + shape_loss / matched.sum().clamp(min=1)
+
+    def validate(self, network: nn.Module) -> float:
+        """1 - the mean union F1 of the held-out pictures at the best threshold."""
+        answers = [
+            predict_validation_picture(network, self._images[row], picture, self._plan)
+            for row, picture in zip(self._held_out, self._held_out_pictures, strict=True)
+        ]
+        self.threshold, self.union_f1 = find_box_threshold(
+            self._held_out_pictures, answers, SCORE_CANDIDATES
+        )
+        return 1 - self.union_f1
+
+
+def drop_unboxed_anomalies(found: DataSet) -> DataSet:
+    """Without pictures with something on them that no box tells of: to learn from, it would be background."""
+    kept = tuple(
+        picture
+        for picture in found.pictures
+        if not picture.lost_labels and (picture.boxes or picture.label == NORMAL)
+    )
+    return replace(found, pictures=kept)
+
+
+def keep_box_labels(picture: LabelledPicture, labels: Sequence[str]) -> LabelledPicture:
+    """The picture with the boxes of these labels only."""
+    kept = tuple(box for box in picture.boxes if box.label in labels)
+    return replace(picture, boxes=kept)
+
+
+def predict_validation_picture(
+    network: nn.Module, image: Images, picture: LabelledPicture, plan: DetectorPlan
+) -> PicturePrediction:
+    """The network's answer to a picture seen whole, (height, width, 3) at model size."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        boxes, logits = network(torch.from_numpy(np.array(image)[None]).to(device))
+    found = find_boxes(
+        boxes[0].float().cpu().numpy(),
+        torch.sigmoid(logits[0].float()).cpu().numpy(),
+        make_anchors(plan.anchors),
+        score_threshold=MIN_VALIDATION_SCORE,
+    )
+    return scale_to_picture(found, plan, picture.width, picture.height)
+
+
+def scale_to_picture(
+    found: DetectedBoxes, plan: DetectorPlan, width: int, height: int
+) -> PicturePrediction:
+    """Boxes at the model's scale as an answer in pixels of the picture."""
+    scale = np.array([width / plan.anchors.width, height / plan.anchors.height] * 2)
+    corners = np.clip(found.boxes * scale, 0, np.array([width, height] * 2))
+    return build_box_prediction(
+        [
+            PredictedBox(
+                plan.labels[label],
+                float(score),
+                (float(x), float(y), float(right - x), float(bottom - y)),
+            )
+            for (x, y, right, bottom), score, label in zip(
+                corners, found.scores, found.classes, strict=True
+            )
+        ]
+    )
+
+
+class ServedSsd(nn.Module):  # type: ignore[misc]
+    """The network as it is served: scores in 0..1 instead of logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to raw offsets (1, N, 4) and scores (1, N, labels)."""
+        boxes, logits = self.network(image)
+        return boxes, torch.sigmoid(logits)
+
+
+class SsdMethod:
+    """SSD for `training.train`."""
+
+    name = "ssd"
+    plan_type: type = DetectorPlan
+    plans: Mapping[str, Any] = DETECTOR_PLANS
+    outputs: Sequence[str] = ("boxes", "scores")
+    fp32_parts: Sequence[str] = ("heads",)
+
+    def build_network(self, plan: DetectorPlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return build_ssd_network(plan)
+
+    def train(
+        self, plan: DetectorPlan, found: DataSet, out: Path, options: TrainingOptions
+    ) -> Checkpoint:
+        """Train on the boxes of the plan's labels, or of all."""
+        plan, given = _adapt_plan(plan, found, options), found
+        found = drop_unboxed_anomalies(given)
+        if len(found.pictures) < len(given.pictures):
+            left_out = len(given.pictures) - len(found.pictures)
+            sys.stderr.write(
+                f"  without {left_out} pictures of which no box tells what is on them\n"
+            )
+        part, held_out = (
+            select_training_part(found),
+            hold_out_rows(found, plan.held_out, options.seed),
+        )
+        size = (plan.anchors.width, plan.anchors.height)
+        cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
+        images = load_inputs(part.pictures, plan.preprocessing, size, cache)
+        task = SsdTask(plan, images, part.pictures, held_out, options.seed)
+        schedule = TrainingSchedule(
+            epochs=plan.epochs,
+            patience=plan.patience,
+            max_learning_rate=plan.max_learning_rate,
+            seed=options.seed,
+        )
+        outcome = TrainingLoop(task, schedule, out, _build_identity(plan, part)).run()
+        task.validate(task.network)
+        return Checkpoint(self.name, plan, task.network, _build_facts(task, outcome, held_out))
+
+    def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
+        """Raw offsets and scores, as `inference` decodes them."""
+        return ServedSsd(checkpoint.network).eval()
+
+
+def _build_identity(plan: DetectorPlan, part: DataSet) -> str:
+    return build_training_identity(msgspec.structs.replace(plan, epochs=0, patience=0), part)
+
+
+def _adapt_plan(plan: DetectorPlan, found: DataSet, options: TrainingOptions) -> DetectorPlan:
+    labels = plan.labels or found.labels
+    missing = [label for label in labels if label not in found.labels]
+    if missing or not labels:
+        raise PictureError(
+            f"{found.name}: no boxes with the labels {', '.join(missing) or '(any)'}; "
+            f"found are {', '.join(found.labels) or 'none'}"
+        )
+    changed: DetectorPlan = msgspec.structs.replace(
+        plan, labels=tuple(labels), epochs=options.epochs or plan.epochs
+    )
+    return changed
+
+
+def _build_facts(task: SsdTask, outcome: TrainingOutcome, held_out: Rows) -> dict[str, Any]:
+    return {
+        "thresholds": {"box": task.threshold, "image": task.threshold},
+        "validation": {"mean_union_f1": round(task.union_f1, 4), "pictures": len(held_out)},
+        "training": msgspec.to_builtins(outcome),
+    }

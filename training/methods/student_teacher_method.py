@@ -1,0 +1,319 @@
+"""Student and teacher, after DeSTSeg (Zhang et al., CVPR 2023), without pretrained weights.
+
+The teacher learns its features by restoring damaged normal pictures. The student sees a normal picture
+with painted flaws and learns to give the teacher's features of the same picture without them; a judge
+learns from where both disagree where the flaws are. No labelled defect is learned from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sightline.vision.preprocess import AREA_HALVES
+from training.augmentation.image_transforms import dim_randomly, mirror_randomly
+from training.augmentation.synthetic_defects import add_defects
+from training.augmentation.xray_transforms import (
+    add_film_grain,
+    overlay_picture,
+    transpose_randomly,
+    zoom_randomly,
+)
+from training.datasets import DataSet, Images
+from training.datasets.holdout import Rows, build_training_identity
+from training.fitting.training_loop import TrainingLoop, TrainingSchedule, compute_mean_loss
+from training.methods.anomaly_map import (
+    AnomalyMapInputs,
+    build_map_facts,
+    find_best_reading,
+    load_map_inputs,
+    select_normals_and_validation,
+)
+from training.methods.classifier_method import find_best_threshold
+from training.methods.training_method import (
+    ANOMALY_MAP_OUTPUT,
+    Checkpoint,
+    TrainingOptions,
+    apply_options,
+)
+from training.models.autoencoder import to_grey
+from training.models.detector_plans import check_preprocessing, check_sides
+from training.models.student_teacher_networks import (
+    STUDENT_TEACHER_STRIDE,
+    StudentTeacherNetwork,
+    TeacherNetwork,
+)
+
+
+class StudentTeacherReading(msgspec.Struct, frozen=True):
+    """How the judge's answer is read: averaged over cells, against the picture's own level, grown."""
+
+    smoothing: int = 1  # cells, each of 2 pixels
+    level: float = 0.0  # how much of the picture's own level is taken off, 0..1
+    wider: int = 0  # cells to each side
+
+
+STUDENT_TEACHER_READINGS = tuple(
+    StudentTeacherReading(smoothing, level, wider)
+    for smoothing in (1, 5)
+    for level in (0.0, 0.5, 1.0)
+    for wider in (0, 1, 2)
+)
+LEVEL_POWER = 4  # the hottest parts of a picture make its level, a single spot does not
+MIN_CELL_VALUE = 0.001
+
+
+class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels of the features at 1/2, 1/4, 1/8 and of the judge, and how both are trained."""
+
+    name: str
+    width: int
+    height: int
+    channels: tuple[int, int, int] = (16, 32, 64)
+    judge: int = 32
+    crop: int = 192
+    crops_each: int = 3  # of a picture in an epoch
+    max_flaws: int = 16
+    max_flaw_px: float = 100.0
+    doubled: float = 0.25  # of the crops are seen through another one
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.1  # of the normal pictures
+    batch: int = 8
+    teacher: TrainingSchedule = TrainingSchedule(epochs=4, patience=4, max_learning_rate=2e-3)
+    schedule: TrainingSchedule = TrainingSchedule(epochs=40, patience=12, max_learning_rate=2e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(STUDENT_TEACHER_STRIDE, self.width, self.height, self.crop)
+
+
+STUDENT_TEACHER_PLANS = {
+    plan.name: plan
+    for plan in (
+        StudentTeacherPlan(name="student-teacher-512", width=512, height=384),
+        StudentTeacherPlan(
+            name="student-teacher-256", width=256, height=192, crop=128, max_flaw_px=50.0
+        ),
+    )
+}
+
+
+class DamagedCrops:
+    """Crops of normal pictures: damaged, undamaged, and where the damage is."""
+
+    def __init__(self, plan: StudentTeacherPlan, both: AnomalyMapInputs, seed: int) -> None:
+        self._plan, self._images, self._seed, self._odds = plan, both.normals, seed, both.odds
+        self._held_out = np.repeat(both.held_out, plan.crops_each)
+        drawn = plan.crops_each * int((both.odds > 0).sum())
+        self.steps_per_epoch = max(1, drawn // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Crops for training."""
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.choice(
+            len(self._odds), self.steps_per_epoch * self._plan.batch, p=self._odds
+        )
+        for step in range(self.steps_per_epoch):
+            yield self._batch(
+                order[step * self._plan.batch : (step + 1) * self._plan.batch], random
+            )
+
+    def held_out_batches(self) -> Iterator[tuple[Tensor, ...]]:
+        """Always the same crops of pictures that are not trained on."""
+        random = np.random.default_rng([self._seed, 1_000_003])
+        for start in range(0, len(self._held_out), self._plan.batch):
+            yield self._batch(self._held_out[start : start + self._plan.batch], random)
+
+    def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
+        plan, damaged, whole, masks = self._plan, [], [], []
+        for row in rows:
+            crop = self._vary_structure(row, random)
+            changed, mask = add_defects(crop, random, plan.max_flaws, plan.max_flaw_px)
+            untouched = random.random() < 0.2
+            whole.append(crop)
+            damaged.append(crop if untouched else changed)
+            masks.append(np.zeros_like(mask) if untouched else mask)
+        return tuple(torch.from_numpy(np.stack(part)) for part in (damaged, whole, masks))
+
+    def _vary_structure(self, row: int, random: np.random.Generator) -> Images:
+        """A crop of this picture, perhaps with more structure than it has."""
+        crop = self._crop(row, random)
+        if random.random() < self._plan.doubled:
+            other = int(random.choice(len(self._odds), p=self._odds))
+            crop = overlay_picture(crop, self._crop(other, random), random)
+        return add_film_grain(dim_randomly(crop, random), random)
+
+    def _crop(self, row: int, random: np.random.Generator) -> Images:
+        crop = zoom_randomly(self._images[row], self._plan.crop, random)
+        return mirror_randomly(transpose_randomly(crop, random), random)
+
+
+class TeacherTask:
+    """Restore damaged pictures."""
+
+    def __init__(self, plan: StudentTeacherPlan, crops: DamagedCrops, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.network: nn.Module = TeacherNetwork(plan.channels)
+        self.batches, self.steps_per_epoch = crops.batches, crops.steps_per_epoch
+        self._crops = crops
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """How far the restored picture is from the undamaged one."""
+        restored = network(to_grey(batch[0])).float()
+        return functional.smooth_l1_loss(restored, to_grey(batch[1]), beta=0.1) * 10
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of held-out crops."""
+        return compute_mean_loss(self, network, self._crops.held_out_batches())
+
+
+class StudentTask:
+    """Give the teacher's features of the undamaged picture, and say where the damage is."""
+
+    def __init__(
+        self, plan: StudentTeacherPlan, teacher: TeacherNetwork, crops: DamagedCrops, seed: int
+    ) -> None:
+        torch.manual_seed(seed + 1)
+        network = StudentTeacherNetwork(plan.channels, plan.judge)
+        network.teacher.load_state_dict(teacher.encoder.state_dict())
+        network.teacher.requires_grad_(False)
+        self.network: nn.Module = network
+        self.batches, self.steps_per_epoch = crops.batches, crops.steps_per_epoch
+        self._crops = crops
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """1 - cosine of the features, focal loss of the judge."""
+        logits, found = network(to_grey(batch[0]))
+        taught = network.teacher_features(to_grey(batch[1]))
+        apart = sum((1 - (a * b).sum(dim=1)).mean() for a, b in zip(taught, found, strict=True))
+        wanted = functional.max_pool2d(batch[2][:, None].float(), 2)
+        return (
+            torch.as_tensor(apart)
+            + 10 * compute_focal_loss(logits.float(), wanted)
+            + compute_dice_loss(logits.float(), wanted)
+        )
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of held-out crops."""
+        return compute_mean_loss(self, network, self._crops.held_out_batches())
+
+
+def compute_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of places, less of those that are clear; a mean."""
+    plain = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    wrong = (wanted - torch.sigmoid(logits)).abs()
+    return (wrong.square() * plain).mean()
+
+
+def compute_dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """1 - F1 of the places of a batch."""
+    found = torch.sigmoid(logits)
+    return 1 - (2 * (found * wanted).sum() + 1) / (found.sum() + wanted.sum() + 1)
+
+
+class ServedStudentTeacher(nn.Module):  # type: ignore[misc]
+    """The judge's answer as it is read, in 0..1.
+
+    The score is of the heat before the picture's own level is taken off: that says where, not whether.
+    """
+
+    def __init__(self, network: nn.Module, reading: StudentTeacherReading) -> None:
+        super().__init__()
+        self.network, self.reading = network, reading
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the score (1,) and the heat (1, H / 2, W / 2)."""
+        raw = compute_anomaly_map(self.network, image)
+        return max_per_picture(raw), read_anomaly_map(raw, self.reading)
+
+
+def compute_anomaly_map(network: nn.Module, image: Tensor) -> Tensor:
+    """How likely each place is abnormal, (B, 1, H / 2, W / 2) in 0..1."""
+    return torch.sigmoid(network(to_grey(image))[0])
+
+
+def max_per_picture(heat: Tensor) -> Tensor:
+    """The greatest heat of each picture, (B, 1, h, w) to (B,)."""
+    return heat.flatten(1).amax(dim=1)
+
+
+def score_pictures(network: nn.Module, images: Images) -> NDArray[np.float64]:
+    """The scores of pictures (K, H, W, 3), one by one."""
+    with torch.inference_mode():
+        found = [
+            max_per_picture(compute_anomaly_map(network, torch.from_numpy(np.array(i)[None])))
+            for i in images
+        ]
+    return np.asarray(torch.cat(found).numpy(), np.float64)
+
+
+def read_anomaly_map(heat: Tensor, reading: StudentTeacherReading) -> Tensor:
+    """(B, 1, h, w) to (B, h, w), in 0..1."""
+    cells, wide = reading.smoothing, 2 * reading.wider + 1
+    mean = functional.avg_pool2d(heat, cells, 1, cells // 2, count_include_pad=False)
+    level = mean.pow(LEVEL_POWER).mean(dim=(2, 3), keepdim=True).pow(1 / LEVEL_POWER)
+    apart = torch.sigmoid(_to_logits(mean) - reading.level * _to_logits(level))
+    grown: Tensor = functional.max_pool2d(apart, wide, 1, reading.wider)
+    return grown[:, 0]
+
+
+def _to_logits(heat: Tensor) -> Tensor:
+    inner = heat.clamp(MIN_CELL_VALUE, 1 - MIN_CELL_VALUE)
+    return torch.log(inner / (1 - inner))
+
+
+class StudentTeacherMethod:
+    """Student and teacher for `training.train`."""
+
+    name = "student-teacher"
+    plan_type: type = StudentTeacherPlan
+    plans: Mapping[str, Any] = STUDENT_TEACHER_PLANS
+    outputs: Sequence[str] = ("score", ANOMALY_MAP_OUTPUT)
+    fp32_parts: Sequence[str] = ("judge/answer",)
+
+    def build_network(self, plan: StudentTeacherPlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return StudentTeacherNetwork(plan.channels, plan.judge)
+
+    def train(
+        self, plan: StudentTeacherPlan, found: DataSet, out: Path, options: TrainingOptions
+    ) -> Checkpoint:
+        """Train teacher, then student; the threshold comes from anomalous pictures of the training part."""
+        parts = select_normals_and_validation(found, options.seed)
+        size = (plan.width, plan.height)
+        rule, inputs = (plan.held_out, options.seed), options.inputs or out
+        both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
+        crops = DamagedCrops(plan, both, options.seed)
+        none = TrainingSchedule(epochs=0, patience=0)
+        still = msgspec.structs.replace(plan, schedule=none, teacher=none)
+        identity = build_training_identity(still, parts.normals)
+        teacher = TeacherTask(plan, crops, options.seed)
+        few = TrainingOptions(options.seed, min(options.epochs, plan.teacher.epochs))
+        TrainingLoop(teacher, apply_options(plan.teacher, few), out / "teacher", identity).run()
+        task = StudentTask(plan, teacher.network, crops, options.seed)
+        outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
+        images = (both.validation, both.normals[both.held_out])
+        reading, cut = find_best_reading(
+            partial(compute_anomaly_map, task.network),
+            read_anomaly_map,
+            STUDENT_TEACHER_READINGS,
+            parts.validation.pictures,
+            images,
+        )
+        facts = {**build_map_facts(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        scores = [score_pictures(task.network, some) for some in images]
+        flags = np.arange(sum(map(len, scores))) < len(scores[0])
+        facts["thresholds"]["image"] = find_best_threshold(np.concatenate(scores), flags)
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
+        """The network with the reading that was chosen."""
+        reading = msgspec.convert(checkpoint.facts["reading"], StudentTeacherReading)
+        return ServedStudentTeacher(checkpoint.network, reading).eval()

@@ -1,0 +1,198 @@
+"""VAE: learns to draw normal pictures; where a picture differs from what it draws, there is an anomaly.
+
+Reconstruction error by the spread that the network expects there -> map -> threshold from validation
+pictures -> connected regions -> boxes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sightline.vision.preprocess import AREA_HALVES
+from training.augmentation.image_transforms import crop_randomly, dim_randomly, mirror_randomly
+from training.datasets import DataSet
+from training.datasets.holdout import build_training_identity
+from training.fitting.training_loop import TrainingLoop, TrainingSchedule, compute_mean_loss
+from training.methods.anomaly_map import (
+    AnomalyMapInputs,
+    build_map_facts,
+    find_best_reading,
+    load_map_inputs,
+    select_normals_and_validation,
+)
+from training.methods.training_method import (
+    ANOMALY_MAP_OUTPUT,
+    Checkpoint,
+    TrainingOptions,
+    apply_options,
+)
+from training.models.autoencoder import VAE_STRIDE, VariationalAutoencoder, to_grey
+from training.models.detector_plans import check_preprocessing, check_sides
+
+ErrorSide = Literal["both", "brighter", "darker"]
+ERROR_SIDES: tuple[ErrorSide, ...] = ("both", "brighter", "darker")
+MAP_SMOOTHINGS = (3, 9)  # cells of the map, each of 2 pixels
+HALF_VALUE_SPREADS = 3.0  # an error of so many spreads is a heat of 0.5
+
+
+class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Input size, channels at 1/2 to 1/16, channels of the code, and how it is trained."""
+
+    name: str
+    width: int
+    height: int
+    channels: tuple[int, int, int, int] = (16, 32, 48, 64)
+    code: int = 6
+    code_weight: float = 0.02  # of the code's divergence from a normal distribution, by pixel
+    crop: int = 160
+    crops_each: int = 4  # of a picture in an epoch
+    preprocessing: str = AREA_HALVES
+    held_out: float = 0.1  # of the normal pictures
+    batch: int = 16
+    schedule: TrainingSchedule = TrainingSchedule(epochs=40, patience=12, max_learning_rate=2e-3)
+
+    def __post_init__(self) -> None:
+        check_preprocessing(self.preprocessing)
+        check_sides(VAE_STRIDE, self.width, self.height, self.crop)
+        if self.crop > min(self.width, self.height):
+            raise ValueError(
+                f"crop: found {self.crop}; the picture has {self.width} x {self.height}"
+            )
+
+
+VAE_PLANS = {
+    plan.name: plan
+    for plan in (
+        VaePlan(name="vae-512", width=512, height=384),
+        VaePlan(name="vae-256", width=256, height=192, crop=128),
+    )
+}
+
+
+class VaeReading(msgspec.Struct, frozen=True):
+    """How the map is read: which errors count, and over how many cells they are averaged."""
+
+    side: ErrorSide
+    smoothing: int
+
+
+class VaeTask:
+    """Crops of normal pictures; some pictures are held out."""
+
+    def __init__(self, plan: VaePlan, both: AnomalyMapInputs, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.network: nn.Module = VariationalAutoencoder(plan.channels, plan.code)
+        self._plan, self._images, self._held_out, self._seed = (
+            plan,
+            both.normals,
+            both.held_out,
+            seed,
+        )
+        self._odds = both.odds
+        drawn = plan.crops_each * int((both.odds > 0).sum())
+        self.steps_per_epoch = max(1, drawn // plan.batch)
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """Crops of each picture, mirrored and dimmed."""
+        random = np.random.default_rng([self._seed, epoch])
+        order = random.choice(
+            len(self._odds), self.steps_per_epoch * self._plan.batch, p=self._odds
+        )
+        for step in range(self.steps_per_epoch):
+            rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
+            crops = [crop_randomly(self._images[row], self._plan.crop, random) for row in rows]
+            changed = [dim_randomly(mirror_randomly(crop, random), random) for crop in crops]
+            yield (torch.from_numpy(np.stack(changed)),)
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        """Unlikelihood of the pixels, and the divergence of the code."""
+        grey = to_grey(batch[0])
+        expected, spread, mean, log_variance = (part.float() for part in network(grey))
+        pixels = functional.smooth_l1_loss(expected, grey, beta=0.1) * 10
+        unlikely = (((grey - expected.detach()) / spread.exp()).square() / 2 + spread).mean()
+        divergence = (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
+        return pixels + 0.1 * unlikely + self._plan.code_weight * divergence
+
+    def validate(self, network: nn.Module) -> float:
+        """The loss of the held-out pictures."""
+        pictures = (self._images[row : row + 1] for row in self._held_out)
+        return compute_mean_loss(
+            self, network, ((torch.from_numpy(np.array(p)),) for p in pictures)
+        )
+
+
+class ServedVae(nn.Module):  # type: ignore[misc]
+    """The map of errors in spreads, averaged, in 0..1."""
+
+    def __init__(self, network: nn.Module, reading: VaeReading) -> None:
+        super().__init__()
+        self.network, self.reading = network, reading
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
+        heat = read_error_map(compute_error_map(self.network, image), self.reading)
+        return heat.flatten(1).amax(dim=1), heat
+
+
+def compute_error_map(network: nn.Module, image: Tensor) -> Tensor:
+    """How much brighter a picture is than expected, in spreads: (B, 1, H / 2, W / 2)."""
+    grey = to_grey(image)
+    expected, spread, _, _ = network(grey)
+    return functional.avg_pool2d((grey - expected) / spread.exp(), 2)
+
+
+def read_error_map(errors: Tensor, reading: VaeReading) -> Tensor:
+    """Heat (B, h, w) in 0..1 from errors (B, 1, h, w)."""
+    sided = {"both": errors.abs(), "brighter": errors, "darker": -errors}[reading.side]
+    width = reading.smoothing
+    smooth = functional.avg_pool2d(sided, width, 1, width // 2, count_include_pad=False)
+    positive = smooth[:, 0].clamp(min=0)
+    return positive / (positive + HALF_VALUE_SPREADS)
+
+
+class VaeMethod:
+    """The VAE for `training.train`."""
+
+    name = "vae"
+    plan_type: type = VaePlan
+    plans: Mapping[str, Any] = VAE_PLANS
+    outputs: Sequence[str] = ("score", ANOMALY_MAP_OUTPUT)
+    fp32_parts: Sequence[str] = ("answer", "code")
+
+    def build_network(self, plan: VaePlan) -> nn.Module:
+        """The plan's network with fresh weights."""
+        return VariationalAutoencoder(plan.channels, plan.code)
+
+    def train(
+        self, plan: VaePlan, found: DataSet, out: Path, options: TrainingOptions
+    ) -> Checkpoint:
+        """Train on normal pictures; the threshold comes from anomalous ones of the training part."""
+        parts = select_normals_and_validation(found, options.seed)
+        size = (plan.width, plan.height)
+        rule, inputs = (plan.held_out, options.seed), options.inputs or out
+        both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
+        task = VaeTask(plan, both, options.seed)
+        still = msgspec.structs.replace(plan, schedule=TrainingSchedule(epochs=0, patience=0))
+        identity = build_training_identity(still, parts.normals)
+        outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
+        reading, cut = find_best_reading(
+            partial(compute_error_map, task.network),
+            read_error_map,
+            [VaeReading(side, width) for side in ERROR_SIDES for width in MAP_SMOOTHINGS],
+            parts.validation.pictures,
+            (both.validation, both.normals[both.held_out]),
+        )
+        facts = {**build_map_facts(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        return Checkpoint(self.name, plan, task.network, facts)
+
+    def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
+        """The network with the reading that was chosen."""
+        reading = msgspec.convert(checkpoint.facts["reading"], VaeReading)
+        return ServedVae(checkpoint.network, reading).eval()
