@@ -23,8 +23,8 @@ from capture.configuration import CaptureConfiguration, ShortText
 from capture.triggers.trigger import TriggerEvent
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError
-from sightline.kernel.command_handling import build_command_reply, parse_arguments, refuse_expired
-from sightline.kernel.runtime import ComponentContext
+from sightline.kernel.commands import build_command_reply, parse_arguments, refuse_expired
+from sightline.kernel.component import ComponentContext
 from sightline.messaging.messages import CommandAccepted, CommandCarriedOut, Part
 from sightline.storage.product_store import ProductStoreReader
 from sightline.storage.products import ConditionOverrides, LabelName, Product, ProductName

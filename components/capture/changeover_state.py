@@ -13,7 +13,7 @@ from capture.configuration import CaptureConfiguration
 from capture.sources.v4l2_configuration import V4l2Configuration
 from capture.triggers.trigger import TriggerEvent
 from sightline.errors import MessageError
-from sightline.kernel.command_handling import MAX_STORED_REPLIES
+from sightline.kernel.commands import MAX_STORED_REPLIES
 from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
 from sightline.messaging.messages import CommandCarriedOut, Part
 from sightline.storage.journal import DamageReport, DurableText

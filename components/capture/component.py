@@ -19,10 +19,10 @@ from capture.triggers.registry import open_trigger
 from capture.triggers.trigger import TriggerEvent
 from sightline.clock import boot_id
 from sightline.errors import MessageError, TransportError
-from sightline.kernel.command_handling import is_command_for
+from sightline.kernel.commands import is_command_for
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.kernel.cpu_latency import CPU_LATENCY_DEVICE, CpuLatencyRequest
 from sightline.kernel.malloc_tuning import retain_freed_memory
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import (
     CommandAccepted,

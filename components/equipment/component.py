@@ -19,7 +19,6 @@ from equipment.gate_verdicts import (
     describe_line_stop,
     find_new_outcomes,
 )
-from equipment.interval_timer import IntervalTimer
 from equipment.links.link import (
     CounterSeen,
     LineStopSeen,
@@ -45,7 +44,8 @@ from equipment.station_mode import StationModeState
 from equipment.timeliness import TriggerTimeliness, VerdictTimeliness
 from sightline.clock import boot_id
 from sightline.errors import MessageError, TransportError
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
+from sightline.kernel.component import ComponentContext, NewConfiguration
+from sightline.kernel.interval_timer import IntervalTimer
 from sightline.messaging.bus import Delivery
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import (

@@ -20,7 +20,7 @@ from equipment.links.link import OutcomesRead, WriteVerdict
 from sightline.clock import Clock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError, SightlineError
-from sightline.kernel.command_handling import MAX_STORED_REPLIES, parse_arguments, refuse_expired
+from sightline.kernel.commands import MAX_STORED_REPLIES, parse_arguments, refuse_expired
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.bus import MessageBus
 from sightline.messaging.messages import CommandAccepted, CommissioningStep, GateTrial

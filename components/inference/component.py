@@ -38,9 +38,9 @@ from inference.verdicts.verdict_messages import (
 )
 from sightline.clock import boot_id
 from sightline.errors import FrameOverwrittenError, RestartNeededError
-from sightline.kernel.command_handling import is_command_for
+from sightline.kernel.commands import is_command_for
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.kernel.malloc_tuning import retain_freed_memory
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import (
     CommandAccepted,

@@ -15,9 +15,9 @@ from publisher.command_authorisation import (
 from publisher.configuration import CommandsConfiguration, PublisherConfiguration
 from publisher.outbox import OutboxError
 from sightline.errors import CommandError, MessageError, TransportError
-from sightline.kernel.command_handling import COMMAND_COMPONENTS, MAX_REASON_CHARACTERS
+from sightline.kernel.commands import COMMAND_COMPONENTS, MAX_REASON_CHARACTERS
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import (
     Command,

@@ -27,7 +27,7 @@ from publisher.part_joiner import JoinedPart, MachineStateHistory, PartJoiner, f
 from publisher.verdict_sequencer import ReceivedVerdict, SequenceDecision, VerdictSequencer
 from sightline.clock import boot_id
 from sightline.errors import RestartNeededError, TransportError
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import (
     Command,

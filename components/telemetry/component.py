@@ -3,7 +3,7 @@
 import logging
 
 from sightline.errors import MessageError, TransportError
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import MachineSamples, MachineState
 from sightline.messaging.topics import EQUIPMENT, MACHINE_STATE

@@ -17,7 +17,8 @@ from hil.replay.segment import MESSAGES, RecordedMessage
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import FrameOverwrittenError
 from sightline.imaging.frame_ring import RingReader, ring_path
-from sightline.kernel.runtime import ComponentContext, run_component
+from sightline.kernel.component import ComponentContext
+from sightline.kernel.runtime import run_component
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import PartCaptured
 from sightline.messaging.topics import CATALOGUE, INSPECTION_RECORD, STATION_HEALTH, MessageStream

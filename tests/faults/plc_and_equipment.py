@@ -18,8 +18,8 @@ from hil.plant.gate_outcomes import TimedPartOutcome
 from hil.plant.plc import PlcSettings, SimulatedPlc
 from hil.plant.reject_gate import GateSettings
 from sightline.clock import SystemClock, boot_id
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
 from sightline.messaging import messages
 from sightline.messaging.bus import Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange

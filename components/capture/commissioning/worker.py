@@ -24,8 +24,8 @@ from capture.configuration import CaptureConfiguration
 from capture.sources.source import CameraFrame
 from sightline.errors import MessageError, SightlineError, TransportError
 from sightline.kernel.background import lower_priority
-from sightline.kernel.command_handling import MAX_STORED_REPLIES, refuse_expired
-from sightline.kernel.runtime import ComponentContext
+from sightline.kernel.commands import MAX_STORED_REPLIES, refuse_expired
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.supervised_thread import SupervisedThread
 from sightline.messaging.messages import (
     CommandAccepted,

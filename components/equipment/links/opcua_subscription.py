@@ -39,8 +39,8 @@ class SubscriptionIntervals:
         return (
             f"The PLC's OPC UA server reports changes every {self.publishing_ms:g} ms and samples every "
             f"{self.sampling_ms:g} ms (requested: {self.requested_ms:g} ms, publishingIntervalMs). Parts "
-            "reported that late are not photographed: they are missed, and rejected. Let the server publish and "
-            f"sample each {MAX_INTERVAL_MS:g} ms or faster, or use Modbus TCP."
+            "reported that late are not photographed: they are missed, and rejected. Let the server "
+            f"publish and sample every {MAX_INTERVAL_MS:g} ms or faster, or use Modbus TCP."
         )
 
 

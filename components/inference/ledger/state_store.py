@@ -12,7 +12,7 @@ import msgspec
 
 from inference.ledger.ledger_errors import parse_part_key, translate_ledger_errors
 from sightline.errors import MessageError
-from sightline.kernel.command_handling import MAX_STORED_REPLIES
+from sightline.kernel.commands import MAX_STORED_REPLIES
 from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
 from sightline.messaging.messages import CommandCarriedOut, HoldRange, Part, PartJudged
 from sightline.storage.journal import DamageReport

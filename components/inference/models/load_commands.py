@@ -6,8 +6,8 @@ from inference.ledger.state_store import StateStore
 from inference.models.model_loader import LoadRequest
 from inference.publishing import publish_or_log
 from sightline.errors import CommandError, ModelError
-from sightline.kernel.command_handling import build_command_reply, refuse_expired
-from sightline.kernel.runtime import ComponentContext
+from sightline.kernel.commands import build_command_reply, refuse_expired
+from sightline.kernel.component import ComponentContext
 from sightline.messaging.messages import CommandAccepted, CommandResult
 from sightline.messaging.topics import COMMAND_CARRIED_OUT
 

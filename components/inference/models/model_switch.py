@@ -20,8 +20,8 @@ from inference.models.model_loader import (
 )
 from inference.models.model_resolver import ModelResolver
 from inference.models.shadow_trial import TrialSample
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import THREAD_FAULT
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.messages import CommandAccepted
 from sightline.storage.station_folder import StationFolder
 from sightline.vision.model_outputs import ServingModel

@@ -8,7 +8,7 @@ from inference.verdicts.threshold_changes import SetThreshold, change_threshold
 from sightline.clock import Clock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError
-from sightline.kernel.command_handling import build_command_reply, parse_arguments, refuse_expired
+from sightline.kernel.commands import build_command_reply, parse_arguments, refuse_expired
 from sightline.messaging.messages import CommandAccepted, CommandCarriedOut, Part
 from sightline.storage.product_store import ProductStoreReader
 

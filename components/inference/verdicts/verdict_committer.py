@@ -23,7 +23,7 @@ from inference.verdicts.verdict_messages import (
     build_missed_verdict,
     with_commit_time,
 )
-from sightline.kernel.runtime import ComponentContext
+from sightline.kernel.component import ComponentContext
 from sightline.messaging.messages import Part, PartCaptured, PartJudged, PartsAnnounced
 from sightline.messaging.topics import PART_JUDGED
 

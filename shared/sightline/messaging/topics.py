@@ -31,6 +31,9 @@ class MessageStream:
     readers: tuple[str, ...]
     max_rate_hz: float
     route: Literal["local", "cloud"] = "local"
+    max_silence_s: float | None = None  # longer is a fault of its readers; never set for parts
+    always_sent: bool = False  # also before its sender has something to say
+    silence_fault: str = ""  # its code
 
     def build_topic(self, thing_name: str) -> str:
         """The topic on the wire; cloud topics name the thing."""
@@ -63,6 +66,8 @@ PARTS_ANNOUNCED = MessageStream(
     (CAPTURE,),
     (INFERENCE,),
     2,
+    max_silence_s=20,
+    silence_fault="announcements-silent",
 )
 PART_JUDGED = MessageStream(
     "PartJudged",
@@ -82,6 +87,8 @@ PART_SETTLED = MessageStream(
     (PUBLISHER,),
     (CAPTURE, INFERENCE, EQUIPMENT),
     2,
+    max_silence_s=20,
+    silence_fault="settled-silent",
 )
 MACHINE_SAMPLES = MessageStream(
     "MachineSamples",
@@ -90,6 +97,9 @@ MACHINE_SAMPLES = MessageStream(
     (EQUIPMENT,),
     (TELEMETRY,),
     10,
+    max_silence_s=10,
+    always_sent=True,
+    silence_fault="no-readings",
 )
 MACHINE_STATE = MessageStream(
     "MachineState", messages.MachineState, "sightline/machine/state", (TELEMETRY,), (PUBLISHER,), 10
@@ -158,7 +168,14 @@ GAP_RECORD = MessageStream(
     "cloud",
 )
 STATION_MODE = MessageStream(
-    "StationMode", messages.StationMode, "sightline/station/mode", (PUBLISHER,), (EQUIPMENT,), 2
+    "StationMode",
+    messages.StationMode,
+    "sightline/station/mode",
+    (PUBLISHER,),
+    (EQUIPMENT,),
+    2,
+    max_silence_s=10,
+    silence_fault="mode-silent",
 )
 COMMAND_ACCEPTED = MessageStream(
     "CommandAccepted",

@@ -15,8 +15,8 @@ from capture.configuration import CaptureConfiguration
 from sightline.clock import SystemClock, boot_id
 from sightline.configuration import load_configuration
 from sightline.imaging.frame_ring import RingReader, ring_path
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery, Inbox, MessageBus
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import (

@@ -19,8 +19,8 @@ from equipment.links.link import (
 )
 from sightline.clock import boot_id
 from sightline.errors import TransportError
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.bus import Delivery, Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import (

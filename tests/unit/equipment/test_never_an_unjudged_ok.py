@@ -24,7 +24,7 @@ from equipment.links.modbus_session import ModbusSession
 from equipment.links.opcua_session import OpcuaSession
 from equipment.links.request_queue import RequestQueue
 from equipment.station_mode import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from tests.faults.plc_and_equipment import (
     RunningPlc,
     link_to,

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipment.configuration import EquipmentConfiguration, TagConfiguration
-from equipment.interval_timer import IntervalTimer
 from equipment.links.link import GateRecord, TagsRead
 from equipment.links.opcua_values import build_opcua_sample, parse_node_id, to_utc_ns
 from equipment.links.register_codes import build_gate_records, cause_name, parse_whole_number
 from equipment.sample_batcher import SampleBatcher, split_into_batches
 from sightline.errors import MachineLinkError
+from sightline.kernel.interval_timer import IntervalTimer
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import MachineSamples, TagSample
 from tests.unit.equipment.equipment_kit import NOW, STATION, S

@@ -15,8 +15,8 @@ from inference.configuration import InferenceConfiguration
 from sightline.clock import SystemClock, boot_id
 from sightline.imaging.frame_ring import RingWriter, ring_path
 from sightline.imaging.pixels import bgr_to_uyvy
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.bus import Delivery, Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import (

@@ -12,7 +12,7 @@ from inference.configuration import EvidencePictureConfiguration
 from inference.evidence_writer import EvidenceWriter
 from inference.prediction.part_inference import PartInference
 from sightline.imaging.frame_ring import RingWriter, ring_path
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.storage.model_store import find_model
 from sightline.storage.station_folder import StationFolder
 from sightline.vision.model_outputs import ServingModel

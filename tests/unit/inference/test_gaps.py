@@ -27,8 +27,8 @@ from inference.verdicts.verdict_committer import (
     VerdictCommitter,
 )
 from sightline.clock import SystemClock
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.bus import Delivery, Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import Part, PartCaptured, PartJudged, PartsAnnounced, PartSettled

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sightline.imaging.frame_ring import RingWriter, ring_path
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.messaging.messages import PartJudged
 from sightline.messaging.topics import PART_CAPTURED
 from sightline.vision.detector import RawDetections

@@ -10,7 +10,7 @@ import pytest
 from inference.configuration import ModelConfiguration, ShadowConfiguration
 from inference.models.shadow_trial import ShadowTrial, TrialSample
 from sightline.errors import ModelError
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.messaging.messages import Part, PartJudged
 from sightline.vision.model_outputs import ServingModel
 from sightline.vision.onnx_detector import OnnxDetector

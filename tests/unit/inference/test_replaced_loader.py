@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from inference.models.model_loader import ModelBuildProgress, ModelLoaded, ModelLoader, ModelRefused
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.storage.model_store import point_name_to
 from tests.unit.inference.conftest import InferenceUnderTest
 from tests.unit.inference.small_models import put

@@ -12,7 +12,7 @@ import pytest
 from inference.ledger.ledger_errors import LedgerError
 from inference.ledger.state_store import ProductThresholds
 from inference.ledger.verdict_ledger import MAX_ROWS_AT_ONCE, UNREADABLE_VERDICT_REASON, Ledger
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.messaging.messages import HoldRange, Part, PartJudged, PartSettled
 from sightline.messaging.topics import PART_SETTLED, PARTS_ANNOUNCED
 from tests.unit.inference.conftest import EPOCH, InferenceUnderTest

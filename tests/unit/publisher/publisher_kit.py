@@ -11,8 +11,8 @@ import msgspec
 from publisher.component import PublisherComponent, build_publisher
 from publisher.configuration import PublisherConfiguration, RecordsConfiguration
 from sightline.clock import boot_id
+from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext
 from sightline.messaging.bus import Delivery, Inbox, MessageBus, NoNucleus, NucleusControl
 from sightline.messaging.codec import decode, encode
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange

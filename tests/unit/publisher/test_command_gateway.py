@@ -14,7 +14,7 @@ from publisher.configuration import (
     RecordsConfiguration,
 )
 from sightline.errors import CloudUnreachableError, TransportError
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.messaging.memory_bus import MemoryBus
 from sightline.messaging.messages import CommandOutcome, StationMode
 from sightline.messaging.topics import (

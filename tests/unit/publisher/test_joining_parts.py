@@ -1,7 +1,7 @@
 """Which verdict becomes a record, when, and with what the gate did."""
 
 from publisher.configuration import PublisherConfiguration
-from sightline.kernel.runtime import NewConfiguration
+from sightline.kernel.component import NewConfiguration
 from sightline.messaging.messages import Part
 from sightline.messaging.topics import GATE_ACTED, MACHINE_STATE, PART_JUDGED
 from tests.unit.publisher.publisher_kit import (

@@ -11,18 +11,19 @@ import pytest
 from sightline.clock import SystemClock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import NucleusGoneError, RestartNeededError, TransportError
+from sightline.kernel.component import ComponentContext, NewConfiguration
+from sightline.kernel.component_loop import (
+    MAX_FAILED_TICKS,
+    UNFORESEEN_FAULT,
+    ComponentLoop,
+    StopRequest,
+)
+from sightline.kernel.configuration_keeper import LastGoodConfiguration
 from sightline.kernel.folder_lock import FolderLock
 from sightline.kernel.health import ComponentHealth, HealthReporter
 from sightline.kernel.runtime import (
-    MAX_FAILED_TICKS,
-    UNFORESEEN_FAULT,
     WORK_FOLDER_IN_USE_FAULT,
-    ComponentContext,
-    LastGoodConfiguration,
-    NewConfiguration,
-    _ComponentLoop,
     _StoppedEarlyError,
-    _StopRequest,
     wait_for_folder_lock,
     watch_threads,
 )
@@ -92,11 +93,11 @@ def inbox() -> Inbox:
 
 def loop(
     component: Echo, inbox: Inbox, health: ComponentHealth, folder: Path
-) -> "_ComponentLoop[Settings]":
+) -> "ComponentLoop[Settings]":
     context = ComponentContext(
         Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", folder
     )
-    return _ComponentLoop(
+    return ComponentLoop(
         context, component, LastGoodConfiguration(Settings, folder, health), Nucleus()
     )
 
@@ -105,7 +106,7 @@ def test_an_event_that_nobody_foresaw_is_lost_alone_and_told(
     inbox: Inbox, health: ComponentHealth, tmp_path: Path
 ) -> None:
     component = Echo()
-    for event in (1, "a text", 2, _StopRequest()):
+    for event in (1, "a text", 2, StopRequest()):
         inbox.post(event)
     assert loop(component, inbox, health, tmp_path).run() == 0
     assert component.taken == [1, 2]
@@ -119,7 +120,7 @@ def test_an_event_that_nobody_foresaw_is_lost_alone_and_told(
 def test_periodic_work_that_fails_once_goes_on(
     inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.kernel.runtime.FAILED_TICK_WAIT_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.component_loop.FAILED_TICK_WAIT_S", 0.0)
     ticks: list[int] = []
 
     def tick() -> float:
@@ -127,7 +128,7 @@ def test_periodic_work_that_fails_once_goes_on(
         if len(ticks) == 3:
             raise KeyError("once")
         if len(ticks) == 6:
-            inbox.post(_StopRequest())
+            inbox.post(StopRequest())
         return 0.0
 
     assert loop(Echo(tick), inbox, health, tmp_path).run() == 0
@@ -137,7 +138,7 @@ def test_periodic_work_that_fails_once_goes_on(
 def test_periodic_work_that_never_succeeds_makes_the_component_start_again(
     inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.kernel.runtime.FAILED_TICK_WAIT_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.component_loop.FAILED_TICK_WAIT_S", 0.0)
     ticks: list[int] = []
 
     def tick() -> float:
@@ -152,7 +153,7 @@ def test_periodic_work_that_never_succeeds_makes_the_component_start_again(
 def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_again(
     inbox: Inbox, health: ComponentHealth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sightline.kernel.runtime.CONFIGURATION_RETRY_S", 0.0)
+    monkeypatch.setattr("sightline.kernel.component_loop.CONFIGURATION_RETRY_S", 0.0)
     answers: list[Exception | dict[str, Any]] = [TransportError("slow"), TransportError("slow"), {}]
 
     class Slow(Nucleus):
@@ -165,14 +166,14 @@ def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_aga
     class Taking(Echo):
         def handle(self, event: object) -> None:
             assert isinstance(event, NewConfiguration)
-            inbox.post(_StopRequest())
+            inbox.post(StopRequest())
 
     ticks: list[int] = []
 
     def tick() -> float:
         ticks.append(1)
         if len(ticks) > 100:
-            inbox.post(_StopRequest())
+            inbox.post(StopRequest())
         return 0.0
 
     inbox.post(ConfigurationChanged())
@@ -180,7 +181,7 @@ def test_a_new_configuration_that_the_nucleus_did_not_hand_over_is_asked_for_aga
         Settings(), Nucleus(), inbox, SystemClock(), health, "station-1", tmp_path
     )
     keeper = LastGoodConfiguration(Settings, tmp_path, health)
-    assert _ComponentLoop(context, Taking(tick), keeper, Slow()).run() == 0
+    assert ComponentLoop(context, Taking(tick), keeper, Slow()).run() == 0
     assert answers == []
     assert health.build_report().faults == ()
 
@@ -254,7 +255,7 @@ def test_two_processes_never_work_in_one_folder(
 
 @pytest.mark.parametrize(
     ("event", "error"),
-    [(_StopRequest(), _StoppedEarlyError), (NucleusGone("closed"), NucleusGoneError)],
+    [(StopRequest(), _StoppedEarlyError), (NucleusGone("closed"), NucleusGoneError)],
 )
 def test_whoever_waits_for_the_folder_can_still_be_told_to_end(
     event: object, error: type[Exception], inbox: Inbox, health: ComponentHealth, tmp_path: Path

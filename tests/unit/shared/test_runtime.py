@@ -9,8 +9,8 @@ from msgspec import Meta
 from sightline.clock import SystemClock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import ConfigurationError
+from sightline.kernel.configuration_keeper import LastGoodConfiguration
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import LastGoodConfiguration
 
 REFUSED = "configuration-refused"
 NOT_KEPT = "configuration-not-kept"

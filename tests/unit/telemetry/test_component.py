@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from sightline.errors import CloudUnreachableError
+from sightline.kernel.component import ComponentContext, NewConfiguration
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import ComponentContext, NewConfiguration
 from sightline.messaging.bus import Delivery, Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import MachineState

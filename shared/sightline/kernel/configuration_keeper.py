@@ -1,0 +1,88 @@
+"""Takes new configurations, refuses wrong ones, and keeps the last good one on disk."""
+
+import logging
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.errors import ConfigurationError
+from sightline.kernel.health import ComponentHealth
+from sightline.storage.journal import DurableText
+
+log = logging.getLogger(__name__)
+CONFIGURATION_NOT_STORED_FAULT = "configuration-not-kept"
+
+C = TypeVar("C", bound=ConfigurationStruct)
+
+
+class LastGoodConfiguration(Generic[C]):
+    """Takes new configurations, refuses wrong ones, and keeps the last good one on disk."""
+
+    def __init__(
+        self, configuration_type: type[C], work_folder: Path, health: ComponentHealth
+    ) -> None:
+        self._type = configuration_type
+        self._health = health
+        self._last_good = DurableText(work_folder / "configuration.last-good.json")
+
+    def load_first(self, values: dict[str, Any]) -> C:
+        """The configuration to start with: the given one, else the last good one, else the error."""
+        given = self.accept_if_valid(values)
+        return self._load_last_good() if given is None else given
+
+    def check(self, values: dict[str, Any]) -> str:
+        """Why a configuration cannot be, in words; nothing if it can. It is not put into force."""
+        try:
+            load_configuration(self._type, values)
+        except ConfigurationError as error:
+            return str(error)
+        return ""
+
+    def accept_if_valid(self, values: dict[str, Any]) -> C | None:
+        """The new configuration, or None if it is refused: the one in force then stays."""
+        try:
+            configuration = load_configuration(self._type, values)
+        except ConfigurationError as error:
+            log.error("configuration refused", extra={"error": str(error)})
+            self._health.raise_fault("configuration-refused", str(error))
+            return None
+        self._health.clear_fault("configuration-refused")
+        self._store_last_good(configuration)
+        return configuration
+
+    def _store_last_good(self, configuration: C) -> None:
+        """For a later start with a wrong configuration; a disk that is full stops no component."""
+        text = msgspec.json.encode(configuration).decode()
+        try:
+            if self._read_last_good() != text:
+                self._last_good.store(text)
+        except OSError as error:
+            told = f"a start with a wrong configuration would not find this one: {error}"
+            if self._health.raise_fault(CONFIGURATION_NOT_STORED_FAULT, told, "warning"):
+                log.error("configuration not kept", extra={"error": str(error)})
+        else:
+            self._health.clear_fault(CONFIGURATION_NOT_STORED_FAULT)
+
+    def _read_last_good(self) -> str | None:
+        try:
+            return self._last_good.load()
+        except (OSError, UnicodeDecodeError) as error:
+            log.error("the last good configuration is not readable", extra={"error": str(error)})
+            return None
+
+    def _load_last_good(self) -> C:
+        """The last good configuration; ConfigurationError if there is none."""
+        text = self._read_last_good()
+        if text is None:
+            raise ConfigurationError(
+                "the configuration is refused and no earlier good one is known"
+            )
+        try:
+            values = msgspec.json.decode(text, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ConfigurationError(
+                f"the configuration is refused and the last good one is damaged: {error}"
+            ) from error
+        return load_configuration(self._type, values)

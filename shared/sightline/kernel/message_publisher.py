@@ -1,0 +1,54 @@
+"""The one way to publish, with one policy for what cannot be handed over."""
+
+import logging
+import threading
+
+from sightline.errors import MessageError, TransportError
+from sightline.kernel.health import ComponentHealth
+from sightline.messaging.bus import MessageBus
+from sightline.messaging.messages import StationMessage
+from sightline.messaging.topics import MessageStream
+
+log = logging.getLogger(__name__)
+NOT_PUBLISHED = "messages-not-published"
+CLOUD_NOT_PUBLISHED = "cloud-messages-not-published"
+
+
+class MessagePublisher:
+    """Publishes for a component; may be used from any thread.
+
+    What the nucleus does not take is counted, logged once and a warning until a message of the same route
+    is taken. Nothing is kept here: whoever must not lose a message keeps it and publishes it again.
+    """
+
+    def __init__(self, bus: MessageBus, health: ComponentHealth) -> None:
+        self._bus = bus
+        self._health = health
+        self._lock = threading.Lock()
+        self._failing: set[str] = set()  # fault codes
+
+    def publish(self, stream: MessageStream, message: StationMessage) -> bool:
+        """Hand a message over; False if it was not taken. NucleusGoneError: nothing can be any more."""
+        fault = NOT_PUBLISHED if stream.route == "local" else CLOUD_NOT_PUBLISHED
+        try:
+            self._bus.publish(stream, message)
+        except (
+            TransportError,
+            MessageError,
+            UnicodeError,
+        ) as error:  # a PLC's text may be anything
+            self._health.count("messages_not_published")
+            self._report(fault, stream, error)
+            return False
+        if fault in self._failing:
+            with self._lock:
+                self._failing.discard(fault)
+            self._health.clear_fault(fault)
+        return True
+
+    def _report(self, fault: str, stream: MessageStream, error: Exception) -> None:
+        with self._lock:
+            self._failing.add(fault)
+        text = f"Cannot publish {stream.name}: {error}"
+        if self._health.raise_fault(fault, text, "warning"):
+            log.error("not published", extra={"stream": stream.name, "error": str(error)})

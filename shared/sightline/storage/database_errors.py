@@ -1,0 +1,52 @@
+"""SQLite's errors in the house's own tree, the same for every database of a station."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sightline.errors import RetryableError
+from sightline.storage.journal import is_damage, mark_suspect
+
+
+class DatabaseErrors:
+    """Translates what SQLite raises for one database, and remembers when it says that the file is damaged.
+
+    `name` and `meaning` make the text that a technician reads: what cannot be written or read, and what
+    follows from it. Damage is raised as `damaged`, where a component has an error of its own for it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        meaning: str,
+        *,
+        error: type[RetryableError],
+        damaged: type[RetryableError] | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._error = error
+        self._damaged = damaged or error
+        self._path = path
+        self.damage = ""  # the text, once the file was found to be damaged
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """SQLite's errors, and those of values that it has no room for, as the component's own."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            kind = self._damaged if is_damage(error) else self._error
+            if is_damage(error):
+                self._remember_damage(error)
+            text = f"Cannot write or read the {self._name}: {error}. {self._meaning}"
+            raise kind(text) from error
+        except (OverflowError, ValueError) as error:
+            raise self._error(f"The {self._name} cannot hold this: {error}.") from error
+
+    def _remember_damage(self, error: sqlite3.Error) -> None:
+        self.damage = f"The {self._name} is damaged: {error}"
+        if self._path is not None:
+            mark_suspect(self._path)
