@@ -136,7 +136,8 @@ class Component(Generic[C]):
         super().__init_subclass__(**keywords)
         cls._handler_names, cls._timer_marks = {}, {}
         cls._command_marks, cls._error_names = {}, {}
-        for name in dir(cls):
+        names = {name: None for base in reversed(cls.__mro__) for name in vars(base)}
+        for name in names:  # in the order in which they are written: so timers run
             for mark in getattr(getattr(cls, name, None), MARKS, ()):
                 cls._collect(name, mark)
 
