@@ -31,7 +31,6 @@ from sightline.storage.journal import DurableText
 from sightline.text import truncate
 
 log = logging.getLogger(__name__)
-ANNOUNCE_INTERVAL_NS = 1_000_000_000
 ANSWERS_PER_SECOND = 10.0
 MAX_SEQUENCE = 2**63 - 1
 AUDIT_WRITE_FAULT = "audit-not-writable"
@@ -63,7 +62,6 @@ class CommandGateway:
         self._mode_file = DurableText(context.work_folder / MODE_FILE)
         self._modes = [PRODUCTION_MODE, *self._load_modes()]
         self._store_mode()
-        self._next_announcement_ns = 0
         self._sender = CloudSender(
             context.bus, audit, context.health, ANSWERS_PER_SECOND, channel=OUTCOME_CHANNEL
         )
@@ -113,13 +111,6 @@ class CommandGateway:
             log.info("command carried out", extra={**extra, "reason": answer.reason})
             self._sender.wake()
 
-    def tick(self, now_ns: int) -> int:
-        """Announce the mode and what was allowed when due; returns when that is due next (monotonic)."""
-        if now_ns >= self._next_announcement_ns:
-            self._next_announcement_ns = now_ns + ANNOUNCE_INTERVAL_NS
-            self._announce()
-        return self._next_announcement_ns
-
     def close(self) -> None:
         """End the sender and give the audit trail back."""
         if self._sender.close():
@@ -139,7 +130,7 @@ class CommandGateway:
         self._health.count(f"commands_{decision.result}")
         extra = {"command": command.command_id, "kind": command.kind, "by": command.issued_by}
         log.info("command", extra={**extra, "result": decision.result, "reason": decision.reason})
-        self._announce()  # before the answer, which says that it is in force
+        self.announce()  # before the answer, which says that it is in force
         if is_restart and decision.result == "accepted":
             self._begin_restart(command)
 
@@ -214,7 +205,8 @@ class CommandGateway:
             return None
         return ModeChange(mode, now_utc_ns, command.command_id)
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Publish the mode and the accepted commands that have no reply yet; due each second."""
         change, station_id = self._modes[-1], self._context.station_id
         self._health.set_gauge("paused", float(change.mode == "paused"))
         self._health.set_fact("mode", change.mode)
@@ -224,25 +216,31 @@ class CommandGateway:
             since_utc_ns=change.since_utc_ns,
             command_id=change.command_id,
         )
-        try:
-            self._context.bus.publish(STATION_MODE, mode)
-            for entry in self._audit.load_unannounced():
-                self._announce_accepted(entry)
-        except (TransportError, OutboxError) as error:
-            self._health.count("messages_not_published")
-            log.warning("not announced; again in a second", extra={"error": str(error)})
-
-    def _announce_accepted(self, entry: AuditEntry) -> None:
-        if self._has_expired(entry):
-            self._close_entry(entry, "expired", "its end came before a component carried it out")
+        if not self._context.publish(STATION_MODE, mode):
             return
         try:
-            self._context.bus.publish(COMMAND_ACCEPTED, entry.build_accepted())
+            for entry in self._audit.load_unannounced():
+                if not self._announce_accepted(entry):
+                    return
+        except OutboxError as error:
+            log.warning("commands are not announced; retrying", extra={"error": str(error)})
+
+    def _announce_accepted(self, entry: AuditEntry) -> bool:
+        """Whether the bus takes messages, and so the next command, too."""
+        if self._has_expired(entry):
+            self._close_entry(entry, "expired", "It expired before a component carried it out.")
+            return True
+        accepted = entry.build_accepted()
+        try:
+            encode(accepted)
         except MessageError as error:  # of an earlier version; it would end each start
             self._close_entry(entry, "refused", str(error))
-            return
+            return True
+        if not self._context.publish(COMMAND_ACCEPTED, accepted):
+            return False
         if entry.command.kind not in COMMAND_COMPONENTS:
-            self._audit.mark_announced(entry)  # else again until the answer comes
+            self._audit.mark_announced(entry)  # else again until the reply comes
+        return True
 
     def _has_expired(self, entry: AuditEntry) -> bool:
         """Whether a command is told no more: it would be carried out late, or is never answered.

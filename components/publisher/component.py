@@ -1,5 +1,6 @@
 """The component: verdicts, gate outcomes and machine states in; durable records and pictures out."""
 
+import dataclasses
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -26,9 +27,8 @@ from publisher.outbox_salvage import open_outbox
 from publisher.part_joiner import JoinedPart, MachineStateHistory, PartJoiner, find_gate_wait_end_ns
 from publisher.verdict_sequencer import ReceivedVerdict, SequenceDecision, VerdictSequencer
 from sightline.clock import boot_id
-from sightline.errors import RestartNeededError, TransportError
-from sightline.kernel.component import ComponentContext, NewConfiguration
-from sightline.messaging.bus import Delivery
+from sightline.errors import RestartNeededError
+from sightline.kernel.component import Component, ComponentContext, every, on, on_error
 from sightline.messaging.messages import (
     Command,
     CommandCarriedOut,
@@ -45,7 +45,6 @@ from sightline.messaging.topics import PART_SETTLED
 from sightline.storage.station_folder import StationFolder
 
 log = logging.getLogger(__name__)
-SETTLED_INTERVAL_NS = 1_000_000_000
 DISK_RETRY_NS = 500_000_000
 MAX_UNCOMMITTED_PARTS = 1000
 OUTBOX_WRITE_FAULT = "outbox-not-writable"
@@ -59,8 +58,8 @@ MAX_GAP_NS = 15_000_000_000
 MIB = 1024 * 1024
 
 
-class PublisherComponent:
-    """Commits one record a part, in the ledger's order, and tells how far it came."""
+class PublisherComponent(Component[PublisherConfiguration]):
+    """Commits one record a part, in the ledger's order, and publishes up to which part."""
 
     def __init__(
         self,
@@ -68,79 +67,151 @@ class PublisherComponent:
         outbox: Outbox,
         commands: CommandGateway,
     ) -> None:
-        self._context = context
-        self._configuration = context.configuration
-        self._health = context.health
+        super().__init__(context)
         self._outbox = outbox
         self._commands = commands
         self._settled_part: Part | None = outbox.load_settled_part()
         self._sequencer = VerdictSequencer(self._settled_part)
-        self._gate_matcher = GateMatcher(outbox.load_gate_parts(), self._configuration.gate_wait_ms)
+        self._gate_matcher = GateMatcher(outbox.load_gate_parts(), self.configuration.gate_wait_ms)
         self._corrections: deque[GatePart] = deque()
         self._joiner = PartJoiner(self._gate_matcher.find_part)
         self._machine_states = MachineStateHistory()
         self._wall_clock = WallClock()  # older than each uploader: it knows of earlier jumps
         self._gap_since_ns: int | None = None
-        self._next_settle_ns = 0
         self._disk_closed_until_ns = 0
         self._begins = True
-        rate_hz = self._configuration.records.rate_hz
+        rate_hz = self.configuration.records.rate_hz
         self._sender = RecordSender(
             context.bus, outbox, context.health, rate_hz, nucleus=context.nucleus
         )
         self._uploader = self._build_uploader()
         self._sender.start()
         self._uploader.start()
-        self._health.set_ready(True)
+        self.health.set_ready(True)
         log.info("outbox is open", extra={"settled": self._settled_part, "waiting": outbox.depth})
 
-    def handle(self, event: object) -> None:
-        """Take a message, a new configuration, or what became of a command that was carried out here."""
-        if isinstance(event, NewConfiguration):
-            self._reconfigure(event)
-        elif isinstance(event, CommandCarriedOut):
-            self._commands.handle_carried_out(event)
-        elif isinstance(event, Delivery):
-            if isinstance(event.message, PartJudged):
-                self._handle_verdict(event.message, event.received_monotonic_ns)
-            elif isinstance(event.message, GateActed):
-                self._queue_corrections(self._gate_matcher.add_outcome(event.message))
-            elif isinstance(event.message, MachineState):
-                self._machine_states.add(event.message)
-            elif isinstance(event.message, Command):
-                self._commands.handle(event.message)
-            elif isinstance(event.message, CommandCarriedOut):
-                self._commands.handle_carried_out(event.message)
-            elif isinstance(event.message, RecordsStored):
-                self._sender.note_confirmed(event.message.record_ids)
-            elif isinstance(event.message, RecordsRefused):
-                self._sender.note_refused(event.message.refused)
+    @on(PartJudged)
+    def part_judged(self, judged: PartJudged) -> None:
+        """The next verdict, and those that waited for it, go to the joiner; others are replayed later."""
+        if self._joiner.waiting_count >= MAX_UNCOMMITTED_PARTS:
+            self.health.count("parts_deferred")  # the disk is closed; inference keeps them
+            return
+        before = self._sequencer.last_part
+        decision, accepted = self._sequencer.push(
+            ReceivedVerdict(judged, self.received_monotonic_ns)
+        )
+        if decision == "known":
+            self.health.count("parts_ignored")
+        elif decision == "out of order":
+            self.health.count("parts_out_of_order")
+            log.debug("not the next part", extra={"part": judged.part, "last": before})
+        elif judged.follows is None and before is not None:
+            self.health.count("ledgers_begun")
+            log.warning("a new ledger began", extra={"part": judged.part, "last": before})
+        for verdict in accepted:
+            self._join_part(verdict)
+        self._watch_gap(decision)
 
-    def tick(self) -> float:
-        """Commit what is ready, settle when due; returns the seconds until the next of these."""
+    @on(GateActed)
+    def gate_acted(self, acted: GateActed) -> None:
+        """What the gate did goes into the part's record, or into a correction of it."""
+        self._queue_corrections(self._gate_matcher.add_outcome(acted))
+
+    @on(MachineState)
+    def machine_state_changed(self, state: MachineState) -> None:
+        """The state at the time of its trigger goes into a part's record."""
+        self._machine_states.add(state)
+
+    @on(Command)
+    def command_arrived(self, command: Command) -> None:
+        """A person's or an MES's command from the cloud."""
+        self._commands.handle(command)
+
+    @on(CommandCarriedOut)
+    def command_carried_out(self, reply: CommandCarriedOut) -> None:
+        """The reply of the component that carried a command out, or of the publisher itself."""
+        self._commands.handle_carried_out(reply)
+
+    @on(RecordsStored)
+    def records_stored(self, stored: RecordsStored) -> None:
+        """The cloud's receipt: these records may leave the outbox."""
+        self._sender.note_confirmed(stored.record_ids)
+
+    @on(RecordsRefused)
+    def records_refused(self, refused: RecordsRefused) -> None:
+        """What the cloud will never store becomes a dead letter."""
+        self._sender.note_refused(refused.refused)
+
+    def between_events(self) -> float | None:
+        """Commit what is ready; returns the seconds until the next part is."""
         self._commit_ready()
         self._commit_corrections()
         self._restart_if_damaged()
-        now_ns = self._context.clock.monotonic_ns()
-        if now_ns >= self._next_settle_ns:
-            self._next_settle_ns = now_ns + SETTLED_INTERVAL_NS
-            self._publish_settled()
-            self._report_depths()
-        next_ns = min(self._next_settle_ns, self._commands.tick(now_ns))
         due_ns = self._joiner.due_ns()
-        if due_ns is not None:
-            next_ns = min(next_ns, max(due_ns, self._disk_closed_until_ns))
-        return max(0.0, (next_ns - now_ns) / 1e9)
+        if due_ns is None:
+            return None
+        return (max(due_ns, self._disk_closed_until_ns) - self.clock.monotonic_ns()) / 1e9
+
+    @every(seconds=1)
+    def publish_settled(self) -> None:
+        """Up to which part all is durable: inference replays what comes after it."""
+        up_to = self._settled_part or PART_BEFORE_FIRST
+        settled = PartSettled(station_id=self.context.station_id, up_to=up_to, begins=self._begins)
+        if self.publish(PART_SETTLED, settled):
+            self._begins = False
+
+    @every(seconds=1)
+    def announce_commands(self) -> None:
+        """The station's mode, and the commands that have no reply yet."""
+        self._commands.announce()
+
+    @every(seconds=1)
+    def report_backlog(self) -> None:
+        """How much waits, and why."""
+        depth, max_backlog = self._outbox.depth, self.configuration.records.max_backlog
+        self.health.set_gauge("outbox_depth", depth)
+        self.health.set_gauge("parts_waiting", self._joiner.waiting_count)
+        self._report_gap()
+        self._report_misfits()
+        if depth > max_backlog:
+            self.health.raise_fault(
+                BACKLOG_FAULT,
+                f"{depth} records wait for the cloud; at most {max_backlog} are expected "
+                "(records.maxBacklog). Check the connection to AWS IoT Core.",
+            )
+        else:
+            self.health.clear_fault(BACKLOG_FAULT)
+
+    @on_error(OutboxError)
+    def outbox_failed(self, error: OutboxError) -> None:
+        """Nothing is committed for a moment; inference keeps its verdicts, and nothing is lost."""
+        self._disk_closed_until_ns = self.clock.monotonic_ns() + DISK_RETRY_NS
+        if self.health.raise_fault(OUTBOX_WRITE_FAULT, str(error)):
+            log.error("records are not committed", extra={"error": str(error)})
+
+    def reconfigure(self, before: PublisherConfiguration) -> None:
+        """Pass on what changed; the uploader starts again only where its own settings did."""
+        configuration = self.configuration
+        self._sender.set_rate(configuration.records.rate_hz)
+        self._commands.set_allowed(configuration.commands)
+        self._gate_matcher.set_late_gate(configuration.gate_wait_ms)
+        if _select_evidence_settings(before) != _select_evidence_settings(configuration):
+            self._uploader.close()
+            self._uploader = self._build_uploader()
+            self._uploader.start()
 
     def close(self) -> None:
-        """Commit what is ready and leave; inference tells the rest again."""
-        self._commit_ready()
-        self._commit_corrections()
+        """Commit what is ready and leave; inference replays the rest."""
+        try:
+            self._commit_ready()
+            self._commit_corrections()
+        except OutboxError as error:
+            self.outbox_failed(error)
         self._uploader.close()
         self._commands.close()
         if self._sender.close():
             self._outbox.close()
-        self._context.bus.close()
+        self.context.bus.close()
 
     def _restart_if_damaged(self) -> None:
         """A new process sets the damaged file aside, which this one has open."""
@@ -148,30 +219,12 @@ class PublisherComponent:
         if damage:
             raise RestartNeededError(damage)
 
-    def _handle_verdict(self, judged: PartJudged, received_ns: int) -> None:
-        if self._joiner.waiting_count >= MAX_UNCOMMITTED_PARTS:
-            self._health.count("parts_deferred")  # the disk is closed; inference keeps them
-            return
-        before = self._sequencer.last_part
-        decision, accepted = self._sequencer.push(ReceivedVerdict(judged, received_ns))
-        if decision == "known":
-            self._health.count("parts_ignored")
-        elif decision == "out of order":
-            self._health.count("parts_out_of_order")
-            log.debug("not the next part", extra={"part": judged.part, "last": before})
-        elif judged.follows is None and before is not None:
-            self._health.count("ledgers_begun")
-            log.warning("a new ledger began", extra={"part": judged.part, "last": before})
-        for arrival in accepted:
-            self._join_part(arrival)
-        self._watch_gap(decision)
-
     def _watch_gap(self, decision: SequenceDecision) -> None:
         if decision == "out of order" and self._gap_since_ns is None:
-            self._gap_since_ns = self._context.clock.monotonic_ns()
+            self._gap_since_ns = self.clock.monotonic_ns()
         elif decision == "next" and not self._sequencer.held_count:
             self._gap_since_ns = None
-            if self._health.clear_fault(GAP_FAULT):
+            if self.health.clear_fault(GAP_FAULT):
                 log.info("the gap is closed", extra={"last": self._sequencer.last_part})
 
     def _join_part(self, arrival: ReceivedVerdict) -> None:
@@ -180,7 +233,7 @@ class PublisherComponent:
             judged.timings, trigger_to_verdict_ms=trigger_to_verdict_ms(judged, received_ns)
         )
         until_ns = find_gate_wait_end_ns(
-            judged, received_ns, self._configuration.gate_wait_ms, boot_id()
+            judged, received_ns, self.configuration.gate_wait_ms, boot_id()
         )
         settled = self._gate_matcher.add_part(judged)
         self._joiner.add_part(replace(judged, timings=timings), until_ns)
@@ -193,57 +246,45 @@ class PublisherComponent:
             self._corrections.extend(part for part in parts if part.part <= committed)
 
     def _commit_corrections(self) -> None:
-        if self._context.clock.monotonic_ns() < self._disk_closed_until_ns:
+        if self.clock.monotonic_ns() < self._disk_closed_until_ns:
             return
         while self._corrections:
             gate = self._corrections[0]
-            try:
-                is_news = self._outbox.commit_correction(
-                    gate, build_correction(self._context.station_id, gate)
-                )
-            except OutboxError as error:
-                self._pause_commits(error)
-                return
+            correction = build_correction(self.context.station_id, gate)
+            is_news = self._outbox.commit_correction(gate, correction)
             self._corrections.popleft()
-            self._health.clear_fault(OUTBOX_WRITE_FAULT)
+            self.health.clear_fault(OUTBOX_WRITE_FAULT)
             if is_news:
-                self._health.count("gates_corrected")
+                self.health.count("gates_corrected")
                 self._sender.wake()
 
     def _commit_ready(self) -> None:
-        now_ns = self._context.clock.monotonic_ns()
+        now_ns = self.clock.monotonic_ns()
         ready = self._joiner.find_ready(now_ns)
         if not ready or now_ns < self._disk_closed_until_ns:
             return
         last = ready[-1].judged.part
-        messages = [self._build_record_or_gap(joined) for joined in ready]
+        messages = [
+            self._build_record_or_gap(self._without_dropped_evidence(joined)) for joined in ready
+        ]
         gates = [self._gate_matcher.find_part(joined.judged.part) for joined in ready]
-        try:
-            self._outbox.commit(messages, last, [gate for gate in gates if gate is not None])
-        except OutboxError as error:
-            self._pause_commits(error)
-            return
+        self._outbox.commit(messages, last, [gate for gate in gates if gate is not None])
         self._joiner.remove_committed(len(ready))
         self._settled_part = last
-        self._health.clear_fault(OUTBOX_WRITE_FAULT)
+        self.health.clear_fault(OUTBOX_WRITE_FAULT)
         self._count_committed(messages)
         self._sender.wake()
 
-    def _pause_commits(self, error: OutboxError) -> None:
-        self._disk_closed_until_ns = self._context.clock.monotonic_ns() + DISK_RETRY_NS
-        if self._health.raise_fault(OUTBOX_WRITE_FAULT, str(error)):
-            log.error("records are not committed", extra={"error": str(error)})
-
     def _count_committed(self, messages: Sequence[RecordOrGap]) -> None:
         gaps = [sent for sent in messages if isinstance(sent, GapRecord)]
-        self._health.count("records_committed", len(messages) - len(gaps))
+        self.health.count("records_committed", len(messages) - len(gaps))
         for gap in gaps:
-            self._health.count("gaps_committed")
-            self._health.count("parts_missed", gap.to - gap.from_ + 1)
+            self.health.count("gaps_committed")
+            self.health.count("parts_missed", gap.to - gap.from_ + 1)
 
     def _build_record_or_gap(self, joined: JoinedPart) -> RecordOrGap:
-        configuration = self._configuration
-        place = RecordOrigin(
+        configuration = self.configuration
+        origin = RecordOrigin(
             site_id=configuration.site_id,
             line_id=configuration.line_id,
             belt_speed_tag=configuration.belt_speed_tag,
@@ -251,93 +292,60 @@ class PublisherComponent:
         )
         mode = self._commands.mode_at(joined.judged.judged_utc_ns)
         if joined.judged.gap_from is not None:
-            return build_gap_record(joined.judged, place, mode)
+            return build_gap_record(joined.judged, origin, mode)
         machine = self._machine_states.find_at(joined.judged.triggered_utc_ns)
-        now_utc_ns = self._context.clock.utc_ns()
-        judged = self._without_dropped_evidence(with_gate_timings(joined))
-        return build_record(judged, joined.gate, machine, place, now_utc_ns, mode)
+        now_utc_ns = self.clock.utc_ns()
+        judged = with_gate_timings(joined)
+        return build_record(judged, joined.gate, machine, origin, now_utc_ns, mode)
 
-    def _without_dropped_evidence(self, judged: PartJudged) -> PartJudged:
+    def _without_dropped_evidence(self, joined: JoinedPart) -> JoinedPart:
         """The record names no picture that is known not to reach the store."""
+        judged = joined.judged
         dropped = judged.verdict == "ok" and (
             self._is_outbox_under_pressure() or self._uploader.under_pressure
         )
-        if dropped or not should_keep(judged.verdict, judged.part, self._configuration.keep):
-            return replace(judged, evidence=())
-        return judged
+        if dropped or not should_keep(judged.verdict, judged.part, self.configuration.keep):
+            return dataclasses.replace(joined, judged=replace(judged, evidence=()))
+        return joined
 
     def _is_outbox_under_pressure(self) -> bool:
-        configuration = self._configuration
+        configuration = self.configuration
         limit = configuration.pressure_share * configuration.records.max_backlog
         return self._outbox.depth > limit
 
-    def _publish_settled(self) -> None:
-        up_to = self._settled_part or PART_BEFORE_FIRST
-        settled = PartSettled(station_id=self._context.station_id, up_to=up_to, begins=self._begins)
-        try:
-            self._context.bus.publish(PART_SETTLED, settled)
-            self._begins = False
-        except TransportError as error:
-            self._health.count("messages_not_published")
-            log.warning("settled not told; again in a second", extra={"error": str(error)})
-
-    def _report_depths(self) -> None:
-        depth, greatest = self._outbox.depth, self._configuration.records.max_backlog
-        self._health.set_gauge("outbox_depth", depth)
-        self._health.set_gauge("parts_waiting", self._joiner.waiting_count)
-        self._report_gap()
-        self._report_misfits()
-        if depth > greatest:
-            self._health.raise_fault(
-                BACKLOG_FAULT, f"{depth} records wait; {greatest} are expected at most"
-            )
-        else:
-            self._health.clear_fault(BACKLOG_FAULT)
-
     def _report_misfits(self) -> None:
-        """A PLC whose triggers and outcomes are told by different clocks has no part confirmed."""
+        """Where the PLC times triggers and outcomes by different clocks, no part is confirmed."""
         if self._gate_matcher.misfits < MIN_MISFITS:
-            self._health.clear_fault(MISFITS_FAULT)
+            self.health.clear_fault(MISFITS_FAULT)
             return
         text = (
             f"The gate's times fit no part: the last outcome is {self._gate_matcher.misfit_s:.1f} s after "
-            "its part's trigger. Records say 'unconfirmed'. Have the PLC tell the time of its trigger by the "
+            "its part's trigger. Records say 'unconfirmed'. Let the PLC give the time of its trigger by the "
             "same clock, set its clock, or raise gateWaitMs if the gate is that far."
         )
-        if self._health.raise_fault(MISFITS_FAULT, text):
+        if self.health.raise_fault(MISFITS_FAULT, text):
             log.error("outcomes fit no part", extra={"misfit_s": self._gate_matcher.misfit_s})
 
     def _report_gap(self) -> None:
         since_ns = self._gap_since_ns
-        if since_ns is None or self._context.clock.monotonic_ns() - since_ns < MAX_GAP_NS:
+        if since_ns is None or self.clock.monotonic_ns() - since_ns < MAX_GAP_NS:
             return
         text = (
-            f"verdicts wait for the one after {self._sequencer.last_part}, which is not told again"
+            f"Records are blocked: the verdict after {self._sequencer.last_part} is missing and was not "
+            "resent by inference. Check that Inference is running."
         )
-        if self._health.raise_fault(GAP_FAULT, text):
+        if self.health.raise_fault(GAP_FAULT, text):
             log.error("a gap stays open", extra={"last": self._sequencer.last_part})
 
-    def _reconfigure(self, event: NewConfiguration) -> None:
-        configuration = event.configuration
-        assert isinstance(configuration, PublisherConfiguration)
-        before, self._configuration = self._configuration, configuration
-        self._sender.set_rate(configuration.records.rate_hz)
-        self._commands.set_allowed(configuration.commands)
-        self._gate_matcher.set_late_gate(configuration.gate_wait_ms)
-        if _select_evidence_settings(before) != _select_evidence_settings(configuration):
-            self._uploader.close()
-            self._uploader = self._build_uploader()
-            self._uploader.start()
-
     def _build_uploader(self) -> EvidenceUploader:
-        configuration, work_folder = self._configuration, self._context.work_folder
+        configuration, work_folder = self.configuration, self.context.work_folder
         station = StationFolder((work_folder / configuration.station_folder).resolve())
         keep_bytes = configuration.evidence_keep_mib * MIB
         store = open_evidence_store(configuration.evidence, work_folder, keep_bytes)
         return EvidenceUploader(
             station.evidence_spool,
             store,
-            self._health,
+            self.health,
             rules=build_selection_rules(configuration),
             find_verdicts=self._outbox.find_verdicts,
             is_outbox_under_pressure=self._is_outbox_under_pressure,

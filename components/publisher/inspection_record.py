@@ -1,14 +1,14 @@
 """From a part's facts to its record: pure. What does not fit a message is cut by rank and counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import msgspec
 
 from publisher.gate_matcher import GatePart
-from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
+from sightline.messaging.codec import MAX_MESSAGE_BYTES
 from sightline.messaging.messages import (
     Detection,
     GapRecord,
@@ -22,13 +22,9 @@ from sightline.messaging.messages import (
     PartJudged,
     RecordBox,
 )
+from sightline.messaging.shrink import Cut, shrink_to_fit
 
-CUSTOMER_CAMERAS = (
-    "cam1",
-    "cam2",
-    "cam3",
-    "cam4",
-)  # the customer's four; others are in `otherCameras`
+CUSTOMER_CAMERAS = ("cam1", "cam2", "cam3", "cam4")  # others are in `otherCameras`
 MAX_SHRUNK_TEXT_LENGTH = 64
 MAX_GAP_TEXT_LENGTH = 500
 MAX_SECONDS = 253_402_300_799  # the last second of the year 9999
@@ -163,25 +159,7 @@ def shrink_record_to_fit(
     record: InspectionRecord, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> InspectionRecord:
     """The record with the least important taken away until it fits: boxes of low score first."""
-    for smaller in _shrink_stepwise(record):
-        record = smaller
-        if len(encode_of_any_size(record)) <= max_bytes:
-            break
-    return record
-
-
-def _shrink_stepwise(record: InspectionRecord) -> Iterator[InspectionRecord]:
-    yield record
-    while (cut := _without_lowest_score_box(record)) is not None:
-        record = cut
-        yield record
-    while record.machine is not None and record.machine.values:
-        values = dict(list(record.machine.values.items())[:-1])
-        record = replace(record, machine=replace(record.machine, values=values))
-        yield record
-    for step in LAST_SHRINK_STEPS:
-        record = step(record)
-        yield record
+    return shrink_to_fit(record, RECORD_CUTS, max_bytes)
 
 
 def _without_lowest_score_box(record: InspectionRecord) -> InspectionRecord | None:
@@ -209,7 +187,16 @@ def _with_short_texts(record: InspectionRecord) -> InspectionRecord:
     )
 
 
-LAST_SHRINK_STEPS: tuple[Callable[[InspectionRecord], InspectionRecord], ...] = (
+def _without_last_machine_value(record: InspectionRecord) -> InspectionRecord | None:
+    if record.machine is None or not record.machine.values:
+        return None
+    values = dict(list(record.machine.values.items())[:-1])
+    return replace(record, machine=replace(record.machine, values=values))
+
+
+RECORD_CUTS: tuple[Cut[InspectionRecord], ...] = (
+    _without_lowest_score_box,
+    _without_last_machine_value,
     lambda record: replace(record, machine=None),
     lambda record: replace(record, frameSizes={}),  # no box is left that it is for
     lambda record: replace(record, timings=replace(record.timings, per_image_ms=())),

@@ -6,8 +6,8 @@ the cloud refuses lies apart, as a dead letter, and goes once more at each start
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,8 @@ from sightline.errors import RestartNeededError, RetryableError
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import GapRecord, GateCorrection, InspectionRecord, Part, Verdict
 from sightline.messaging.topics import GAP_RECORD, GATE_CORRECTION, INSPECTION_RECORD
-from sightline.storage.journal import mark_suspect, open_journal
+from sightline.storage.database_errors import DatabaseErrors
+from sightline.storage.journal import open_journal
 from sightline.storage.transactions import transaction
 
 RecordOrGap = InspectionRecord | GapRecord
@@ -78,7 +79,6 @@ MAY_BE_SENT = """
  AND NOT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letters.name = records.about))
 """
 MAX_KEPT_VERDICTS = 100_000
-DAMAGE_SIGNS = ("malformed", "not a database")
 VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
@@ -86,23 +86,11 @@ class OutboxError(RetryableError):
     """The disk did not take a change of the outbox; nothing of it is in force."""
 
 
-class JournalDisk:
-    """Translates SQLite's errors, and remembers whether one of them says that the file is damaged."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.damage = ""
-
-    @contextmanager
-    def translate_errors(self) -> Iterator[None]:
-        """SQLite's errors, and values that it has no room for, as OutboxError."""
-        try:
-            yield
-        except (sqlite3.Error, OverflowError, ValueError) as error:
-            if any(sign in str(error) for sign in DAMAGE_SIGNS):
-                mark_suspect(self._path)
-                self.damage = f"{self._path.name} is damaged: {error}"
-            raise OutboxError(f"the outbox's disk refuses: {error}") from error
+def watch_database(name: str, path: Path) -> DatabaseErrors:
+    """The errors of one of the publisher's databases, as OutboxError."""
+    return DatabaseErrors(
+        name, "It is tried again until there is room.", error=OutboxError, path=path
+    )
 
 
 @dataclass(frozen=True)
@@ -132,12 +120,12 @@ class Outbox:
 
     def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
         self._path = path
-        self._disk = JournalDisk(path)
+        self._disk = watch_database("outbox", path)
         self._writer = open_journal(path, SCHEMA, report)
-        with self._disk.translate_errors():
+        with self._disk.translated():
             _add_columns(self._writer)
             self._writer.executescript(INDEXES)
-        with suppress(OutboxError), self._disk.translate_errors():  # a full disk: at the next start
+        with suppress(OutboxError), self._disk.translated():  # a full disk: at the next start
             _requeue_dead_letters(self._writer)
         self._reader = open_journal(path, SCHEMA)
         self._verdict_reader = open_journal(path, SCHEMA)
@@ -160,13 +148,13 @@ class Outbox:
 
     def load_settled_part(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
         return Part(*row) if row and _are_numbers(row) else None
 
     def load_gate_parts(self) -> list[GatePart]:
         """The last parts that were committed, with what is known of their gates; OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             rows = self._writer.execute(
                 "SELECT epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate, acted_utc_ns"
                 " FROM gates ORDER BY sequence DESC LIMIT ?",
@@ -183,7 +171,7 @@ class Outbox:
         What lies at or before the position is there already. OutboxError: nothing was changed;
         RestartNeededError: the position is further on, so another publisher works on this outbox.
         """
-        with self._disk.translate_errors(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
             before = Part(*row) if row and _are_numbers(row) else None
             if before is not None and before > settled:
@@ -205,7 +193,7 @@ class Outbox:
         The position only goes on.
         """
         saved, before = 0, self.load_settled_part()
-        with self._disk.translate_errors(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             for row in rows:
                 connection.execute(
                     "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)", row
@@ -222,7 +210,7 @@ class Outbox:
     def commit_correction(self, gate: GatePart, correction: GateCorrection) -> bool:
         """Note the late outcome and add its correction, as one; False if one is known. OutboxError."""
         part = gate.part
-        with self._disk.translate_errors(), transaction(self._writer) as connection:
+        with self._disk.translated(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE gates SET gate = ?, acted_utc_ns = ?"
                 " WHERE epoch = ? AND part_number = ? AND gate IS NULL",
@@ -244,7 +232,7 @@ class Outbox:
     def find_verdicts(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with self._disk.translate_errors():
+        with self._disk.translated():
             for part in parts:
                 row = self._verdict_reader.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
@@ -256,7 +244,7 @@ class Outbox:
 
     def load_oldest(self, after: int = 0) -> QueuedMessage | None:
         """The first message to send whose sequence is greater than `after`, or None; OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             row = self._reader.execute(
                 f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence > ? AND {MAY_BE_SENT}"
                 " ORDER BY sequence LIMIT 1",
@@ -266,7 +254,7 @@ class Outbox:
 
     def load_at(self, sequence: int) -> QueuedMessage | None:
         """The message of this sequence, or None; OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             row = self._reader.execute(
                 f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence = ?", (sequence,)
             ).fetchone()
@@ -274,7 +262,7 @@ class Outbox:
 
     def remove(self, stored: QueuedMessage) -> None:
         """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             gone = self._reader.execute(
                 "DELETE FROM records WHERE sequence = ? OR (name = ? AND name != '')",
                 (stored.sequence, stored.name),
@@ -284,7 +272,7 @@ class Outbox:
 
     def move_to_dead_letters(self, name: str, reason: str, refused_utc_ns: int) -> bool:
         """Lay aside what the cloud will never store; False if nothing waits under this name. OutboxError."""
-        with self._disk.translate_errors(), transaction(self._reader) as connection:
+        with self._disk.translated(), transaction(self._reader) as connection:
             moved = connection.execute(
                 "INSERT INTO dead_letters (payload, stream, name, about, reason, refused_utc_ns)"
                 " SELECT payload, stream, name, about, ?, ? FROM records WHERE name = ?",
@@ -296,7 +284,7 @@ class Outbox:
 
     def summarise_dead_letters(self) -> DeadLetterSummary:
         """What the cloud refused; OutboxError."""
-        with self._disk.translate_errors():
+        with self._disk.translated():
             (count,) = self._reader.execute("SELECT COUNT(*) FROM dead_letters").fetchone()
             row = self._reader.execute(
                 "SELECT name, reason FROM dead_letters ORDER BY sequence LIMIT 1"
@@ -305,7 +293,7 @@ class Outbox:
 
     def set_aside(self, stored: QueuedMessage) -> None:
         """Keep a message that cannot be read, but let the others pass; OutboxError."""
-        with self._disk.translate_errors(), transaction(self._reader) as connection:
+        with self._disk.translated(), transaction(self._reader) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )

@@ -4,7 +4,6 @@ The SDK of itself drops every message in silence where MY_FUNCTION_ARN is not se
 tests; here that is an error at the start.
 """
 
-import logging
 import os
 from typing import Protocol
 
@@ -12,10 +11,11 @@ import msgspec
 
 from sightline import __version__
 from sightline.clock import Clock, SystemClock
-from sightline.errors import ConfigurationError, MessageError, TransportError
+from sightline.errors import ConfigurationError, TransportError
 from sightline.kernel.health import ComponentHealth
+from sightline.kernel.message_publisher import MessagePublisher
 from sightline.messaging.codec import encode
-from sightline.messaging.messages import MachineState
+from sightline.messaging.messages import MachineState, StationMessage
 from sightline.messaging.topics import (
     MACHINE_STATE,
     MACHINE_STATE_TO_CLOUD,
@@ -25,7 +25,6 @@ from sightline.messaging.topics import (
 )
 from telemetry.state_builder import TelemetryFunction
 
-log = logging.getLogger(__name__)
 HEALTH_INTERVAL_NS = 1_000_000_000
 NOT_PUBLISHED_FAULT = "not-published"
 NO_ARN_TEXT = (
@@ -68,14 +67,26 @@ def open_core_publisher() -> PayloadPublisher:
     return publish
 
 
+class LambdaBus:
+    """Publishes on the station's streams through the Lambda's runtime."""
+
+    def __init__(self, publish: PayloadPublisher, thing_name: str) -> None:
+        self._publish_payload = publish
+        self._thing_name = thing_name
+
+    def publish(self, stream: MessageStream, message: msgspec.Struct) -> None:
+        """Encode and hand over; MessageError or TransportError if it is not taken."""
+        self._publish_payload(stream.build_topic(self._thing_name), encode(message))
+
+
 class LambdaOutlet:
     """Publishes each state to the station, at most one a second to the cloud, and the health."""
 
     def __init__(self, publish: PayloadPublisher, thing_name: str, clock: Clock) -> None:
-        self._send = publish
-        self._thing_name = thing_name
         self._clock = clock
         self._health = ComponentHealth(TELEMETRY, __version__, thing_name, clock)
+        bus = LambdaBus(publish, thing_name)
+        self._publisher = MessagePublisher(bus, self._health, NOT_PUBLISHED_FAULT)
         self._last_sent_ns: dict[str, int] = {}
 
     def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
@@ -106,17 +117,11 @@ class LambdaOutlet:
         self._last_sent_ns[stream.name] = now_ns
         return True
 
-    def _publish(self, stream: MessageStream, message: msgspec.Struct) -> bool:
-        topic = stream.build_topic(self._thing_name)
-        try:
-            self._send(topic, encode(message))
-        except (MessageError, TransportError) as error:
+    def _publish(self, stream: MessageStream, message: StationMessage) -> bool:
+        is_published = self._publisher.publish(stream, message)
+        if not is_published:
             self._health.count(f"{stream.name}_not_published")
-            if self._health.raise_fault(NOT_PUBLISHED_FAULT, f"{topic}: {error}", "warning"):
-                log.warning("not published", extra={"topic": topic, "error": str(error)})
-            return False
-        self._health.clear_fault(NOT_PUBLISHED_FAULT)
-        return True
+        return is_published
 
 
 def build_lambda_outlet() -> LambdaOutlet:

@@ -1,16 +1,15 @@
 """Sends states to IoT Core from a thread of its own: a slow or absent cloud delays nothing here."""
 
-import logging
 import threading
 
-from sightline.errors import MessageError, NucleusGoneError, TransportError
+from sightline.errors import NucleusGoneError
 from sightline.kernel.health import ComponentHealth
+from sightline.kernel.message_publisher import MessagePublisher
 from sightline.kernel.supervised_thread import SupervisedThread
 from sightline.messaging.bus import MessageBus
 from sightline.messaging.messages import MachineState
 from sightline.messaging.topics import MACHINE_STATE_TO_CLOUD
 
-log = logging.getLogger(__name__)
 NOT_IN_CLOUD_FAULT = "machine-state-not-in-cloud"
 MIN_INTERVAL_S = 1.0 / MACHINE_STATE_TO_CLOUD.max_rate_hz
 
@@ -20,7 +19,7 @@ class MachineStateSender:
 
     def __init__(self, bus: MessageBus, health: ComponentHealth) -> None:
         self._thread = SupervisedThread("cloud-sender", self._run, health)
-        self._bus = bus
+        self._publisher = MessagePublisher(bus, health, NOT_IN_CLOUD_FAULT)
         self._health = health
         self._changed = threading.Condition()
         self._waiting: MachineState | None = None
@@ -42,14 +41,10 @@ class MachineStateSender:
         """Send the newest state, at most one an interval, until told to end or the nucleus goes."""
         while (state := self._wait_for_next()) is not None:
             try:
-                self._bus.publish(MACHINE_STATE_TO_CLOUD, state)
+                is_sent = self._publisher.publish(MACHINE_STATE_TO_CLOUD, state)
             except NucleusGoneError:
                 return
-            except (TransportError, MessageError) as error:
-                self._report_not_sent(error)
-            else:
-                self._health.clear_fault(NOT_IN_CLOUD_FAULT)
-                self._health.count("states_to_cloud")
+            self._health.count("states_to_cloud" if is_sent else "states_dropped")
             self._closing.wait(MIN_INTERVAL_S)
 
     def close(self) -> None:
@@ -66,8 +61,3 @@ class MachineStateSender:
             self._changed.wait_for(lambda: self._waiting is not None or self._closing.is_set())
             state, self._waiting = self._waiting, None
             return None if self._closing.is_set() else state
-
-    def _report_not_sent(self, error: TransportError | MessageError) -> None:
-        self._health.count("states_dropped")
-        if self._health.raise_fault(NOT_IN_CLOUD_FAULT, str(error), "warning"):
-            log.warning("machine state not sent to the cloud", extra={"error": str(error)})

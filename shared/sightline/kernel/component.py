@@ -160,8 +160,8 @@ class Component(Generic[C]):
         self.health = context.health
         self.clock = context.clock
         self.received_monotonic_ns = 0  # of the message that is being handled
-        self._commands: CommandExecution | None = None
-        self._timers: dict[str, IntervalTimer] = {}
+        self._command_execution: CommandExecution | None = None
+        self._interval_timers: dict[str, IntervalTimer] = {}
         self._start_timers()
 
     @classmethod
@@ -198,13 +198,13 @@ class Component(Generic[C]):
         """
         errors: list[Exception] = []
         waits_s = [self._attempt(self.between_events, errors)]
-        for name, timer in self._timers.items():
+        for name, timer in self._interval_timers.items():
             if timer.advance_if_due(self.clock.monotonic_ns()):
                 self._attempt(getattr(self, name), errors)
         if errors:
             raise errors[0]
         now_ns = self.clock.monotonic_ns()
-        waits_s += [(timer.next_ns - now_ns) / 1e9 for timer in self._timers.values()]
+        waits_s += [(timer.next_ns - now_ns) / 1e9 for timer in self._interval_timers.values()]
         return max(0.0, min((wait_s for wait_s in waits_s if wait_s is not None), default=1.0))
 
     def between_events(self) -> float | None:
@@ -229,16 +229,16 @@ class Component(Generic[C]):
             kind: (arguments, getattr(self, name))
             for kind, (name, arguments) in self._command_marks.items()
         }
-        self._commands = CommandExecution(
+        self._command_execution = CommandExecution(
             self.context.publisher, self.clock, replies, handlers, next_part
         )
-        return self._commands
+        return self._command_execution
 
     def execute_command(self, accepted: CommandAccepted) -> None:
         """Carry out a command once, if a method is marked for it; a repeat gets the same reply."""
-        if self._commands is not None:
+        if self._command_execution is not None:
             with self._foreseen_errors():
-                self._commands.execute(accepted)
+                self._command_execution.execute(accepted)
 
     def _attempt(self, work: Callable[[], Any], errors: list[Exception]) -> float | None:
         try:
@@ -274,9 +274,9 @@ class Component(Generic[C]):
         now_ns = self.clock.monotonic_ns()
         for name, mark in self._timer_marks.items():
             if callable(mark.seconds):
-                self._timers[name] = IntervalTimer(mark.seconds(self), now_ns)
-            elif name not in self._timers:
-                self._timers[name] = IntervalTimer(mark.seconds, now_ns)
+                self._interval_timers[name] = IntervalTimer(mark.seconds(self), now_ns)
+            elif name not in self._interval_timers:
+                self._interval_timers[name] = IntervalTimer(mark.seconds, now_ns)
 
 
 K = TypeVar("K")

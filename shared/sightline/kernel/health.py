@@ -3,15 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from sightline.clock import Clock
 from sightline.errors import NucleusGoneError, TransportError
 from sightline.messaging.bus import Inbox, MessageBus
-from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
 from sightline.messaging.messages import Fault, FaultLevel, StationHealth
+from sightline.messaging.shrink import shrink_to_fit
 from sightline.messaging.topics import STATION_HEALTH
 from sightline.text import escape_invalid_utf8, truncate
 
@@ -156,24 +156,27 @@ class HealthReporter(threading.Thread):
 
 
 def shrink_report(report: StationHealth) -> StationHealth:
-    """The report, or what of it fits a message: faults in few words first, figures last."""
-    for smaller in _shrink_steps(report):
-        report = smaller
-        if len(encode_of_any_size(report)) <= MAX_MESSAGE_BYTES:
-            break
-    return report
+    """The report, or what of it fits a message."""
+    return shrink_to_fit(report, REPORT_CUTS)
 
 
-def _shrink_steps(report: StationHealth) -> Iterator[StationHealth]:
-    yield report
-    short = (
+def _with_short_faults(report: StationHealth) -> StationHealth:
+    short = tuple(
         replace(fault, text=truncate(fault.text, SHORT_FAULT_CHARACTERS)) for fault in report.faults
     )
-    report = replace(report, faults=tuple(short))
-    yield report
-    report = replace(report, facts={})
-    yield report
-    while report.faults:
-        report = replace(report, faults=report.faults[:-1])
-        yield report
-    yield replace(report, counters={}, gauges={})
+    return replace(report, faults=short)
+
+
+def _without_facts(report: StationHealth) -> StationHealth:
+    return replace(report, facts={})
+
+
+def _without_last_fault(report: StationHealth) -> StationHealth:
+    return replace(report, faults=report.faults[:-1])
+
+
+def _without_figures(report: StationHealth) -> StationHealth:
+    return replace(report, counters={}, gauges={})
+
+
+REPORT_CUTS = (_with_short_faults, _without_facts, _without_last_fault, _without_figures)

@@ -8,7 +8,7 @@ import msgspec
 from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
 
 M = TypeVar("M", bound=msgspec.Struct)
-Cut = Callable[[M], M | None]  # a smaller message, or None where nothing is left to cut
+Cut = Callable[[M], M | None]  # a smaller message; None or the same one: nothing is left to cut
 
 
 def shrink_to_fit(message: M, cuts: Sequence[Cut[M]], max_bytes: int = MAX_MESSAGE_BYTES) -> M:
@@ -20,7 +20,7 @@ def shrink_to_fit(message: M, cuts: Sequence[Cut[M]], max_bytes: int = MAX_MESSA
     cuts_left = list(cuts)
     while cuts_left and len(encode_of_any_size(message)) > max_bytes:
         smaller = cuts_left[0](message)
-        if smaller is None:
+        if smaller is None or smaller == message:
             cuts_left.pop(0)
         else:
             message = smaller

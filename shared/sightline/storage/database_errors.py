@@ -47,6 +47,8 @@ class DatabaseErrors:
             raise self._error(f"The {self._name} cannot hold this: {error}.") from error
 
     def _remember_damage(self, error: sqlite3.Error) -> None:
-        self.damage = f"The {self._name} is damaged: {error}"
-        if self._path is not None:
+        if self._path is None:
+            self.damage = f"The {self._name} is damaged: {error}"
+        else:
+            self.damage = f"The {self._name} {self._path.name} is damaged: {error}"
             mark_suspect(self._path)

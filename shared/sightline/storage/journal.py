@@ -74,7 +74,9 @@ def is_damage(error: sqlite3.Error) -> bool:
     """Whether the database's content is at fault, and not the disk, a lock or a right."""
     text = str(error)
     return isinstance(error, sqlite3.DatabaseError) and (
-        not isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError)
+        not isinstance(
+            error, sqlite3.OperationalError | sqlite3.IntegrityError | sqlite3.ProgrammingError
+        )
         or "malformed" in text
         or "not a database" in text
     )

@@ -12,7 +12,7 @@ from publisher.component import OUTBOX_DAMAGED_FAULT
 from publisher.outbox import Outbox, OutboxError
 from publisher.outbox_salvage import open_outbox, read_damaged_outbox
 from sightline.errors import CloudUnreachableError, RestartNeededError
-from sightline.messaging.bus import NoNucleus
+from sightline.messaging.bus import Delivery, NoNucleus
 from sightline.messaging.codec import encode
 from sightline.messaging.memory_bus import MemoryBus
 from sightline.messaging.messages import Part
@@ -115,7 +115,7 @@ def test_the_publisher_lives_with_a_damaged_outbox_and_loses_no_unsettled_part(
     for _ in range(3):  # inference tells again what is not settled, until it is
         for number in range(41, 44):
             judged = a_verdict(number, replayed=True)
-            desk.recorder._handle_verdict(judged, desk.clock.monotonic_ns())
+            desk.recorder.handle(Delivery(PART_JUDGED, judged, desk.clock.monotonic_ns()))
         desk.pass_seconds(2)
     desk.deliver(PART_JUDGED, a_verdict(44))
     desk.pass_seconds(3)
@@ -215,7 +215,7 @@ def test_damage_that_shows_while_it_works_makes_a_new_process_set_the_file_aside
 ) -> None:
     desk.deliver(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
     desk.deliver(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
-    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translate_errors():
+    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translated():
         raise sqlite3.DatabaseError("database disk image is malformed")
     with pytest.raises(RestartNeededError, match=r"outbox\.sqlite is damaged"):
         desk.recorder.tick()

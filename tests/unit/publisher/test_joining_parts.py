@@ -2,6 +2,7 @@
 
 from publisher.configuration import PublisherConfiguration
 from sightline.kernel.component import NewConfiguration
+from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import Part
 from sightline.messaging.topics import GATE_ACTED, MACHINE_STATE, PART_JUDGED
 from tests.unit.publisher.publisher_kit import (
@@ -58,7 +59,7 @@ def test_a_part_without_a_gate_is_unconfirmed_after_its_deadline_and_a_second(
 
 def test_a_deadline_of_another_boot_counts_from_the_arrival(desk: PublisherUnderTest) -> None:
     other = a_verdict(1, boot_id="another", deadline_monotonic_ns=1)
-    desk.recorder._handle_verdict(other, desk.clock.monotonic_ns())
+    desk.recorder.handle(Delivery(PART_JUDGED, other, desk.clock.monotonic_ns()))
     desk.pass_seconds(0.9)
     assert desk.counter("records_committed") == 0
     desk.pass_seconds(0.2)
@@ -174,7 +175,7 @@ def test_a_publisher_that_lost_its_disk_begins_with_the_replay(desk: PublisherUn
     def told_at(seconds: int, *numbers: int) -> None:
         for number in numbers:
             judged = a_verdict(number, replayed=True)
-            desk.recorder._handle_verdict(judged, (1_000 + seconds) * SECOND_NS)
+            desk.recorder.handle(Delivery(PART_JUDGED, judged, (1_000 + seconds) * SECOND_NS))
 
     told_at(0, 41, 42)
     told_at(2, 41, 42)
@@ -214,9 +215,9 @@ def test_a_machine_state_of_another_hour_is_not_this_parts(desk: PublisherUnderT
 def test_the_time_from_trigger_to_verdict_is_that_of_the_verdicts_arrival(
     desk: PublisherUnderTest,
 ) -> None:
-    desk.recorder._handle_verdict(a_verdict(1), 1_000 * SECOND_NS + 180_000_000)
+    desk.recorder.handle(Delivery(PART_JUDGED, a_verdict(1), 1_000 * SECOND_NS + 180_000_000))
     replayed = a_verdict(2, replayed=True)
-    desk.recorder._handle_verdict(replayed, 1_000 * SECOND_NS + 180_000_000)
+    desk.recorder.handle(Delivery(PART_JUDGED, replayed, 1_000 * SECOND_NS + 180_000_000))
     desk.deliver(GATE_ACTED, an_outcome(1), an_outcome(2))
     first, second = desk.records(2)
     assert first.timings.trigger_to_verdict_ms == 180.0
