@@ -74,14 +74,11 @@ def _collect(figures: NameFigures, source: SourceFile) -> None:
                 figures.of_functions.append(f"{source.path}:{node.lineno}: {node.name}")
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = (item.id for target in targets for item in ast.walk(target) if _is_name(item))
+            items = (item for target in targets for item in ast.walk(target))
+            names = (item.id for item in items if isinstance(item, ast.Name))
             figures.superlatives += [
                 f"{source.path}:{node.lineno}: {name}" for name in names if SUPERLATIVE.match(name)
             ]
-
-
-def _is_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name)
 
 
 def unclear_names(sources: Iterable[SourceFile]) -> list[str]:
