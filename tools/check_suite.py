@@ -45,6 +45,7 @@ def _check_source(source: SourceFile) -> Iterator[str]:
     yield from forbidden_text.forbidden_texts(source)
     if source.is_python and not (yield from _check_syntax(source)):
         yield from import_rules.find_forbidden_imports(source)
+        yield from import_rules.find_forbidden_room_imports(source)
         yield from stream_rules.stray_topics(source)
         yield from size_rules.oversized_code(source)
 
@@ -60,6 +61,8 @@ def _check_syntax(source: SourceFile) -> Generator[str, None, bool]:
 
 def _check_whole(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     files = {source.path: source.text for source in sources}
+    yield from import_rules.find_misplaced_rows()
+    yield from import_rules.find_import_circle(sources)
     yield from stream_rules.unconnected_streams()
     yield from nucleus_lite_rules.unfit_streams(CATALOGUE)
     yield from coverage_map.silent_streams(sources)

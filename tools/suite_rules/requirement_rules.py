@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from sightline.errors import RecipeError
 from tools.stage.archive import parse_artifact_name
 from tools.stage.stageable_components import find_lock_name
-from tools.suite_rules.import_rules import OURS, find_imported_modules
-from tools.suite_rules.source_files import SourceFile, area_of
+from tools.suite_rules.import_rules import OURS, find_imported_names
+from tools.suite_rules.source_files import SourceFile, area_of, module_name
 
 DISTRIBUTIONS = {
     "awscrt": "awsiotsdk",
@@ -84,7 +84,7 @@ def different_requirements(
     `needs` has the text of `requirements/components/NAME.in` by NAME, `run` the modules that the recipes
     with this lock run.
     """
-    modules = {_module_name(source.path): source for source in sources if source.is_python}
+    modules = {module_name(source.path): source for source in sources if source.is_python}
     return [
         line
         for name in run
@@ -139,7 +139,7 @@ def _find_imported_packages(
     seen = {source.path for source in waiting}
     found: set[str] = set()
     while waiting:
-        for module in _find_modules(waiting.pop()):
+        for module, _ in find_imported_names(ast.parse(waiting.pop().text)):
             top = module.split(".")[0]
             if top not in OURS and top not in sys.stdlib_module_names and top != "__future__":
                 found.add(DISTRIBUTIONS.get(top, top))
@@ -148,16 +148,3 @@ def _find_imported_packages(
                 seen.add(ours.path)
                 waiting.append(ours)
     return found
-
-
-def _find_modules(source: SourceFile) -> Iterable[str]:
-    tree = ast.parse(source.text)
-    yield from (module for module, _ in find_imported_modules(tree))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _module_name(path: str) -> str:
-    inside = path.removeprefix("shared/").removeprefix("components/").removesuffix(".py")
-    return inside.removesuffix("/__init__").replace("/", ".")

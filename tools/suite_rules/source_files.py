@@ -40,6 +40,12 @@ def area_of(path: str) -> str:
     return parts[0] if parts[0] in TOP_FOLDERS else ""
 
 
+def module_name(path: str) -> str:
+    """The full name by which the module in this file is imported."""
+    inside = path.removeprefix("shared/").removeprefix("components/").removesuffix(".py")
+    return inside.removesuffix("/__init__").replace("/", ".")
+
+
 def _read_source(root: Path, path: str) -> SourceFile | None:
     try:
         return SourceFile(path, (root / path).read_text(encoding="utf-8"))

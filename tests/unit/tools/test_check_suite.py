@@ -14,14 +14,13 @@ from tools.recipes import build_expected_configuration, drop_nulls, fill_recipe
 from tools.suite_rules import (
     deployment_rules,
     forbidden_text,
-    import_rules,
     nucleus_lite_rules,
     recipe_rules,
     size_rules,
     stream_rules,
     test_presence,
 )
-from tools.suite_rules.source_files import SourceFile, area_of, tracked_sources
+from tools.suite_rules.source_files import SourceFile, tracked_sources
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = """---
@@ -43,43 +42,6 @@ def capture_configuration() -> dict[str, Any]:
     from capture.configuration import CaptureConfiguration
 
     return build_expected_configuration(CAPTURE, CaptureConfiguration)
-
-
-@pytest.mark.parametrize(
-    ("path", "line", "caught"),
-    [
-        ("components/capture/loop.py", "import inference.detectors", True),
-        ("components/capture/loop.py", "from equipment import gate", True),
-        ("components/capture/loop.py", "from hil.plant import plc", True),
-        (
-            "components/capture/loop.py",
-            "import importlib\nimportlib.import_module('hil.run')",
-            True,
-        ),
-        (
-            "components/capture/loop.py",
-            "from sightline.messaging.bus import Bus\nimport capture.deadline",
-            False,
-        ),
-        ("shared/sightline/messaging/bus.py", "from capture import numbering", True),
-        ("shared/sightline/messaging/bus.py", "from tools import recipes", True),
-        ("cloud/wire/batches.py", "import hil", True),
-        ("training/surface.py", "from sightline.vision.anchor_boxes import decode", False),
-        ("training/surface.py", "def later() -> None:\n    from hil.plant import bottles", True),
-        ("hil/run/local_station.py", "import capture", True),
-        ("hil/run/local_station.py", "import cloud.app\nimport numpy", False),
-        ("tests/pipeline/test_part.py", "import hil\nimport capture\nimport inference", False),
-    ],
-)
-def test_an_import_against_the_arrows_is_caught(path: str, line: str, caught: bool) -> None:
-    assert bool(import_rules.find_forbidden_imports(SourceFile(path, line))) is caught
-
-
-def test_a_file_belongs_to_its_component_or_top_folder() -> None:
-    assert area_of("components/capture/sources/images.py") == "capture"
-    assert area_of("shared/sightline/messaging/bus.py") == "sightline"
-    assert area_of("hil/run/local_station.py") == "hil"
-    assert area_of("README.md") == ""
 
 
 @pytest.mark.parametrize(
