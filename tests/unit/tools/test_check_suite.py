@@ -16,7 +16,6 @@ from tools.suite_rules import (
     forbidden_text,
     nucleus_lite_rules,
     recipe_rules,
-    size_rules,
     stream_rules,
     test_presence,
 )
@@ -68,29 +67,6 @@ def test_a_stream_without_sender_or_reader_is_caught() -> None:
         "stream Silent: no sender",
         "stream Unheard: no reader",
     ]
-
-
-def test_long_files_and_functions_are_caught_unless_named_with_a_reason() -> None:
-    body = "".join(
-        f"    step_{number} = {number}\n" for number in range(size_rules.MAX_FUNCTION_LINES)
-    )
-    source = SourceFile(
-        "hil/long.py", f"def everything() -> None:\n{body}" + "\n" * size_rules.MAX_FILE_LINES
-    )
-    assert len(size_rules.oversized_code(source, {})) == 2
-    reasons = {"hil/long.py": "one table", "hil/long.py:everything": "one table"}
-    assert size_rules.oversized_code(source, reasons) == []
-    assert (
-        size_rules.oversized_code(
-            SourceFile("hil/short.py", "def one() -> int:\n    return 1\n"), {}
-        )
-        == []
-    )
-
-
-def test_a_reason_for_a_file_that_is_gone_is_caught() -> None:
-    assert size_rules.stale_exceptions(frozenset({"a.py"}), {"a.py": "", "b.py:f": ""}) != []
-    assert size_rules.stale_exceptions(frozenset({"a.py"}), {"a.py:f": ""}) == []
 
 
 @pytest.mark.parametrize(
