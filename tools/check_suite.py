@@ -14,6 +14,7 @@ from tools.fleet.station_checks import StationChecker
 from tools.iam.policy_checks import find_policy_file_problems
 from tools.recipes import build_expected_configuration, find_configuration_type
 from tools.suite_rules import (
+    commit_subjects,
     coverage_map,
     deployment_rules,
     fleet_rules,
@@ -38,7 +39,8 @@ def find_problems(root: Path = ROOT) -> list[str]:
     sources = tracked_sources(root)
     found = [line for source in sources for line in _check_source(source)]
     whole = (_check_recipes, _check_deployments, _check_whole)
-    return [*found, *(line for rule in whole for line in rule(sources))]
+    found += [line for rule in whole for line in rule(sources)]
+    return [*found, *commit_subjects.find_long_subjects(root)]
 
 
 def find_warnings(root: Path = ROOT) -> list[str]:
