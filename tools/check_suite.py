@@ -22,6 +22,7 @@ from tools.suite_rules import (
     import_rules,
     nucleus_lite_rules,
     recipe_rules,
+    rename_record,
     requirement_rules,
     size_rules,
     stream_rules,
@@ -77,6 +78,7 @@ def _check_whole(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     yield from coverage_map.components_without_budget(files.get(coverage_map.BUDGETS_PATH, ""))
     yield from coverage_map.components_without_benchmark(files)
     yield from size_rules.stale_exceptions({source.path: source for source in sources})
+    yield from rename_record.find_wrong_renames(sources)
     yield from version_rules.different_versions(files)
     yield from _check_requirements(sources, files)
     policies = "recipes/policies/"
