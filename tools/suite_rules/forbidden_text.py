@@ -13,7 +13,7 @@ FORBIDDEN: dict[str, re.Pattern[str]] = {
 EXAMPLE_FILES = frozenset(
     {
         "tools/suite_rules/forbidden_text.py",
-        "tests/unit/tools/test_check_suite.py",
+        "tests/unit/tools/test_forbidden_text.py",
     }  # they show what is meant
 )
 

@@ -1,4 +1,4 @@
-"""The development nucleus grants by the recipes exactly what the catalogue says."""
+"""Recipes grant exactly what the catalogue says, and the development nucleus reads them so."""
 
 import itertools
 
@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from hil.nucleus.ipc_operations.authorization import MQTTPROXY, PUBSUB, is_authorized
-from sightline.messaging.topics import CATALOGUE, COMPONENTS, MessageStream
+from sightline.messaging.topics import CAPTURE, CATALOGUE, COMPONENTS, PUBLISHER, MessageStream
+from tools.access_control import CLI, build_access_control
 from tools.recipes import (
     build_expected_configuration,
     fill_recipe,
@@ -47,3 +48,22 @@ def test_filling_a_recipe_again_changes_nothing(component: str) -> None:
     recipe = recipe_path(component).read_text(encoding="utf-8")
     expected = build_expected_configuration(component, find_configuration_type(component))
     assert fill_recipe(recipe, expected) == recipe
+
+
+def test_a_component_may_do_what_the_catalogue_says_and_no_more() -> None:
+    services = build_access_control(PUBLISHER)
+    resources = {
+        (operation, topic)
+        for policies in services.values()
+        for policy in policies.values()
+        for operation in policy["operations"]
+        for topic in policy["resources"]
+    }
+    assert ("aws.greengrass#SubscribeToTopic", "sightline/part/judged") in resources
+    assert ("aws.greengrass#PublishToIoTCore", "sightline/+/records") in resources
+    assert ("aws.greengrass#PublishToTopic", "sightline/part/judged") not in resources
+    assert not any("*" in topic or "#" in topic for _, topic in resources)
+    assert ("aws.greengrass#RestartComponent", CAPTURE) in resources
+    assert set(services) == {PUBSUB, MQTTPROXY, CLI}
+    assert CLI not in build_access_control(CAPTURE)
+    assert next(iter(services[PUBSUB])) == "com.sightline.Publisher:pubsub:1"

@@ -1,6 +1,7 @@
 """What the real Nucleus Lite refused is refused by `make check`, before it reaches a station."""
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sightline.messaging.topics import CAPTURE, PUBLISHER
+from sightline.messaging.topics import (
+    CAPTURE,
+    CATALOGUE,
+    INSPECTION_RECORD,
+    PUBLISHER,
+)
 from tools.check_suite import SUITE_RECIPE
 from tools.fleet.merge_tree import merge_trees
 from tools.recipes import ROOT, recipe_path
@@ -180,3 +186,47 @@ def test_what_lite_cannot_run_anyway_need_not_fit() -> None:
     many = {str(number): number for number in range(200)}
     merges = {"aws.greengrass.LegacySubscriptionRouter": {"subscriptions": many}}
     assert deployment_rules.too_much_for_lite("x", merge_trees(merges, {}), merges) == []
+
+
+def lifecycle(**steps: Any) -> dict[str, Any]:
+    return {"Manifests": [{"Lifecycle": steps}]}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (lifecycle(run={"Script": "x {artifacts:decompressedPath} {configuration:/a/b}"}), ""),
+        (lifecycle(run={"Script": "x", "Skipif": "onpath java"}), "Lite does not skip"),
+        (lifecycle(run={"Script": "x", "script": "y"}), "not known in this case"),
+        (lifecycle(run={"Script": "{com.other:configuration:/a}"}), "no variable of both nuclei"),
+        (lifecycle(run={"Script": "{artifacts:decompressedpath}"}), "no variable of both nuclei"),
+        ({"ComponentType": "aws.greengrass.lambda"}, "Lite runs generic only"),
+    ],
+)
+def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said: str) -> None:
+    found = list(nucleus_lite_rules.missing_features("recipe", recipe))
+    assert (said in found[0]) if said else found == []
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ({"a": {"b": 2**53 - 1}}, ""),
+        ({"a": {"b": 2**53}}, "/a/b: found 9007199254740992"),
+        ({"a": [1, None]}, "/a/1: found null"),
+        (json.loads('{"a":' * 13 + "1" + "}" * 13), "nested deeper than 12"),
+    ],
+)
+def test_what_does_not_survive_a_nucleus_is_caught(
+    configuration: dict[str, Any], said: str
+) -> None:
+    found = list(nucleus_lite_rules.numbers_and_depth("recipe", configuration))
+    assert (said in found[0]) if said else found == []
+
+
+def test_topics_that_lite_would_stumble_over_are_caught() -> None:
+    long = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/" + "x" * 120)
+    wild = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/+")
+    assert list(nucleus_lite_rules.unfit_streams(CATALOGUE)) == []
+    assert "Lite takes 256" in next(nucleus_lite_rules.unfit_streams([long]))
+    assert "wildcard" in next(nucleus_lite_rules.unfit_streams([wild]))

@@ -1,0 +1,110 @@
+"""A recipe that differs from the code, or that a nucleus would refuse, is caught."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from sightline.errors import RecipeError
+from sightline.messaging.topics import CAPTURE, COMPONENTS
+from tools.access_control import build_access_control
+from tools.recipes import build_expected_configuration, fill_recipe
+from tools.suite_rules import (
+    nucleus_lite_rules,
+    recipe_rules,
+)
+
+RECIPE = """---
+ComponentName: com.sightline.Capture  # kept
+ComponentConfiguration:
+  DefaultConfiguration:
+    accessControl: {}
+Manifests:
+  - Platform:
+      os: linux
+      runtime: "*"
+    Lifecycle:
+      run:
+        Script: exec sh launch.sh run capture
+"""
+
+
+def capture_configuration() -> dict[str, Any]:
+    from capture.configuration import CaptureConfiguration
+
+    return build_expected_configuration(CAPTURE, CaptureConfiguration)
+
+
+def test_a_recipe_that_is_no_yaml_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"Capture\.yaml: no YAML"):
+        recipe_rules.parse_recipe("Capture.yaml", "ComponentDescription: cameras: four")
+    with pytest.raises(RecipeError, match="a mapping is expected"):
+        recipe_rules.parse_recipe("Capture.yaml", "- a list")
+
+
+def test_a_manifest_that_one_nucleus_passes_over_is_caught() -> None:
+    recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE.replace('      runtime: "*"\n', ""))
+    assert "/Manifests/0/Platform" in recipe_rules.wrong_platform("Capture.yaml", recipe)[0]
+    assert recipe_rules.wrong_platform("Capture.yaml", {}) == ["Capture.yaml at /Manifests: none"]
+    assert (
+        recipe_rules.wrong_platform(
+            "Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+        )
+        == []
+    )
+
+
+def test_scripts_and_recipes_that_are_too_large_are_caught() -> None:
+    large = RECIPE.replace("run capture", "run capture " + "x" * 10_240)
+    assert (
+        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", large))
+        != []
+    )
+    assert (
+        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE))
+        == []
+    )
+    recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+    said = list(
+        nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe)
+    )
+    assert "at most 8000 are allowed" in said[0]
+    described = {**recipe, "ComponentDescription": "\n" * 4_500}  # two characters each as JSON
+    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, described)) != []
+    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, recipe)) == []
+
+
+def test_permissions_and_defaults_that_differ_from_the_code_are_caught() -> None:
+    expected = capture_configuration()
+    empty = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+    assert recipe_rules.different_access_control("C", empty, expected["accessControl"]) != []
+    assert any(
+        "/ringSlots:" in line for line in recipe_rules.different_defaults("C", empty, expected)
+    )
+    whole = recipe_rules.parse_recipe("C", fill_recipe(RECIPE, expected))
+    assert recipe_rules.different_access_control("C", whole, expected["accessControl"]) == []
+    assert recipe_rules.different_defaults("C", whole, expected) == []
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_service_of_a_recipe_stays_small_enough(component: str) -> None:
+    for policies in build_access_control(component).values():
+        assert len(yaml.safe_dump(policies)) <= recipe_rules.MAX_SERVICE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("step", "body", "words"),
+    [
+        ("Run", {"Script": "x", "RequiresPrivilege": False}, "not known"),
+        ("run", {"script": "x", "RequiresPrivilege": False}, "expected a Script"),
+        ("run", {"Script": "x", "RequiresPrivilege": True}, "RequiresPrivilege: false"),
+        ("run", {"Script": "x"}, "RequiresPrivilege: false"),
+    ],
+)
+def test_a_step_that_nucleus_lite_would_not_find_or_that_wants_root_is_caught(
+    step: str, body: dict[str, Any], words: str
+) -> None:
+    recipe = {"Manifests": [{"Lifecycle": {step: body}}]}
+    assert words in recipe_rules.unknown_steps("recipe", recipe)[0]
+    good = {"run": {"Script": "x", "RequiresPrivilege": False}, "errorResetTime": 3600}
+    assert not recipe_rules.unknown_steps("recipe", {"Manifests": [{"Lifecycle": good}]})
