@@ -39,12 +39,14 @@ def components_without_benchmark(
 ) -> list[str]:
     """One line for each component without an entry, or whose entry names no test that is there."""
     found = [
-        f"covered.py: no bench entry for {name}" for name in components if name not in benchmarks
+        f"coverage_map.py: no bench entry for {name}"
+        for name in components
+        if name not in benchmarks
     ]
     for component, place in benchmarks.items():
         path, function = place.split(":")
         if not re.search(rf"^def {re.escape(function)}\(", sources.get(path, ""), re.MULTILINE):
-            found.append(f"covered.py: the bench of {component}, {place}, is not there")
+            found.append(f"coverage_map.py: the bench of {component}, {place}, is not there")
     return found
 
 
