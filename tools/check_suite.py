@@ -20,6 +20,7 @@ from tools.suite_rules import (
     fleet_rules,
     forbidden_text,
     import_rules,
+    name_rules,
     nucleus_lite_rules,
     recipe_rules,
     rename_record,
@@ -78,6 +79,7 @@ def _check_whole(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     yield from coverage_map.components_without_budget(files.get(coverage_map.BUDGETS_PATH, ""))
     yield from coverage_map.components_without_benchmark(files)
     yield from size_rules.stale_exceptions({source.path: source for source in sources})
+    yield from name_rules.unclear_names(sources)
     yield from rename_record.find_wrong_renames(sources)
     yield from version_rules.different_versions(files)
     yield from _check_requirements(sources, files)
