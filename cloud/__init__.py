@@ -1,1 +1,1 @@
-"""What happens to records after IoT Core: received, stored once, summed up and shown."""
+"""The cloud side: receives records from IoT Core, stores each once, counts them and shows them."""

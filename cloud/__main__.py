@@ -1,4 +1,4 @@
-"""`python -m cloud`: receives a site's records and shows them on a page of this machine."""
+"""`python -m cloud`: receive a site's records and serve the web page that shows them."""
 
 import argparse
 import logging
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Serve until told to end; the exit code is 0 then, 1 if it cannot run."""
+    """Serve until a signal ends it; exit code 0 then, 1 if it cannot run."""
     arguments = _parse_arguments()
     configure_logging(os.environ.get("SIGHTLINE_LOG_LEVEL", "INFO"))
     _handle_signals(lambda: sys.exit(0))
     server_socket = bind_socket(arguments.port)
     if arguments.port not in (0, server_socket.getsockname()[1]):
         _print_notice(
-            f"port {arguments.port} is taken; the page is at {format_address(server_socket)}"
+            f"Port {arguments.port} is in use. The page is at {format_address(server_socket)}"
         )
     options = SiteOptions(
         arguments.broker, arguments.database, arguments.evidence, arguments.keep_days
@@ -37,7 +37,7 @@ def main() -> int:
             _handle_signals(server.stop)
             server.serve_until_stopped()
     except FatalError as error:
-        log.error("cannot run", extra={"error": str(error)})
+        log.error("cannot start", extra={"error": str(error)})
         return 1
     return 0
 
@@ -49,16 +49,34 @@ def _handle_signals(act: Callable[[], None]) -> None:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m cloud", description=__doc__)
-    parser.add_argument("--broker", type=_parse_broker, required=True, metavar="HOST:PORT")
-    parser.add_argument("--database", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--evidence", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
-    parser.add_argument("--address-file", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--broker", type=_parse_broker, required=True, metavar="HOST:PORT", help="MQTT broker"
+    )
+    parser.add_argument(
+        "--database",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="SQLite file; created if missing",
+    )
+    parser.add_argument(
+        "--evidence", type=Path, required=True, metavar="FOLDER", help="pictures of parts"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="port of the page; 0 picks a free one (default: 0)"
+    )
+    parser.add_argument(
+        "--address-file",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="file to write the page's URL to",
+    )
     parser.add_argument(
         "--keep-days",
         type=_parse_days,
         metavar="DAYS",
-        help="records that came earlier leave the database as others come; without it all stay",
+        help="delete records older than this (default: keep all records)",
     )
     return parser.parse_args()
 
@@ -66,7 +84,7 @@ def _parse_arguments() -> argparse.Namespace:
 def _parse_broker(text: str) -> BrokerAddress:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected HOST:PORT")
     return BrokerAddress(host, int(port))
 
 
@@ -76,7 +94,9 @@ def _parse_days(text: str) -> float:
     except ValueError:
         days = math.nan
     if not 0 < days <= 36_500:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days above 0, at most 36500")
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}; expected a number of days above 0 and at most 36500"
+        )
     return days
 
 

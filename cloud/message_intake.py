@@ -1,10 +1,10 @@
-"""The one thread that commits: what the broker delivers waits in a queue and goes in by batches.
+"""The one thread that writes to the store: messages wait in a queue and are committed in batches.
 
-The queue empties the connection at once, because the embedded broker forgets what is not acknowledged
-within seconds. What a process that is killed had not yet committed, the stations send again: they keep
-each record until they are told that it is stored.
+The queue drains the connection at once, because the embedded broker drops what is not acknowledged
+within seconds. What a killed process had not committed is sent again by the stations: they keep each
+record until its receipt arrives.
 
-A message that cannot be stored, for whatever reason, is refused alone: the others of its batch go in.
+A message that cannot be stored is refused alone; the others of its batch are stored.
 """
 
 import logging
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 MAX_WAITING_MESSAGES = 10_000
 MAX_BATCH_MESSAGES = 500
 RETRY_S = 1.0
-ENDED = "the thread that stores has ended; start the site again"
+ENDED = "No records are stored: the thread that stores them has ended. Restart the cloud side."
 PublishReceipts = Callable[[MessageBatch], None]
 
 
 class MessageIntake(threading.Thread):
-    """A batch that cannot be stored is tried again, in its order; meanwhile the queue fills."""
+    """Stores messages in order; a batch that cannot be stored is retried while the queue fills."""
 
     def __init__(
         self,
@@ -57,27 +57,29 @@ class MessageIntake(threading.Thread):
 
     @property
     def fault(self) -> str:
-        """Why nothing is stored, or nothing."""
+        """Why nothing is stored; empty while all is well."""
         begun, closing = self.ident is not None, self._closing.is_set()
         return ENDED if begun and not closing and not self.is_alive() else self._fault
 
     def deliver(self, topic: str, payload: bytes) -> None:
-        """Take a message from the broker's client; waits only while the store is behind."""
+        """Queue a message from the broker's client; waits only while the queue is full."""
         kept = payload[:MAX_MESSAGE_BYTES]  # ten thousand wait here at most, none of them large
         self._arrivals.put(ArrivedMessage(topic, kept, self._utc_ns(), len(payload) - len(kept)))
 
     def close(self, timeout_s: float) -> None:
-        """Commit what waits, and end."""
+        """Commit what is queued, then end."""
         self._closing.set()
         try:
             self._arrivals.put(None, timeout=timeout_s)
         except queue.Full:
-            log.error("the store is behind; what waits goes with this process")
+            log.error(
+                "the store is too slow: queued messages are dropped and the stations will resend them"
+            )
             return
         self.join(timeout_s)
 
     def run(self) -> None:
-        """Commit batches until told to end."""
+        """Commit batches until closed."""
         ended = False
         while not ended:
             arrivals, ended = self._collect_arrivals()
@@ -85,11 +87,14 @@ class MessageIntake(threading.Thread):
                 if arrivals:
                     self._store_batch(arrivals)
             except Exception:
-                # the stations send again whatever they were not told of
-                log.exception("a batch is not stored", extra={"messages": len(arrivals)})
+                # the stations resend whatever got no receipt
+                log.exception(
+                    "batch not stored; the stations will resend it",
+                    extra={"messages": len(arrivals)},
+                )
 
     def _collect_arrivals(self) -> tuple[list[ArrivedMessage], bool]:
-        """What waits, at most a batch of it, and whether that was the last."""
+        """The queued messages, at most one batch, and whether they were the last."""
         taken: list[ArrivedMessage] = []
         arrival = self._arrivals.get()
         while arrival is not None:
@@ -107,7 +112,7 @@ class MessageIntake(threading.Thread):
         try:
             committed = self._commit(batch)
         except Exception:
-            log.exception("a batch cannot be stored; its messages are stored one by one")
+            log.exception("batch cannot be stored; storing its messages one by one")
             for arrival in arrivals:
                 self._store_alone(arrival)
             return
@@ -115,7 +120,7 @@ class MessageIntake(threading.Thread):
             self._publish_results(batch, committed)
 
     def _store_alone(self, arrival: ArrivedMessage) -> None:
-        """Store one message, or refuse it where the store takes the refusal: then it is at fault."""
+        """Store one message, or refuse it if the store accepts the refusal: then the message is at fault."""
         while True:
             batch = build_batch([arrival], self._limits)
             try:
@@ -131,23 +136,23 @@ class MessageIntake(threading.Thread):
         self, arrival: ArrivedMessage, error: Exception
     ) -> tuple[MessageBatch, CommitResult | None]:
         batch = MessageBatch()
-        refuse_message(arrival, f"it cannot be stored: {type(error).__name__}: {error}", batch)
+        refuse_message(arrival, f"cannot be stored: {type(error).__name__}: {error}", batch)
         try:
             return batch, self._commit(batch)
         except Exception:  # not the message's fault: nothing can be stored
-            log.exception("not even a refusal is stored; trying again")
+            log.exception("refused message not stored; retrying")
             self._fault = f"{type(error).__name__}: {error}"
             self._closing.wait(self._retry_s)
             return batch, None
 
     def _commit(self, batch: MessageBatch) -> CommitResult | None:
-        """Commit it, however long the store is not able to; None: the site ends before that."""
+        """Commit it, retrying as long as needed; None if the site closes first."""
         while True:
             try:
                 committed = self._store.commit(batch)
             except RetryableError as error:
                 self._fault = str(error)
-                log.error("not stored; trying again", extra={"error": str(error)})
+                log.error("batch not stored; retrying", extra={"error": str(error)})
                 if self._closing.wait(self._retry_s):
                     return None
             else:
@@ -155,7 +160,7 @@ class MessageIntake(threading.Thread):
                 return committed
 
     def _publish_results(self, batch: MessageBatch, committed: CommitResult) -> None:
-        """What is stored is shown and told; nothing of that undoes it."""
+        """Show what is stored and send receipts; a failure here does not undo the commit."""
         for refusal in [*batch.refusals, *committed.conflicts]:
             extra = {"topic": refusal.topic, "reason": refusal.reason}
             log.warning(refusal.kind, extra=extra)
@@ -168,4 +173,4 @@ class MessageIntake(threading.Thread):
             try:
                 step()
             except Exception:
-                log.exception("what is stored cannot be shown or told")
+                log.exception("stored messages could not be shown or acknowledged")

@@ -27,7 +27,7 @@ DAY_NS = 86_400_000_000_000
 
 @dataclass(frozen=True)
 class SiteOptions:
-    """What a site is given."""
+    """The options of a site."""
 
     broker: BrokerAddress
     database: Path
@@ -36,23 +36,23 @@ class SiteOptions:
 
 
 class SiteNotices:
-    """What a person must know of the site itself, the first that was told first."""
+    """Notices about the site itself, the oldest first."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
 
     def add(self, text: str) -> None:
-        """Keep a sentence as long as the site runs."""
+        """Show a sentence as long as the site runs."""
         log.error("notice", extra={"text": text})
         self._texts.append(text)
 
     def list_texts(self, *more: str) -> list[str]:
-        """What was told, and what holds now."""
+        """The notices so far, and the current faults."""
         return [*self._texts[-NOTICES_SHOWN:], *filter(None, more)]
 
 
 def restore_summary(store: SqliteStore, limits: SiteLimits) -> SiteSummary:
-    """The figures that a store goes on from; a damaged one is set aside, and a new one begins."""
+    """Build the summary from a store's history; a damaged database is set aside and replaced."""
     while True:
         summary = SiteSummary()
         try:
@@ -71,13 +71,13 @@ def restore_summary(store: SqliteStore, limits: SiteLimits) -> SiteSummary:
 
 @contextlib.contextmanager
 def open_site(options: SiteOptions) -> Iterator[Starlette]:
-    """The page's application, while the site receives; FatalError if the database is unusable."""
+    """Run a site and yield the page's application; FatalError if the database is unusable."""
     keep_ns = None if options.keep_days is None else round(options.keep_days * DAY_NS)
     notices, limits = SiteNotices(), SiteLimits()
     store = SqliteStore(options.database, keep_ns, notices.add)
     summary = restore_summary(store, limits)
     views = CameraViews()
-    # the two need each other: nothing is delivered, and so nothing told, before `start`
+    # the two need each other: nothing is delivered or acknowledged before `start`
     receipts = ReceiptPublisher(lambda topic, payload: subscriber.begin_publish(topic, payload))
     intake = MessageIntake(
         store, summary, views=views, publish_receipts=receipts.publish, limits=limits

@@ -1,1 +1,1 @@
-"""What developers and owners of a fleet run."""
+"""Command-line tools for developers and fleet operators."""

@@ -19,7 +19,7 @@ AccessPolicy = dict[str, Any]
 def build_access_control(
     component: str, catalogue: Iterable[MessageStream] = CATALOGUE
 ) -> dict[str, dict[str, AccessPolicy]]:
-    """What the component may do: `{service: {policy: {operations, resources}}}`, least privilege.
+    """Build a component's accessControl, least privilege: `{service: {policy: {operations, resources}}}`.
 
     Without descriptions: Nucleus Lite counts every entry of a recipe, and has room for 255.
     """

@@ -1,6 +1,6 @@
-"""Writes the calibration target as SVG in mm: `python -m tools.print_calibration_target TARGET.svg`.
+"""Write the calibration target as an SVG file: `python -m tools.print_calibration_target TARGET.svg`.
 
-Print it at 100 %, glue it on something flat, and check the 50 mm line below it with a ruler.
+Print it at 100 %, glue it onto a flat plate, and check the 50 mm line below it with a ruler.
 """
 
 import argparse
@@ -16,18 +16,18 @@ from sightline.imaging.calibration_target import (
 
 
 def main() -> None:
-    """Write the file and say how large the target is."""
+    """Write the file and print the target's size."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.print_calibration_target", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("file", type=Path, help="where to write the SVG")
+    parser.add_argument("file", type=Path, help="SVG file to write")
     parser.add_argument(
         "--square-mm",
         type=_parse_target,
         default=CalibrationTarget(),
         metavar="MM",
         dest="target",
-        help=f"the size of a square ({DEFAULT_SQUARE_MM:g}); the target has {COLUMNS} x {ROWS}",
+        help=f"side of one of the {COLUMNS} x {ROWS} squares in mm (default: {DEFAULT_SQUARE_MM:g})",
     )
     arguments = parser.parse_args()
     arguments.file.write_text(build_target_svg(arguments.target), encoding="utf-8")

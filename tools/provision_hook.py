@@ -1,7 +1,7 @@
-"""Who may be provisioned: the stations of a deployment file, each once. A Lambda for `provision.sh --hook`.
+"""Pre-provisioning hook for `provision.sh --hook`: admits only stations of a deployment file.
 
-`python -m tools.provision_hook recipes/deployments/SITES.yaml --zip build/hook.zip` packs this file with
-the list of stations. Without such a hook the claim certificate is good for any station's name.
+`python -m tools.provision_hook recipes/deployments/SITES.yaml --zip build/hook.zip` packs this Lambda
+with the list of stations. Without a hook the claim certificate can provision any station name.
 """
 
 import argparse
@@ -16,13 +16,13 @@ STATIONS = "stations.json"
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, bool]:
-    """AWS IoT asks before it makes a certificate; the list lies beside this file."""
+    """AWS IoT calls this before it issues a certificate; the station list is packed with this file."""
     listed = json.loads(Path(__file__).with_name(STATIONS).read_text(encoding="utf-8"))
     return {"allowProvisioning": is_allowed(event.get("parameters") or {}, listed)}
 
 
 def is_allowed(parameters: Mapping[str, Any], listed: Mapping[str, str]) -> bool:
-    """Whether a station of that name is meant to be in that thing group."""
+    """Whether the list has this station in this thing group."""
     thing, group = parameters.get("ThingName"), parameters.get("ThingGroupName")
     return isinstance(thing, str) and thing in listed and listed[thing] == group
 
@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> int:
     from tools.fleet.deployment_file import load_deployment_file  # not in the Lambda
 
     parser = argparse.ArgumentParser(prog="python -m tools.provision_hook", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, help="deployment files with sites")
+    parser.add_argument("files", nargs="+", type=Path, help="deployment files that list the sites")
     parser.add_argument("--zip", type=Path, default=Path("build/provision-hook.zip"))
     given = parser.parse_args(words)
     listed = {

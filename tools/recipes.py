@@ -1,6 +1,6 @@
-"""Fills the recipes' DefaultConfiguration from the components' structs and the catalogue.
+"""Generate the recipes' DefaultConfiguration from the components' structs and the catalogue.
 
-`python -m tools.recipes` prints what would change, `python -m tools.recipes --write` writes it.
+`python -m tools.recipes` prints what would change; `python -m tools.recipes --write` writes it.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def find_configuration_type(component: str) -> type[ConfigurationStruct]:
 def build_expected_configuration(
     component: str, struct_type: type[ConfigurationStruct]
 ) -> dict[str, Any]:
-    """What the recipe's DefaultConfiguration must hold: the struct's defaults and accessControl.
+    """Build a recipe's DefaultConfiguration: the struct's defaults and accessControl.
 
     Without what is left to the struct, for Nucleus Lite has no room for it.
     """
@@ -74,7 +74,7 @@ def build_expected_configuration(
 
 
 def drop_nulls(value: Any) -> Any:
-    """The same without keys whose value is None: a nucleus keeps no null, the struct supplies it."""
+    """Drop keys whose value is None: a nucleus stores no null, the struct supplies it."""
     if isinstance(value, dict):
         return {key: drop_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -83,7 +83,7 @@ def drop_nulls(value: Any) -> Any:
 
 
 def fill_recipe(recipe: str, configuration: dict[str, Any]) -> str:
-    """The recipe's text with the configuration in place; every other line stays as it is."""
+    """Replace the configuration in a recipe's text; every other line stays as it is."""
     content = {"ComponentConfiguration": {"DefaultConfiguration": configuration}}
     section = yaml.dump(content, Dumper=_RecipeDumper, sort_keys=False, width=100)
     if len(_SECTION.findall(recipe)) != 1:
@@ -92,7 +92,7 @@ def fill_recipe(recipe: str, configuration: dict[str, Any]) -> str:
 
 
 def recipe_path(component: str, root: Path = ROOT) -> Path:
-    """Where the recipe of a component lies."""
+    """The path of a component's recipe."""
     return root / "recipes" / f"{component}.yaml"
 
 
@@ -116,15 +116,19 @@ def _update_recipe(component: str, write: bool) -> bool:
         print(f"wrote {path.name}")
     else:
         lines = (before.splitlines(keepends=True), after.splitlines(keepends=True))
-        sys.stdout.writelines(difflib.unified_diff(*lines, path.name, f"{path.name} (filled)"))
+        sys.stdout.writelines(difflib.unified_diff(*lines, path.name, f"{path.name} (generated)"))
     return True
 
 
 def main() -> int:
-    """Exit code 0 if all recipes are as they should be, or were written; 1 if some would change."""
-    parser = argparse.ArgumentParser(description="Fill the recipes from code")
-    parser.add_argument("--write", action="store_true", help="write the files")
-    parser.add_argument("components", nargs="*", help="names to treat; default: all five")
+    """Exit code 0 if all recipes are up to date or were written; 1 if some would change."""
+    parser = argparse.ArgumentParser(
+        description="Generate the recipes' DefaultConfiguration from the code"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the recipes (default: show the differences)"
+    )
+    parser.add_argument("components", nargs="*", help="components to update (default: all five)")
     arguments = parser.parse_args()
     try:
         changed = [

@@ -1,1 +1,1 @@
-"""What the site knows of each station now: figures and camera views, in memory."""
+"""Live state of each station, in memory: figures and camera views."""

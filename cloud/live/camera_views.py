@@ -1,4 +1,4 @@
-"""The stations' cameras as they were seen last; it is gone with the process, as the lookers are."""
+"""The newest view of each station's cameras, in memory only."""
 
 import threading
 from typing import Any
@@ -13,14 +13,14 @@ Json = dict[str, Any]
 
 
 class CameraViews:
-    """The newest view of each station's cameras; may be used from any thread."""
+    """The newest view of each station's cameras; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._views: dict[tuple[str, str], StoredView] = {}
 
     def add(self, views: list[StoredView]) -> None:
-        """Take views in, the newest of each camera stays."""
+        """Add views; the newest of each camera is kept."""
         with self._lock:
             for stored in views:
                 key = (stored.thing, stored.view.camera)
@@ -33,7 +33,7 @@ class CameraViews:
                     self._views[key] = stored
 
     def for_station(self, station: str) -> list[Json]:
-        """A station's cameras in the order of their names, as the page reads them."""
+        """A station's cameras by name, as the page reads them."""
         with self._lock:
             found = sorted(key for key in self._views if key[0] == station)
             return [msgspec.to_builtins(self._views[key].view) for key in found]

@@ -13,7 +13,7 @@ PercentileFigures = dict[str, float | None]
 
 
 class PercentileWindow:
-    """The last `greatest` values; the maximum is of all values that ever came."""
+    """The last `greatest` values; the maximum covers all values ever added."""
 
     def __init__(self, max_values: int) -> None:
         self._max_values = max_values
@@ -23,7 +23,7 @@ class PercentileWindow:
         self._lock = threading.Lock()
 
     def add(self, values: Iterable[float]) -> None:
-        """Take values in; the oldest go when there are too many."""
+        """Add values; the oldest are dropped when there are too many."""
         with self._lock:
             for value in values:
                 if self._count == len(self._values) < self._max_values:
@@ -46,7 +46,7 @@ class PercentileWindow:
 
 
 class Throttle:
-    """A costly value, computed anew at most once an interval."""
+    """A costly value, computed again at most once per interval."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The site in figures: running counts of each station, so that asking for them costs next to nothing."""
+"""The site's figures: running counts per station, so that reading them is cheap."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from cloud.store.record_store import CommitResult, MessageBatch, StoreHistory
 
 
 class SiteSummary:
-    """Counts what is committed, station by station; may be asked from any thread."""
+    """Counts what is committed, per station; safe to read from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
@@ -19,7 +19,7 @@ class SiteSummary:
         self._messages: Counter[str] = Counter()
 
     def restore(self, history: StoreHistory) -> None:
-        """Go on from what a store knows."""
+        """Start from the history in a store."""
         for thing, counts in history.counts.items():
             self._find_station(thing).add_counts(counts)
         for stored in history.records:
@@ -50,7 +50,7 @@ class SiteSummary:
             )
 
     def snapshot(self, now_utc_ns: int, station: str | None = None) -> Json:
-        """The summary of a station as `/api/summary` gives it; of the first by name if none is asked for.
+        """A station's summary for `/api/summary`; the first station by name if none is given.
 
         Repeats, conflicts and refused messages are those of the whole site.
         """

@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 def collect_latencies(timings: StageTimings) -> dict[str, tuple[float, ...]]:
-    """What a part adds to each series, in ms; nothing if no model judged it, or for absurd figures."""
+    """A part's value for each latency series, in ms; none if no model ran or the figures are implausible."""
     if not 0 < timings.model_ms <= MAX_LATENCY_MS:
         return {}
     whole = timings.trigger_to_verdict_ms
@@ -45,7 +45,7 @@ def collect_latencies(timings: StageTimings) -> dict[str, tuple[float, ...]]:
 
 
 class StationFigures:
-    """What a station made, and how it fares; one thread at a time but for `latency`."""
+    """A station's output and status; one thread at a time, except `latency`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._counts: Counter[str] = Counter()
@@ -63,7 +63,7 @@ class StationFigures:
         self._latency = Throttle(PERCENTILES_INTERVAL_S, self._compute_percentiles, clock)
 
     def add_counts(self, counts: Mapping[str, int]) -> None:
-        """Add counts: those of before, or what gaps and corrections of the gate change."""
+        """Add counts: earlier ones, or changes from gap records and gate corrections."""
         self._counts.update(counts)
 
     def add_record(self, stored: StoredRecord) -> None:
@@ -72,7 +72,7 @@ class StationFigures:
         self.add_recent(stored)
 
     def add_recent(self, stored: StoredRecord) -> None:
-        """Take a part into rate, versions and percentiles, but not into the counts."""
+        """Use a part for rate, versions and percentiles, but not for the counts."""
         self._recent.append(stored.received_utc_ns)
         _drop_before(self._recent, stored.received_utc_ns - RATE_WINDOW_NS)
         self._note_versions(stored.record)
@@ -80,14 +80,14 @@ class StationFigures:
             self._windows[name].add(values)
 
     def add_state(self, stored: StoredState) -> None:
-        """Take a machine's state in; the newest stays."""
+        """Add a machine's state; the newest is kept."""
         name, new_ns = stored.state.equipment_id, stored.state.state_utc_ns
         known = self._machine.get(name)
         if known is None or is_newer(known.state.state_utc_ns, new_ns, stored.received_utc_ns):
             self._machine[name] = stored
 
     def add_health(self, stored: StoredHealth) -> None:
-        """Take a component's health in; the newest stays."""
+        """Add a component's health; the newest is kept."""
         name, new_ns = stored.health.component, stored.health.at_utc_ns
         known = self._health.get(name)
         if known is None or is_newer(known.health.at_utc_ns, new_ns, stored.received_utc_ns):
@@ -95,20 +95,20 @@ class StationFigures:
 
     @property
     def received(self) -> int:
-        """How many records are stored."""
+        """The number of stored records."""
         return self._counts[RECEIVED]
 
     @property
     def unseen(self) -> int:
-        """How many parts lie in gaps: nobody saw them one by one."""
+        """The number of parts in gap records."""
         return self._counts[UNSEEN]
 
     def latency(self) -> dict[str, PercentileFigures]:
-        """The percentiles of each series, at most a second old."""
+        """Percentiles of each series, at most one second old."""
         return self._latency.get()
 
     def snapshot(self, now_utc_ns: int) -> Json:
-        """The station's part of the summary, without the percentiles."""
+        """The station's summary without the percentiles."""
         return {
             "parts": self._counts_by_name("parts", get_args(Verdict)),
             "production": self._counts_by_name("production", get_args(Verdict)),
@@ -132,7 +132,7 @@ class StationFigures:
         self._policy = record.policyVersion or self._policy
 
     def _rate_hz(self, now_utc_ns: int) -> float:
-        """Parts a second over the last half minute, or since the first part of it."""
+        """Parts per second over the last 30 s, or since the first part within them."""
         _drop_before(self._recent, now_utc_ns - RATE_WINDOW_NS)
         if len(self._recent) < 2:
             return 0.0

@@ -1,1 +1,1 @@
-"""Where records are kept: the protocol, and one file for each store."""
+"""Where records are stored: the protocols, the stored types and the SQLite store."""

@@ -1,4 +1,4 @@
-"""Brings a database of an earlier Sightline to today's tables, as a whole or not at all."""
+"""Migrates a database of an earlier Sightline to the current schema, in one transaction."""
 
 import sqlite3
 
@@ -13,12 +13,12 @@ COPIED_COLUMNS = (
 
 
 def prepare_schema(connection: sqlite3.Connection, name: str) -> None:
-    """Make the tables, or convert those of before; FatalError if a later Sightline wrote them."""
+    """Create or migrate the tables; FatalError if a later Sightline wrote them."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise FatalError(
-            f"{name} was written by a later Sightline: its tables are version {version}, known are "
-            f"those up to {SCHEMA_VERSION}. Use that Sightline, or another database."
+            f"{name} was written by a later Sightline: its schema is version {version}, this release reads "
+            f"versions up to {SCHEMA_VERSION}. Install that release, or use another database."
         )
     if version == SCHEMA_VERSION:
         return  # nothing is written: a disk that is full keeps no site from starting
@@ -31,7 +31,7 @@ def prepare_schema(connection: sqlite3.Connection, name: str) -> None:
 
 
 def _convert_from_version_1(connection: sqlite3.Connection) -> None:
-    """Records had one key for the whole site, and refusals no kind."""
+    """Version 1: records were unique per site, and refused messages had no kind."""
     (last,) = connection.execute(
         "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'records'), 0)"
     ).fetchone()

@@ -1,7 +1,7 @@
-"""Records, gaps and what the gate did, in the SQLite store: each part counts once.
+"""Records, gap records and gate corrections in the SQLite store: each part counts once.
 
-A record counts as itself, a gap as one `missed` for each of its numbers that nothing else tells of.
-What left the database after its time is known by its number, so that a late repeat is none of news.
+A record counts as itself, a gap as one `missed` for each of its numbers that has no record.
+Deleted records are remembered by number, so that a late repeat is not counted again.
 """
 
 import sqlite3
@@ -185,8 +185,8 @@ def _note_repeat(
         added.conflicts.append(
             StoredRefusal(
                 topic=topic,
-                reason=f"{part_id} came again and says otherwise in {', '.join(names[:10])}; "
-                "what came first stays",
+                reason=f"{part_id} was received again with different values of {', '.join(names[:10])}; "
+                "the first version is kept",
                 payload=stored.body.encode()[:MAX_CONFLICT_BYTES],
                 refused_utc_ns=stored.received_utc_ns,
                 kind="conflict",
@@ -195,7 +195,7 @@ def _note_repeat(
 
 
 def parse_object(body: str) -> dict[str, Any] | None:
-    """The JSON object of a row; None where a disk damaged its bytes, which SQLite does not see."""
+    """The JSON object of a row; None if disk damage that SQLite does not detect made it unreadable."""
     try:
         content = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -204,7 +204,7 @@ def parse_object(body: str) -> dict[str, Any] | None:
 
 
 def delete_old_parts(connection: sqlite3.Connection, oldest_ns: int, max_parts: int) -> None:
-    """Delete what came earlier, at most so much at a time, and keep its numbers in mind."""
+    """Delete older parts, a limited number at a time, and remember their numbers."""
     rows = connection.execute(SELECT_OLD_PARTS, (oldest_ns, max_parts)).fetchall()
     for thing, epoch, first, last in _merge_ranges([row[1:] for row in rows]):
         _remember_deleted(connection, thing, epoch, first, last)
@@ -215,7 +215,7 @@ def delete_old_parts(connection: sqlite3.Connection, oldest_ns: int, max_parts: 
 def _merge_ranges(
     parts: Sequence[tuple[str, int, int, int]],
 ) -> Iterator[tuple[str, int, int, int]]:
-    """Neighbouring ranges as one; the parts are in their order."""
+    """Merge adjacent ranges; the parts are sorted."""
     current: tuple[str, int, int, int] | None = None
     for thing, epoch, first, last in parts:
         if current and current[:2] == (thing, epoch) and first <= current[3] + 1:
@@ -246,7 +246,7 @@ def _remember_deleted(
 def _find_ranges(
     connection: sqlite3.Connection, table: str, thing: str, epoch: int, first: int, last: int
 ) -> list[NumberRange]:
-    """Ranges that never overlap each other, as far as they touch this one."""
+    """The stored ranges that overlap this one; they never overlap each other."""
     rows = connection.execute(
         f"SELECT first, last FROM {table} WHERE thing = ? AND epoch = ? AND first <= ? "
         "ORDER BY first DESC",
@@ -274,7 +274,7 @@ def _find_gaps(
 def _find_gap_modes(
     connection: sqlite3.Connection, thing: str, epoch: int, number: int
 ) -> list[str]:
-    """The mode of the gap that counts a number, if one does: of several the one that came first."""
+    """The mode of the gap that counts a number; the first received if several do."""
     rows = connection.execute(
         "SELECT body FROM records WHERE thing = ? AND epoch = ? AND part_number >= ? "
         "AND gap_from IS NOT NULL AND gap_from <= ? ORDER BY sequence LIMIT 1",
@@ -295,7 +295,7 @@ def _count_recorded(
 
 
 def _subtract_ranges(whole: NumberRange, parts: Iterable[NumberRange]) -> list[NumberRange]:
-    """What is left of a range without these, which are in their order."""
+    """What remains of a range without these sorted parts."""
     left, begin = [], whole[0]
     for first, last in parts:
         if first > begin:
@@ -307,7 +307,7 @@ def _subtract_ranges(whole: NumberRange, parts: Iterable[NumberRange]) -> list[N
 
 
 def sum_counts(committed: CommitResult) -> Counter[tuple[str, str]]:
-    """All that a batch adds to the counts."""
+    """Everything a batch adds to the counts."""
     counts: Counter[tuple[str, str]] = Counter()
     for stored in committed.new:
         counts.update((stored.thing, name) for name in list_count_names(stored))

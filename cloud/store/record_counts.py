@@ -1,16 +1,16 @@
-"""What a record adds to its station's counts; the store and the page count alike."""
+"""What a record adds to its station's counts; used by the store and the page."""
 
 from cloud.store.record_store import StoredRecord
 
 RECEIVED = "received"
 MAINTENANCE = "maintenance"
-UNSEEN = "unseen"  # parts of gaps: nobody saw them one by one
+UNSEEN = "unseen"  # parts in gap records
 
 
 def list_count_names(stored: StoredRecord) -> tuple[str, ...]:
     """The names under which a record counts.
 
-    Challenge parts and those in maintenance stand apart: neither output nor defects.
+    Challenge parts and parts in maintenance are counted separately: neither output nor defects.
     """
     record = stored.record
     if record.challenge:
@@ -23,7 +23,7 @@ def list_count_names(stored: StoredRecord) -> tuple[str, ...]:
 
 
 def build_gap_counts(mode: str, parts: int) -> dict[str, int]:
-    """What so many parts that nobody saw add: each is missed, and nobody knows what the gate did."""
+    """What a gap record adds: each of its parts is missed, with an unconfirmed gate outcome."""
     kind = MAINTENANCE if mode == MAINTENANCE else "production/missed"
     return {
         UNSEEN: parts,
@@ -34,5 +34,5 @@ def build_gap_counts(mode: str, parts: int) -> dict[str, int]:
 
 
 def build_gate_count_name(gate: str) -> str:
-    """The name under which an outcome of the gate counts."""
+    """The name under which a gate outcome counts."""
     return f"gate/{gate}"

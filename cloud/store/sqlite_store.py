@@ -1,4 +1,4 @@
-"""Records in SQLite: one connection writes, another reads, so that a commit delays no page."""
+"""Records in SQLite: one connection writes and another reads, so that a commit delays no page."""
 
 import logging
 import secrets
@@ -48,7 +48,7 @@ ReportDamage = Callable[[str], None]
 SITE_ID_BYTES = 6
 SHOWN_COLUMNS = "body, record_id, thing, part_number, verdict, gate, gate_corrected_utc_ns"
 DAMAGED_RECORD_REASON = (
-    "this record is damaged in the database; only what stands here is known of it"
+    "This record is damaged in the database. Only the fields shown here could be read."
 )
 StoredMessage = TypeVar("StoredMessage", bound=msgspec.Struct)
 MAX_RECORDS_READ = 100_000  # at the start; as many as the percentiles are made of
@@ -62,14 +62,14 @@ SELECT EXISTS (SELECT 1 FROM records) AND NOT EXISTS (SELECT 1 FROM counts)
 
 
 class DamagedStoreError(RetryableError):
-    """The file is damaged; from the next commit on another one takes its place."""
+    """The file is damaged; the next commit starts a new one."""
 
 
 class SqliteStore:
     """A RecordStore in one file; `commit` belongs to one thread, reading to any.
 
-    Records that came more than `keep_ns` before the newest leave it (None: all stay); they still count.
-    A damaged file is set aside, `report` gets a sentence that says so, and a new one begins.
+    Records received more than `keep_ns` before the newest are deleted (None: all are kept); they still
+    count. A damaged file is set aside and replaced, and `report` gets a sentence that says so.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class SqliteStore:
     def commit(self, batch: MessageBatch) -> CommitResult:
         """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot.
 
-        Any other error is the batch's own: something in it cannot be stored.
+        Any other error is caused by the batch: something in it cannot be stored.
         """
         try:
             if self._damage:
@@ -93,11 +93,11 @@ class SqliteStore:
             return self._commit(batch)
         except sqlite3.OperationalError as error:
             self._note_damage(error)
-            raise RetryableError(f"the records could not be stored: {error}") from error
+            raise RetryableError(f"Cannot store records: {error}") from error
         except sqlite3.DatabaseError as error:
             if is_damage(error) and self._is_damaged():
                 self._note_damage(error)
-                raise DamagedStoreError(f"the database is damaged: {error}") from error
+                raise DamagedStoreError(f"The database is damaged: {error}") from error
             raise
 
     def _commit(self, batch: MessageBatch) -> CommitResult:
@@ -116,7 +116,7 @@ class SqliteStore:
         return committed
 
     def parts(self, query: PartsQuery) -> PartsPage:
-        """A page of records; one row more than asked for tells whether another page follows."""
+        """A page of records; one extra row is read to know whether another page follows."""
         conditions, values = _build_conditions(query)
         rows = self._read(
             f"SELECT sequence, {SHOWN_COLUMNS} FROM records {conditions} ORDER BY sequence DESC LIMIT ?",
@@ -140,7 +140,7 @@ class SqliteStore:
         return None
 
     def site_id(self) -> str:
-        """A name of this database that no other has; for this run only where it cannot be kept."""
+        """A unique name of this database; valid for this run only if it cannot be stored."""
         new = secrets.token_hex(SITE_ID_BYTES)
         try:
             found = self._writer.execute("SELECT value FROM site WHERE name = 'id'").fetchone()
@@ -148,7 +148,7 @@ class SqliteStore:
                 self._writer.execute("INSERT INTO site VALUES ('id', ?)", (new,))
             return new if found is None else str(found[0])
         except sqlite3.DatabaseError as error:
-            log.warning("the site's id is not kept", extra={"error": str(error)})
+            log.warning("site id not stored", extra={"error": str(error)})
             return new
 
     def outcomes(self, limit: int) -> tuple[str, ...]:
@@ -167,7 +167,7 @@ class SqliteStore:
         return tuple(str(body) for (body,) in rows)
 
     def faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
-        """A station's faults that were told after this, the last to begin first; 500 at most."""
+        """A station's faults reported after this time, the last to begin first; at most 500."""
         rows = self._read(
             "SELECT component, code, level, text, since_utc_ns, until_utc_ns FROM faults "
             "WHERE thing = ? AND until_utc_ns >= ? ORDER BY since_utc_ns DESC LIMIT ?",
@@ -176,7 +176,7 @@ class SqliteStore:
         return tuple(PastFault(*row) for row in rows)
 
     def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
-        """The last messages that were refused, newest first."""
+        """The last refused messages, newest first."""
         rows = self._read(
             "SELECT topic, reason, payload, refused_utc_ns, kind FROM refused "
             "ORDER BY sequence DESC LIMIT ?",
@@ -185,7 +185,7 @@ class SqliteStore:
         return tuple(StoredRefusal(*row) for row in rows)
 
     def outcomes_for_command(self, command_id: str, thing: str | None) -> tuple[str, ...]:
-        """What became of one command of a station (None: of any) as JSON, newest first."""
+        """The outcomes of one command as JSON, newest first; thing None: of any station."""
         rows = self._read(
             "SELECT body FROM command_outcomes WHERE command_id = ? AND thing = COALESCE(?, thing) "
             "ORDER BY sequence DESC LIMIT ?",
@@ -194,7 +194,7 @@ class SqliteStore:
         return tuple(str(body) for (body,) in rows)
 
     def load_history(self) -> StoreHistory:
-        """What the summary goes on from; for the start, before any commit.
+        """What the summary starts from; call it before any commit.
 
         DamagedStoreError, also while its records are read: after `begin_anew` it is asked again.
         """
@@ -220,7 +220,7 @@ class SqliteStore:
         self._writer.close()
 
     def _count_uncounted(self) -> None:
-        """The records of a file from before there were counts."""
+        """The records of a database that has no counts yet."""
         if self._writer.execute(NOT_COUNTED).fetchone()[0]:
             with transaction(self._writer) as connection:
                 records = (
@@ -237,7 +237,7 @@ class SqliteStore:
         return counts
 
     def _load_records(self, max_records: int) -> Iterator[StoredRecord]:
-        """The last records, the oldest first."""
+        """The last records, oldest first."""
         statement = (
             "SELECT thing, received_utc_ns, body FROM records WHERE gap_from IS NULL "
             "AND sequence > COALESCE("
@@ -262,7 +262,7 @@ class SqliteStore:
             if not is_damage(error):
                 raise
             self._note_damage(error)
-            raise DamagedStoreError(f"the database is damaged: {error}") from error
+            raise DamagedStoreError(f"The database is damaged: {error}") from error
 
     def _open(self) -> None:
         self._writer = open_journal(self._path, "", report=self._report)
@@ -271,7 +271,7 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             self._writer.close()
             if not is_damage(error):
-                raise FatalError(f"{self._path} cannot be used: {error}") from error
+                raise FatalError(f"Cannot open {self._path}: {error}") from error
             self._set_aside(str(error))
             self._writer = open_journal(self._path, "")
             prepare_schema(self._writer, self._path.name)
@@ -281,7 +281,7 @@ class SqliteStore:
             connection.text_factory = _decode_text
 
     def start_new_file(self) -> None:
-        """Set the damaged file aside; RetryableError if that cannot be done now."""
+        """Set the damaged file aside and start a new one; RetryableError if that is not possible now."""
         with self._reading:
             self._reader.close()
             self._writer.close()
@@ -296,20 +296,21 @@ class SqliteStore:
         try:
             kept = set_aside(self._path)
         except OSError as error:
-            raise FatalError(f"{self._path} is damaged and cannot be set aside: {error}") from error
+            raise FatalError(f"{self._path} is damaged and cannot be renamed: {error}") from error
         self._report(
-            f"{self._path.name} is damaged ({reason}). It is kept as {kept.name}, and a new one begins."
+            f"{self._path.name} was damaged ({reason}). It is kept as {kept.name}; "
+            "a new database was started."
         )
 
     def _note_damage(self, error: sqlite3.DatabaseError) -> None:
-        """From now on the file is not used: the next commit begins a new one."""
+        """Stop using the file: the next commit starts a new one."""
         if is_damage(error):
             self._damage = str(error)
             mark_suspect(self._path)
-            log.error("the database is damaged", extra={"error": str(error)})
+            log.error("database damaged", extra={"error": str(error)})
 
     def _is_damaged(self) -> bool:
-        """Whether the file is at fault, and not what was to be written into it."""
+        """Whether the file is at fault, not the data to be written."""
         try:
             (found,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.DatabaseError:
@@ -318,7 +319,7 @@ class SqliteStore:
 
 
 def _decode_text(content: bytes) -> str:
-    """What a damaged page makes of a text is shown as far as it is one."""
+    """Decode text; invalid bytes of a damaged page are replaced."""
     return content.decode("utf-8", errors="replace")
 
 
@@ -331,7 +332,7 @@ def _build_shown_body(
     gate: str,
     corrected: int | None,
 ) -> str:
-    """A part as it was sent, or with what the gate is known to have done since."""
+    """A part as it was sent, with a later gate correction applied."""
     content = parse_object(body)
     if content is None:
         content = {
@@ -372,9 +373,12 @@ def _build_conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
 def _decode_rows(
     message_type: type[StoredMessage], rows: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[str, StoredMessage, str]]:
-    """Of things and bodies those that can be read."""
+    """Decode rows of thing and body; unreadable ones are skipped."""
     for thing, body in rows:
         try:
             yield thing, decode_of_any_size(message_type, body.encode()), body
         except MessageError as error:
-            log.warning("passed over in the database", extra={"thing": thing, "error": str(error)})
+            log.warning(
+                "unreadable row in the database skipped",
+                extra={"thing": thing, "error": str(error)},
+            )

@@ -1,4 +1,4 @@
-"""What a batch writes into the SQLite store: each function within the transaction of its caller."""
+"""Writes a batch's station data to the SQLite store; each function runs in its caller's transaction."""
 
 import sqlite3
 from collections import Counter
@@ -62,7 +62,7 @@ def add_counts(connection: sqlite3.Connection, counts: Counter[tuple[str, str]])
 
 
 def insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> None:
-    """The newest of each machine, and the history."""
+    """Insert machine states: the newest of each machine, and the history."""
     rows = [(s.thing, s.state.equipment_id, s.state.state_utc_ns, s.body) for s in states]
     believed_ns = [find_latest_plausible_ns(s.received_utc_ns) for s in states]
     current = [(*row, latest) for row, latest in zip(rows, believed_ns, strict=True)]
@@ -73,7 +73,7 @@ def insert_states(connection: sqlite3.Connection, states: list[StoredState]) -> 
 
 
 def insert_health(connection: sqlite3.Connection, health: list[StoredHealth]) -> None:
-    """The newest of each component, and its faults."""
+    """Insert health: the newest of each component, and its faults."""
     rows = [
         (
             *(h.thing, h.health.component, h.health.at_utc_ns, h.body),
@@ -101,7 +101,7 @@ def _build_fault_rows(stored: StoredHealth) -> list[tuple[str, str, str, int, in
 
 
 def insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome]) -> None:
-    """Each answer once."""
+    """Insert command outcomes, each once."""
     rows = [(stored.thing, stored.outcome.command_id, stored.body) for stored in outcomes]
     connection.executemany(INSERT_OUTCOME, rows)
     if rows:
@@ -109,7 +109,7 @@ def insert_outcomes(connection: sqlite3.Connection, outcomes: list[StoredOutcome
 
 
 def insert_steps(connection: sqlite3.Connection, steps: list[StoredStep]) -> None:
-    """Each step once."""
+    """Insert commissioning steps, each once."""
     rows = [(stored.thing, stored.step.command_id, stored.body) for stored in steps]
     connection.executemany(INSERT_STEP, rows)
     if rows:
@@ -117,7 +117,7 @@ def insert_steps(connection: sqlite3.Connection, steps: list[StoredStep]) -> Non
 
 
 def insert_refusals(connection: sqlite3.Connection, refusals: Iterable[StoredRefusal]) -> None:
-    """What was not taken, and how many in all, those that were conflicts apart."""
+    """Insert refused messages and count them; conflicts are counted separately."""
     rows = [(r.topic, r.reason, r.payload, r.refused_utc_ns, r.kind) for r in refusals]
     connection.executemany(INSERT_REFUSAL, rows)
     conflicts = sum(row[4] == "conflict" for row in rows)

@@ -1,1 +1,1 @@
-"""The page, and the paths it reads from."""
+"""The web page and its HTTP API."""

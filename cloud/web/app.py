@@ -1,4 +1,4 @@
-"""The paths of the page; each handler asks a pure function or the store, and answers."""
+"""The page's HTTP routes; each handler calls a pure function or the store."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ SAFE_HEADERS = {
 
 @dataclass(frozen=True)
 class BrokerLink:
-    """Whether the broker is there, whether what is published there comes, and when something came last."""
+    """Whether the broker is connected, whether messages arrive, and when the last one arrived."""
 
     connected: bool
     hears: bool
@@ -48,7 +48,7 @@ class BrokerLink:
 
 @dataclass(frozen=True)
 class PageSources:
-    """What the page is made from."""
+    """The sources of the page's data."""
 
     store: RecordStore
     history: HistoryStore
@@ -63,7 +63,7 @@ class PageSources:
 
 
 def build_app(sources: PageSources) -> Starlette:
-    """The application; it holds no state of its own."""
+    """Build the application; it has no state of its own."""
     handlers = _PageHandlers(sources)
     return Starlette(
         routes=[
@@ -93,7 +93,7 @@ async def _service_unavailable(_: Request, error: Exception) -> Response:
 
 
 class _PageHandlers:
-    """Plain functions: they run on the server's worker threads, where a database may be asked."""
+    """Plain functions: they run on the server's worker threads, which may query the database."""
 
     def __init__(self, sources: PageSources) -> None:
         self._sources = sources
@@ -120,7 +120,7 @@ class _PageHandlers:
         station = request.query_params.get("station")
         body = self._sources.store.part(request.path_params["record_id"], station)
         if body is None:
-            return json_response({"error": "no record has this id"}, 404)
+            return json_response({"error": "no record with this id"}, 404)
         return json_response(msgspec.Raw(body.encode()))
 
     def commands(self, request: Request) -> Response:
@@ -164,7 +164,7 @@ class _PageHandlers:
     def evidence(self, request: Request) -> Response:
         path = find_picture_path(self._sources.evidence, request.path_params["key"])
         if path is None:
-            return json_response({"error": "no picture has this key"}, 404)
+            return json_response({"error": "no picture with this key"}, 404)
         return FileResponse(
             path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"}
         )
@@ -176,7 +176,7 @@ AsgiSend = Callable[[AsgiMessage], Awaitable[None]]
 
 
 class _SafeHeaders:
-    """Adds to every answer what keeps a browser from running foreign text."""
+    """Adds security headers to every response."""
 
     def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
         self._app = app

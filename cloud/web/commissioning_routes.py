@@ -1,4 +1,4 @@
-"""The paths of the commissioning: what the cameras see, what was asked for, and what became of it."""
+"""The HTTP routes of the commissioning page: camera views, steps, faults, and sending commands."""
 
 import logging
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from cloud.live.camera_views import CameraViews
@@ -32,7 +32,7 @@ MAX_REQUEST_BYTES = 4096
 
 
 class CommissioningHandlers:
-    """Handlers that ask are plain functions on the server's threads; an order needs the body first."""
+    """Handlers that query are plain functions on worker threads; a command reads its body first."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class CommissioningHandlers:
         return page_response("commissioning.html")
 
     def target(self, request: Request) -> Response:
-        """The target of the calibration, to print."""
+        """The calibration target, to print."""
         text = request.query_params.get("square_mm", str(DEFAULT_SQUARE_MM))
         try:
             drawing = build_target_svg(CalibrationTarget(float(text)))
         except ValueError:
             return json_response(
                 {
-                    "error": f"square_mm is {text[:40]!r}; {MIN_SQUARE_MM:g} to "
+                    "error": f"square_mm is {text[:40]!r}; a number from {MIN_SQUARE_MM:g} to "
                     f"{MAX_SQUARE_MM:g} is allowed"
                 },
                 400,
@@ -83,37 +83,45 @@ class CommissioningHandlers:
         return json_response({"faults": [asdict(fault) for fault in found]})
 
     async def post_command(self, request: Request) -> Response:
-        """Send a command to a station; its id comes back, its outcome later."""
+        """Send a command to a station; answers with its id, the outcome follows later."""
         refused = find_origin_problem(request)
         if refused:
             return json_response({"error": refused}, 403)
         body = await _read_body(request)
         if body is None:
-            answer = json_response({"error": f"an order is at most {MAX_REQUEST_BYTES} bytes"}, 413)
+            answer = json_response(
+                {"error": f"a command is at most {MAX_REQUEST_BYTES} bytes"}, 413
+            )
             answer.headers["Connection"] = "close"  # what else comes is not read
             return answer
         return await run_in_threadpool(self._send_command, body)
 
+    def redirect_old_route(self, _: Request) -> Response:
+        """Redirect the route's former name; 308 keeps method and body."""
+        return RedirectResponse("/api/commands", 308)
+
     def _send_command(self, body: bytes) -> Response:
         try:
-            order = parse_command_request(body)
-            sent = self._command_sender.send(order)
+            command = parse_command_request(body)
+            sent = self._command_sender.send(command)
         except MessageError as error:
             return json_response({"error": str(error)}, 400)
         except TransportError as error:
             return json_response({"error": str(error)}, 503)
-        if order.kind != "live_view":  # of which there are many
-            log.info("order", extra={"command": sent.command_id, **describe_request(order)})
+        if command.kind != "live_view":  # of which there are many
+            log.info(
+                "command sent", extra={"command": sent.command_id, **describe_request(command)}
+            )
         return json_response(asdict(sent), 202)
 
 
 def find_origin_problem(request: Request) -> str:
-    """Why a request is not of one of our pages, or nothing: no other site may order for a person."""
+    """Why a request does not come from one of our pages; empty if it does."""
     if not request.headers.get("content-type", "").startswith("application/json"):
-        return "an order is sent as application/json"
+        return "a command must be sent as application/json"
     origin = request.headers.get("origin")
     if origin is not None and _parse_host(origin) != request.headers.get("host"):
-        return "an order comes from a page of this site"
+        return "a command must come from a page of this site"
     return ""
 
 
@@ -143,7 +151,7 @@ def build_commissioning_routes(
     command_sender: CommandSender,
     utc_ns: Callable[[], int],
 ) -> list[Route]:
-    """The rows for the application."""
+    """Build the routes for the application."""
     handlers = CommissioningHandlers(history, views, command_sender, utc_ns)
     return [
         Route("/commissioning", handlers.page),
@@ -151,5 +159,6 @@ def build_commissioning_routes(
         Route("/commissioning/report", handlers.report),
         Route("/api/faults/{station}", handlers.faults),
         Route("/api/bench/{station}", handlers.camera_views),
-        Route("/api/orders", handlers.post_command, methods=["POST"]),
+        Route("/api/commands", handlers.post_command, methods=["POST"]),
+        Route("/api/orders", handlers.redirect_old_route, methods=["POST"]),
     ]

@@ -1,10 +1,10 @@
-"""Pictures of parts from the evidence folder, and nothing else from anywhere."""
+"""Finds pictures of parts in the evidence folder, and only there."""
 
 from pathlib import Path
 
 
 def find_picture_path(folder: Path, key: str) -> Path | None:
-    """The file of a key, or None: no such picture, no JPEG, or a way out of the folder."""
+    """The file of a key; None if there is none, it is no JPEG, or it lies outside the folder."""
     if "\0" in key or not key.endswith(".jpg"):
         return None
     root = folder.resolve()

@@ -1,4 +1,4 @@
-"""Serves the application on a loopback socket, tells its address, and ends when asked to."""
+"""Serves the application on a loopback socket and writes its address to a file."""
 
 import errno
 import socket
@@ -15,7 +15,7 @@ GRACEFUL_SHUTDOWN_S = 1
 
 
 def bind_socket(port: int) -> socket.socket:
-    """A socket on the wanted loopback port, or on any free one if that is taken."""
+    """A loopback socket on this port, or on a free one if it is in use."""
     server_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # what it accepts has it, too: else a small answer waits for the other end's acknowledgement
@@ -49,7 +49,7 @@ class PageServer(uvicorn.Server):
         self._address_file = DurableText(address_file)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve, then tell the address."""
+        """Start to serve, then write the address file."""
         await super().startup(sockets)
         self._address_file.store(format_address(self._socket))
 
@@ -58,7 +58,7 @@ class PageServer(uvicorn.Server):
         self.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """End at the next turn of the server's loop; safe in a signal handler."""
+        """Stop at the next turn of the server's loop; safe in a signal handler."""
         self.should_exit = True
 
 

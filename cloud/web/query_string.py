@@ -1,4 +1,4 @@
-"""What may be asked of `/api/parts`, read from a query string."""
+"""Parses the query string of `/api/parts`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +11,14 @@ MAX_QUERY_NUMBER = 2**63 - 1
 
 
 class QueryError(FatalError):
-    """A value in the query string is not allowed: says which, and what is."""
+    """A value in the query string is not allowed; names it and the allowed values."""
 
 
 def parse_parts_query(values: Mapping[str, str], verdicts: Sequence[str]) -> PartsQuery:
-    """The query; QueryError if a value is not allowed."""
+    """Parse the query; QueryError if a value is not allowed."""
     verdict = values.get("verdict")
     if verdict is not None and verdict not in verdicts:
-        raise QueryError(f"verdict is {verdict!r}; allowed are {', '.join(verdicts)}")
+        raise QueryError(f"verdict is {verdict!r}; allowed values: {', '.join(verdicts)}")
     return PartsQuery(
         limit=parse_query_number(values, "limit", DEFAULT_PAGE_LIMIT, 1, MAX_PAGE_LIMIT),
         before=_parse_optional(values, "before"),
@@ -31,7 +31,7 @@ def parse_parts_query(values: Mapping[str, str], verdicts: Sequence[str]) -> Par
 def parse_query_number(
     values: Mapping[str, str], name: str, default: int, low: int, high: int
 ) -> int:
-    """A whole number within limits; QueryError if it is none."""
+    """Parse a whole number within limits; QueryError if it is not one."""
     text = values.get(name)
     if text is None:
         return default

@@ -1,4 +1,4 @@
-"""What answers of all pages have in common."""
+"""Responses shared by all pages."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ STATIC_FOLDER = Path(__file__).parent / "static"
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """JSON that no browser keeps."""
+    """A JSON response that browsers do not cache."""
     return Response(
         msgspec.json.encode(content),
         status,
@@ -19,5 +19,5 @@ def json_response(content: object, status: int = 200) -> Response:
 
 
 def page_response(name: str) -> Response:
-    """One of the pages."""
+    """A response with one of the HTML pages."""
     return FileResponse(STATIC_FOLDER / name, headers={"Cache-Control": "no-cache"})

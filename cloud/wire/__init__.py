@@ -1,1 +1,1 @@
-"""What goes over the wire: topics, batches, receipts, dead letters, commands."""
+"""MQTT messages: topics, batches, receipts, dead letters, commands."""

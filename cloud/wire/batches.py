@@ -1,4 +1,4 @@
-"""From bytes of the broker to what is stored: decoded and checked, refused with a reason."""
+"""Decodes and checks messages from the broker; builds the batch to store, refusals included."""
 
 import logging
 import math
@@ -51,7 +51,7 @@ MAX_REASON_LENGTH = 1000
 
 @dataclass(frozen=True)
 class ArrivedMessage:
-    """A message as the broker delivered it, or the beginning of one that is too large."""
+    """A message as the broker delivered it; truncated if it is too large."""
 
     topic: str
     payload: bytes
@@ -60,7 +60,7 @@ class ArrivedMessage:
 
 
 def build_batch(arrivals: list[ArrivedMessage], limits: SiteLimits | None = None) -> MessageBatch:
-    """What the arrivals say, in their order; what cannot be read becomes a refusal."""
+    """Build a batch from the arrivals, in order; unreadable ones become refusals."""
     batch = MessageBatch()
     for arrival in arrivals:
         try:
@@ -70,13 +70,15 @@ def build_batch(arrivals: list[ArrivedMessage], limits: SiteLimits | None = None
         except LimitReachedError as error:  # the station keeps it: no letter
             batch.refusals.append(_build_refusal(arrival, str(error)))
         except Exception as error:
-            log.exception("a message that nobody foresaw", extra={"topic": arrival.topic})
-            refuse_message(arrival, f"it cannot be read: {type(error).__name__}: {error}", batch)
+            log.exception(
+                "unexpected error while reading a message", extra={"topic": arrival.topic}
+            )
+            refuse_message(arrival, f"cannot be read: {type(error).__name__}: {error}", batch)
     return batch
 
 
 def refuse_message(arrival: ArrivedMessage, reason: str, batch: MessageBatch) -> None:
-    """A message will never be stored: it is kept as refused, and its station is told by its id."""
+    """Refuse a message for good: keep it as refused, and send its station a dead letter."""
     refusal = _build_refusal(arrival, reason)
     batch.refusals.append(refusal)
     route = parse_topic(arrival.topic)
@@ -88,7 +90,7 @@ def refuse_message(arrival: ArrivedMessage, reason: str, batch: MessageBatch) ->
 def _add_to_batch(arrival: ArrivedMessage, batch: MessageBatch, limits: SiteLimits) -> None:
     route = parse_topic(arrival.topic)
     if route is None:
-        raise MessageError(f"no stream of the catalogue has the topic {arrival.topic!r}")
+        raise MessageError(f"topic {arrival.topic!r} belongs to no stream of the catalogue")
     name = route.stream.message.__name__
     if arrival.left_out_bytes:
         raise MessageError(
@@ -125,7 +127,7 @@ def _add_station_message(
     batch: MessageBatch,
     limits: SiteLimits,
 ) -> None:
-    """What a station tells again and again, or once, and forgets."""
+    """Add a message that the station does not keep for a receipt."""
     thing = route.thing
     if isinstance(message, MachineState):
         limits.admit_machine(thing, message.equipment_id)
@@ -142,7 +144,7 @@ def _add_station_message(
 
 
 def _check_numbers(name: str, content: object) -> None:
-    """MessageError for the first number that no database and no JSON for a page can hold."""
+    """MessageError for the first number that neither the database nor the page's JSON can hold."""
     if isinstance(content, dict):
         for key, value in content.items():
             _check_numbers(f"{name}.{key}", value)
@@ -151,22 +153,22 @@ def _check_numbers(name: str, content: object) -> None:
             _check_numbers(name, value)
     elif isinstance(content, int):
         if not -MAX_STORABLE_NUMBER <= content <= MAX_STORABLE_NUMBER:
-            raise MessageError(f"{name} is a number beyond {MAX_STORABLE_NUMBER}")
+            raise MessageError(f"{name} is out of range; at most {MAX_STORABLE_NUMBER} is allowed")
         if content < 0 and name.endswith("_utc_ns"):
-            raise MessageError(f"{name} is {content}; a time before 1970 is none")
+            raise MessageError(f"{name} is {content}; times before 1970 are not allowed")
     elif isinstance(content, float) and not math.isfinite(content):
-        raise MessageError(f"{name} is {content}, which is no number")
+        raise MessageError(f"{name} is {content}; a finite number is expected")
 
 
 def _decode_payload(payload: bytes) -> str:
-    """The message as it is kept: readable as a whole, also where it says what we do not know."""
+    """The message as text, checked to be valid JSON as a whole, unknown fields included."""
     try:
         msgspec.json.decode(payload)
         return payload.decode("utf-8")
     except (msgspec.DecodeError, RecursionError) as error:
-        raise MessageError(f"the message is no JSON that can be kept: {error}") from error
+        raise MessageError(f"the message is not valid JSON: {error}") from error
     except UnicodeDecodeError as error:
-        raise MessageError(f"the message is no UTF-8 text: {error}") from error
+        raise MessageError(f"the message is not UTF-8 text: {error}") from error
 
 
 def _build_refusal(arrival: ArrivedMessage, reason: str) -> StoredRefusal:

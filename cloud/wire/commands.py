@@ -1,4 +1,4 @@
-"""Commands from the page to a station: built here, judged there."""
+"""Commands from the page to a station: parsed, checked and published."""
 
 import secrets
 import time
@@ -15,9 +15,7 @@ from sightline.messaging.messages import Command, CommandArgument
 from sightline.messaging.topics import COMMAND
 
 MAX_COMMAND_LIFETIME_S = 3600.0
-DEFAULT_COMMAND_LIFETIME_S = (
-    12.0  # short: nobody reckons any more with what he was not told of by then
-)
+DEFAULT_COMMAND_LIFETIME_S = 12.0  # short: a late command would surprise people
 MAX_GATE_LIFETIME_S = 15.0
 GATE_OPENING_KINDS = frozenset({"bypass", "resume", "acknowledge_hold"})
 MAX_NAME_LENGTH = 128
@@ -27,7 +25,7 @@ SendState = Literal["sent", "not known yet"]
 
 
 class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the page asks for: `POST /api/orders`."""
+    """The body of `POST /api/commands`."""
 
     station: str
     kind: str
@@ -38,7 +36,7 @@ class CommandRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 @dataclass(frozen=True)
 class SentCommand:
-    """An order on its way: `not known yet` where the broker did not say that it took it."""
+    """A published command; its state is `not known yet` if the broker did not confirm it."""
 
     command_id: str
     state: SendState
@@ -46,31 +44,34 @@ class SentCommand:
 
 
 def parse_command_request(body: bytes) -> CommandRequest:
-    """The order in a request's body; MessageError says what is wrong with it."""
+    """Parse a request body; MessageError says what is wrong with it."""
     try:
-        order = msgspec.json.decode(body, type=CommandRequest)
+        request = msgspec.json.decode(body, type=CommandRequest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageError(f"the order cannot be read: {error}") from error
-    name = order.station
+        raise MessageError(f"the command cannot be read: {error}") from error
+    name = request.station
     if (
         not name
         or len(name) > MAX_NAME_LENGTH
         or not name.isprintable()
         or FORBIDDEN_NAME_CHARACTERS & set(name)
     ):
-        raise MessageError(f"no station can be called {name[:64]!r}")
-    opens = order.kind in GATE_OPENING_KINDS
-    most_s = MAX_GATE_LIFETIME_S if opens else MAX_COMMAND_LIFETIME_S
-    if not 0 < order.lifetime_s <= most_s:
         raise MessageError(
-            f"lifetime_s of {order.kind[:64]} is {order.lifetime_s}; more than 0 and at most "
-            f"{most_s:.0f} are allowed"
+            f"station is {name[:64]!r}; 1 to {MAX_NAME_LENGTH} printable characters without / + # $ "
+            "are allowed"
         )
-    return order
+    opens = request.kind in GATE_OPENING_KINDS
+    max_s = MAX_GATE_LIFETIME_S if opens else MAX_COMMAND_LIFETIME_S
+    if not 0 < request.lifetime_s <= max_s:
+        raise MessageError(
+            f"lifetime_s of {request.kind[:64]} is {request.lifetime_s}; more than 0 and at most "
+            f"{max_s:.0f} s is allowed"
+        )
+    return request
 
 
 def build_command(request: CommandRequest, now_utc_ns: int, command_id: str) -> Command:
-    """The command that carries the order out."""
+    """Build the command for a station from a request."""
     return Command(
         station_id=request.station,
         command_id=command_id,
@@ -83,7 +84,7 @@ def build_command(request: CommandRequest, now_utc_ns: int, command_id: str) -> 
 
 
 class CommandSender:
-    """Sends orders; what becomes of them comes back as outcomes and steps with the same id."""
+    """Publishes commands; outcomes and steps come back with the same id."""
 
     def __init__(self, publish: PublishCommand, utc_ns: Callable[[], int] = time.time_ns) -> None:
         self._publish = publish
@@ -92,7 +93,7 @@ class CommandSender:
     def send(self, request: CommandRequest) -> SentCommand:
         """Publish the command; TransportError if it was not sent.
 
-        Where the broker does not confirm it, it may be carried out yet, until it expires.
+        A command that the broker does not confirm may still be carried out until it expires.
         """
         command_id = f"page-{secrets.token_hex(8)}"
         command = build_command(request, self._utc_ns(), command_id)
@@ -105,5 +106,5 @@ class CommandSender:
 
 
 def describe_request(request: CommandRequest) -> Mapping[str, Any]:
-    """What a log says of an order."""
+    """The fields of a command for the log."""
     return {"station": request.station, "kind": request.kind, "by": request.issued_by}

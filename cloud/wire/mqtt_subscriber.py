@@ -1,7 +1,7 @@
-"""The MQTT subscriber: a session that outlives the connection, which comes back by itself.
+"""The MQTT subscriber: a persistent session with automatic reconnection.
 
-It sends a beat to itself. Where the beat is not heard, nothing else is, whatever the connection says:
-another client may have taken the session, or the broker forgot what was subscribed. Then it connects anew.
+It sends a beat to itself. If the beat does not arrive, nothing else does, whatever the connection says:
+another client may have taken over the session, or the broker lost the subscriptions. Then it reconnects.
 """
 
 import concurrent.futures
@@ -40,13 +40,13 @@ CLIENT_ERRORS = (
     concurrent.futures.CancelledError,
     mqtt.SubscribeError,
 )
-ENDED = "the thread that connects has ended; start the site again"
+ENDED = "No messages are received: the thread that connects has ended. Restart the cloud side."
 DeliverMessage = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """Where the broker listens, and the name under which it keeps our session."""
+    """The broker's address, and the client id under which it keeps our session."""
 
     host: str
     port: int
@@ -55,14 +55,14 @@ class BrokerAddress:
 
 @dataclass(frozen=True)
 class BeatSchedule:
-    """How often a beat is sent, and how long none may be heard."""
+    """How often a beat is sent, and how long none may arrive."""
 
     beat_interval_s: float = BEAT_INTERVAL_S
     max_silence_s: float = MAX_BEAT_SILENCE_S
 
 
 class MqttSubscriber:
-    """Subscribes at QoS 1 whenever the connection is made anew; `deliver` runs on the client's thread."""
+    """Subscribes at QoS 1 after each connection; `deliver` runs on the client's thread."""
 
     def __init__(
         self,
@@ -89,7 +89,9 @@ class MqttSubscriber:
         self._closing = threading.Event()
         self._connected = threading.Event()
         self._last_received_s = time.monotonic()
-        self._beat_unheard_since_s: float | None = None  # the first beat that was not heard since
+        self._beat_unheard_since_s: float | None = (
+            None  # sent at this time, and no message arrived since
+        )
         self._last_received_utc_ns: int | None = None
         self._fault = ""
         self._generation = 0
@@ -98,50 +100,50 @@ class MqttSubscriber:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker is there."""
+        """Whether the broker is connected."""
         return self._connected.is_set()
 
     @property
     def is_receiving(self) -> bool:
-        """Whether the broker is there and what is published comes."""
+        """Whether the broker is connected and messages arrive."""
         return self.connected and not self._is_silent_since(self._last_received_s)
 
     @property
     def last_received_utc_ns(self) -> int | None:
-        """When something was heard last, be it the own beat (None: never)."""
+        """When the last message arrived, own beats included (None: never)."""
         return self._last_received_utc_ns
 
     @property
     def fault(self) -> str:
-        """Why something does not come, or nothing."""
+        """Why messages do not arrive; empty while all is well."""
         begun, closing = self._thread.ident is not None, self._closing.is_set()
         return ENDED if begun and not closing and not self._thread.is_alive() else self._fault
 
     def start(self) -> None:
-        """Begin to connect; returns at once, the broker may be away."""
+        """Start to connect; returns at once, the broker may be unreachable."""
         self._thread.start()
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 1; TransportError if it cannot be sent, or is not known to have been taken."""
+        """Publish at QoS 1; TransportError if it was not sent, NotConfirmedError if not acknowledged."""
         sending = self.begin_publish(topic, payload)
         try:
             sending.result(PUBLISH_TIMEOUT_S)
         except CLIENT_ERRORS as error:
-            raise NotConfirmedError(f"the broker did not confirm it: {error}") from error
+            raise NotConfirmedError(f"The broker did not confirm the message: {error}") from error
 
     def begin_publish(self, topic: str, payload: bytes) -> "concurrent.futures.Future[object]":
-        """The same without waiting for the broker; TransportError if it is away."""
+        """Publish without waiting for the acknowledgement; TransportError if not connected."""
         if not self.connected:
-            raise TransportError("the broker is away")
+            raise TransportError("Cannot send: not connected to the broker")
         try:
             sending: concurrent.futures.Future[object]
             sending, _ = self._connection.publish(topic, payload, mqtt.QoS.AT_LEAST_ONCE)
         except CLIENT_ERRORS as error:
-            raise TransportError(f"nothing can be sent: {error}") from error
+            raise TransportError(f"Cannot send: {error}") from error
         return sending
 
     def close(self, timeout_s: float) -> None:
-        """Leave the broker, which keeps the session."""
+        """Disconnect; the broker keeps the session."""
         self._closing.set()
         self._wake.set()
         self._disconnect(timeout_s)
@@ -161,7 +163,7 @@ class MqttSubscriber:
                 self._wake.clear()
             except Exception as error:
                 self._fault = f"{type(error).__name__}: {error}"
-                log.exception("the subscriber goes on")
+                log.exception("unexpected error in the subscriber; continuing")
                 self._closing.wait(RECONNECT_MIN_S)
 
     def _run_once(self) -> None:
@@ -172,7 +174,7 @@ class MqttSubscriber:
             self._subscribe()
         unanswered_s = self._beat_unheard_since_s
         if self.connected and unanswered_s is not None and self._is_silent_since(unanswered_s):
-            log.error("connected, but nothing is heard, not even the own beat; connecting anew")
+            log.error("connected, but no message arrives, not even the own beat; reconnecting")
             self._reconnect()
         elif self.connected:
             self._send_beat()
@@ -182,13 +184,13 @@ class MqttSubscriber:
             self._beat = replace(self._beat, sequence=self._beat.sequence + 1)
             self.begin_publish(self._beat_topic, encode(self._beat))
         except TransportError as error:
-            log.info("no beat is sent", extra={"error": str(error)})
+            log.info("beat not sent", extra={"error": str(error)})
             return
         if self._beat_unheard_since_s is None:
             self._beat_unheard_since_s = time.monotonic()
 
     def _is_silent_since(self, then_s: float) -> bool:
-        """While a message is being delivered the store is behind, and what waits cannot be heard."""
+        """Whether nothing arrived since; not while a slow store holds up delivery."""
         ago_s = time.monotonic() - then_s
         return not self._delivering and ago_s > self._schedule.max_silence_s
 
@@ -202,24 +204,26 @@ class MqttSubscriber:
         try:
             self._connection.disconnect().result(timeout_s)
         except CLIENT_ERRORS as error:
-            log.info("left without farewell", extra={"error": str(error)})
+            log.info("disconnected without confirmation", extra={"error": str(error)})
 
     def _connect_first(self) -> None:
-        """The client reconnects by itself only after its first connection; until then, this does."""
-        told = False
+        """Retry the first connection; after it the client reconnects by itself."""
+        logged = False
         while not (self._closing.is_set() or self._connected.is_set()):
             try:
                 self._connection.connect().result(ANSWER_TIMEOUT_S)
             except CLIENT_ERRORS as error:
-                if not told:
-                    log.warning("the broker is away; trying on", extra={"error": str(error)})
-                told = True
+                if not logged:
+                    log.warning(
+                        "cannot connect to the broker; retrying", extra={"error": str(error)}
+                    )
+                logged = True
                 self._closing.wait(RECONNECT_MIN_S)
             else:
                 return
 
     def _subscribe(self) -> None:
-        """Ask for what is not subscribed yet; what is refused is asked for again in a while."""
+        """Subscribe to the missing topics; refused ones are retried later."""
         refused = {}
         for topic in list(self._unsubscribed):
             try:
@@ -235,10 +239,10 @@ class MqttSubscriber:
             return
         if self.connected:
             self._fault = (
-                f"the broker does not let the site subscribe to {', '.join(refused)}: what stations "
-                "send there is not received. Asking again."
+                f"The broker refused the subscription to {', '.join(refused)}: messages of stations "
+                "on these topics are not received. Retrying."
             )
-        log.warning("not subscribed; trying again", extra={"refused": refused})
+        log.warning("subscription refused; retrying", extra={"refused": refused})
 
     def _build_connection(self) -> mqtt.Connection:
         self._generation += 1
@@ -276,11 +280,13 @@ class MqttSubscriber:
         if generation != self._generation:
             return
         self._connected.clear()
-        log.warning("lost the broker; the client reconnects", extra={"error": str(error)})
+        log.warning("connection to the broker lost; reconnecting", extra={"error": str(error)})
 
     def _on_message(self, topic: str, payload: bytes, **_: object) -> None:
         if topic == self._beat_topic:
-            if self._beat.incarnation.encode() in payload:  # or of one who was called so before
+            if (
+                self._beat.incarnation.encode() in payload
+            ):  # not of an earlier process with this client id
                 self._note_received()
             return
         self._note_received()
@@ -298,4 +304,4 @@ class MqttSubscriber:
 
 
 class NotConfirmedError(TransportError):
-    """It was sent, and the broker did not say in time that it took it: it may take it yet."""
+    """Sent, but not acknowledged by the broker in time; it may still arrive."""

@@ -1,6 +1,6 @@
-"""Tells stations what is stored, and what never will be: only then does it leave a station's outbox.
+"""Sends receipts and dead letters to stations; only then do they delete a message from the outbox.
 
-A receipt that gets lost costs nothing but a repeat: the station sends the record again.
+A lost receipt only causes a repeat: the station sends the record again.
 """
 
 import logging
@@ -25,7 +25,7 @@ StoredId = tuple[str, str]
 
 
 def list_stored_ids(batch: MessageBatch) -> list[StoredId]:
-    """The thing and the id of each record, gap and correction of a batch that was committed."""
+    """The thing and id of each record, gap and correction of a committed batch."""
     return [
         *((stored.thing, stored.record.recordId) for stored in batch.records),
         *((stored.thing, stored.gap.gapId) for stored in batch.gaps),
@@ -34,7 +34,7 @@ def list_stored_ids(batch: MessageBatch) -> list[StoredId]:
 
 
 def build_receipts(stored: Iterable[StoredId]) -> Iterator[RecordsStored]:
-    """What each station is told of what is stored, in messages that every nucleus takes."""
+    """Build each station's receipts, in messages small enough for every nucleus."""
     by_thing: dict[str, list[str]] = defaultdict(list)
     for thing, record_id in stored:
         by_thing[thing].append(record_id)
@@ -44,8 +44,8 @@ def build_receipts(stored: Iterable[StoredId]) -> Iterator[RecordsStored]:
             yield RecordsStored(station_id=thing, record_ids=part)
 
 
-def build_refusals(letters: Sequence[DeadLetterNotice]) -> Iterator[RecordsRefused]:
-    """What each station is told of what will never be stored, once each, in as few messages."""
+def build_dead_letters(letters: Sequence[DeadLetterNotice]) -> Iterator[RecordsRefused]:
+    """Build each station's dead letters, each once, in as few messages as possible."""
     by_thing: dict[str, dict[str, DeadLetter]] = defaultdict(dict)
     for letter in letters:
         reason = truncate(letter.reason, MAX_DEAD_LETTER_REASON_LENGTH)
@@ -71,20 +71,20 @@ def _split_to_fit(letters: list[DeadLetter]) -> Iterator[list[DeadLetter]]:
 
 
 class ReceiptPublisher:
-    """Sends them without waiting for the broker; `publish` raises TransportError if it is away."""
+    """Publishes receipts and dead letters without waiting for the broker's acknowledgement."""
 
     def __init__(self, publish: BeginPublish) -> None:
         self._begin_publish = publish
 
     def publish(self, batch: MessageBatch) -> None:
-        """What a batch holds is on disk, or was there before; what it refuses never will be."""
+        """Publish a committed batch's receipts, and dead letters for what it refused."""
         for receipt in build_receipts(list_stored_ids(batch)):
             self._try_publish(RECORDS_STORED.build_topic(receipt.station_id), receipt)
-        for refusal in build_refusals(batch.dead_letters):
-            self._try_publish(RECORDS_REFUSED.build_topic(refusal.station_id), refusal)
+        for letters in build_dead_letters(batch.dead_letters):
+            self._try_publish(RECORDS_REFUSED.build_topic(letters.station_id), letters)
 
     def _try_publish(self, topic: str, message: msgspec.Struct) -> None:
         try:
             self._begin_publish(topic, encode(message))
         except (TransportError, MessageError) as error:
-            log.warning("a station is not told", extra={"topic": topic, "error": str(error)})
+            log.warning("receipt not sent", extra={"topic": topic, "error": str(error)})

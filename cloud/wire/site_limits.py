@@ -1,4 +1,4 @@
-"""How much a site lists: what is made up by the thousand must not fill its memory and its page."""
+"""Limits of stations, components and machines per site, against made-up names that fill the memory."""
 
 import threading
 from collections.abc import Iterable
@@ -11,11 +11,11 @@ MAX_MACHINES = 32
 
 
 class LimitReachedError(RetryableError):
-    """One more than the site lists; a station keeps what it sent, and sends it again."""
+    """A limit is reached; the station keeps what it sent and sends it again."""
 
 
 class SiteLimits:
-    """Who is listed, the first that came; may be asked from any thread."""
+    """Admits names up to the limits, first come, first served; safe to use from any thread."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class SiteLimits:
 
     @property
     def fault(self) -> str:
-        """What is not listed, in words, or nothing."""
+        """Which limit was reached; empty if none was."""
         return self._fault
 
     def restore(
@@ -41,7 +41,7 @@ class SiteLimits:
         components: Iterable[tuple[str, str]],
         machines: Iterable[tuple[str, str]],
     ) -> None:
-        """Go on from those that a store knows, however many they are."""
+        """Start with the names in a store, even if they exceed the limits."""
         self._stations.update(stations)
         for kind, known in (("components", components), ("machines", machines)):
             for thing, name in known:
@@ -49,32 +49,32 @@ class SiteLimits:
                 self._listed.setdefault((thing, kind), set()).add(name)
 
     def admit_station(self, thing: str) -> None:
-        """LimitReachedError if it is one station too many."""
+        """Admit a station; LimitReachedError if there are too many."""
         with self._lock:
             if thing not in self._stations and len(self._stations) >= self._max_stations:
                 self._refuse(
-                    f"The site lists {self._max_stations} stations, its greatest number; what others "
-                    f"send is not taken, last from {_shorten_name(thing)}. Look who else may publish at the "
+                    f"The limit of {self._max_stations} stations is reached. Messages of other stations "
+                    f"are refused, most recently of {_shorten_name(thing)}. Check who else publishes to the "
                     "broker."
                 )
             self._stations.add(thing)
 
     def admit_component(self, thing: str, name: str) -> None:
-        """LimitReachedError if it is one component too many of its station."""
+        """Admit a station's component; LimitReachedError if it has too many."""
         self._admit(thing, "components", name)
 
     def admit_machine(self, thing: str, name: str) -> None:
-        """LimitReachedError if it is one machine too many of its station."""
+        """Admit a station's machine; LimitReachedError if it has too many."""
         self._admit(thing, "machines", name)
 
     def _admit(self, thing: str, kind: str, name: str) -> None:
         with self._lock:
             listed = self._listed.setdefault((thing, kind), set())
-            most = self._max_by_kind[kind]
-            if name not in listed and len(listed) >= most:
+            limit = self._max_by_kind[kind]
+            if name not in listed and len(listed) >= limit:
                 self._refuse(
-                    f"The site lists {most} {kind} of {_shorten_name(thing)}, the greatest number of a "
-                    f"station; others are not taken, last {_shorten_name(name)}. Look what the station sends."
+                    f"The limit of {limit} {kind} of {_shorten_name(thing)} is reached. Others are refused, "
+                    f"most recently {_shorten_name(name)}. Check what the station sends."
                 )
             listed.add(name)
 

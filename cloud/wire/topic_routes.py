@@ -1,4 +1,4 @@
-"""Which stream and thing a topic of the broker belongs to, by the catalogue."""
+"""Maps a topic to its stream and thing, by the catalogue."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ ANY_THING = "+"
 
 @dataclass(frozen=True)
 class TopicRoute:
-    """A stream and the thing that its topic names."""
+    """A stream, and the thing named in the topic."""
 
     stream: MessageStream
     thing: str
 
 
 def list_topic_filters() -> tuple[str, ...]:
-    """The topic filters of all streams that go to the cloud, for every thing."""
+    """Topic filters of all streams to the cloud, for every thing."""
     return tuple(stream.build_topic(ANY_THING) for stream in streams_read_by(CLOUD))
 
 
 def build_beat_topic(client_id: str) -> str:
-    """Where a cloud side says something to itself; stations have no part in it."""
+    """The topic of the cloud side's own beat; stations do not use it."""
     return f"{CLIENT_ID}/{client_id}/beat"
 
 
 def parse_topic(topic: str) -> TopicRoute | None:
-    """The stream and the thing of a topic, or None if the catalogue has none such."""
+    """The stream and thing of a topic; None if the catalogue has no such topic."""
     for stream in streams_read_by(CLOUD):
         before, _, after = stream.topic.partition("{thing}")
         thing = topic[len(before) : len(topic) - len(after)]

@@ -1,1 +1,1 @@
-"""The bench: the same tests of a whole station on the virtual rig and on a Jetson with real cameras."""
+"""The HIL bench: the same station tests on the virtual rig and on a Jetson with real cameras."""

@@ -1,4 +1,4 @@
-"""`make hil`: the bench's tests, on the virtual rig or, with BENCH=FILE, on what stands here."""
+"""`make hil`: run the bench's tests on the virtual rig, or with BENCH=FILE on this machine's hardware."""
 
 import argparse
 import os
@@ -30,32 +30,32 @@ def find_rig_obstacle() -> str:
     """Why the virtual rig cannot be built here; empty if it can."""
     missing = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
     if missing:
-        return f"{', '.join(missing)} not found; apt-get install {PACKAGES}"
+        return f"{', '.join(missing)} not found; run: apt-get install {PACKAGES}"
     if os.getuid() != 0 and not (REPOSITORY / ".cache" / "rig" / "packages.squashfs").exists():
-        return "building the rig needs root (mmdebstrap, apt)"
+        return "building the rig needs root (for mmdebstrap and apt)"
     return ""
 
 
 def _build_rig() -> str:
-    """Build the rig, or what of it is not there yet; why that failed, empty if it did not."""
+    """Build the missing parts of the rig; returns why it failed, empty on success."""
     words = ("bash", str(RIG / "build.sh"))
     built = subprocess.run(words, env={**os.environ, "PATH": _path()}, check=False)
-    return "" if built.returncode == 0 else "it could not be built; the reason is above"
+    return "" if built.returncode == 0 else "the build failed; see the output above"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if all that is on the bench passed, 1 if not, 2 for a wrong bench file."""
+    """Exit code 0 if all tests passed, 1 if not, 2 for a wrong bench file."""
     given = _parser().parse_args(arguments)
     path: Path = given.bench or VIRTUAL
     try:
         bench = load_bench(path)
     except ConfigurationError as error:
-        print(f"refused: {error}", file=sys.stderr)
+        print(f"Cannot start: {error}", file=sys.stderr)
         return EXIT_WRONG
     is_virtual = path.resolve() == VIRTUAL
     began_s = time.monotonic()
     if is_virtual and (why := find_rig_obstacle() or _build_rig()):
-        print(f"the virtual rig is skipped: {why}")
+        print(f"Skipping the virtual rig: {why}")
         return EXIT_PASSED if given.skip_without_rig else EXIT_FAILED
     out: Path = (given.out / bench.name).resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_in_rig(out: Path, path: Path, chosen: str) -> int:
-    """All in one life of the virtual machine; what fails leaves its logs in `out`."""
+    """Run all tests in one boot of the virtual machine; failed tests leave their logs in `out`."""
     where = path.resolve().relative_to(REPOSITORY)
     keyword = f" -k '{chosen}'" if chosen else ""
     tests = f"python3 {' '.join(PYTEST)} --junitxml=/out/{JUNIT} --basetemp={RIG_BASE_FOLDER}"
@@ -92,7 +92,7 @@ def _run_here(out: Path, path: Path, chosen: str) -> int:
 
 def _conclude(out: Path, bench: str, seconds: float, code: int) -> int:
     if not (out / JUNIT).is_file():
-        print(f"no results came; see {out}")
+        print(f"The tests wrote no results; see {out}")
         return EXIT_FAILED
     results = parse_junit_results(out / JUNIT)
     page = write_report_page(results, bench, seconds, out / "index.html")
@@ -110,15 +110,24 @@ def _path() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil.bench", description=__doc__)
-    parser.add_argument("--bench", type=Path, help="a description as hil/bench.yaml (virtual rig)")
     parser.add_argument(
-        "--out", type=Path, default=REPOSITORY / "build" / "bench", help="reports (build/bench)"
+        "--bench",
+        type=Path,
+        help="bench description, such as hil/bench.yaml (default: virtual rig)",
     )
-    parser.add_argument("-k", default="", help="only the tests whose names match, as pytest's -k")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=REPOSITORY / "build" / "bench",
+        help="folder for reports (default: build/bench)",
+    )
+    parser.add_argument(
+        "-k", default="", help="run only tests whose names match, as with pytest -k"
+    )
     parser.add_argument(
         "--skip-without-rig",
         action="store_true",
-        help="exit code 0, with the reason, where the virtual rig cannot be built",
+        help="if the virtual rig cannot be built, print the reason and exit with code 0",
     )
     return parser
 

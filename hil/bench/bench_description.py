@@ -1,4 +1,4 @@
-"""bench.yaml: what stands on a bench. Whatever is not named is absent, and its tests are skipped."""
+"""Reads bench.yaml, which lists a bench's hardware. Tests of hardware that is not listed are skipped."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ CommandWords = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class BenchCamera(ConfigurationStruct, frozen=True, kw_only=True):
-    """A camera by its node, or by the serial number in its name under /dev/v4l/by-id.
+    """A camera, by device node or by the serial number in its name under /dev/v4l/by-id.
 
     `identity` is what its driver must tell as card or bus; `loop` an output whose pictures it sees.
     """
@@ -35,11 +35,11 @@ class BenchCamera(ConfigurationStruct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if bool(self.node) == bool(self.serial):
-            raise ValueError("a camera is named by its node or by its serial, one of the two")
+            raise ValueError("a camera needs exactly one of node and serial")
 
 
 class FrameSettings(ConfigurationStruct, frozen=True, kw_only=True):
-    """What the cameras are asked for."""
+    """The frame format requested from the cameras."""
 
     width: Annotated[int, Meta(ge=16, multiple_of=2)] = 1280
     height: Annotated[int, Meta(ge=16, multiple_of=2)] = 720
@@ -49,7 +49,7 @@ class FrameSettings(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 class TriggerLine(ConfigurationStruct, frozen=True, kw_only=True):
-    """A sensor at a GPIO line, in place of the PLC's counter."""
+    """A trigger sensor at a GPIO line, instead of the PLC's counter."""
 
     chip: str
     line: str
@@ -57,21 +57,21 @@ class TriggerLine(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 class PlcEndpoint(ConfigurationStruct, frozen=True, kw_only=True):
-    """A real PLC; without one the simulated plant counts the parts."""
+    """A real PLC; without one the plant simulator counts the parts."""
 
     protocol: Literal["opcua", "modbus"]
     endpoint: str
 
 
 class BenchGpu(ConfigurationStruct, frozen=True, kw_only=True):
-    """Serve the models with TensorRT; `runtime` is the library that brings it there."""
+    """Run the models with TensorRT; `runtime` is the library that provides it."""
 
     name: str
     runtime: Literal["tensorrt", "tensorrt-rtx"] = "tensorrt"
 
 
 class CameraRelay(ConfigurationStruct, frozen=True, kw_only=True):
-    """Commands that unplug some cameras and plug them in again."""
+    """Commands that disconnect and reconnect some cameras."""
 
     cameras: CommandWords
     unplug: CommandWords
@@ -79,7 +79,7 @@ class CameraRelay(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 class ExposureControl(ConfigurationStruct, frozen=True, kw_only=True):
-    """A control that makes pictures darker and brighter."""
+    """A control that changes the pictures' brightness."""
 
     control: str
     low: int
@@ -87,7 +87,7 @@ class ExposureControl(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 class BenchExpectations(ConfigurationStruct, frozen=True, kw_only=True):
-    """What the bench is held to; a time that is not given is not looked at.
+    """What the tests expect; times that are not given are not checked.
 
     `stretchAboveS`: an emulated bench on a busy machine is slow. If the interpreter takes longer than this
     to load the libraries, parts come slower and have a longer way to the gate, in proportion.
@@ -105,7 +105,7 @@ class BenchExpectations(ConfigurationStruct, frozen=True, kw_only=True):
     stretch_above_s: Positive | None = None
 
     def stretch_times(self, loading_s: float) -> "BenchExpectations":
-        """The same for a bench on which loading takes so long."""
+        """The same expectations with times stretched for slow loading."""
         factor = max(1.0, loading_s / (self.stretch_above_s or loading_s))
         return msgspec.structs.replace(
             self,
@@ -115,12 +115,12 @@ class BenchExpectations(ConfigurationStruct, frozen=True, kw_only=True):
 
     @property
     def fed_parts(self) -> int:
-        """How many parts pass: those asked for, or as many as the soak lasts."""
+        """The number of parts: as configured, or enough for the soak's duration."""
         return max(self.parts, round((self.soak_s or 0.0) * self.parts_per_second))
 
 
 class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
-    """A bench; `segment` is played to the cameras through their loops.
+    """One bench; `segment` is played to the cameras through their HDMI loops.
 
     `merges`: configuration by component, beside what follows from the rest.
     """
@@ -138,24 +138,24 @@ class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
     expected: BenchExpectations = BenchExpectations()
 
     def find_node(self, camera: str) -> str:
-        """The camera's node; ConfigurationError if no node has its serial number."""
+        """A camera's device node; ConfigurationError if none has its serial number."""
         described = self.cameras[camera]
         if described.node:
             return described.node
         found = sorted(BY_ID.glob(f"*{described.serial}*index0")) if BY_ID.is_dir() else []
         if len(found) != 1:
             raise ConfigurationError(
-                f"{camera}: {len(found)} nodes of {BY_ID} have the serial {described.serial!r}"
+                f"{camera}: {len(found)} nodes in {BY_ID} have the serial {described.serial!r}; expected one"
             )
         return str(found[0])
 
     def missing_cameras(self) -> list[str]:
-        """Each camera whose node is not there, with the node."""
+        """Each camera whose device node is missing, with the node."""
         nodes = {camera: self.find_node(camera) for camera in self.cameras}
         return [f"{camera} at {node}" for camera, node in nodes.items() if not Path(node).exists()]
 
     def build_capture_merge(self) -> dict[str, Any]:
-        """The capture component's configuration on this bench."""
+        """Build the capture component's configuration for this bench."""
         way_ms = self.expected.time_to_gate_s * 1000.0
         merge: dict[str, Any] = {
             "cameras": list(self.cameras),
@@ -183,13 +183,13 @@ class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 def load_bench(path: Path) -> BenchDescription:
-    """The bench of a file; ConfigurationError names file, pointer, what was found and what is allowed."""
+    """Load a bench file; ConfigurationError names file, pointer, what was found and what is allowed."""
     try:
         values = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
     if not isinstance(values, dict):
-        raise ConfigurationError(f"{path} at /: found {values!r}; an object is allowed")
+        raise ConfigurationError(f"{path} at /: found {values!r}; expected an object")
     try:
         return load_configuration(BenchDescription, values)
     except ConfigurationError as error:
@@ -197,7 +197,7 @@ def load_bench(path: Path) -> BenchDescription:
 
 
 def stretch_bench_times(bench: BenchDescription) -> BenchDescription:
-    """The bench with the times that this machine needs, where it says that they stretch."""
+    """The bench with times stretched for this machine, if the bench allows it."""
     if bench.expected.stretch_above_s is None:
         return bench
     began_s = time.monotonic()
@@ -207,8 +207,8 @@ def stretch_bench_times(bench: BenchDescription) -> BenchDescription:
 
 
 def load_bench_from_environment() -> BenchDescription:
-    """The bench that `python -m hil.bench` named."""
+    """Load the bench that `python -m hil.bench` selected."""
     path = os.environ.get(BENCH_VARIABLE)
     if not path:
-        raise ConfigurationError(f"{BENCH_VARIABLE} names no bench; `make hil` sets it")
+        raise ConfigurationError(f"{BENCH_VARIABLE} is not set; run the tests with `make hil`")
     return load_bench(Path(path))

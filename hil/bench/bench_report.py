@@ -1,4 +1,4 @@
-"""A page of what pytest's JUnit file tells: each test with its result, its reason, its time."""
+"""Builds an HTML report from pytest's JUnit file: each test's result, reason and time."""
 
 import html
 import xml.etree.ElementTree as ElementTree
@@ -18,7 +18,7 @@ pre { white-space: pre-wrap; font-size: 12px; margin: .3rem 0 0 } .seconds { tex
 
 @dataclass(frozen=True)
 class BenchTestResult:
-    """One test: `outcome` is passed, failed or skipped; `why` is empty for what passed."""
+    """One test: `outcome` is passed, failed or skipped; `reason` is empty if it passed."""
 
     file: str
     name: str
@@ -28,19 +28,19 @@ class BenchTestResult:
 
     @property
     def sentence(self) -> str:
-        """The test's name as it is read."""
+        """The test's name as a sentence."""
         return self.name.removeprefix("test_").replace("_", " ")
 
 
 def parse_junit_results(junit: Path) -> list[BenchTestResult]:
-    """The tests of a JUnit file, in order."""
+    """Parse the tests of a JUnit file, in order."""
     return [_parse_test_case(case) for case in ElementTree.parse(junit).getroot().iter("testcase")]
 
 
 def write_report_page(
     results: list[BenchTestResult], bench: str, seconds: float, page: Path
 ) -> Path:
-    """The page; its folder is made."""
+    """Write the report page; its folder is created if missing."""
     page.parent.mkdir(parents=True, exist_ok=True)
     rows = "".join(
         f"<tr><td class='{one.outcome}'>{one.outcome}<td>{html.escape(one.sentence)}{_format_reason(one)}"
@@ -51,13 +51,13 @@ def write_report_page(
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         f"<title>Bench {html.escape(bench)}</title><style>{STYLE}</style>"
         f"<h1>Bench {html.escape(bench)}</h1><p>{format_outcome_counts(results)}, in {seconds:.0f} s</p>"
-        f"<table><tr><th>result<th>what is promised<th>file<th></tr>{rows}</table></html>"
+        f"<table><tr><th>result<th>test<th>file<th>time</tr>{rows}</table></html>"
     )
     return page
 
 
 def format_outcome_counts(results: list[BenchTestResult]) -> str:
-    """How many passed, failed and were skipped."""
+    """Format the numbers of passed, failed and skipped tests."""
     counts = {kind: sum(one.outcome == kind for one in results) for kind in TEST_OUTCOMES}
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "no tests"
 

@@ -1,4 +1,4 @@
-"""What V4L2 nodes tell of themselves."""
+"""Reads V4L2 device nodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ FOURCC = {"UYVY": "UYVY", "YUYV": "YUYV", "GREY": "GREY", "RGB24": "RGB3", "NV12
 
 
 def read_identity(node: str) -> str:
-    """Card, bus and driver of a node, in one line."""
+    """A node's card, bus and driver, as one line."""
     from linuxpy.video.device import Device
 
     with Device(node) as device:
@@ -26,7 +26,7 @@ def read_identity(node: str) -> str:
 def measure_brightness(
     node: str, frames: FrameSettings, control: str, values: tuple[int, ...]
 ) -> list[float]:
-    """The mean of the pictures that a node gives at each value of a control; it is set back after.
+    """The mean brightness at each value of a control, which is restored afterwards.
 
     Of each value the last of a few frames is taken: a sensor needs some until it follows.
     """
@@ -47,7 +47,7 @@ def measure_brightness(
 
 
 def resolve_node(node: str) -> Path:
-    """The node itself, behind its links."""
+    """Resolve a node's symbolic links."""
     return Path(node).resolve()
 
 

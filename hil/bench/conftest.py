@@ -1,4 +1,4 @@
-"""One station for all tests of a bench."""
+"""Fixtures: one station for all tests of a bench."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from hil.run.run_arguments import REPOSITORY
 
 @pytest.fixture(scope="session")
 def bench() -> BenchDescription:
-    """What stands on the bench."""
+    """The bench's description."""
     return stretch_bench_times(load_bench_from_environment())
 
 
@@ -25,9 +25,9 @@ def bench() -> BenchDescription:
 def station(
     bench: BenchDescription, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BenchStation]:
-    """The station with the bench's cameras; where they have loops, they see the first part."""
+    """The station with the bench's cameras; cameras with loops see the first part."""
     if bench.missing_cameras():
-        pytest.skip(f"not there: {', '.join(bench.missing_cameras())}")
+        pytest.skip(f"missing cameras: {', '.join(bench.missing_cameras())}")
     running = BenchStation(bench, tmp_path_factory.mktemp("bench") / Path(bench.name).name)
     try:
         if bench.segment:
@@ -40,5 +40,5 @@ def station(
 
 @pytest.fixture(scope="session")
 def outcome(station: BenchStation) -> BenchRunResult:
-    """What came of the bench's parts."""
+    """The result of the bench's parts."""
     return station.run_all_parts()

@@ -1,4 +1,4 @@
-"""The station of a bench: the whole suite with the bench's cameras, its parts, and what came of them."""
+"""The station under test: the whole suite with the bench's cameras, and the results of its parts."""
 
 import contextlib
 import time
@@ -35,7 +35,7 @@ BENCH_POLL_S = 0.5  # each look costs an emulated machine as much as a real one 
 
 
 def build_run_arguments(bench: BenchDescription, folder: Path) -> RunArguments:
-    """The run of `python -m hil.run` with the bench's cameras, PLC and runtime."""
+    """Build the arguments of `python -m hil.run` for the bench's cameras, PLC and runtime."""
     protocol = bench.plc.protocol if bench.plc is not None else "modbus"
     rate, parts = bench.expected.parts_per_second, bench.expected.fed_parts
     words = ["--plc", protocol, "--port", "0", "--rate", f"{rate}", "--parts", f"{parts}"]
@@ -70,17 +70,17 @@ def build_run_arguments(bench: BenchDescription, folder: Path) -> RunArguments:
 
 @dataclass(frozen=True)
 class BenchRunResult:
-    """What came of a bench's parts."""
+    """The results of a bench's parts."""
 
     messages: list[RecordedMessage]
     records: list[Json]
 
     def messages_on(self, stream: str) -> list[Json]:
-        """The messages of a stream, in order."""
+        """A stream's messages, in order."""
         return [noted.message for noted in self.messages if noted.stream == stream]
 
     def p99_ms(self, figure: str) -> float | None:
-        """The 99th percentile of one of the run's latencies."""
+        """The 99th percentile of a latency of the run."""
         return compute_latencies(self.records)[figure]["p99"]
 
 
@@ -100,20 +100,20 @@ class BenchStation:
         self.thermal = ThermalLog(folder / "thermal.csv")
 
     def start(self) -> None:
-        """Bring it up; returns when each component is ready and each camera streams."""
+        """Start the station; returns when every component is ready and every camera streams."""
         self._machine.start()
         self._machine.wait_until_ready(self._timeout_s)
         self.wait_for("all cameras", lambda: all(map(self.is_streaming, self.bench.cameras)))
 
     def stop(self) -> None:
-        """Take it down."""
+        """Stop the station."""
         self._machine.stop()
         for loop in self._loops:
             with contextlib.suppress(OSError):  # what was unplugged has no node to close
                 loop.close()
 
     def run_all_parts(self) -> BenchRunResult:
-        """The bench's parts, with the segment's pictures before the cameras where they have loops."""
+        """Run the bench's parts; cameras with loops see the segment's pictures."""
         parts, way_s = self.bench.expected.fed_parts, self.bench.expected.time_to_gate_s
         whole_s = parts / self.bench.expected.parts_per_second + 3 * way_s + 60
         progress = TerminalProgress()
@@ -131,7 +131,7 @@ class BenchStation:
         )
 
     def show_part(self, segment: RunSegment, place: int) -> None:
-        """Put a part's pictures before the cameras."""
+        """Show a part's pictures to the cameras."""
         from hil.rig.hdmi_loop import HdmiLoop, show_frames  # late: linuxpy is an extra
 
         described = self.bench.cameras
@@ -141,16 +141,16 @@ class BenchStation:
         show_frames(self._loops, self._decode_part(segment, place))
 
     def health(self, component: str = CAPTURE) -> Json:
-        """What a component told last."""
+        """A component's latest health report."""
         told: Json = self._machine.fetch_cloud_summary().get("health", {}).get(component, {})
         return told
 
     def is_streaming(self, camera: str) -> bool:
-        """Whether capture has frames of the camera."""
+        """Whether capture receives frames of the camera."""
         return bool(self.health().get("gauges", {}).get(f"camera_streams_{camera}") == 1.0)
 
     def dropped_frames(self, camera: str) -> int:
-        """Frames that were lacking in the driver's sequence, as capture counts them."""
+        """Frames missing in the driver's sequence, as counted by capture."""
         return int(self.health().get("counters", {}).get(f"frames_dropped_{camera}", 0))
 
     def faults(self) -> dict[str, str]:
@@ -158,15 +158,17 @@ class BenchStation:
         return {fault["code"]: fault["text"] for fault in self.health().get("faults", ())}
 
     def wait_for(self, what: str, holds: Callable[[], bool], timeout_s: float = 0.0) -> None:
-        """Wait until a condition holds; AssertionError with its name if it never does."""
+        """Wait until a condition holds; AssertionError with its name on timeout."""
         deadline_s = time.monotonic() + (timeout_s or self._timeout_s)
         while not holds():
             self._machine.check_processes()
-            assert time.monotonic() < deadline_s, f"waited in vain for {what}: {self.faults()}"
+            assert time.monotonic() < deadline_s, (
+                f"timed out waiting for {what}; faults: {self.faults()}"
+            )
             time.sleep(BENCH_POLL_S)
 
     def _decode_part(self, segment: RunSegment, place: int) -> list[NDArray[np.uint8]]:
-        """A part's frames in the cameras' order; decoded once, for that takes an emulated machine seconds."""
+        """A part's frames by camera; cached, since decoding takes seconds on an emulated machine."""
         if place not in self._frames:
             folder, frames = REPOSITORY / self.bench.segment / FRAMES, segment.parts[place].frames
             self._frames[place] = [
@@ -188,7 +190,7 @@ class BenchStation:
         run_parts(self._machine, self._recording, parts, progress, timeout_s)
 
     def _is_captured(self, part: int) -> bool:
-        """Whether more than so many parts were captured."""
+        """Whether more than this many parts were captured."""
         return self._count_captured() > part
 
     def _count_captured(self) -> int:

@@ -1,4 +1,4 @@
-"""Who the cameras are, what the unmodified capture component gets of them, and what it says when one goes."""
+"""Tests the cameras with the unmodified capture component: identity, frames, and disconnection."""
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ MIN_BRIGHTENING = 5.0
 def test_each_camera_is_there_and_who_the_bench_says(bench: BenchDescription) -> None:
     nodes = {camera: bench.find_node(camera) for camera in bench.cameras}
     missing = bench.missing_cameras()
-    assert not missing, f"not there: {', '.join(missing)}"
+    assert not missing, f"missing cameras: {', '.join(missing)}"
     assert len({resolve_node(node) for node in nodes.values()}) == len(nodes), nodes
     for camera, node in nodes.items():
         wanted = bench.cameras[camera].identity
@@ -27,9 +27,9 @@ def test_each_camera_is_there_and_who_the_bench_says(bench: BenchDescription) ->
 
 def test_more_exposure_makes_brighter_pictures(bench: BenchDescription) -> None:
     if bench.exposure is None:
-        pytest.skip("the bench names no control of the exposure")
+        pytest.skip("the bench has no exposure control")
     if bench.missing_cameras():
-        pytest.skip(f"not there: {', '.join(bench.missing_cameras())}")
+        pytest.skip(f"missing cameras: {', '.join(bench.missing_cameras())}")
     exposure = bench.exposure
 
     def low_and_high(camera: str) -> list[float]:
@@ -62,7 +62,7 @@ def test_the_station_judges_the_very_pictures_that_its_cameras_saw(
     bench: BenchDescription, outcome: BenchRunResult
 ) -> None:
     if not bench.segment:
-        pytest.skip("the cameras of this bench have no loops: nobody knows what they see")
+        pytest.skip("the cameras of this bench have no loops: their pictures are unknown")
     reference = [
         noted
         for noted in load_messages(REPOSITORY / bench.segment / REFERENCE)
@@ -77,7 +77,7 @@ def test_frames_that_the_driver_drops_are_counted(
     bench: BenchDescription, station: BenchStation, outcome: BenchRunResult
 ) -> None:
     if not bench.segment:
-        pytest.skip("no driver of this bench drops frames by request")
+        pytest.skip("no driver of this bench can drop frames on request")
     dropped = {camera: station.dropped_frames(camera) for camera in bench.cameras}
     assert all(dropped.values()), dropped
 
@@ -87,7 +87,7 @@ def test_the_frames_of_a_part_are_exposed_together(
 ) -> None:
     greatest_ms = bench.expected.frame_sync_skew_ms
     if greatest_ms is None:
-        pytest.skip("the bench expects no frame-sync skew")
+        pytest.skip("the bench has no expected frame-sync skew")
     for part in outcome.messages_on("PartCaptured"):
         times = [frame["captured_monotonic_ns"] for frame in part["frames"]]
         skew_ms = (max(times) - min(times)) / 1e6
@@ -99,7 +99,7 @@ def test_cameras_that_are_unplugged_are_told_and_had_again(
 ) -> None:
     relay = bench.relay
     if relay is None:
-        pytest.skip("the bench has no relay that unplugs a camera")
+        pytest.skip("the bench has no camera relay")
     subprocess.run(relay.unplug, check=True)
     try:
         for camera in relay.cameras:
@@ -110,5 +110,7 @@ def test_cameras_that_are_unplugged_are_told_and_had_again(
         assert all(map(station.is_streaming, others))
     finally:
         subprocess.run(relay.plug, check=True)
-    station.wait_for("the cameras again", lambda: all(map(station.is_streaming, relay.cameras)))
+    station.wait_for(
+        "the cameras to stream again", lambda: all(map(station.is_streaming, relay.cameras))
+    )
     assert station.faults() == {}

@@ -1,4 +1,4 @@
-"""What the whole station of a bench does with its parts: verdicts in time, gate, runtime, heat."""
+"""Tests the whole station: verdicts in time, gate, runtime, temperature."""
 
 import importlib.util
 
@@ -22,7 +22,7 @@ def test_every_part_has_one_verdict_one_record_and_what_the_gate_did(
 def test_verdicts_come_in_time(bench: BenchDescription, outcome: BenchRunResult) -> None:
     greatest_ms = bench.expected.trigger_to_verdict_p99_ms
     if greatest_ms is None:
-        pytest.skip("the bench expects no latency (of a virtual camera it would mean nothing)")
+        pytest.skip("the bench has no expected latency (meaningless with virtual cameras)")
     p99_ms = outcome.p99_ms("trigger_to_verdict")
     assert p99_ms is not None
     assert p99_ms <= greatest_ms
@@ -46,7 +46,7 @@ def test_the_plc_on_the_bench_confirms_every_part(
     bench: BenchDescription, outcome: BenchRunResult
 ) -> None:
     if bench.plc is None:
-        pytest.skip("the bench has no PLC of its own; the simulated one confirmed every part")
+        pytest.skip("the bench has no real PLC; the simulated one confirmed every part")
     assert [record["gate"] for record in outcome.records].count("unconfirmed") == 0
 
 
@@ -54,10 +54,10 @@ def test_it_keeps_cool_through_the_soak(
     bench: BenchDescription, station: BenchStation, outcome: BenchRunResult
 ) -> None:
     if bench.expected.soak_s is None:
-        pytest.skip("the bench asks for no soak")
+        pytest.skip("the bench has no soak configured")
     greatest = station.thermal.max_reading("celsius")
     if greatest is None:
-        pytest.skip("this machine tells no temperatures")
+        pytest.skip("this machine reports no temperatures")
     assert greatest <= bench.expected.max_celsius
     assert len(station.thermal.rows) >= bench.expected.soak_s * 0.9
     assert len(outcome.records) == bench.expected.fed_parts

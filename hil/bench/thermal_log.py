@@ -1,4 +1,4 @@
-"""Temperatures, clocks and power of a Jetson while it works, read from /sys each second, into a CSV."""
+"""Logs temperatures, clocks and power of a Jetson from /sys to a CSV file every second."""
 
 import csv
 import threading
@@ -10,7 +10,7 @@ SensorReadings = dict[str, float]
 
 
 def read_sensors(root: Path = Path("/sys")) -> SensorReadings:
-    """What can be read now: degrees Celsius, MHz and watts, by name; nothing where nothing is told."""
+    """The current readings by name, in degrees Celsius, MHz and watts; unavailable ones are omitted."""
     found: SensorReadings = {}
     found.update(_read_temperatures(root))
     found.update(_read_clocks(root))
@@ -19,7 +19,7 @@ def read_sensors(root: Path = Path("/sys")) -> SensorReadings:
 
 
 class ThermalLog:
-    """Reads each second in a thread of its own, from `start` to `stop`."""
+    """Reads the sensors every second in its own thread, from `start` to `stop`."""
 
     def __init__(self, path: Path, root: Path = Path("/sys")) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class ThermalLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and write the file."""
+        """Stop and write the file."""
         self._ended.set()
         self._thread.join()
         names = sorted({name for row in self.rows for name in row})
@@ -45,7 +45,7 @@ class ThermalLog:
                 writer.writerow({"second": second, **row})
 
     def max_reading(self, unit: str) -> float | None:
-        """The greatest value of a unit (`celsius`, `mhz`, `watts`); None without one."""
+        """The maximum reading of a unit (`celsius`, `mhz`, `watts`); None without readings."""
         values = [v for row in self.rows for name, v in row.items() if name.endswith(f"_{unit}")]
         return max(values, default=None)
 

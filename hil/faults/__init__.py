@@ -1,1 +1,1 @@
-"""`make faults`: a whole station with faults from the outside, and a checker that knows nothing of it."""
+"""`make faults`: fault injection into a whole station, and an independent checker of the results."""

@@ -1,6 +1,6 @@
-"""`make faults`: whole stations with faults from the outside; writes .station/faults.json.
+"""`make faults`: run whole stations under injected faults; writes .station/faults.json.
 
-The same seed gives the same faults: times, victims and order. Exit code 1 when any scenario failed.
+The same seed gives the same faults: times, victims and order. Exit code 1 if any scenario failed.
 """
 
 import argparse
@@ -39,23 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return run_mutants(folder / "faults" / "mutants", pictures, given.seed, _print_line)
             return _run_scenarios(given, folder, pictures)
     except AlreadyRunningError as error:
-        _print_line(f"Refused: {error}")
+        _print_line(f"Cannot start: {error}")
         return 2
     except KeyboardInterrupt:
-        _print_line("Stopped at once; what was under way counts for nothing.")
+        _print_line("Aborted. The running scenario is not counted.")
         return 130
 
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[None]:
-    """One run at a time for a folder; another may run beside it in another one."""
+    """Lock a folder for one run; runs in other folders are independent."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunningError(
-                f"faults run already in {folder}; --folder takes another"
+                f"another run uses {folder}; choose another folder with --folder"
             ) from error
         yield
 
@@ -67,7 +67,7 @@ def _run_scenarios(given: argparse.Namespace, folder: Path, pictures: Path) -> i
         reason = small_disk.find_mount_obstacle() if name == "disk_full" else ""
         if reason:
             found["skipped"][name] = reason
-            _print_line(f"{name}: skipped, for {reason}")
+            _print_line(f"{name}: skipped: {reason}")
             continue
         plan = build_fault_plan(name, given.seed, _count_rounds(name, given))
         _print_line(f"{name} (seed {given.seed}): {len(plan.steps)} faults in {plan.seconds:.0f} s")
@@ -81,12 +81,12 @@ def _run_scenarios(given: argparse.Namespace, folder: Path, pictures: Path) -> i
         write_json(folder / "faults.json", found)
     write_json(folder / "faults.json", found)
     _print_line(format_scenario_table(found))
-    _print_line(f"{time.monotonic() - began_s:.0f} s; written to {folder / 'faults.json'}")
+    _print_line(f"{time.monotonic() - began_s:.0f} s; results in {folder / 'faults.json'}")
     return 0 if all(result["passed"] for result in found["scenarios"].values()) else 1
 
 
 def _count_rounds(name: str, given: argparse.Namespace) -> int:
-    """How often the faults come, so that all chosen scenarios together take about so many minutes."""
+    """How many rounds of faults make all chosen scenarios take about the given minutes."""
     if given.minutes is None:
         return 1
     rounds = given.minutes * 60 / sum(ROUND_SECONDS[chosen] for chosen in given.scenarios)
@@ -98,33 +98,38 @@ def _parse_scenarios(text: str) -> list[str]:
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown or not names:
         raise argparse.ArgumentTypeError(
-            f"found {', '.join(unknown) or 'none'}; allowed are {', '.join(SCENARIOS)}"
+            f"found {', '.join(unknown) or 'none'}; allowed values: {', '.join(SCENARIOS)}"
         )
     return names
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil.faults", description=__doc__)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="(default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=DEFAULT_SEED,
+        help="seed of times, victims and order (default: %(default)s)",
+    )
     parser.add_argument(
         "--scenarios",
         type=_parse_scenarios,
         default=list(SCENARIOS),
-        help=f"some of {','.join(SCENARIOS)} (default: all)",
+        help=f"comma-separated, from {','.join(SCENARIOS)} (default: all)",
     )
     parser.add_argument(
-        "--minutes", type=float, help="repeat the faults for about so long (default: once, 9 min)"
+        "--minutes", type=float, help="repeat the faults for about this long (default: once, 9 min)"
     )
     parser.add_argument(
         "--mutants",
         action="store_true",
-        help="show that the checker reports a broken gate, ledger and outbox, each in a copy",
+        help="instead, check that a broken gate, ledger and outbox are each reported (in copies)",
     )
     parser.add_argument(
         "--folder",
         type=Path,
         default=REPOSITORY / ".station",
-        help="faults.json and the stations' folders go here (default: .station)",
+        help="folder for faults.json and the stations' files (default: .station)",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""A wire between the nucleus and the broker that can be cut, be deaf or stand still."""
+"""A proxy between the nucleus and the broker that can cut, drop or stall the connection."""
 
 import contextlib
 import json
@@ -17,13 +17,13 @@ PUBLISH = 3  # the type of an MQTT packet that carries a message
 
 
 class MqttPacketReader:
-    """Finds the messages in what a client sends."""
+    """Parses the MQTT messages that a client sends."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, content: bytes) -> Iterator[bytes]:
-        """The JSON of each message that is complete by now."""
+        """Add bytes; yields the JSON of each message that is now complete."""
         self._rest += content
         while (packet := self._next_packet()) is not None:
             kind, body = packet
@@ -49,7 +49,7 @@ class MqttPacketReader:
 
 
 class BrokerProxy(threading.Thread):
-    """Listens on a port of its own and carries bytes to the broker and back, one thread a connection.
+    """Forwards bytes between its own port and the broker, one thread per connection.
 
     Each inspection record that the nucleus sends is a line of `wire`, whether it arrives or not.
     """
@@ -66,11 +66,11 @@ class BrokerProxy(threading.Thread):
 
     @property
     def address(self) -> str:
-        """HOST:PORT for the nucleus."""
+        """The proxy's HOST:PORT, for the nucleus."""
         return f"127.0.0.1:{self._listener.getsockname()[1]}"
 
     def set_state(self, state: ProxyState) -> None:
-        """From now on; connections of which something was lost close when the wire is open again."""
+        """Set the state; connections that lost bytes are closed when the proxy opens again."""
         if state == "refuse" or (state == "open" and self._state != "open"):
             self._incarnation += 1
         self._state = state

@@ -1,14 +1,14 @@
-"""Compares what the plant saw with what the station and the cloud keep; imports nothing of the project.
+"""Compare the plant's log with the station's and the cloud's databases; imports nothing of the project.
 
     python hil/faults/checker.py --station FOLDER
 
-The truth is the plant's own log (`part_counted`, `gate_acted`). Each counted part has exactly one verdict in
-the ledger and exactly one record in the cloud (or lies in one gap record), none was passed by the gate
-without an ok of its own, and no record contradicts the gate. Databases are opened read-only; bodies are
-found by what they say, in whatever table they lie. Prints a table; exit code 1 when something is wrong.
+The plant's log (`part_counted`, `gate_acted`) is the truth. Each counted part must have exactly one verdict
+in the ledger and exactly one record in the cloud (or lie in one gap record), no part may pass the gate
+without its own ok, and no record may contradict the gate. Databases are opened read-only; messages are
+found by their content, in any table. Prints a table; exit code 1 if there are problems.
 
-FOLDER/before/ may have copies of databases from before they were damaged, FOLDER/expect.json what a run
-knows beforehand: `recovery` (windows in which parts must be judged) and `damaged_parts`.
+FOLDER/before/ may hold copies of databases from before they were damaged, FOLDER/expect.json what a run
+expects: `recovery` (windows in which parts must be inspected) and `damaged_parts`.
 """
 
 import argparse
@@ -45,7 +45,7 @@ PartKey = tuple[int, int]  # which count of the PLC's, and the number within it
 
 @dataclass
 class CountedPart:
-    """A part as the plant saw it."""
+    """A part as logged by the plant."""
 
     key: PartKey
     counted_ns: int
@@ -55,7 +55,7 @@ class CountedPart:
 
 @dataclass
 class PlcCount:
-    """The numbers that a PLC gave from one beginning on."""
+    """The numbers of a PLC's counter since one start."""
 
     parts: dict[int, CountedPart] = field(default_factory=dict)
     killed: bool = False
@@ -63,7 +63,7 @@ class PlcCount:
 
 @dataclass(frozen=True)
 class RecordRow:
-    """An inspection record, wherever it lies."""
+    """An inspection record from any database."""
 
     record_id: str
     epoch: int
@@ -77,7 +77,7 @@ class RecordRow:
 
 @dataclass(frozen=True)
 class GapRow:
-    """A record of many numbers that nobody saw."""
+    """A gap record."""
 
     gap_id: str
     epoch: int
@@ -88,7 +88,7 @@ class GapRow:
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """A row of a ledger; `first` is less than `last` where it stands for a gap."""
+    """A row of a ledger; `first` is less than `last` for a gap."""
 
     epoch: int
     first: int
@@ -100,7 +100,7 @@ class VerdictRow:
 
 @dataclass
 class DatabaseContents:
-    """All that was found in databases."""
+    """Everything found in the databases."""
 
     records: list[RecordRow] = field(default_factory=list)
     gaps: list[GapRow] = field(default_factory=list)
@@ -113,7 +113,7 @@ class DatabaseContents:
 
 
 def read_truth(log: Path) -> list[PlcCount]:
-    """The counts in the plant's log, in order; a number that is not higher begins a new one."""
+    """The counter runs in the plant's log, in order; a number that does not increase starts a new one."""
     counts = [PlcCount()]
     last_number, power_lost_after = 0, 0
     for event in _read_events(log):
@@ -154,7 +154,7 @@ def _read_events(log: Path) -> Iterator[Json]:
 
 
 def read_database_contents(station: Path) -> DatabaseContents:
-    """What ledgers, outboxes and stores of the station hold, set-aside files and copies among them."""
+    """Read the station's ledgers, outboxes and stores, including set-aside files and copies."""
     kept = DatabaseContents()
     for path in _find_databases(station):
         try:
@@ -281,7 +281,7 @@ def _to_nanoseconds(timestamp: str) -> int:
 
 
 class EpochMatcher:
-    """Which count of the PLC's an epoch of the station's numbers belongs to: the nearest in time."""
+    """Matches the station's epochs to the PLC's counter runs: the nearest in time."""
 
     def __init__(self, counts: Sequence[PlcCount], kept: DatabaseContents) -> None:
         self._counts = counts
@@ -297,7 +297,7 @@ class EpochMatcher:
         }
 
     def find_part(self, epoch: int, number: int) -> PartKey | None:
-        """The part that this name of the station's means, or None if the plant counted none such."""
+        """The part with this epoch and number, or None if the plant did not count it."""
         index = self._count_by_epoch.get(epoch)
         if index is not None and number in self._counts[index].parts:
             return index, number
@@ -307,7 +307,7 @@ class EpochMatcher:
         return None
 
     def is_at_death(self, epoch: int, number: int) -> bool:
-        """Whether it can be the part that a PLC counted as it died, before it could write so."""
+        """Whether a PLC may have counted this part as it was killed, before it logged it."""
         index = self._count_by_epoch.get(epoch)
         if index is None or not self._counts[index].killed:
             return False
@@ -335,7 +335,7 @@ class EpochMatcher:
 
 @dataclass
 class PartAccount:
-    """What is known of one part, from all places."""
+    """Everything known about one part, from all sources."""
 
     record_ids: dict[str, set[str]] = field(default_factory=dict)  # by id: the verdicts told
     stored: Counter[str] = field(default_factory=Counter)  # by file: how many rows
@@ -347,7 +347,7 @@ class PartAccount:
 
 
 class StationCheck:
-    """The comparison; `result` has the figures, `problems` the sentences."""
+    """The comparison of a station's data with the plant's log."""
 
     def __init__(self, counts: Sequence[PlcCount], kept: DatabaseContents, expect: Json) -> None:
         self._counts = counts
@@ -363,7 +363,7 @@ class StationCheck:
         self._join_accounts()
 
     def build_result(self) -> Json:
-        """The figures of this station; `passed` when nothing is wrong."""
+        """Build the result; `passed` is True without problems."""
         without_record = self._without_record()
         without_verdict = [
             p for p in self.parts if not p.at_death and not self._account(p).verdicts
@@ -406,10 +406,10 @@ class StationCheck:
             if found[name]:
                 self.problems.append(f"{found[name]} {words}")
         if not self.parts:
-            self.problems.append("the plant counted no part")
+            self.problems.append("the plant counted no parts")
         good = sum(self._account(p).record_verdict == "ok" for p in self.parts if p.action)
         if good >= MIN_OK_PARTS and not found["passed_by_gate"]:
-            self.problems.append(f"the gate passed none of {good} parts that are ok")
+            self.problems.append(f"the gate passed none of the {good} ok parts")
         found["problems"] = self.problems
         found["examples"] = self.examples
         found["passed"] = not self.problems
@@ -538,7 +538,7 @@ class StationCheck:
         return len(changed)
 
     def _verdict_lag_s(self) -> float:
-        """How long before the last part the last one was counted that has a verdict."""
+        """The time between the last counted part with a verdict and the last counted part."""
         if not self.parts:
             return 0.0
         counted_ns = [part.counted_ns for part in self.parts]
@@ -546,7 +546,7 @@ class StationCheck:
         return (max(counted_ns) - max(with_verdict, default=min(counted_ns))) / 1e9
 
     def _check_recovery(self, window: Json) -> Json:
-        """How many parts of a window were missed, and how many may be."""
+        """Check how many parts of a window were missed, and how many may be."""
         parts = [part for part in self.parts if _is_within(part, window)]
         missed = [part for part in parts if not self._is_judged(part)]
         before = [p for p in self.parts if _is_within(p, window.get("baseline") or {"never": 1})]
@@ -554,11 +554,11 @@ class StationCheck:
         share = float(window.get("max_missed_share", 0.0)) + usual
         allowed = max(int(window.get("min_allowed", 0)), int(share * len(parts)))
         if not parts:
-            self.problems.append(f"{window['why']}: no part was counted in that time")
+            self.problems.append(f"{window['why']}: no part was counted in this window")
         elif len(missed) > allowed:
             self.problems.append(
-                f"{window['why']}: {len(missed)} of {len(parts)} parts were not judged, "
-                f"at most {allowed} are allowed"
+                f"{window['why']}: {len(missed)} of {len(parts)} parts were missed, "
+                f"at most {allowed} allowed"
             )
         return {
             "why": window["why"],
@@ -570,20 +570,20 @@ class StationCheck:
 
 
 WRONG_IF_ANY = {
-    "lost": "parts are lost: without a verdict or without a record",
-    "duplicated": "parts were judged or recorded more than once",
-    "gate_passed_unjudged": "parts passed the gate without an ok of their own",
-    "undelivered": "parts have a record that did not reach the cloud",
-    "gate_wrong": "records contradict the gate",
-    "verdict_differs": "records have another verdict than the ledger",
-    "changed_on_the_wire": "records were sent again with other content",
-    "set_aside": "records were refused or set aside",
-    "never_counted": "records are of parts that the plant never counted",
+    "lost": "lost parts: no verdict or no record",
+    "duplicated": "parts with more than one verdict or record",
+    "gate_passed_unjudged": "parts passed by the gate without their own ok",
+    "undelivered": "parts with a record that did not reach the cloud",
+    "gate_wrong": "records that contradict the gate",
+    "verdict_differs": "records with a verdict other than the ledger's",
+    "changed_on_the_wire": "records sent again with different content",
+    "set_aside": "records refused or set aside",
+    "never_counted": "records of parts that the plant did not count",
 }
 
 
 def longest_outage_s(parts: Sequence[CountedPart], is_judged: Any) -> float:
-    """The longest time between two parts that were judged, where all between them were not."""
+    """The longest time without an inspected part, between two inspected parts."""
     longest_ns, since_ns = 0, None
     for part in sorted(parts, key=lambda part: part.counted_ns):
         if is_judged(part):
@@ -598,7 +598,7 @@ def longest_outage_s(parts: Sequence[CountedPart], is_judged: Any) -> float:
 
 
 def format_part_ranges(keys: Iterable[PartKey]) -> list[str]:
-    """Parts as `count:first-last`, runs of numbers as one."""
+    """Format parts as `count:first-last`, with runs of numbers merged."""
     runs: list[list[int]] = []
     for count, number in sorted(keys):
         if runs and runs[-1][0] == count and runs[-1][2] == number - 1:
@@ -622,7 +622,7 @@ def _is_within(part: CountedPart, window: Json) -> bool:
 
 
 def check_station(station: Path) -> Json:
-    """The figures of a station's folder."""
+    """Check a station's folder."""
     expect_file = station / "expect.json"
     expect = json.loads(expect_file.read_text()) if expect_file.is_file() else {}
     return StationCheck(
@@ -631,7 +631,7 @@ def check_station(station: Path) -> Json:
 
 
 def format_check_result(found: Json) -> str:
-    """The figures for people."""
+    """Format the result as text."""
     lines = [
         f"  {name.replace('_', ' '):<24} {value}"
         for name, value in found.items()
@@ -644,7 +644,11 @@ def format_check_result(found: Json) -> str:
     lines += [f"  unreadable: {file}" for file in found["unreadable_files"]]
     lines += [f"  ! {problem}" for problem in found["problems"]]
     lines += [f"    {what}: {', '.join(shown)}" for what, shown in found["examples"].items()]
-    lines.append("Every part is accounted for." if found["passed"] else "Something is wrong.")
+    lines.append(
+        "Every part is accounted for."
+        if found["passed"]
+        else "Problems were found; see the lines above."
+    )
     return "\n".join(lines)
 
 
@@ -653,13 +657,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--station", type=Path, required=True, help="the folder of a run")
-    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    parser.add_argument("--station", type=Path, required=True, help="folder of the run to check")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     given = parser.parse_args(arguments)
     try:
         found = check_station(given.station.resolve())
     except OSError as error:
-        sys.stderr.write(f"No run can be read from {given.station}: {error}\n")
+        sys.stderr.write(f"Cannot read a run from {given.station}: {error}\n")
         return 2
     sys.stdout.write((json.dumps(found) if given.json else format_check_result(found)) + "\n")
     return 0 if found["passed"] else 1

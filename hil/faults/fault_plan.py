@@ -1,4 +1,4 @@
-"""Which faults come when: a pure function of the scenario and the seed."""
+"""Plans which faults occur when, from the scenario and the seed."""
 
 import random
 from collections.abc import Callable
@@ -43,7 +43,7 @@ ROUND_SECONDS = {  # with the start and the settling
 
 @dataclass(frozen=True)
 class FaultStep:
-    """One fault: when after the first part, what, on whom, for how long."""
+    """One fault: its time after the first part, action, victim and duration."""
 
     at_s: float
     action: FaultAction
@@ -53,7 +53,7 @@ class FaultStep:
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """A scenario: the parts as a rate or a schedule, the faults, and when the belt stops."""
+    """A scenario: the parts as a rate or schedule, the faults, and when the belt stops."""
 
     name: str
     seed: int
@@ -64,7 +64,7 @@ class FaultPlan:
 
 
 def build_fault_plan(name: str, seed: int, rounds: int = 1) -> FaultPlan:
-    """The faults of a scenario; the same for the same seed and rounds. KeyError if there is none such."""
+    """Build a scenario's faults, reproducible by seed and rounds; KeyError for an unknown scenario."""
     return _PLANS[name](random.Random(f"{name}/{seed}"), seed, rounds)
 
 

@@ -1,4 +1,4 @@
-"""The table that people read."""
+"""Formats the results as a table."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ COLUMN_HEADS = {
 
 
 def format_scenario_table(found: Json) -> str:
-    """All scenarios, one a line."""
+    """Format all scenarios, one per line."""
     heads = ["scenario", *(COLUMN_HEADS.get(name, name) for name in COLUMNS), ""]
     rows = [
         [name, *(str(result.get(column, "?")) for column in COLUMNS), _format_outcome(result)]

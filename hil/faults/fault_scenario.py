@@ -1,4 +1,4 @@
-"""Runs a plan on a station of its own, and lets the checker say what came of it."""
+"""Runs a fault plan on its own station, then the checker."""
 
 import json
 import os
@@ -43,7 +43,7 @@ WORK = "nucleus/work/com.sightline."
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """What was started is ended, however often somebody presses Ctrl-C; it counts afterwards."""
+    """Defer Ctrl-C while processes are being stopped."""
     signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
         yield
@@ -52,7 +52,7 @@ def interrupts_blocked() -> Iterator[None]:
 
 
 class FaultScenario:
-    """One scenario: start, faults, settle, check."""
+    """One scenario: start, inject faults, wait for delivery, check."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class FaultScenario:
         }
 
     def run(self) -> Json:
-        """What came of it; a station that cannot be run at all has a problem, too."""
+        """Run the scenario; a station that cannot run is reported as a problem."""
         try:
             self._mount_disks()
             self._station.start()
@@ -100,7 +100,7 @@ class FaultScenario:
             self._inject_faults()
             self._wait_until_delivered()
         except (StationFailedError, OSError) as error:
-            self._problems.append(f"the scenario could not be run: {error}")
+            self._problems.append(f"the scenario could not run: {error}")
         finally:
             with interrupts_blocked():
                 self._station.stop()
@@ -171,7 +171,7 @@ class FaultScenario:
             found: Json = json.loads(finished.stdout)
         except ValueError:
             told = finished.stderr.strip().splitlines()
-            return {"problems": [f"the checker ended: {told[-1:]}"], "passed": False}
+            return {"problems": [f"the checker failed: {told[-1:]}"], "passed": False}
         return found
 
     def _kill_for(self, step: FaultStep) -> None:
@@ -181,7 +181,7 @@ class FaultScenario:
 
     def _stall_and_expect(self, step: FaultStep) -> None:
         self._station.stall(step.victim, step.seconds)
-        self._expect_recovery(f"after {step.victim} stood for {step.seconds:g} s")
+        self._expect_recovery(f"after {step.victim} was stalled for {step.seconds:g} s")
 
     def _expect_recovery(self, why: str) -> None:
         now_ns = time.time_ns()
@@ -204,7 +204,7 @@ class FaultScenario:
         usual = round(OVERLOAD_RATE_HZ * OVERLOAD_BEGINS_S)
         self._expect["recovery"].append(
             {
-                "why": "after three times the rate for 20 s",
+                "why": "after 20 s at three times the rate",
                 "from_number": before + 1,
                 "to_number": before + round(OVERLOAD_RATE_HZ * 9),
                 "max_missed_share": MAX_MISSED_SHARE,
@@ -231,8 +231,8 @@ class FaultScenario:
         time.sleep(step.seconds / 2)
 
     def _disturb_plc(self, step: FaultStep) -> None:
-        """Once the station follows its count: what a PLC counts between two deaths that nobody saw it
-        alive between is known to nobody.
+        """Wait until the station follows the count: parts counted between two restarts that it did not
+        notice are unknowable.
         """
         deadline_s = time.monotonic() + CATCH_UP_TIMEOUT_S
         while time.monotonic() < deadline_s:
@@ -265,7 +265,7 @@ class FaultScenario:
             self._station.restart_process("cloud")
 
     def _damage(self, step: FaultStep) -> None:
-        """Drained before, unless one verdict is damaged; parts are counted while the power is away."""
+        """Drain first, unless one verdict is damaged; parts are counted while the power is off."""
         places = step.victim.split(" and ")
         if not places[0].startswith("row"):
             self._station.send_plant_command("stop")
@@ -274,8 +274,8 @@ class FaultScenario:
             self._station.send_plant_command("start")
             if not delivered:  # what is lost now would be lost by us
                 self._problems.append(
-                    f"{DELIVERY_TIMEOUT_S:.0f} s after the belt stopped there were parts without a "
-                    f"record in the cloud; not done for that: {step.victim}"
+                    f"{DELIVERY_TIMEOUT_S:.0f} s after the belt stopped, parts still had no "
+                    f"record in the cloud; this step was skipped: {step.victim}"
                 )
                 return
         self._station.cut_power()
@@ -303,7 +303,7 @@ class FaultScenario:
         return False
 
     def _break_capture(self, step: FaultStep) -> None:
-        """Killed as often as it runs again, until it is broken; then many parts, then a new nucleus."""
+        """Kill it after each restart until it is BROKEN, then count many parts, then restart the nucleus."""
         station = self._station
         deadline_s = time.monotonic() + BREAK_TIMEOUT_S
         while station.component_state(step.victim) != "BROKEN" and time.monotonic() < deadline_s:
@@ -315,13 +315,13 @@ class FaultScenario:
             f"    {step.victim} is {station.component_state(step.victim)} after part {before}"
         )
         station.wait_for("the parts", lambda: station.count_parts() >= before + UNSEEN_PARTS, 90.0)
-        self._say(f"    {station.count_parts() - before} parts later the nucleus starts anew")
+        self._say(f"    {station.count_parts() - before} parts later the nucleus is restarted")
         station.restart_nucleus()
         time.sleep(8.0)
 
 
 def shorten_plan(plan: FaultPlan, steps: int, tail_s: float) -> FaultPlan:
-    """The plan's first faults only."""
+    """The plan with its first faults only."""
     kept = plan.steps[:steps]
     last = kept[-1]
     return replace(plan, steps=kept, seconds=last.at_s + last.seconds + tail_s)

@@ -1,4 +1,4 @@
-"""The station under fault: the processes of `make run`, and hands that reach for each of them."""
+"""The station under fault: the processes of `make run`, each of which can be killed or stalled."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ POLL_S = 0.05
 
 
 class FaultyStation(LocalStation):
-    """A whole station whose nucleus reaches the broker by a wire that can be cut."""
+    """A whole station whose nucleus reaches the broker through a proxy."""
 
     def __init__(self, arguments: RunArguments, pictures: Path) -> None:
         super().__init__(arguments, pictures)
@@ -32,11 +32,11 @@ class FaultyStation(LocalStation):
         self._paused: list[int] = []
 
     def nucleus_broker_address(self) -> str:
-        """The wire's end."""
+        """The proxy's address."""
         return self.open_proxy().address
 
     def open_proxy(self) -> BrokerProxy:
-        """What stands between the nucleus and the broker."""
+        """Open the proxy between the nucleus and the broker."""
         if self._proxy is None:
             host, _, port = self.broker_address.rpartition(":")
             self._proxy = BrokerProxy(host, int(port), self.folder / "wire.jsonl")
@@ -44,7 +44,7 @@ class FaultyStation(LocalStation):
         return self._proxy
 
     def stop(self) -> None:
-        """Let all go on that stands, and end everything."""
+        """Continue stalled processes and stop everything."""
         for group in self._paused:
             _signal_group(group, signal.SIGCONT)
         super().stop()
@@ -53,7 +53,7 @@ class FaultyStation(LocalStation):
         self._kill_leftover_processes()
 
     def _kill_leftover_processes(self) -> None:
-        """A component whose nucleus was killed may not have left yet; its folder tells that it is ours."""
+        """Kill components that outlive their nucleus; they are recognised by their folder."""
         ours = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         left = [process for process in ours if _is_within(process, self.folder)]
         for process in filter(_was_started_by_a_station, left):
@@ -61,7 +61,7 @@ class FaultyStation(LocalStation):
                 os.kill(process, signal.SIGKILL)
 
     def kill(self, victim: str) -> None:
-        """`kill -9`; broker, cloud and nucleus are started again, as their host would."""
+        """`kill -9`; broker, cloud and nucleus are restarted, as their host would."""
         if victim in PROCESSES:
             self.kill_process(victim)
             self.restart_process(victim)
@@ -69,7 +69,7 @@ class FaultyStation(LocalStation):
             _signal_group(self._process_group(victim), signal.SIGKILL)
 
     def restart_process(self, victim: str) -> None:
-        """Start a process again, where it was."""
+        """Restart a process on its former port."""
         if victim == "broker":
             self._restart_broker()
         elif victim == "cloud":
@@ -78,7 +78,7 @@ class FaultyStation(LocalStation):
             self.start_nucleus()
 
     def _restart_broker(self) -> None:
-        """The port may be held by connections of the dead one for a moment."""
+        """Restart the broker; its port may be busy for a moment."""
         port = int(self.broker_address.rpartition(":")[2])
         address_file = self.folder / "broker.address"
         for _ in range(20):
@@ -89,10 +89,10 @@ class FaultyStation(LocalStation):
                 return
             self.kill_process("broker")
             time.sleep(POLL_S * 10)
-        raise StationFailedError(f"the broker does not come back on port {port}")
+        raise StationFailedError(f"the broker did not restart on port {port}")
 
     def stall(self, victim: str, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after so long."""
+        """SIGSTOP, then SIGCONT after this time."""
         group = self.process_id(victim) if victim in PROCESSES else self._process_group(victim)
         self._paused.append(group)
         _signal_group(group, signal.SIGSTOP)
@@ -101,7 +101,7 @@ class FaultyStation(LocalStation):
         self._paused.remove(group)
 
     def stall_and_replace_nucleus(self, victim: str, seconds: float) -> None:
-        """A component stands while its nucleus is killed and another comes, and then goes on."""
+        """Stall a component while its nucleus is killed and restarted, then continue it."""
         group = self._process_group(victim)
         self._paused.append(group)
         _signal_group(group, signal.SIGSTOP)
@@ -111,15 +111,15 @@ class FaultyStation(LocalStation):
         self._paused.remove(group)
 
     def cut_power(self) -> None:
-        """Nucleus and components end at once."""
+        """Kill nucleus and components at once."""
         components = [int(c["pid"]) for c in self._components().values() if c.get("pid")]
         self.kill_process("nucleus")
         for group in components:
             _signal_group(group, signal.SIGKILL)
-        self.wait_for("the components' end", lambda: not any(map(_is_alive, components)), 10.0)
+        self.wait_for("the components to end", lambda: not any(map(_is_alive, components)), 10.0)
 
     def restart_plc(self, first_number: int, away_s: float) -> None:
-        """`kill -9` of the plant between two counts; it comes back on its port, and the belt runs."""
+        """`kill -9` the plant between two counts; it restarts on its port with the belt running."""
         port = urlsplit(str(self.read_plant_status()["endpoint"])).port or 0
         self._wait_between_counts()
         self.kill_process("plant")
@@ -130,35 +130,35 @@ class FaultyStation(LocalStation):
         self.send_plant_command("start")
 
     def cut_plc_power(self, away_s: float) -> None:
-        """It loses connections, counter and parts under way; the belt runs on."""
+        """The PLC loses connections, counter and parts on the belt; the belt runs on."""
         self._wait_between_counts()
         self.write_plant_event("plc_power_lost")
         self.send_plant_command("fault", kind="power_cycle", seconds=away_s, first_number=1)
         time.sleep(away_s)
 
     def write_plant_event(self, event: str) -> None:
-        """Write into the plant's log what its process cannot."""
+        """Add an event to the plant's log."""
         with (self.folder / "logs" / "plant.log").open("a") as log:
             log.write("\n" + json.dumps({"event": event, "utc_ns": time.time_ns()}) + "\n")
 
     def last_counted_number(self) -> int:
-        """The last number in the plant's log, which is there when the plant is not."""
+        """The last number in the plant's log, readable while the plant is down."""
         return self._read_counted()[1]
 
     def count_parts(self) -> int:
-        """How many parts the plant's log has."""
+        """The number of parts in the plant's log."""
         return self._read_counted()[0]
 
     def component_state(self, component: str) -> str:
-        """What the nucleus says of a component."""
+        """A component's state in the nucleus."""
         return str(self._components().get(PREFIX + component, {}).get("state", ""))
 
     def wait_for(self, what: str, holds: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until it holds; StationFailedError if it never does."""
+        """Wait until it holds; StationFailedError on timeout."""
         deadline_s = time.monotonic() + timeout_s
         while not holds():
             if time.monotonic() > deadline_s:
-                raise StationFailedError(f"waited {timeout_s:.0f} s in vain: {what}")
+                raise StationFailedError(f"timed out after {timeout_s:.0f} s waiting for {what}")
             time.sleep(POLL_S)
 
     def _wait_between_counts(self) -> None:
@@ -183,7 +183,7 @@ class FaultyStation(LocalStation):
         return {}
 
     def _process_group(self, component: str) -> int:
-        """The component's process group; 0 if it does not run, or the number is another's by now."""
+        """The component's process group; 0 if it does not run or the id belongs to another process."""
         told = self._components().get(PREFIX + component, {})
         group = int(told.get("pid") or 0)
         return group if group and _is_within(group, self.folder) else 0
@@ -196,7 +196,7 @@ def _is_within(process: int, folder: Path) -> bool:
 
 
 def _was_started_by_a_station(process: int) -> bool:
-    """Somebody's shell may stand in the folder, too."""
+    """Whether a station started the process; a user's shell may have the same working folder."""
     with contextlib.suppress(OSError):
         return b"SIGHTLINE_PYTHON=" in Path(f"/proc/{process}/environ").read_bytes()
     return False

@@ -1,4 +1,4 @@
-"""Damages files as a dying disk does, after a copy was kept for whoever wants to know what they said."""
+"""Damages files as a failing disk does, after copying them for the checker."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ GARBAGE = b"\xff\xfe\x00damaged\xc3\x28" * 400
 
 
 def copy_databases(station: Path, number: int) -> None:
-    """Copies of the databases as they are, in FOLDER/before."""
+    """Copy the current databases into FOLDER/before."""
     before = station / "before"
     before.mkdir(exist_ok=True)
     for name in ("inference/ledger.sqlite", "cloud/records.sqlite"):
@@ -49,7 +49,7 @@ def _copy_database(source: Path, target: Path) -> None:
 
 
 def damage_file(station: Path, place: str) -> list[tuple[int, int]]:
-    """Damage `HOW of FILE` or FILE; the parts whose verdict is unreadable now."""
+    """Damage `HOW of FILE` or FILE; returns the parts whose verdict is now unreadable."""
     how, _, name = ("all", "", place) if place in DAMAGEABLE_FILES else place.rpartition(" of ")
     if place.startswith("emptied "):
         how, name = "emptied", place.removeprefix("emptied ")
@@ -92,7 +92,7 @@ def _remove_database_log(path: Path) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Replace a file as a whole."""
+    """Replace a file atomically."""
     draft = path.with_name(path.name + ".new")
     draft.write_text(json.dumps(content, indent=2) + "\n")
     draft.replace(path)

@@ -1,6 +1,6 @@
-"""Three broken stations, each made from a copy of the sources: the checker must report each of them.
+"""Three mutants, each a broken copy of the sources that the checker must report.
 
-A mutant is code at the end of a module of the copy, so that it outlives changes of the module's text.
+A mutant is code appended to a module of the copy, so that it survives changes of the module.
 """
 
 import shutil
@@ -21,7 +21,7 @@ _sound_build = build_verdict_write
 
 
 def build_verdict_write(judged, **more):
-    """Broken: a defect is no hindrance."""
+    """Broken: a defect counts as ok."""
     if judged.verdict == "defect":
         judged = __import__("msgspec").structs.replace(judged, verdict="ok")
     return _sound_build(judged, **more)
@@ -33,7 +33,7 @@ _sound_commit, _held = Ledger.commit, []
 
 
 def _commit_late(self, verdicts):
-    """Broken: everyone hears of a verdict before it is on disk."""
+    """Broken: a verdict is published before it is on disk."""
     if _held:
         _sound_commit(self, _held[:])
         _held.clear()
@@ -50,7 +50,7 @@ _sound_load = Outbox.load_oldest
 
 
 def _load_once(self, after=0):
-    """Broken: a record leaves as soon as it is sent, whether the cloud has it or not."""
+    """Broken: a record is deleted when sent, without a receipt."""
     stored = _sound_load(self, after)
     if stored is not None:
         self.remove(stored)
@@ -63,7 +63,7 @@ Outbox.load_oldest = _load_once
 
 @dataclass(frozen=True)
 class StationMutant:
-    """What is broken, by which code, and which figures of the checker must tell of it."""
+    """What is broken, by which code, and which figures of the checker must report it."""
 
     name: str
     module: str
@@ -74,10 +74,10 @@ class StationMutant:
 
 
 def build_mutants(seed: int) -> tuple[StationMutant, ...]:
-    """All three, each with the shortest run that shows it."""
+    """Build the three mutants, each with the shortest run that shows the fault."""
     return (
         StationMutant(
-            "gate: an ok goes out for a defect",
+            "gate: an ok is sent for a defect",
             "components/equipment/gate_verdicts.py",
             "build_verdict_write",
             BROKEN_GATE,
@@ -85,7 +85,7 @@ def build_mutants(seed: int) -> tuple[StationMutant, ...]:
             ("gate_passed_unjudged",),
         ),
         StationMutant(
-            "ledger: a verdict is told before it is on disk",
+            "ledger: a verdict is published before it is on disk",
             "components/inference/ledger/verdict_ledger.py",
             "Ledger",
             BROKEN_LEDGER,
@@ -99,7 +99,7 @@ def build_mutants(seed: int) -> tuple[StationMutant, ...]:
             ("verdict_differs", "gate_passed_unjudged", "lost", "duplicated"),
         ),
         StationMutant(
-            "outbox: a record leaves before its receipt",
+            "outbox: a record is deleted before its receipt",
             "components/publisher/outbox.py",
             "Outbox",
             BROKEN_OUTBOX,
@@ -112,7 +112,7 @@ def build_mutants(seed: int) -> tuple[StationMutant, ...]:
 
 
 def write_mutant(mutant: StationMutant, target: Path) -> None:
-    """A copy of the sources with this mutant in it; the working tree stays as it is."""
+    """Write a copy of the sources with this mutant; the working tree is unchanged."""
     shutil.rmtree(target, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__")
     for name in COPIED_FOLDERS:
@@ -122,7 +122,7 @@ def write_mutant(mutant: StationMutant, target: Path) -> None:
 
 
 def run_mutants(folder: Path, pictures: Path, seed: int, say: Callable[[str], None]) -> int:
-    """Exit code 0 only if the checker reports each."""
+    """Exit code 0 only if the checker reports each mutant."""
     reported = {}
     for mutant in build_mutants(seed):
         say(f"{mutant.name} ({mutant.module})")

@@ -1,4 +1,4 @@
-"""Disks that can be full: a small file system in memory for a folder, gone with this process."""
+"""Small in-memory file systems, to test full disks; they end with this process."""
 
 import contextlib
 import ctypes
@@ -16,16 +16,16 @@ _has_own_mounts = False
 
 
 def find_mount_obstacle() -> str:
-    """Why there can be no such disk here; empty if there can."""
+    """Why small disks are not possible here; empty if they are."""
     if os.geteuid() != 0:
-        return "only root can mount a small disk"
+        return "mounting a small disk needs root"
     if not _has_own_mounts and not _unshare_mounts():
-        return "this machine lets nobody mount"
+        return "this machine does not allow mounts"
     return ""
 
 
 def _unshare_mounts() -> bool:
-    """Mounts from here on are seen by this process and its children only, and end with them."""
+    """Enter a private mount namespace, shared with child processes only."""
     global _has_own_mounts
     if _libc.unshare(CLONE_NEWNS) != 0:
         return False
@@ -36,7 +36,7 @@ def _unshare_mounts() -> bool:
 
 
 class SmallDisk:
-    """A folder on a disk of its own."""
+    """A folder on its own small disk."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class SmallDisk:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "sightline", folder], check=True)
 
     def fill(self) -> None:
-        """Leave no byte."""
+        """Fill the disk completely."""
         with (self._folder / FILLER).open("ab", buffering=0) as file:
             for size in (CHUNK_BYTES, 512, 1):
                 with contextlib.suppress(OSError):
@@ -53,11 +53,11 @@ class SmallDisk:
                         pass
 
     def free_space(self) -> None:
-        """There is room again."""
+        """Free the space again."""
         (self._folder / FILLER).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Keep the files, on the disk below."""
+        """Unmount; the files are moved to the disk below."""
         self.free_space()
         copy = self._folder.with_name(self._folder.name + ".kept")
         shutil.copytree(self._folder, copy, symlinks=True)

@@ -1,6 +1,6 @@
 """`python -m hil.nucleus`: run a deployment's components on this machine.
 
-For tests, the dialect `lite` loses its local subscriptions on SIGUSR1 and those of IoT Core on SIGUSR2.
+For tests, the dialect `lite` drops its local subscriptions on SIGUSR1 and those of IoT Core on SIGUSR2.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def serve_broker(port: int, port_file: Path | None) -> None:
-    """Listen, tell the address in a file, and serve until told to stop; OSError if it cannot."""
+    """Listen, write the address to a file, and serve until stopped; OSError if it cannot listen."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +61,7 @@ async def serve_broker(port: int, port_file: Path | None) -> None:
 
 
 class _SingleSessionBroker(Broker):  # type: ignore[misc]  # amqtt is not typed for us
-    """Closes the older connection of a client id that connects again, as MQTT-3.1.4-2 demands.
+    """Closes the older connection of a client id that connects again, as required by MQTT-3.1.4-2.
 
     amqtt leaves it open where the newer one wants a clean session: its client would wait for ever.
     """
@@ -71,12 +71,12 @@ class _SingleSessionBroker(Broker):  # type: ignore[misc]  # amqtt is not typed 
         self._served: dict[str, tuple[_CountingWriter, asyncio.Event]] = {}
 
     async def _initialize_client_session(self, *arguments: Any) -> Any:
-        """Wait for the first packet, but not for ever: who connects and says nothing is let go."""
+        """Wait for the first packet, with a timeout for silent clients."""
         try:
             initializing = super()._initialize_client_session(*arguments)
             return await asyncio.wait_for(initializing, CONNECT_TIMEOUT_S)
         except asyncio.TimeoutError as error:
-            raise AMQTTError("no CONNECT came") from error
+            raise AMQTTError("no CONNECT received") from error
 
     async def _handle_client_session(
         self, reader: Any, writer: "_CountingWriter", session: Session, *arguments: Any
@@ -100,7 +100,7 @@ class _SingleSessionBroker(Broker):  # type: ignore[misc]  # amqtt is not typed 
 
 
 class _BrokerConnections:
-    """The broker's connections: what it has acknowledged it also delivers before it ends."""
+    """The broker's connections; on shutdown, acknowledged messages are still delivered."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -119,7 +119,7 @@ class _BrokerConnections:
             counting.close_now()  # amqtt leaves those open that never said who they are
 
     async def drain(self) -> None:
-        """Take no more from anybody, and wait until nothing more is written to anybody."""
+        """Stop reading from clients, and wait until all writes are done."""
         for writer in self._writers:
             writer.transport.pause_reading()
         written = -1
@@ -128,7 +128,7 @@ class _BrokerConnections:
 
 
 class _CountingWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt is not typed for us
-    """Counts its writes."""
+    """A writer that counts its writes."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         super().__init__(writer)
@@ -137,7 +137,7 @@ class _CountingWriter(StreamWriterAdapter):  # type: ignore[misc]  # amqtt is no
         self.written = 0
 
     def close_now(self) -> None:
-        """Close without waiting for what the other end does not read."""
+        """Close without waiting for unread data."""
         self.is_closed = True
         self.transport.abort()
 
@@ -160,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.nucleus.broker", description="A small MQTT broker on this machine"
     )
-    parser.add_argument("--port", type=int, default=0, help="the port; 0 takes any (default: 0)")
-    parser.add_argument("--port-file", type=Path, help="file to write HOST:PORT to when listening")
+    parser.add_argument("--port", type=int, default=0, help="port; 0 picks a free one (default: 0)")
+    parser.add_argument("--port-file", type=Path, help="file to write HOST:PORT to once it listens")
     return parser
 
 

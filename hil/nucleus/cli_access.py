@@ -1,6 +1,6 @@
-"""What a command on this machine needs to speak with the nucleus: its socket and a token, in a file.
+"""The file that gives command-line tools access to the nucleus: its socket and a token.
 
-As with Greengrass's own command line tool, who may read the file may deploy.
+As with Greengrass's own command line tool, whoever can read the file can deploy.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 class CliAccess(msgspec.Struct, frozen=True):
-    """The content of the file."""
+    """The file's content."""
 
     cli_auth_token: str
     domain_socket_path: str
 
 
 class CliAccessFile:
-    """Gives the token and takes it back."""
+    """Creates the access file and removes it."""
 
     def __init__(self, root: Path, tokens: dict[str, str], store: ConfigurationStore) -> None:
         self._path = cli_access_path(root)
@@ -36,7 +36,7 @@ class CliAccessFile:
         self._token = ""
 
     def open(self, socket: Path) -> None:
-        """Write the file, for this user only."""
+        """Write the file, readable by this user only."""
         self._token = generate_token()
         self._tokens[self._token] = CLI
         policy = {"operations": ["*"], "resources": ["*"]}
@@ -46,7 +46,9 @@ class CliAccessFile:
             self._write(socket)
         except OSError as error:
             log.error(
-                "no command can reach this nucleus: %s cannot be written: %s", self._path, error
+                "command-line tools cannot reach this nucleus: cannot write %s: %s",
+                self._path,
+                error,
             )
 
     def _write(self, socket: Path) -> None:
@@ -59,21 +61,21 @@ class CliAccessFile:
             file.write(msgspec.json.encode(CliAccess(self._token, str(socket))))
 
     def close(self) -> None:
-        """Take the file away."""
+        """Remove the file."""
         self._tokens.pop(self._token, None)
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
 def cli_access_path(root: Path) -> Path:
-    """Where the access lies under a nucleus's root."""
+    """The access file's path under a nucleus's root."""
     return root / "cli_ipc_info" / f"user-{os.getuid()}"
 
 
 def load_cli_access(root: Path) -> CliAccess:
-    """The access to the nucleus that runs there; FileNotFoundError if none does, RecipeError."""
+    """Load the access to a running nucleus; FileNotFoundError if none runs, RecipeError if unreadable."""
     path = cli_access_path(root)
     try:
         return msgspec.json.decode(path.read_bytes(), type=CliAccess)
     except (ValueError, RecursionError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}; start the nucleus again") from error
+        raise RecipeError(f"{path}: cannot be read: {error}; restart the nucleus") from error

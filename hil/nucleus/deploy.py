@@ -1,4 +1,4 @@
-"""`python -m hil.nucleus.deploy`: bring a running nucleus to what a deployment file says."""
+"""`python -m hil.nucleus.deploy`: deploy a deployment file to a running nucleus."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ask, and wait until it is made or failed; exit code 0 only if it is made."""
+    """Deploy and wait for the result; exit code 0 only on success."""
     given = _parser().parse_args(arguments)
     try:
         deployment = load_deployment(given.deployment)
@@ -32,14 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"deploy: {error}", file=sys.stderr)
         return EXIT_WRONG_FILES
     except (OSError, model.GreengrassCoreIPCError) as error:
-        print(f"deploy: no nucleus to be reached at {given.root}: {error!r}", file=sys.stderr)
+        print(f"deploy: cannot reach a nucleus at {given.root}: {error!r}", file=sys.stderr)
         return EXIT_NO_NUCLEUS
     print(" ".join([record.deployment_id, record.progress, *record.causes]))
     return 0 if record.progress == "SUCCESSFUL" else EXIT_FAILED
 
 
 def build_deployment_request(deployment: Deployment, running: set[str]) -> Json:
-    """What CreateLocalDeployment is asked: all that the deployment says, and nothing else to run."""
+    """Build the CreateLocalDeployment request: exactly the deployment's components."""
     components = deployment.components
     return {
         "root_component_versions_to_add": {name: one.version for name, one in components.items()},
@@ -81,7 +81,7 @@ def _wait_for_record(root: Path, deployment_id: str, timeout_s: float) -> Deploy
         if record is not None and record.is_over:
             return record
         time.sleep(POLL_S)
-    raise RecipeError(f"deployment {deployment_id} is not over after {timeout_s:.0f} s")
+    raise RecipeError(f"deployment {deployment_id} has not ended after {timeout_s:.0f} s")
 
 
 def _absolute_path(path: Path | None) -> str | None:
@@ -91,18 +91,27 @@ def _absolute_path(path: Path | None) -> str | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.nucleus.deploy",
-        description="Bring a running nucleus to what a deployment file says: components are added, "
-        "removed, brought to another version or configured anew. If what is new does not run, the "
-        "nucleus goes back to what it had. The exit code is 0 only if the deployment was made.",
+        description="Deploy a deployment file to a running nucleus: components are added, removed, "
+        "updated or reconfigured. If a new or changed component does not run, the deployment is "
+        "rolled back. The exit code is 0 only if the deployment succeeded.",
     )
-    parser.add_argument("--root", type=Path, required=True, help="the running nucleus's folder")
-    parser.add_argument("--deployment", type=Path, required=True, help="what is to run")
-    parser.add_argument("--recipes", type=Path, help="folder of recipes the nucleus has not yet")
-    parser.add_argument("--source", type=Path, help="source tree of the artifacts, if another")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the running nucleus")
+    parser.add_argument("--deployment", type=Path, required=True, help="deployment file")
+    parser.add_argument("--recipes", type=Path, help="folder of new recipes (default: none)")
     parser.add_argument(
-        "--keep-failed", action="store_true", help="do not go back if it fails (DO_NOTHING)"
+        "--source", type=Path, help="source tree of the artifacts (default: the nucleus's)"
     )
-    parser.add_argument("--timeout-s", type=float, default=300.0, help="how long to wait (300)")
+    parser.add_argument(
+        "--keep-failed",
+        action="store_true",
+        help="do not roll back a failed deployment (DO_NOTHING)",
+    )
+    parser.add_argument(
+        "--timeout-s",
+        type=float,
+        default=300.0,
+        help="how long to wait for the result (default: 300)",
+    )
     return parser
 
 

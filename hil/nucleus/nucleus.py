@@ -1,4 +1,4 @@
-"""The nucleus as a whole: one deployment's components, and the services they are given."""
+"""The nucleus: a deployment's components and the services for them."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class DevelopmentNucleus:
         self._background_tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Serve, and begin to start the components; returns before they are up."""
+        """Start the services and the components; returns before the components are running."""
         self._deployer.recover()
         with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
             self._store.apply_deployment(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
@@ -77,7 +77,7 @@ class DevelopmentNucleus:
         self._command_line.open(self._server.path)
 
     async def stop(self) -> None:
-        """Shut the components down, those first that others do not depend on, then the services."""
+        """Stop the components, dependents first, then the services."""
         self._command_line.close()
         await self._components.stop(self._components.lifecycles)
         for task in self._background_tasks:
@@ -93,37 +93,37 @@ class DevelopmentNucleus:
         await self._iot_core.stop()
 
     def report_state(self, component: str, state: str) -> bool:
-        """Take a component's word on its state; False if that cannot be."""
+        """Record the state that a component reports; False if it is not a reportable state."""
         lifecycle = self._components.lifecycles.get(component)
         return lifecycle is not None and lifecycle.report_state(state)
 
     def restart(self, component: str) -> bool:
-        """Start a component again; False if it is not there."""
+        """Restart a component; False if it is unknown."""
         return self._components.restart(component)
 
     def lose_subscriptions(self, kind: SubscriptionKind) -> None:
-        """Do as Nucleus Lite when one of its daemons restarts: forget subscriptions in silence.
+        """Drop subscriptions silently, as a restart of a Nucleus Lite daemon does.
 
         The streams stay open and publishing is answered as before. Nucleus 2.x is one process, so
         the dialect `classic` only says that it does nothing.
         """
         if not self._plan.dialect.can_lose_subscriptions:
-            log.warning("%s subscriptions stay: only Nucleus Lite loses them", kind)
+            log.warning("%s subscriptions kept: only Nucleus Lite loses them", kind)
             return
         lose = {
             "local": self._table.lose_local_subscriptions,
             "cloud": self._table.lose_cloud_subscriptions,
         }
-        log.warning("%d %s subscriptions are lost, and nobody is told", lose[kind](), kind)
+        log.warning("dropped silently: %d %s subscriptions", lose[kind](), kind)
 
     def _configure(self, recipe: ComponentRecipe, update: ComponentConfigurationUpdate) -> None:
-        """Bring a configuration in line; a disk that does not take it keeps no component from its work."""
+        """Update a configuration; a failed write does not stop the component."""
         try:
             self._components.configure(recipe, update)
         except OSError as error:
             log.error(
-                "the configuration of %s cannot be kept (%s); it is in force, but the next start "
-                "makes it anew",
+                "cannot store the configuration of %s (%s); it is used, but the next start builds it "
+                "again",
                 *(recipe.component_name, error),
             )
 
@@ -133,6 +133,6 @@ class DevelopmentNucleus:
 
 
 def _log_unexpected_end(task: "asyncio.Task[None]") -> None:
-    """A task that was to run for ever and ended by itself is said in the log."""
+    """Log the unexpected end of a permanent task."""
     if not task.cancelled():
-        log.error("the nucleus no longer does all of its work: %r", task.exception())
+        log.error("a task of the nucleus ended unexpectedly: %r", task.exception())

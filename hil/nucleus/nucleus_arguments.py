@@ -1,4 +1,4 @@
-"""The command line of `python -m hil.nucleus`, and what it asks for."""
+"""Parses the command line of `python -m hil.nucleus`."""
 
 import argparse
 import hashlib
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def parse_plan(arguments: list[str] | None = None) -> NucleusPlan:
-    """What the arguments ask for; RecipeError if a file is wrong, argparse's exit if they are."""
+    """Parse the arguments into a plan; RecipeError for a wrong file, SystemExit for wrong arguments."""
     given = _parser().parse_args(arguments)
     dialect = DIALECTS[given.dialect]
     deployment = load_deployment(given.deployment)
@@ -80,11 +80,14 @@ def parse_plan(arguments: list[str] | None = None) -> NucleusPlan:
 def _select_if_present(
     deployment: Deployment, recipes: Mapping[tuple[str, str], ComponentRecipe]
 ) -> list[ComponentRecipe] | None:
-    """The recipes of what was deployed last; None if one of them is no longer there."""
+    """The recipes of the latest deployment; None if one of them is missing."""
     try:
         return select_recipes(deployment, recipes)
     except RecipeError as error:
-        log.error("what was deployed last cannot run (%s); the given deployment is used", error)
+        log.error(
+            "the latest deployment cannot run (%s); using the deployment from the command line",
+            error,
+        )
         return None
 
 
@@ -92,7 +95,7 @@ def _build_tls(given: argparse.Namespace) -> MutualTls | None:
     if given.certificate is None and given.private_key is None:
         return None
     if given.certificate is None or given.private_key is None:
-        raise RecipeError("--certificate and --private-key go together")
+        raise RecipeError("--certificate and --private-key must be given together")
     for path in (given.certificate, given.private_key, given.root_ca):
         if path is not None and not path.is_file():
             raise RecipeError(f"{path}: no such file")
@@ -107,50 +110,52 @@ def _load_merges(path: Path | None, components: Any) -> dict[str, dict[str, Any]
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(merges, dict):
-        raise RecipeError(f"{path} at /: found {merges!r}; an object by component is allowed")
+        raise RecipeError(
+            f"{path} at /: found {merges!r}; expected an object with component names as keys"
+        )
     for name, merge in merges.items():
         if name not in components:
             raise RecipeError(f"{path} at /{name}: the deployment has no such component")
         if not isinstance(merge, dict):
-            raise RecipeError(f"{path} at /{name}: found {merge!r}; an object is allowed")
+            raise RecipeError(f"{path} at /{name}: found {merge!r}; expected an object")
     return merges
 
 
 def _parse_address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 2**16:
-        raise argparse.ArgumentTypeError(f"found {text!r}; HOST:PORT is allowed")
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected HOST:PORT")
     return host, int(port)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.nucleus",
-        description="Run the components of a deployment on this machine, without AWS: the same "
-        "recipes, local IPC, accessControl, configuration and restarts as on a device; IoT Core "
-        "is an MQTT broker. Logs are in ROOT/logs, the state of all components in "
-        "ROOT/status.json. Ends with SIGTERM or Ctrl-C, and ends the components first.",
+        description="Run the components of a deployment on this machine, without AWS: with the same "
+        "recipes, local IPC, accessControl, configuration and restarts as on a device; an MQTT "
+        "broker replaces IoT Core. Logs are in ROOT/logs, the components' states in "
+        "ROOT/status.json. SIGTERM or Ctrl-C stops the components, then the nucleus.",
     )
     parser.add_argument(
-        "--root", type=Path, required=True, help="the nucleus's own folder; made if not there"
+        "--root", type=Path, required=True, help="folder of the nucleus; created if missing"
     )
-    parser.add_argument("--recipes", type=Path, required=True, help="folder of recipes, NAME.yaml")
+    parser.add_argument("--recipes", type=Path, required=True, help="folder of recipes (NAME.yaml)")
+    parser.add_argument("--source", type=Path, required=True, help="source tree of the artifacts")
+    parser.add_argument("--deployment", type=Path, required=True, help="deployment file")
     parser.add_argument(
-        "--source", type=Path, required=True, help="source tree the artifacts are made from"
+        "--merge",
+        type=Path,
+        help="JSON file {COMPONENT: {...}}, merged into the configuration last",
     )
     parser.add_argument(
-        "--deployment", type=Path, required=True, help="components, versions and configuration"
+        "--broker", type=_parse_address, required=True, help="HOST:PORT of the MQTT broker"
     )
-    parser.add_argument("--merge", type=Path, help="JSON file {COMPONENT: {...}}, merged last")
-    parser.add_argument(
-        "--broker", type=_parse_address, required=True, help="HOST:PORT of the broker"
-    )
-    parser.add_argument("--thing-name", help="default: the deployment's, or station-1")
+    parser.add_argument("--thing-name", help="thing name (default: the deployment's, or station-1)")
     parser.add_argument(
         "--dialect",
         choices=sorted(DIALECTS),
         default="classic",
-        help="which nucleus to be like: classic (Java) or lite (default: classic)",
+        help="nucleus to behave as: classic (Java) or lite (default: classic)",
     )
     _add_connection(parser)
     _add_limits(parser)
@@ -159,15 +164,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "AWS", "mutual TLS to IoT Core or to a broker that wants it, and the token exchange service"
+        "AWS", "mutual TLS to IoT Core or another broker, and the token exchange service"
     )
-    group.add_argument("--certificate", type=Path, help="the thing's certificate, PEM")
-    group.add_argument("--private-key", type=Path, help="its private key, PEM")
-    group.add_argument("--root-ca", type=Path, help="whom to trust; else what the system trusts")
+    group.add_argument("--certificate", type=Path, help="certificate of the thing, PEM")
+    group.add_argument("--private-key", type=Path, help="private key of the thing, PEM")
+    group.add_argument("--root-ca", type=Path, help="trusted CA, PEM (default: the system's)")
     group.add_argument(
         "--credentials",
         type=Path,
-        help="JSON file {AccessKeyId, SecretAccessKey, Token, Expiration} that components are given",
+        help="JSON file {AccessKeyId, SecretAccessKey, Token, Expiration} with the components' credentials",
     )
 
 
@@ -176,18 +181,18 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--log-limit-kib",
         type=int,
         default=DEFAULT_LOG_LIMIT_BYTES // 1024,
-        help="size at which a component's log is turned over (default: %(default)s)",
+        help="size in KiB at which a component's log is rotated (default: %(default)s)",
     )
     times = DeploymentTimeouts()
     parser.add_argument(
         "--deployment-timeout-s",
         type=float,
         default=times.start_s,
-        help="until what a local deployment starts must run (default: %(default)s)",
+        help="time for a local deployment's components to start (default: %(default)s)",
     )
     parser.add_argument(
         "--deployment-steady-s",
         type=float,
         default=times.steady_s,
-        help="how long it must run without an error to be kept (default: %(default)s)",
+        help="time they must run without an error (default: %(default)s)",
     )

@@ -1,18 +1,18 @@
-"""What goes wrong inside the nucleus, and what it answers to a component that asked amiss."""
+"""The nucleus's errors, and the errors that it answers to components."""
 
 from sightline.errors import FatalError, SightlineError
 
 
 class NucleusError(SightlineError):
-    """Root of the nucleus's own errors."""
+    """Base of the nucleus's errors."""
 
 
 class ProtocolError(NucleusError, FatalError):
-    """Bytes or frames that break the event-stream protocol; the connection cannot go on."""
+    """Bytes or frames violate the event-stream protocol; the connection must be closed."""
 
 
 class OperationError(NucleusError):
-    """An answer of type error: the model's name without its namespace, and a text for people."""
+    """An error response: the model's name without its namespace, and a message."""
 
     def __init__(self, code: str, text: str = "") -> None:
         super().__init__(f"{code}: {text}" if text else code)
@@ -42,7 +42,7 @@ class ResourceNotFoundError(OperationError):
 
 
 class InvalidArgumentsError(OperationError):
-    """A request with arguments that cannot be."""
+    """A request has invalid arguments."""
 
     def __init__(self, text: str) -> None:
         super().__init__("InvalidArgumentsError", text)

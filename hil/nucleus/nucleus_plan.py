@@ -1,4 +1,4 @@
-"""What a nucleus is to run, and with what."""
+"""What a nucleus runs, and its settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class DeploymentTimeouts:
-    """How long a deployment waits, in seconds."""
+    """The timeouts of a deployment, in seconds."""
 
     validate_s: float = 20.0  # for a component's word on its new configuration
     consent_s: float = 60.0  # for a component's word on an update; silence is consent
@@ -27,7 +27,7 @@ class DeploymentTimeouts:
 
 @dataclass(frozen=True)
 class NucleusPlan:
-    """What to run and with what; `merges` come after the deployment's own."""
+    """The nucleus's plan; `merges` are applied after the deployment's configuration."""
 
     root: Path
     recipes_folder: Path

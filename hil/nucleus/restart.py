@@ -1,4 +1,4 @@
-"""`python -m hil.nucleus.restart`: have a running nucleus start a component again, also a broken one."""
+"""`python -m hil.nucleus.restart`: restart a component of a running nucleus, also a BROKEN one."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ EXIT_NO_NUCLEUS, EXIT_FAILED = 2, 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ask by RestartComponent, as `greengrass-cli component restart` does; 0 if it is under way."""
+    """Request RestartComponent, as `greengrass-cli component restart` does; 0 if accepted."""
     given = _parser().parse_args(arguments)
     try:
         return _restart(given.root, given.component)
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"restart: {given.component} is not deployed", file=sys.stderr)
         return EXIT_FAILED
     except (OSError, RecipeError, RuntimeError, model.GreengrassCoreIPCError) as error:
-        print(f"restart: no nucleus to be reached at {given.root}: {error!r}", file=sys.stderr)
+        print(f"restart: cannot reach a nucleus at {given.root}: {error!r}", file=sys.stderr)
         return EXIT_NO_NUCLEUS
 
 
@@ -41,10 +41,10 @@ def _restart(root: Path, component: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.nucleus.restart",
-        description="Have a running nucleus start a component again, whatever state it is in.",
+        description="Restart a component of a running nucleus, whatever its state.",
     )
-    parser.add_argument("--root", type=Path, required=True, help="the running nucleus's folder")
-    parser.add_argument("component", help="its name, such as com.sightline.Capture")
+    parser.add_argument("--root", type=Path, required=True, help="folder of the running nucleus")
+    parser.add_argument("component", help="component name, such as com.sightline.Capture")
     return parser
 
 

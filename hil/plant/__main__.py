@@ -1,4 +1,4 @@
-"""`python -m hil.plant`: the factory around the station: a conveyor and its PLC, in real time."""
+"""`python -m hil.plant`: simulate the conveyor and its PLC in real time."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from hil.plant.reject_gate import GateSettings
 
 
 async def run_plant(arguments: argparse.Namespace) -> None:
-    """Run until the input ends or SIGTERM comes; the belt waits for `start`."""
+    """Run until the input ends or SIGTERM arrives; the belt waits for `start`."""
     plc = SimulatedPlc(
         PlcSettings(
             protocol=arguments.protocol,
@@ -59,25 +59,44 @@ async def _handle_input(operator: PlantCommandHandler) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m hil.plant", description=__doc__)
-    parser.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
-    parser.add_argument("--parts", type=int, help="feed so many parts (default: until stopped)")
+    parser.add_argument("--rate", type=float, default=2.0, help="parts per second (default: 2)")
     parser.add_argument(
-        "--schedule", type=Path, help="JSON list: seconds from the first part to each; not a rate"
+        "--parts", type=int, help="number of parts to feed (default: until stopped)"
     )
     parser.add_argument(
-        "--protocol", choices=("opcua", "modbus"), default="opcua", help="the PLC's (opcua)"
-    )
-    parser.add_argument("--port", type=int, default=0, help="the PLC's port; 0 takes any (0)")
-    parser.add_argument("--status", type=Path, help="JSON file that tells what happened so far")
-    parser.add_argument("--speed", type=float, default=0.5, help="belt speed in m/s (0.5)")
-    parser.add_argument(
-        "--gate-distance", type=float, default=0.75, help="trigger to gate, m (0.75)"
+        "--schedule",
+        type=Path,
+        help="JSON list of each part's time in seconds after the first (default: use --rate)",
     )
     parser.add_argument(
-        "--heartbeat-timeout", type=float, default=0.5, help="of the station's, s (0.5)"
+        "--protocol",
+        choices=("opcua", "modbus"),
+        default="opcua",
+        help="protocol of the PLC (default: opcua)",
     )
-    parser.add_argument("--first-number", type=int, default=1, help="number of the first part (1)")
-    parser.add_argument("--seed", type=int, default=1, help="of the machine's noise (1)")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port of the PLC; 0 picks a free one (default: 0)"
+    )
+    parser.add_argument("--status", type=Path, help="JSON file to write the status to")
+    parser.add_argument("--speed", type=float, default=0.5, help="belt speed in m/s (default: 0.5)")
+    parser.add_argument(
+        "--gate-distance",
+        type=float,
+        default=0.75,
+        help="distance from trigger to gate in m (default: 0.75)",
+    )
+    parser.add_argument(
+        "--heartbeat-timeout",
+        type=float,
+        default=0.5,
+        help="seconds without a heartbeat after which the station counts as down (default: 0.5)",
+    )
+    parser.add_argument(
+        "--first-number", type=int, default=1, help="number of the first part (default: 1)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the machine readings' noise (default: 1)"
+    )
     given = parser.parse_args(arguments)
     if given.rate <= 0 or given.speed <= 0 or given.gate_distance <= 0:
         parser.error("--rate, --speed and --gate-distance must be more than 0")

@@ -1,4 +1,4 @@
-"""The PLC's nodes: one row each, all under one namespace; docs/plc-handshake.md says what they mean."""
+"""The PLC's OPC UA nodes, in one namespace; see docs/plc-handshake.md for their meaning."""
 
 import datetime
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DOUBLE, BOOLEAN, INT64 = ua.VariantType.Double, ua.VariantType.Boolean, ua.Varia
 
 @dataclass(frozen=True)
 class PlcNode:
-    """One variable: its identifier, its type, what it holds at power-on, who may write it."""
+    """One variable: identifier, type, value at power-on, and who may write it."""
 
     name: str
     kind: Any
@@ -52,7 +52,7 @@ NODES: tuple[PlcNode, ...] = (
 
 
 class PlcAddressSpace:
-    """The nodes in a server: write, read, take away and put back, by name."""
+    """The server's nodes, by name: write, read, remove and restore."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -62,7 +62,7 @@ class PlcAddressSpace:
         self._parent: Any = None
 
     async def create(self) -> None:
-        """Make all nodes, with their engineering units where they have any."""
+        """Create all nodes, with engineering units where they have any."""
         self._index = await self._server.register_namespace(NAMESPACE)
         objects = self._server.nodes.objects
         self._parent = await objects.add_object(ua.NodeId("Plc", self._index), "Plc")
@@ -74,23 +74,23 @@ class PlcAddressSpace:
         return ua.NodeId(name, self._index)
 
     async def write(self, name: str, value: object, source_utc_ns: int) -> None:
-        """Set a variable with its source time; nothing happens while the variable is taken away."""
+        """Set a variable with its source time; ignored while the variable is removed."""
         if name not in self._removed:
             data = _data_value(self._rows[name], value, source_utc_ns)
             await self._server.write_attribute_value(self.node_id(name), data)
 
     def read(self, name: str) -> Any:
-        """What a variable holds."""
+        """A variable's value."""
         return self._server.read_attribute_value(self.node_id(name)).Value.Value
 
     async def remove_node(self, name: str) -> None:
-        """Delete a variable, as if the PLC's program no longer had it."""
+        """Remove a variable, as if the PLC's program no longer had it."""
         if name not in self._removed:
             self._removed.add(name)
             await self._server.delete_nodes([self._server.get_node(self.node_id(name))])
 
     async def restore_node(self, name: str) -> None:
-        """Undo `take_away`."""
+        """Undo `remove_node`."""
         if name in self._removed:
             self._removed.discard(name)
             await self._add(self._rows[name])

@@ -1,4 +1,4 @@
-"""The conveyor: brings parts past the trigger on an absolute schedule, so that the rate never drifts."""
+"""The conveyor: moves parts past the trigger on an absolute schedule, so that the rate never drifts."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ BELT_POLL_S = 0.05
 
 
 class ConveyorLine(Protocol):
-    """What the conveyor moves: the PLC."""
+    """What the conveyor needs of the PLC."""
 
     @property
     def parts_under_way(self) -> bool: ...
@@ -23,7 +23,7 @@ class ConveyorLine(Protocol):
 
 
 class Conveyor:
-    """Feeds parts while started; the belt runs on until the last part has reached the gate."""
+    """Feeds parts while started; the belt runs until the last part has reached the gate."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Conveyor:
             self._feeding.set()
 
     def stop(self) -> None:
-        """Feed no more parts; those on the belt go on to the gate."""
+        """Feed no more parts; those on the belt continue to the gate."""
         self._feeding.clear()
 
     async def run(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MachineTag:
-    """A reading that the PLC offers, with its unit and normal limits while the line runs."""
+    """A reading of the PLC, with its unit and its normal range while the line runs."""
 
     name: str
     node: str
@@ -39,7 +39,7 @@ class MachineModel:
         self._temperature_c = AMBIENT_C
 
     def step(self, elapsed_s: float, running: bool) -> dict[str, float]:
-        """The readings after so many more seconds, by tag name."""
+        """Advance by the elapsed seconds; returns the readings by tag name."""
         self._elapsed_s += elapsed_s
         self._load += (float(running) - self._load) * _approach_share(elapsed_s, SPIN_UP_S)
         target_c = AMBIENT_C + (WARM_C - AMBIENT_C) * self._load

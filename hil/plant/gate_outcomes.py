@@ -1,4 +1,4 @@
-"""What the PLC remembers of parts at the gate, and the numbers that say it."""
+"""The PLC's gate outcomes and their register codes."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ class TimedPartOutcome:
 
     @property
     def action_code(self) -> int:
-        """What the gate did, as the registers say it."""
+        """The register code of the gate's action."""
         return ACTION_CODES[self.outcome.action]
 
     @property
     def cause_code(self) -> int:
-        """Why, as the registers say it."""
+        """The register code of the cause."""
         return CAUSE_CODES[self.outcome.cause]

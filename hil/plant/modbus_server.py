@@ -26,7 +26,7 @@ KNOWN_FUNCTIONS = frozenset({3, 6, 16})  # read, write one, write many holding r
 
 
 class ModbusPlcServer:
-    """A `PlcServer` on pymodbus's server, with words of its own behind it."""
+    """A `PlcServer` on pymodbus's server, with its own register memory."""
 
     def __init__(self, host: str, port: int, word_order: WordOrder) -> None:
         self._host = host
@@ -41,11 +41,11 @@ class ModbusPlcServer:
 
     @property
     def endpoint(self) -> str:
-        """Where stations find it, once it listens."""
+        """The server's endpoint, once it listens."""
         return f"modbus-tcp://{self._host}:{self._port}"
 
     async def prepare(self, written: WriteHandlers) -> None:
-        """A register that the station writes calls its function with the new value."""
+        """Prepare the registers; writes by the station call the given function with the new value."""
         self._write_handlers = written
 
     async def start(self) -> None:
@@ -53,7 +53,7 @@ class ModbusPlcServer:
         await self.go_online()
 
     async def stop(self) -> None:
-        """Listen no more, for good."""
+        """Stop listening for good."""
         await self.go_offline()
 
     async def go_offline(self) -> None:
@@ -79,7 +79,7 @@ class ModbusPlcServer:
         self._write_register(self._rows[name], value)
 
     async def write_outcomes(self, kept: Sequence[TimedPartOutcome], total: int) -> None:
-        """Fill the ring's slots, and last the counter: who sees it change finds all the rest."""
+        """Write the ring's slots, then the counter, so that a reader of the counter finds the rest."""
         for place, entry in enumerate(kept, start=total - len(kept)):
             address = OUTCOME_ADDRESSES[place % OUTCOME_RING_SLOTS]
             self._words[address : address + OUTCOME_WORDS] = [
@@ -91,7 +91,7 @@ class ModbusPlcServer:
         self._write_register(self._rows["Outcome.Counter"], total)
 
     def read(self, name: str) -> int:
-        """What a register of whole numbers holds."""
+        """The value of an integer register."""
         row = self._rows[name]
         return row.decode(self._words[row.address : row.address + row.words], self._order)
 
@@ -100,7 +100,7 @@ class ModbusPlcServer:
         self._removed.add(name)
 
     async def restore_register(self, name: str) -> None:
-        """Undo `take_away`."""
+        """Undo `remove_register`."""
         self._removed.discard(name)
 
     def _write_register(self, row: HoldingRegister, value: float | str) -> None:
@@ -115,7 +115,7 @@ class ModbusPlcServer:
         registers: list[int],
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Called by the server for each request, before it answers from its own registers."""
+        """Called by the server for each request, before it answers."""
         if function not in KNOWN_FUNCTIONS:
             return ExcCodes.ILLEGAL_FUNCTION
         touched = [row for row in REGISTERS if _overlaps(row, address, count)]

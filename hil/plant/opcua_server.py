@@ -18,7 +18,7 @@ logging.getLogger("asyncua").setLevel(logging.ERROR)  # each start warns that th
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Let the garbage collector rest, and never look again at what was made meanwhile."""
+    """Pause the garbage collector, and exclude objects created meanwhile from later collections."""
     gc.disable()
     try:
         yield
@@ -42,11 +42,11 @@ class OpcuaPlcServer:
 
     @property
     def endpoint(self) -> str:
-        """Where stations find it, once it listens."""
+        """The server's endpoint, once it listens."""
         return f"opc.tcp://{self._host}:{self._server.bserver.port}/sightline/plc"
 
     async def prepare(self, written: WriteHandlers) -> None:
-        """Make the nodes; one that the station writes calls its function with the new value."""
+        """Create the nodes; writes by the station call the given function with the new value."""
         with without_garbage_collection():  # twice as fast: 6,000 nodes that all stay
             await self._server.init()
         self._server.set_endpoint(f"opc.tcp://{self._host}:{self._port}/sightline/plc")
@@ -60,7 +60,7 @@ class OpcuaPlcServer:
         await self._server.start()
 
     async def stop(self) -> None:
-        """Listen no more, for good."""
+        """Stop listening for good."""
         await self._server.stop()
 
     async def go_offline(self) -> None:
@@ -72,7 +72,7 @@ class OpcuaPlcServer:
         await self._server.bserver.start()
 
     async def write_outcomes(self, kept: Sequence[TimedPartOutcome], total: int) -> None:
-        """Write the columns, and last the counter: who sees it change finds all the rest."""
+        """Write the columns, then the counter, so that a reader of the counter finds the rest."""
         columns = {
             "Outcome.Numbers": [entry.outcome.number for entry in kept],
             "Outcome.Actions": [entry.action_code for entry in kept],

@@ -1,4 +1,4 @@
-"""What the plant is told on its standard input: one JSON object a line."""
+"""Commands to the plant simulator on standard input: one JSON object per line."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class PlantCommand(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlantCommandHandler:
-    """Carries out commands."""
+    """Executes commands."""
 
     def __init__(self, plc: SimulatedPlc, conveyor: Conveyor, status: PlantStatus) -> None:
         self._plc = plc
@@ -59,7 +59,7 @@ class PlantCommandHandler:
         }
 
     def handle_line(self, line: bytes) -> None:
-        """Carry out one line, without waiting for faults that last; what makes no sense is told."""
+        """Execute one line, without waiting for lasting faults; invalid lines are reported."""
         task = asyncio.ensure_future(self._handle_line(line))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -100,7 +100,7 @@ class PlantCommandHandler:
 
 
 class InputLineReader(threading.Thread):
-    """Reads standard input in a thread (it may be a pipe, a terminal or a file) for an asyncio queue."""
+    """Reads standard input (pipe, terminal or file) in a thread into an asyncio queue."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int = 0) -> None:
         super().__init__(name="input", daemon=True)
@@ -109,7 +109,7 @@ class InputLineReader(threading.Thread):
         self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def run(self) -> None:
-        """Hand over each line, and None at the end of the input."""
+        """Queue each line, and None at the end of the input."""
         rest = b""
         while chunk := os.read(
             self._descriptor, 65536

@@ -1,4 +1,4 @@
-"""What the plant did so far: one JSON file, replaced as a whole, and one JSON line for each event."""
+"""The plant's status: one JSON file, replaced atomically, and one JSON line per event."""
 
 import asyncio
 import json
@@ -57,11 +57,11 @@ class PlantStatus:
         )
 
     def fault_injected(self, **details: object) -> None:
-        """A test disturbs the plant."""
+        """A test injected a fault."""
         self._write_event(event="fault", **details)
 
     def command_refused(self, reason: str) -> None:
-        """A command made no sense."""
+        """A command was refused."""
         self._write_event(event="command_refused", reason=reason)
 
     def summary(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class PlantStatus:
         }
 
     def write(self) -> None:
-        """Replace the file now."""
+        """Write the file now."""
         if self._path is not None:
             draft = self._path.with_name(self._path.name + ".new")
             draft.write_text(json.dumps(self.summary()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The PLC: counts parts, owns the reject gate, and rejects by default, over OPC UA or Modbus."""
+"""The simulated PLC: counts parts and drives the reject gate, which rejects by default; OPC UA or Modbus."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ FIRST_DRY_RUN_NUMBER = 4_000_000_000  # from here on numbers are a dry run's, an
 
 @dataclass(frozen=True)
 class PlcSettings:
-    """How the PLC is set up; `first_number` is the number of the first part it will count."""
+    """The PLC's settings; `first_number` is the number of the first part."""
 
     protocol: ProtocolName = "opcua"
     host: str = "127.0.0.1"
@@ -35,7 +35,7 @@ class PlcSettings:
 
 
 class SimulatedPlc:
-    """Counts parts, takes verdicts through its registers, acts at the gate, tells its outcomes."""
+    """Counts parts, reads verdicts from its registers, drives the gate and reports outcomes."""
 
     def __init__(self, settings: PlcSettings) -> None:
         self._settings = settings
@@ -57,11 +57,11 @@ class SimulatedPlc:
 
     @property
     def endpoint(self) -> str:
-        """Where stations find this PLC."""
+        """The PLC's endpoint."""
         return self._server.endpoint
 
     async def start(self) -> None:
-        """Make the nodes and listen; the endpoint is known when this returns."""
+        """Create the registers and listen; the endpoint is known when this returns."""
         await self._server.prepare(
             {
                 "Verdict.Strobe": self._handle_verdict,
@@ -78,14 +78,14 @@ class SimulatedPlc:
         ]
 
     async def stop(self) -> None:
-        """Stop listening and forget everything."""
+        """Stop listening and discard all state."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.stop()
 
     async def count_part(self) -> tuple[int, int]:
-        """A part passes the trigger now; returns its number and the time of day in nanoseconds."""
+        """Count a part at the trigger; returns its number and the time in nanoseconds since 1970."""
         self._counter = (self._counter + 1) % UINT32
         counted_utc_ns = time.time_ns()
         delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
@@ -95,18 +95,18 @@ class SimulatedPlc:
         return self._counter, counted_utc_ns
 
     async def set_line(self, running: bool) -> None:
-        """Start or stop the belt; one that is held for a line-stop stands all the same."""
+        """Start or stop the belt; a line-stop keeps it stopped."""
         self._line_running = running
         await self._write_line_state()
 
     async def set_product(self, product: int, lot: str) -> None:
-        """The next parts are of this product, by its number (0: none told), and of this lot."""
+        """Set the product number (0: none) and lot of the next parts."""
         now = time.time_ns()
         await self._server.write("Line.Product", product, now)
         await self._server.write("Line.Lot", lot, now)
 
     async def acknowledge_line_stop(self) -> None:
-        """An operator has seen the line-stop: the belt goes on."""
+        """An operator acknowledged the line-stop: the belt continues."""
         self._line_stopped = False
         self._gate.start_belt(time.monotonic_ns())
         self._arrival.set()
@@ -115,7 +115,7 @@ class SimulatedPlc:
 
     @property
     def line_stop_active(self) -> bool:
-        """Whether the belt stands for a line-stop that nobody has acknowledged."""
+        """Whether the belt is stopped by an unacknowledged line-stop."""
         return self._line_stopped
 
     @property
@@ -124,11 +124,11 @@ class SimulatedPlc:
         return self._gate.parts_under_way
 
     def jump_counter(self, by: int) -> None:
-        """Fault: the counter's next value is off by so many."""
+        """Fault: the counter jumps by this number."""
         self._counter = max(0, self._counter + by)
 
     async def set_tag_fault(self, tag: str, kind: str | None) -> None:
-        """Fault: a machine tag reads `nan`, is `missing`, or (None) is well again; KeyError if unknown."""
+        """Fault: a machine tag reads `nan` or is `missing`; None clears it. KeyError if unknown."""
         node = {machine_tag.name: machine_tag.node for machine_tag in MACHINE_TAGS}[tag]
         self._invalid_tags.discard(tag)
         await self._server.restore_register(node)
@@ -139,7 +139,7 @@ class SimulatedPlc:
             await self._server.remove_register(node)
 
     async def drop_connections(self, seconds: float, next_number: int | None = None) -> None:
-        """Fault: all connections close, and the server listens again later on the same port.
+        """Fault: all connections close; the server listens again later on the same port.
 
         With `next_number` the PLC lost its power: it forgets counter, outcomes and parts under way.
         """
@@ -174,7 +174,7 @@ class SimulatedPlc:
             self._gate.record_heartbeat(value, time.monotonic_ns())
 
     def _handle_dry_run(self, number: int) -> None:
-        """A trial that nobody counted goes to the gate, unless parts are under way to it."""
+        """Send an uncounted dry-run part to the gate, unless parts are on the belt."""
         if number < FIRST_DRY_RUN_NUMBER or self._gate.parts_under_way:
             return
         delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)

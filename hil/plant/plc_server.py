@@ -1,4 +1,4 @@
-"""The PLC's side of a protocol: registers by name, the same names over OPC UA and Modbus."""
+"""The PLC's server: registers by name, the same over OPC UA and Modbus."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
@@ -10,20 +10,20 @@ WriteHandlers = Mapping[str, Callable[[int], None]]
 
 
 class PlcServer(Protocol):
-    """What the PLC's program sees of its server."""
+    """What the PLC's program needs of its server."""
 
     @property
     def endpoint(self) -> str:
-        """Where stations find it, once it listens."""
+        """The server's endpoint, once it listens."""
 
     async def prepare(self, written: WriteHandlers) -> None:
-        """Make the registers; one that the station writes calls its function with the new value."""
+        """Create the registers; writes by the station call the given function with the new value."""
 
     async def start(self) -> None:
         """Listen."""
 
     async def stop(self) -> None:
-        """Listen no more, for good."""
+        """Stop listening for good."""
 
     async def go_offline(self) -> None:
         """Close all connections and stop listening."""
@@ -32,16 +32,16 @@ class PlcServer(Protocol):
         """Listen again, on the same port."""
 
     async def write(self, name: str, value: object, source_utc_ns: int) -> None:
-        """Set a register, with the moment at which its value came about."""
+        """Set a register, with the time of its value."""
 
     async def write_outcomes(self, kept: Sequence[TimedPartOutcome], total: int) -> None:
-        """Tell the outcomes kept, oldest first, and then how many there ever were."""
+        """Write the stored outcomes, oldest first, then their total number."""
 
     def read(self, name: str) -> int:
-        """What a register of whole numbers holds."""
+        """The value of an integer register."""
 
     async def remove_register(self, name: str) -> None:
-        """Fault: the register is no more."""
+        """Fault: the register no longer exists."""
 
     async def restore_register(self, name: str) -> None:
-        """Undo `take_away`."""
+        """Undo `remove_register`."""

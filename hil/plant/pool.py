@@ -1,9 +1,9 @@
-"""The pool: rendered parts as folders of pictures with their truth, made once and kept.
+"""The pool: rendered pictures of parts with ground truth, made once and kept.
 
-cam1..cam4/000001.jpg   part k's pictures carry the number k
+cam1..cam4/000001.jpg   part k's pictures show the number k
 ground_truth.json       COCO: boxes by picture, with severity
-parts.json              what each part is, and what a perfect station says of it
-pool.json               what the pool was made from; the same request finds it again
+parts.json              each part's properties and expected verdict
+pool.json               the parameters of the pool; a request with the same ones reuses it
 """
 
 import argparse
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 def ensure_pool(directory: Path, parts: int, seed: int, mix: PartMix = "line") -> Path:
-    """The folder with the pool asked for; rendered now, with progress, unless it is there already."""
+    """Render the pool, with progress, unless the folder has it already; returns the folder."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(directory.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds the pool made
@@ -154,15 +154,16 @@ def _show_progress(done: int, parts: int, elapsed_s: float) -> None:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Render a pool of bottles with known truth")
-    parser.add_argument("--parts", type=int, default=240, help="how many parts (240)")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to make")
-    parser.add_argument("--seed", type=int, default=20, help="another seed gives other parts (20)")
+    parser = argparse.ArgumentParser(description="Render a pool of bottles with ground truth")
+    parser.add_argument("--parts", type=int, default=240, help="number of parts (default: 240)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to create")
+    parser.add_argument("--seed", type=int, default=20, help="seed of the parts (default: 20)")
     parser.add_argument(
         "--mix",
         choices=["line", "training", "examination"],
         default="line",
-        help="as a line brings them; more defects, in each view; every second part bad (line)",
+        help="line: as on a production line; training: more defects, in each view; examination: "
+        "every second part defective (default: line)",
     )
     arguments = parser.parse_args()
     ensure_pool(arguments.out, arguments.parts, arguments.seed, arguments.mix)

@@ -1,4 +1,4 @@
-"""The PLC's Modbus holding registers: one row each; docs/plc-handshake.md says what they mean."""
+"""The PLC's Modbus holding registers; see docs/plc-handshake.md for their meaning."""
 
 import math
 import struct
@@ -22,7 +22,7 @@ NO_READING_INT16 = -32_768  # what a sensor of whole numbers says when it is bro
 
 @dataclass(frozen=True)
 class HoldingRegister:
-    """One value: its address (from 0), type, the scale that it is divided by, who may write it."""
+    """One value: address (from 0), type, divisor, and who may write it."""
 
     name: str
     address: int
@@ -32,11 +32,11 @@ class HoldingRegister:
 
     @property
     def words(self) -> int:
-        """How many registers it takes."""
+        """The number of registers that it occupies."""
         return struct.calcsize(">" + WORD_FORMATS[self.kind]) // 2
 
     def encode(self, value: float | str, order: WordOrder) -> list[int]:
-        """The value as words."""
+        """Encode a value as 16-bit words."""
         if isinstance(value, str):
             return list(struct.unpack(">8H", struct.pack(">16s", value.encode("ascii", "replace"))))
         if self.kind == "int16":
@@ -44,14 +44,14 @@ class HoldingRegister:
         return encode_words(self.kind, value, order)
 
     def decode(self, words: list[int], order: WordOrder) -> int:
-        """The whole number that words hold."""
+        """Decode the integer in 16-bit words."""
         in_order = words if order == "high-first" else words[::-1]
         packed = struct.pack(f">{len(in_order)}H", *in_order)
         return int(struct.unpack(">" + WORD_FORMATS[self.kind], packed)[0])
 
 
 def encode_words(kind: str, value: float, order: WordOrder) -> list[int]:
-    """A value as words, high byte first in each; the order says which word comes first."""
+    """Encode a value as words, high byte first in each; `order` is the word order."""
     packed = struct.pack(">" + WORD_FORMATS[kind], value)
     words = list(struct.unpack(f">{len(packed) // 2}H", packed))
     return words if order == "high-first" else words[::-1]
@@ -85,7 +85,7 @@ OUTCOME_ADDRESSES = tuple(range(OUTCOMES_ADDRESS, OUTCOMES_END, OUTCOME_WORDS))
 
 
 def build_readable_mask() -> list[bool]:
-    """For each address below `END`, whether there is a register (spare ones within a block count)."""
+    """For each address below `END`, whether it is readable (spare ones within a block are)."""
     return [
         address < 38 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
         for address in range(ADDRESS_COUNT)

@@ -1,6 +1,6 @@
-"""The reject gate's logic in the PLC: it opens only for a fresh OK of the very part that stands before it.
+"""The PLC's reject gate logic: it opens only for a fresh OK of the part in front of it.
 
-Nothing here does I/O; times are monotonic nanoseconds handed in. What is not proven good is rejected.
+No I/O; times are monotonic nanoseconds passed in. Everything not proven good is rejected.
 """
 
 import enum
@@ -21,7 +21,7 @@ NS_PER_S = 1_000_000_000
 
 
 class VerdictCode(enum.IntEnum):
-    """What the register Verdict.Code may say."""
+    """The values of the register Verdict.Code."""
 
     NONE = 0
     OK = 1
@@ -33,14 +33,14 @@ class VerdictCode(enum.IntEnum):
 
 @dataclass(frozen=True)
 class GateSettings:
-    """Where the gate stands and what it asks for."""
+    """The gate's position and timing requirements."""
 
     distance_m: float = 0.75
     actuation_s: float = 0.05
     heartbeat_timeout_s: float = 0.5
 
     def delay_ns(self, belt_speed_mps: float) -> int:
-        """How long a part travels from the trigger to the gate."""
+        """The travel time of a part from the trigger to the gate."""
         return round(self.distance_m / belt_speed_mps * NS_PER_S)
 
 
@@ -66,7 +66,7 @@ class _PartUnderWay:
 
 
 class RejectGate:
-    """Parts under way, the verdicts taken for them, and the station's heartbeat."""
+    """Tracks parts between trigger and gate, their verdicts, and the station's heartbeat."""
 
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
@@ -81,12 +81,12 @@ class RejectGate:
         return bool(self._under_way)
 
     def stop_belt(self, now_ns: int) -> None:
-        """The belt stands still, and the parts on it."""
+        """Stop the belt and the parts on it."""
         if self._belt_stopped_ns is None:
             self._belt_stopped_ns = now_ns
 
     def start_belt(self, now_ns: int) -> None:
-        """The belt moves again: each part arrives later by as long as it stood."""
+        """Start the belt: each part's arrival is delayed by the stop's duration."""
         if self._belt_stopped_ns is not None:
             stood_ns = now_ns - self._belt_stopped_ns
             self._belt_stopped_ns = None
@@ -101,13 +101,13 @@ class RejectGate:
         self._under_way.sort(key=lambda flight: flight.arrives_ns)
 
     def record_heartbeat(self, value: int, now_ns: int) -> None:
-        """The station wrote its heartbeat; only a changed value shows life."""
+        """The station wrote its heartbeat; only a changed value counts."""
         if value != self._beat:
             self._beat = value
             self._beat_changed_ns = now_ns
 
     def accept_verdict(self, number: int, code: int, now_ns: int) -> bool:
-        """Take a verdict; False if it names no part under way, or more than one."""
+        """Accept a verdict; False unless it matches exactly one part between trigger and gate."""
         named = [flight for flight in self._under_way if flight.number == number]
         if len(named) != 1:
             for flight in self._under_way:
@@ -124,7 +124,7 @@ class RejectGate:
         return True
 
     def act_on_arrivals(self, now_ns: int) -> list[PartOutcome]:
-        """What the gate did with the parts that have reached it by now, in order."""
+        """Act on the parts that have reached the gate by now; returns the outcomes in order."""
         if self._belt_stopped_ns is not None:
             now_ns = min(now_ns, self._belt_stopped_ns)
         arrived = [flight for flight in self._under_way if flight.arrives_ns <= now_ns]
@@ -132,7 +132,7 @@ class RejectGate:
         return [self._build_outcome(flight) for flight in arrived]
 
     def next_arrival_ns(self) -> int | None:
-        """When the next part reaches the gate, or None if none is under way or the belt stands."""
+        """When the next part reaches the gate; None if there is none or the belt is stopped."""
         if self._belt_stopped_ns is not None or not self._under_way:
             return None
         return self._under_way[0].arrives_ns

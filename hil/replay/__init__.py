@@ -1,1 +1,1 @@
-"""Segments of runs: recorded with frames, messages and clock, and played through the real components."""
+"""Records segments of runs (frames, messages, clock) and replays them through the real components."""

@@ -1,4 +1,4 @@
-"""`python -m hil.replay record | play | compare | renew`: runs as segments, and as a gate for models."""
+"""`python -m hil.replay record | play | compare | renew`: record runs, replay them, and test new models."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ MAX_SHOWN = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0: as the references; 3: differences, or changed verdicts; 1: it could not be done."""
+    """Exit code 0: matches the references; 3: differences or changed verdicts; 1: failed."""
     given = _parser().parse_args(arguments)
     progress = TerminalProgress(sys.stdout)
     try:
@@ -52,8 +52,10 @@ def _play(given: argparse.Namespace, progress: TerminalProgress) -> int:
     if given.models is not None:
         names = find_replacement_models(given.models)
         if not names:
-            raise SightlineError(f"{given.models} has no NAME/model.onnx of a model of the station")
-        progress.print_line(f"In place of the station's own: {', '.join(names)}")
+            raise SightlineError(
+                f"{given.models} has no NAME/model.onnx for any of the station's models"
+            )
+        progress.print_line(f"Replacing the station's models: {', '.join(names)}")
     play_segment(given.segment, out, run, progress, given.models)
     return _compare(given, progress)
 
@@ -67,7 +69,7 @@ def _compare(given: argparse.Namespace, progress: TerminalProgress) -> int:
         progress.print_line(f"  {difference}")
     if len(found) > MAX_SHOWN:
         progress.print_line(f"  ... and {len(found) - MAX_SHOWN} more")
-    progress.print_line(f"{len(outputs)} messages compared, {len(found)} differences")
+    progress.print_line(f"Messages compared: {len(outputs)}; differences: {len(found)}")
     return DIFFERENT if found else SAME
 
 
@@ -80,14 +82,15 @@ def _check_verdicts(given: argparse.Namespace, progress: TerminalProgress) -> in
     for change in changes:
         progress.print_line(f"  {change}")
     page = write_verdict_page(out / "gate", given.segment, segment, changes, parts)
-    progress.print_line(f"{len(changes)} of {parts} verdicts change; with pictures: {page}")
+    progress.print_line(f"{len(changes)} of {parts} verdicts change. Report with pictures: {page}")
     return DIFFERENT if changes else SAME
 
 
 def _renew(given: argparse.Namespace, progress: TerminalProgress) -> int:
     count = renew_references(given.segment, _output_folder(given))
     progress.print_line(
-        f"{given.segment / REFERENCE}: {count} messages of the last replay; look at the diff"
+        f"{given.segment / REFERENCE}: wrote {count} messages of the last replay. "
+        "Review the diff before you commit it."
     )
     return SAME
 
@@ -105,30 +108,44 @@ def _run_options(folder: Path) -> tuple[str, ...]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hil.replay", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    recording = commands.add_parser("record", help="a run of the station as a new segment")
-    recording.add_argument("out", type=Path, help="the segment's folder; must not be there")
-    recording.add_argument("--parts", type=int, default=10, help="how many parts (10)")
-    recording.add_argument("--rate", type=float, default=2.0, help="parts a second (2)")
-    recording.add_argument("--images", type=Path, help="a folder of pictures, not the bottles")
+    recording = commands.add_parser("record", help="record a run of the station as a new segment")
+    recording.add_argument("out", type=Path, help="folder of the new segment; must not exist")
+    recording.add_argument("--parts", type=int, default=10, help="number of parts (default: 10)")
+    recording.add_argument("--rate", type=float, default=2.0, help="parts per second (default: 2)")
+    recording.add_argument(
+        "--images", type=Path, help="folder of pictures to play (default: rendered bottles)"
+    )
     recording.set_defaults(run=_record)
     for name, run, words in (
         ("play", _play, "play a segment through the real components and compare"),
-        ("compare", _compare, "compare the last replay again, without playing"),
-        ("renew", _renew, "make the last replay's outputs the references"),
+        ("compare", _compare, "compare the last replay again without replaying"),
+        ("renew", _renew, "replace the references by the last replay's messages"),
     ):
         command = commands.add_parser(name, help=words)
-        command.add_argument("segment", type=Path, help="the segment's folder")
-        command.add_argument("--out", type=Path, help="of replays (.station/replay/NAME)")
+        command.add_argument("segment", type=Path, help="folder of the segment")
+        command.add_argument(
+            "--out", type=Path, help="folder of the replay (default: .station/replay/NAME)"
+        )
         command.set_defaults(run=run)
         if name == "renew":
             continue
         command.add_argument(
             "--models",
             type=Path,
-            help="NAME/model.onnx in place of the station's models: tells changed verdicts",
+            help="folder with NAME/model.onnx that replace the station's models; reports changed verdicts",
         )
-        command.add_argument("--nucleus", choices=("classic", "lite"), default="classic")
-        command.add_argument("--plc", choices=("opcua", "modbus"), default="opcua")
+        command.add_argument(
+            "--nucleus",
+            choices=("classic", "lite"),
+            default="classic",
+            help="nucleus to behave as (default: classic)",
+        )
+        command.add_argument(
+            "--plc",
+            choices=("opcua", "modbus"),
+            default="opcua",
+            help="protocol of the PLC (default: opcua)",
+        )
     return parser
 
 

@@ -1,7 +1,7 @@
-"""How far each field of a replay may be from its reference, by name.
+"""The tolerance of each field of a replay against its reference.
 
-A field without a row must be equal. A path names fields from the message down; `[]` stands for any place
-in a list. The first row that fits a path or what it begins with counts.
+A field without a row must be equal. A path names fields from the message down; `[]` stands for any list
+element. The first row that matches a path or a prefix of it applies.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FieldTolerance:
-    """By how much a number may differ: absolutely, or as a share of the reference."""
+    """The allowed difference of a number: absolute, or relative to the reference."""
 
     name: str
     reason: str
@@ -20,7 +20,7 @@ class FieldTolerance:
     compared: bool = True
 
     def allows(self, reference: Any, found: Any) -> bool:
-        """Whether what was found is near enough."""
+        """Whether a value is within the tolerance."""
         if not self.compared:
             return True
         if isinstance(reference, bool) or isinstance(found, bool):
@@ -30,16 +30,20 @@ class FieldTolerance:
         return bool(reference == found)
 
 
-EXACT = FieldTolerance("exact", "it follows from the frames and the numbers alone")
+EXACT = FieldTolerance("exact", "determined by the frames and numbers alone")
 SCORE = FieldTolerance("score", "runtimes and processors round differently", absolute=0.02)
-BOX = FieldTolerance("box", "a box follows from rounded numbers", absolute=3)
-MILLIMETRES = FieldTolerance("millimetres", "a size follows from a box", absolute=0.5)
-LEVEL = FieldTolerance("level", "levels of luma, rounded to tenths", absolute=0.2)
-MEASURED = FieldTolerance("measured", "measures of a picture, by another order of sums", share=0.01)
-CLOCK = FieldTolerance("clock", "another time", compared=False)
-RUN = FieldTolerance("run", "names this run: station, boot, ring, epoch", compared=False)
-TIMING = FieldTolerance("timing", "how fast it went; budgets look after that", compared=False)
-MACHINE = FieldTolerance("machine", "the drive's readings are the replay's own", compared=False)
+BOX = FieldTolerance("box", "boxes depend on rounded numbers", absolute=3)
+MILLIMETRES = FieldTolerance("millimetres", "sizes depend on boxes", absolute=0.5)
+LEVEL = FieldTolerance("level", "luma levels, rounded to tenths", absolute=0.2)
+MEASURED = FieldTolerance(
+    "measured", "picture measurements depend on the order of summation", share=0.01
+)
+CLOCK = FieldTolerance("clock", "time of the run", compared=False)
+RUN = FieldTolerance("run", "identifies the run: station, boot, ring, epoch", compared=False)
+TIMING = FieldTolerance("timing", "speed; checked by the budgets", compared=False)
+MACHINE = FieldTolerance(
+    "machine", "the drive's readings are simulated in each run", compared=False
+)
 
 _COMMON_TOLERANCES: dict[str, FieldTolerance] = {
     "station_id": RUN,
@@ -103,7 +107,7 @@ COMPARED_STREAMS = tuple(_STREAM_TOLERANCES)
 
 
 def find_tolerance(stream: str, path: str) -> FieldTolerance:
-    """The tolerance of a field, by its path with `[]` for places in lists."""
+    """Find a field's tolerance by its path, with `[]` for list elements."""
     rows: Mapping[str, FieldTolerance] = {
         **_COMMON_TOLERANCES,
         **_STREAM_TOLERANCES.get(stream, {}),

@@ -1,7 +1,7 @@
-"""Frames in files, to the bit: a picture that a camera played, or the raw frame as a grey PNG.
+"""Stores frames losslessly: the picture that a camera played, or the raw frame as a grey PNG.
 
 The raw form of a UYVY frame of width w and height h is a grey PNG of w x 2h (`uyvy_to_planes`). It
-compresses as pictures do, and whoever opens it sees the frame.
+compresses well and can be viewed.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def digest_frame(pixels: Pixels) -> str:
 
 
 def encode_raw(pixels: Pixels) -> bytes:
-    """A UYVY frame, (height, width, 2) uint8, as a grey PNG."""
+    """Encode a UYVY frame, (height, width, 2) uint8, as a grey PNG."""
     planes = uyvy_to_planes(pixels)
     done, content = cv2.imencode(".png", planes, [cv2.IMWRITE_PNG_COMPRESSION, 6])
     assert done
@@ -31,7 +31,7 @@ def encode_raw(pixels: Pixels) -> bytes:
 
 
 def decode_frame(path: Path) -> Pixels:
-    """The frame in a file as UYVY, (height, width, 2) uint8; SegmentError if it is none."""
+    """Decode a file to a UYVY frame, (height, width, 2) uint8; SegmentError if it is not a picture."""
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
@@ -44,7 +44,7 @@ def decode_frame(path: Path) -> Pixels:
     if is_raw:
         return planes_to_uyvy(np.asarray(picture, np.uint8))
     if picture.shape[1] % 2:
-        raise SegmentError(f"{path} is {picture.shape[1]} px wide; the width of a frame is even")
+        raise SegmentError(f"{path} is {picture.shape[1]} px wide; an even width is required")
     return bgr_to_uyvy(np.asarray(picture, np.uint8))
 
 
@@ -58,5 +58,5 @@ def _decode_picture(content: Pixels, flag: int) -> Pixels | None:
 
 
 def to_bgr(pixels: Pixels) -> Pixels:
-    """A UYVY frame for people."""
+    """Convert a UYVY frame to BGR."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_YUV2BGR_UYVY), np.uint8)

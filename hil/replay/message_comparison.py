@@ -1,4 +1,4 @@
-"""A replay's messages against their references, field by field. No I/O."""
+"""Compares a replay's messages with their references, field by field. No I/O."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ _BOX_LISTS = frozenset({"detections", "cam1", "cam2", "cam3", "cam4"})
 
 @dataclass(frozen=True)
 class FieldDifference:
-    """One field that is too far from its reference, or is on one side only."""
+    """A field that exceeds its tolerance or exists on one side only."""
 
     stream: str
     part_number: int
@@ -33,7 +33,7 @@ class FieldDifference:
 
 
 def find_part_number(noted: RecordedMessage) -> int:
-    """The part that a message is of; messages of no part have 0."""
+    """The part number of a message; 0 for messages without one."""
     message = noted.message
     if "part" in message:
         return int(message["part"]["part_number"])
@@ -41,7 +41,7 @@ def find_part_number(noted: RecordedMessage) -> int:
 
 
 def index_by_part(messages: Iterable[RecordedMessage]) -> dict[tuple[str, int], RecordedMessage]:
-    """The compared messages by stream and part; of repeats the first, as it was told live."""
+    """Index the messages by stream and part; the first of repeated ones."""
     found: dict[tuple[str, int], RecordedMessage] = {}
     for noted in messages:
         if noted.stream in COMPARED_STREAMS:
@@ -52,7 +52,7 @@ def index_by_part(messages: Iterable[RecordedMessage]) -> dict[tuple[str, int], 
 def compare_messages(
     reference: Sequence[RecordedMessage], found: Sequence[RecordedMessage]
 ) -> list[FieldDifference]:
-    """All differences, in order of stream and part."""
+    """Find all differences, ordered by stream and part."""
     wanted, given = index_by_part(reference), index_by_part(found)
     differences: list[FieldDifference] = []
     for key in sorted(wanted.keys() | given.keys(), key=lambda k: (k[1], k[0])):
@@ -79,7 +79,7 @@ def _compare_message(
 
 
 def _pair_fields(path: str, reference: Any, found: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Each field of both sides with its path; where one side has nothing, NOTHING stands there.
+    """Pair the fields of both sides by path; NOTHING where one side has none.
 
     Fields that the reference does not have are left out: messages grow, and old segments stay of use.
     """
@@ -97,7 +97,7 @@ def _pair_fields(path: str, reference: Any, found: Any) -> Iterator[tuple[str, A
 
 
 def _align_boxes(reference: Json, found: Json) -> Json:
-    """The reference with its boxes in the order of those found: near scores may change places."""
+    """Reorder the reference's boxes as found: boxes with close scores may swap."""
     return {
         key: _order_boxes(found.get(key), value)
         if key in _BOX_LISTS and isinstance(value, list)

@@ -1,4 +1,4 @@
-"""A whole station on this machine with the recorder deployed beside its components."""
+"""Runs a whole station on this machine with the recorder as an additional component."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 def add_recorder(
     arguments: RunArguments, folder: Path, cameras: tuple[str, ...], keeps_frames: bool
 ) -> RunArguments:
-    """The same run with the recorder in its recipes and deployment; it writes into `folder`."""
+    """Add the recorder to a run's recipes and deployment; it writes into `folder`."""
     made = arguments.folder / "recorded-run"
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(arguments.recipes, made / "recipes")
@@ -52,7 +52,7 @@ def add_recorder(
 def running_station(
     arguments: RunArguments, pictures: Path, progress: TerminalProgress
 ) -> Iterator[LocalStation]:
-    """The station, ready, its belt standing; taken down at the end."""
+    """Start a station with its belt stopped; it is stopped at the end."""
     machine = LocalStation(arguments, pictures)
     try:
         progress.print_line("Starting the station with its recorder ...")
@@ -67,7 +67,7 @@ def running_station(
 def run_parts(
     machine: LocalStation, recording: Path, parts: int, progress: TerminalProgress, timeout_s: float
 ) -> None:
-    """Let so many parts pass and wait until each has its record, in the cloud and in the recording.
+    """Run this many parts and wait until the cloud and the recording have each record.
 
     StationFailedError if one has none.
     """
@@ -91,7 +91,7 @@ def run_parts(
 
 
 def build_source_with_models(folder: Path, models: Path) -> Path:
-    """A source tree as the repository's, by links, with the models of `models` in place of its own."""
+    """Link a source tree like the repository's, with the models in `models` instead of its own."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "components" / "models").mkdir(parents=True)
     (folder / "shared").symlink_to(REPOSITORY / "shared")
@@ -106,7 +106,7 @@ def build_source_with_models(folder: Path, models: Path) -> Path:
 
 
 def find_replacement_models(models: Path) -> list[str]:
-    """The names of the models in a folder that the station has, too."""
+    """The models in a folder that replace models of the station."""
     known = {path.name for path in (REPOSITORY / "components" / "models").iterdir()}
     return sorted(p.parent.name for p in models.glob("*/model.onnx") if p.parent.name in known)
 
@@ -130,5 +130,5 @@ def _wait_until(
     while not holds():
         machine.check_processes()
         if time.monotonic() > deadline_s:
-            raise StationFailedError(f"waited {timeout_s:.0f} s in vain for {what}")
+            raise StationFailedError(f"timed out after {timeout_s:.0f} s waiting for {what}")
         time.sleep(machine.poll_s)

@@ -1,7 +1,7 @@
-"""A component that notes what the others say, and each frame that a message refers to.
+"""A component that records the other components' messages, and the frames that they refer to.
 
 It is deployed beside the station's components (`build_recorder_recipe`), reads the streams of the catalogue
-over IPC, and copies frames out of the ring. It sends nothing but its own health.
+over IPC, and copies frames out of the ring. It publishes nothing but its health.
 """
 
 import logging
@@ -32,7 +32,7 @@ RAW = "raw"
 
 
 class RecorderConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
-    """Where to write; `keeps_frames`: the pixels too, not their digests alone."""
+    """Where to write; `keeps_frames`: record pixels too, not only digests."""
 
     folder: str
     cameras: tuple[str, ...] = ("cam1", "cam2", "cam3", "cam4")
@@ -40,13 +40,13 @@ class RecorderConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 def recorded_streams() -> tuple[MessageStream, ...]:
-    """All that components tell one another, and the records."""
+    """The streams to record: all between components, and the records."""
     local = tuple(stream for stream in CATALOGUE if stream.route == "local")
     return (*local, INSPECTION_RECORD)
 
 
 class RunRecorder:
-    """Writes each message as a line, at once."""
+    """Writes each message as a line immediately."""
 
     def __init__(self, context: ComponentContext[RecorderConfiguration]) -> None:
         self._context = context
@@ -60,7 +60,7 @@ class RunRecorder:
         context.health.set_ready(True)
 
     def handle(self, event: object) -> None:
-        """Note a message."""
+        """Record a message."""
         if not isinstance(event, Delivery):
             return
         frames = (
@@ -76,11 +76,11 @@ class RunRecorder:
         self._context.health.count("messages_noted")
 
     def tick(self) -> float:
-        """Nothing is due."""
+        """Do nothing; the recorder has no periodic work."""
         return TICK_S
 
     def close(self) -> None:
-        """Close the file and leave the bus."""
+        """Close the file and disconnect."""
         self._file.close()
         self._context.bus.close()
 
@@ -91,7 +91,7 @@ class RunRecorder:
                 pixels = self._ring.copy(ref)
             except FrameOverwrittenError as error:
                 self._context.health.count("frames_missed")
-                log.error("a frame was gone", extra={"reason": str(error)})
+                log.error("frame no longer in the ring", extra={"reason": str(error)})
                 continue
             digests[ref.camera] = digest_frame(pixels)
             if self._context.configuration.keeps_frames:
@@ -102,12 +102,12 @@ class RunRecorder:
 
 
 def build_recorder_recipe(environment: dict[str, str]) -> dict[str, Any]:
-    """The recipe, as a dictionary to be written as YAML; its rights follow from the catalogue."""
+    """Build the recorder's recipe as a dictionary; its accessControl follows from the catalogue."""
     return {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": RECORDER_COMPONENT,
         "ComponentVersion": RECORDER_VERSION,
-        "ComponentDescription": "Notes messages and frames of a run",
+        "ComponentDescription": "Records messages and frames of a run",
         "ComponentPublisher": "Sightline",
         "ComponentConfiguration": {
             "DefaultConfiguration": {
@@ -147,7 +147,7 @@ def _build_access_control() -> dict[str, Any]:
 
 def _build_policy(operation: str, resources: list[str]) -> dict[str, Any]:
     return {
-        "policyDescription": "Notes a run",
+        "policyDescription": "Records a run",
         "operations": [f"aws.greengrass#{operation}"],
         "resources": resources,
     }

@@ -1,9 +1,9 @@
-"""A segment: a folder with a stretch of a run, its pixels to the bit.
+"""A segment: a folder with part of a run, frames stored losslessly.
 
 segment.json      what was recorded, and each part's trigger time and frames with their digests
-frames/CAMERA/    a file a frame: the JPEG or PNG that the camera played, else the raw frame as .uyvy.png
-messages.jsonl    every message of the run in order of arrival, with the monotonic time of it
-reference.jsonl   what a replay's messages are compared with; only `renew` replaces it
+frames/CAMERA/    one file per frame: the JPEG or PNG that the camera played, else the raw frame as .uyvy.png
+messages.jsonl    every message of the run in order of arrival, with its monotonic time
+reference.jsonl   the messages that replays are compared with; only `renew` replaces it
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 class SegmentError(FatalError):
-    """A segment that cannot be read, or does not fit this station."""
+    """A segment cannot be read or does not fit this station."""
 
 
 class FrameFile(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,7 +44,7 @@ class SegmentPart(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RunSegment(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The header; `merges` is the configuration by component that the run had beside the defaults."""
+    """The header; `merges` is the run's configuration per component on top of the defaults."""
 
     name: str
     recorded_utc_ns: int
@@ -70,7 +70,7 @@ class RecordedMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def load_segment(folder: Path) -> RunSegment:
-    """The header; SegmentError says what is wrong with it."""
+    """Load the header; SegmentError says what is wrong with it."""
     path = folder / HEADER
     try:
         segment = msgspec.json.decode(path.read_bytes(), type=RunSegment)
@@ -80,7 +80,7 @@ def load_segment(folder: Path) -> RunSegment:
         raise SegmentError(f"{path}: {error}") from error
     if segment.format_version != FORMAT_VERSION:
         raise SegmentError(
-            f"{path}: found format {segment.format_version}; {FORMAT_VERSION} is read here"
+            f"{path}: found format {segment.format_version}; expected {FORMAT_VERSION}"
         )
     return segment
 
@@ -91,12 +91,12 @@ def save_segment(folder: Path, segment: RunSegment) -> None:
 
 
 def load_messages(path: Path) -> list[RecordedMessage]:
-    """The messages of a file; SegmentError names the line that is none."""
+    """Load the messages of a file; SegmentError names an invalid line."""
     return list(_read_messages(path))
 
 
 def save_messages(path: Path, messages: Iterable[RecordedMessage]) -> None:
-    """Write one message a line."""
+    """Write one message per line."""
     with path.open("wb") as file:
         for message in messages:
             file.write(msgspec.json.encode(message) + b"\n")

@@ -1,4 +1,4 @@
-"""Play: a segment's frames and triggers through the real components; what they say is noted anew."""
+"""Replays a segment's frames and triggers through the real components and records their messages."""
 
 import shutil
 from dataclasses import replace
@@ -39,7 +39,7 @@ def play_segment(
     progress: TerminalProgress,
     models: Path | None = None,
 ) -> list[RecordedMessage]:
-    """The messages of a replay of the segment in `folder`; `out` is made anew and keeps them."""
+    """Replay the segment in `folder`; returns the messages and writes them to the new folder `out`."""
     segment = load_segment(folder)
     shutil.rmtree(out, ignore_errors=True)
     pictures = lay_out_pictures(folder, segment, out / "pictures")
@@ -66,7 +66,7 @@ def play_segment(
 
 
 def _without_source(merges: dict[str, Json]) -> dict[str, Json]:
-    """What a segment's run was configured with, but for where its frames came from."""
+    """The run's configuration without its frame source."""
     return {
         component: {key: value for key, value in values.items() if key != "source"}
         for component, values in merges.items()
@@ -74,19 +74,19 @@ def _without_source(merges: dict[str, Json]) -> dict[str, Json]:
 
 
 def find_differences(folder: Path, outputs: list[RecordedMessage]) -> list[FieldDifference]:
-    """What of a replay is too far from the segment's references."""
+    """Find a replay's differences from the segment's references."""
     return compare_messages(load_messages(folder / REFERENCE), outputs)
 
 
 def renew_references(folder: Path, out: Path) -> int:
-    """Make the last replay's outputs the references; returns how many messages they are."""
+    """Replace the references by the last replay's messages; returns their number."""
     outputs = load_messages(out / OUTPUTS)
     save_messages(folder / REFERENCE, outputs)
     return len(outputs)
 
 
 def lay_out_pictures(folder: Path, segment: RunSegment, pictures: Path) -> Path:
-    """A folder from which capture plays each part's own frames: part N the file (N - 1) modulo all.
+    """Lay out the frames so that capture plays each part's own: file (N - 1) modulo count for part N.
 
     A frame that was lacking is an empty file, which capture tells as a camera without a picture.
     """
@@ -94,8 +94,8 @@ def lay_out_pictures(folder: Path, segment: RunSegment, pictures: Path) -> Path:
     count = numbers[-1] - numbers[0] + 1
     if count != len(numbers):
         raise SegmentError(
-            f"{folder}: {len(numbers)} parts from {numbers[0]} to {numbers[-1]}; a replay feeds numbers "
-            "in a row"
+            f"{folder}: {len(numbers)} parts from {numbers[0]} to {numbers[-1]}; a replay needs "
+            "consecutive numbers"
         )
     frames = {part.part_number: part.frames for part in segment.parts}
     for camera in segment.cameras:

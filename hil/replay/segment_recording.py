@@ -1,4 +1,4 @@
-"""Record: a run of the station as a segment."""
+"""Records a run of the station as a segment."""
 
 import shutil
 import time
@@ -42,9 +42,9 @@ PLAYED_SUFFIXES = frozenset(
 def record_segment(
     folder: Path, arguments: RunArguments, pictures: Path, parts: int, progress: TerminalProgress
 ) -> RunSegment:
-    """Run the station for so many parts and make a segment of them; the folder must not be there."""
+    """Run the station for this many parts and write them as a segment; the folder must not exist."""
     if folder.exists():
-        raise SegmentError(f"{folder} is there already; a segment is recorded into a new folder")
+        raise SegmentError(f"{folder} already exists; record into a new folder")
     draft = folder.with_name(folder.name + ".recording")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -64,11 +64,11 @@ def record_segment(
 def pack_segment(
     draft: Path, name: str, began_utc_ns: int, pictures: Path, arguments: RunArguments
 ) -> RunSegment:
-    """What the recorder wrote as a segment: frames in their files, the header, the references."""
+    """Build a segment from the recorder's files: frames, header, references."""
     messages = load_messages(draft / MESSAGES)
     captured = [noted for noted in messages if noted.stream == "PartCaptured"]
     if not captured:
-        raise SegmentError(f"{draft / MESSAGES} has no part")
+        raise SegmentError(f"{draft / MESSAGES} has no parts")
     played = _list_pictures(pictures)
     first_ns = captured[0].message["triggered_monotonic_ns"]
     parts = tuple(
@@ -105,14 +105,14 @@ def pack_segment(
 
 
 def select_references(messages: Sequence[RecordedMessage]) -> list[RecordedMessage]:
-    """The messages that replays are compared with."""
+    """Select the messages that replays are compared with."""
     return [noted for noted in messages if noted.stream in COMPARED_STREAMS]
 
 
 def _store_frame(
     draft: Path, played: dict[str, list[Path]], noted: RecordedMessage, camera: str, digest: str
 ) -> FrameFile:
-    """The picture that the camera played, if it decodes to these very bytes; else the raw frame."""
+    """Store the picture that the camera played if it decodes to the same bytes, else the raw frame."""
     number = find_part_number(noted)
     place = draft / FRAMES / camera
     place.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def _store_frame(
 
 
 def _is_frame(picture: Path, digest: str) -> bool:
-    """Whether the file alone decodes to these very bytes; capture fits others to the frame's size."""
+    """Whether the file decodes to the same bytes without resizing."""
     try:
         return digest_frame(decode_frame(picture)) == digest
     except (SegmentError, PictureError):
@@ -138,7 +138,7 @@ def _is_frame(picture: Path, digest: str) -> bool:
 
 
 def _list_pictures(pictures: Path) -> dict[str, list[Path]]:
-    """Each camera's own pictures, those that capture plays, in its order."""
+    """Each camera's pictures, in the order in which capture plays them."""
     return {
         camera: sorted(
             path

@@ -1,4 +1,4 @@
-"""The gate for a new model: yesterday's parts through tomorrow's model, and which verdicts change."""
+"""Regression test for a new model: reports which verdicts of recorded parts change."""
 
 import html
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ img { width: 30rem; border-radius: 3px } section { margin: 2.2rem 0 }
 
 @dataclass(frozen=True)
 class VerdictChange:
-    """A part whose verdict is another one now; `escapes`: it was held back, and would pass."""
+    """A part whose verdict changes; `escapes`: it was rejected and would now pass."""
 
     part_number: int
     before: Json
@@ -46,7 +46,7 @@ class VerdictChange:
 def find_verdict_changes(
     reference: Sequence[RecordedMessage], found: Sequence[RecordedMessage]
 ) -> tuple[list[VerdictChange], int]:
-    """The changed parts, those that would pass now first, and how many parts both sides judged."""
+    """Find the changed parts, escapes first, and the number of parts compared."""
     before, after = index_by_part(reference), index_by_part(found)
     both = [key for key in before if key[0] == "PartJudged" and key in after]
     changes = [
@@ -60,7 +60,7 @@ def find_verdict_changes(
 def write_verdict_page(
     place: Path, folder: Path, segment: RunSegment, changes: Sequence[VerdictChange], parts: int
 ) -> Path:
-    """A page of the changes with each camera's picture: boxes before in blue, after in red."""
+    """Write a page of the changes with each camera's picture: boxes before in blue, after in red."""
     place.mkdir(parents=True, exist_ok=True)
     sections = "".join(_format_section(place, folder, segment, change) for change in changes)
     text = (

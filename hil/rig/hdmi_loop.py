@@ -1,4 +1,4 @@
-"""The test driver's HDMI outputs, looped to its capture inputs: what is shown is what the camera sees.
+"""Shows frames to virtual cameras: the test driver's HDMI outputs are looped to its capture inputs.
 
 Each camera's node gets its HDMI input and the timings of 720p with the fewest frames a second (24), of
 which the driver drops most: an emulated machine does not carry them all. What an output was given last is
@@ -41,11 +41,11 @@ class HdmiLoop:
         self._output.open()
 
     def show(self, frame: Pixels) -> None:
-        """Let the camera see this UYVY frame from now on."""
+        """Show this UYVY frame to the camera."""
         self._output.write(np.ascontiguousarray(frame).tobytes())
 
     def close(self) -> None:
-        """Show nothing any more."""
+        """Stop showing frames."""
         self._output.close()
         self._device.close()
 
@@ -63,7 +63,7 @@ class HdmiLoop:
 
 
 def show_frames(loops: Sequence[HdmiLoop], frames: Sequence[Pixels]) -> None:
-    """One frame on each loop."""
+    """Show one frame on each loop."""
     for loop, frame in zip(loops, frames, strict=True):
         loop.show(frame)
 
@@ -83,5 +83,5 @@ def _find_slowest_timings(device: Any, width: int, height: int) -> bytes:
             rows = height + bt.vfrontporch + bt.vsync + bt.vbackporch
             found.append((bt.pixelclock / (columns * rows), bytes(asked.timings)))
     if not found:
-        raise ValueError(f"{device.filename} has no timings of {width}x{height}")
+        raise ValueError(f"{device.filename} does not support {width}x{height}")
     return min(found)[1]

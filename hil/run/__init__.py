@@ -1,1 +1,1 @@
-"""The whole station on one machine: broker, nucleus with its components, plant and cloud side."""
+"""Runs a whole station on one machine: broker, nucleus with its components, plant simulator, cloud side."""

@@ -1,4 +1,4 @@
-"""`make run`: the whole station on this machine, with progress, until all parts are through."""
+"""`make run`: run a whole station on this machine and show its progress."""
 
 import sys
 import time
@@ -31,13 +31,13 @@ def main() -> int:
             interrupts.ignore()  # a second Ctrl-C must not leave processes behind
             machine.stop()
     except AlreadyRunningError as error:
-        progress.print_line(f"Refused: {error}")
+        progress.print_line(f"Cannot start: {error}")
         return 2
     except StationFailedError as error:
         progress.print_line(f"The station failed: {error}")
         return 1
     except KeyboardInterrupt:
-        progress.print_line("Stopped at once; what was under way is not in the summary.")
+        progress.print_line("Aborted. Parts on the belt are not in the summary.")
         return 130
 
 
@@ -48,18 +48,20 @@ def _run(
     progress: TerminalProgress,
     interrupts: InterruptSignals,
 ) -> int:
-    progress.print_line("Starting broker, cloud side, plant and nucleus ...")
+    progress.print_line("Starting broker, cloud side, plant simulator and nucleus ...")
     began_s = time.monotonic()
     machine.start()
-    progress.print_line(f"The page: {machine.page_url}")
+    progress.print_line(f"Web page: {machine.page_url}")
     machine.wait_until_ready(arguments.ready_timeout_s)
-    progress.print_line("All five components are ready; the conveyor starts. Ctrl-C ends the run.")
+    progress.print_line(
+        "All five components are ready. Starting the conveyor; press Ctrl-C to end the run."
+    )
     machine.send_plant_command("start")
     try:
         _watch_run(machine, arguments, progress, interrupts)
     except KeyboardInterrupt:
         interrupts.clear()
-        progress.print_line("Stopping the conveyor and settling the parts under way ...")
+        progress.print_line("Stopping the conveyor and waiting for the parts on it ...")
         machine.send_plant_command("stop")
     _wait_until_recorded(machine, progress)
     return _conclude(machine, arguments, truth, progress, time.monotonic() - began_s)
@@ -77,10 +79,10 @@ def _watch_run(
     broken = BrokenComponentWatch(machine.folder)
     while True:
         interrupts.raise_pending()
-        wish = belt.pop()
-        if wish is not None:
-            machine.send_plant_command(wish)
-            progress.print_line(BELT_REPLIES[wish])
+        request = belt.pop()
+        if request is not None:
+            machine.send_plant_command(request)
+            progress.print_line(BELT_REPLIES[request])
         machine.check_processes()
         for words in broken.describe_changes(machine.read_nucleus_status()):
             progress.print_line(words)
@@ -104,7 +106,7 @@ def _wait_until_recorded(machine: LocalStation, progress: TerminalProgress) -> N
             if received - len(carried) >= counted:
                 return
         time.sleep(POLL_S)
-    progress.print_line(f"Some parts were not accounted for within {SETTLE_TIMEOUT_S:.0f} s.")
+    progress.print_line(f"Some parts still have no record after {SETTLE_TIMEOUT_S:.0f} s.")
 
 
 def _conclude(
@@ -125,7 +127,7 @@ def _conclude(
     )
     if result["records_of_earlier_runs"]:
         earlier = result["records_of_earlier_runs"]
-        progress.print_line(f"{earlier} records of an earlier run, which was cut off, came, too.")
+        progress.print_line(f"Also received {earlier} records of an earlier run that was aborted.")
     overruns = budgets.find_overruns(
         result, budgets.read_run_measurements(cloud, seconds, arguments.rate_hz)
     )

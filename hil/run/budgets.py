@@ -1,9 +1,9 @@
-"""What each component may take of a station, as data; `overruns` compares a run with it.
+"""Each component's budget of CPU, memory, rate and latency; `find_overruns` compares a run with it.
 
-CPU is in seconds of one processor: so much to start, a share of the time while it runs, and so much a
-part. Memory is the greatest resident size. `rate_hz` is what a component keeps up with: of parts, or (by
-`handles_parts` False) of its own intervals. Latency is the 99th percentile of the named figure of the
-run's summary. A machine that is offered more parts a second than `RATE_HZ` is not held to rate and latency.
+CPU is in seconds of one processor: an amount to start, a share of the run time, and an amount per part.
+Memory is the maximum resident size. `rate_hz` is the rate that a component keeps up with: of parts, or
+(`handles_parts` False) of its own intervals. Latency is the 99th percentile of a figure of the run's
+summary. Above `RATE_HZ` parts per second, rate and latency are not checked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from sightline.messaging.topics import CAPTURE, EQUIPMENT, INFERENCE, PUBLISHER,
 
 RATE_HZ = 5.0
 MIN_SHARE_HANDLED = 0.95
-SLACK_INTERVALS = 20  # what passes while a station starts
-MIN_PARTS_FOR_LATENCY = 20  # of fewer the 99th percentile is the worst one, and means nothing
+SLACK_INTERVALS = 20  # intervals that pass while a station starts
+MIN_PARTS_FOR_LATENCY = 20  # with fewer parts the 99th percentile is meaningless
 Json = dict[str, Any]
 
 
 class LatencyBudget(msgspec.Struct, frozen=True):
-    """The name of a figure in the summary's `latency_ms`, and its greatest 99th percentile."""
+    """A figure of the summary's `latency_ms`, and its maximum 99th percentile."""
 
     figure: str
     p99_ms: float
 
 
 class ComponentBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one component may take; `counters` of its health, added up, are what it handled."""
+    """One component's budget; the sum of its health's `counters` is what it handled."""
 
     cpu_start_s: float
     cpu_share: float
@@ -41,7 +41,7 @@ class ComponentBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetOverrun(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run was over budget: what was found, and what is allowed (at least so much for rates)."""
+    """One exceeded budget: what was measured and what is allowed (the minimum, for rates)."""
 
     component: str
     what: str
@@ -109,7 +109,7 @@ BUDGETS: dict[str, ComponentBudget] = {
 
 
 class RunMeasurements(msgspec.Struct, frozen=True, kw_only=True):
-    """What is measured of a run: its length, parts a second offered, and the components' counters."""
+    """Measurements of a run: duration, parts per second offered, and the components' counters."""
 
     seconds: float
     offered_hz: float
@@ -121,7 +121,7 @@ def find_overruns(
     run: RunMeasurements,
     budgets: Mapping[str, ComponentBudget] = BUDGETS,
 ) -> list[BudgetOverrun]:
-    """Where a run was over budget; a component without a process in the run is left out."""
+    """Find the exceeded budgets of a run; components that did not run are skipped."""
     found: list[BudgetOverrun] = []
     for component, budget in budgets.items():
         figures = summary["components"].get(component)
@@ -139,13 +139,13 @@ def find_overruns(
 def read_run_measurements(
     cloud: Mapping[str, Any], seconds: float, offered_hz: float
 ) -> RunMeasurements:
-    """The run as the cloud side's summary tells of it."""
+    """Read a run's measurements from the cloud side's summary."""
     counters = {name: told["counters"] for name, told in cloud.get("health", {}).items()}
     return RunMeasurements(seconds=seconds, offered_hz=offered_hz, counters=counters)
 
 
 def overruns_as_json(found: Sequence[BudgetOverrun]) -> list[Json]:
-    """The overruns as the summary has them."""
+    """The overruns in the summary's JSON form."""
     return [msgspec.to_builtins(overrun) for overrun in found]
 
 

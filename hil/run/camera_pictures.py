@@ -1,4 +1,4 @@
-"""The pictures that the cameras play: rendered bottles with known truth, or a folder of the user's."""
+"""The pictures that cameras play: rendered bottles with ground truth, or the user's folder."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ POOL_SEED = 20
 
 @dataclass(frozen=True)
 class PartTruth:
-    """What a rendered part is: the verdict of a perfect station, and whether its defect must be seen."""
+    """A rendered part's ground truth: the expected verdict, and whether its defect must be detected."""
 
     expected_verdict: str
     visible: bool
@@ -22,19 +22,19 @@ class PartTruth:
 
 @dataclass(frozen=True)
 class PoolTruth:
-    """What each rendered part really is; the pool begins again when it is through."""
+    """The ground truth of the rendered parts; the pool repeats from the start."""
 
     parts: Sequence[PartTruth]
 
     def truth_for(self, part_number: int) -> PartTruth:
-        """The truth of the part that carries this number."""
+        """The ground truth of the part with this number."""
         return self.parts[(part_number - 1) % len(self.parts)]
 
 
 def prepare_pictures(
     arguments: RunArguments, progress: TerminalProgress
 ) -> tuple[Path, PoolTruth | None]:
-    """The folder to play, and what each part really is (None for the user's pictures)."""
+    """The folder to play, and its ground truth (None for the user's pictures)."""
     if arguments.images is not None:
         return arguments.images, None
     progress.print_line(f"Bottles: {arguments.pool_parts} rendered parts in {arguments.pool}")
@@ -43,7 +43,7 @@ def prepare_pictures(
 
 
 def load_pool_truth(pool: Path) -> PoolTruth:
-    """The truth that lies beside a pool's pictures."""
+    """Load a pool's ground truth."""
     listed = json.loads((pool / "parts.json").read_text())["parts"]
     return PoolTruth(
         [

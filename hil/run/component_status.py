@@ -1,4 +1,4 @@
-"""What a run's summary says of the components, from the nucleus."""
+"""Component figures for a run's summary, from the nucleus's status."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ RESTART_COMMAND = "python -m hil.nucleus.restart"
 
 
 def build_component_figures(nucleus: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Restarts, CPU seconds and memory per component that has a process."""
+    """Restarts, CPU seconds and memory of each component."""
     return {
         name: {
             "restarts": int(component["restarts"]),
@@ -22,14 +22,14 @@ def build_component_figures(nucleus: Mapping[str, Any]) -> dict[str, dict[str, A
 
 
 class BrokenComponentWatch:
-    """Tells once of each component that is down for good, and of one that comes back."""
+    """Reports each broken component once, and each that recovers."""
 
     def __init__(self, folder: Path) -> None:
         self._root = folder / "nucleus"
         self._known: set[str] = set()
 
     def describe_changes(self, nucleus: Mapping[str, Any]) -> list[str]:
-        """What is new since the last look, in words."""
+        """Describe what changed since the last call."""
         components = nucleus["components"]
         broken = {
             name
@@ -38,16 +38,17 @@ class BrokenComponentWatch:
         }
         words = [
             f"{describe_down(name, components[name])}\n"
-            f"      It stays down. To start it: {RESTART_COMMAND} --root {self._root} {name}"
+            f"      It is not restarted automatically. Restart it with: {RESTART_COMMAND} "
+            f"--root {self._root} {name}"
             for name in sorted(broken - self._known)
         ]
-        words += [f"{name} is started again." for name in sorted(self._known - broken)]
+        words += [f"{name} is running again." for name in sorted(self._known - broken)]
         self._known = broken
         return words
 
 
 def describe_down(name: str, component: Mapping[str, Any]) -> str:
-    """A component that is broken or failing, in words; nothing if it is neither."""
+    """Describe a broken or failing component; empty if it is neither."""
     state, reason = str(component.get("state")), str(component.get("reason") or "")
     if state not in ("BROKEN", "ERRORED") and not reason:
         return ""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, taken wherever the run is when they come."""
+"""Handles Ctrl-C and SIGTERM at any point of a run."""
 
 import signal
 
@@ -6,7 +6,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptSignals:
-    """Both signals raise KeyboardInterrupt, also where a shell began the process with SIGINT ignored."""
+    """Both signals raise KeyboardInterrupt, even if the shell started the process with SIGINT ignored."""
 
     def __init__(self) -> None:
         self._pending = False
@@ -14,17 +14,17 @@ class InterruptSignals:
             signal.signal(number, self._interrupt)
 
     def raise_pending(self) -> None:
-        """Raise what the interpreter dropped: an exception out of a finalizer goes nowhere."""
+        """Raise a pending interrupt that the interpreter dropped: exceptions in finalizers are ignored."""
         if self._pending:
             self._pending = False
             raise KeyboardInterrupt
 
     def clear(self) -> None:
-        """The one that came is taken care of; the next one counts again."""
+        """Mark the interrupt as handled; the next one counts again."""
         self._pending = False
 
     def ignore(self) -> None:
-        """From now on nothing is to come between: what was started must be ended."""
+        """Ignore further interrupts: the processes that were started must be stopped."""
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 

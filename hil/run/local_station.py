@@ -1,4 +1,4 @@
-"""Brings a whole station up on this machine and takes it down again, leaving nothing behind."""
+"""Starts and stops a whole station on this machine, leaving no processes behind."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ class LocalStation:
         self.first_number = 1
 
     def start(self) -> None:
-        """Start all processes; returns when each has told its address.
+        """Start all processes; returns when each has written its address.
 
         AlreadyRunningError if another run has the folder or the station's name.
         """
@@ -65,13 +65,13 @@ class LocalStation:
         )
 
     def start_broker(self, port: int) -> StationProcess:
-        """Start the MQTT broker; port 0 takes any free one."""
+        """Start the MQTT broker; port 0 picks a free one."""
         address_file = str(self.folder / "broker.address")
         arguments = ("--port", f"{port}", "--port-file", address_file)
         return self._spawn("broker", "hil.nucleus.broker", *arguments)
 
     def start_plant(self, first_number: int, port: int = 0) -> StationProcess:
-        """Start the PLC and its conveyor; it has told its endpoint when plant.json is there again."""
+        """Start the PLC and its conveyor; its endpoint is known once plant.json exists."""
         arguments = self._arguments
         (self.folder / "plant.json").unlink(missing_ok=True)
         return self._spawn(
@@ -83,48 +83,48 @@ class LocalStation:
         )
 
     def nucleus_broker_address(self) -> str:
-        """The broker's address as the nucleus is told it."""
+        """The broker's address, as passed to the nucleus."""
         return self.broker_address
 
     def process_id(self, name: str) -> int:
-        """The number of one of the processes, which leads a group of its own."""
+        """The id of a process, which leads its own process group."""
         return self._process(name).pid
 
     def stop_process(self, name: str) -> None:
-        """End one of the processes, as a fault of the world would."""
+        """Stop one of the processes."""
         process = self._process(name)
         self._processes.remove(process)
         process.stop()
 
     def kill_process(self, name: str) -> None:
-        """End one of the processes at once, as a power cut would."""
+        """Kill one of the processes, as a power cut would."""
         process = self._process(name)
         self._processes.remove(process)
         process.kill()
 
     def start_cloud(self) -> None:
-        """Start the cloud side on what it has stored; returns when its page is there."""
+        """Start the cloud side with its stored data; returns when its page answers."""
         (self.folder / "cloud.address").unlink(missing_ok=True)
         self._wait_for_page(self._spawn_cloud())
 
     def lose_subscriptions(self, kind: SubscriptionKind) -> None:
-        """Let the nucleus forget subscriptions in silence, as a Lite whose daemon restarted."""
+        """Make the nucleus lose subscriptions silently, as Nucleus Lite does when a daemon restarts."""
         number = next(number for number, lost in SUBSCRIPTION_LOSS_SIGNALS.items() if lost == kind)
         os.kill(self._process("nucleus").pid, number)
 
     def restart_nucleus(self) -> None:
-        """End the nucleus as a power cut would, and start it again."""
+        """Kill the nucleus as a power cut would, and start it again."""
         self.kill_process("nucleus")
         self.start_nucleus()
 
     def start_nucleus(self) -> None:
-        """Start the nucleus on what it has stored."""
+        """Start the nucleus with its stored data."""
         self._start_nucleus(self.read_plant_status()["endpoint"])
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Wait until each component reports itself ready, as the cloud side sees it."""
+        """Wait until the cloud side has received a ready report from each component."""
         deadline = time.monotonic() + timeout_s
-        waiting = dict.fromkeys(COMPONENTS, "not heard of yet")
+        waiting = dict.fromkeys(COMPONENTS, "no report yet")
         while waiting and time.monotonic() < deadline:
             self.check_processes()
             waiting = _describe_not_ready(self.fetch_cloud_summary().get("health", {}))
@@ -134,33 +134,33 @@ class LocalStation:
             reasons += "".join(f"\n  {words}" for words in self._describe_down_components())
             raise StationFailedError(
                 f"not ready after {timeout_s:.0f} s:{reasons}\n"
-                f"the components' logs are in {self.folder / 'nucleus' / 'logs'}"
+                f"Component logs: {self.folder / 'nucleus' / 'logs'}"
             )
 
     @property
     def poll_s(self) -> float:
-        """How often whoever waits for it looks."""
+        """The interval at which callers poll this station."""
         return self._arguments.poll_s
 
     def send_plant_command(self, command: str, **more: object) -> None:
-        """Give the plant a command."""
+        """Send a command to the plant simulator."""
         self._process("plant").write_line(json.dumps({"command": command, **more}))
 
     def read_plant_status(self) -> Json:
-        """What the PLC counted and what its gate did."""
+        """Read what the PLC counted and what its gate did."""
         return _read_json(self.folder / "plant.json")
 
     def read_nucleus_status(self) -> Json:
-        """The nucleus's components: state, process, restarts, CPU, memory."""
+        """Read the nucleus's components: state, process, restarts, CPU, memory."""
         return _read_json(self.folder / "nucleus" / "status.json")
 
     def fetch_cloud_summary(self) -> Json:
-        """The cloud side's summary, with the counts of this run."""
+        """Fetch the cloud side's summary, with the counts of this run only."""
         summary = self.fetch_from_cloud("/api/summary")
         return self._baseline.subtract_from(summary) if self._baseline is not None else summary
 
     def fetch_records(self) -> list[Json]:
-        """All records that came to the cloud side in this run, newest first.
+        """Fetch the records that the cloud side received in this run, newest first.
 
         Those of an earlier run that was cut off are among them (`summary.carried_over`).
         """
@@ -177,7 +177,7 @@ class LocalStation:
         return records[:wanted]
 
     def fetch_from_cloud(self, path: str) -> Json:
-        """What the cloud side answers on a path; StationFailedError if it does not answer."""
+        """Fetch a path from the cloud side; StationFailedError if it does not answer."""
         try:
             with urllib.request.urlopen(
                 self.page_url + path, timeout=RESPONSE_TIMEOUT_S
@@ -192,11 +192,12 @@ class LocalStation:
         for process in self._processes:
             if process.exit_code() is not None:
                 raise StationFailedError(
-                    f"{process.name} ended with {process.exit_code()}:\n{process.log_tail()}"
+                    f"{process.name} ended unexpectedly with exit code {process.exit_code()}:\n"
+                    f"{process.log_tail()}"
                 )
 
     def stop(self) -> None:
-        """End everything: the nucleus first, so that the components settle what they have in hand."""
+        """Stop everything, the nucleus first, so that components finish their work."""
         others = [process for process in self._processes if process.name != "nucleus"]
         for process in self._processes:
             if process.name == "nucleus":
@@ -212,7 +213,7 @@ class LocalStation:
         self._lock.release()
 
     def _describe_down_components(self) -> list[str]:
-        """The components that are broken or failing, in words; nothing without a status."""
+        """Describe broken or failing components; empty without a status."""
         try:
             components = self.read_nucleus_status()["components"]
         except (OSError, ValueError):
@@ -269,7 +270,7 @@ class LocalStation:
 
 
 def _merge_values(values: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
-    """Both, objects within one another; what `more` has goes before."""
+    """Merge two configurations recursively; `more` wins."""
     merged = dict(values)
     for key, value in more.items():
         known = merged.get(key)
@@ -279,10 +280,10 @@ def _merge_values(values: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
 
 
 def _describe_not_ready(health: Json) -> dict[str, str]:
-    """The components that are not ready, each with its faults in words."""
+    """The components that are not ready, with their faults."""
     found = {name: health.get(f"com.sightline.{name}") for name in COMPONENTS}
     return {
-        name: "; ".join(fault["text"] for fault in told["faults"]) if told else "not heard of yet"
+        name: "; ".join(fault["text"] for fault in told["faults"]) if told else "no report yet"
         for name, told in found.items()
         if not (told and told["ready"])
     }

@@ -1,4 +1,4 @@
-"""What each process of a running station takes: memory, whether it grows, and processor time."""
+"""Measures memory, memory growth and processor time of a station's processes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ SECONDS_PER_HOUR = 3600.0
 
 @dataclass
 class MemorySeries:
-    """Resident memory of one process over time; `pids` has more than one entry after a restart."""
+    """Resident memory of one process over time; `pids` has several entries after restarts."""
 
     seconds: list[float] = field(default_factory=list)
     resident_mib: list[float] = field(default_factory=list)
     pids: list[int] = field(default_factory=list)
 
     def add_sample(self, at_s: float, resident_mib: float, pid: int) -> None:
-        """Take one sample."""
+        """Add one sample."""
         self.seconds.append(at_s)
         self.resident_mib.append(resident_mib)
         if pid not in self.pids:
@@ -29,7 +29,7 @@ class MemorySeries:
 
 
 def slope_mib_per_hour(seconds: Sequence[float], resident_mib: Sequence[float]) -> float:
-    """The median of the slopes between all pairs of samples (Theil-Sen): single peaks do not move it."""
+    """The median slope between all pairs of samples (Theil-Sen), robust against single peaks."""
     times, values = np.asarray(seconds), np.asarray(resident_mib)
     first, second = np.triu_indices(len(times), k=1)
     if not len(first):

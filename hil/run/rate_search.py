@@ -1,4 +1,4 @@
-"""The highest rate that holds: pure, from trials that hold or do not."""
+"""Searches for the highest sustained part rate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SustainedRate(Generic[T]):
-    """The highest rate that held, what its trial told, and whether it is the highest that was allowed."""
+    """The highest sustained rate, its trial's result, and whether it is the maximum allowed."""
 
     rate_hz: float
     trial: T
@@ -23,7 +23,7 @@ def find_max_rate(
     max_hz: float,
     resolution_hz: float,
 ) -> SustainedRate[T] | None:
-    """Doubles from `start_hz` while it holds, then halves the gap; None if no rate held.
+    """Double the rate from `start_hz` while it is sustained, then bisect; None if no rate was sustained.
 
     `holds` gives what a trial at a rate told, or None if it did not hold.
     """
@@ -43,7 +43,7 @@ def find_max_rate(
 def _choose_next_rate(
     held: float, too_high: float | None, max_hz: float, resolution: float
 ) -> float | None:
-    """The rate to try next, or None when what held and what did not are close enough."""
+    """The next rate to try, or None when the bounds are close enough."""
     if too_high is None:
         return min(2 * held, max_hz) if held < max_hz else None
     steps = (too_high - held) / resolution

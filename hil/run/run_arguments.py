@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class RunArguments:
-    """What to run: `parts` None runs until Ctrl-C; `images` None plays rendered bottles.
+    """A run's options: `parts` None runs until Ctrl-C; `images` None plays rendered bottles.
 
     The bench and replays give the rest: other recipes or sources of components, configuration by
     component, the number of the first part, and arguments of the plant.
@@ -42,15 +42,17 @@ class RunArguments:
 
 
 def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
-    """The arguments, checked; argparse ends the process with a clear word if they are wrong."""
+    """Parse and check the arguments; argparse exits with a message if they are wrong."""
     parser = _parser()
     given = parser.parse_args(arguments)
     if given.images is not None and not given.images.is_dir():
-        parser.error(f"--images: found no folder at {given.images}")
+        parser.error(f"--images: no such folder: {given.images}")
     if given.parts is not None and given.parts < 1:
-        parser.error(f"--parts: found {given.parts}; a number from 1 is allowed")
+        parser.error(f"--parts: found {given.parts}; 1 or more is allowed")
     if not 0 < given.rate <= 25:
-        parser.error(f"--rate: found {given.rate}; more than 0 and at most 25 parts a second")
+        parser.error(
+            f"--rate: found {given.rate}; more than 0 and at most 25 parts per second is allowed"
+        )
     return RunArguments(
         parts=given.parts,
         rate_hz=given.rate,
@@ -71,25 +73,41 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.run", description="Run a whole inspection station on this machine"
     )
-    parser.add_argument("--parts", type=int, help="stop after this many parts (default: Ctrl-C)")
-    parser.add_argument("--rate", type=float, default=2.0, help="parts a second (default: 2)")
-    parser.add_argument("--images", type=Path, help="play a folder of pictures, not the bottles")
-    parser.add_argument("--pool-parts", type=int, default=240, help="bottles in the pool (240)")
-    parser.add_argument("--station", default="station-1", help="the thing's name (station-1)")
     parser.add_argument(
-        "--plc", choices=("opcua", "modbus"), default="opcua", help="what the PLC speaks (opcua)"
+        "--parts", type=int, help="stop after this many parts (default: run until Ctrl-C)"
     )
-    parser.add_argument("--port", type=int, default=8080, help="the page's port; 0 takes any")
+    parser.add_argument("--rate", type=float, default=2.0, help="parts per second (default: 2)")
+    parser.add_argument(
+        "--images", type=Path, help="folder of pictures to play (default: rendered bottles)"
+    )
+    parser.add_argument(
+        "--pool-parts", type=int, default=240, help="number of bottles to render (default: 240)"
+    )
+    parser.add_argument(
+        "--station", default="station-1", help="thing name of the station (default: station-1)"
+    )
+    parser.add_argument(
+        "--plc",
+        choices=("opcua", "modbus"),
+        default="opcua",
+        help="protocol of the PLC (default: opcua)",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8080,
+        help="port of the web page; 0 picks a free one (default: 8080)",
+    )
     parser.add_argument(
         "--nucleus",
         choices=sorted(DIALECTS),
         default="classic",
-        help="be like Greengrass Nucleus 2.x (classic) or Nucleus Lite (default: classic)",
+        help="behave as Greengrass Nucleus 2.x (classic) or Nucleus Lite (lite) (default: classic)",
     )
     parser.add_argument(
         "--strict-budgets",
         action="store_true",
-        help="exit code 1 for a component over its budget, too (hil/run/budgets.py); else it is told",
+        help="exit with code 1 if a component exceeds its budget in hil/run/budgets.py (default: report it)",
     )
     _add_places(parser)
     return parser
@@ -100,17 +118,17 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         "--folder",
         type=Path,
         default=REPOSITORY / ".station",
-        help="where the run keeps its files (default: .station)",
+        help="folder for the run's files (default: .station)",
     )
     parser.add_argument(
         "--pool",
         type=Path,
         default=REPOSITORY / ".station" / "pool",
-        help="where rendered bottles are kept between runs (default: .station/pool)",
+        help="folder that keeps rendered bottles between runs (default: .station/pool)",
     )
     parser.add_argument(
         "--deployment",
         type=Path,
         default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
-        help="components and their configuration (default: recipes/deployments/laptop.yaml)",
+        help="deployment file (default: recipes/deployments/laptop.yaml)",
     )

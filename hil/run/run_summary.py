@@ -1,4 +1,4 @@
-"""What a run came to: every part accounted for, or not."""
+"""Builds a run's summary and checks that every part is accounted for."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ def build_run_summary(
     records: Sequence[Json],
     first_number: int = 1,
 ) -> Json:
-    """The summary as `.station/summary.json` has it; without `truth` the defects stay unknown.
+    """Build the summary for `.station/summary.json`; defects are None without `truth`.
 
-    What came of parts of an earlier run, which was cut off, is told apart.
+    Records of an earlier, aborted run are counted separately.
     """
     carried = find_carried_over(records, first_number)
     earlier = {record["recordId"] for record in carried}
@@ -62,9 +62,9 @@ def build_run_summary(
 
 
 def find_carried_over(records: Sequence[Json], first_number: int) -> list[Json]:
-    """The records of parts that an earlier run had counted; this one's count begins at `first_number`.
+    """The records of parts counted by an earlier run; this run's count starts at `first_number`.
 
-    A count that begins anew in this run has a later epoch.
+    A count that restarts in this run has a later epoch.
     """
     epochs = [record["epoch"] for record in records if record["partNumber"] >= first_number]
     if not epochs:
@@ -74,9 +74,9 @@ def find_carried_over(records: Sequence[Json], first_number: int) -> list[Json]:
 
 
 def compare_with_truth(truth: PoolTruth, verdicts: Mapping[int, str]) -> dict[str, int]:
-    """Planted: parts with a defect of a visible band; escaped: those of them that passed as ok or empty.
+    """Planted: parts with a visible defect; escaped: planted parts that passed as ok or empty.
 
-    Overkill: good parts rejected as defects. Reviewed: parts that a person is to look at.
+    Overkill: good parts rejected as defects. Reviewed: parts for a person to review.
     """
     counts = {"planted": 0, "escaped": 0, "overkill": 0, "reviewed": 0}
     for number, verdict in verdicts.items():
@@ -89,17 +89,17 @@ def compare_with_truth(truth: PoolTruth, verdicts: Mapping[int, str]) -> dict[st
 
 
 def find_run_problems(summary: Mapping[str, Any]) -> list[str]:
-    """Why the run is no success, in words; empty when every part is accounted for."""
+    """Why the run failed; empty if every part is accounted for."""
     found = []
     if summary["parts"]["in_flight"]:
-        found.append(f"{summary['parts']['in_flight']} parts are not accounted for")
+        found.append(f"parts not accounted for: {summary['parts']['in_flight']}")
     if summary["records"]["received"] != summary["parts"]["triggered"]:
         found.append(
-            f"{summary['records']['received']} records came of {summary['parts']['triggered']} parts"
+            f"received {summary['records']['received']} records for {summary['parts']['triggered']} parts"
         )
     for name, component in summary["components"].items():
         if component["restarts"]:
-            found.append(f"{name} was restarted {component['restarts']} times")
+            found.append(f"{name} was restarted; restarts: {component['restarts']}")
         words = describe_down(name, component)
         if words:
             found.append(words)
@@ -113,6 +113,6 @@ def write_run_summary(summary: Mapping[str, Any], path: Path) -> None:
 
 
 def count_records_sent(cloud: Mapping[str, Any]) -> int:
-    """Records that the publisher handed over, as its health tells each second."""
+    """Records sent, from the publisher's health counters."""
     health = cloud.get("health", {}).get("com.sightline.Publisher", {})
     return int(health.get("counters", {}).get("records_sent", 0))

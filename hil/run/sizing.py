@@ -1,6 +1,6 @@
-"""`python -m hil.run.sizing`: the highest part rate that this machine sustains with no part missed.
+"""`python -m hil.run.sizing`: find the highest part rate that this machine sustains without missed parts.
 
-Runs whole stations, one after the other, at rates found by binary search; the last one is run again for
+Runs whole stations one after another at rates chosen by binary search, then repeats the best rate for
 longer. Prints models, precision, threads, rate, latency and headroom, and writes sizing.json.
 """
 
@@ -30,7 +30,7 @@ LAPTOP = REPOSITORY / "recipes" / "deployments" / "laptop.yaml"
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one run came to."""
+    """The result of one run."""
 
     summary: Json
     models: tuple[str, ...]
@@ -43,7 +43,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The models to serve instead of the deployment's, their runtime, and how much they run side by side."""
+    """The models to run instead of the deployment's, their runtime and their concurrency."""
 
     names: tuple[str, ...] = ("surface", "cap")
     runtime: str = "onnx"
@@ -52,7 +52,7 @@ class ModelChoice:
     images_at_once: int | None = None
 
     def write_deployment(self, deployment: Path, folder: Path) -> Path:
-        """The deployment with this choice, in the folder."""
+        """Write the deployment with this choice into the folder."""
         content: Json = yaml.safe_load(deployment.read_text(encoding="utf-8"))
         inference = content["components"]["com.sightline.Inference"]
         merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
@@ -70,7 +70,7 @@ class ModelChoice:
 
 
 class StationTrials:
-    """Whole stations on this machine, run at one rate after the other."""
+    """Runs whole stations on this machine at given rates."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class StationTrials:
         self._number = 0
 
     def run_trial(self, rate_hz: float, seconds: float) -> TrialResult | None:
-        """Run; None if a part was missed or anything failed."""
+        """Run a station; None if a part was missed or anything failed."""
         self._number += 1
         folder = self._folder / f"{self._number:02d}-{rate_hz:g}"
         parts = max(10, round(rate_hz * seconds))
@@ -153,34 +153,34 @@ def _describe_model(store: Path, model: Json) -> str:
     return f"{model['name']} {load_precision(store / digest)} on {model['runtime']} ({digest[:12]})"
 
 
-def build_sizing_report(rate_hz: float, at_the_limit: bool, told: TrialResult) -> Json:
-    """What is printed and written: headroom in time until the gate and in processor time."""
-    latency, processors = told.summary["latency_ms"], os.cpu_count() or 1
-    used_s = sum(c["cpu_seconds"] for c in told.summary["components"].values())
+def build_sizing_report(rate_hz: float, at_the_limit: bool, trial: TrialResult) -> Json:
+    """Build the report; headroom is the time left before the deadline and the idle processor time."""
+    latency, processors = trial.summary["latency_ms"], os.cpu_count() or 1
+    used_s = sum(c["cpu_seconds"] for c in trial.summary["components"].values())
     p99_ms = latency["trigger_to_verdict"]["p99"]
     return {
         "rate_hz": rate_hz,
-        "images_hz": rate_hz * told.cameras,
+        "images_hz": rate_hz * trial.cameras,
         "rate_is_the_limit_of_the_search": at_the_limit,
-        "models": list(told.models),
-        "threads": told.threads,
-        "images_at_once": told.images_at_once,
+        "models": list(trial.models),
+        "threads": trial.threads,
+        "images_at_once": trial.images_at_once,
         "processors": processors,
         "trigger_to_verdict_ms": latency["trigger_to_verdict"],
         "model_only_ms": latency["model_only"],
         "per_image_ms": latency["per_image"],
         "headroom": {
-            "deadline_ms": told.deadline_ms,
-            "left_of_the_deadline_at_p99_ms": round(told.deadline_ms - p99_ms, 1),
+            "deadline_ms": trial.deadline_ms,
+            "left_of_the_deadline_at_p99_ms": round(trial.deadline_ms - p99_ms, 1),
             "left_of_the_processors_beside_the_components": round(
-                max(0.0, 1 - used_s / (told.seconds * processors)), 3
+                max(0.0, 1 - used_s / (trial.seconds * processors)), 3
             ),
         },
     }
 
 
 def format_sizing_report(found: Json) -> str:
-    """The figures for people."""
+    """Format the report as text."""
     verdict, image, room = (
         found["trigger_to_verdict_ms"],
         found["per_image_ms"],
@@ -190,16 +190,16 @@ def format_sizing_report(found: Json) -> str:
     return "\n".join(
         [
             f"  models      {'; '.join(found['models'])}",
-            f"  threads     {found['threads']} a model, {found['images_at_once']} images at once,"
+            f"  threads     {found['threads']} per model, {found['images_at_once']} images at once,"
             f" {found['processors']} processors",
             f"  rate        {found['rate_hz']:g} parts/s ({found['images_hz']:g} images/s), none missed"
             f"{bound}",
             f"  latency     median {verdict['p50']:.1f} ms, p99 {verdict['p99']:.1f} ms from trigger to"
-            f" verdict; {image['p50']:.1f} ms an image",
+            f" verdict; {image['p50']:.1f} ms per image",
             f"  headroom    {room['left_of_the_deadline_at_p99_ms']:.0f} of {room['deadline_ms']:.0f} ms"
-            f" until the gate at p99;"
-            f" {room['left_of_the_processors_beside_the_components']:.0%} of the processors' time"
-            " was not the components'",
+            " of the deadline left at p99;"
+            f" {room['left_of_the_processors_beside_the_components']:.0%} of the"
+            " processor time not used by the components",
         ]
     )
 
@@ -208,23 +208,65 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hil.run.sizing",
         description=__doc__,
-        epilog="Other arguments go to hil.run, such as --plc modbus.",
+        epilog="Other arguments, such as --plc modbus, are passed to hil.run.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seconds", type=float, default=15.0, help="length of a trial (15)")
-    parser.add_argument("--proof-seconds", type=float, default=60.0, help="of the last one (60)")
-    parser.add_argument("--start", type=float, default=5.0, help="rate of the first trial (5)")
-    parser.add_argument("--greatest", type=float, default=MAX_RATE_HZ, help="(25)")
-    parser.add_argument("--resolution", type=float, default=1.0, help="parts a second (1)")
-    parser.add_argument("--deployment", type=Path, default=LAPTOP, help="(laptop.yaml)")
-    parser.add_argument("--models", nargs="+", default=["surface", "cap"], help="(surface cap)")
-    parser.add_argument("--runtime", choices=["onnx", "tensorrt"], default="onnx", help="(onnx)")
     parser.add_argument(
-        "--precision", default="", help="fp32, fp16 or int8 (the best for this machine)"
+        "--seconds", type=float, default=15.0, help="duration of a trial (default: 15)"
     )
-    parser.add_argument("--threads", type=int, help="of one model run")
-    parser.add_argument("--images-at-once", type=int, help="of a part (one a processor)")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "sizing")
+    parser.add_argument(
+        "--proof-seconds",
+        type=float,
+        default=60.0,
+        help="duration of the final trial (default: 60)",
+    )
+    parser.add_argument(
+        "--start",
+        type=float,
+        default=5.0,
+        help="rate of the first trial in parts per second (default: 5)",
+    )
+    parser.add_argument(
+        "--greatest", type=float, default=MAX_RATE_HZ, help="maximum rate to try (default: 25)"
+    )
+    parser.add_argument(
+        "--resolution",
+        type=float,
+        default=1.0,
+        help="precision of the search in parts per second (default: 1)",
+    )
+    parser.add_argument(
+        "--deployment", type=Path, default=LAPTOP, help="deployment file (default: laptop.yaml)"
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=["surface", "cap"],
+        help="models to run (default: surface cap)",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=["onnx", "tensorrt"],
+        default="onnx",
+        help="runtime of the models (default: onnx)",
+    )
+    parser.add_argument(
+        "--precision", default="", help="fp32, fp16 or int8 (default: the best for this machine)"
+    )
+    parser.add_argument(
+        "--threads", type=int, help="CPU threads per model (default: the deployment's)"
+    )
+    parser.add_argument(
+        "--images-at-once",
+        type=int,
+        help="images of a part inferred in parallel (default: one per processor)",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station" / "sizing",
+        help="folder for the trials' files (default: .station/sizing)",
+    )
     return parser
 
 
@@ -244,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     found = _search_max_rate(StationTrials(folder, given.deployment, choice, passed_on), given)
     if found is None:
-        _print_text("No rate held.")
+        _print_text("No rate was sustained.")
         return 1
     (folder / "sizing.json").write_text(json.dumps(found, indent=2) + "\n")
     _print_text(format_sizing_report(found))

@@ -1,6 +1,6 @@
-"""A long run, and whether memory stays flat: `python -m hil.run.soak --parts 18000 --rate 5`.
+"""Check that memory stays flat in a long run: `python -m hil.run.soak --parts 18000 --rate 5`.
 
-Arguments that are not listed go to `python -m hil.run`.
+Arguments that are not listed are passed to `python -m hil.run`.
 """
 
 import argparse
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: run.send_signal(signal.SIGINT))
     series = sample_memory(run, folder, given.interval)
     grew = print_memory_growth(series, given.warm_up, given.limit)
-    print(f"the run ended with {run.returncode}; samples are in {folder / 'memory.csv'}")
+    print(f"The run ended with exit code {run.returncode}. Samples: {folder / 'memory.csv'}")
     return 1 if run.returncode or grew else 0
 
 
 def sample_memory(
     run: "subprocess.Popen[bytes]", folder: Path, interval_s: float
 ) -> dict[str, MemorySeries]:
-    """Take samples until the run ends; each is written to memory.csv at once."""
+    """Sample memory until the run ends; each sample is written to memory.csv at once."""
     series: dict[str, MemorySeries] = {}
     began_s, said_s = time.monotonic(), 0.0
     with (folder / "memory.csv").open("w", buffering=1) as file:
@@ -63,10 +63,8 @@ def sample_memory(
 def print_memory_growth(
     series: Mapping[str, MemorySeries], warm_up_s: float, limit_mib_per_hour: float
 ) -> bool:
-    """Print a table; whether any process grew faster than the limit after its warm-up."""
-    print(
-        f"{'process':12} {'first':>8} {'last':>8} {'greatest':>8}  {'MiB/h':>7}  (MiB, after warm-up)"
-    )
+    """Print a table; True if a process grew faster than the limit after warm-up."""
+    print(f"{'process':12} {'first':>8} {'last':>8} {'max':>8}  {'MiB/h':>7}  (MiB, after warm-up)")
     grew = False
     for name, one in series.items():
         samples = [
@@ -75,12 +73,12 @@ def print_memory_growth(
             if sample[0] >= warm_up_s
         ]
         if len(samples) < 2:
-            print(f"{name:12} ran for less than the warm-up of {warm_up_s:.0f} s")
+            print(f"{name:12} ran for less than the warm-up time of {warm_up_s:.0f} s")
             continue
         seconds, mib = zip(*samples, strict=True)
         slope = slope_mib_per_hour(seconds, mib)
         grew |= slope > limit_mib_per_hour
-        restarts = f"  restarted {len(one.pids) - 1} times" if len(one.pids) > 1 else ""
+        restarts = f"  restarts: {len(one.pids) - 1}" if len(one.pids) > 1 else ""
         print(f"{name:12} {mib[0]:8.1f} {mib[-1]:8.1f} {max(mib):8.1f}  {slope:7.2f}{restarts}")
     return grew
 
@@ -99,12 +97,24 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station" / "soak")
-    parser.add_argument("--interval", type=float, default=10.0, help="seconds between samples (10)")
     parser.add_argument(
-        "--warm-up", type=float, default=600.0, help="seconds at the start that do not count (600)"
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station" / "soak",
+        help="folder for the run's files (default: .station/soak)",
     )
-    parser.add_argument("--limit", type=float, default=1.0, help="MiB an hour allowed (1)")
+    parser.add_argument(
+        "--interval", type=float, default=10.0, help="seconds between samples (default: 10)"
+    )
+    parser.add_argument(
+        "--warm-up",
+        type=float,
+        default=600.0,
+        help="seconds at the start that are ignored (default: 600)",
+    )
+    parser.add_argument(
+        "--limit", type=float, default=1.0, help="allowed growth in MiB per hour (default: 1)"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The processes of a run: started in a group of their own, logged to files, ended for certain."""
+"""A run's processes: started in their own process groups, logged to files, always stopped."""
 
 import contextlib
 import ctypes
@@ -16,11 +16,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StationFailedError(RuntimeError):
-    """The station did not come up, or one of its processes ended or does not answer."""
+    """The station did not start, or one of its processes ended or does not answer."""
 
 
 class StationProcess:
-    """A child process that ends when its parent does, whatever ends the parent."""
+    """A child process that ends with its parent, however the parent ends."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class StationProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._popen.pid
 
     def exit_code(self) -> int | None:
@@ -66,14 +66,14 @@ class StationProcess:
         return "\n".join(text[-lines:])
 
     def request_stop(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.close()
         self._signal(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Ask it to end, then make it end, with all of its group."""
+        """Send SIGTERM, then kill the whole process group."""
         self.request_stop()
         try:
             self._popen.wait(self._grace_s)
@@ -82,7 +82,7 @@ class StationProcess:
             self._popen.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         self._signal(signal.SIGKILL)
         self._popen.wait()
         if self._popen.stdin is not None:
@@ -95,7 +95,7 @@ class StationProcess:
 
 
 def wait_for_file(path: Path, process: StationProcess, timeout_s: float) -> str:
-    """What a process wrote into a file once it is up; StationFailedError if it ended or took too long."""
+    """Wait for the file that a started process writes; StationFailedError if it ended or took too long."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):
@@ -105,7 +105,7 @@ def wait_for_file(path: Path, process: StationProcess, timeout_s: float) -> str:
         if process.exit_code() is not None:
             break
         time.sleep(0.02)
-    raise StationFailedError(f"{process.name} did not come up:\n{process.log_tail()}")
+    raise StationFailedError(f"{process.name} did not start:\n{process.log_tail()}")
 
 
 def _end_with_parent() -> None:

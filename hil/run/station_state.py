@@ -1,4 +1,4 @@
-"""What a station on one machine keeps between runs, what each run begins anew, and that it runs once."""
+"""What a station on one machine keeps between runs, and the lock against running twice."""
 
 import contextlib
 import fcntl
@@ -16,18 +16,18 @@ RUN_FILES = ("broker.address", "cloud.address", "summary.json", "nucleus/status.
 
 
 class AlreadyRunningError(RuntimeError):
-    """Another run has the folder or the station's name."""
+    """Another run uses the folder or the station's name."""
 
 
 class StationLock:
-    """One run at a time for a folder and for a station's name on this machine."""
+    """Locks a folder and a station's name on this machine for one run."""
 
     def __init__(self, folder: Path, station: str) -> None:
         self._paths = (folder / "run.lock", Path(f"/dev/shm/sightline-{station}.lock"))
         self._files: list[IO[str]] = []
 
     def acquire(self) -> None:
-        """Take both locks; AlreadyRunningError says whose they are."""
+        """Acquire both locks; AlreadyRunningError names the owner."""
         for path in self._paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("a+")
@@ -39,15 +39,15 @@ class StationLock:
                 owner = file.read().strip() or "unknown"
                 self.release(remove=False)
                 raise AlreadyRunningError(
-                    f"a station runs already (process {owner}, lock {path}); "
-                    "end it with Ctrl-C, or run another one with --folder and --station"
+                    f"a station is already running (process {owner}, lock {path}); "
+                    "stop it with Ctrl-C, or start another one with --folder and --station"
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
 
     def release(self, remove: bool = True) -> None:
-        """Give both back."""
+        """Release both locks."""
         for path, file in zip(self._paths, self._files, strict=False):
             if remove:
                 with contextlib.suppress(FileNotFoundError):
@@ -57,7 +57,7 @@ class StationLock:
 
 
 def prepare_run_folder(folder: Path, sources: Iterable[Path]) -> None:
-    """Keep parts, records, pictures and models; forget what only the last run's processes meant.
+    """Keep parts, records, pictures and models; delete files that only concern the last run's processes.
 
     The components' configuration is forgotten when the recipes or the deployment changed since.
     """
@@ -78,7 +78,7 @@ def prepare_run_folder(folder: Path, sources: Iterable[Path]) -> None:
 
 
 def read_next_part_number(folder: Path) -> int:
-    """The number that the plant's counter goes on with: after the last one of the run before."""
+    """The next number of the plant's counter, after the last one of the previous run."""
     try:
         plant = json.loads((folder / "plant.json").read_text())
         return int(plant["last_number"]) + 1
@@ -87,7 +87,7 @@ def read_next_part_number(folder: Path) -> int:
 
 
 def _remove_path(path: Path) -> None:
-    """Take away what a run makes anew; a folder in its place goes, too."""
+    """Delete a file that the run creates again; a folder in its place is deleted too."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)

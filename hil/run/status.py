@@ -1,4 +1,4 @@
-"""`make status`: how the station on this machine fares, in a few lines."""
+"""`make status`: show the status of the station that runs on this machine."""
 
 import argparse
 import json
@@ -17,8 +17,8 @@ Json = dict[str, Any]
 
 
 def format_station_status(nucleus: Json, cloud: Json, page: str, root: Path) -> str:
-    """Components, faults and parts for people; `root` is the nucleus's folder."""
-    lines = [f"The page: {page}", ""]
+    """Format components, faults and parts as text; `root` is the nucleus's folder."""
+    lines = [f"Web page: {page}", ""]
     for name, component in nucleus["components"].items():
         health = cloud["health"].get(name, {})
         ready = "ready" if health.get("ready") else "not ready"
@@ -32,18 +32,24 @@ def format_station_status(nucleus: Json, cloud: Json, page: str, root: Path) -> 
             lines.append(f"      {words}")
         if component["state"] == "BROKEN":
             lines.append(
-                f"      It stays down. To start it: {RESTART_COMMAND} --root {root} {name}"
+                f"      It is not restarted automatically. Restart it with: {RESTART_COMMAND} "
+                f"--root {root} {name}"
             )
         lines += [f"      {fault['level']}: {fault['text']}" for fault in health.get("faults", ())]
     parts = "  ".join(f"{name} {cloud['parts'].get(name, 0)}" for name in VERDICTS)
     gate = "  ".join(f"{name} {count}" for name, count in cloud["gate"].items())
-    return "\n".join([*lines, "", f"  parts of all runs: {parts}", f"  gate of all runs:  {gate}"])
+    return "\n".join([*lines, "", f"  parts, all runs: {parts}", f"  gate, all runs:  {gate}"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code 0 if a station runs, 3 if none does."""
+    """Exit code 0 if a station is running, 3 if none is."""
     parser = argparse.ArgumentParser(prog="python -m hil.run.status", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / ".station")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station",
+        help="the run's folder (default: .station)",
+    )
     folder: Path = parser.parse_args(arguments).folder
     try:
         page = (folder / "cloud.address").read_text().strip()
@@ -51,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cloud: Json = json.load(response)
         nucleus: Json = json.loads((folder / "nucleus" / "status.json").read_text())
     except (OSError, ValueError, urllib.error.URLError) as error:
-        sys.stdout.write(f"No station runs from {folder} ({type(error).__name__}).\n")
+        sys.stdout.write(
+            f"No station is running in {folder} ({type(error).__name__}). Start one with `make run`.\n"
+        )
         return 3
     sys.stdout.write(format_station_status(nucleus, cloud, page, folder / "nucleus") + "\n")
     return 0

@@ -1,4 +1,4 @@
-"""What belongs to this run, where the cloud side has the records of earlier ones too."""
+"""Separates this run's counts from those of earlier runs in the cloud side's summary."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class SummaryBaseline:
-    """The cloud side's counts as this run began."""
+    """The cloud side's counts at the start of this run."""
 
     counts: Mapping[str, Mapping[str, int]]
     began_utc_ns: int
 
     @classmethod
     def from_summary(cls, summary: Json, began_utc_ns: int) -> "SummaryBaseline":
-        """From the summary before the first part."""
+        """Build the baseline from the summary before the first part."""
         names = ("parts", "gate", "records")
         return cls({name: dict(summary[name]) for name in names}, began_utc_ns)
 
     def subtract_from(self, summary: Json) -> Json:
-        """The summary with the counts of this run only, and the health that this run's processes told."""
+        """The summary with the counts and health reports of this run only."""
         counted = {
             name: {key: value - before.get(key, 0) for key, value in summary[name].items()}
             for name, before in self.counts.items()
@@ -38,7 +38,7 @@ class SummaryBaseline:
 
 
 def compute_latencies(records: Iterable[Json]) -> dict[str, dict[str, float | None]]:
-    """Percentiles in milliseconds over the parts that models judged, and over their images."""
+    """Percentiles in milliseconds over the inspected parts, and over their images."""
     names = (
         *("trigger_to_verdict", "per_image", "model_only", "overhead"),
         *("capture", "machine_state_age"),

@@ -1,4 +1,4 @@
-"""What the terminal shows while a station runs."""
+"""Terminal output of a run."""
 
 import shutil
 import sys
@@ -9,7 +9,7 @@ PLAIN_INTERVAL_S = 2.0
 
 
 class TerminalProgress:
-    """One line that is rewritten on a terminal; a line every two seconds elsewhere."""
+    """A status line: rewritten in place on a terminal, else one line every two seconds."""
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
@@ -17,13 +17,13 @@ class TerminalProgress:
         self._last_plain_s = float("-inf")
 
     def print_line(self, text: str) -> None:
-        """A line that stays."""
+        """Print a permanent line."""
         self._clear_line()
         self._out.write(text + "\n")
         self._out.flush()
 
     def show_state(self, text: str, now_s: float) -> None:
-        """The state as it is now."""
+        """Show the current state."""
         if self._live:
             width = shutil.get_terminal_size().columns - 1
             self._out.write("\r\x1b[2K" + text[:width])
@@ -38,7 +38,7 @@ class TerminalProgress:
 
 
 def format_state_line(plant: Mapping[str, Any], cloud: Mapping[str, Any], elapsed_s: float) -> str:
-    """Parts, verdicts, rate and latency in one line."""
+    """Format parts, verdicts, rate and latency as one line."""
     parts, latency = cloud["parts"], cloud["latency_ms"]["trigger_to_verdict"]
     counted = int(plant["counted"])
     verdicts = " ".join(f"{name} {parts.get(name, 0)}" for name in ("ok", "defect", "review"))
@@ -50,8 +50,8 @@ def format_state_line(plant: Mapping[str, Any], cloud: Mapping[str, Any], elapse
 
 
 def format_run_summary(summary: Mapping[str, Any]) -> str:
-    """The summary for people."""
-    lines = ["", "What the run came to"]
+    """Format the summary as text."""
+    lines = ["", "Summary of the run"]
     for title in ("parts", "gate", "records", "defects"):
         if summary[title] is not None:
             lines.append(f"  {title:9} " + "  ".join(f"{k} {v}" for k, v in summary[title].items()))

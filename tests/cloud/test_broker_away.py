@@ -12,7 +12,7 @@ def test_the_site_serves_without_a_broker_and_receives_once_it_is_there(tmp_path
     site = SiteProcess(tmp_path, gone.port)
     with ending(site):
         assert site.summary()["broker"]["connected"] is False
-        wait_for(lambda: "the broker is away" in site.log())
+        wait_for(lambda: "cannot connect to the broker" in site.log())
         broker = BrokerProcess(tmp_path, gone.port)
         with ending(broker):
             site.wait_subscribed()

@@ -211,8 +211,8 @@ def test_what_was_refused_and_what_came_again_otherwise_is_listed(
     wait_for(lambda: site.summary()["records"]["refused"])
     text = extract_text(rendered(site.page, tmp_path / "profile"))
     assert "1 dead letter · 1 conflict" in text
-    assert "station-1-7-1 came again and says otherwise in reason; what came first stays" in text
-    assert "stationId is 'station-2', but it came on the topic of 'station-1'" in text
+    assert "station-1-7-1 was received again with different values of reason; the first version is kept" in text
+    assert "stationId is 'station-2', but the topic belongs to 'station-1'" in text
 
 
 def test_a_broker_that_hands_nothing_on_is_not_called_live(tmp_path: Path) -> None:

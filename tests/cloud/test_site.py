@@ -183,7 +183,7 @@ def test_a_taken_port_is_named_and_another_one_serves(
         with ending(site):
             assert site.page != f"http://127.0.0.1:{port}"
             assert site.summary()["records"]["received"] == 0
-            assert f"port {port} is taken; the page is at {site.page}" in site.log()
+            assert f"Port {port} is in use. The page is at {site.page}" in site.log()
 
 
 def test_a_wanted_port_that_is_free_is_taken(tmp_path: Path, broker: BrokerProcess) -> None:
@@ -211,4 +211,4 @@ def test_a_broker_that_is_no_address_is_refused(tmp_path: Path, broker_text: str
         *("--evidence", "e", "--address-file", "a"),
     )
     assert child.exit_code() == 2
-    assert "is no HOST:PORT" in child.log()
+    assert "expected HOST:PORT" in child.log()

@@ -101,7 +101,7 @@ def test_a_run_of_some_parts_ends_by_itself_with_a_summary(
     run_to_end: Callable[[str], Finished], nucleus: str
 ) -> None:
     finished = run_to_end(nucleus)
-    assert "The page: http://" in finished.output
+    assert "Web page: http://" in finished.output
     assert "Every part is accounted for" in finished.output
     summary = finished.summary
     assert summary["parts"]["triggered"] == 6
@@ -138,7 +138,7 @@ def test_a_run_beside_a_running_one_is_refused_and_does_it_no_harm(
     second = start_run("--parts", "1")
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 2, output
-    assert f"a station runs already (process {first.pid}" in output
+    assert f"a station is already running (process {first.pid}" in output
     status = subprocess.run(
         [sys.executable, "-m", "hil.run.status", "--folder", str(tmp_path)],
         cwd=REPOSITORY,
@@ -163,7 +163,7 @@ def test_control_c_ends_everything_cleanly_also_in_the_background(
     os.kill(run.pid, signal.SIGINT)
     output, _ = run.communicate(timeout=60)
     assert run.returncode == 0, output
-    assert "What the run came to" in output
+    assert "Summary of the run" in output
     assert (tmp_path / "summary.json").exists()
     assert not _processes_that_mention(str(tmp_path))
 
@@ -171,9 +171,9 @@ def test_control_c_ends_everything_cleanly_also_in_the_background(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--images", "/no/such/folder"), "found no folder at /no/such/folder"),
-        (("--parts", "0"), "found 0; a number from 1 is allowed"),
-        (("--rate", "1000"), "at most 25 parts a second"),
+        (("--images", "/no/such/folder"), "no such folder: /no/such/folder"),
+        (("--parts", "0"), "found 0; 1 or more is allowed"),
+        (("--rate", "1000"), "at most 25 parts per second"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_clear_word(

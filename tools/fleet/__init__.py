@@ -1,1 +1,1 @@
-"""A fleet of stations: what is to run where, what would change, and bringing it there."""
+"""Fleet deployments: plan, roll out, check status and roll back."""

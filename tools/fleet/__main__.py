@@ -1,4 +1,4 @@
-"""A fleet of stations from the command line: `python -m tools.fleet --help`."""
+"""Manage a fleet of stations from the command line: `python -m tools.fleet --help`."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def main(words: list[str] | None = None, clock: RolloutClock | None = None) -> int:
-    """Exit code 0 if all is as wanted, 1 if not, 2 for a wrong command line."""
+    """Exit code 0 on success, 1 if something failed or is refused, 2 for a wrong command line."""
     given: argparse.Namespace = build_fleet_parser().parse_args(words)
     given.clock = clock or SystemRolloutClock()
     try:
@@ -28,7 +28,10 @@ def main(words: list[str] | None = None, clock: RolloutClock | None = None) -> i
         print(f"{given.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; what was sent stays sent, the same command goes on", file=sys.stderr)
+        print(
+            "\nInterrupted. Deployments already sent stay in force; run the same command again to continue.",
+            file=sys.stderr,
+        )
         return 1
 
 

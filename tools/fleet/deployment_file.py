@@ -1,7 +1,7 @@
-"""A deployment file: a kind of site, its sites, their stations.
+"""Deployment files: components, sites and their stations.
 
-Everything that a key can mean is here. Versions and what all stations share stand under `components`;
-`sites` and their `stations` add what is their own. The inner one wins, map by map, as in a merge.
+All keys are defined here. `components` has the versions and what all stations share; `sites` and their
+`stations` add their own settings. The inner one wins, map by map, as in a merge.
 """
 
 from pathlib import Path
@@ -26,25 +26,25 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _DeploymentStruct(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
-    """Base: camelCase keys, unknown ones refused."""
+    """Base: camelCase keys; unknown keys are refused."""
 
 
 class PinnedConfigurationUpdate(_DeploymentStruct, frozen=True, kw_only=True):
-    """What is changed in a component's configuration: first reset (JSON pointers), then merged."""
+    """Changes to a component's configuration: first reset (JSON pointers), then merge."""
 
     merge: Json = {}
     reset: list[str] = []
 
 
 class PinnedComponent(_DeploymentStruct, frozen=True, kw_only=True):
-    """A component in exactly one version."""
+    """A component pinned to one version."""
 
     version: Version
     configuration_update: PinnedConfigurationUpdate = PinnedConfigurationUpdate()
 
 
 class StationSettings(_DeploymentStruct, frozen=True, kw_only=True):
-    """What is a station's own, in the words of the line; `merge` is for all else, by component.
+    """A station's settings in terms of the production line; `merge` is for everything else, by component.
 
     `plc` is an address, `opc.tcp://...` or `modbus-tcp://...`; `cameras` has the device node of each;
     `models` are names in the model store; `product` is what runs until PLC or command change it, and
@@ -61,19 +61,19 @@ class StationSettings(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 class StationEntry(StationSettings, frozen=True, kw_only=True):
-    """One station, by its thing's name; `canary`: it is among the first to get a change."""
+    """One station, by thing name; `canary`: it gets changes first."""
 
     canary: bool = False
 
 
 class SiteEntry(StationSettings, frozen=True, kw_only=True):
-    """A place with stations: settings that they share, and each station."""
+    """One site: settings shared by its stations, and each station."""
 
     stations: dict[Name, StationEntry | None] = {}
 
 
 class RolloutSettings(_DeploymentStruct, frozen=True, kw_only=True):
-    """How fast a change goes out, and when it stops.
+    """How fast a change is rolled out, and when the rollout stops.
 
     First the canaries, then a pause, then the others: `stationsPerMinute` at first, and by
     `growthFactor` more after each minute without a failure. It stops when more than `stopAtFailedShare`
@@ -90,7 +90,7 @@ class RolloutSettings(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 class DeploymentPolicies(_DeploymentStruct, frozen=True, kw_only=True):
-    """What a nucleus does with a deployment, as the service knows it.
+    """Deployment policies, as in the Greengrass API.
 
     Components are told before an update and may settle the part in hand for `notifyTimeoutS`.
     """
@@ -103,7 +103,7 @@ class DeploymentPolicies(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 class DeploymentFile(_DeploymentStruct, frozen=True, kw_only=True):
-    """One file. Without `sites` it is one machine's own, as `make run` takes it."""
+    """One deployment file; without `sites` it describes one machine, as used by `make run`."""
 
     thing_group: Name
     components: dict[str, PinnedComponent]
@@ -114,11 +114,11 @@ class DeploymentFile(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 def parse_deployment_file(name: str, text: str) -> DeploymentFile:
-    """The file as typed; RecipeError says the JSON pointer, what was found and what is allowed."""
+    """Parse a deployment file; RecipeError names the JSON pointer, what was found and what is allowed."""
     try:
         values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: no YAML: {error}") from error
+        raise RecipeError(f"{name}: not valid YAML: {error}") from error
     try:
         found = msgspec.convert(values, type=DeploymentFile)
     except msgspec.ValidationError as error:
@@ -129,7 +129,7 @@ def parse_deployment_file(name: str, text: str) -> DeploymentFile:
 
 
 def load_deployment_file(path: Path) -> DeploymentFile:
-    """The file at a path."""
+    """Load a deployment file."""
     try:
         return parse_deployment_file(str(path), path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -143,6 +143,6 @@ def _refuse_duplicates(name: str, file: DeploymentFile) -> None:
             if station in places:
                 raise RecipeError(
                     f"{name} at /sites/{site}/stations/{station}: "
-                    f"site {places[station]} has a station of this name; a thing is in one site"
+                    f"site {places[station]} already has this station; a thing belongs to one site"
                 )
             places[station] = site

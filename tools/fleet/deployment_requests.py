@@ -1,4 +1,4 @@
-"""The exact requests that are sent, as botocore's service model has them."""
+"""Builds the exact requests to AWS, in the shape of botocore's service model."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ PREFIX = "sightline"
 
 @dataclass(frozen=True)
 class AwsLocation:
-    """Where the fleet is: partition, region and account, as in every ARN."""
+    """The fleet's AWS partition, region and account, as used in ARNs."""
 
     region: str
     account: str
@@ -33,18 +33,18 @@ class AwsLocation:
 
 
 def parse_thing_name(arn: str) -> str:
-    """The thing's name in its ARN; of another kind of target, nothing."""
+    """The thing name in a thing's ARN; None for other kinds of targets."""
     before, found, name = arn.partition(":thing/")
     return name if found and before else ""
 
 
 def deployment_name(thing_group: str, digest: str) -> str:
-    """What a deployment is called; it tells by itself whether it is what is wanted."""
+    """A deployment's name; it contains the digest that identifies its content."""
     return f"{PREFIX} {thing_group} {digest}"
 
 
 def parse_digest(name: str | None) -> str:
-    """The digest in a deployment's name, or nothing."""
+    """The digest in a deployment's name; empty if it has none."""
     words = (name or "").split(" ")
     return words[2] if len(words) >= 3 and words[0] == PREFIX else ""
 
@@ -52,7 +52,7 @@ def parse_digest(name: str | None) -> str:
 def build_station_deployment(
     station: DesiredStation, thing_group: str, location: AwsLocation, instead_of: str = ""
 ) -> Json:
-    """CreateDeployment for one station; sent twice `instead_of` the same one, it is one deployment."""
+    """CreateDeployment for one station; idempotent as long as `instead_of` is the same."""
     token = f"{station.name} {station.digest} {instead_of}"
     return {
         "targetArn": location.thing_arn(station.name),
@@ -70,7 +70,7 @@ def build_station_deployment(
 
 
 def build_repeat_deployment(deployment: Mapping[str, Any], instead_of: str) -> Json:
-    """CreateDeployment with the content of an earlier deployment, as GetDeployment gives it."""
+    """CreateDeployment that repeats an earlier deployment, given GetDeployment's answer."""
     kept = ("targetArn", "components", "deploymentPolicies", "iotJobConfiguration", "tags")
     token = f"{deployment['targetArn']} back to {deployment['deploymentId']} from {instead_of}"
     request = {key: deployment[key] for key in kept if deployment.get(key)}

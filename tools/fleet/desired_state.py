@@ -1,4 +1,4 @@
-"""What each station of a file is to run, with everything that kind, site and station say of it."""
+"""The desired state of each station: components, versions and merged configuration."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ OURS = "com.sightline."
 
 @dataclass(frozen=True)
 class DesiredComponent:
-    """A component in a version, with what is merged into its defaults after the resets."""
+    """A component version, with its resets and the configuration to merge."""
 
     version: str
     merge: Mapping[str, Any]
@@ -36,7 +36,7 @@ class DesiredComponent:
 
 @dataclass(frozen=True)
 class DesiredStation:
-    """One station with all that it is to run."""
+    """One station and the components it must run."""
 
     name: str
     site: str
@@ -47,7 +47,7 @@ class DesiredStation:
 
     @cached_property
     def digest(self) -> str:
-        """The same for the same components, configuration and policies; else another."""
+        """A digest of components, configuration and policies."""
         content: Json = {
             "components": {n: [c.version, c.merge, c.reset] for n, c in self.components.items()},
             "policies": self.policies,
@@ -58,10 +58,12 @@ class DesiredStation:
 
 
 def build_desired_stations(file: DeploymentFile) -> list[DesiredStation]:
-    """Every station of the file, canaries first, then in the order of the file."""
+    """Build the desired state of every station in a file: canaries first, then in file order."""
     found = list(_generate_stations(file))
     if not found:
-        raise RecipeError("at /sites: found no station; a fleet needs sites with stations")
+        raise RecipeError(
+            "at /sites: found no stations; a fleet needs at least one site with a station"
+        )
     return sorted(found, key=lambda station: not station.canary)
 
 
@@ -86,7 +88,7 @@ def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:
 
 
 def _reset(component: str, policies: DeploymentPolicies) -> tuple[str, ...]:
-    """Ours alone: the nucleus's configuration has its role alias and endpoints, which no recipe has."""
+    """Reset only our components: the nucleus's role alias and endpoints are in no recipe."""
     return ("",) if policies.reset_first and component.startswith(OURS) else ()
 
 
@@ -94,5 +96,5 @@ def _known(file: DeploymentFile, settings: StationSettings, place: str) -> Compo
     merges = build_merges(settings)
     for component in merges:
         if component not in file.components:
-            raise RecipeError(f"{place} configures {component}, which /components does not have")
+            raise RecipeError(f"{place} configures {component}, which is missing from /components")
     return merges

@@ -1,4 +1,4 @@
-"""The fleet as AWS IoT Greengrass knows it: a thin layer over boto3's client."""
+"""A thin client for AWS IoT Greengrass over boto3."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -21,20 +21,20 @@ MAX_CONCURRENT_REQUESTS = 16
 
 
 class FleetError(RetryableError):
-    """The service did not do what was asked: says the operation and what it answered."""
+    """A request failed; names the operation and the service's answer."""
 
 
 class UnknownResourceError(FleetError):
-    """The service knows nothing of that name: no such thing, or no core device of it yet."""
+    """The service does not know this name: no such thing, or not a core device yet."""
 
 
 class MissingCredentialsError(FatalError):
-    """There are no credentials, no region or no account to work with."""
+    """AWS credentials, region or account are missing."""
 
 
 @dataclass(frozen=True)
 class LatestDeployment:
-    """The deployment that a target had last; `digest` is empty if it was not made by this tool."""
+    """A target's latest deployment; `digest` is empty if another tool created it."""
 
     deployment: str
     status: str
@@ -42,14 +42,14 @@ class LatestDeployment:
 
 
 class FleetClient:
-    """What this tool asks of greengrassv2; every error is a FleetError."""
+    """The greengrassv2 operations that this tool uses; every error is a FleetError."""
 
     def __init__(self, client: Any, place: AwsLocation) -> None:
         self._client = client
         self.location = place
 
     def list_latest_deployments(self) -> dict[str, LatestDeployment]:
-        """The last deployment of each thing, by the thing's name; one request for 100 of them."""
+        """The latest deployment of each thing, by thing name; one request per 100."""
         pages = self._pages("list_deployments", "deployments", historyFilter="LATEST_ONLY")
         return {
             thing: LatestDeployment(
@@ -62,7 +62,7 @@ class FleetClient:
         }
 
     def list_deployments(self, station: str) -> list[Json]:
-        """All deployments of a station, the newest first."""
+        """All deployments of a station, newest first."""
         target = self.location.thing_arn(station)
         found = self._pages(
             "list_deployments", "deployments", targetArn=target, historyFilter="ALL"
@@ -88,14 +88,14 @@ class FleetClient:
         return {device["coreDeviceThingName"]: device for device in found}
 
     def find_outcome(self, station: str, deployment: str) -> Json:
-        """What became of a deployment on a station, as the device said; empty before it said anything."""
+        """A deployment's status on a station as reported by the device; empty before its first report."""
         found = (
             entry for entry in self.list_outcomes(station) if entry["deploymentId"] == deployment
         )
         return next(found, {})
 
     def list_outcomes(self, station: str) -> Iterator[Json]:
-        """What became of a station's deployments, the newest first."""
+        """The status of each of a station's deployments, newest first."""
         return self._pages(
             "list_effective_deployments", "effectiveDeployments", coreDeviceThingName=station
         )
@@ -137,7 +137,7 @@ def _error_code(error: Exception) -> str:
 
 
 def connect_to_fleet(region: str | None, account: str | None, endpoint: str | None) -> FleetClient:
-    """A client for the fleet; the account is asked of STS if it is not given."""
+    """Connect to the fleet; the account comes from STS if it is not given."""
     session = _session(region)
     partition = session.get_partition_for_region(session.region_name)
     own = account or _find_account(session)
@@ -146,7 +146,7 @@ def connect_to_fleet(region: str | None, account: str | None, endpoint: str | No
 
 
 def create_client(service: str, region: str | None, endpoint: str | None) -> Any:
-    """A boto3 client that tries again, ever later, when the service asks for patience."""
+    """A boto3 client with adaptive retries for throttled requests."""
     config = Config(
         retries={"mode": "adaptive", "max_attempts": 10},
         max_pool_connections=MAX_CONCURRENT_REQUESTS,
@@ -155,7 +155,7 @@ def create_client(service: str, region: str | None, endpoint: str | None) -> Any
 
 
 def map_concurrently(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Each item's result, in order, several at a time."""
+    """Apply `work` to several items at a time; yields the results in order."""
     with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
         yield from pool.map(work, items)
 
@@ -164,7 +164,7 @@ def map_concurrently(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 def _session(region: str | None) -> Any:
     session = boto3.Session(region_name=region)
     if session.region_name is None:
-        raise MissingCredentialsError("no region: give --region or set AWS_DEFAULT_REGION")
+        raise MissingCredentialsError("No AWS region: pass --region or set AWS_DEFAULT_REGION")
     return session
 
 
@@ -173,5 +173,5 @@ def _find_account(session: Any) -> str:
         return str(session.client("sts").get_caller_identity()["Account"])
     except (ClientError, BotoCoreError) as error:
         raise MissingCredentialsError(
-            f"no account: give --account, or credentials: {error}"
+            f"No AWS account: pass --account or set up credentials: {error}"
         ) from error

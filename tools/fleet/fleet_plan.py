@@ -1,4 +1,4 @@
-"""What would change, station by station."""
+"""Plans what would change on each station."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ FAILED_DEPLOYMENT_STATUSES = frozenset({"FAILED", "CANCELED"})
 
 @dataclass(frozen=True)
 class StationPlan:
-    """One station: `again` is what did not come through the last time; `changes` says it in lines."""
+    """The plan of one station; `again` repeats a failed deployment, `changes` has one line per change."""
 
     station: DesiredStation
     state: PlanState
@@ -30,7 +30,7 @@ class StationPlan:
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """The whole fleet; nothing may be sent while something is `refused`."""
+    """The plan of the fleet; nothing may be sent while something is `refused`."""
 
     thing_group: str
     stations: tuple[StationPlan, ...]
@@ -39,16 +39,16 @@ class FleetPlan:
 
     @property
     def pending(self) -> tuple[StationPlan, ...]:
-        """Those that get a deployment, canaries first."""
+        """The stations that get a deployment, canaries first."""
         return tuple(entry for entry in self.stations if entry.state != "same")
 
     def build_requests(self, place: AwsLocation) -> list[Json]:
-        """What would be sent, in order."""
+        """Build the requests, in order."""
         return [build_plan_request(entry, self.thing_group, place) for entry in self.pending]
 
 
 def build_plan_request(entry: StationPlan, thing_group: str, place: AwsLocation) -> Json:
-    """The CreateDeployment of one station."""
+    """Build the CreateDeployment request of one station."""
     return build_station_deployment(entry.station, thing_group, place, entry.current)
 
 
@@ -59,9 +59,9 @@ def build_fleet_plan(
     cloud: FleetClient | None,
     progress: Progress = lambda *_: None,
 ) -> FleetPlan:
-    """Check every station, then compare it with what was deployed last; without a cloud all are new.
+    """Check every station and compare it with its latest deployment; without a cloud all are new.
 
-    A station whose last deployment carries the wanted digest is not asked for.
+    A station whose latest deployment has the wanted digest is not queried.
     """
     verdicts = []
     for number, station in enumerate(stations, 1):
@@ -103,7 +103,7 @@ def _plan_station(
         return StationPlan(station, "new", tuple(_additions(station)))
     if last.digest == station.digest:
         if last.status in FAILED_DEPLOYMENT_STATUSES:
-            words = f"the last deployment {last.status.lower()}"
+            words = f"the latest deployment is {last.status.lower()}"
             return StationPlan(station, "again", (words,), last.deployment)
         return StationPlan(station, "same", (), last.deployment)
     wanted = build_station_deployment(station, "", cloud.location)
@@ -112,7 +112,7 @@ def _plan_station(
 
 
 def describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What differs between two deployments, a line each: versions, configuration, policies."""
+    """The differences between two deployments, one line each: versions, configuration, policies."""
     old, new = before.get("components") or {}, after["components"]
     lines = [f"- {name} {old[name]['componentVersion']}" for name in old if name not in new]
     lines += [f"+ {name} {new[name]['componentVersion']}" for name in new if name not in old]

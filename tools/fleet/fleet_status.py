@@ -1,4 +1,4 @@
-"""How the fleet fares: each station's deployment, health and components, as a table."""
+"""Fleet status: each station's deployment, health and components, as a table."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from tools.fleet.desired_state import DesiredStation
 from tools.fleet.fleet_client import FleetClient, LatestDeployment, map_concurrently
 
 Json = dict[str, Any]
-WELL_STATES = frozenset({"RUNNING", "FINISHED"})
-_PENDING_REASONS = {True: "no deployment yet", False: "runs something else than the file asks for"}
+HEALTHY_STATES = frozenset({"RUNNING", "FINISHED"})
+_PENDING_REASONS = {True: "no deployment yet", False: "runs another deployment than the file's"}
 SUCCEEDED_DEPLOYMENTS = frozenset({"SUCCEEDED", "COMPLETED"})
 
 
 @dataclass(frozen=True)
 class StationStatus:
-    """One row; `wanted`: whether its last deployment is what the file asks for."""
+    """One row; `matches_file`: whether the latest deployment is the file's."""
 
     station: str
     site: str
@@ -29,7 +29,7 @@ class StationStatus:
 
     @property
     def is_fine(self) -> bool:
-        """What the file asks for runs, and runs well."""
+        """Whether the file's deployment succeeded and the station is healthy."""
         return (
             self.matches_file
             and self.deployment in SUCCEEDED_DEPLOYMENTS
@@ -40,7 +40,7 @@ class StationStatus:
 def read_station_statuses(
     thing_group: str, stations: Sequence[DesiredStation], cloud: FleetClient
 ) -> list[StationStatus]:
-    """The stations as the service knows them now."""
+    """Read the stations' current status from the service."""
     latest, devices = cloud.list_latest_deployments(), cloud.list_core_devices(thing_group)
     return list(
         map_concurrently(
@@ -50,21 +50,21 @@ def read_station_statuses(
 
 
 def format_status_table(rows: Sequence[StationStatus], everyone: bool) -> str:
-    """A line for each site, then a line for each station that is not fine, or for everyone."""
+    """One line per site, then one per station that needs attention, or per station if `everyone`."""
     shown = [row for row in rows if everyone or not row.is_fine]
     sites: list[tuple[str, ...]] = [
-        ("SITE", "STATIONS", "FINE", "TO DO", "ON THE WAY", "FAILED", "UNHEALTHY")
+        ("SITE", "STATIONS", "OK", "TO DEPLOY", "IN PROGRESS", "FAILED", "UNHEALTHY")
     ]
     sites += [_format_site(site, [r for r in rows if r.site == site]) for site in _site_names(rows)]
     stations: list[tuple[str, ...]] = [
-        ("STATION", "SITE", "DEPLOYMENT", "HEALTH", "RUNTIME", "WHAT")
+        ("STATION", "SITE", "DEPLOYMENT", "HEALTH", "RUNTIME", "PROBLEM")
     ]
     stations += [_format_station(row) for row in shown]
     return format_columns(sites) + ("\n" + format_columns(stations) if shown else "")
 
 
 def format_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as columns of text, each as wide as its widest cell."""
+    """Format rows as aligned columns of text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows)
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -100,7 +100,7 @@ def _describe_trouble(
     if health == "HEALTHY":
         return str(said.get("reason") or "")
     states = cloud.list_installed_components(station)
-    ill = [entry for entry in states if entry.get("lifecycleState") not in WELL_STATES]
+    ill = [entry for entry in states if entry.get("lifecycleState") not in HEALTHY_STATES]
     words = (f"{e['componentName']} {e.get('lifecycleState', 'UNKNOWN')}" for e in ill)
     return ", ".join(words) or str(said.get("reason") or "")
 
@@ -113,16 +113,23 @@ def _format_site(site: str, rows: Sequence[StationStatus]) -> tuple[str, ...]:
     count = Counter(_classify_row(row) for row in rows)
     unhealthy = sum(row.health != "HEALTHY" for row in rows)
     fine = sum(row.is_fine for row in rows)
-    figures = (len(rows), fine, count["to do"], count["on the way"], count["failed"], unhealthy)
+    figures = (
+        len(rows),
+        fine,
+        count["to deploy"],
+        count["in progress"],
+        count["failed"],
+        unhealthy,
+    )
     return (site, *(str(figure) for figure in figures))
 
 
 def _classify_row(row: StationStatus) -> str:
     if not row.matches_file:
-        return "to do"
+        return "to deploy"
     if row.deployment in SUCCEEDED_DEPLOYMENTS:
         return "done"
-    return "on the way" if row.deployment in ("QUEUED", "IN_PROGRESS") else "failed"
+    return "in progress" if row.deployment in ("QUEUED", "IN_PROGRESS") else "failed"
 
 
 def _format_station(row: StationStatus) -> tuple[str, ...]:

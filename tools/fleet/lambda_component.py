@@ -1,4 +1,4 @@
-"""Imports the Lambda form of telemetry: the function's zip, and the two requests that make it a component."""
+"""Imports telemetry as a Lambda component: the function's zip and the two requests that create it."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 @dataclass(frozen=True)
 class LambdaImport:
-    """What is sent: CreateFunction (with role and code) and CreateComponentVersion.
+    """The requests: CreateFunction (with role and code) and CreateComponentVersion.
 
     The ARN in `component` ends in the version that PublishVersion answers; 1 until then.
     """
@@ -32,7 +32,7 @@ class LambdaImport:
     component: Json
 
     def with_version(self, arn: str) -> Json:
-        """CreateComponentVersion for the function version that was published."""
+        """The CreateComponentVersion request for a published function version."""
         given = self.component["lambdaFunction"]
         return {**self.component, "lambdaFunction": {**given, "lambdaArn": arn}}
 
@@ -40,13 +40,13 @@ class LambdaImport:
 def build_lambda_import(
     description: Json, place: AwsLocation, role: str, configuration: Json, architecture: str
 ) -> LambdaImport:
-    """The requests from `recipes/lambda/*.json`; `configuration` is merged into telemetry's defaults."""
+    """Build the requests from `recipes/lambda/*.json`, with `configuration` merged into the defaults."""
     try:
         function, component = description["createFunction"], description["createComponentVersion"]
         given = component["lambdaFunction"]
         parameters = given["componentLambdaParameters"]
     except KeyError as error:
-        raise RecipeError(f"the Lambda description has no {error}") from error
+        raise RecipeError(f"the Lambda description is missing {error}") from error
     arn = given["lambdaArn"].replace(":REGION:", f":{place.region}:")
     arn = arn.replace(":ACCOUNT_ID:", f":{place.account}:").replace(
         "arn:aws:", f"arn:{place.partition}:"
@@ -65,7 +65,7 @@ def build_lambda_import(
 def write_zip(
     target: Path, runtime: str, architecture: str, cache: Path, root: Path = ROOT
 ) -> Path:
-    """The function's code: telemetry, the shared package, and what they need, unpacked side by side."""
+    """Write the function's code: telemetry, the shared package and their dependencies."""
     python = parse_python_version(runtime)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -80,7 +80,7 @@ def write_zip(
 
 
 def publish_function(client: Any, function: Json, code: Path) -> str:
-    """Create the function, or bring it up to date, and publish a version; returns that version's ARN."""
+    """Create or update the function and publish a version; returns the version's ARN."""
     try:
         return _publish_version(client, function, code.read_bytes())
     except (ClientError, BotoCoreError) as error:
@@ -101,7 +101,7 @@ def _publish_version(client: Any, function: Json, content: bytes) -> str:
 
 
 def parse_python_version(runtime: str) -> str:
-    """`python3.11` to `3.11`; RecipeError for another language."""
+    """Parse `python3.11` to `3.11`; RecipeError for another language."""
     if not runtime.startswith("python3."):
-        raise RecipeError(f"at /createFunction/Runtime: found {runtime!r}; python3.MINOR expected")
+        raise RecipeError(f"at /createFunction/Runtime: found {runtime!r}; expected python3.MINOR")
     return runtime.removeprefix("python")

@@ -1,4 +1,4 @@
-"""Configurations as trees: merging them, and their leaves by JSON pointer."""
+"""Configuration trees: merging, and leaves by JSON pointer."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,14 +7,14 @@ Leaves = dict[str, Any]
 
 
 def merge_trees(base: Any, change: Any) -> Any:
-    """What a nucleus makes of a `merge`: maps are merged key by key, all else is replaced."""
+    """Merge as a nucleus does: maps key by key, everything else is replaced."""
     if isinstance(base, Mapping) and isinstance(change, Mapping):
         return {**base, **{key: merge_trees(base.get(key), value) for key, value in change.items()}}
     return change
 
 
 def flatten_leaves(tree: Mapping[str, Any]) -> Leaves:
-    """Each value that is no map by its JSON pointer; an empty map is a leaf, too."""
+    """Each leaf by its JSON pointer; an empty map is a leaf."""
     return dict(_leaves(tree, ""))
 
 

@@ -1,4 +1,4 @@
-"""Back to what a station ran before."""
+"""Rolls stations back to an earlier deployment."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class StationRollback:
-    """One station: the request that brings it back, or why there is none."""
+    """The rollback of one station: the request, or why there is none."""
 
     station: str
     request: Json | None
@@ -23,21 +23,21 @@ class StationRollback:
 
 
 def plan_rollbacks(cloud: FleetClient, stations: Iterable[str]) -> list[StationRollback]:
-    """For each station, the deployment before the last that came through."""
+    """Plan each station's rollback to the last successful deployment before the current one."""
     return list(map_concurrently(lambda station: _plan_rollback(cloud, station), stations))
 
 
 def find_earlier_deployment(history: Sequence[Json], failed: Collection[str] = ()) -> Json | None:
-    """Of a history, newest first: the last one before the newest that came through and was not undone.
+    """The last successful deployment before the newest, not rolled back; history is newest first.
 
-    `failed` has the ids of those that did not come through on the station.
+    `failed` has the ids of deployments that failed on the station.
     """
     newest, before = history[0], history[1:]
     undone = _rollback_target(newest)
     passed = not undone
     for entry in before:
         if entry["deploymentId"] == undone:
-            passed = True  # what was gone back to: the next step back is before it
+            passed = True  # the rollback's target: the next one back is before it
             continue
         standing = (
             entry.get("deploymentStatus") not in FAILED_DEPLOYMENT_STATUSES
@@ -55,11 +55,11 @@ def _rollback_target(entry: Json) -> str:
 def _plan_rollback(cloud: FleetClient, station: str) -> StationRollback:
     history = cloud.list_deployments(station)
     if not history:
-        return StationRollback(station, None, "never had a deployment")
+        return StationRollback(station, None, "cannot roll back: no deployments")
     try:
         said = list(cloud.list_outcomes(station))
     except UnknownResourceError as error:
-        return StationRollback(station, None, f"not provisioned ({error})")
+        return StationRollback(station, None, f"cannot roll back: not provisioned ({error})")
     failed = {
         entry["deploymentId"]
         for entry in said
@@ -67,9 +67,9 @@ def _plan_rollback(cloud: FleetClient, station: str) -> StationRollback:
     }
     found = find_earlier_deployment(history, failed)
     if found is None:
-        return StationRollback(station, None, "has no earlier deployment that came through")
+        return StationRollback(station, None, "cannot roll back: no earlier successful deployment")
     content = cloud.get_deployment(found["deploymentId"])
     request = build_repeat_deployment(content, history[0]["deploymentId"])
     now = cloud.get_deployment(history[0]["deploymentId"])
     lines = tuple(describe_changes(now, request))
-    return StationRollback(station, request, f"back to {found['deploymentId']}", lines)
+    return StationRollback(station, request, f"roll back to {found['deploymentId']}", lines)

@@ -1,6 +1,6 @@
-"""Brings a plan out: canaries first, then the others, ever faster while all goes well.
+"""Rolls out a plan: canaries first, then the others at a growing rate while none fails.
 
-It holds nothing that would be lost: what was sent is the service's, and a plan made anew goes on.
+It keeps no state: sent deployments are stored by the service, and a new plan continues the rollout.
 """
 
 import time
@@ -14,7 +14,7 @@ from tools.fleet.fleet_plan import FleetPlan, StationPlan, build_plan_request
 
 SUCCEEDED_STATUSES = frozenset({"SUCCEEDED", "COMPLETED"})
 UNSUCCESSFUL_STATUSES = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
-NOT_PROVISIONED = "NOT_THERE"  # what this tool says where the service knows no such station
+NOT_PROVISIONED = "NOT_THERE"  # this tool's own status for stations that the service does not know
 POLL_INTERVAL_S = 5.0
 MINUTE_S = 60.0
 Json = dict[str, Any]
@@ -22,16 +22,16 @@ NotePrinter = Callable[[str], None]
 
 
 class RolloutClock(Protocol):
-    """Time, handed in."""
+    """The clock of a rollout, replaceable in tests."""
 
     def now_s(self) -> float:
         """A monotonic time in seconds."""
 
     def utc_s(self) -> float:
-        """The time of day in seconds since 1970, as the service counts it."""
+        """Seconds since 1970, as in the service's timestamps."""
 
     def wait(self, seconds: float) -> None:
-        """Come back after that time."""
+        """Wait for this time."""
 
 
 class SystemRolloutClock:
@@ -52,10 +52,10 @@ class SystemRolloutClock:
 
 @dataclass
 class RolloutOutcome:
-    """What became of the stations; `silent` are those that have said nothing within their time.
+    """The stations' results; `silent` stations did not report within the timeout.
 
-    Those in `missing` are not provisioned: they hold nobody up and do not count among the failed. The
-    last one that ended well did so at `ended_utc_s`.
+    Stations in `missing` are not provisioned: they block nothing and do not count as failed.
+    `ended_utc_s` is when the last successful one ended.
     """
 
     sent: int = 0
@@ -67,7 +67,7 @@ class RolloutOutcome:
     stopped: str = ""
 
     def add(self, other: "RolloutOutcome") -> None:
-        """Take another wave's outcome in."""
+        """Add another wave's outcome."""
         self.sent += other.sent
         self.succeeded += other.succeeded
         self.failed |= other.failed
@@ -79,7 +79,7 @@ class RolloutOutcome:
 
 @dataclass
 class RolloutPace:
-    """How many stations may have been sent by now; it grows each minute without a failure."""
+    """How many deployments may have been sent by now; the rate grows each minute without a failure."""
 
     rollout: RolloutSettings
     started_s: float
@@ -93,7 +93,7 @@ class RolloutPace:
         self.advanced_s = self.grown_s = self.started_s
 
     def advance(self, now_s: float, failed_since: bool) -> None:
-        """Let time pass: more are allowed, and faster ones if none has failed."""
+        """Advance to now: allow more, and raise the rate if none has failed."""
         self.allowed += self.rate * (now_s - self.advanced_s) / MINUTE_S
         self.advanced_s = now_s
         if failed_since:
@@ -105,7 +105,7 @@ class RolloutPace:
 
 @dataclass(frozen=True)
 class RunningDeployment:
-    """A station that has been sent a deployment and has not ended it."""
+    """A deployment sent to a station and not ended yet."""
 
     station: str
     deployment: str
@@ -113,7 +113,7 @@ class RunningDeployment:
 
 
 class RolloutWave:
-    """One wave of stations: sends at the pace, looks what became of them, and may stop."""
+    """One wave of stations: sends at the allowed pace, polls the results, and may stop."""
 
     def __init__(
         self, plan: FleetPlan, cloud: FleetClient, clock: RolloutClock, say: NotePrinter
@@ -128,9 +128,9 @@ class RolloutWave:
     def run(
         self, entries: Sequence[StationPlan], rollout: RolloutSettings, strict: bool
     ) -> RolloutOutcome:
-        """Send and wait until each has ended or been silent too long; `strict`: one failure stops.
+        """Send and wait until each has ended or timed out; `strict`: one failure stops the wave.
 
-        Stations whose last deployment is already the wanted one are only waited for.
+        Stations that already have the wanted deployment are only waited for.
         """
         outcome, pace = RolloutOutcome(), RolloutPace(rollout, self._clock.now_s())
         waiting = [entry for entry in entries if entry.state != "same"]
@@ -163,32 +163,32 @@ class RolloutWave:
         except UnknownResourceError as error:
             outcome.missing[entry.station.name] = str(error)
 
-    def _find_outcome(self, way: RunningDeployment) -> Json:
+    def _find_outcome(self, running: RunningDeployment) -> Json:
         try:
-            return self._cloud.find_outcome(way.station, way.deployment)
+            return self._cloud.find_outcome(running.station, running.deployment)
         except UnknownResourceError as error:
             return {"coreDeviceExecutionStatus": NOT_PROVISIONED, "reason": str(error)}
 
-    def _poll(self, outcome: RolloutOutcome, longest_s: float) -> None:
-        looked_at, self._running = self._running, []
-        for way, answer in zip(
-            looked_at, map_concurrently(self._find_outcome, looked_at), strict=True
+    def _poll(self, outcome: RolloutOutcome, timeout_s: float) -> None:
+        polled, self._running = self._running, []
+        for running, answer in zip(
+            polled, map_concurrently(self._find_outcome, polled), strict=True
         ):
             status = answer.get("coreDeviceExecutionStatus", "")
             if status in SUCCEEDED_STATUSES:
-                outcome.succeeded.append(way.station)
+                outcome.succeeded.append(running.station)
                 ended_utc_s = answer["modifiedTimestamp"].timestamp()
                 outcome.ended_utc_s = max(outcome.ended_utc_s, ended_utc_s)
             elif status in UNSUCCESSFUL_STATUSES:
-                outcome.failed[way.station] = (
+                outcome.failed[running.station] = (
                     f"{status}: {answer.get('reason') or 'no reason given'}"
                 )
             elif status == NOT_PROVISIONED:
-                outcome.missing[way.station] = answer["reason"]
-            elif self._clock.now_s() - way.since_s >= longest_s:
-                outcome.silent.append(way.station)
+                outcome.missing[running.station] = answer["reason"]
+            elif self._clock.now_s() - running.since_s >= timeout_s:
+                outcome.silent.append(running.station)
             else:
-                self._running.append(way)
+                self._running.append(running)
 
 
 def roll_out(
@@ -198,7 +198,7 @@ def roll_out(
     say: NotePrinter,
     rollout: RolloutSettings | None = None,
 ) -> RolloutOutcome:
-    """Canaries, a pause in which they must stay healthy, then all others."""
+    """Roll out to the canaries, check that they stay healthy for a pause, then to all others."""
     entries = plan.stations
     given = rollout or entries[0].station.rollout
     wave = RolloutWave(plan, cloud, clock, say)
@@ -219,11 +219,11 @@ def roll_out(
 def _pause(
     ended_utc_s: float, rollout: RolloutSettings, clock: RolloutClock, say: NotePrinter
 ) -> None:
-    """What is left of it: canaries that have had the change for that long cost no wait."""
+    """Wait for the rest of the pause; none if the canaries have had the change long enough."""
     passed_s = max(0.0, clock.utc_s() - ended_utc_s)  # the clocks may differ
     left_s = rollout.canary_pause_minutes * MINUTE_S - passed_s
     if left_s > 0:
-        say(f"canaries went well; a pause of {left_s / MINUTE_S:.1f} min")
+        say(f"canaries succeeded; waiting {left_s / MINUTE_S:.1f} min before the other stations")
         clock.wait(left_s)
 
 
@@ -243,7 +243,7 @@ def _find_unhealthy_canaries(
 
 def _reason_to_stop(outcome: RolloutOutcome, rollout: RolloutSettings, strict: bool) -> str:
     if strict and (outcome.failed or outcome.silent):
-        return f"canaries: {', '.join([*outcome.failed, *outcome.silent])}"
+        return f"canaries failed or did not report: {', '.join([*outcome.failed, *outcome.silent])}"
     ended = len(outcome.failed) + len(outcome.succeeded)
     share = len(outcome.failed) / ended if ended else 0.0
     if ended >= rollout.stop_after_stations and share > rollout.stop_at_failed_share:
@@ -252,5 +252,5 @@ def _reason_to_stop(outcome: RolloutOutcome, rollout: RolloutSettings, strict: b
 
 
 def _describe_outcome(outcome: RolloutOutcome, waiting: int) -> str:
-    ended = f"well {len(outcome.succeeded)}, failed {len(outcome.failed)}"
-    return f"sent {outcome.sent}, {ended}, silent {len(outcome.silent)}, waiting for {waiting}"
+    ended = f"succeeded {len(outcome.succeeded)}, failed {len(outcome.failed)}"
+    return f"sent {outcome.sent}, {ended}, no report {len(outcome.silent)}, pending {waiting}"

@@ -1,4 +1,4 @@
-"""What two sites of a file have differently."""
+"""Compares two sites of a deployment file."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +14,14 @@ ValuesByPointer = dict[str, dict[str, Any]]
 def compare_sites(
     stations: Sequence[DesiredStation], one: str, other: str
 ) -> list[tuple[str, ...]]:
-    """Rows `(what, at the one site, at the other)`; RecipeError if a site is not there.
+    """Rows `(what, value at one, value at other)`; RecipeError for an unknown site.
 
-    What differs among the stations of a site counts as the set of its values.
+    Where stations of a site differ, the set of their values is compared.
     """
     known = sorted({station.site for station in stations})
     for site in (one, other):
         if site not in known:
-            raise RecipeError(f"no site {site!r}; there are {', '.join(known)}")
+            raise RecipeError(f"unknown site {site!r}; the file has {', '.join(known)}")
     left, right = (
         _collect_values([s for s in stations if s.site == site]) for site in (one, other)
     )

@@ -1,4 +1,4 @@
-"""Whether the components would take what a station is to run, before anything is sent."""
+"""Checks that components accept a station's configuration before anything is sent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from tools.suite_rules import deployment_rules, recipe_rules
 
 @dataclass(frozen=True)
 class KnownComponent:
-    """What this checkout knows of a component; `struct` is None for those without code of their own.
+    """A component of this checkout; `struct` is None for components without code.
 
-    `requires` are our own components in their versions, `needs` those of AWS with what may be their
-    version; `in_scripts` points to the texts that its scripts are filled in with.
+    `requires` has the versions of our own components, `needs` the version requirements of AWS's;
+    `in_scripts` points to the texts that are filled into its scripts.
     """
 
     version: str
@@ -33,9 +33,9 @@ class KnownComponent:
 
 @dataclass(frozen=True)
 class StationCheckResult:
-    """`refused` must not be sent; `unchecked` is of a version that is not this checkout's.
+    """`refused` must not be sent; `unchecked` concerns versions other than this checkout's.
 
-    Neither says of which station, so that what is said of many can be said once.
+    Neither names the station, so that the same line for many stations is printed once.
     """
 
     refused: tuple[str, ...]
@@ -43,7 +43,7 @@ class StationCheckResult:
 
 
 class StationChecker:
-    """Checks stations against the components' structs, each distinct configuration once."""
+    """Checks stations against the components' configuration structs, each distinct one once."""
 
     def __init__(self, known: Mapping[str, KnownComponent]) -> None:
         self._known = known
@@ -51,22 +51,24 @@ class StationChecker:
 
     @classmethod
     def from_checkout(cls, root: Path = ROOT) -> "StationChecker":
-        """With the recipes, Lambda descriptions and structs of the checkout."""
+        """Build a checker from the checkout's recipes, Lambda descriptions and structs."""
         return cls(dict(_load_known_components(root)))
 
     def known_version(self, component: str) -> str:
-        """The version that this checkout has of a component."""
+        """A component's version in this checkout."""
         return self._known[component].version
 
     def check(self, station: DesiredStation) -> StationCheckResult:
-        """What is wrong with a station, and where."""
+        """Check a station; each line names a problem and its place."""
         refused: list[str] = [*self._check_pins(station), *self._check_drivers(station)]
         unchecked: list[str] = []
         for name, component in station.components.items():
             known = self._known.get(name)
             if known is None:
                 if name.startswith(OURS):
-                    refused.append(f"at /components/{name}: no such recipe")
+                    refused.append(
+                        f"at /components/{name}: no recipe of this name in this checkout"
+                    )
                 continue
             if component.version != known.version:
                 unchecked.append(
@@ -116,7 +118,7 @@ def _check_merge(merge: Mapping[str, Any], known: KnownComponent) -> Iterator[st
     configuration = merge_trees(known.defaults, merge)
     yield from recipe_rules.unsafe_texts("its configuration", known.in_scripts, configuration)
     if known.struct is None:
-        yield from (f"the recipe knows no {key!r}" for key in merge if key not in known.defaults)
+        yield from (f"the recipe has no key {key!r}" for key in merge if key not in known.defaults)
         return
     try:
         load_configuration(known.struct, configuration)

@@ -1,4 +1,4 @@
-"""From the words of the line to the components' configuration."""
+"""Translates a station's settings into the components' configuration."""
 
 from functools import reduce
 from typing import Any
@@ -13,7 +13,7 @@ _PROTOCOLS = {"opc.tcp": "opcua", "modbus-tcp": "modbus"}
 
 
 def build_merges(settings: StationSettings) -> ComponentMerges:
-    """What the settings mean for each component; what `merge` says of the same key wins."""
+    """Build each component's configuration from the settings; `merge` overrides them."""
     said = [
         _merge_line(settings),
         _merge_plc(settings),
@@ -37,7 +37,7 @@ def _merge_plc(settings: StationSettings) -> ComponentMerges:
     scheme = settings.plc.split("://")[0]
     kind = _PROTOCOLS.get(scheme)
     if kind is None:
-        raise RecipeError(f"plc: found {settings.plc!r}; {', '.join(_PROTOCOLS)} are known")
+        raise RecipeError(f"plc: found {settings.plc!r}; allowed values: {', '.join(_PROTOCOLS)}")
     return {EQUIPMENT: {"link": {"kind": kind, kind: {"endpoint": settings.plc}}}}
 
 

@@ -1,4 +1,4 @@
-"""What each command does: read the file, ask the service, print; the steps are in their own modules."""
+"""The commands of `python -m tools.fleet`: load the file, query the service, print."""
 
 import argparse
 import json
@@ -23,11 +23,11 @@ from tools.fleet.station_checks import StationChecker
 from tools.recipes import find_configuration_type
 
 MAX_SHOWN_LINES = 50
-OFFLINE_LOCATION = AwsLocation("eu-central-1", "000000000000")  # for plans that ask nobody
+OFFLINE_LOCATION = AwsLocation("eu-central-1", "000000000000")  # for plans that do not query AWS
 
 
 def run_plan(given: argparse.Namespace) -> int:
-    """Print what would change; 1 if something would be refused."""
+    """Print what would change; 1 if something is refused."""
     file, stations = _load_stations(given)
     cloud = None if given.offline else _connect_client(given)
     made = build_fleet_plan(
@@ -43,7 +43,7 @@ def run_plan(given: argparse.Namespace) -> int:
 
 
 def run_deploy(given: argparse.Namespace) -> int:
-    """Print the requests, or send them; 1 if something was refused, failed or was not heard of."""
+    """Print or send the requests; 1 if something was refused, failed or did not report."""
     file, stations = _load_stations(given)
     cloud = _connect_client(given)
     made = build_fleet_plan(
@@ -52,21 +52,25 @@ def run_deploy(given: argparse.Namespace) -> int:
     refused = [*made.refused, *(() if given.unchecked else made.unchecked)]
     if refused:
         _print_lines(refused, sys.stderr)
-        print("nothing was sent", file=sys.stderr)
+        print(
+            "Nothing was sent. Correct the deployment file, or pass --unchecked for unchecked components.",
+            file=sys.stderr,
+        )
         return 1
     if not given.send:
         _print_requests("CreateDeployment", made.build_requests(cloud.location))
         _print_note(
-            f"{len(made.pending)} of {len(made.stations)} stations; nothing was sent without --send"
+            f"Dry run: {len(made.pending)} of {len(made.stations)} stations would change. "
+            "Add --send to apply."
         )
         return 0
     if not any(station.canary for station in stations):
-        _print_note("no station is a canary: all go at the pace of the roll-out")
+        _print_note("No station is a canary: all are deployed at the rollout's rate")
     return _print_outcome(roll_out(made, cloud, given.clock, _print_note, file.rollout))
 
 
 def run_status(given: argparse.Namespace) -> int:
-    """Print how the stations fare, once or again and again; 1 if one is not fine."""
+    """Print the stations' status, once or repeatedly; 1 if a station needs attention."""
     file, stations = _load_stations(given)
     cloud = _connect_client(given)
     while True:
@@ -79,36 +83,40 @@ def run_status(given: argparse.Namespace) -> int:
 
 
 def run_rollback(given: argparse.Namespace) -> int:
-    """Print or send what brings stations back; 1 if one of them has no way back."""
+    """Print or send the rollbacks; 1 if a station cannot be rolled back."""
     _, stations = _load_stations(given)
     cloud = _connect_client(given)
     if not given.site and not given.station:
-        raise RecipeError("rollback needs --site or --station: it does not take all by itself")
-    ways = plan_rollbacks(cloud, [station.name for station in stations])
+        raise RecipeError(
+            "rollback needs --site or --station; it never rolls back the whole fleet at once"
+        )
+    rollbacks = plan_rollbacks(cloud, [station.name for station in stations])
     if given.send:
-        for number, way in enumerate(ways, 1):
-            if way.request is not None:
-                cloud.create_deployment(way.request)
-            _print_progress("going back", number, len(ways))
+        for number, rollback in enumerate(rollbacks, 1):
+            if rollback.request is not None:
+                cloud.create_deployment(rollback.request)
+            _print_progress("rolling back", number, len(rollbacks))
     else:
-        _print_requests("CreateDeployment", [way.request for way in ways if way.request])
-    for way in ways:
-        _print_note("\n    ".join((f"{way.station}: {way.explanation}", *way.changes)))
-    _print_note("sent" if given.send else "nothing was sent without --send")
-    return int(any(way.request is None for way in ways))
+        _print_requests("CreateDeployment", [r.request for r in rollbacks if r.request])
+    for rollback in rollbacks:
+        _print_note(
+            "\n    ".join((f"{rollback.station}: {rollback.explanation}", *rollback.changes))
+        )
+    _print_note("Sent." if given.send else "Dry run: nothing was sent. Add --send to apply.")
+    return int(any(rollback.request is None for rollback in rollbacks))
 
 
 def run_diff(given: argparse.Namespace) -> int:
-    """Print what two sites have differently, as a table."""
+    """Print the differences between two sites as a table."""
     rows = site_comparison.compare_sites(
         build_desired_stations(load_deployment_file(given.file)), given.one, given.other
     )
-    print(format_columns([("WHAT", given.one, given.other), *rows]), end="")
+    print(format_columns([("SETTING", given.one, given.other), *rows]), end="")
     return 0
 
 
 def run_import_lambda(given: argparse.Namespace) -> int:
-    """Write the zip, and print or send the requests that make a component of it."""
+    """Write the zip, and print or send the requests that create the component."""
     description = json.loads(given.description.read_text(encoding="utf-8"))
     place = _connect_client(given).location
     ready = lambda_component.build_lambda_import(
@@ -123,7 +131,7 @@ def run_import_lambda(given: argparse.Namespace) -> int:
         _print_requests("CreateFunction", [{**ready.function, "Code": {"ZipFile": str(given.zip)}}])
         _print_requests("PublishVersion", [{"FunctionName": ready.function["FunctionName"]}])
         _print_requests("CreateComponentVersion", [ready.component])
-        _print_note("nothing was sent without --send")
+        _print_note("Dry run: nothing was sent. Add --send to apply.")
         return 0
     functions = create_client("lambda", given.region, given.endpoint_url)
     arn = lambda_component.publish_function(functions, ready.function, given.zip)
@@ -150,7 +158,7 @@ def _refuse_unknown(kind: str, asked: Sequence[str], known: set[str]) -> None:
     for name in asked:
         if name not in known:
             listed = ", ".join(sorted(known)[:20])
-            raise RecipeError(f"no {kind} {name!r} in the file; there are {listed}")
+            raise RecipeError(f"no {kind} {name!r} in the file; it has {listed}")
 
 
 def _connect_client(given: argparse.Namespace) -> FleetClient:
@@ -161,9 +169,9 @@ def _parse_merge(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise RecipeError(f"--merge: {error}") from error
+        raise RecipeError(f"--merge: not valid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise RecipeError(f"--merge: found {text!r}; a JSON object is expected")
+        raise RecipeError(f"--merge: found {text!r}; expected a JSON object")
     struct = find_configuration_type(TELEMETRY)
     load_configuration(struct, merge_trees(default_configuration(struct), found))
     return found
@@ -173,12 +181,12 @@ def _print_outcome(outcome: RolloutOutcome) -> int:
     for station, reason in outcome.failed.items():
         print(f"{station}: {reason}")
     for station in outcome.silent:
-        print(f"{station}: nothing heard; it gets the deployment when it comes back")
+        print(f"{station}: no report yet; it gets the deployment when it connects")
     for station, words in outcome.missing.items():
         print(f"{station}: not provisioned ({words})")
     if outcome.stopped:
-        print(f"stopped: {outcome.stopped}")
-    ended = f"well {len(outcome.succeeded)}, failed {len(outcome.failed)}"
+        print(f"Rollout stopped: {outcome.stopped}")
+    ended = f"succeeded {len(outcome.succeeded)}, failed {len(outcome.failed)}"
     print(f"sent {outcome.sent}, {ended}, not provisioned {len(outcome.missing)}")
     return int(bool(outcome.stopped or outcome.failed or outcome.silent or outcome.missing))
 
@@ -193,7 +201,7 @@ def _print_plan(made: FleetPlan, everyone: bool) -> None:
     _print_lines([f"unchecked: {line}" for line in made.unchecked], sys.stdout)
     _print_lines([f"refused: {line}" for line in made.refused], sys.stdout)
     count, whole = len(made.pending), len(made.stations)
-    print(f"{count} of {whole} stations would get a deployment, {len(made.refused)} refusals")
+    print(f"{count} of {whole} stations would get a deployment; refused: {len(made.refused)}")
 
 
 def _print_lines(lines: Sequence[str], stream: Any) -> None:

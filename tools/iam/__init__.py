@@ -1,1 +1,1 @@
-"""Who may do what in AWS: one policy for each role, from the catalogue of streams and the recipes."""
+"""IAM and IoT policies, one per role, generated from the catalogue of streams and the recipes."""

@@ -1,6 +1,6 @@
-"""The policies of AWS: `python -m tools.iam` shows what would change, `--write` writes recipes/policies/.
+"""Generate the AWS policies: `python -m tools.iam` shows changes, `--write` writes recipes/policies/.
 
-`python -m tools.iam --fill REGION ACCOUNT_ID --out DIR` writes them ready for an account.
+`python -m tools.iam --fill REGION ACCOUNT_ID --out DIR` writes them filled in for an account.
 """
 
 import argparse
@@ -29,7 +29,7 @@ TRUSTED = {
 
 
 def main(words: list[str] | None = None) -> int:
-    """0 if the files are as they should be, or were written; 1 if some would change."""
+    """Exit code 0 if the files are up to date or were written; 1 if some would change."""
     given = _arguments().parse_args(words)
     names = AccountNames(
         **{field.name: getattr(given, field.name) for field in fields(AccountNames)}
@@ -59,7 +59,7 @@ def _fill(names: AccountNames, region: str, account: str, folder: Path) -> int:
     }
     for name, rule in rules.items():
         (folder / f"{name}.rule.json").write_text(_text(rule), encoding="utf-8")
-    print(f"{len(build_policies(names)) + len(TRUSTED) + 1 + len(rules)} files in {folder}")
+    print(f"{len(build_policies(names)) + len(TRUSTED) + 1 + len(rules)} files written to {folder}")
     return 0
 
 
@@ -83,12 +83,28 @@ def _text(policy: object) -> str:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.iam", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write the files")
-    parser.add_argument("--fill", nargs=2, metavar=("REGION", "ACCOUNT_ID"), help="for an account")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "policies", help="of --fill")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write recipes/policies/ (default: show the differences)",
+    )
+    parser.add_argument(
+        "--fill",
+        nargs=2,
+        metavar=("REGION", "ACCOUNT_ID"),
+        help="write the policies filled in for an account",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "build" / "policies",
+        help="folder for --fill (default: build/policies)",
+    )
     for field in fields(AccountNames):
         option = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(option, default=field.default, help="default: %(default)s")
+        parser.add_argument(
+            option, default=field.default, help="name in the account (default: %(default)s)"
+        )
     return parser
 
 

@@ -1,12 +1,12 @@
-"""The policies, each as small as its role: placeholders REGION, ACCOUNT_ID and the names in `AccountNames`.
+"""Builds the policies, least privilege; placeholders are REGION, ACCOUNT_ID and `AccountNames`.
 
 device              IoT policy of a station's certificate: what every core device needs
-device-streams      the other one: the suite's streams (one policy has room for 2,048 characters)
-claim               IoT policy of the certificate that a blank machine has, for its first minutes
-token-exchange      role that a station's components get credentials of
-component-publisher who builds and publishes components
-fleet-operator      who plans, deploys and rolls back
-receipts            role of the IoT rules that tell stations which of their records arrived
+device-streams      second IoT policy: the suite's streams (a policy is limited to 2,048 characters)
+claim               IoT policy of the claim certificate, used until a machine is provisioned
+token-exchange      role of a station's components
+component-publisher role that builds and publishes components
+fleet-operator      role that plans, deploys and rolls back
+receipts            role of the IoT rules that send receipts to stations
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ ANY_UUID = "????????-????-????-????-????????????"
 
 @dataclass(frozen=True)
 class AccountNames:
-    """The names that an account gives to what the policies speak of."""
+    """Names in the account that the policies refer to."""
 
     component_bucket: str = "sightline-components-REGION-ACCOUNT_ID"
     evidence_bucket: str = "sightline-evidence"
@@ -40,7 +40,7 @@ class AccountNames:
 def build_policies(
     names: AccountNames, catalogue: Iterable[MessageStream] = CATALOGUE
 ) -> dict[str, Json]:
-    """Every policy by its role."""
+    """Build every policy, by role."""
     return {
         "device": build_device_policy(names),
         "device-streams": build_streams_policy(tuple(catalogue)),
@@ -53,7 +53,7 @@ def build_policies(
 
 
 def build_device_policy(names: AccountNames) -> Json:
-    """A station as a core device: itself, its deployments, the role of its components."""
+    """A station as a core device: its shadow, deployments and token exchange."""
     reserved = [f"$aws/things/{THING}/{what}" for what in ("jobs/*", "shadow/*")]
     health = [f"$aws/things/{THING}/{what}/health/json" for what in ("greengrass", "greengrassv2")]
     downloads = ("GetComponentVersionArtifact", "GetDeploymentConfiguration")
@@ -72,7 +72,7 @@ def build_device_policy(names: AccountNames) -> Json:
 
 
 def build_streams_policy(catalogue: Sequence[MessageStream] = CATALOGUE) -> Json:
-    """A station's own streams, as the catalogue has them, under its own name and no other's."""
+    """A station's streams from the catalogue, under its own thing name only."""
     over_iot = [row for row in catalogue if row.route == "cloud"]
     sent = [row.build_topic(THING) for row in over_iot if set(row.senders) & set(COMPONENTS)]
     read = [row.build_topic(THING) for row in over_iot if set(row.readers) & set(COMPONENTS)]
@@ -84,7 +84,7 @@ def build_streams_policy(catalogue: Sequence[MessageStream] = CATALOGUE) -> Json
 
 
 def build_claim_policy(names: AccountNames) -> Json:
-    """A blank machine: ask for a certificate of its own by the one template, and nothing else.
+    """A machine before provisioning: request a certificate by the one template, nothing else.
 
     Both nuclei connect under a random UUID; nobody can pass for a station with this certificate.
     """
@@ -98,7 +98,7 @@ def build_claim_policy(names: AccountNames) -> Json:
 
 
 def build_provisioning_template() -> Json:
-    """What a claim makes of a blank machine: a thing in its group, a certificate, its two policies."""
+    """The provisioning template: a thing in its group, a certificate, its two policies."""
     text = {"Type": "String"}
     policies = {
         role.replace("-", ""): {
@@ -134,7 +134,7 @@ def build_provisioning_template() -> Json:
 
 
 def build_token_exchange_policy(names: AccountNames) -> Json:
-    """A station's components: take artifacts, put evidence under the station's own name, write logs."""
+    """A station's components: read artifacts, upload evidence under the station's name, write logs."""
     components = f"arn:aws:s3:::{names.component_bucket}"
     bucket = f"arn:aws:s3:::{names.evidence_bucket}"
     own = [f"{bucket}/{THING_OF_CREDENTIALS}/*", f"{bucket}/*/{THING_OF_CREDENTIALS}/*"]
@@ -149,7 +149,7 @@ def build_token_exchange_policy(names: AccountNames) -> Json:
 
 
 def build_component_publisher_policy(names: AccountNames) -> Json:
-    """Who publishes components: what `gdk component publish` and `import-lambda` ask for."""
+    """Publishing components: what `gdk component publish` and `import-lambda` need."""
     bucket = f"arn:aws:s3:::{names.component_bucket}"
     function = f"arn:aws:lambda:REGION:ACCOUNT_ID:function:{names.function}"
     role = f"arn:aws:iam::ACCOUNT_ID:role/{names.function_role}"
@@ -167,7 +167,7 @@ def build_component_publisher_policy(names: AccountNames) -> Json:
 
 
 def build_fleet_operator_policy() -> Json:
-    """Who brings out deployments: what `python -m tools.fleet` asks for, and the jobs behind it.
+    """Operating the fleet: what `python -m tools.fleet` needs, and the jobs behind it.
 
     CreateDeployment and two lists take no resource, and its conditions know the request's tags only. Whom
     a deployment may reach is held by iot:CreateJob, which the service asks for as the same caller.
@@ -189,7 +189,7 @@ def build_fleet_operator_policy() -> Json:
 
 
 def build_trust_policy(service: str) -> Json:
-    """Who may take on a role: one service of AWS, for this account only."""
+    """A trust policy: one AWS service may assume the role, for this account only."""
     return _policy(
         {
             "Effect": "Allow",
@@ -201,12 +201,12 @@ def build_trust_policy(service: str) -> Json:
 
 
 def build_receipts_policy() -> Json:
-    """The IoT rules of tools/iam/receipt_rules.py: publish receipts, to any station, and nothing else."""
+    """The IoT rules of tools/iam/receipt_rules.py: publish receipts to stations, nothing else."""
     return _policy(_allow(["iot:Publish"], [_iot(f"topic/{RECORDS_STORED.build_topic('*')}")]))
 
 
 def fill_placeholders(policy: Any, region: str, account: str) -> Any:
-    """The policy with its placeholders filled in."""
+    """Fill in a policy's placeholders."""
     if isinstance(policy, dict):
         return {key: fill_placeholders(value, region, account) for key, value in policy.items()}
     if isinstance(policy, list):

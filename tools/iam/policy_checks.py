@@ -1,4 +1,4 @@
-"""What a policy must not be: too large, too broad, or other than the catalogue asks for."""
+"""Checks policies: not too large, not too broad, and as generated from the catalogue."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,19 +22,19 @@ PolicyDocument = Mapping[str, Any]
 
 
 def find_policy_problems(name: str, text: str, expected: PolicyDocument) -> list[str]:
-    """One line for each thing that is wrong with the file of a policy."""
+    """One line for each problem in a policy file."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        return [f"{name}: no JSON: {error}"]
+        return [f"{name}: not valid JSON: {error}"]
     lines = [*find_oversized_policy(name, found), *find_broad_statements(name, found)]
     if found != expected:
-        lines.append(f"{name}: differs from the catalogue; run tools.iam --write")
+        lines.append(f"{name}: out of date; run python -m tools.iam --write")
     return lines
 
 
 def find_oversized_policy(name: str, policy: PolicyDocument) -> list[str]:
-    """More than the service takes, with the longest of names filled in."""
+    """A line if the policy exceeds the service's limit with the longest names filled in."""
     kind = "iot" if name.rsplit("/", 1)[-1].removesuffix(".json") in IOT_POLICIES else "iam"
     whole = json.dumps(fill_placeholders(policy, MAX_LENGTH_REGION, ACCOUNT), separators=(",", ":"))
     size, allowed = len(whole.replace(" ", "")), MAX_POLICY_CHARACTERS[kind]
@@ -42,24 +42,24 @@ def find_oversized_policy(name: str, policy: PolicyDocument) -> list[str]:
 
 
 def find_broad_statements(name: str, policy: PolicyDocument) -> Iterator[str]:
-    """Actions of a whole service, resources of everybody, and what is allowed by leaving out."""
+    """One line for each wildcard action, wildcard resource and NotAction or NotResource."""
     for number, statement in enumerate(policy.get("Statement", [])):
         place = f"{name} at /Statement/{number}"
         if set(statement) & {"NotAction", "NotResource", "NotPrincipal"}:
-            yield f"{place}: allows by leaving out; name what is meant"
+            yield f"{place}: found NotAction or NotResource; list what is allowed"
         for action in statement.get("Action", []):
             if "*" in action:
-                yield f"{place}/Action: found {action!r}; name each action"
+                yield f"{place}/Action: found {action!r}; list each action"
         free = set(statement.get("Action", [])) <= ACTIONS_WITHOUT_RESOURCE
         for resource in statement.get("Resource", []):
             if resource == "*" and not free:
-                yield f"{place}/Resource: found '*'; name what is meant"
+                yield f"{place}/Resource: found '*'; list the resources"
 
 
 def find_policy_file_problems(
     files: Mapping[str, str], names: AccountNames | None = None
 ) -> list[str]:
-    """One line for each thing that is wrong with `recipes/policies`, by file name."""
+    """One line for each problem in `recipes/policies`, by file name."""
     expected = build_policies(names or AccountNames())
     found = [
         line
@@ -67,8 +67,11 @@ def find_policy_file_problems(
         for line in (
             find_policy_problems(f"recipes/policies/{role}.json", files[f"{role}.json"], policy)
             if f"{role}.json" in files
-            else [f"recipes/policies/{role}.json: is not there; run tools.iam --write"]
+            else [f"recipes/policies/{role}.json: file is missing; run python -m tools.iam --write"]
         )
     ]
     strange = (name for name in files if name.removesuffix(".json") not in expected)
-    return [*found, *(f"recipes/policies/{name}: no role of this name" for name in strange)]
+    return [
+        *found,
+        *(f"recipes/policies/{name}: no role has this name; delete the file" for name in strange),
+    ]

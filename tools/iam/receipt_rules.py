@@ -1,6 +1,6 @@
-"""How AWS answers what it keeps with a receipt: IoT rules, and the role that lets them publish.
+"""The IoT rules that send a receipt for each stored record.
 
-A site on one machine does the same after its commit (cloud/wire/receipts.py).
+The cloud side on one machine does the same after each commit (cloud/wire/receipts.py).
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ STREAMS_WITH_RECEIPT: dict[
 
 
 def build_receipt_rules() -> dict[str, Json]:
-    """Each rule by its name, as `aws iot create-topic-rule` takes it."""
+    """Build each rule, by name, in the format of `aws iot create-topic-rule`."""
     return {
         name: _build_receipt_rule(stream, key)
         for name, (stream, key) in STREAMS_WITH_RECEIPT.items()
@@ -37,7 +37,7 @@ def _build_receipt_rule(stream: MessageStream, key: str) -> Json:
     return {
         "sql": f"SELECT [{key}] AS record_ids, {THING} AS station_id FROM '{stream.build_topic('+')}'",
         "awsIotSqlVersion": "2016-03-23",
-        "description": f"Tells each station which of its {stream.topic.rsplit('/', 1)[-1]} arrived",
+        "description": f"Sends each station receipts for its {stream.topic.rsplit('/', 1)[-1]}",
         "ruleDisabled": False,
         "actions": [
             {

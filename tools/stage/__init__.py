@@ -1,1 +1,1 @@
-"""Lays each component out as the Greengrass Development Kit wants it: `python -m tools.stage`."""
+"""Stages components for the Greengrass Development Kit (gdk): `python -m tools.stage`."""

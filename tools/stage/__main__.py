@@ -1,7 +1,7 @@
 """Stage components for the Greengrass Development Kit: `python -m tools.stage --all`.
 
-`build/NAME/` has gdk-config.json, recipe.yaml, the sources with the shared package beside them, and the
-wheels that a station needs. `gdk component build` and `gdk component publish` work in there.
+Each `build/NAME/` gets gdk-config.json, recipe.yaml, the sources, the shared package and the wheels.
+Run `gdk component build` and `gdk component publish` in that folder.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WHEELS = {"none": (), "x86_64": ("x86_64",), "aarch64": ("aarch64",), "all": ARC
 
 
 def main(words: list[str] | None = None) -> int:
-    """Stage what is asked for; 1 if that cannot be."""
+    """Stage the components; exit code 1 if that fails."""
     given = _arguments().parse_args(words)
     try:
         return _run(given)
@@ -47,7 +47,7 @@ def main(words: list[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> int:
     parts = list_components() if given.all else find_components(given.components)
     if not parts:
-        print("stage: name components, or --all", file=sys.stderr)
+        print("stage: name one or more components, or pass --all", file=sys.stderr)
         return 1
     choice = _build_options(given)
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
@@ -87,40 +87,58 @@ def _fill_suite(folders: list[Path], for_gdk: bool) -> None:
     copy_recipe(ROOT / archive.RECIPE, SUITE, output)
     if for_gdk:
         shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
-    print(f"the whole suite is in {output.relative_to(ROOT)}/")
+    print(f"The whole suite is in {output.relative_to(ROOT)}/")
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.stage", description=__doc__)
     parser.add_argument(
-        "components", nargs="*", help="capture, model.Cap, com.sightline.Capture ..."
+        "components",
+        nargs="*",
+        help="components, such as capture, model.Cap or com.sightline.Capture",
     )
-    parser.add_argument("--all", action="store_true", help="every component that has a recipe")
     parser.add_argument(
-        "--wheels", choices=WHEELS, default="all", help="for which machines (default: all)"
+        "--all", action="store_true", help="stage every component that has a recipe"
+    )
+    parser.add_argument(
+        "--wheels",
+        choices=WHEELS,
+        default="all",
+        help="architectures to include wheels for (default: all)",
     )
     parser.add_argument(
         "--python",
         action="append",
         metavar="3.10",
-        help=f"which Pythons (default: {', '.join(PYTHONS)})",
+        help=f"Python version to include wheels for; repeatable (default: {', '.join(PYTHONS)})",
     )
-    parser.add_argument("--version", help="other than pyproject.toml's; NEXT_PATCH lets gdk count")
     parser.add_argument(
-        "--suite", action="store_true", help="also fill greengrass-build/, as gdk does"
+        "--version", help="version; NEXT_PATCH lets gdk choose it (default: pyproject.toml's)"
+    )
+    parser.add_argument(
+        "--suite",
+        action="store_true",
+        help="also fill greengrass-build/ with the whole suite, as gdk does",
     )
     parser.add_argument(
         "--gdk",
         action="store_true",
-        help="with the suite's recipe where gdk's publish looks for it",
+        help="also copy the suite's recipe to where `gdk component publish` expects it",
     )
     parser.add_argument(
-        "--bucket", default=BUCKET, help="prefix of the bucket (default: %(default)s)"
+        "--bucket", default=BUCKET, help="prefix of the S3 bucket's name (default: %(default)s)"
     )
-    parser.add_argument("--region", default=REGION, help="where to publish (default: %(default)s)")
-    parser.add_argument("--target", type=Path, default=ROOT / "build", help="default: build/")
     parser.add_argument(
-        "--cache", type=Path, default=ROOT / ".cache" / "wheels", help="default: .cache/wheels/"
+        "--region", default=REGION, help="AWS region to publish to (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--target", type=Path, default=ROOT / "build", help="folder to stage into (default: build/)"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=ROOT / ".cache" / "wheels",
+        help="cache of wheels (default: .cache/wheels/)",
     )
     return parser
 

@@ -1,7 +1,7 @@
-"""Packs a staged component: the same files give the same bytes, whoever packs them and when.
+"""Packs a staged component reproducibly: the same files give the same bytes.
 
 This file is copied into each staged folder as `make_artifact.py`, where `gdk component build` calls it
-as the custom build. So it needs nothing but Python's own library.
+as the custom build, so it uses the standard library only.
 """
 
 import json
@@ -22,7 +22,7 @@ _ARTIFACT = re.compile(r"s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/(\S+\
 
 
 def pack_folder(folder: Path, target: Path) -> None:
-    """Zip what is in a folder: names in order, one time, one mode for all files of a kind."""
+    """Zip a folder reproducibly: sorted names, one time stamp, one mode per kind of file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as archive:
         for path in list_packed_files(folder):
@@ -30,14 +30,14 @@ def pack_folder(folder: Path, target: Path) -> None:
 
 
 def list_packed_files(folder: Path) -> list[Path]:
-    """The files that go into the artifact, in the order of their names."""
+    """The files that go into the artifact, sorted by name."""
     found = (path for path in folder.rglob("*") if path.is_file())
     kept = (path for path in found if path.relative_to(folder).parts[0] not in EXCLUDED_NAMES)
     return sorted(kept, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def build_artifact(folder: Path) -> Path:
-    """Fill `greengrass-build` of a staged folder as gdk's publish wants it; returns the artifact."""
+    """Fill a staged folder's `greengrass-build` for `gdk component publish`; returns the artifact."""
     (name, component), *_ = json.loads((folder / CONFIGURATION).read_text())["component"].items()
     recipe = (folder / RECIPE).read_text(encoding="utf-8")
     output = folder / OUTPUT
@@ -51,7 +51,7 @@ def build_artifact(folder: Path) -> Path:
 
 
 def parse_artifact_name(recipe: str) -> str:
-    """The file name of the recipe's one artifact; ValueError if it has none or several."""
+    """The file name of the recipe's only artifact; ValueError if it has none or several."""
     names = sorted(set(_ARTIFACT.findall(recipe)))
     if len(names) != 1:
         raise ValueError(f"found the artifacts {names}; expected one s3://BUCKET_NAME/.../NAME.zip")

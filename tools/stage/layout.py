@@ -1,4 +1,4 @@
-"""One component's staged folder, and the build of the whole suite."""
+"""Lays out a component's staged folder, and the build of the whole suite."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 @dataclass(frozen=True)
 class StagingOptions:
-    """What is staged and how; `version` may be NEXT_PATCH, `suite` is the version of the sources."""
+    """Options of staging; `version` may be NEXT_PATCH, `suite` is the version of the sources."""
 
     suite: str
     version: str
@@ -34,7 +34,7 @@ class StagingOptions:
 
 
 def stage_component(part: StageableComponent, options: StagingOptions, root: Path = ROOT) -> Path:
-    """Lay a component out under `target`; returns its folder."""
+    """Stage a component under `target`; returns its folder."""
     folder = options.target / part.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -49,7 +49,7 @@ def stage_component(part: StageableComponent, options: StagingOptions, root: Pat
 def build_gdk_configuration(
     name: str, command: list[str], choice: StagingOptions
 ) -> dict[str, Any]:
-    """gdk-config.json of one component, as gdk 1.6 wants it: exactly one, and a custom build."""
+    """Build a component's gdk-config.json for gdk 1.6: exactly one component, custom build."""
     component = {
         "author": AUTHOR,
         "version": choice.version,
@@ -60,7 +60,7 @@ def build_gdk_configuration(
 
 
 def collect_artifacts(folders: list[Path], output: Path) -> None:
-    """Bring what the components' builds made together: artifacts, and recipes as NAME-VERSION.yaml.
+    """Collect the components' artifacts, and their recipes as NAME-VERSION.yaml.
 
     It lies under `output` as `greengrass-cli deployment create` and `ggl-cli deploy` look for it.
     """
@@ -72,7 +72,7 @@ def collect_artifacts(folders: list[Path], output: Path) -> None:
 
 
 def copy_recipe(recipe: Path, name: str, output: Path) -> None:
-    """A recipe under the name that a local deployment knows it by; Nucleus Lite reads no other."""
+    """Copy a recipe as NAME-VERSION.yaml, the only name that Nucleus Lite reads."""
     version = parse_recipe_version(recipe.read_text(encoding="utf-8"))
     target = output / "recipes" / f"{name}-{version}.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)

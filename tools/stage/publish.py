@@ -1,10 +1,10 @@
-"""Publishes what was staged, as `gdk component publish` does, for machines without gdk.
+"""Publish staged components, as `gdk component publish` does, on machines without gdk.
 
 The bucket is `PREFIX-REGION-ACCOUNT`; the artifact goes to `NAME/VERSION/FILE` in it, and the recipe with
 its URI becomes a component version. NEXT_PATCH is the greatest version in the account with its patch
-raised by one, or the version of the sources where there is none. What is published already is passed over;
-other content under a version that is there is refused before anything is sent: a nucleus checks what it
-downloads by the digest that the version was created with.
+raised by one, or the version of the sources where there is none. A component that is already published is
+skipped. Other content under an existing version is refused before anything is sent: a nucleus checks
+downloads against the digest that the version was created with.
 
 `python -m tools.stage.publish --all` prints the requests; `--send` sends them.
 """
@@ -34,12 +34,12 @@ _URI_PLACEHOLDER = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
 
 
 class PublishError(RetryableError):
-    """A component could not be published: says which, and what the service answered."""
+    """A component could not be published; names it and the service's answer."""
 
 
 @dataclass(frozen=True)
 class ComponentPublication:
-    """One component, ready to be sent."""
+    """One component, ready to publish."""
 
     arn: str
     name: str
@@ -55,7 +55,7 @@ class ComponentPublication:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is kept with the object: the same for the same recipe and artifact."""
+        """The object's metadata: the same for the same recipe and artifact."""
         digest = hashlib.sha256(self.recipe.encode())
         with self.artifact.open("rb") as content:
             while piece := content.read(1 << 20):
@@ -64,7 +64,7 @@ class ComponentPublication:
 
     @property
     def requests(self) -> list[tuple[str, Json]]:
-        """Operation and request, in order, as they are sent; the upload may take several."""
+        """The operations and requests, in order; the upload may take several."""
         put: Json = {"Bucket": self.bucket, "Key": self.key, "Body": str(self.artifact)}
         put["Metadata"] = self.metadata
         create = {"inlineRecipe": self.recipe}
@@ -72,10 +72,10 @@ class ComponentPublication:
 
 
 def build_publication(folder: Path, arn: str, bucket: str, version: str) -> ComponentPublication:
-    """What is sent for a staged folder, in a version that is a number by now."""
+    """Build the publication of a staged folder; the version must be a number."""
     artifacts = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
     if len(artifacts) != 1:
-        raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
+        raise RecipeError(f"{folder}: not staged; run python -m tools.stage {folder.name}")
     recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
     own = with_version(recipe, version, version, ())
     placed = own.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{folder.name}/{version}/")
@@ -83,7 +83,7 @@ def build_publication(folder: Path, arn: str, bucket: str, version: str) -> Comp
 
 
 def list_versions(greengrass: Any, arn: str) -> list[str]:
-    """The versions that the account has of a component."""
+    """A component's versions in the account."""
     try:
         pages = greengrass.get_paginator("list_component_versions").paginate(arn=arn)
         return [entry["componentVersion"] for page in pages for entry in page["componentVersions"]]
@@ -94,7 +94,7 @@ def list_versions(greengrass: Any, arn: str) -> list[str]:
 
 
 def next_patch(found: Sequence[str], otherwise: str) -> str:
-    """The version after the greatest that was found."""
+    """The version after the highest one found."""
     if not found:
         return otherwise
     major, minor, patch = max(_parse_numbers(version) for version in found)
@@ -102,17 +102,19 @@ def next_patch(found: Sequence[str], otherwise: str) -> str:
 
 
 def is_published(publication: ComponentPublication, s3: Any, greengrass: Any) -> bool:
-    """Whether just this is there; PublishError if its version is there with something else."""
+    """Whether exactly this is published; PublishError if the version has other content."""
     if publication.version not in list_versions(greengrass, publication.arn):
         return False
     name = f"{publication.name} {publication.version}"
     try:
         found = s3.head_object(Bucket=publication.bucket, Key=publication.key)
     except (ClientError, BotoCoreError) as error:
-        raise PublishError(f"{name} is published, but where is its artifact? {error}") from error
+        raise PublishError(
+            f"{name} is published, but its artifact cannot be read: {error}"
+        ) from error
     if found["Metadata"].get(DIGEST_KEY) != publication.metadata[DIGEST_KEY]:
         raise PublishError(
-            f"{name} is published with other content; publish this as another version"
+            f"{name} is already published with other content; publish under a new version"
         )
     return True
 
@@ -140,7 +142,7 @@ def send_publication(
 
 
 def create_bucket(s3: Any, bucket: str, region: str) -> None:
-    """The bucket, unless it is there and ours."""
+    """Create the bucket unless we already own it."""
     elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region}}
     place = {} if region == "us-east-1" else elsewhere
     try:
@@ -156,7 +158,7 @@ def _parse_numbers(version: str) -> tuple[int, ...]:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Print or send what publishes the staged components; 1 if one could not be."""
+    """Print or send the requests; exit code 1 if a component could not be published."""
     given = _arguments().parse_args(words)
     try:
         parts = list_components() if given.all else find_components(given.components)
@@ -175,7 +177,7 @@ def main(words: list[str] | None = None) -> int:
 def _load_publication(folder: Path, cloud: FleetClient) -> ComponentPublication:
     path = folder / archive.CONFIGURATION
     if not path.is_file():
-        raise RecipeError(f"{folder}: not staged; python -m tools.stage {folder.name} does it")
+        raise RecipeError(f"{folder}: not staged; run python -m tools.stage {folder.name}")
     ((name, component),) = json.loads(path.read_text())["component"].items()
     place, version = cloud.location, component["version"]
     arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
@@ -196,7 +198,7 @@ def _send_all(ready: list[ComponentPublication], cloud: FleetClient) -> None:
     for number, publication in enumerate(ready, 1):
         label = f"[{number}/{len(ready)}] {publication.name} {publication.version}"
         if publication.name in there:
-            print(f"{label} is there already")
+            print(f"{label} is already published")
         else:
             print(
                 f"{label} -> "
@@ -221,7 +223,7 @@ def _print_all(ready: list[ComponentPublication]) -> None:
     for publication in ready:
         for operation, request in publication.requests:
             print(json.dumps({"operation": operation, "request": request}, ensure_ascii=False))
-    print("nothing was sent without --send", file=sys.stderr)
+    print("Dry run: nothing was sent. Add --send to apply.", file=sys.stderr)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -231,13 +233,22 @@ def _arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "components", nargs="*", help="capture, model.Cap, com.sightline.Capture ..."
+        "components",
+        nargs="*",
+        help="components, such as capture, model.Cap or com.sightline.Capture",
     )
-    parser.add_argument("--all", action="store_true", help="all that have a recipe")
-    parser.add_argument("--region", help="default: AWS_DEFAULT_REGION")
-    parser.add_argument("--account", help="default: that of the credentials")
-    parser.add_argument("--target", type=Path, default=ROOT / "build", help="where it is staged")
-    parser.add_argument("--send", action="store_true", help="do it; else the requests are printed")
+    parser.add_argument(
+        "--all", action="store_true", help="publish every component that has a recipe"
+    )
+    parser.add_argument("--region", help="AWS region (default: AWS_DEFAULT_REGION)")
+    parser.add_argument("--account", help="AWS account (default: that of the credentials)")
+    parser.add_argument(
+        "--target",
+        type=Path,
+        default=ROOT / "build",
+        help="folder of staged components (default: build/)",
+    )
+    parser.add_argument("--send", action="store_true", help="apply the changes (default: dry run)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What can be staged: each recipe with the folder that its artifact packs, and what it needs."""
+"""Components that can be staged: each recipe with its source folder and its lock file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ REQUIREMENTS = Path("requirements") / "components"
 
 @dataclass(frozen=True)
 class StageableComponent:
-    """One component: its recipe, the folder of its sources, the lock of what it needs."""
+    """One component: its recipe, source folder and lock file."""
 
     name: str
     recipe: Path
@@ -33,14 +33,14 @@ class StageableComponent:
 
 
 def list_components(root: Path = ROOT) -> tuple[StageableComponent, ...]:
-    """All components that have a recipe, in the order of their names."""
+    """All components that have a recipe, sorted by name."""
     return tuple(
         _build_component(root, path) for path in sorted((root / "recipes").glob("com.*.yaml"))
     )
 
 
 def find_components(names: list[str], root: Path = ROOT) -> tuple[StageableComponent, ...]:
-    """The named ones, as `com.sightline.Capture`, `Capture` or `capture`; RecipeError if unknown."""
+    """Find components named as `com.sightline.Capture`, `Capture` or `capture`; RecipeError if unknown."""
     known = list_components(root)
     by_name = {
         key: part for part in known for key in (part.name.lower(), _short_name(part).lower())
@@ -48,7 +48,7 @@ def find_components(names: list[str], root: Path = ROOT) -> tuple[StageableCompo
     unknown = [name for name in names if name.lower() not in by_name]
     if unknown:
         listed = ", ".join(_short_name(part) for part in known)
-        raise RecipeError(f"no component {', '.join(unknown)}; there are {listed}")
+        raise RecipeError(f"unknown component {', '.join(unknown)}; available: {listed}")
     return tuple(by_name[name.lower()] for name in names)
 
 
@@ -57,7 +57,7 @@ def _short_name(part: StageableComponent) -> str:
 
 
 def find_lock_name(artifact: str) -> str:
-    """`capture.zip` to `capture`, `cap_model.zip` to `model`: which lock has the artifact's wheels."""
+    """The lock with an artifact's wheels: `capture.zip` to `capture`, `cap_model.zip` to `model`."""
     return _parse_artifact_kind(artifact)[2]
 
 
@@ -72,7 +72,7 @@ def _build_component(root: Path, recipe: Path) -> StageableComponent:
 
 
 def _parse_artifact_kind(artifact: str) -> tuple[str, str, str]:
-    """The folder of the artifact's kind, its package in there, and its lock."""
+    """The artifact's kind of folder, its package in it, and its lock."""
     stem = artifact.removesuffix(".zip")
     for suffix, (folder, lock) in ARTIFACT_KINDS.items():
         if stem.endswith(suffix):

@@ -1,4 +1,4 @@
-"""The suite's one version: `[project] version` of pyproject.toml, and what is derived from it."""
+"""The suite's version: `[project] version` of pyproject.toml, and what is derived from it."""
 
 import re
 from collections.abc import Iterable
@@ -13,19 +13,17 @@ _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
 def parse_suite_version(pyproject: str) -> str:
-    """The version in the text of pyproject.toml; RecipeError if there is none."""
+    """Parse the version in the text of pyproject.toml; RecipeError if there is none."""
     found = _PROJECT.search(pyproject)
     if found is None:
-        raise RecipeError("pyproject.toml at /project/version: found none")
+        raise RecipeError("pyproject.toml at /project/version: no version found")
     return check_version(found.group(1))
 
 
 def check_version(version: str) -> str:
-    """The version, or NEXT_PATCH, as it is; RecipeError if it is neither."""
+    """Return a version or NEXT_PATCH unchanged; RecipeError if it is neither."""
     if version != NEXT_PATCH and not _VERSION.fullmatch(version):
-        raise RecipeError(
-            f"found the version {version!r}; MAJOR.MINOR.PATCH or NEXT_PATCH expected"
-        )
+        raise RecipeError(f"found version {version!r}; expected MAJOR.MINOR.PATCH or NEXT_PATCH")
     return version
 
 
@@ -36,7 +34,7 @@ def next_minor(version: str) -> str:
 
 
 def with_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> str:
-    """A recipe's text with its version, and with what it requires of the suite's other components.
+    """Set a recipe's version, and its requirements of the suite's other components.
 
     `NEXT_PATCH` is settled by gdk when it publishes, one component at a time, so nobody knows the
     others' patch: then the requirement is any patch of the suite's minor version.
@@ -45,7 +43,7 @@ def with_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> 
     wanted = f">={own} <{next_minor(own)}" if version == NEXT_PATCH else own
     text, count = _OF_RECIPE.subn(rf'\g<1>"{own}"', recipe)
     if count != 1:
-        raise RecipeError(f"found {count} lines ComponentVersion in a recipe; one is expected")
+        raise RecipeError(f"found {count} ComponentVersion lines in a recipe; expected one")
     for name in ours:
         needs = re.compile(rf'^(  {re.escape(name)}:\n    VersionRequirement:\s*)"?[^"\n]+"?', re.M)
         text = needs.sub(rf'\g<1>"{wanted}"', text)
@@ -53,13 +51,13 @@ def with_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> 
 
 
 def parse_recipe_version(recipe: str) -> str:
-    """The text's ComponentVersion; RecipeError if there is none."""
+    """Parse a recipe's ComponentVersion; RecipeError if there is none."""
     found = _OF_RECIPE.search(recipe)
     if found is None:
-        raise RecipeError("a recipe has no line ComponentVersion")
+        raise RecipeError("the recipe has no ComponentVersion line")
     return found.group(2)
 
 
 def load_suite_version(root: Path) -> str:
-    """The version in the project's pyproject.toml."""
+    """Load the version from the project's pyproject.toml."""
     return parse_suite_version((root / "pyproject.toml").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Wheels for stations, from a lock with hashes: for another machine and Python than this one.
+"""Fetches wheels for stations from a lock with hashes, for other architectures and Pythons.
 
-pip judges the markers of a lock by the Python that runs it, not by the one it downloads for. So they
-are judged here, and pip gets exact versions with their hashes, and nothing to decide.
+pip evaluates the markers of a lock for the Python that runs it, not for the one it downloads for. So
+they are evaluated here, and pip gets exact versions with their hashes.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)(?: ; (?P<mark
 
 
 def select_lock_entries(lock: str, python: str, architecture: str) -> list[str]:
-    """The lock's entries that a Linux machine with that Python needs, with hashes, without markers.
+    """Select the entries that a Linux machine with this Python needs, with hashes, without markers.
 
     `python` is `3.10`, `architecture` as `uname -m` says it.
     """
@@ -37,7 +37,7 @@ def select_lock_entries(lock: str, python: str, architecture: str) -> list[str]:
 def fetch_wheels(
     lock: str, pythons: tuple[str, ...], architecture: str, cache: Path
 ) -> tuple[Path, ...]:
-    """The wheels for these Pythons, from the cache or by pip; RecipeError says what pip said."""
+    """Fetch the wheels for these Pythons from the cache or by pip; RecipeError has pip's message."""
     return tuple(
         wheel
         for python in pythons
@@ -73,7 +73,7 @@ def _download(requirements: Path, python: str, architecture: str, target: Path) 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         what = f"wheels for Python {python} on {architecture}"
-        raise RecipeError(f"{what}: pip says: {done.stderr.strip()[-800:]}")
+        raise RecipeError(f"{what}: pip failed: {done.stderr.strip()[-800:]}")
 
 
 def _glibc_minors() -> range:

@@ -1,1 +1,1 @@
-"""What stands between the nucleus and AWS: IoT Core, the spool, credentials."""
+"""The nucleus's connections to AWS: IoT Core, spool, credentials."""

@@ -1,8 +1,8 @@
-"""The broker's sessions: kept while a client is away, and for the cloud side before it ever came.
+"""The broker's persistent sessions, including one for a cloud side that has not connected yet.
 
-IoT Core's rules are in force before any station connects, and they miss nothing. The embedded broker
-does alike: what is published while the cloud side is away, or before it is back after a restart of
-the broker, waits for it. Each cloud side has a name of its own; the first that comes gets what waits.
+IoT Core's rules are in force before any station connects and miss nothing. The embedded broker does the
+same: what is published while the cloud side is disconnected, or has not reconnected after a restart of the
+broker, waits for it. Cloud sides have individual client ids; the first to connect gets what waits.
 """
 
 from amqtt.broker import BrokerContext
@@ -15,17 +15,17 @@ AT_LEAST_ONCE = 1
 
 
 class PersistentSessions(BaseAuthPlugin):  # type: ignore[misc]  # amqtt is not typed for us
-    """Lets every client in and calls none anonymous, for amqtt keeps no session of an anonymous one."""
+    """Admits every client as non-anonymous: amqtt keeps no session of an anonymous client."""
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Anyone may connect: the broker listens on the loopback only."""
+        """Admit anyone: the broker listens on the loopback interface only."""
         name = session.client_id or ""
         if name.startswith(f"{CLIENT_ID}-") and not session.clean_session:
             self._hand_over(session)
         return True
 
     def _hand_over(self, session: Session) -> None:
-        """What was kept for the cloud side before it came is this one's from now on."""
+        """Hand the waiting messages to this cloud side."""
         broker = self.context._broker_instance
         held, _ = broker._sessions.pop(CLIENT_ID, (None, None))
         if held is None:
@@ -37,7 +37,7 @@ class PersistentSessions(BaseAuthPlugin):  # type: ignore[misc]  # amqtt is not 
             ]
 
     async def on_broker_post_start(self) -> None:
-        """Hold a session for the cloud side from the start."""
+        """Create a session for the cloud side at the start."""
         context: BrokerContext = self.context
         for topic in list_topic_filters():
             await context.add_subscription(CLIENT_ID, topic, AT_LEAST_ONCE)

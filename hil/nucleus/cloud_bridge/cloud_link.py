@@ -1,4 +1,4 @@
-"""What the nucleus needs of the way to IoT Core."""
+"""What the nucleus needs of its connection to IoT Core."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -7,12 +7,12 @@ CloudMessageReceiver = Callable[[str, bytes], None]
 
 
 class CloudLink(Protocol):
-    """The way to the broker; both calls raise CloudUnreachableError when it is away."""
+    """The connection to the broker; both calls raise CloudUnreachableError while it is down."""
 
     def publish(self, topic: str, payload: bytes, quality_of_service: int) -> Awaitable[None]:
-        """Publish; done when the broker acknowledged it (quality of service 0: when it is sent)."""
+        """Publish; returns when the broker acknowledged it (QoS 0: when it is sent)."""
 
     def subscribe(
         self, topic_filter: str, quality_of_service: int, receive: CloudMessageReceiver
     ) -> Awaitable[Callable[[], None]]:
-        """Receive what matches a filter, until the function returned is called."""
+        """Subscribe to a filter; the returned function unsubscribes."""

@@ -1,4 +1,4 @@
-"""The bridge to IoT Core: an MQTT connection to a broker that is allowed to be away."""
+"""The bridge to IoT Core: an MQTT connection that reconnects by itself."""
 
 import asyncio
 import contextlib
@@ -26,14 +26,14 @@ _AWSCRT_ERRORS = (AwsCrtError, RuntimeError)  # the second at once, such as for 
 
 @dataclass(frozen=True)
 class MutualTls:
-    """PEM files: who we are, and whom we trust (None: whom the system trusts)."""
+    """PEM files of our certificate and key, and the trusted CA (None: the system's)."""
 
     certificate: Path
     private_key: Path
     root_ca: Path | None = None
 
     def build_context(self) -> io.ClientTlsContext:
-        """The client's TLS; RecipeError if the files are none of the kind."""
+        """Build the client's TLS context; RecipeError if the files are unusable."""
         try:
             options = io.TlsContextOptions.create_client_with_mtls_from_path(
                 str(self.certificate), str(self.private_key)
@@ -46,7 +46,7 @@ class MutualTls:
 
 
 class IotCoreConnection:
-    """Publishes and subscribes at HOST:PORT; comes back by itself when the broker does."""
+    """Publishes and subscribes at HOST:PORT; reconnects by itself."""
 
     def __init__(self, host: str, port: int, client_id: str, tls: MutualTls | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -72,7 +72,7 @@ class IotCoreConnection:
         )
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Start to connect; returns at once."""
         self._connecting = self._loop.create_task(self._connect())
 
     async def stop(self) -> None:
@@ -89,7 +89,7 @@ class IotCoreConnection:
                 )
 
     async def publish(self, topic: str, payload: bytes, quality_of_service: int) -> None:
-        """Publish; done when acknowledged; CloudUnreachableError at once when the broker is away."""
+        """Publish; returns when acknowledged, CloudUnreachableError at once if disconnected."""
         quality = mqtt.QoS(quality_of_service)
         await self._wait_for_acknowledgement(
             lambda: self._connection.publish(topic, payload, quality)
@@ -98,7 +98,7 @@ class IotCoreConnection:
     async def subscribe(
         self, topic_filter: str, quality_of_service: int, receive: CloudMessageReceiver
     ) -> Callable[[], None]:
-        """Receive what matches a filter, until the function returned is called."""
+        """Subscribe to a filter; the returned function unsubscribes."""
         quality = mqtt.QoS(quality_of_service)
         receivers = self._receivers.setdefault(topic_filter, [])
         receivers.append(receive)
@@ -113,7 +113,7 @@ class IotCoreConnection:
 
     async def _wait_for_acknowledgement(self, request: Callable[[], tuple[Any, int]]) -> None:
         if not self.connected:
-            raise CloudUnreachableError("the broker is away")
+            raise CloudUnreachableError("not connected to the broker")
         # the client itself fails what is not acknowledged as soon as the connection is gone
         try:
             future, _ = request()
@@ -129,7 +129,7 @@ class IotCoreConnection:
                 self.connected = True
                 log.info("connected to the broker")
             except _AWSCRT_ERRORS as error:
-                log.warning("the broker is away: %s", error)
+                log.warning("cannot connect to the broker: %s", error)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, MAX_RECONNECT_WAIT_S)
 
@@ -139,11 +139,11 @@ class IotCoreConnection:
 
     def _interrupted(self) -> None:
         if self.connected:
-            log.warning("the connection to the broker is gone")
+            log.warning("connection to the broker lost")
         self.connected = False
 
     def _resumed(self, session_present: bool) -> None:
-        log.info("the connection to the broker is back")
+        log.info("reconnected to the broker")
         self.connected = True
         if not session_present:
             for topic_filter in self._receivers:
@@ -167,5 +167,5 @@ class IotCoreConnection:
 
 
 def _shielded(future: Any) -> "asyncio.Future[Any]":
-    """The client's future, shielded: one that is cancelled breaks the callback that would set it."""
+    """Shield the client's future: cancelling it would break the callback that sets it."""
     return asyncio.shield(asyncio.wrap_future(future))

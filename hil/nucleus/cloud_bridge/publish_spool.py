@@ -1,6 +1,6 @@
-"""What waits in memory for IoT Core, as Nucleus 2.x keeps it: a publish is answered when it lies here.
+"""The in-memory spool for IoT Core, as in Nucleus 2.x: a publish is answered once it is spooled.
 
-It is gone when the nucleus ends.
+Its content is lost when the nucleus ends.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ RETRY_S = 0.2
 
 
 class SpoolError(Exception):
-    """The spool has no room for a message."""
+    """The spool is full."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SpooledMessage:
 
 
 class Spool:
-    """Hands on in order; used in the event loop's thread."""
+    """Publishes in order; used in the event loop's thread."""
 
     def __init__(self, cloud: CloudLink, max_bytes: int) -> None:
         self._cloud = cloud
@@ -36,16 +36,16 @@ class Spool:
         self._sending: asyncio.Task[None] | None = None
 
     def add(self, topic: str, payload: bytes) -> None:
-        """Keep a message until IoT Core acknowledged it; SpoolError."""
+        """Keep a message until IoT Core acknowledges it; SpoolError if the spool is full."""
         if self._waiting_bytes + len(payload) > self._max_bytes:
-            raise SpoolError(f"{self._waiting_bytes} bytes wait; there is no room for more")
+            raise SpoolError(f"{self._waiting_bytes} bytes are waiting; the spool is full")
         self._waiting.append(SpooledMessage(topic, payload))
         self._waiting_bytes += len(payload)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     def close(self) -> None:
-        """Hand on no more; what waits is gone."""
+        """Stop publishing and drop what waits."""
         if self._sending is not None:
             self._sending.cancel()
 

@@ -1,6 +1,6 @@
-"""The token exchange service: hands AWS credentials to components over HTTP on the loopback.
+"""The token exchange service: provides AWS credentials to components over HTTP on the loopback interface.
 
-The AWS SDKs ask it by themselves, by two variables of a component's environment.
+The AWS SDKs find it by two environment variables.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ REQUEST_TIMEOUT_S = 5.0
 
 
 class AwsCredentials(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
-    """What a component is given; `expiration` as ISO 8601, so that it asks again in time."""
+    """A component's credentials; `expiration` is ISO 8601, so that SDKs refresh in time."""
 
     access_key_id: str
     secret_access_key: str
@@ -30,12 +30,12 @@ class AwsCredentials(msgspec.Struct, frozen=True, rename="pascal", forbid_unknow
     expiration: str = "2100-01-01T00:00:00Z"
 
     def __repr__(self) -> str:
-        """Without the secrets: this may stand in a log."""
+        """Omit the secrets: this may be logged."""
         return f"Credentials({self.access_key_id})"
 
 
 def load_credentials(path: Path) -> AwsCredentials:
-    """The credentials in a JSON file; RecipeError if there are none."""
+    """Load the credentials in a JSON file; RecipeError if there are none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=AwsCredentials)
     except (OSError, msgspec.DecodeError) as error:
@@ -43,7 +43,7 @@ def load_credentials(path: Path) -> AwsCredentials:
 
 
 class TokenExchangeService:
-    """Answers GET with the credentials for who brings the token of a component, else with 403."""
+    """Answers GET with the credentials if the request has a component's token, else with 403."""
 
     def __init__(self, credentials: AwsCredentials, tokens: Mapping[str, str]) -> None:
         self._content = msgspec.json.encode(credentials)
@@ -52,7 +52,7 @@ class TokenExchangeService:
         self._port = 0
 
     async def start(self) -> None:
-        """Begin to listen, on any free port."""
+        """Listen on a free port."""
         self._server = await asyncio.start_server(
             self._serve, HOST, 0, limit=MAX_TOKEN_REQUEST_BYTES
         )
@@ -65,7 +65,7 @@ class TokenExchangeService:
             await self._server.wait_closed()
 
     def build_environment(self, token: str) -> dict[str, str]:
-        """What tells a component's SDK where to ask, and with which token."""
+        """Build the environment variables for a component's SDK."""
         return {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{HOST}:{self._port}{PATH}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
@@ -77,9 +77,9 @@ class TokenExchangeService:
             writer.write(self._response(request))
             await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.TimeoutError):
-            log.warning("a request for credentials that is none")
+            log.warning("malformed request for credentials")
         except ConnectionError as error:
-            log.warning("who asked for credentials has gone: %s", error)
+            log.warning("client closed the connection before it got credentials: %s", error)
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):

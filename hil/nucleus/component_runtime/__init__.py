@@ -1,1 +1,1 @@
-"""The components that run: lifecycle, environment, artifacts, status."""
+"""Running components: lifecycle, environment, artifacts, status."""

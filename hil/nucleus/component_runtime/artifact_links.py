@@ -1,4 +1,4 @@
-"""Artifacts without a bucket: each component's unpacked folder, made from the source tree."""
+"""Creates each component's unpacked artifacts by links into the source tree."""
 
 import shutil
 from pathlib import Path, PurePosixPath
@@ -11,7 +11,7 @@ FOLDER_BY_SUFFIX = {"_model": COMPONENTS / "models", "_product": COMPONENTS / "p
 
 
 def link_artifacts(recipe: ComponentRecipe, source: Path, unarchived: Path) -> None:
-    """Make `unarchived/STEM/` for each zip of the recipe: what it packs, and sightline beside it.
+    """Create `unarchived/STEM/` for each zip of the recipe: its sources, and the sightline package.
 
     `capture.zip` packs components/capture, `surface_model.zip` components/models/surface, and
     `bottle_product.zip` components/products/bottle. The folders are links into `source`; one that is

@@ -1,4 +1,4 @@
-"""One component's life: install, run, start again with back-off when it dies, shut down."""
+"""One component's lifecycle: install, run, restart with back-off, shut down."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ LifecycleState = Literal[
 
 @dataclass(frozen=True)
 class ScriptEnvironment:
-    """What a component's scripts are given."""
+    """The environment of a component's scripts."""
 
     work_folder: Path
     log_file: Path
@@ -46,14 +46,14 @@ class ScriptEnvironment:
 
 @dataclass(frozen=True)
 class LifecycleRules:
-    """In what the nuclei differ; `on_down` gets the component whose process ended by itself."""
+    """Rules in which the nuclei differ; `on_down` is called when a process ended by itself."""
 
     counts_starts: bool = False
     on_down: Callable[[str], None] = lambda name: None
 
 
 class ComponentLifecycle:
-    """Drives one component; `changed` is called on each change of state."""
+    """Runs one component; `changed` is called on each change of state."""
 
     def __init__(
         self,
@@ -88,39 +88,39 @@ class ComponentLifecycle:
 
     @property
     def log_file(self) -> Path:
-        """What its scripts write."""
+        """The log of its scripts."""
         return self._script_environment.log_file
 
     @property
     def has_process(self) -> bool:
-        """Whether the component has a step that runs."""
+        """Whether a step of the component is running."""
         return self._steps.run is not None or self._steps.startup is not None
 
     def scripts(self) -> list[str]:
-        """All steps' scripts as the configuration fills them in now."""
+        """All scripts with the current configuration filled in."""
         steps = [self._steps.step(name) for name in get_args(StepName)]
         variables = self._script_environment.variables
         return [fill_variables(step.script, variables) for step in steps if step is not None]
 
     def start(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
-        """Begin: wait for the dependencies, install, run, and run again."""
+        """Wait for the dependencies, install, run, and restart as needed."""
         self._dependencies = dependencies
         self.reason = ""
         self._set_state("NEW")
         self._task = asyncio.get_running_loop().create_task(self._run_or_break(dependencies))
 
     async def stop_with_dependency(self, dependency: str) -> None:
-        """End because what this cannot do without went down; it stays down until asked for."""
+        """Stop because a HARD dependency went down; stays down until started."""
         if self._task is None or self._task.done() or self._stopping:
             return
-        log.warning("%s stops with %s, which it depends on HARD", self.name, dependency)
+        log.warning("%s is stopped: its HARD dependency %s went down", self.name, dependency)
         await self.stop()
         self._stopping = False
-        self.reason = f"{dependency}, which it depends on HARD, went down; it is not started again"
+        self.reason = f"its HARD dependency {dependency} went down; it is not restarted"
         self._changed()
 
     async def stop(self) -> None:
-        """End the process and stay down."""
+        """Stop the process and stay down."""
         self._stopping = True
         if self._task is None:
             return
@@ -135,7 +135,7 @@ class ComponentLifecycle:
         self._set_state("FINISHED")
 
     def restart(self) -> None:
-        """End the process, so that it is started again without a wait; a broken one has a new start."""
+        """Restart without a wait; a BROKEN component gets a new start."""
         self._errors.clear()
         if self.child is not None:
             self._restart_requested = True
@@ -144,7 +144,7 @@ class ComponentLifecycle:
             self.start(self._dependencies)
 
     def report_state(self, state: str) -> bool:
-        """Take the component's word on its state; False if it is none it can report."""
+        """Record the state that the component reports; False if it is not a reportable state."""
         if state not in STATES_REPORTED or self.child is None:
             return False
         if state == "ERRORED":
@@ -154,12 +154,12 @@ class ComponentLifecycle:
         return True
 
     async def _run_or_break(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
-        """Live; what nobody foresaw breaks the component instead of leaving it unattended."""
+        """Run the lifecycle; an unexpected error makes the component BROKEN."""
         try:
             await self._run_lifecycle(dependencies)
         except Exception as error:
-            log.exception("%s cannot be looked after", self.name)
-            self.reason = f"the nucleus cannot look after it: {error!r}"
+            log.exception("%s: unexpected error in the nucleus", self.name)
+            self.reason = f"unexpected error in the nucleus: {error!r}"
             self._set_state("BROKEN")
             self._rules.on_down(self.name)
 
@@ -196,8 +196,8 @@ class ComponentLifecycle:
                 self._mark_installed(step)
                 self._set_state("INSTALLED")
                 return True
-            log.error("%s: its install step ended with %s", self.name, code)
-            if await self._handle_failure("NEW", f"its install step {_describe_exit(code)}"):
+            log.error("%s: install step %s", self.name, _describe_exit(code))
+            if await self._handle_failure("NEW", f"install step {_describe_exit(code)}"):
                 return False
             wait_s *= 2
             await asyncio.sleep(wait_s)
@@ -219,9 +219,9 @@ class ComponentLifecycle:
                 self._set_state("FINISHED")
                 self._rules.on_down(self.name)
                 return
-            log.error("%s ended with %s", self.name, code)
+            log.error("%s: process %s", self.name, _describe_exit(code))
             broken = await self._handle_failure(
-                self._reported_error_in or self.state, f"it {_describe_exit(code)}"
+                self._reported_error_in or self.state, f"process {_describe_exit(code)}"
             )
             self._rules.on_down(self.name)
             if broken:
@@ -233,7 +233,7 @@ class ComponentLifecycle:
             wait_s = min(wait_s * 2, MAX_RESTART_WAIT_S)
 
     async def _exit_code(self, work: Awaitable[int]) -> int:
-        """The exit code; a process that cannot be started is an error like any other."""
+        """The exit code; failing to start counts as an error too."""
         try:
             return await work
         except OSError as error:
@@ -241,7 +241,7 @@ class ComponentLifecycle:
             return CANNOT_START
 
     async def _handle_failure(self, state: LifecycleState, how: str) -> bool:
-        """Count an error out of a state and recover from it; whether the component is broken."""
+        """Count an error in a state and recover from it; True if the component is now broken."""
         if self._errors.record_error(state, time.monotonic()):
             self.reason = f"{how}, {self._describe_failures()}"
             log.error("%s is broken: %s", self.name, self.reason)
@@ -250,14 +250,14 @@ class ComponentLifecycle:
         self._set_state("ERRORED")
         recover = self._steps.step("recover")
         if recover is not None and await self._run_to_end(recover) != 0:
-            log.error("%s: its recover step failed", self.name)
+            log.error("%s: recover step failed", self.name)
         return False
 
     def _describe_failures(self) -> str:
         if self._rules.counts_starts:
             return f"after {MAX_ERRORS} starts within an hour"
         reset_s = self._steps.error_reset_time
-        return f"the third error in a row, each within {reset_s:.0f} s of the last"
+        return f"third consecutive error, each within {reset_s:.0f} s of the previous one"
 
     async def _run_once(self, step: LifecycleStep) -> int:
         self._set_state("STARTING")
@@ -266,7 +266,7 @@ class ComponentLifecycle:
         return await self._await_child(self.child.wait())
 
     async def _run_startup(self, step: LifecycleStep) -> int:
-        """Run the startup script; once it ended well, stay up until something ends that."""
+        """Run the startup script; after success, stay up until stopped."""
         self._set_state("STARTING")
         self.child = self._spawn_child(step, keeps_descendants=True)
         return await self._await_child(self._stay_up(self.child, step))
@@ -290,12 +290,12 @@ class ComponentLifecycle:
             self.child = None
 
     async def _end(self, child: ScriptProcess) -> None:
-        """Let the shutdown step settle what is in hand, then end what is left."""
+        """Run the shutdown step, then stop what is left."""
         step = self._steps.step("shutdown")
         if step is not None:
             code = await self._run_to_end(step)
             if code != 0:
-                log.error("%s: its shutdown step ended with %s", self.name, code)
+                log.error("%s: shutdown step %s", self.name, _describe_exit(code))
         await child.stop(GRACE_S)
 
     async def _run_to_end(self, step: LifecycleStep) -> int:
@@ -364,14 +364,14 @@ def _describe_exit(code: int) -> str:
     if code == CANNOT_START:
         return "could not be started"
     if code == TOOK_TOO_LONG:
-        return "took too long"
-    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return "timed out"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 async def _wait_or_stop(child: ScriptProcess, timeout_s: float | None) -> int:
-    """The exit code; a child that takes too long is ended, and that is an error whatever its code."""
+    """The exit code; a child that times out is stopped, which is an error whatever its code."""
     try:
         return await asyncio.wait_for(child.wait(), timeout_s)
     except asyncio.TimeoutError:
-        log.error("a step took more than %.0f s", timeout_s)
+        log.error("a step timed out after %.0f s", timeout_s)
         return await child.stop(GRACE_S) or TOOK_TOO_LONG

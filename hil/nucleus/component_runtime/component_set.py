@@ -1,4 +1,4 @@
-"""The components that run now: their recipes, configurations, tokens and lifecycles."""
+"""The running components: recipes, configurations, tokens and lifecycles."""
 
 import asyncio
 import copy
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 class ComponentSet:
-    """Adds, starts, stops and drops components; `lifecycles` is the same mapping all the time."""
+    """Adds, starts, stops and removes components; `lifecycles` is always the same mapping."""
 
     def __init__(
         self,
@@ -48,20 +48,20 @@ class ComponentSet:
         self._stops: set[asyncio.Future[None]] = set()  # under way: what goes down with another
 
     def configure(self, recipe: ComponentRecipe, update: ComponentConfigurationUpdate) -> None:
-        """Bring the stored configuration in line with recipe and deployment."""
+        """Update the stored configuration from recipe and deployment."""
         default, merge, reset = self._configuration_inputs(recipe, update)
         self._store.apply_deployment(recipe.component_name, default, merge, time.time(), reset)
 
     def preview_configuration(
         self, recipe: ComponentRecipe, update: ComponentConfigurationUpdate
     ) -> Json:
-        """The configuration that `configure` would make."""
+        """The configuration that `configure` would produce."""
         return self._store.preview_deployment(
             recipe.component_name, *self._configuration_inputs(recipe, update)
         )
 
     def add(self, recipe: ComponentRecipe) -> None:
-        """Unpack a component's artifacts and give it a token and a lifecycle that is not begun."""
+        """Unpack a component's artifacts, and create its token and lifecycle."""
         name, plan, token = recipe.component_name, self._plan, generate_token()
         self._tokens[token] = name
         link_artifacts(
@@ -80,12 +80,12 @@ class ComponentSet:
         )
 
     def start(self, names: Iterable[str]) -> None:
-        """Begin with components; returns before they are up."""
+        """Start components; returns before they are running."""
         for name in names:
             self.lifecycles[name].start(self.lifecycles)
 
     def restart(self, name: str) -> bool:
-        """Start a component again, with what is bound to it; False if it is not there."""
+        """Restart a component and its HARD dependents; False if it is unknown."""
         if name not in self.lifecycles:
             return False
         self.lifecycles[name].restart()
@@ -96,14 +96,14 @@ class ComponentSet:
         return True
 
     def restart_broken(self) -> set[str]:
-        """Give broken components a new start, as both nuclei do with each deployment; their names."""
+        """Restart BROKEN components, as both nuclei do with each deployment; returns their names."""
         broken = {name for name, one in self.lifecycles.items() if one.state == "BROKEN"}
         for name in broken:
             self.restart(name)
         return broken
 
     async def stop(self, names: Iterable[str]) -> None:
-        """Shut components down, those first that others of them do not depend on."""
+        """Stop components, dependents first."""
         left = set(names)
         stops: dict[str, asyncio.Task[None]] = {}
         for recipe in reversed(list(self.recipes.values())):
@@ -118,23 +118,23 @@ class ComponentSet:
         await asyncio.gather(*stops.values())
 
     def remove(self, names: Iterable[str]) -> None:
-        """Forget stopped components and their tokens."""
+        """Remove stopped components and their tokens."""
         for name in names:
             del self.recipes[name], self.lifecycles[name]
             for token in [token for token, owner in self._tokens.items() if owner == name]:
                 del self._tokens[token]
 
     def reorder(self, names: Iterable[str]) -> None:
-        """Put the components into an order in which each comes after what it depends on."""
+        """Sort the components so that each follows its dependencies."""
         for name in names:
             self.recipes[name] = self.recipes.pop(name)
 
     def scripts(self, name: str) -> list[str]:
-        """A component's scripts as its configuration fills them in now."""
+        """A component's scripts with its current configuration filled in."""
         return self.lifecycles[name].scripts()
 
     def _hard_dependents(self, name: str) -> list[ComponentLifecycle]:
-        """Those that depend on a component HARD."""
+        """The components with a HARD dependency on a component."""
         return [
             self.lifecycles[other]
             for other, recipe in self.recipes.items()
@@ -143,7 +143,7 @@ class ComponentSet:
         ]
 
     def _stop_dependents(self, name: str) -> None:
-        """Stop what is bound to a component that went down, and what is bound to that."""
+        """Stop the HARD dependents of a component that went down, recursively."""
         if not self._plan.dialect.stops_hard_dependents:
             return
         for dependent in self._hard_dependents(name):

@@ -1,4 +1,4 @@
-"""What a component's scripts are given: folders, environment, and the values of recipe variables."""
+"""The environment of a component's scripts: folders, variables and recipe variables."""
 
 import base64
 import os
@@ -27,29 +27,29 @@ class NucleusFolders:
     root: Path
 
     def work(self, component: str) -> Path:
-        """The component's own folder, where its scripts run."""
+        """The component's work folder."""
         return self.root / "work" / component
 
     def log_file(self, component: str) -> Path:
-        """What the component's scripts write."""
+        """The log of the component's scripts."""
         return self.logs / f"{component}.log"
 
     def marker(self, component: str) -> Path:
-        """Tells which version's install step has succeeded."""
+        """The file that records which version's install step succeeded."""
         return self.root / "installed" / component
 
     def artifacts(self, recipe: ComponentRecipe) -> Path:
-        """The artifacts as they come."""
+        """The downloaded artifacts."""
         return self.root / "artifacts" / recipe.component_name / recipe.component_version
 
     def unarchived(self, recipe: ComponentRecipe) -> Path:
-        """The artifacts unpacked."""
+        """The unpacked artifacts."""
         parts = (recipe.component_name, recipe.component_version)
         return self.root.joinpath("artifacts-unarchived", *parts)
 
     @property
     def logs(self) -> Path:
-        """What all components write."""
+        """The folder of all components' logs."""
         return self.root / "logs"
 
     @property
@@ -58,12 +58,12 @@ class NucleusFolders:
         return self.root / "configuration"
 
     def create_folders(self) -> None:
-        """Make the folders that are written into."""
+        """Create the folders that are written to."""
         for name in ("work", "logs", "installed", "configuration", "artifacts-unarchived"):
             ensure_folder(self.root / name)
 
     def prepare_unarchived(self, recipe: ComponentRecipe) -> None:
-        """Set aside what stands in the way of a component's unpacked artifacts."""
+        """Set aside anything in place of the folder of unpacked artifacts."""
         ensure_folder(self.unarchived(recipe), levels=2)
 
 
@@ -79,7 +79,7 @@ def build_script_environment(
     thing_name: str,
     environment: dict[str, str],
 ) -> ScriptEnvironment:
-    """What the component's lifecycle needs."""
+    """Build the script environment of a component's lifecycle."""
     name = recipe.component_name
     return ScriptEnvironment(
         work_folder=folders.work(name),
@@ -93,7 +93,7 @@ def build_script_environment(
 def build_process_environment(
     socket: Path, token: str, thing_name: str, dialect: Dialect, python: str
 ) -> dict[str, str]:
-    """The component's environment; `python` is used unless SIGHTLINE_PYTHON is set."""
+    """Build the component's environment variables; `python` is used unless SIGHTLINE_PYTHON is set."""
     inherited = {
         name: value
         for name, value in os.environ.items()

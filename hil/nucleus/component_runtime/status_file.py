@@ -1,4 +1,4 @@
-"""status.json: what runs, how often it was started again, and what it costs; replaced as a whole."""
+"""Writes status.json: components with state, restarts and usage; replaced atomically."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ MEMBERS_INTERVAL_S = 2.0
 
 
 class StatusFile:
-    """Writes the status each half second and on each change."""
+    """Writes the status every half second and on each change."""
 
     def __init__(self, path: Path, components: Collection[ComponentLifecycle]) -> None:
         self._path = path
@@ -39,7 +39,7 @@ class StatusFile:
             await asyncio.sleep(INTERVAL_S)
 
     def schedule_write(self) -> None:
-        """Write soon; many changes at once make one write."""
+        """Write soon; several changes share one write."""
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self.write)
@@ -65,7 +65,7 @@ class StatusFile:
             temporary.write_bytes(content)
             temporary.replace(self._path)
         except OSError as error:
-            log.error("%s cannot be written: %s", self._path, error)
+            log.error("cannot write %s: %s", self._path, error)
 
     def _entry(self, component: ComponentLifecycle) -> dict[str, Any]:
         pid = component.child.pid if component.child is not None else None

@@ -1,1 +1,1 @@
-"""The components' configurations: trees, the store, its saves."""
+"""Component configurations: trees, the store, saving."""

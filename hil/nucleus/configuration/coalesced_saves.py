@@ -1,4 +1,4 @@
-"""Writes files on a thread of its own; what is asked while a write is under way becomes one more write."""
+"""Writes files in a thread; requests during a write are merged into one more write."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ TEMPORARY_PREFIX = ".configuration-"
 
 
 class AtomicFileWriter:
-    """Replaces files as a whole and synced, from any thread; an older content never follows a newer."""
+    """Replaces files atomically, synced, from any thread; older content never replaces newer."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,13 +20,13 @@ class AtomicFileWriter:
         self._written: dict[Path, int] = {}
 
     def next_version(self, path: Path) -> int:
-        """The number of a content that is made now; greater than all before."""
+        """The next version number, greater than all before."""
         with self._lock:
             self._requested[path] = self._requested.get(path, 0) + 1
             return self._requested[path]
 
     def write(self, path: Path, content: bytes, version: int) -> None:
-        """Replace the file, unless a later version is there already; OSError."""
+        """Replace the file unless a later version was written; OSError."""
         with self._lock:
             if version <= self._written.get(path, 0):
                 return
@@ -44,7 +44,7 @@ class AtomicFileWriter:
             self._written[path] = version
 
     def remove(self, path: Path) -> None:
-        """Take the file away, whatever is still under way for it; OSError."""
+        """Delete the file, whatever writes are pending; OSError."""
         version = self.next_version(path)
         with self._lock:
             self._written[path] = version
@@ -55,7 +55,7 @@ ContentSource = Callable[[], bytes | None]
 
 
 class CoalescedSaves:
-    """Saves off the event loop; all calls come from the loop's thread."""
+    """Saves outside the event loop; all calls come from the loop's thread."""
 
     def __init__(self, files: AtomicFileWriter) -> None:
         self._files = files
@@ -63,7 +63,7 @@ class CoalescedSaves:
         self._next: dict[Path, asyncio.Task[None]] = {}
 
     async def save(self, path: Path, content: ContentSource) -> None:
-        """Return when a content made after this call is on disk; OSError if it cannot be.
+        """Return when content produced after this call is on disk; OSError if it fails.
 
         No content: the file was given up meanwhile, and nothing is written.
         """

@@ -1,4 +1,4 @@
-"""Each component's configuration: values with the time of their last change, kept on disk."""
+"""Stores each component's configuration on disk: values with the time of their last change."""
 
 import copy
 import json
@@ -49,7 +49,7 @@ class _StoredConfiguration(msgspec.Struct):
 
 
 class ConfigurationWatch:
-    """A watch on a key path: `notify` gets the component and the path of each leaf that changed."""
+    """A watch on a key path; `notify` gets the component and the paths of changed leaves."""
 
     def __init__(
         self, component: str, path: KeyPath, notify: Callable[[str, KeyPath], None]
@@ -60,7 +60,7 @@ class ConfigurationWatch:
 
 
 class ConfigurationStore:
-    """The configurations of all components, one JSON file each, replaced as a whole."""
+    """The configurations of all components, one JSON file each, replaced atomically."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,7 +75,7 @@ class ConfigurationStore:
     def apply_deployment(
         self, component: str, default: Json, merge: Json, at_s: float, reset: Sequence[str] = ()
     ) -> None:
-        """Bring a component's configuration in line with its recipe and deployment.
+        """Update a component's configuration from its recipe and deployment.
 
         What the component changed itself since stays, unless the deployment changed too. `reset`
         holds JSON pointers of what goes back to its default before the merge; "" is everything.
@@ -92,20 +92,20 @@ class ConfigurationStore:
     def preview_deployment(
         self, component: str, default: Json, merge: Json, reset: Sequence[str] = ()
     ) -> Json:
-        """What `deploy` would make of the component's configuration."""
+        """The configuration that `apply_deployment` would produce."""
         return _apply_deployment(self._load(component), default, merge, OLDEST_S, reset).values
 
     def remove(self, component: str) -> None:
-        """Forget a component's configuration."""
+        """Delete a component's configuration."""
         self._components.pop(component, None)
         self._files.remove(self._path(component))
 
     def snapshot(self) -> dict[str, bytes]:
-        """All configurations as they are, for `restore`."""
+        """A snapshot of all configurations, for `restore`."""
         return {name: msgspec.json.encode(stored) for name, stored in self._components.items()}
 
     def restore(self, snapshot: Mapping[str, bytes]) -> None:
-        """Bring back what a snapshot has, and nothing else."""
+        """Restore exactly a snapshot's configurations."""
         for component in set(self._components) - set(snapshot):
             self.remove(component)
         for component, content in snapshot.items():
@@ -122,7 +122,7 @@ class ConfigurationStore:
         return policies if isinstance(policies, dict) else {}
 
     def value(self, component: str, path: KeyPath) -> Any:
-        """What lies at a key path; ResourceNotFoundError if nothing does."""
+        """The value at a key path; ResourceNotFoundError if there is none."""
         stored = self._components.get(component)
         if stored is None:
             raise ResourceNotFoundError("Key not found.")
@@ -136,7 +136,7 @@ class ConfigurationStore:
     def watch(
         self, component: str, path: KeyPath, notify: Callable[[str, KeyPath], None]
     ) -> Callable[[], None]:
-        """Watch a key path that exists; the function returned ends the watch."""
+        """Watch an existing key path; the returned function ends the watch."""
         try:
             self.value(component, path)
         except ResourceNotFoundError:
@@ -146,7 +146,7 @@ class ConfigurationStore:
         return lambda: self._watches.remove(watch)
 
     async def update(self, component: str, path: KeyPath, value: Any, at_s: float) -> list[KeyPath]:
-        """Merge a value at a key path; returns the leaves that changed, when they are on disk.
+        """Merge a value at a key path; returns the changed leaves once they are on disk.
 
         Many updates at once share a write, which is not the event loop's. Leaves changed later than
         `at_s` stay. InvalidArgumentsError for accessControl, ServiceError where a map would take a
@@ -172,19 +172,19 @@ class ConfigurationStore:
                     self._path(component), lambda: self._encode_stored(component)
                 )
             except OSError as error:
-                log.error("the configuration of %s cannot be kept: %s", component, error)
+                log.error("cannot store the configuration of %s: %s", component, error)
                 raise ServiceError(CANNOT_UPDATE) from error
             self._notify(component, changed)
         return changed
 
     def _log_own_changes(self, component: str, stored: _StoredConfiguration) -> None:
-        """Say what a component changed itself, for it may be what the component refuses now."""
+        """Log what a component changed itself, since it may now refuse it."""
         own = ["/" + "/".join(path) for path in _own_changes(stored)[:MAX_LOGGED_CHANGES]]
         if not own:
             return
         log.warning(
-            "%s changed its own configuration at %s, which stays over restarts. If it refuses that: "
-            "deploy it with reset %s, or stop the nucleus and remove %s",
+            "%s changed its own configuration at %s, which persists over restarts. If the component "
+            "refuses it, deploy it with reset %s, or stop the nucleus and delete %s",
             *(component, ", ".join(own), json.dumps(own), self._path(component)),
         )
 
@@ -202,7 +202,9 @@ class ConfigurationStore:
         except FileNotFoundError:
             return _StoredConfiguration()
         except (OSError, ValueError, RecursionError) as error:
-            instead = f"{component} gets its recipe's defaults and what was deployed last."
+            instead = (
+                f"{component} gets its recipe's defaults and its latest deployed configuration."
+            )
             set_aside_damaged(path, error, instead)
             return _StoredConfiguration()
 
@@ -220,7 +222,7 @@ class ConfigurationStore:
 
 
 def _decode_stored(content: bytes) -> _StoredConfiguration:
-    """What a file holds; ValueError or RecursionError if it is not what was written here."""
+    """Decode a stored file; ValueError or RecursionError if it is damaged."""
     stored = msgspec.json.decode(content, type=_StoredConfiguration)
     for key in stored.changed_at_s:
         msgspec.json.decode(key, type=KeyPath)
@@ -232,7 +234,7 @@ def _decode_stored(content: bytes) -> _StoredConfiguration:
 def _apply_deployment(
     stored: _StoredConfiguration, default: Json, merge: Json, at_s: float, reset: Sequence[str]
 ) -> _StoredConfiguration:
-    """What a recipe and a deployment make of what is stored, which is changed itself."""
+    """Apply a recipe and a deployment to the stored values, in place."""
     deployed = {"merge": merge, "reset": list(reset)}
     if deployed != stored.deployed:
         _drop_undeclared_changes(stored, default, merge)
@@ -256,13 +258,13 @@ def _apply_deployment(
 
 
 def _own_changes(stored: _StoredConfiguration) -> list[KeyPath]:
-    """Where the component changed its configuration itself."""
+    """The paths that the component changed itself."""
     paths = [tuple(msgspec.json.decode(key, type=list[str])) for key in stored.changed_at_s]
     return [path for path in paths if path]
 
 
 def _drop_undeclared_changes(stored: _StoredConfiguration, default: Json, merge: Json) -> None:
-    """Forget what the component put where neither its recipe nor the deployment has such a value.
+    """Remove values set by the component that neither its recipe nor the deployment declares.
 
     The nuclei of production keep that, too, over deployments; here it would keep a component from
     starting in one run after the other.
@@ -273,7 +275,9 @@ def _drop_undeclared_changes(stored: _StoredConfiguration, default: Json, merge:
         strange = undeclared_prefix(declared, path, find_value(stored.values, path))
         if strange:
             place = "/" + "/".join(strange)
-            log.warning("what a component put at %s itself goes with this deployment", place)
+            log.warning(
+                "values at %s that a component set itself are removed by this deployment", place
+            )
             remove_at(stored.values, strange)
             stored.changed_at_s.pop(_path_key(path), None)
 

@@ -1,4 +1,4 @@
-"""Configuration as a tree of maps: merging, filling in, and looking for its leaves."""
+"""Configuration as a tree of maps: merging, defaults, and finding leaves."""
 
 import copy
 import re
@@ -18,7 +18,7 @@ def list_leaves(path: KeyPath, value: Any) -> list[tuple[KeyPath, Any]]:
 
 
 def list_changed_paths(before: Json, after: Json) -> list[KeyPath]:
-    """The key path of each leaf that one has and the other has not or has otherwise, in order."""
+    """The key paths of leaves that were added, removed or changed, in order."""
     old, new = dict(list_leaves((), before)), dict(list_leaves((), after))
     return [
         path
@@ -28,25 +28,25 @@ def list_changed_paths(before: Json, after: Json) -> list[KeyPath]:
 
 
 def check_same_kind(values: Json, leaf: KeyPath, value: Any) -> None:
-    """ValueError where a map would take a leaf's place or the other way round."""
+    """ValueError if a map would replace a leaf or a leaf a map."""
     found: Any = values
     for key in leaf:
         if not isinstance(found, dict):
-            raise ValueError("a map and a leaf cannot take each other's place")
+            raise ValueError("a map cannot replace a leaf, nor a leaf a map")
         if key not in found:
             return
         found = found[key]
     if isinstance(found, dict) != isinstance(value, dict):
-        raise ValueError("a map and a leaf cannot take each other's place")
+        raise ValueError("a map cannot replace a leaf, nor a leaf a map")
 
 
 def is_same_leaf(old: Any, new: Any) -> bool:
-    """Whether two leaves are equal, and of one type: 1 is not true."""
+    """Whether two leaves are equal and of the same type: 1 is not true."""
     return type(old) is type(new) and bool(old == new)
 
 
 def remove_at(values: Json, path: Sequence[str]) -> None:
-    """Take away what lies at a path, if anything does."""
+    """Remove the value at a path, if there is one."""
     if not path:
         values.clear()
     elif len(path) == 1:
@@ -56,7 +56,7 @@ def remove_at(values: Json, path: Sequence[str]) -> None:
 
 
 def fill_defaults(values: Json, default: Mapping[str, Any]) -> None:
-    """Add what is missing, map by map; what is there stays."""
+    """Add missing values, map by map; existing ones stay."""
     for key, value in default.items():
         if key not in values:
             values[key] = copy.deepcopy(value)
@@ -65,7 +65,7 @@ def fill_defaults(values: Json, default: Mapping[str, Any]) -> None:
 
 
 def merge_into(values: Json, merge: Mapping[str, Any]) -> None:
-    """Merge into `values`: maps key by key, everything else by taking its place."""
+    """Merge into `values`: maps key by key, everything else is replaced."""
     for key, value in merge.items():
         if isinstance(value, dict) and isinstance(values.get(key), dict):
             merge_into(values[key], value)
@@ -74,7 +74,7 @@ def merge_into(values: Json, merge: Mapping[str, Any]) -> None:
 
 
 def mentions_path(merge: Any, path: Sequence[str]) -> bool:
-    """Whether a merge says something about a path or about a map above it."""
+    """Whether a merge sets a path or a map above it."""
     for key in path:
         if not isinstance(merge, dict):
             return True
@@ -85,7 +85,7 @@ def mentions_path(merge: Any, path: Sequence[str]) -> bool:
 
 
 def find_value(values: Any, path: Sequence[str]) -> Any:
-    """What lies at a path; None if nothing does."""
+    """The value at a path; None if there is none."""
     for key in path:
         if not isinstance(values, dict) or key not in values:
             return None
@@ -94,7 +94,7 @@ def find_value(values: Any, path: Sequence[str]) -> Any:
 
 
 def undeclared_prefix(declared: Any, path: Sequence[str], value: Any) -> Sequence[str]:
-    """The part of a path at which a tree has no value of the same kind as `value`; empty if it has.
+    """The path prefix at which a tree has no value of the same kind as `value`; empty if it has.
 
     Below an empty map anything may be.
     """

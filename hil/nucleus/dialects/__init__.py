@@ -1,1 +1,1 @@
-"""How Nucleus classic and Nucleus Lite differ."""
+"""The differences between Nucleus classic and Nucleus Lite."""

@@ -1,4 +1,4 @@
-"""Where the two nuclei of production differ from each other, as data."""
+"""The differences between the two production nuclei, as data."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a nucleus speaks and what it allows."""
+    """The behaviour and limits of one nucleus."""
 
     name: str
     version: str

@@ -1,4 +1,4 @@
-"""What a nucleus takes and delivers of a jsonMessage; a binaryMessage has no such limits."""
+"""A nucleus's limits of a jsonMessage; a binaryMessage has none."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class JsonLimits:
     max_elements_accepted: int = _NO_LIMIT
 
     def is_delivered(self, message: Any) -> bool:
-        """Whether subscribers get the message; ServiceError if it is refused."""
+        """Whether the message is delivered to subscribers; ServiceError if it is refused."""
         return self._is_delivered(message, self.max_depth)
 
     def _is_delivered(self, value: Any, levels_left: int) -> bool:

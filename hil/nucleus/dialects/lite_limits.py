@@ -1,4 +1,4 @@
-"""What Nucleus Lite refuses of recipes, configurations and requests, in its own words: pure checks.
+"""Checks of recipes, configurations and requests against Nucleus Lite's limits, with its own messages.
 
 Measured by deploying to Nucleus Lite 2.6.0, or read in its sources; see docs/nucleus.md.
 """
@@ -37,10 +37,10 @@ def count_subobjects(value: Any) -> int:
 
 
 def find_recipe_violations(name: str, text: str) -> Iterator[str]:
-    """Why Lite would not deploy the recipe with this text, one line a reason."""
+    """Why Lite would not deploy this recipe, one line per reason."""
     size = len(text.encode())
     if size > MAX_RECIPE_BYTES:
-        yield f"{name}: a recipe of {size} bytes; Nucleus Lite reads {MAX_RECIPE_BYTES}"
+        yield f"{name}: the recipe has {size} bytes; Nucleus Lite reads at most {MAX_RECIPE_BYTES}"
     content = yaml.load(text, Loader=yaml.BaseLoader)
     count = count_subobjects(content)
     if count > MAX_SUBOBJECTS:
@@ -52,7 +52,7 @@ def find_recipe_violations(name: str, text: str) -> Iterator[str]:
 
 
 def find_configuration_violations(name: str, values: Json) -> Iterator[str]:
-    """Why Lite would not store the configuration or not hand it out, one line a reason."""
+    """Why Lite could not store or return the configuration, one line per reason."""
     for pointer, value in _stored_values(values, ""):
         size = len(msgspec.json.encode(value))
         if size > MAX_VALUE_BYTES:
@@ -70,7 +70,7 @@ def find_configuration_violations(name: str, values: Json) -> Iterator[str]:
 
 
 def check_request(body: bytes) -> None:
-    """ServiceError for a request with more in it than Lite can decode; no JSON is another's matter."""
+    """ServiceError for a request too large for Lite to decode; invalid JSON is checked elsewhere."""
     if len(body) <= MAX_SUBOBJECTS:  # each sub-object takes a byte at least
         return
     try:
@@ -82,13 +82,13 @@ def check_request(body: bytes) -> None:
 
 
 def check_response(value: Json) -> None:
-    """ServiceError for an answer with more in it than Lite can send."""
+    """ServiceError for an answer too large for Lite to send."""
     if count_subobjects(value) > MAX_SUBOBJECTS:
         raise ServiceError(TOO_MANY_SUBOBJECTS)
 
 
 def check_recipes(folders: Iterable[Path], recipes: Iterable[ComponentRecipe]) -> None:
-    """RecipeError with all that Lite would refuse of the recipes; the first folder that has one counts."""
+    """RecipeError with what Lite would refuse in the recipes; the first folder with a recipe counts."""
     wanted = {(recipe.component_name, recipe.component_version) for recipe in recipes}
     found: list[str] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.yaml"))):
@@ -102,7 +102,7 @@ def check_recipes(folders: Iterable[Path], recipes: Iterable[ComponentRecipe]) -
 
 
 def check_configurations(configurations: Mapping[str, Json]) -> None:
-    """RecipeError with all that Lite would refuse of the components' configurations."""
+    """RecipeError with everything in the configurations that Lite would refuse."""
     lines: list[str] = []
     for name, values in configurations.items():
         lines.extend(find_configuration_violations(name, values))
@@ -111,7 +111,7 @@ def check_configurations(configurations: Mapping[str, Json]) -> None:
 
 def _raise_if_any(lines: list[str]) -> None:
     if lines:
-        raise RecipeError("Nucleus Lite would fail this deployment:\n  " + "\n  ".join(lines))
+        raise RecipeError("This deployment would fail on Nucleus Lite:\n  " + "\n  ".join(lines))
 
 
 def _find_manifest_violations(name: str, manifests: list[Json]) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _applies_here(manifest: Json) -> bool:
 
 
 def _stored_values(value: Any, above: str) -> Iterator[tuple[str, Any]]:
-    """What is stored under one key each: all that is no map."""
+    """The values that are stored under one key each: everything but maps."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _stored_values(inner, f"{above}/{key}")

@@ -1,1 +1,1 @@
-"""The local IPC: frames, messages, connections, the socket."""
+"""The local IPC: frames, messages, connections, socket."""

@@ -1,4 +1,4 @@
-"""Frames of the AWS event-stream encoding: bytes to frames and back, nothing else.
+"""Encodes and decodes frames of the AWS event-stream encoding.
 
 A frame, big-endian: total length (u32), length of the headers (u32), CRC-32 of these eight bytes,
 headers, payload, CRC-32 of all before. A header: length of the name (u8), name, type (u8), value.
@@ -34,7 +34,7 @@ HeaderValue = bool | int | bytes | str
 
 
 class EventStreamHeader(NamedTuple):
-    """One header: its name, its type's number and the value."""
+    """One header: name, type number and value."""
 
     name: str
     type: int
@@ -42,7 +42,7 @@ class EventStreamHeader(NamedTuple):
 
 
 class EventStreamFrame(NamedTuple):
-    """One frame: headers in their order on the wire, and the payload."""
+    """One frame: headers in wire order, and the payload."""
 
     headers: tuple[EventStreamHeader, ...]
     payload: bytes
@@ -59,44 +59,46 @@ def integer_header(name: str, value: int) -> EventStreamHeader:
 
 
 def encode_event_frame(frame: EventStreamFrame) -> bytes:
-    """The frame's bytes; ProtocolError if a header does not fit."""
+    """Encode a frame; ProtocolError if a header does not fit."""
     return assemble_frame(encode_headers(frame.headers), frame.payload)
 
 
 def encode_headers(headers: tuple[EventStreamHeader, ...]) -> bytes:
-    """The bytes of the headers alone, for use with `assemble_frame`."""
+    """Encode the headers alone, for `assemble_frame`."""
     return b"".join(_encode_header(header) for header in headers)
 
 
 def assemble_frame(headers: bytes, payload: bytes) -> bytes:
-    """A frame's bytes from headers that are encoded already."""
+    """Build a frame's bytes from encoded headers."""
     lengths = _LENGTHS.pack(MIN_FRAME_BYTES + len(headers) + len(payload), len(headers))
     body = b"".join((lengths, _U32.pack(crc32(lengths)), headers, payload))
     return body + _U32.pack(crc32(body))
 
 
 def read_frame_length(prelude: bytes | bytearray | memoryview, limit_bytes: int) -> int:
-    """The length of the frame that starts with these 12 bytes; ProtocolError if it cannot be one."""
+    """Read a frame's length from its first 12 bytes; ProtocolError if they are invalid."""
     total, headers, checksum = _PRELUDE.unpack_from(prelude)
     if crc32(bytes(prelude[:8])) != checksum:
-        raise ProtocolError("the checksum of the prelude is wrong")
+        raise ProtocolError("wrong checksum of the prelude")
     if not MIN_FRAME_BYTES <= total <= limit_bytes:
-        raise ProtocolError(f"a frame of {total} bytes; {MIN_FRAME_BYTES} to {limit_bytes} may be")
+        raise ProtocolError(
+            f"frame of {total} bytes; {MIN_FRAME_BYTES} to {limit_bytes} are allowed"
+        )
     if headers > total - MIN_FRAME_BYTES:
-        raise ProtocolError(f"headers of {headers} bytes in a frame of {total}")
+        raise ProtocolError(f"headers of {headers} bytes do not fit into a frame of {total}")
     return int(total)
 
 
 def decode_event_frame(data: bytes, limit_bytes: int = 2**32) -> EventStreamFrame:
-    """The frame that these bytes are; ProtocolError if they are not exactly one frame."""
+    """Decode exactly one frame; ProtocolError if the bytes are not one."""
     if len(data) < MIN_FRAME_BYTES:
-        raise ProtocolError(f"{len(data)} bytes are no frame")
+        raise ProtocolError(f"{len(data)} bytes are too short for a frame")
     total = read_frame_length(data[:PRELUDE_BYTES], limit_bytes)
     if total != len(data):
-        raise ProtocolError(f"a frame of {total} bytes in {len(data)} bytes")
+        raise ProtocolError(f"frame length is {total}, but {len(data)} bytes were found")
     end = total - TRAILER_BYTES
     if crc32(data[:end]) != _U32.unpack_from(data, end)[0]:
-        raise ProtocolError("the checksum of the frame is wrong")
+        raise ProtocolError("wrong checksum of the frame")
     headers_end = PRELUDE_BYTES + _U32.unpack_from(data, 4)[0]
     return EventStreamFrame(_decode_headers(data, headers_end), data[headers_end:end])
 
@@ -109,9 +111,9 @@ def _decode_headers(data: bytes, end: int) -> tuple[EventStreamHeader, ...]:
             header, position = _decode_header(data, position)
             headers.append(header)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
-        raise ProtocolError(f"a header cannot be read: {error}") from error
+        raise ProtocolError(f"malformed header: {error}") from error
     if position != end:
-        raise ProtocolError("a header reaches past the headers")
+        raise ProtocolError("a header extends beyond the headers")
     return tuple(headers)
 
 
@@ -121,7 +123,7 @@ def _decode_header(data: bytes, position: int) -> tuple[EventStreamHeader, int]:
     kind = data[type_at]
     value, end = _decode_value(data, kind, type_at + 1)
     if end > len(data):
-        raise ProtocolError("a header reaches past the frame")
+        raise ProtocolError("a header extends beyond the frame")
     return EventStreamHeader(name, kind, value), end
 
 
@@ -137,13 +139,13 @@ def _decode_value(data: bytes, kind: int, at: int) -> tuple[HeaderValue, int]:
         return kind == TYPE_TRUE, at
     if kind == TYPE_UUID:
         return data[at : at + _UUID_BYTES], at + _UUID_BYTES
-    raise ProtocolError(f"header type {kind} does not exist")
+    raise ProtocolError(f"unknown header type {kind}")
 
 
 def _encode_header(header: EventStreamHeader) -> bytes:
     name = header.name.encode()
     if len(name) > 255:
-        raise ProtocolError(f"a header's name of {len(name)} bytes")
+        raise ProtocolError(f"header name of {len(name)} bytes is too long")
     return bytes((len(name),)) + name + bytes((header.type,)) + _encode_value(header)
 
 
@@ -161,4 +163,4 @@ def _encode_value(header: EventStreamHeader) -> bytes:
         return content
     if kind in (TYPE_STRING, TYPE_BYTES) and isinstance(content, bytes) and len(content) < 2**16:
         return _U16.pack(len(content)) + content
-    raise ProtocolError(f"header {header.name}: {value!r} is no value of type {kind}")
+    raise ProtocolError(f"header {header.name}: {value!r} is not a value of type {kind}")

@@ -1,4 +1,4 @@
-"""One component's connection: bytes to messages, the handshake, streams, and answers to requests."""
+"""One component's IPC connection: handshake, streams, requests and responses."""
 
 import asyncio
 import logging
@@ -44,14 +44,14 @@ class IpcConnection(asyncio.Protocol):
         self._turn_scheduled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the socket."""
+        """Start with a new socket."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(self._handshake_timeout_s, self._abandon_handshake)
 
     def data_received(self, data: bytes) -> None:
-        """Handle what has come, one frame in a turn, so that no component holds up the others.
+        """Handle received data, one frame per turn, so that no component delays the others.
 
         Nothing more is read while whole frames wait. Bytes that are no frame close the connection, and
         so do any that a refused client still sends.
@@ -97,13 +97,13 @@ class IpcConnection(asyncio.Protocol):
         self._ended(self)
 
     def close(self) -> None:
-        """Close the socket after what is still to be written."""
+        """Close the socket after pending writes."""
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
 
     def send(self, data: bytes) -> None:
-        """Write a frame; a connection that is closed, or whose component does not read, drops it."""
+        """Write a frame; dropped if the connection is closed or its component does not read."""
         transport = self._transport
         if transport is None:
             return
@@ -115,7 +115,7 @@ class IpcConnection(asyncio.Protocol):
         transport.write(data)
 
     def keep_open(self, stream: int, close: Callable[[], None]) -> None:
-        """Keep a stream for events until either side ends it."""
+        """Keep a stream open for events until either side ends it."""
         self._open_streams.setdefault(stream, []).append(close)
 
     def _is_listening(self) -> bool:
@@ -169,7 +169,7 @@ class IpcConnection(asyncio.Protocol):
             raise ProtocolError("the first message must be a connect on stream 0 without flags")
         if message.version not in ("", ipc_messages.PROTOCOL_VERSION):
             raise ProtocolError(
-                f"version {message.version}; {ipc_messages.PROTOCOL_VERSION} is allowed"
+                f"found version {message.version}; {ipc_messages.PROTOCOL_VERSION} is allowed"
             )
         component = self._authenticate(message.payload)
         if component is None:
@@ -181,10 +181,10 @@ class IpcConnection(asyncio.Protocol):
         self.send(ipc_messages.encode_bare(ipc_messages.CONNECT_ACK, ipc_messages.ACCEPTED, 0))
 
     def _reject_client(self) -> None:
-        """Refuse; the client is to close, for one that sees answer and end at once reads no answer."""
+        """Refuse the client and let it close: it may miss an answer that is followed by a close."""
         if not self._dialect.acknowledges_refusal:
-            raise ProtocolError("the token is not known")
-        log.warning("connection refused: the token is not known")
+            raise ProtocolError("unknown token")
+        log.warning("connection refused: unknown token")
         self.send(ipc_messages.encode_bare(ipc_messages.CONNECT_ACK, 0, 0))
         self._is_refused = True
         if self._unread:
@@ -199,13 +199,13 @@ class IpcConnection(asyncio.Protocol):
         try:
             given = msgspec.json.decode(payload, type=_ConnectPayload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ProtocolError(f"the connect's payload cannot be read: {error}") from error
+            raise ProtocolError(f"malformed payload of connect: {error}") from error
         component = self._operations.component_for_token(given.auth_token)
         return component if given.component_name in (None, component) else None
 
     def _handle_ping(self, message: ipc_messages.IpcMessage) -> None:
         if message.type != ipc_messages.PING or not self._dialect.answers_ping:
-            raise ProtocolError(f"a message of type {message.type} on stream 0")
+            raise ProtocolError(f"message type {message.type} is not allowed on stream 0")
         self.send(ipc_messages.encode_bare(ipc_messages.PONG, 0, 0, message.payload))
 
     def _handle_request(self, message: ipc_messages.IpcMessage) -> None:

@@ -1,4 +1,4 @@
-"""The messages of the local IPC as frames: which headers mean what, and the bytes of an answer."""
+"""The local IPC's messages as frames: headers and responses."""
 
 import struct
 from functools import lru_cache
@@ -27,7 +27,7 @@ _COMMON = (":message-type", ":message-flags", ":stream-id")
 
 
 class IpcMessage(NamedTuple):
-    """A frame with its common headers read; `operation` and `version` are empty if not there."""
+    """A frame with its common headers parsed; `operation` and `version` are empty if missing."""
 
     type: int
     flags: int
@@ -38,7 +38,7 @@ class IpcMessage(NamedTuple):
 
 
 def parse_message(frame: EventStreamFrame, common_types_only: bool) -> IpcMessage:
-    """The message in a frame; ProtocolError without the common headers.
+    """Parse a frame's message; ProtocolError without the common headers.
 
     With `common_types_only`, a header that is neither a 32-bit integer nor text is refused too.
     """
@@ -47,21 +47,21 @@ def parse_message(frame: EventStreamFrame, common_types_only: bool) -> IpcMessag
         if (kind in (TYPE_INTEGER, TYPE_STRING)) and isinstance(value, (int, str)):
             values[name] = value
         elif common_types_only:
-            raise ProtocolError(f"header {name} has type {kind}; 4 and 7 are allowed")
+            raise ProtocolError(f"header {name} has type {kind}; allowed types: 4 and 7")
     kind_, flags, stream = (values.get(name) for name in _COMMON)
     if not (isinstance(kind_, int) and isinstance(flags, int) and isinstance(stream, int)):
-        raise ProtocolError(f"a frame without {', '.join(_COMMON)}")
+        raise ProtocolError(f"a frame lacks one of the headers {', '.join(_COMMON)}")
     operation, version = values.get("operation", ""), values.get(":version", "")
     return IpcMessage(kind_, flags, stream, str(operation), str(version), frame.payload)
 
 
 def encode_bare(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """A frame with the common headers only."""
+    """Encode a frame with the common headers only."""
     return assemble_frame(encode_headers(_common(kind, flags, stream)), payload)
 
 
 def encode_modelled(kind: int, flags: int, stream: int, model: str, payload: bytes) -> bytes:
-    """A frame with a JSON payload of a model (its name without the namespace)."""
+    """Encode a frame with a JSON payload of a model (named without its namespace)."""
     before, after = _around_stream(kind, flags, model)
     return assemble_frame(b"".join((before, _I32.pack(stream), after)), payload)
 

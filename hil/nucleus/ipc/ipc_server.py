@@ -1,4 +1,4 @@
-"""The Unix socket of the local IPC: takes connections and hands them to `Connection`."""
+"""The Unix socket server of the local IPC."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SOCKET_NAME = "ipc.socket"
 
 
 class IpcServer:
-    """Listens in a folder; in a temporary one where the folder's path is too long for a socket."""
+    """Listens in a folder, or in a temporary one if the path is too long for a socket."""
 
     def __init__(
         self,
@@ -38,10 +38,10 @@ class IpcServer:
         self._server: asyncio.AbstractServer | None = None
 
     async def start(self) -> None:
-        """Begin to listen; asyncio replaces a socket that a killed nucleus left behind."""
+        """Listen; asyncio replaces a socket left behind by a killed nucleus."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists() and not self.path.is_socket():
-            set_aside_damaged(self.path, "found no socket", "A new socket takes its place.")
+            set_aside_damaged(self.path, "found no socket", "It is replaced by a new socket.")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
             self._create_connection, str(self.path), backlog=MAX_WAITING_CLIENTS
@@ -49,7 +49,7 @@ class IpcServer:
         self.path.chmod(0o600)
 
     async def stop(self) -> None:
-        """Close the socket and every connection, and take the files away."""
+        """Close the socket and every connection, and delete the files."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):

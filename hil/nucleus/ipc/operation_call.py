@@ -1,4 +1,4 @@
-"""One request on its stream, as the operations see it."""
+"""One IPC request, as seen by the operations."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -18,11 +18,11 @@ class CallConnection(Protocol):
         """Write a frame."""
 
     def keep_open(self, stream: int, close: Callable[[], None]) -> None:
-        """Keep a stream for events until either side ends it."""
+        """Keep a stream open for events until either side ends it."""
 
 
 class OperationCall:
-    """One request on its stream: what the operation needs to know, and its way to send events."""
+    """One request on its stream, with the means to send events."""
 
     def __init__(
         self, connection: CallConnection, stream: int, operation: str, body: bytes
@@ -35,7 +35,7 @@ class OperationCall:
         self._held_events: list[tuple[str, bytes]] | None = []
 
     def send_event(self, model: str, payload: bytes) -> None:
-        """Send an event on the stream; events before the response wait for it."""
+        """Send an event on the stream; events before the response are held until it is sent."""
         if self._held_events is not None:
             self._held_events.append((model, payload))
         else:
@@ -44,21 +44,21 @@ class OperationCall:
             )
 
     def keep_open(self, close: Callable[[], None]) -> None:
-        """Keep the stream for events; `close` is called once when it ends."""
+        """Keep the stream open for events; `close` is called once when it ends."""
         self._connection.keep_open(self._stream, close)
 
     def send_held_events(self) -> None:
-        """Let the events go that came before the response."""
+        """Send the events held until the response."""
         early, self._held_events = self._held_events or [], None
         for model, payload in early:
             self.send_event(model, payload)
 
 
 class OperationHandler(Protocol):
-    """What a connection asks of the nucleus."""
+    """What a connection needs of the nucleus."""
 
     def component_for_token(self, token: str) -> str | None:
-        """The component that was given this token."""
+        """The component with this token."""
 
     def perform(self, call: OperationCall) -> OperationResult:
-        """The operation's response, at once or later; OperationError if it is refused."""
+        """Perform the operation; returns its response, at once or later. OperationError if refused."""

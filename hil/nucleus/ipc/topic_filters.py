@@ -1,4 +1,4 @@
-"""MQTT topic filters and the globs of accessControl: pure matching."""
+"""Matches MQTT topic filters and the wildcards of accessControl."""
 
 import re
 from functools import lru_cache
@@ -10,7 +10,7 @@ def is_filter(topic: str) -> bool:
 
 
 def filter_matches(topic_filter: str, topic: str) -> bool:
-    """Whether an MQTT filter matches a topic; `+` is one level, a final `#` all levels from there."""
+    """Whether an MQTT filter matches a topic; `+` is one level, a final `#` all remaining levels."""
     return _filter_matches(tuple(topic_filter.split("/")), tuple(topic.split("/")))
 
 
@@ -24,7 +24,7 @@ def _filter_matches(wanted: tuple[str, ...], levels: tuple[str, ...]) -> bool:
 
 
 def glob_matches(pattern: str, text: str) -> bool:
-    """Whether a resource of accessControl covers a text: `*` is any run of characters.
+    """Whether a resource of accessControl matches a text; `*` is any sequence of characters.
 
     `${*}`, `${?}` and `${$}` stand for the characters themselves.
     """

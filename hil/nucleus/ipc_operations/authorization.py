@@ -1,4 +1,4 @@
-"""accessControl: what each component may do; whatever no policy allows is refused."""
+"""Checks accessControl; whatever no policy allows is refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ Policies = Mapping[str, Any]
 
 
 def is_authorized(access_control: Policies, service: str, operation: str, resource: str) -> bool:
-    """Whether one policy of the service names the operation and a resource that covers this one.
+    """Whether a policy of the service allows the operation on the resource.
 
     `access_control` is `{service: {policy: {"operations": [...], "resources": [...]}}}`.
     """

@@ -1,4 +1,4 @@
-"""The operations of the local IPC that make deployments, tell of them, and ask components about them."""
+"""The IPC operations for local deployments, their status, and components' consent to updates."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ class _RequestedUpdate(msgspec.Struct, frozen=True, rename="upper"):
 
 
 class CreateLocalDeployment(OperationRequest, frozen=True):
-    """A change of what is deployed; `artifacts_directory_path` is a source tree here."""
+    """A request to change the deployment; `artifacts_directory_path` is a source tree here."""
 
     root_component_versions_to_add: dict[str, str] = msgspec.field(default_factory=dict)
     root_components_to_remove: list[str] = msgspec.field(default_factory=list)
@@ -35,13 +35,13 @@ class CreateLocalDeployment(OperationRequest, frozen=True):
 
 
 class GetLocalDeploymentStatus(OperationRequest, frozen=True):
-    """A look at one deployment."""
+    """A request for the status of one deployment."""
 
     deployment_id: str
 
 
 class DeferComponentUpdate(OperationRequest, frozen=True):
-    """A component's word on an update; 0 or nothing is consent."""
+    """A component's answer to an update; 0 or None means consent."""
 
     deployment_id: str
     message: str | None = None
@@ -49,7 +49,7 @@ class DeferComponentUpdate(OperationRequest, frozen=True):
 
 
 class ValidityReport(OperationRequest, frozen=True):
-    """A component's word on a configuration."""
+    """A component's answer about a configuration."""
 
     status: Literal["ACCEPTED", "REJECTED"]
     deployment_id: str
@@ -57,7 +57,7 @@ class ValidityReport(OperationRequest, frozen=True):
 
 
 class SendConfigurationValidityReport(OperationRequest, frozen=True):
-    """The report in its envelope."""
+    """A request that carries a validity report."""
 
     configuration_validity_report: ValidityReport
 
@@ -120,7 +120,7 @@ class _DeploymentOperations:
         report = parse_request(
             SendConfigurationValidityReport, call.body
         ).configuration_validity_report
-        words = report.message or "refused without a word"
+        words = report.message or "refused without a reason"
         accepted = report.status == "ACCEPTED"
         self._deployer.policy.report_validity(call.component, report.deployment_id, accepted, words)
         return {}
@@ -133,7 +133,7 @@ class _DeploymentOperations:
 def build_deployment_operations(
     deployer: LocalDeployer, store: ConfigurationStore, dialect: Dialect
 ) -> Mapping[str, Callable[[OperationCall], OperationResult]]:
-    """The operations by name; Nucleus Lite has the first one only."""
+    """Build the operations, by name; Nucleus Lite has only the first one."""
     operations = _DeploymentOperations(deployer, store)
     found: dict[str, Callable[[OperationCall], OperationResult]] = {
         "CreateLocalDeployment": operations.create_deployment
@@ -159,7 +159,7 @@ def _optional_path(given: str | None) -> Path | None:
 
 
 def _to_ipc_record(record: DeploymentRecord) -> dict[str, Any]:
-    """A record as the IPC tells it."""
+    """Convert a record to its IPC form."""
     status = "FAILED" if record.progress.startswith("FAILED") else record.progress
     told: dict[str, Any] = {
         "deploymentId": record.deployment_id,

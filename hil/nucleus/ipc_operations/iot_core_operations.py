@@ -1,4 +1,4 @@
-"""The two operations of the local IPC that reach IoT Core."""
+"""The IPC operations for IoT Core."""
 
 import asyncio
 import base64
@@ -36,7 +36,7 @@ class IotCoreOperations:
         self._subscriptions: list[_CloudSubscription] = []
 
     def publish(self, call: OperationCall) -> OperationResult:
-        """Hand a message to the broker, or to the spool before it, where there is one.
+        """Publish a message to the broker, by way of the spool if there is one.
 
         Without a spool the response waits for the broker's acknowledgement.
         """
@@ -57,21 +57,21 @@ class IotCoreOperations:
         return publishing
 
     def subscribe(self, call: OperationCall) -> OperationResult:
-        """Send what the broker has for a filter as events."""
+        """Subscribe to a filter; messages are sent as events."""
         request = operation_requests.parse_request(operation_requests.SubscribeToIoTCore, call.body)
         self._check_authorized(call, request.topic_name)
         quality = min(operation_requests.parse_quality_of_service(request.qos), 1)
         return self._subscribe(call, request.topic_name, quality)
 
     def lose_subscriptions(self) -> int:
-        """Forget every subscription, while its stream stays open; returns how many there were."""
+        """Drop every subscription while its stream stays open; returns their number."""
         lost = list(self._subscriptions)
         for subscription in lost:
             subscription.end()
         return len(lost)
 
     def close(self) -> None:
-        """Forget what waits for the broker, as a nucleus that ends does."""
+        """Drop spooled messages, as an ending nucleus does."""
         if self._spool is not None:
             self._spool.close()
 
@@ -109,14 +109,14 @@ class IotCoreOperations:
 
 
 class _CloudSubscription:
-    """One open subscription; it ends once, by its stream or by being lost."""
+    """One open subscription; it ends with its stream or when it is lost."""
 
     def __init__(self, held: "list[_CloudSubscription]", unsubscribe: Callable[[], None]) -> None:
         self._held, self._unsubscribe = held, unsubscribe
         held.append(self)
 
     def end(self) -> None:
-        """Give it up; nothing if that was done."""
+        """Unsubscribe; does nothing the second time."""
         if self in self._held:
             self._held.remove(self)
             self._unsubscribe()

@@ -1,4 +1,4 @@
-"""Local publish and subscribe: who gets what. No I/O; a subscription knows how to deliver."""
+"""Routes local publish and subscribe. No I/O; subscriptions deliver."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from hil.nucleus.ipc.topic_filters import filter_matches, is_filter
 
 @dataclass(eq=False)
 class LocalSubscription:
-    """One open subscription: `deliver` takes the payload of an event and must not block."""
+    """One open subscription; `deliver` gets an event's payload and must not block."""
 
     topic: str
     component: str
@@ -26,7 +26,7 @@ class LocalPubSub:
         self._filters: list[LocalSubscription] = []
 
     def subscribe(self, subscription: LocalSubscription) -> Callable[[], None]:
-        """Add a subscription; the function returned takes it away again."""
+        """Add a subscription; the returned function removes it."""
         if is_filter(subscription.topic):
             holders = self._filters
         else:
@@ -41,7 +41,7 @@ class LocalPubSub:
         return unsubscribe
 
     def publish(self, sender: str, topic: str, payload: bytes) -> int:
-        """Deliver an event's payload to each subscription that matches; returns how many."""
+        """Deliver an event's payload to each matching subscription; returns their number."""
         receivers = list(self._receivers(sender, topic))
         for subscription in receivers:
             if not (subscription.closed or subscription.silent):
@@ -49,12 +49,12 @@ class LocalPubSub:
         return len(receivers)
 
     def silence(self, sender: str, topic: str) -> None:
-        """Let the subscriptions that match get nothing any more; new ones are not touched."""
+        """Stop delivery to the matching subscriptions; new ones are not affected."""
         for subscription in self._receivers(sender, topic):
             subscription.silent = True
 
     def lose_all(self) -> int:
-        """Forget every subscription without a word to anyone; returns how many there were."""
+        """Drop every subscription silently; returns their number."""
         lost = [*self._filters, *(one for held in self._exact.values() for one in held)]
         for subscription in lost:
             subscription.closed = True

@@ -1,4 +1,4 @@
-"""The requests of the operations as typed structs, read from JSON and refused as the nuclei do."""
+"""The operations' requests as typed structs, with the nuclei's error messages."""
 
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ INVALID_PARAMETERS = "Received invalid parameters."
 
 
 class OperationRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """Base: camelCase on the wire; unknown fields are not looked at."""
+    """Base: camelCase on the wire; unknown fields are ignored."""
 
 
 class JsonMessage(OperationRequest, frozen=True):
@@ -20,13 +20,13 @@ class JsonMessage(OperationRequest, frozen=True):
 
 
 class BinaryMessage(OperationRequest, frozen=True):
-    """A message in base64, handed on as it is."""
+    """A base64 message, passed on unchanged."""
 
     message: str
 
 
 class PublishMessage(OperationRequest, frozen=True):
-    """Exactly one of the two must be there."""
+    """Exactly one of the two must be set."""
 
     json_message: JsonMessage | None = None
     binary_message: BinaryMessage | None = None
@@ -63,7 +63,7 @@ class SubscribeToIoTCore(OperationRequest, frozen=True):
 
 
 class GetConfiguration(OperationRequest, frozen=True):
-    """A look at a component's configuration; its own if none is named."""
+    """A request for a component's configuration; the caller's if none is named."""
 
     key_path: list[str] = []
     component_name: str | None = None
@@ -91,13 +91,13 @@ class ValidateAuthorizationToken(OperationRequest, frozen=True):
 
 
 class UpdateState(OperationRequest, frozen=True):
-    """A component's word on its own state."""
+    """A component's report of its state."""
 
     state: str
 
 
 class RestartComponent(OperationRequest, frozen=True):
-    """A wish to start a component again."""
+    """A request to restart a component."""
 
     component_name: str
 
@@ -106,7 +106,7 @@ R = TypeVar("R", bound=OperationRequest)
 
 
 def parse_request(request_type: type[R], payload: bytes) -> R:
-    """The request; ServiceError if it is not JSON, or lacks fields or has them of a wrong type."""
+    """Parse a request; ServiceError if it is not JSON, or fields are missing or of a wrong type."""
     try:
         return msgspec.json.decode(payload, type=request_type)
     except msgspec.ValidationError as error:
@@ -116,7 +116,7 @@ def parse_request(request_type: type[R], payload: bytes) -> R:
 
 
 def parse_quality_of_service(given: str | int | None) -> int:
-    """The MQTT quality of service in a request, 0 if none is given; ServiceError if it is none."""
+    """Parse the MQTT quality of service, 0 if missing; ServiceError if it is invalid."""
     if given is None:
         return 0
     if str(given) not in ("0", "1", "2"):
@@ -139,5 +139,5 @@ def _decode_refusal(request_type: type[OperationRequest], payload: bytes) -> Ope
 
 
 def build_invalid_update_error() -> InvalidArgumentsError:
-    """The refusal of an UpdateConfiguration whose fields are amiss."""
+    """Build the error of an UpdateConfiguration with invalid fields."""
     return InvalidArgumentsError(INVALID_PARAMETERS)

@@ -1,4 +1,4 @@
-"""The operations of the local IPC: what each one checks, does and answers."""
+"""The operations of the local IPC."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -25,17 +25,17 @@ _CANNOT_UPDATE_STATE = "Failed to update the lifecycle state."
 
 
 class ComponentControl(Protocol):
-    """What the operations ask of the components' lifecycles."""
+    """What the operations need of the components' lifecycles."""
 
     def report_state(self, component: str, state: str) -> bool:
-        """Take a component's word on its state; False if that cannot be."""
+        """Record the state that a component reports; False if it is not a reportable state."""
 
     def restart(self, component: str) -> bool:
-        """Start a component again; False if it is not there."""
+        """Restart a component; False if it is unknown."""
 
 
 class OperationTable:
-    """All operations by name, over the stores they need."""
+    """All operations, by name."""
 
     def __init__(
         self,
@@ -65,27 +65,27 @@ class OperationTable:
         }
 
     def add(self, operations: Mapping[str, Callable[[OperationCall], OperationResult]]) -> None:
-        """Know more operations."""
+        """Add operations."""
         self._operations.update(operations)
 
     def lose_local_subscriptions(self) -> int:
-        """Forget them as Lite's pubsub daemon does when it restarts; returns how many."""
+        """Drop them, as a restart of Lite's pubsub daemon does; returns their number."""
         return self._pubsub.lose_all()
 
     def lose_cloud_subscriptions(self) -> int:
-        """Forget them as Lite's IoT Core daemon does when it restarts; returns how many."""
+        """Drop them, as a restart of Lite's IoT Core daemon does; returns their number."""
         return self._iot_core.lose_subscriptions()
 
     def close(self) -> None:
-        """Hand on no more to the cloud."""
+        """Stop publishing to the cloud."""
         self._iot_core.close()
 
     def component_for_token(self, token: str) -> str | None:
-        """The component that was given this token."""
+        """The component with this token."""
         return self._tokens.get(token)
 
     def perform(self, call: OperationCall) -> OperationResult:
-        """The operation's response; OperationError if it is refused or not implemented."""
+        """Perform an operation; OperationError if it is refused or not implemented."""
         operation = self._operations.get(call.operation)
         if operation is None:
             raise ServiceError

@@ -1,7 +1,7 @@
-"""The processes that run a function: started, watched by the clock, ended and replaced.
+"""The processes that run a function: started, supervised, ended and replaced.
 
-A pinned function has one instance for good. Others are started when events wait and all instances are
-busy, up to the greatest number, and end when they were idle for long enough.
+A pinned function has one permanent instance. Others are started when events wait and all instances are
+busy, up to the maximum, and end after an idle time.
 """
 
 import logging
@@ -25,11 +25,11 @@ GRACE_S = 2.0
 
 
 class FunctionStartError(FatalError):
-    """The function's process ended, or took too long, before it was ready."""
+    """The function's process ended or timed out before it was ready."""
 
 
 class FunctionInstance:
-    """One process and what is known of it."""
+    """One process and its state."""
 
     def __init__(self, handler: str, environment: Mapping[str, str]) -> None:
         self.name = uuid.uuid4().hex
@@ -55,7 +55,7 @@ class FunctionInstance:
 
 
 class FunctionInstances:
-    """All instances of a function; the server calls from threads of its own."""
+    """All instances of a function; the server calls from its own threads."""
 
     def __init__(
         self, settings: LambdaSettings, environment: Mapping[str, str], work: LambdaEventQueue
@@ -67,7 +67,7 @@ class FunctionInstances:
         self._instances: dict[str, FunctionInstance] = {}
 
     def run(self, stopped: threading.Event) -> None:
-        """Start, watch and replace instances until stopped; FunctionStartError if that is so."""
+        """Start, supervise and replace instances until stopped; FunctionStartError if one cannot start."""
         try:
             while not stopped.wait(WATCH_INTERVAL_S):
                 with self._lock:
@@ -81,12 +81,12 @@ class FunctionInstances:
                 instance.end()
 
     def count_running(self) -> int:
-        """How many there are."""
+        """The number of running instances."""
         with self._lock:
             return len(self._instances)
 
     def record_heartbeat(self, name: str, ready: bool = False) -> bool:
-        """An instance lives; False if it is none of ours (any more)."""
+        """Record an instance's heartbeat; False if it is unknown or was replaced."""
         with self._lock:
             instance = self._instances.get(name)
             if instance is None:
@@ -97,7 +97,7 @@ class FunctionInstances:
             return True
 
     def wait_for_event(self, name: str) -> LambdaEvent | None:
-        """The next event for an instance, or None when it shall end."""
+        """The next event for an instance, or None when it should end."""
         while self.record_heartbeat(name):
             work = self._queue.wait_next(WATCH_INTERVAL_S)
             with self._lock:
@@ -115,7 +115,7 @@ class FunctionInstances:
         return None
 
     def finish_event(self, name: str, number: int, failure: str | None) -> None:
-        """An instance is done with its event."""
+        """Record that an instance finished its event."""
         self._queue.count_outcome("failed" if failure else "done")
         with self._lock:
             instance = self._instances.get(name)
@@ -142,7 +142,7 @@ class FunctionInstances:
             return
         problem = self._find_overdue(instance)
         if problem:
-            log.error("%s; its process is replaced", problem)
+            log.error("%s; replacing its process", problem)
             instance.end()
             self._remove_ended(instance, instance.process.returncode)
 
@@ -153,14 +153,18 @@ class FunctionInstances:
             return f"the function was not ready after {START_TIMEOUT_S:.0f} s" if late else ""
         if instance.event and now_s - instance.since_s > parameters.timeout_in_seconds:
             self._queue.count_outcome("timed_out")
-            return f"event {instance.event.number} took more than {parameters.timeout_in_seconds} s"
+            return (
+                f"event {instance.event.number} timed out after {parameters.timeout_in_seconds} s"
+            )
         if now_s - instance.last_heartbeat_s > parameters.status_timeout_in_seconds:
-            return f"no word of the function for {parameters.status_timeout_in_seconds} s"
+            return f"no heartbeat of the function for {parameters.status_timeout_in_seconds} s"
         return ""
 
     def _remove_ended(self, instance: FunctionInstance, code: int) -> None:
         del self._instances[instance.name]
         if not instance.ready:
-            raise FunctionStartError(f"the function's process ended with {code} at its start")
+            raise FunctionStartError(
+                f"the function's process ended with exit code {code} while starting"
+            )
         if not instance.ending:
-            log.error("the function's process ended with %s", code)
+            log.error("the function's process ended with exit code %s", code)

@@ -1,7 +1,7 @@
-"""A Lambda component's description as data, and the component that a nucleus makes of it.
+"""Lambda component descriptions, and the recipes that a nucleus builds from them.
 
-The file holds the parameters of two calls as AWS takes them: `createFunction` (of them the nucleus needs
-the handler) and `createComponentVersion` with its `lambdaFunction`.
+The file holds the parameters of two AWS calls: `createFunction` (the nucleus uses only the handler)
+and `createComponentVersion` with its `lambdaFunction`.
 """
 
 import re
@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 
 class _CamelStruct(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Base: keys as the service writes them."""
+    """Base: keys as in the service's API."""
 
 
 class EventSource(_CamelStruct, frozen=True):
@@ -45,13 +45,13 @@ class EventSource(_CamelStruct, frozen=True):
 
 
 class ProcessParameters(_CamelStruct, frozen=True):
-    """How the function is kept apart; this nucleus has no containers."""
+    """The function's isolation; this nucleus has no containers."""
 
     isolation_mode: Literal["NoContainer"]
 
 
 class LambdaParameters(_CamelStruct, frozen=True):
-    """How the function is run."""
+    """The function's execution parameters."""
 
     event_sources: list[EventSource] = []
     pinned: bool = True
@@ -66,7 +66,7 @@ class LambdaParameters(_CamelStruct, frozen=True):
 
 
 class LambdaDependency(_CamelStruct, frozen=True):
-    """Another component that the function needs."""
+    """A component that the function depends on."""
 
     version_requirement: str = "*"
     dependency_type: Literal["HARD", "SOFT"] = "HARD"
@@ -90,7 +90,7 @@ class ComponentVersion(_CamelStruct, frozen=True):
 
 
 class CreateFunctionParameters(msgspec.Struct, frozen=True, rename="pascal"):
-    """Of CreateFunction's parameters, those that count here."""
+    """The CreateFunction parameters used here."""
 
     handler: str
     function_name: str
@@ -104,7 +104,7 @@ class LambdaDescription(_CamelStruct, frozen=True):
 
 
 class LambdaSettings(_CamelStruct, frozen=True):
-    """What the Lambda host finds in the component's configuration; a deployment may merge into it."""
+    """The Lambda host's settings in the component's configuration; a deployment may merge into them."""
 
     handler: str
     arn: str
@@ -114,7 +114,7 @@ class LambdaSettings(_CamelStruct, frozen=True):
 def load_lambda_recipes(
     folder: Path, deployed: Collection[str], dialect: Dialect
 ) -> dict[tuple[str, str], ComponentRecipe]:
-    """The Lambda components of a folder as recipes, by name and version, and their router's.
+    """Load a folder's Lambda components and their router as recipes, by name and version.
 
     RecipeError if one of them is deployed to a nucleus that has no Lambda.
     """
@@ -133,7 +133,7 @@ def load_lambda_recipes(
 
 
 def load_lambda_description(path: Path) -> LambdaDescription:
-    """The description in a file; RecipeError says where it is wrong and what is allowed."""
+    """Load a description; RecipeError says where it is wrong and what is allowed."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=LambdaDescription)
     except (OSError, msgspec.DecodeError) as error:
@@ -141,7 +141,7 @@ def load_lambda_description(path: Path) -> LambdaDescription:
 
 
 def build_lambda_recipe(description: LambdaDescription) -> ComponentRecipe:
-    """The component that runs the function under the Lambda host."""
+    """Build the recipe of the component that runs the function under the Lambda host."""
     function = description.create_component_version.lambda_function
     package = description.create_function.handler.split(".")[0]
     settings = LambdaSettings(
@@ -180,7 +180,7 @@ def _build_manifest(package: str) -> RecipeManifest:
 
 
 def _host_access_control(settings: LambdaSettings) -> Json:
-    """What the host itself may do: read the event sources; where messages go is the router's matter."""
+    """The host's accessControl: read the event sources; the router decides where messages go."""
     sources = settings.parameters.event_sources
     return {
         "aws.greengrass.ipc.pubsub": {
@@ -216,6 +216,6 @@ def _fill_placeholders(arn: str) -> str:
     filled = arn.replace("REGION", REGION).replace("ACCOUNT_ID", ACCOUNT)
     if not re.fullmatch(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[\w-]+:\d+", filled):
         raise RecipeError(
-            f"lambdaArn: found {arn!r}; the ARN of a function with its version is allowed"
+            f"lambdaArn: found {arn!r}; expected the ARN of a function with its version"
         )
     return filled

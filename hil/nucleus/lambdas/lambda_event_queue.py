@@ -1,4 +1,4 @@
-"""Events that wait for a function, at most as many as its component allows."""
+"""The bounded queue of events for a function."""
 
 import itertools
 import logging
@@ -20,7 +20,7 @@ class LambdaEvent:
 
 @dataclass
 class LambdaEventCounts:
-    """What became of the events."""
+    """Counts of events by outcome."""
 
     taken: int = 0
     refused: int = 0
@@ -30,7 +30,7 @@ class LambdaEventCounts:
 
 
 class LambdaEventQueue:
-    """First in, first out; what comes while it is full is refused and counted."""
+    """First in, first out; events that arrive while it is full are refused and counted."""
 
     def __init__(self, limit: int) -> None:
         self._waiting: queue.Queue[LambdaEvent] = queue.Queue(limit)
@@ -39,7 +39,7 @@ class LambdaEventQueue:
         self.counts = LambdaEventCounts()
 
     def put(self, payload: bytes, subject: str) -> bool:
-        """Let an event wait; False if there is no room. Never blocks."""
+        """Queue an event; False if the queue is full. Never blocks."""
         try:
             self._waiting.put_nowait(LambdaEvent(next(self._numbers), payload, subject))
         except queue.Full:
@@ -50,17 +50,17 @@ class LambdaEventQueue:
         return True
 
     def wait_next(self, wait_s: float) -> LambdaEvent | None:
-        """The next event, or None if none comes in time."""
+        """The next event, or None on timeout."""
         try:
             return self._waiting.get(timeout=wait_s)
         except queue.Empty:
             return None
 
     def depth(self) -> int:
-        """How many wait."""
+        """The number of waiting events."""
         return self._waiting.qsize()
 
     def count_outcome(self, name: str) -> None:
-        """Count one event more of this fate."""
+        """Count one more event with this outcome."""
         with self._lock:
             setattr(self.counts, name, getattr(self.counts, name) + 1)

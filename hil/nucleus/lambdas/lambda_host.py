@@ -1,8 +1,8 @@
 """`python -m hil.nucleus.lambdas.lambda_host CODE`: runs a Lambda component under a nucleus.
 
-The nucleus starts it as the component's process. It takes messages of the event sources from the nucleus
-into a queue, hands them one by one to the function's own processes, and carries what the function
-publishes back to the nucleus, as far as the legacy subscription router's configuration lets it.
+The nucleus starts it as the component's process. It queues messages of the event sources, passes them one
+by one to the function's processes, and sends what the function publishes back to the nucleus, as far as
+the legacy subscription router's configuration allows.
 """
 
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Run until SIGTERM or until the nucleus goes; returns the exit code."""
+    """Run until SIGTERM or until the nucleus ends; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stopped, gone = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +41,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="lambda-") as folder:
             _run(link, Path(folder) / "host.socket", Path(sys.argv[1]), stopped)
     except FatalError as error:
-        log.error("cannot run: %s", error)
+        log.error("cannot start: %s", error)
         return EXIT_FATAL
     return EXIT_NUCLEUS_GONE if gone.is_set() else 0
 
@@ -58,7 +58,7 @@ def _run(link: NucleusLink, socket: Path, code: Path, stopped: threading.Event) 
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for source in settings.parameters.event_sources:
             link.subscribe(source, work.put)
-        log.info("the function %s is served", settings.arn)
+        log.info("function %s is ready", settings.arn)
         try:
             instances.run(stopped)
         finally:
@@ -72,7 +72,7 @@ def _stop_when(gone: threading.Event, stopped: threading.Event) -> None:
 
 
 def parse_lambda_settings(configuration: Json) -> LambdaSettings:
-    """The component's configuration, typed; RecipeError says what is wrong in it."""
+    """Parse the component's configuration; RecipeError says what is wrong in it."""
     own = {key: value for key, value in configuration.items() if key != "accessControl"}
     try:
         return msgspec.convert(own, type=LambdaSettings, strict=False)
@@ -83,7 +83,7 @@ def parse_lambda_settings(configuration: Json) -> LambdaSettings:
 def _build_function_environment(
     settings: LambdaSettings, socket: Path, code: Path
 ) -> dict[str, str]:
-    """What the function's processes are given; they do not speak to the nucleus themselves."""
+    """The environment of the function's processes, which have no access to the nucleus."""
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     return {
         **inherited,

@@ -1,4 +1,4 @@
-"""What the function's processes ask of the Lambda host, over a Unix socket: a JSON object a line."""
+"""The Lambda host's server for the function's processes: a Unix socket, one JSON object per line."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class LambdaHostServer(socketserver.ThreadingUnixStreamServer):
-    """Answers each connection in a thread of its own."""
+    """Serves each connection in its own thread."""
 
     daemon_threads = True
 
@@ -36,10 +36,10 @@ class LambdaHostServer(socketserver.ThreadingUnixStreamServer):
         self._posted = 0
 
     def reply_to(self, question: Json) -> Json:
-        """The answer to a question; one with `error` refuses it."""
+        """Handle a request; an answer with `error` refuses it."""
         operation, name = question["operation"], question["instance"]
         if not self._instances.record_heartbeat(name, ready=operation == "ready"):
-            return {"error": "this process is none of the function's instances any more"}
+            return {"error": "this process is no longer an instance of the function"}
         if operation == "get_work":
             return self._encode_event(self._instances.wait_for_event(name))
         if operation == "put_result":
@@ -61,7 +61,7 @@ class LambdaHostServer(socketserver.ThreadingUnixStreamServer):
 
     def _route_message(self, question: Json) -> Json:
         if question["function_arn"] != ROUTER_ARN:
-            return {"error": f"{question['function_arn']}: only publish is offered here"}
+            return {"error": f"{question['function_arn']}: only publish is supported here"}
         custom = json.loads(base64.b64decode(question["context"]))["custom"]
         policy = custom.get("queueFullPolicy", "")
         try:

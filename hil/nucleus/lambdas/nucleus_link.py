@@ -1,4 +1,4 @@
-"""The Lambda host's connection to its nucleus, through the unmodified client of the Device SDK."""
+"""The Lambda host's connection to its nucleus, using the Device SDK's unmodified client."""
 
 import concurrent.futures
 import json
@@ -31,7 +31,7 @@ class _DisconnectHandler(LifecycleHandler):  # type: ignore[misc]
 
 
 class NucleusLink:
-    """Local topics, IoT Core and configurations; `gone` is set when the nucleus goes."""
+    """Local topics, IoT Core and configuration; `gone` is set when the nucleus ends."""
 
     def __init__(self, gone: threading.Event) -> None:
         connection = connect(lifecycle_handler=_DisconnectHandler(gone), timeout=TIMEOUT_S)
@@ -39,15 +39,15 @@ class NucleusLink:
         self._operations: list[Any] = []
 
     def read_configuration(self, component: str | None = None) -> Json:
-        """A component's configuration, or the own one."""
+        """Read a component's configuration; by default the host's own."""
         return dict(self._client.get_configuration(component_name=component).value or {})
 
     def read_component_name(self) -> str:
-        """The own name, as the nucleus knows it."""
+        """Read the component's own name from the nucleus."""
         return str(self._client.get_configuration().component_name)
 
     def subscribe(self, source: EventSource, handle_message: SourceMessageHandler) -> None:
-        """Let an event source's messages come to `take`, which must not block."""
+        """Subscribe to an event source; `handle_message` must not block."""
         if source.type == "PUB_SUB":
             _, operation = self._client.subscribe_to_topic(
                 topic=source.topic,
@@ -68,7 +68,7 @@ class NucleusLink:
         self._operations.append(operation)
 
     def publish(self, target: RouteTarget, topic: str, payload: bytes) -> None:
-        """Send a message and wait until the nucleus took it; TransportError if it did not."""
+        """Publish a message and wait for the nucleus's response; TransportError if it fails."""
         try:
             if target == "cloud":
                 future = self._client.publish_to_iot_core_async(

@@ -1,7 +1,7 @@
-"""Where a function's messages go: the subscriptions of the legacy subscription router, no others.
+"""Routes a function's messages by the legacy subscription router's subscriptions.
 
-Targets are `cloud` (IoT Core) and, in this nucleus only, `pubsub` (the local topics). A message for the
-cloud waits in a queue of its own, so that a slow or absent cloud does not hold the function up.
+Targets are `cloud` (IoT Core) and, in this nucleus only, `pubsub` (the local topics). Messages for the
+cloud have their own queue, so that a slow or disconnected cloud does not block the function.
 """
 
 import logging
@@ -21,7 +21,7 @@ RouteTarget = Literal["cloud", "pubsub"]
 
 
 class NotRoutedError(TransportError):
-    """No subscription takes the message, or there is no room for it."""
+    """No subscription matches the message, or its queue is full."""
 
 
 class RouterSubscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,14 +34,14 @@ class RouterSubscription(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class RoutedMessageSender(Protocol):
-    """What carries messages on."""
+    """Publishes routed messages."""
 
     def publish(self, target: RouteTarget, topic: str, payload: bytes) -> None:
-        """Send a message; TransportError if it was not taken."""
+        """Publish a message; TransportError if it fails."""
 
 
 def parse_router_subscriptions(configuration: Mapping[str, Any]) -> list[RouterSubscription]:
-    """The rows of a configuration; RecipeError names what is wrong in them."""
+    """Parse the rows of a configuration; RecipeError names what is wrong in them."""
     try:
         rows = msgspec.convert(
             configuration.get("subscriptions", {}), type=dict[str, RouterSubscription], strict=False
@@ -52,7 +52,7 @@ def parse_router_subscriptions(configuration: Mapping[str, Any]) -> list[RouterS
 
 
 class SubscriptionRouter:
-    """The rows that concern one function."""
+    """The router's rows for one function."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class SubscriptionRouter:
         threading.Thread(target=self._send_to_cloud, daemon=True).start()
 
     def route(self, subject: str, payload: bytes, policy: str) -> None:
-        """Send a message to each target that has a row for it; NotRoutedError if it cannot be.
+        """Send a message to each target with a matching row; NotRoutedError if it cannot.
 
         Where the policy is not `AllOrError`, a target without room loses the message without a word.
         """
@@ -88,10 +88,10 @@ class SubscriptionRouter:
         try:
             self._for_cloud.put_nowait((subject, payload))
         except queue.Full as error:
-            log.warning("no room for a message to the cloud on %s", subject)
+            log.warning("message to the cloud on %s refused: the queue is full", subject)
             if policy == "AllOrError":
                 raise NotRoutedError(
-                    f"{CLOUD_QUEUE_SIZE} messages wait for the cloud already"
+                    f"the queue to the cloud is full: {CLOUD_QUEUE_SIZE} messages are waiting"
                 ) from error
 
     def _send_to_cloud(self) -> None:

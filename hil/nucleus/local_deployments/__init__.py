@@ -1,1 +1,1 @@
-"""Local deployments: made, checked, recorded, rolled back."""
+"""Local deployments: validation, application, records, rollback."""

@@ -1,4 +1,4 @@
-"""What a new deployment changes: which components go, come, start again or are only configured anew."""
+"""The differences between two deployments: components removed, added, restarted or only reconfigured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from hil.nucleus.recipe_files.recipe import ComponentRecipe
 
 @dataclass(frozen=True)
 class DeploymentDifferences:
-    """Names of components; one that starts again is among the stopped and the started."""
+    """Names of components; a restarted one is in both stopped and started."""
 
     removed: set[str]
     stopped: set[str]
@@ -23,7 +23,7 @@ def compare_deployments(
     recipes_before: Mapping[str, ComponentRecipe],
     recipes_after: Mapping[str, ComponentRecipe],
 ) -> DeploymentDifferences:
-    """What it takes to go from one deployment to the other."""
+    """Compare two deployments."""
     removed = set(recipes_before) - set(recipes_after)
     added = set(recipes_after) - set(recipes_before)
     kept = set(recipes_before) & set(recipes_after)
@@ -40,7 +40,7 @@ def compare_deployments(
 
 
 def _with_dependents(names: set[str], recipes: Mapping[str, ComponentRecipe]) -> set[str]:
-    """The names and all that cannot do without one of them."""
+    """The components and all their HARD dependents."""
     found = set(names)
     for recipe in recipes.values():  # dependencies first
         for name, dependency in recipe.component_dependencies.items():

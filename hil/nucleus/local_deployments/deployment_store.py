@@ -1,4 +1,4 @@
-"""What the nucleus keeps of deployments on disk: the one in force, how each ended, a way back."""
+"""Stores deployments on disk: the one in force, the outcome of each, and a rollback copy."""
 
 import logging
 import shutil
@@ -33,7 +33,7 @@ MAX_DEPLOYMENT_RECORDS = 50
 
 
 class DeploymentRecord(msgspec.Struct, rename="camel"):
-    """How a deployment stands; `causes` in words."""
+    """A deployment's progress; `causes` explain a failure."""
 
     deployment_id: str
     created_on: str
@@ -42,12 +42,12 @@ class DeploymentRecord(msgspec.Struct, rename="camel"):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether the deployment has ended."""
         return self.progress not in ("QUEUED", "IN_PROGRESS")
 
 
 class DeploymentInForce(msgspec.Struct, rename="camel"):
-    """The deployment that was made last, and which given one it came after."""
+    """The latest successful deployment, and the digest of the given deployment before it."""
 
     given_digest: str
     deployment: Deployment
@@ -64,7 +64,7 @@ class DeploymentStore:
         self._records: dict[str, DeploymentRecord] = {}
 
     def add_record(self) -> DeploymentRecord:
-        """A record of a deployment that begins now."""
+        """Add the record of a deployment that starts now."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         record = DeploymentRecord(str(uuid.uuid4()), now)
         self._records[record.deployment_id] = record
@@ -76,24 +76,24 @@ class DeploymentStore:
     def update_progress(
         self, record: DeploymentRecord, progress: DeploymentProgress, causes: Sequence[str] = ()
     ) -> None:
-        """Write down how it stands."""
+        """Update a record's progress."""
         record.progress, record.causes = progress, list(causes)
         self._write()
 
     def list_records(self) -> list[DeploymentRecord]:
-        """All that are known, oldest first."""
+        """All records, oldest first."""
         return list(self._records.values())
 
     def store_deployment(
         self, deployment: Deployment, sources: Mapping[str, Path], given_digest: str
     ) -> None:
-        """Let a nucleus that is started again go on with this deployment."""
+        """Store the deployment for the nucleus's next start."""
         paths = {name: str(path) for name, path in sources.items()}
         content = msgspec.json.encode(DeploymentInForce(given_digest, deployment, paths))
         _replace_file(_in_force_path(self._root), content)
 
     def store_recipes(self, folder: Path, recipes: Iterable[ComponentRecipe]) -> None:
-        """Copy those of the recipes that lie in a folder."""
+        """Copy the recipes that are in a folder."""
         wanted = {(recipe.component_name, recipe.component_version) for recipe in recipes}
         for path in folder.glob("*.yaml"):
             content = yaml.safe_load(path.read_text())
@@ -102,7 +102,7 @@ class DeploymentStore:
                 shutil.copyfile(path, self.recipes_folder / f"{name}-{version}.yaml")
 
     def begin_rollback_copy(self) -> None:
-        """Keep the configurations as they are, until the copy is ended."""
+        """Copy the configurations for a rollback."""
         copy, unfinished = self._rollback_copy, self._root / "configuration-before.new"
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.copytree(self._configuration_folder, unfinished)
@@ -110,7 +110,7 @@ class DeploymentStore:
         unfinished.replace(copy)
 
     def end_rollback_copy(self, restore: bool) -> None:
-        """Drop the copy, or put it back in place of the configurations; nothing without a copy."""
+        """Delete the copy, or restore the configurations from it; does nothing without a copy."""
         if not self._rollback_copy.exists():
             return
         try:
@@ -118,7 +118,7 @@ class DeploymentStore:
                 shutil.copytree(self._rollback_copy, self._configuration_folder, dirs_exist_ok=True)
             shutil.rmtree(self._rollback_copy)
         except (OSError, shutil.Error) as error:
-            set_aside_damaged(self._rollback_copy, error, "The configurations stay as they are.")
+            set_aside_damaged(self._rollback_copy, error, "The configurations are unchanged.")
 
     @property
     def _rollback_copy(self) -> Path:
@@ -134,27 +134,27 @@ class DeploymentStore:
             ensure_file_path(path)
             _replace_file(path, msgspec.json.encode(self._records))
         except OSError as error:
-            log.error("%s cannot be written: %s; deployments go on", path, error)
+            log.error("cannot write %s: %s; deployments continue", path, error)
 
 
 def load_stored_recipes(
     folder: Path, typed_scalars: bool
 ) -> dict[tuple[str, str], ComponentRecipe]:
-    """The recipes of earlier deployments; a damaged one is set aside."""
+    """Load the recipes of earlier deployments; damaged ones are set aside."""
 
     def put(path: Path, error: RecipeError) -> None:
-        set_aside_damaged(path, error, "A deployment that needs this recipe has to bring it again.")
+        set_aside_damaged(path, error, "A deployment that needs this recipe must include it again.")
 
     return load_recipes(folder, typed_scalars, put)
 
 
 def deployment_records_path(root: Path) -> Path:
-    """Where the records are: `{deploymentId: record}`."""
+    """The path of the records: `{deploymentId: record}`."""
     return root / "deployments.json"
 
 
 def load_deployment_records(root: Path) -> dict[str, DeploymentRecord]:
-    """What a nucleus has written down, by the deployment's id; FileNotFoundError, RecipeError."""
+    """Load a nucleus's records by deployment id; FileNotFoundError, RecipeError."""
     path = deployment_records_path(root)
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, DeploymentRecord])
@@ -163,14 +163,14 @@ def load_deployment_records(root: Path) -> dict[str, DeploymentRecord]:
 
 
 def load_deployment_in_force(root: Path) -> DeploymentInForce | None:
-    """The deployment that was made last, if any that can be read; a damaged one is set aside."""
+    """Load the latest successful deployment; None if there is none, damaged files are set aside."""
     path = _in_force_path(root)
     try:
         return msgspec.json.decode(path.read_bytes(), type=DeploymentInForce)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        set_aside_damaged(path, error, "The deployment that is given is used.")
+        set_aside_damaged(path, error, "The deployment from the command line is used.")
         return None
 
 

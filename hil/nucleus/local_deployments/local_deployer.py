@@ -1,4 +1,4 @@
-"""Local deployments: one at a time, each checked, asked for, made, watched, and rolled back if it fails."""
+"""Applies local deployments one at a time: validate, ask components, apply, watch, roll back on failure."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ STEADY_POLL_S = 0.05
 
 
 class LocalDeployer:
-    """Takes changes of the deployment and makes them, first come, first served."""
+    """Queues deployment changes and applies them in order."""
 
     def __init__(
         self, plan: NucleusPlan, components: ComponentSet, store: ConfigurationStore
@@ -49,7 +49,7 @@ class LocalDeployer:
         self._waiting: asyncio.Queue[tuple[DeploymentRecord, DeploymentChange]] = asyncio.Queue()
 
     def recover(self) -> None:
-        """Bring back the configuration from before a deployment that the nucleus did not live to end."""
+        """Restore the configuration from before a deployment that the nucleus's end interrupted."""
         self.records.end_rollback_copy(restore=True)
 
     def submit(self, change: DeploymentChange) -> str:
@@ -59,7 +59,7 @@ class LocalDeployer:
         return record.deployment_id
 
     async def run(self) -> None:
-        """Make one change after the other until cancelled."""
+        """Apply queued changes until cancelled."""
         while True:
             record, change = await self._waiting.get()
             self.records.update_progress(record, "IN_PROGRESS")
@@ -114,7 +114,7 @@ class LocalDeployer:
             self._deployment = wanted
             self._store_deployment(wanted, recipes, change)
             return ("FAILED_ROLLBACK_NOT_REQUESTED", causes) if causes else ("SUCCESSFUL", [])
-        log.error("the deployment is rolled back: %s", "; ".join(causes))
+        log.error("rolling back the deployment: %s", "; ".join(causes))
         self._components.sources.clear()
         self._components.sources.update(sources_before)
         await self._components.stop(started)
@@ -133,7 +133,7 @@ class LocalDeployer:
         recipes: Mapping[str, ComponentRecipe],
         found: DeploymentDifferences,
     ) -> None:
-        """Stop what goes, change the configurations, start what comes."""
+        """Stop removed components, change the configurations, start new ones."""
         scripts = {n: self._components.scripts(n) for n in found.configured - found.started}
         await self._components.stop(found.stopped)
         self._components.remove(found.stopped)
@@ -155,7 +155,7 @@ class LocalDeployer:
         self._components.start(names)
 
     async def _wait_until_steady(self, names: set[str]) -> list[str]:
-        """Wait until all have run for a while without an error; why they do not, else nothing."""
+        """Wait until all have run without an error for a while; returns why not, empty on success."""
         loop, times = asyncio.get_running_loop(), self._plan.timeouts
         steady_since_s = loop.time()
         deadline_s = steady_since_s + times.start_s
@@ -172,7 +172,7 @@ class LocalDeployer:
             elif loop.time() - steady_since_s >= times.steady_s:
                 return []
             if loop.time() >= deadline_s + times.steady_s:
-                words = f"not steady after {times.start_s:.0f} s"
+                words = f"not running steadily after {times.start_s:.0f} s"
                 return [f"{n} is {now[n][0]}, {words}" for n in late or sorted(now)]
             await asyncio.sleep(STEADY_POLL_S)
         return []
@@ -199,7 +199,7 @@ class LocalDeployer:
     def _changed_configurations(
         self, wanted: Deployment, recipes: Mapping[str, ComponentRecipe]
     ) -> dict[str, Json]:
-        """The configurations that change; RecipeError if this nucleus would not store one."""
+        """The changed configurations; RecipeError if this nucleus could not store one."""
         proposals = {
             name: self._components.preview_configuration(
                 recipe, wanted.components[name].configuration_update
@@ -219,5 +219,5 @@ class LocalDeployer:
         try:
             self.records.store_deployment(wanted, self._components.sources, self._plan.given_digest)
         except OSError as error:
-            log.error("the next start of the nucleus will not know this deployment: %s", error)
+            log.error("deployment not stored; the nucleus's next start will not use it: %s", error)
         self.records.end_rollback_copy(restore=False)

@@ -1,4 +1,4 @@
-"""What components have to say before a deployment changes them: is it valid, and may it be now."""
+"""Asks components before a deployment: whether their configuration is valid, and whether to defer."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ class _DeploymentListener:
 
 
 class UpdatePolicy:
-    """Keeps who listens, asks them, and waits for what they say."""
+    """Keeps the listening components, asks them and waits for their answers."""
 
     def __init__(self, times: DeploymentTimeouts) -> None:
         self._times = times
@@ -35,23 +35,23 @@ class UpdatePolicy:
         self._configuration_listeners: list[_DeploymentListener] = []
 
     def listen_to_updates(self, component: str, send: ListenerEventSender) -> Callable[[], None]:
-        """Be asked before, and told after, a deployment; until the function returned is called."""
+        """Register for deployment events; the returned function unregisters."""
         return _add_listener(self._update_listeners, component, send)
 
     def listen_to_configurations(
         self, component: str, send: ListenerEventSender
     ) -> Callable[[], None]:
-        """Be asked about a new configuration; until the function returned is called."""
+        """Register to validate configurations; the returned function unregisters."""
         return _add_listener(self._configuration_listeners, component, send)
 
     def defer(self, component: str, deployment: str, recheck_after_ms: int) -> None:
-        """Take a component's word on an update: 0 is consent, else ask again after that time."""
+        """Record a component's answer to an update: 0 is consent, else ask again after that time."""
         _resolve_replies(self._update_listeners, component, deployment, recheck_after_ms)
 
     def report_validity(
         self, component: str, deployment: str, accepted: bool, message: str
     ) -> None:
-        """Take a component's word on its new configuration."""
+        """Record a component's answer about its new configuration."""
         _resolve_replies(
             self._configuration_listeners, component, deployment, None if accepted else message
         )
@@ -59,7 +59,7 @@ class UpdatePolicy:
     async def collect_refusals(
         self, deployment: str, configurations: Mapping[str, Json]
     ) -> list[str]:
-        """Why components refuse their new configurations, or did not answer; empty if all is well."""
+        """Why components refused their configurations or did not answer; empty if all accepted."""
         listeners = [o for o in self._configuration_listeners if o.component in configurations]
         for listener in listeners:
             content = configurations[listener.component]
@@ -69,13 +69,13 @@ class UpdatePolicy:
         return [word for word in await asyncio.gather(*words) if word is not None]
 
     async def wait_for_consent(self, deployment: str) -> None:
-        """Wait until no component wants an update deferred any more."""
+        """Wait until no component defers the update."""
         await asyncio.gather(
             *(self._wait_for_listener(deployment, o) for o in list(self._update_listeners))
         )
 
     def announce_end(self, deployment: str) -> None:
-        """Tell who listens that a deployment is through."""
+        """Notify listeners that a deployment has ended."""
         for listener in list(self._update_listeners):
             listener.send({"postUpdateEvent": {"deploymentId": deployment}})
 
@@ -93,7 +93,7 @@ class UpdatePolicy:
             try:
                 wait_ms = await asyncio.wait_for(listener.reply, self._times.consent_s)
             except asyncio.TimeoutError:
-                log.warning("%s did not answer; the update goes on", listener.component)
+                log.warning("%s did not answer; continuing the update", listener.component)
                 return
             if not wait_ms:
                 return
@@ -125,6 +125,6 @@ def _resolve_replies(
         and not listener.reply.done()
     ]
     if not asked:
-        raise ResourceNotFoundError("No question about this deployment is open.")
+        raise ResourceNotFoundError("No answer about this deployment is expected.")
     for listener in asked:
         listener.reply.set_result(word)

@@ -1,1 +1,1 @@
-"""Files of the nucleus's own folder: damaged ones, logs."""
+"""The files in the nucleus's folder: damaged files, logs."""

@@ -1,7 +1,7 @@
-"""Log files of a limited size: a full one is copied to NAME.1, the older ones move up, and it begins anew.
+"""Rotates log files: a full one is copied to NAME.1, older copies move up, and it is emptied.
 
-The processes keep writing into the same file, opened to append, so what they say last is never lost,
-not even with the nucleus gone; the file is emptied in place.
+Processes keep the same file open for appending, so their last output is never lost, even without the
+nucleus; the file is truncated in place.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ class LogRotation:
         self._limit_bytes = limit_bytes
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Check periodically until cancelled."""
         while True:
             try:
                 self.rotate()
             except OSError as error:
-                log.error("the logs in %s cannot be rotated: %s", self._folder, error)
+                log.error("cannot rotate the logs in %s: %s", self._folder, error)
             await asyncio.sleep(INTERVAL_S)
 
     def rotate(self) -> None:
-        """Turn over the files that are full; OSError if the disk does not take it."""
+        """Rotate the files that are full; OSError if it fails."""
         for path in self._folder.glob("*.log"):
             if path.stat().st_size >= self._limit_bytes:
                 rotate_file(path)
 
 
 def rotate_file(path: Path, max_files: int = MAX_ROTATED_FILES) -> None:
-    """Copy a file to NAME.1, after NAME.1 went to NAME.2 and so on, and empty it."""
+    """Copy a file to NAME.1, after moving NAME.1 to NAME.2 and so on, and empty it."""
     for number in range(max_files - 1, 0, -1):
         older = _numbered(path, number)
         if older.exists():

@@ -1,4 +1,4 @@
-"""What a component said last, from the end of its log: for whoever asks why it is down."""
+"""Reads the end of a component's log, to explain why it is down."""
 
 import json
 import os
@@ -10,7 +10,7 @@ READ_BYTES = 16 * 1024
 
 
 def read_log_tail(log_file: Path, lines: int = LOG_TAIL_LINES) -> list[str]:
-    """The last lines that say something, shortened; nothing if there is no log that can be read."""
+    """The last non-empty lines, shortened; empty if the log cannot be read."""
     try:
         with log_file.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

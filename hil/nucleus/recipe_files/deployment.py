@@ -21,21 +21,21 @@ PROVIDED_COMPONENTS = {
 
 
 class ComponentConfigurationUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a deployment changes in a component's configuration."""
+    """A deployment's changes to a component's configuration."""
 
     merge: Json = {}
     reset: list[str] = []
 
 
 class DeployedComponent(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A component of a deployment."""
+    """A component in a deployment."""
 
     version: str
     configuration_update: ComponentConfigurationUpdate = ComponentConfigurationUpdate()
 
 
 class Deployment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which components run, and how their configuration differs from the defaults."""
+    """The components to run, with their configuration changes."""
 
     components: dict[str, DeployedComponent]
     thing_name: str = ""
@@ -44,7 +44,7 @@ class Deployment(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 @dataclass(frozen=True)
 class DeploymentChange:
-    """What a local deployment asks for; what it does not name stays as it is."""
+    """A local deployment's changes; components that it does not name are unchanged."""
 
     versions: Mapping[str, str]
     removed: Collection[str] = ()
@@ -55,30 +55,30 @@ class DeploymentChange:
 
 
 def apply_change(deployment: Deployment, change: DeploymentChange) -> Deployment:
-    """The deployment with a change made; RecipeError if it names what is not there."""
+    """Apply a change to a deployment; RecipeError if it names unknown components."""
     components = dict(deployment.components)
     for name in change.removed:
         if components.pop(name, None) is None:
-            raise RecipeError(f"{name}: to be removed, but it is not deployed")
+            raise RecipeError(f"{name}: cannot be removed: it is not deployed")
     for name, version in change.versions.items():
         before = components.get(name, DeployedComponent(version))
         components[name] = msgspec.structs.replace(before, version=version)
     for name, update in change.updates.items():
         if name not in components:
-            raise RecipeError(f"{name}: to be configured, but it is not deployed")
+            raise RecipeError(f"{name}: cannot be configured: it is not deployed")
         components[name] = msgspec.structs.replace(components[name], configuration_update=update)
     return msgspec.structs.replace(deployment, components=components)
 
 
 def load_deployment(path: Path) -> Deployment:
-    """The deployment in a file."""
+    """Load a deployment file."""
     return load_yaml(path, Deployment)
 
 
 def select_recipes(
     deployment: Deployment, recipes: Mapping[tuple[str, str], ComponentRecipe]
 ) -> list[ComponentRecipe]:
-    """The deployment's recipes, dependencies first; RecipeError names what is missing or in a ring."""
+    """Select the deployment's recipes, dependencies first; RecipeError for missing or circular ones."""
     chosen: dict[str, ComponentRecipe] = {}
     for name, component in deployment.components.items():
         recipe = recipes.get((name, component.version))
@@ -86,7 +86,7 @@ def select_recipes(
             versions = sorted(version for known, version in recipes if known == name)
             raise RecipeError(
                 f"deployment at /components/{name}/version: found {component.version!r}; "
-                f"the recipes have {', '.join(versions) or 'none of this component'}"
+                f"available versions: {', '.join(versions) or 'none'}"
             )
         chosen[name] = recipe
     for recipe in chosen.values():
@@ -97,7 +97,7 @@ def select_recipes(
 def build_configurations(
     deployment: Deployment, recipes: Iterable[ComponentRecipe], merges: Mapping[str, Json]
 ) -> dict[str, Json]:
-    """What recipes, deployment and merges make of each component's configuration."""
+    """Build each component's configuration from recipes, deployment and merges."""
     made: dict[str, Json] = {}
     for recipe in recipes:
         name = recipe.component_name
@@ -115,7 +115,7 @@ def _check_dependencies(recipe: ComponentRecipe, chosen: Mapping[str, ComponentR
         version = deployed.component_version if deployed else PROVIDED_COMPONENTS.get(name)
         if version is None:
             if dependency.dependency_type == "HARD":
-                raise RecipeError(f"{pointer}: found nothing of that name in the deployment")
+                raise RecipeError(f"{pointer}: the deployment has no component of this name")
         elif not meets_requirement(version, dependency.version_requirement):
             raise RecipeError(
                 f"{pointer}/VersionRequirement: found {version} deployed; "
@@ -129,7 +129,7 @@ def _sort_by_dependency(chosen: Mapping[str, ComponentRecipe]) -> list[Component
     def visit(name: str, above: tuple[str, ...]) -> None:
         if name in above:
             ring = " -> ".join((*above, name))
-            raise RecipeError(f"{name} at /ComponentDependencies: found a ring, {ring}")
+            raise RecipeError(f"{name} at /ComponentDependencies: circular dependency: {ring}")
         if name in ordered or name not in chosen:
             return
         for dependency in chosen[name].component_dependencies:

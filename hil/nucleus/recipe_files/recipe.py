@@ -1,4 +1,4 @@
-"""Recipes: YAML to typed structs, refused with file, JSON pointer and what is allowed."""
+"""Loads recipes as typed structs; errors name the file, the JSON pointer and what is allowed."""
 
 import json
 import re
@@ -25,23 +25,23 @@ Json = dict[str, Any]
 
 
 class _PascalStruct(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
-    """Base: keys in a recipe's exact casing."""
+    """Base: keys in the exact case of recipes."""
 
 
 class RecipePlatform(_PascalStruct, frozen=True):
-    """Where a manifest applies."""
+    """The platform of a manifest."""
 
     os: str = msgspec.field(default="*", name="os")
     architecture: str = msgspec.field(default="*", name="architecture")
     runtime: str = msgspec.field(default="*", name="runtime")
 
     def applies_here(self) -> bool:
-        """Whether this is a Linux nucleus of any runtime."""
+        """Whether it matches a Linux nucleus of any runtime."""
         return self.os in ("*", "all", "linux")
 
 
 class LifecycleStep(_PascalStruct, frozen=True):
-    """One script of the lifecycle; `timeout` in seconds, None where it may take for ever."""
+    """One script of the lifecycle; `timeout` in seconds, None for no limit."""
 
     script: str
     timeout: float | None = None
@@ -50,7 +50,7 @@ class LifecycleStep(_PascalStruct, frozen=True):
 
 
 class RecipeLifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The steps, each a script or a step in full; `error_reset_time` in seconds.
+    """The steps, each a script or a full step; `error_reset_time` in seconds.
 
     Their names are lower case, as Nucleus Lite wants them; the Java nucleus takes any.
     """
@@ -65,10 +65,10 @@ class RecipeLifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.startup is not None and self.run is not None:
-            raise ValueError("found startup and run; one of the two is allowed")
+            raise ValueError("found both startup and run; only one of them is allowed")
 
     def step(self, name: StepName) -> LifecycleStep | None:
-        """A step in full, with the lifecycle's environment, or None if it has none."""
+        """A full step with the lifecycle's environment; None if missing."""
         given: LifecycleStep | str | None = getattr(self, name)
         if given is None:
             return None
@@ -87,7 +87,7 @@ class RecipeArtifact(_PascalStruct, frozen=True):
 
 
 class RecipeManifest(_PascalStruct, frozen=True):
-    """What to do on a platform."""
+    """The lifecycle and artifacts for a platform."""
 
     platform: RecipePlatform = RecipePlatform()
     name: str = ""
@@ -96,14 +96,14 @@ class RecipeManifest(_PascalStruct, frozen=True):
 
 
 class ComponentDependency(_PascalStruct, frozen=True):
-    """Another component that must be there, or only comes before (SOFT)."""
+    """A dependency on another component: HARD, or SOFT for the order only."""
 
     version_requirement: str = "*"
     dependency_type: Literal["HARD", "SOFT"] = "HARD"
 
 
 class ComponentConfiguration(_PascalStruct, frozen=True):
-    """The configuration's defaults."""
+    """The default configuration."""
 
     default_configuration: Json = {}
 
@@ -122,7 +122,7 @@ class ComponentRecipe(_PascalStruct, frozen=True):
     component_dependencies: dict[str, ComponentDependency] = {}
 
     def matching_manifest(self) -> RecipeManifest:
-        """The first manifest that fits this platform; RecipeError if none does."""
+        """The first manifest for this platform; RecipeError if none matches."""
         for manifest in self.manifests:
             if manifest.platform.applies_here():
                 return manifest
@@ -130,7 +130,7 @@ class ComponentRecipe(_PascalStruct, frozen=True):
 
 
 def load_recipe(path: Path, typed_scalars: bool = True) -> ComponentRecipe:
-    """The recipe in a file; without `typed_scalars` the configuration's scalars are all texts."""
+    """Load a recipe; without `typed_scalars` all scalars of the configuration are strings."""
     recipe = load_yaml(path, ComponentRecipe)
     if typed_scalars:
         return recipe
@@ -145,7 +145,7 @@ def load_recipes(
     typed_scalars: bool = True,
     damaged: Callable[[Path, RecipeError], None] | None = None,
 ) -> dict[tuple[str, str], ComponentRecipe]:
-    """All recipes of a folder by name and version; RecipeError if one comes twice or is wrong.
+    """Load a folder's recipes by name and version; RecipeError for duplicates and errors.
 
     With `damaged`, that is called for a wrong one instead.
     """
@@ -160,13 +160,15 @@ def load_recipes(
             continue
         key = (recipe.component_name, recipe.component_version)
         if key in recipes:
-            raise RecipeError(f"{path} at /ComponentVersion: {key[0]} {key[1]} is there already")
+            raise RecipeError(
+                f"{path} at /ComponentVersion: {key[0]} {key[1]} is defined more than once"
+            )
         recipes[key] = recipe
     return recipes
 
 
 def without_steps(recipe: ComponentRecipe, names: Collection[StepName]) -> ComponentRecipe:
-    """The recipe without the steps that a nucleus passes over."""
+    """The recipe without the steps that a nucleus ignores."""
     nothing = dict.fromkeys(names)
     manifests = [
         msgspec.structs.replace(m, lifecycle=msgspec.structs.replace(m.lifecycle, **nothing))
@@ -176,7 +178,7 @@ def without_steps(recipe: ComponentRecipe, names: Collection[StepName]) -> Compo
 
 
 def fill_variables(text: str, variables: Callable[[str], str | None]) -> str:
-    """A script with its `{...:...}` variables replaced; what `variables` does not know stays."""
+    """Fill in a script's `{...:...}` variables; unknown ones stay unchanged."""
 
     def value(match: re.Match[str]) -> str:
         found = variables(match.group(1))
@@ -186,5 +188,5 @@ def fill_variables(text: str, variables: Callable[[str], str | None]) -> str:
 
 
 def to_script_text(value: Any) -> str:
-    """A configuration value as it stands in a script: texts as they are, the rest as JSON."""
+    """Format a configuration value for a script: strings unchanged, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)

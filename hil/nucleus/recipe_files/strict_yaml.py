@@ -1,7 +1,7 @@
-"""YAML files as typed structs, refused with file, JSON pointer, what was found and what is allowed.
+"""Loads YAML files as typed structs; errors name file, JSON pointer, what was found and what is allowed.
 
-A file is looked at before anything is made of it: aliases that multiply, deep nesting, and values that
-JSON has not are refused, so that no file costs more than its size.
+A file is checked before it is converted: multiplying aliases, deep nesting and values that JSON does not
+have are refused, so that a small file cannot use much memory.
 """
 
 import math
@@ -25,7 +25,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def load_yaml(path: Path, struct_type: type[T]) -> T:
-    """The struct in a file; RecipeError if the file cannot be read or is not of that shape."""
+    """Load a struct from a file; RecipeError if it cannot be read or does not match."""
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
@@ -44,7 +44,7 @@ def load_yaml(path: Path, struct_type: type[T]) -> T:
 
 
 def _read_content(path: Path, text: str) -> Any:
-    """What the text holds; RecipeError if it is no YAML, or none that JSON could hold."""
+    """Parse the text; RecipeError if it is not YAML or has values that JSON does not have."""
     try:
         loader = yaml.SafeLoader(text)
         try:
@@ -54,23 +54,25 @@ def _read_content(path: Path, text: str) -> Any:
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: is no YAML: {' '.join(_lines(error))}") from error
+        raise RecipeError(f"{path}: not valid YAML: {' '.join(_lines(error))}") from error
     except (ValueError, AttributeError, TypeError) as error:  # a tag or a shape that promises more
-        raise RecipeError(f"{path}: holds a value that cannot be read: {error}") from error
+        raise RecipeError(f"{path}: has a value that cannot be read: {error}") from error
     except RecursionError as error:
-        raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH}") from error
+        raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH} levels") from error
     _check_values(path, content)
     return content
 
 
 def _check_size(path: Path, root: yaml.Node | None) -> None:
-    """RecipeError if the file would grow beyond what it may hold, or holds itself."""
+    """RecipeError if the file expands beyond the limit or contains itself."""
     known: dict[int, tuple[int, int]] = {}
 
     def size_and_height(node: yaml.Node, depth: int) -> tuple[int, int]:
         size, height = known.get(id(node), (0, 0))
         if depth + height > MAX_DEPTH:
-            raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH}, or an alias holds itself")
+            raise RecipeError(
+                f"{path}: nested deeper than {MAX_DEPTH} levels, or an alias contains itself"
+            )
         if not size:
             inner = node.value if isinstance(node, yaml.CollectionNode) else ()
             pairs = isinstance(node, yaml.MappingNode)
@@ -83,21 +85,21 @@ def _check_size(path: Path, root: yaml.Node | None) -> None:
 
     if root is not None and (found := size_and_height(root, 0)[0]) > MAX_VALUES:
         raise RecipeError(
-            f"{path}: found {found} values, aliases counted as often as they are used; "
+            f"{path}: found {found} values, counting each use of an alias; "
             f"at most {MAX_VALUES} are allowed"
         )
 
 
 def _check_values(path: Path, content: Any) -> None:
-    """RecipeError at the first value that JSON has not: NaN, infinity, a date, a key that is no text."""
+    """RecipeError at the first value that JSON does not have: NaN, infinity, dates, non-string keys."""
     waiting = [("", content)]
     while waiting:
         pointer, value = waiting.pop()
         if type(value) not in JSON_TYPES or (isinstance(value, float) and not math.isfinite(value)):
             raise RecipeError(
-                f"{path} at {pointer or '/'}: found {str(value)[:MAX_FOUND_CHARACTERS]}; texts (in "
-                "quotes where YAML would make something else of them), finite numbers, true, false, "
-                "lists and maps are allowed"
+                f"{path} at {pointer or '/'}: found {str(value)[:MAX_FOUND_CHARACTERS]}; strings "
+                "(quoted where YAML would convert them), finite numbers, true, false, lists and maps are "
+                "allowed"
             )
         if isinstance(value, dict):
             for key in value:
@@ -111,7 +113,7 @@ def _check_values(path: Path, content: Any) -> None:
 
 
 def _exact_pointer(content: Any, struct_type: type[T], pointer: str) -> str:
-    """The pointer with the key in place of each `...`, which stands for any key of a map."""
+    """Replace each `...` in the pointer, which means any key of a map, by the actual key."""
     while ANY_KEY in pointer:
         above, _, below = pointer.partition(ANY_KEY)
         keys = find_value_at(content, above)

@@ -1,4 +1,4 @@
-"""Versions of components and the requirements that others have of them."""
+"""Component versions and version requirements."""
 
 import re
 
@@ -26,7 +26,9 @@ def _terms(alternative: str) -> list[tuple[str, str]]:
         return []
     terms = _TERM.findall(text)
     if _TERM.sub("", text).strip():
-        raise RecipeError(f"found the version requirement {alternative!r}; e.g. '>=1.0.0 <2.0.0'")
+        raise RecipeError(
+            f"found the version requirement {alternative!r}; expected a form such as '>=1.0.0 <2.0.0'"
+        )
     return terms
 
 

@@ -1,1 +1,1 @@
-"""Child processes: start, stop, usage, and when failures are too many."""
+"""Supervises child processes: start, stop, usage, failure counting."""

@@ -1,6 +1,6 @@
-"""Becomes a shell that runs a script and ends with its parent: `begin_script.py PARENT SCRIPT`.
+"""Runs a script in a shell that ends with its parent: `begin_script.py PARENT SCRIPT`.
 
-A program of its own because Python refuses to run code between fork and exec beside other threads.
+A separate program, because Python cannot safely run code between fork and exec with other threads.
 """
 
 import ctypes
@@ -12,11 +12,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask the kernel for SIGTERM at the parent's end, then become the shell."""
+    """Request SIGTERM from the kernel when the parent ends, then exec the shell."""
     parent, script = int(sys.argv[1]), sys.argv[2]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        sys.exit("the nucleus ended before the script began")
+        sys.exit("the nucleus ended before the script started")
     os.execvp("sh", ["sh", "-c", script])
 
 

@@ -1,4 +1,4 @@
-"""What /proc tells of processes: their session, their CPU time, their memory."""
+"""Reads the session, CPU time and memory of processes from /proc."""
 
 import os
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ def read_process_usage(pid: int) -> tuple[float, float]:
 
 
 def list_session_members(sessions: Iterable[int]) -> dict[int, list[int]]:
-    """The living processes of each session, by the session's number."""
+    """The running processes of each session, by session id."""
     members: dict[int, list[int]] = {session: [] for session in sessions}
     for entry in (path.name for path in Path("/proc").iterdir()) if members else ():
         fields = _stat(entry) if entry.isdigit() else []

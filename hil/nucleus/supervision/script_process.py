@@ -1,4 +1,4 @@
-"""A child process in a session of its own that ends, with all it started, when the nucleus does."""
+"""A child process in its own session that ends with the nucleus, with all its descendants."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ BEGIN_SCRIPT = Path(__file__).with_name("begin_script.py")
 
 
 class ScriptProcess:
-    """A running shell script; made inside the event loop, which learns of its end by a pidfd."""
+    """A running shell script; created in the event loop, which waits for its end by a pidfd."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class ScriptProcess:
         self._loop.add_reader(self._descriptor, self._reap)
 
     async def wait(self) -> int:
-        """The exit code, or minus the number of the signal that ended it."""
+        """The exit code, or minus the number of the signal that killed it."""
         return await asyncio.shield(self._ended)
 
     async def stop(self, grace_s: float) -> int:
-        """SIGTERM to all of its session's group, SIGKILL after the grace; returns the exit code."""
+        """Send SIGTERM to its process group, SIGKILL after the grace period; returns the exit code."""
         self._signal(signal.SIGTERM)
         try:
             code = await asyncio.wait_for(self.wait(), grace_s)

@@ -1,4 +1,4 @@
-"""Brushed aluminium under two lamps, and the cap or the bare thread on top of it."""
+"""Renders brushed aluminium under two lamps, and the cap or the bare thread."""
 
 import functools
 

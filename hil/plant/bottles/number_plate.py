@@ -1,4 +1,4 @@
-"""The part's number drawn into the picture, and read back from it."""
+"""Draws the part's number into a picture and reads it back."""
 
 import functools
 
@@ -32,7 +32,7 @@ def draw_part_number(picture: Picture, number: int) -> None:
 
 
 def read_part_number(picture: Picture) -> int | None:
-    """The number drawn into a BGR picture, or None where no plate can be read with certainty."""
+    """Read the number in a BGR picture; None if it cannot be read with certainty."""
     plate = cv2.cvtColor(picture[: 2 * DIGIT_HEIGHT_PX, :200], cv2.COLOR_BGR2GRAY)
     number = 0
     for place in range(DIGITS):

@@ -1,4 +1,4 @@
-"""One part: what it is, and the four pictures that the cameras take of it."""
+"""Plans a part and renders its four pictures."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,7 +31,7 @@ BAD_SHARES = (0.0, 0.0, 1.0, 0.0)
 
 @dataclass(frozen=True)
 class GroundTruthBox:
-    """One true box in a picture: x, y, width, height in pixels."""
+    """A ground truth box in a picture: x, y, width, height in pixels."""
 
     category: str
     box: tuple[int, int, int, int]
@@ -41,7 +41,7 @@ class GroundTruthBox:
 
 @dataclass(frozen=True)
 class BottleView:
-    """What one camera sees of a part."""
+    """One camera's picture of a part, with its ground truth."""
 
     camera: int
     picture: Picture
@@ -50,7 +50,7 @@ class BottleView:
 
 @dataclass(frozen=True)
 class PartPlan:
-    """What a part is before it is drawn."""
+    """A part's properties before rendering."""
 
     number: int
     kind: PartKind
@@ -60,7 +60,7 @@ class PartPlan:
 
     @property
     def expected_verdict(self) -> ExpectedVerdict:
-        """What a perfect station says."""
+        """The verdict of a perfect station."""
         if self.kind == "empty":
             return "empty"
         return "defect" if self.kind == "defect" else "ok"
@@ -74,7 +74,7 @@ class _BottleDrawing:
 
 
 def plan_part(number: int, seed: int, mix: PartMix = "line") -> PartPlan:
-    """Decide what a part is.
+    """Decide a part's properties.
 
     `line` is what a line brings; `training` has more defects, several on a part and in each view;
     `examination` has a good part at each odd number and a bad one at each even number.
@@ -113,7 +113,7 @@ def _choose_look_alikes(kind: PartKind, random: np.random.Generator) -> tuple[st
 
 
 def render_part(plan: PartPlan, seed: int) -> tuple[BottleView, ...]:
-    """The four pictures of a part, the same for the same plan and seed."""
+    """Render a part's four pictures, reproducible by plan and seed."""
     random = np.random.default_rng([seed, plan.number, 2])
     marked = int(random.integers(CAMERAS))
     return tuple(

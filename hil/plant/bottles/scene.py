@@ -1,4 +1,4 @@
-"""The line behind and below the bottle, and the camera in front of it."""
+"""Renders the conveyor and background, and simulates the camera."""
 
 import functools
 

@@ -1,8 +1,8 @@
-"""The defects' bands of severity, written down before any training.
+"""The severity bands of defects, fixed before any training.
 
 Widths and diameters are in pixels of the 1280 x 720 picture; contrast is the defect's mean step in
-grey levels over the standard deviation of the picture's noise. A `visible` band counts for what the
-station promises; the faint ones below are planted too, and only reported.
+grey levels over the standard deviation of the picture's noise. Detection of `visible` bands is
+required; fainter defects are planted too, but only reported.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NOISE_GREY_LEVELS = 2.5
 
 @dataclass(frozen=True)
 class SeverityBand:
-    """One row: a range of sizes and of contrast to noise."""
+    """One band: a range of sizes and of contrast-to-noise ratios."""
 
     kind: DefectKind
     name: str
@@ -37,5 +37,5 @@ SEVERITY_BANDS: tuple[SeverityBand, ...] = (
 
 
 def bands_for_kind(kind: DefectKind) -> tuple[SeverityBand, ...]:
-    """The rows of one kind of defect."""
+    """The bands of one kind of defect."""
     return tuple(band for band in SEVERITY_BANDS if band.kind == kind)

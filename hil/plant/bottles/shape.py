@@ -1,4 +1,4 @@
-"""The bottle's shape as a camera sees it: half width by height, and the angle of each surface point."""
+"""The bottle's shape in the picture: half width by row, and the angle of each surface point."""
 
 import functools
 

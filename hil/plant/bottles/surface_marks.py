@@ -1,4 +1,4 @@
-"""What lies on the metal: defects with their boxes, and look-alikes that are none."""
+"""Draws marks on the metal: defects with their boxes, and harmless look-alikes."""
 
 import math
 

@@ -118,7 +118,9 @@ def test_each_message_is_taken_from_its_own_station_and_from_no_other(
     (example,) = (each for each in EXAMPLES if type(each) is stream.message)
     payload = encode(example)
     assert build_batch([arrival(payload, stream.build_topic("station-1"))]).refusals == []
-    assert "came on the topic of 'station-9'" in reason_of(payload, stream.build_topic("station-9"))
+    assert "but the topic belongs to 'station-9'" in reason_of(
+        payload, stream.build_topic("station-9")
+    )
 
 
 def test_a_topic_of_no_stream_is_refused() -> None:

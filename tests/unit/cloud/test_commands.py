@@ -56,7 +56,7 @@ class Desk:
 
     def _publish(self, topic: str, payload: bytes) -> None:
         if self.broker_is_away:
-            raise TransportError("the broker is away")
+            raise TransportError("Cannot send: not connected to the broker")
         self.sent.append((topic, payload))
         if self.broker_is_silent:
             raise NotConfirmedError("the broker did not confirm it")
@@ -88,7 +88,7 @@ class Desk:
 
     def order(self, content: dict[str, Any]) -> httpx.Response:
         """Order as the page does."""
-        return self.ask("POST", "/api/orders", json=content, headers={"origin": ORIGIN})
+        return self.ask("POST", "/api/commands", json=content, headers={"origin": ORIGIN})
 
 
 @pytest.fixture
@@ -151,6 +151,17 @@ def test_an_order_becomes_a_command_to_its_station_with_an_end(desk: Desk) -> No
     assert command.arguments == {"camera": "cam1", "squareMm": 15.0}
 
 
+def test_the_former_route_redirects_and_keeps_method_and_body(desk: Desk) -> None:
+    answer = desk.ask("POST", "/api/orders", json=ORDER, headers={"origin": ORIGIN})
+    assert (answer.status_code, answer.headers["location"]) == (308, "/api/commands")
+    assert desk.sent == []
+    followed = desk.ask(
+        "POST", "/api/orders", json=ORDER, headers={"origin": ORIGIN}, follow_redirects=True
+    )
+    assert followed.status_code == 202
+    assert len(desk.sent) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -178,7 +189,7 @@ def test_no_other_site_orders_for_a_person_who_looks_at_it(desk: Desk) -> None:
     foreign = {"content-type": "application/json", "origin": "http://evil.example"}
     odd = {"content-type": "application/json", "origin": "http://["}
     for headers in (as_form, foreign, odd):
-        answer = desk.ask("POST", "/api/orders", content=body, headers=headers)
+        answer = desk.ask("POST", "/api/commands", content=body, headers=headers)
         assert answer.status_code == 403
     assert desk.sent == []
 
@@ -188,12 +199,12 @@ def test_a_broker_that_is_away_and_a_flood_are_said(desk: Desk) -> None:
     assert desk.order(long).status_code == 413
     desk.broker_is_away = True
     answer = desk.order(ORDER)
-    assert (answer.status_code, answer.json()) == (503, {"error": "the broker is away"})
+    assert (answer.status_code, answer.json()) == (503, {"error": "Cannot send: not connected to the broker"})
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b'{"station":"\xff"}', b"", b"[" * 4000, b"null"])
 def test_a_body_that_is_no_order_is_refused_in_words(desk: Desk, body: bytes) -> None:
-    answer = desk.ask("POST", "/api/orders", content=body, headers=AS_JSON)
+    answer = desk.ask("POST", "/api/commands", content=body, headers=AS_JSON)
     assert answer.status_code == 400
     assert "cannot be read" in answer.json()["error"]
 
@@ -206,11 +217,11 @@ def test_a_body_without_end_is_refused_as_soon_as_it_is_too_large(desk: Desk) ->
             read.append(1000)
             yield b"x" * 1000
 
-    answer = desk.ask("POST", "/api/orders", content=endless(), headers=AS_JSON)
+    answer = desk.ask("POST", "/api/commands", content=endless(), headers=AS_JSON)
     assert answer.status_code == 413
     assert sum(read) <= 6000
     told = {**AS_JSON, "content-length": "99999999999"}
-    assert desk.ask("POST", "/api/orders", content=b"", headers=told).status_code == 413
+    assert desk.ask("POST", "/api/commands", content=b"", headers=told).status_code == 413
 
 
 def test_what_the_broker_did_not_confirm_is_not_known_yet_and_expires_soon(desk: Desk) -> None:

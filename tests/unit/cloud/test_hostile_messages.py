@@ -16,7 +16,7 @@ from cloud.message_intake import MessageIntake
 from cloud.store.record_store import CommitResult, DeadLetterNotice, MessageBatch
 from cloud.store.sqlite_store import SqliteStore
 from cloud.wire.batches import ArrivedMessage, build_batch
-from cloud.wire.receipts import build_refusals
+from cloud.wire.receipts import build_dead_letters
 from cloud.wire.topic_routes import list_topic_filters
 from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode
 from sightline.messaging.topics import (
@@ -257,7 +257,7 @@ def test_a_health_report_that_is_refused_is_no_letter() -> None:
 def test_letters_are_told_once_each_in_messages_that_every_nucleus_takes(
     letters: list[tuple[str, str, str]],
 ) -> None:
-    told = list(build_refusals([DeadLetterNotice(*letter) for letter in letters]))
+    told = list(build_dead_letters([DeadLetterNotice(*letter) for letter in letters]))
     assert all(len(encode(message)) <= MAX_MESSAGE_BYTES for message in told)
     found = [(message.station_id, one.record_id) for message in told for one in message.refused]
     assert sorted(found) == sorted({(thing, record_id) for thing, record_id, _ in letters})

@@ -104,7 +104,7 @@ def test_a_repeat_with_other_content_is_told_as_a_conflict_and_the_first_stays(s
     assert [row["gate"] for row in site.rows()] == ["passed"]
     (conflict,) = site.store.refusals(9)
     assert conflict.kind == "conflict"
-    assert "says otherwise in gate, reason; what came first stays" in conflict.reason
+    assert "different values of gate, reason; the first version is kept" in conflict.reason
     found = site.figures()["records"]
     assert (found["received"], found["duplicates"], found["refused"]) == (1, 2, 0)
     assert found["conflicts"] == 1
@@ -179,7 +179,7 @@ def test_parts_unseen_in_maintenance_are_no_production(site: Site) -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (gap(9, 8), "from 9 to 8"),
+        (gap(9, 8), "covers 9 to 8"),
         (gap(1, 1 + MAX_GAP_WIDTH), "parts are allowed"),
         (gap(-1, 8), "from is -1"),
         (gap(1, 2**63 - 1), "to is"),

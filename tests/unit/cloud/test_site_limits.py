@@ -37,7 +37,7 @@ def test_more_stations_than_are_listed_are_not_taken_and_those_that_are_go_on() 
     more = told(limits, of_station(4), of_station(2), of_station(5))
     assert [stored.thing for stored in more.health] == ["station-2"]
     assert len(more.refusals) == 2
-    assert "The site lists 3 stations" in limits.fault
+    assert "The limit of 3 stations is reached" in limits.fault
     assert "'station-5'" in limits.fault
 
 

@@ -133,7 +133,7 @@ def test_a_function_that_is_there_gets_the_code_and_the_machine_before_a_version
 
 def test_a_change_that_telemetry_would_refuse_is_refused(words: list[str], capsys: Capture) -> None:
     assert main([*words, "--merge", "[1]"]) == 1
-    assert "a JSON object is expected" in capsys.readouterr().err
+    assert "expected a JSON object" in capsys.readouterr().err
     assert main([*words, "--merge", '{"intervalS": -1}']) == 1
     assert "TelemetryConfiguration at /intervalS" in capsys.readouterr().err
 

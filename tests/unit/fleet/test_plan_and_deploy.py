@@ -259,9 +259,7 @@ def test_an_unknown_site_or_a_broken_file_is_named(
     run: Run, content: Json, capsys: Capture
 ) -> None:
     assert run("plan", "--site", "site-9") == 1
-    assert (
-        "no site 'site-9' in the file; there are site-0, site-1, site-2" in capsys.readouterr().err
-    )
+    assert "no site 'site-9' in the file; it has site-0, site-1, site-2" in capsys.readouterr().err
     content["rollout"]["stationsPerMinute"] = 0
     assert run("plan") == 1
     assert "line.yaml at /rollout/stationsPerMinute: Expected" in capsys.readouterr().err

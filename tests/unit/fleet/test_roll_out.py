@@ -61,7 +61,9 @@ def test_a_canary_that_fails_stops_everything(
     assert run("deploy", "--send") == 1
     assert len(sent(greengrass)) <= 3
     assert not [name for name in sent(greengrass) if not name.endswith("-0")]
-    assert "stopped: canaries: station-1-0" in capsys.readouterr().out
+    assert (
+        "Rollout stopped: canaries failed or did not report: station-1-0" in capsys.readouterr().out
+    )
 
 
 def test_a_canary_that_is_ill_after_the_pause_stops_everything(
@@ -78,7 +80,7 @@ def test_a_canary_that_is_not_heard_of_stops_everything_in_the_end(
 ) -> None:
     greengrass.fate = lambda station, _: "QUEUED" if station == "station-0-0" else "SUCCEEDED"
     assert run("deploy", "--send") == 1
-    assert "station-0-0: nothing heard" in capsys.readouterr().out
+    assert "station-0-0: no report yet" in capsys.readouterr().out
     assert 300 <= clock.time_s <= 700  # its five minutes
     assert len(sent(greengrass)) == 3
 
@@ -105,7 +107,7 @@ def test_a_station_that_is_not_provisioned_yet_is_named_and_holds_nobody_up(
     said = capsys.readouterr().out
     assert "station-1-2: not provisioned (create_deployment: " in said
     assert "station-2-1: not provisioned (list_effective_deployments: " in said
-    assert "sent 11, well 10, failed 0, not provisioned 2" in said
+    assert "sent 11, succeeded 10, failed 0, not provisioned 2" in said
 
 
 def test_the_canaries_that_are_there_stand_for_all_but_there_must_be_one(

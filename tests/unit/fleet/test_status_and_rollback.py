@@ -25,7 +25,7 @@ def test_the_status_counts_by_site_and_lists_those_that_are_not_fine(
     capsys.readouterr()
     assert run("status") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert " ".join(lines[0].split()) == "SITE STATIONS FINE TO DO ON THE WAY FAILED UNHEALTHY"
+    assert " ".join(lines[0].split()) == "SITE STATIONS OK TO DEPLOY IN PROGRESS FAILED UNHEALTHY"
     assert lines[1].split() == ["site-0", "4", "4", "0", "0", "0", "0"]
     assert lines[2].split() == ["site-1", "4", "3", "0", "0", "0", "1"]
     shown = [line for line in lines if line.startswith("station-")]
@@ -49,7 +49,7 @@ def test_a_fleet_that_is_fine_is_said_in_one_line_for_each_site(
         "configurationUpdate": {"merge": {"gateWaitMs": 500}},
     }
     assert run("status", "--site", "site-0") == 1
-    assert "runs something else than the file asks for" in capsys.readouterr().out
+    assert "runs another deployment than the file's" in capsys.readouterr().out
 
 
 def test_the_way_back_is_what_ran_before_and_is_printed_before_it_is_sent(
@@ -110,7 +110,7 @@ def test_a_station_that_is_no_core_device_keeps_none_from_going_back(
         assert run("deploy", "--send", "--site", "site-0") == 0
     greengrass.health["station-0-3"] = ""
     assert run("rollback", "--send", "--site", "site-0") == 1
-    assert "station-0-3: not provisioned" in capsys.readouterr().err
+    assert "station-0-3: cannot roll back: not provisioned" in capsys.readouterr().err
     assert [product_of(entry) for entry in greengrass.deployments.values()].count("one") == 7
 
 
@@ -126,7 +126,7 @@ def test_a_station_without_a_past_and_a_whole_fleet_at_once_are_refused(
     assert run("rollback", "--send") == 1
     assert "rollback needs --site or --station" in capsys.readouterr().err
     assert run("rollback", "--station", "station-0-0", "--send") == 1
-    assert "station-0-0: never had a deployment" in capsys.readouterr().err
+    assert "station-0-0: cannot roll back: no deployments" in capsys.readouterr().err
     assert run("deploy", "--send", "--station", "station-0-0") == 0
     assert run("rollback", "--station", "station-0-0", "--send") == 1
     assert "no earlier deployment" in capsys.readouterr().err

@@ -179,21 +179,23 @@ def test_each_rule_of_policies_catches_what_it_is_there_for() -> None:
     assert len(said) == 2
     assert "'s3:*'" in said[0]
     inverse = {"Statement": [{"Effect": "Allow", "NotAction": ["s3:GetObject"], "Resource": []}]}
-    assert "leaving out" in next(iter(policy_checks.find_broad_statements("inverse.json", inverse)))
+    assert "NotAction or NotResource" in next(
+        iter(policy_checks.find_broad_statements("inverse.json", inverse))
+    )
     long = {"Statement": [{"Action": ["iot:Publish"], "Resource": ["x" * 2048]}]}
     assert policy_checks.find_oversized_policy("recipes/policies/device.json", long)
     assert not policy_checks.find_oversized_policy("recipes/policies/token-exchange.json", long)
-    assert "no JSON" in policy_checks.find_policy_problems("device.json", "{", {})[0]
+    assert "not valid JSON" in policy_checks.find_policy_problems("device.json", "{", {})[0]
     files = {f"{role}.json": json.dumps(policy) for role, policy in ALL.items()}
     files["device.json"] = json.dumps({"Statement": []})
     assert policy_checks.find_policy_file_problems(files) == [
-        "recipes/policies/device.json: differs from the catalogue; run tools.iam --write"
+        "recipes/policies/device.json: out of date; run python -m tools.iam --write"
     ]
     del files["device.json"]
     files["root.json"] = "{}"
     assert policy_checks.find_policy_file_problems(files) == [
-        "recipes/policies/device.json: is not there; run tools.iam --write",
-        "recipes/policies/root.json: no role of this name",
+        "recipes/policies/device.json: file is missing; run python -m tools.iam --write",
+        "recipes/policies/root.json: no role has this name; delete the file",
     ]
 
 

@@ -12,7 +12,7 @@ def test_a_wish_is_taken_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     wishes = BeltRequests(tmp_path)
     assert wishes.pop() is None
     assert main(["stop", "--folder", str(tmp_path)]) == 0
-    assert "The belt stops" in capsys.readouterr().out
+    assert "Belt stopped" in capsys.readouterr().out
     assert [wishes.pop(), wishes.pop()] == ["stop", None]
 
 

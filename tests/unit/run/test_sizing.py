@@ -45,7 +45,7 @@ def test_it_says_models_precision_threads_rate_latency_and_headroom() -> None:
     text = format_sizing_report(found)
     for word in (
         "surface int8",
-        "1 a model",
+        "1 per model",
         "2 images at once",
         "20 parts/s",
         "p99 30.0 ms",

@@ -92,7 +92,7 @@ def test_a_broken_off_publication_of_all_can_be_given_again(
     assert publish(staged(tmp_path), "capture", "--send") == 0
     capsys.readouterr()
     assert publish(tmp_path, "capture", "--send") == 0
-    assert f"{CAPTURE} {VERSION} is there already" in capsys.readouterr().out
+    assert f"{CAPTURE} {VERSION} is already published" in capsys.readouterr().out
     assert greengrass.service.asked["CreateComponentVersion"] == 1
 
 
@@ -107,7 +107,7 @@ def test_other_content_under_a_published_version_is_refused_and_overwrites_nothi
         file.write("# another line\n")
     archive.build_artifact(folder)
     assert publish(tmp_path, "capture", "--send") == 1
-    assert f"{CAPTURE} {VERSION} is published with other content" in capsys.readouterr().err
+    assert f"{CAPTURE} {VERSION} is already published with other content" in capsys.readouterr().err
     assert stored(BUCKET, f"{CAPTURE}/{VERSION}/capture.zip") == before
 
 

@@ -146,7 +146,7 @@ def test_an_unknown_component_is_named_with_those_that_there_are(
 ) -> None:
     assert main(["captrue", "--target", str(tmp_path)]) == 1
     said = capsys.readouterr().err
-    assert "no component captrue" in said
+    assert "unknown component captrue" in said
     assert "Capture, Equipment" in said
     assert main(["capture", "--version", "1.2", "--target", str(tmp_path)]) == 1
     assert "'1.2'" in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_wheels_are_fetched_for_another_machine_and_kept(tmp_path: Path, index: 
 def test_a_wheel_that_is_not_the_locks_is_refused(tmp_path: Path, index: Path) -> None:
     lock = make_wheel(index, "light", "cp310-cp310-manylinux_2_28_aarch64")
     (index / "light-1.0-cp310-cp310-manylinux_2_28_aarch64.whl").write_bytes(b"another")
-    with pytest.raises(RecipeError, match=r"Python 3\.10 on aarch64: pip says"):
+    with pytest.raises(RecipeError, match=r"Python 3\.10 on aarch64: pip failed"):
         fetch_wheels(lock, ("3.10",), "aarch64", tmp_path / "cache")
     assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".draft"]
 
@@ -108,7 +108,7 @@ def test_the_version_stands_in_one_place() -> None:
     text = '[project]\nname = "x"\nversion = "1.4.2"\n[tool.ruff]\nversion = "9.9.9"\n'
     assert parse_suite_version(text) == "1.4.2"
     assert load_suite_version(ROOT) == parse_suite_version((ROOT / "pyproject.toml").read_text())
-    with pytest.raises(RecipeError, match="found none"):
+    with pytest.raises(RecipeError, match="no version found"):
         parse_suite_version('[tool.x]\nversion = "1.0.0"\n')
     with pytest.raises(RecipeError, match="'1'"):
         parse_suite_version('[project]\nversion = "1"\n')
@@ -121,5 +121,5 @@ def test_a_recipe_takes_the_version_and_pins_the_suites_own_parts_to_it() -> Non
     assert '">=2.0.3 <3.0.0"' in text
     free = with_version(RECIPE, "NEXT_PATCH", "0.1.0", ["com.sightline.model.Cap"])
     assert '    VersionRequirement: ">=0.1.0 <0.2.0"' in free
-    with pytest.raises(RecipeError, match="0 lines"):
+    with pytest.raises(RecipeError, match="0 ComponentVersion lines"):
         with_version("ComponentName: x\n", "0.1.0", "0.1.0", [])

@@ -1,4 +1,4 @@
-"""A worker's line to the Lambda host: one JSON object a line each way, payloads in base64."""
+"""A worker's connection to the Lambda host: one JSON object per line, payloads in base64."""
 
 import base64
 import json
@@ -11,11 +11,11 @@ INSTANCE_VARIABLE = "LAMBDA_HOST_INSTANCE"
 
 
 class HostRefusedError(Exception):
-    """The host says no, and why."""
+    """The host refused a request; carries its reason."""
 
 
 class HostConnection:
-    """One conversation with the host: a question, its answer."""
+    """A connection to the host: one request, one answer at a time."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -24,7 +24,7 @@ class HostConnection:
         self._instance = os.environ[INSTANCE_VARIABLE]
 
     def request(self, operation: str, payload: bytes | None = None, **more: Any) -> dict[str, Any]:
-        """The host's answer; Refused if it says no, ConnectionError if it is gone."""
+        """Send a request and return the answer; HostRefusedError or ConnectionError."""
         question = {"operation": operation, "instance": self._instance, **more}
         if payload is not None:
             question["payload"] = base64.b64encode(payload).decode()
@@ -32,7 +32,7 @@ class HostConnection:
         self._file.flush()
         line = self._file.readline()
         if not line:
-            raise ConnectionError("the Lambda host is gone")
+            raise ConnectionError("the Lambda host closed the connection")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise HostRefusedError(answer["error"])

@@ -1,8 +1,8 @@
-"""Runs a Lambda function in a process of its own: `lambda_worker.py MODULE.HANDLER`.
+"""Runs a Lambda function in its own process: `lambda_worker.py MODULE.HANDLER`.
 
-It asks the Lambda host for events one by one and answers for each. The standard library alone is used,
-so that the function meets nothing but its own packages and the Greengrass Core SDK's runtime modules,
-which lie beside this file.
+It requests events from the Lambda host one by one and reports each result. It uses the standard library
+only, so that the function sees nothing but its own packages and the Greengrass Core SDK's runtime modules,
+which are in this folder.
 """
 
 import base64
@@ -24,7 +24,7 @@ log = logging.getLogger("lambda_worker")
 
 
 def main() -> int:
-    """Load the function, then handle events until the host says that it is enough."""
+    """Load the function, then handle events until the host ends it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     handler = _load(sys.argv[1])
     connection = HostConnection()
@@ -69,7 +69,7 @@ def _context(work: dict[str, Any]) -> SimpleNamespace:
 
 
 def _send_heartbeats() -> None:
-    """Tell the host that this process lives, also while an event is handled."""
+    """Send heartbeats to the host, also while an event is handled."""
     connection = HostConnection()
     while True:
         interval_s = connection.request("status")["interval_s"]

@@ -1,1 +1,1 @@
-"""What the Greengrass Core SDK expects of its runtime; the worker's process alone imports it."""
+"""Runtime modules expected by the Greengrass Core SDK; imported by the worker process only."""

@@ -1,4 +1,4 @@
-"""Who the function is, and the names under which the SDK reaches the runtime's own services."""
+"""The function's identity, and the names of the runtime's services for the SDK."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The SDK's way to the runtime: work for other functions, the router of messages among them."""
+"""The SDK's client of the runtime: posts work to other functions, including the message router."""
 
 import threading
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from lambda_connection import HostConnection, HostRefusedError
 
 
 class IPCException(Exception):
-    """The runtime refused, and says why."""
+    """The runtime refused a request; carries its reason."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class IPCClient:
         client_context: bytes | str,
         invocation_type: str = "RequestResponse",
     ) -> str:
-        """Hand work over; returns its id, or raises IPCException with the runtime's word."""
+        """Post work; returns its id, or raises IPCException with the runtime's reason."""
         content = input_bytes.encode() if isinstance(input_bytes, str) else input_bytes
         context = client_context.decode() if isinstance(client_context, bytes) else client_context
         with self._lock:
@@ -51,5 +51,5 @@ class IPCClient:
         return str(answer["invocation_id"])
 
     def get_work_result(self, function_arn: str, invocation_id: str) -> WorkResult:
-        """There is none: only messages are handed on, and they have no result."""
-        raise IPCException(f"{function_arn}: only publish is offered by this Lambda host")
+        """Not supported: only messages are passed on, and they have no result."""
+        raise IPCException(f"{function_arn}: only publish is supported by this Lambda host")
