@@ -16,7 +16,8 @@ from functools import partial
 
 from cloud.live.camera_views import CameraViews
 from cloud.live.site_summary import SiteSummary
-from cloud.store.record_store import CommitResult, MessageBatch, RecordStore
+from cloud.store.record_store import RecordStore
+from cloud.store.stored_messages import CommitResult, MessageBatch
 from cloud.wire.batches import ArrivedMessage, build_batch, refuse_message
 from cloud.wire.site_limits import SiteLimits
 from sightline.errors import RetryableError

@@ -27,14 +27,14 @@ def is_allowed(parameters: Mapping[str, Any], listed: Mapping[str, str]) -> bool
     return isinstance(thing, str) and thing in listed and listed[thing] == group
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Write the zip."""
     from tools.fleet.deployment_file import load_deployment_file  # not in the Lambda
 
     parser = argparse.ArgumentParser(prog="python -m tools.provision_hook", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="deployment files that list the sites")
     parser.add_argument("--zip", type=Path, default=Path("build/provision-hook.zip"))
-    given = parser.parse_args(words)
+    given = parser.parse_args(arguments)
     listed = {
         name: file.thing_group
         for file in map(load_deployment_file, given.files)

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from cloud.store.record_store import StoredView
 from cloud.store.station_clocks import is_newer
+from cloud.store.stored_messages import StoredView
 
 MAX_CAMERA_VIEWS = 256
 Json = dict[str, Any]

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from cloud.live.station_figures import Json, StationFigures
-from cloud.store.record_store import CommitResult, MessageBatch, StoreHistory
+from cloud.store.record_store import StoreHistory
+from cloud.store.stored_messages import CommitResult, MessageBatch
 
 
 class SiteSummary:

@@ -8,8 +8,8 @@ import msgspec
 
 from cloud.live.percentiles import PercentileFigures, PercentileWindow, Throttle
 from cloud.store.record_counts import MAINTENANCE, RECEIVED, UNSEEN, list_count_names
-from cloud.store.record_store import StoredHealth, StoredRecord, StoredState
 from cloud.store.station_clocks import find_reported_ns, is_newer
+from cloud.store.stored_messages import StoredHealth, StoredRecord, StoredState
 from sightline import __version__
 from sightline.messaging.messages import (
     ChallengeResult,

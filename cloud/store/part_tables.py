@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cloud.store.record_counts import build_gap_counts, build_gate_count_name, list_count_names
-from cloud.store.record_store import (
+from cloud.store.stored_messages import (
     CommitResult,
     MessageBatch,
     StoredCorrection,

@@ -1,6 +1,6 @@
 """What a record adds to its station's counts; used by the store and the page."""
 
-from cloud.store.record_store import StoredRecord
+from cloud.store.stored_messages import StoredRecord
 
 RECEIVED = "received"
 MAINTENANCE = "maintenance"

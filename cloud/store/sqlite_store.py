@@ -16,18 +16,7 @@ from cloud.store.migration import prepare_schema
 from cloud.store.part_tables import delete_old_parts, insert_parts, parse_object, sum_counts
 from cloud.store.record_counts import list_count_names
 from cloud.store.record_identity import parse_things
-from cloud.store.record_store import (
-    CommitResult,
-    MessageBatch,
-    PartsPage,
-    PartsQuery,
-    PastFault,
-    StoredHealth,
-    StoredRecord,
-    StoredRefusal,
-    StoredState,
-    StoreHistory,
-)
+from cloud.store.record_store import PartsPage, PartsQuery, StoreHistory
 from cloud.store.station_tables import (
     add_counts,
     add_to_tally,
@@ -36,6 +25,15 @@ from cloud.store.station_tables import (
     insert_refusals,
     insert_states,
     insert_steps,
+)
+from cloud.store.stored_messages import (
+    CommitResult,
+    MessageBatch,
+    PastFault,
+    StoredHealth,
+    StoredRecord,
+    StoredRefusal,
+    StoredState,
 )
 from sightline.errors import FatalError, MessageError, RetryableError
 from sightline.messaging.codec import decode_of_any_size
@@ -115,7 +113,7 @@ class SqliteStore:
             add_to_tally(connection, "duplicates", committed.duplicates)
         return committed
 
-    def parts(self, query: PartsQuery) -> PartsPage:
+    def load_parts(self, query: PartsQuery) -> PartsPage:
         """A page of records; one extra row is read to know whether another page follows."""
         conditions, values = _build_conditions(query)
         rows = self._read(
@@ -128,7 +126,7 @@ class SqliteStore:
             tuple(_build_shown_body(*row[1:]) for row in shown), shown[-1][0] if more else None
         )
 
-    def part(self, record_id: str, thing: str | None = None) -> str | None:
+    def load_part(self, record_id: str, thing: str | None = None) -> str | None:
         """The JSON of a record or gap, or None; without a thing, of the one that its id names."""
         for of_thing in parse_things(record_id) if thing is None else (thing,):
             rows = self._read(
@@ -151,14 +149,14 @@ class SqliteStore:
             log.warning("site id not stored", extra={"error": str(error)})
             return new
 
-    def outcomes(self, limit: int) -> tuple[str, ...]:
+    def load_outcomes(self, limit: int) -> tuple[str, ...]:
         """The last outcomes of commands as JSON, newest first."""
         rows = self._read(
             "SELECT body FROM command_outcomes ORDER BY sequence DESC LIMIT ?", (limit,)
         )
         return tuple(str(body) for (body,) in rows)
 
-    def steps(self, thing: str, limit: int) -> tuple[str, ...]:
+    def load_steps(self, thing: str, limit: int) -> tuple[str, ...]:
         """The last steps of a station's commissioning as JSON, newest first."""
         rows = self._read(
             "SELECT body FROM commissioning_steps WHERE thing = ? ORDER BY sequence DESC LIMIT ?",
@@ -166,7 +164,7 @@ class SqliteStore:
         )
         return tuple(str(body) for (body,) in rows)
 
-    def faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
+    def load_faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
         """A station's faults reported after this time, the last to begin first; at most 500."""
         rows = self._read(
             "SELECT component, code, level, text, since_utc_ns, until_utc_ns FROM faults "
@@ -175,7 +173,7 @@ class SqliteStore:
         )
         return tuple(PastFault(*row) for row in rows)
 
-    def refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
+    def load_refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
         """The last refused messages, newest first."""
         rows = self._read(
             "SELECT topic, reason, payload, refused_utc_ns, kind FROM refused "
@@ -184,7 +182,7 @@ class SqliteStore:
         )
         return tuple(StoredRefusal(*row) for row in rows)
 
-    def outcomes_for_command(self, command_id: str, thing: str | None) -> tuple[str, ...]:
+    def load_outcomes_for_command(self, command_id: str, thing: str | None) -> tuple[str, ...]:
         """The outcomes of one command as JSON, newest first; thing None: of any station."""
         rows = self._read(
             "SELECT body FROM command_outcomes WHERE command_id = ? AND thing = COALESCE(?, thing) "

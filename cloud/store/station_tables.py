@@ -4,14 +4,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 
-from cloud.store.record_store import (
+from cloud.store.station_clocks import find_latest_plausible_ns, find_reported_ns
+from cloud.store.stored_messages import (
     StoredHealth,
     StoredOutcome,
     StoredRefusal,
     StoredState,
     StoredStep,
 )
-from cloud.store.station_clocks import find_latest_plausible_ns, find_reported_ns
 
 MAX_KEPT_STATE_HISTORY = 20_000
 MAX_KEPT_REFUSALS = 1_000

@@ -112,13 +112,13 @@ class _PageHandlers:
             query: PartsQuery = parse_parts_query(request.query_params, get_args(Verdict))
         except QueryError as error:
             return json_response({"error": str(error)}, 400)
-        page = self._sources.store.parts(query)
+        page = self._sources.store.load_parts(query)
         bodies = [msgspec.Raw(body.encode()) for body in page.bodies]
         return json_response({"parts": bodies, "next": page.next_cursor})
 
     def part(self, request: Request) -> Response:
         station = request.query_params.get("station")
-        body = self._sources.store.part(request.path_params["record_id"], station)
+        body = self._sources.store.load_part(request.path_params["record_id"], station)
         if body is None:
             return json_response({"error": "no record with this id"}, 404)
         return json_response(msgspec.Raw(body.encode()))
@@ -130,13 +130,13 @@ class _PageHandlers:
             )
         except QueryError as error:
             return json_response({"error": str(error)}, 400)
-        bodies = [msgspec.Raw(body.encode()) for body in self._sources.history.outcomes(limit)]
+        bodies = [msgspec.Raw(body.encode()) for body in self._sources.history.load_outcomes(limit)]
         return json_response({"commands": bodies})
 
     def command(self, request: Request) -> Response:
         command_id = request.path_params["command_id"]
         station = request.query_params.get("station")
-        bodies = self._sources.history.outcomes_for_command(command_id, station)
+        bodies = self._sources.history.load_outcomes_for_command(command_id, station)
         told = [msgspec.json.decode(body) for body in bodies]
         last = next((one for one in told if one["result"] != "accepted"), None)
         state = last["result"] if last else "accepted" if told else "not known yet"
@@ -157,7 +157,7 @@ class _PageHandlers:
                 "refused_utc_ns": refusal.refused_utc_ns,
                 "kind": refusal.kind,
             }
-            for refusal in self._sources.history.refusals(limit)
+            for refusal in self._sources.history.load_refusals(limit)
         ]
         return json_response({"refused": shown})
 

@@ -68,7 +68,7 @@ class CommissioningHandlers:
     def camera_views(self, request: Request) -> Response:
         """A station's cameras as last seen, and the last steps of its commissioning."""
         station = request.path_params["station"]
-        steps = [msgspec.Raw(body.encode()) for body in self._history.steps(station, STEPS_SHOWN)]
+        steps = [msgspec.Raw(body.encode()) for body in self._history.load_steps(station, STEPS_SHOWN)]
         views: list[dict[str, Any]] = self._views.for_station(station)
         return json_response({"views": views, "steps": steps, "now_utc_ns": self._utc_ns()})
 
@@ -79,7 +79,7 @@ class CommissioningHandlers:
     def faults(self, request: Request) -> Response:
         """A station's faults of the last 24 hours."""
         after_ns = self._utc_ns() - REPORT_PERIOD_NS
-        found = self._history.faults(request.path_params["station"], after_ns)
+        found = self._history.load_faults(request.path_params["station"], after_ns)
         return json_response({"faults": [asdict(fault) for fault in found]})
 
     async def post_command(self, request: Request) -> Response:

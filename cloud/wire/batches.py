@@ -13,7 +13,7 @@ from cloud.store.record_identity import (
     check_record,
     find_message_id,
 )
-from cloud.store.record_store import (
+from cloud.store.stored_messages import (
     DeadLetterNotice,
     MessageBatch,
     StoredCorrection,

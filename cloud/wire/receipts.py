@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from cloud.store.record_store import DeadLetterNotice, MessageBatch
+from cloud.store.stored_messages import DeadLetterNotice, MessageBatch
 from sightline.errors import MessageError, TransportError
 from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode, encode_of_any_size
 from sightline.messaging.messages import DeadLetter, RecordsRefused, RecordsStored

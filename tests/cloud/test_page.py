@@ -211,7 +211,10 @@ def test_what_was_refused_and_what_came_again_otherwise_is_listed(
     wait_for(lambda: site.summary()["records"]["refused"])
     text = extract_text(rendered(site.page, tmp_path / "profile"))
     assert "1 dead letter · 1 conflict" in text
-    assert "station-1-7-1 was received again with different values of reason; the first version is kept" in text
+    assert (
+        "station-1-7-1 was received again with different values of reason; the first version is kept"
+        in text
+    )
     assert "stationId is 'station-2', but the topic belongs to 'station-1'" in text
 
 

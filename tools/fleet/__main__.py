@@ -18,9 +18,9 @@ COMMANDS = {
 }
 
 
-def main(words: list[str] | None = None, clock: RolloutClock | None = None) -> int:
+def main(arguments: list[str] | None = None, clock: RolloutClock | None = None) -> int:
     """Exit code 0 on success, 1 if something failed or is refused, 2 for a wrong command line."""
-    given: argparse.Namespace = build_fleet_parser().parse_args(words)
+    given: argparse.Namespace = build_fleet_parser().parse_args(arguments)
     given.clock = clock or SystemRolloutClock()
     try:
         return COMMANDS[given.command](given)

@@ -89,12 +89,12 @@ class StationChecker:
         found = {name: component.version for name, component in station.components.items()}
         known = (self._known[name] for name in found if name in self._known)
         needs = {name: text for entry in known for name, text in (entry.needs or {}).items()}
-        yield from version_pins.refused_pins(found, needs)
-        yield from version_pins.wiping_resets(
+        yield from version_pins.find_pin_problems(found, needs)
+        yield from version_pins.find_wiping_resets(
             {name: component.reset for name, component in station.components.items()}
         )
         publisher = station.components.get(PUBLISHER)
-        yield from version_pins.missing_restarts(found, publisher.merge if publisher else {})
+        yield from version_pins.find_missing_cli(found, publisher.merge if publisher else {})
 
     def _check_drivers(self, station: DesiredStation) -> list[str]:
         capture = station.components.get(CAPTURE)

@@ -15,7 +15,7 @@ RESTART = "restart_component"  # the command that needs the nucleus's CLI servic
 ROOT_POINTERS = ("", "/")
 
 
-def refused_pins(versions: Mapping[str, str], needs: Mapping[str, str]) -> Iterator[str]:
+def find_pin_problems(versions: Mapping[str, str], needs: Mapping[str, str]) -> Iterator[str]:
     """One line for each AWS component that is not pinned to a suitable version.
 
     `versions` has the deployment's versions, `needs` the requirements, such as `>=2.0.3 <3.0.0`.
@@ -34,7 +34,7 @@ def refused_pins(versions: Mapping[str, str], needs: Mapping[str, str]) -> Itera
             yield f"at /components/{name}: pinned to {versions[name]}; {wanted} is needed"
 
 
-def wiping_resets(resets: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def find_wiping_resets(resets: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """One line for each reset that would erase the nucleus's installed configuration."""
     for name, pointers in resets.items():
         if name in (NUCLEUS, NUCLEUS_LITE) and set(pointers) & set(ROOT_POINTERS):
@@ -44,7 +44,7 @@ def wiping_resets(resets: Mapping[str, Sequence[str]]) -> Iterator[str]:
             )
 
 
-def missing_restarts(versions: Mapping[str, str], publisher: Mapping[str, Any]) -> Iterator[str]:
+def find_missing_cli(versions: Mapping[str, str], publisher: Mapping[str, Any]) -> Iterator[str]:
     """A line if restart_component is allowed but the nucleus cannot carry it out."""
     allowed = (publisher.get("commands") or {}).get("allowed") or []
     kinds = {entry.get("kind") for entry in allowed if isinstance(entry, Mapping)}

@@ -28,9 +28,9 @@ TRUSTED = {
 }
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 if the files are up to date or were written; 1 if some would change."""
-    given = _arguments().parse_args(words)
+    given = _arguments().parse_args(arguments)
     names = AccountNames(
         **{field.name: getattr(given, field.name) for field in fields(AccountNames)}
     )

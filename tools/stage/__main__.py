@@ -34,9 +34,9 @@ PYTHONS = ("3.10", "3.11", "3.12")  # JetPack 6 and Ubuntu 22.04, Debian 12, Ubu
 WHEELS = {"none": (), "x86_64": ("x86_64",), "aarch64": ("aarch64",), "all": ARCHITECTURES}
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Stage the components; exit code 1 if that fails."""
-    given = _arguments().parse_args(words)
+    given = _arguments().parse_args(arguments)
     try:
         return _run(given)
     except (SightlineError, OSError) as error:

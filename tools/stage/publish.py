@@ -157,9 +157,9 @@ def _parse_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("-")[0].split("."))
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print or send the requests; exit code 1 if a component could not be published."""
-    given = _arguments().parse_args(words)
+    given = _arguments().parse_args(arguments)
     try:
         parts = list_components() if given.all else find_components(given.components)
         cloud = connect_to_fleet(given.region, given.account, None)

@@ -7,14 +7,14 @@ import pytest
 
 from cloud.live.camera_views import CameraViews
 from cloud.live.site_summary import SiteSummary
-from cloud.store.record_store import (
+from cloud.store.sqlite_store import SqliteStore
+from cloud.store.stored_messages import (
     CommitResult,
     MessageBatch,
     StoredHealth,
     StoredState,
     StoredView,
 )
-from cloud.store.sqlite_store import SqliteStore
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import CameraView
 from tests.cloud.example_records import THING, health, machine_state
@@ -72,7 +72,7 @@ def test_what_is_told_by_a_clock_ahead_is_as_old_as_its_arrival() -> None:
 
 def test_a_fault_told_by_a_clock_ahead_does_not_last_into_the_future(store: SqliteStore) -> None:
     store.commit(told(NOW_NS + AHEAD_NS, NOW_NS, fault="the PLC is away"))
-    (fault,) = store.faults(THING, 0)
+    (fault,) = store.load_faults(THING, 0)
     assert fault.until_utc_ns == NOW_NS
 
 

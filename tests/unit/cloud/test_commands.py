@@ -199,7 +199,10 @@ def test_a_broker_that_is_away_and_a_flood_are_said(desk: Desk) -> None:
     assert desk.order(long).status_code == 413
     desk.broker_is_away = True
     answer = desk.order(ORDER)
-    assert (answer.status_code, answer.json()) == (503, {"error": "Cannot send: not connected to the broker"})
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"error": "Cannot send: not connected to the broker"},
+    )
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b'{"station":"\xff"}', b"", b"[" * 4000, b"null"])

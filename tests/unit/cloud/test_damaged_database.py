@@ -75,7 +75,7 @@ def test_it_is_kept_under_another_name_and_repeats_fill_a_new_one(
     assert len(reports) == 1
     assert "records.sqlite is damaged" in reports[0]
     assert kept[0].name in reports[0]
-    assert store.parts(PartsQuery(limit=9)).bodies == ()
+    assert store.load_parts(PartsQuery(limit=9)).bodies == ()
     store.close()
     site = Site(path)
     site.take(record(1), record(1))
@@ -100,7 +100,7 @@ def test_one_that_is_damaged_while_the_site_runs_is_replaced_and_what_waits_is_s
     intake = MessageIntake(store, restore_summary(store, SiteLimits()), retry_s=0.01)
     intake.start()
     intake.deliver(TOPIC, encode(record(1)))
-    wait_until(lambda: store.part(record(1).recordId) is not None)
+    wait_until(lambda: store.load_part(record(1).recordId) is not None)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("PRAGMA writable_schema = ON")
     other.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE records (' WHERE name = 'records'")
@@ -111,7 +111,7 @@ def test_one_that_is_damaged_while_the_site_runs_is_replaced_and_what_waits_is_s
 
     def is_there(number: int) -> bool:
         try:
-            return store.part(record(number).recordId) is not None
+            return store.load_part(record(number).recordId) is not None
         except RetryableError:  # what the page is told meanwhile
             return False
 

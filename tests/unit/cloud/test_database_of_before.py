@@ -60,7 +60,7 @@ def test_records_counts_and_what_was_told_are_all_there_and_more_can_come(tmp_pa
     written_before(path)
     for _ in range(2):
         store = SqliteStore(path)
-        page = store.parts(PartsQuery(limit=9))
+        page = store.load_parts(PartsQuery(limit=9))
         found = [msgspec.json.decode(body, type=InspectionRecord) for body in page.bodies]
         assert found == [defect(3), defect(2), record(1)]
         snapshot = restore_summary(store, SiteLimits()).snapshot(0, THING)
@@ -68,7 +68,7 @@ def test_records_counts_and_what_was_told_are_all_there_and_more_can_come(tmp_pa
         assert snapshot["records"]["refused"] == 4
         assert list(snapshot["health"]) == ["c"]
         assert list(snapshot["machine"]) == ["conveyor-1"]
-        assert [refusal.kind for refusal in store.refusals(9)] == ["refused"]
+        assert [refusal.kind for refusal in store.load_refusals(9)] == ["refused"]
         store.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -84,7 +84,7 @@ def test_the_true_record_of_a_number_that_was_taken_by_another_is_stored_now(
     site.take(record(3), record(2, verdict="defect"))
     (true,) = site.rows(part_number=3, station=THING)
     assert true["verdict"] == "ok"
-    assert site.store.part("station-1-7-3", "station-2") is not None
+    assert site.store.load_part("station-1-7-3", "station-2") is not None
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT sequence FROM records ORDER BY sequence DESC").fetchall()
     connection.close()
@@ -102,7 +102,7 @@ def test_a_conversion_that_is_cut_off_changes_nothing(
         with pytest.raises(FatalError, match=r"records\.sqlite"):
             SqliteStore(path)
     store = SqliteStore(path)
-    assert len(store.parts(PartsQuery(limit=9)).bodies) == 3
+    assert len(store.load_parts(PartsQuery(limit=9)).bodies) == 3
     store.close()
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cloud.live.site_summary import SiteSummary
 from cloud.message_intake import MessageIntake
-from cloud.store.record_store import CommitResult, DeadLetterNotice, MessageBatch
 from cloud.store.sqlite_store import SqliteStore
+from cloud.store.stored_messages import CommitResult, DeadLetterNotice, MessageBatch
 from cloud.wire.batches import ArrivedMessage, build_batch
 from cloud.wire.receipts import build_dead_letters
 from cloud.wire.topic_routes import list_topic_filters
@@ -71,8 +71,8 @@ class Site:
         self.intake.deliver(RECORDS, encode(record(before)))
         self.intake.deliver(topic, payload)
         self.intake.deliver(RECORDS, encode(record(after)))
-        wait_until(lambda: self.store.part(record(after).recordId) is not None)
-        assert self.store.part(record(before).recordId) is not None
+        wait_until(lambda: self.store.load_part(record(after).recordId) is not None)
+        assert self.store.load_part(record(before).recordId) is not None
         assert self.intake.is_alive()
         assert self.intake.fault == ""
 
@@ -180,9 +180,9 @@ def test_what_cannot_be_stored_is_refused_alone_with_topic_and_reason_and_its_st
     for number in (1, 666, 2):
         intake.deliver(RECORDS, encode(record(number)))
     intake.start()
-    wait_until(lambda: store.part(record(2).recordId) is not None)
-    assert store.part(record(1).recordId) is not None
-    (refusal,) = store.refusals(10)
+    wait_until(lambda: store.load_part(record(2).recordId) is not None)
+    assert store.load_part(record(1).recordId) is not None
+    (refusal,) = store.load_refusals(10)
     assert refusal.topic == RECORDS
     assert "what is this?" in refusal.reason
     assert [(one.thing, one.record_id) for one in letters] == [(THING, record(666).recordId)]
@@ -231,12 +231,12 @@ def test_what_stands_in_a_field_that_nobody_knows_ends_nothing_either(
     for _ in range(2):  # and again, so that it is compared
         payload = encode(record(900))[:-1] + b',"more":' + junk + b"}"
         site.survives(RECORDS, payload)
-    msgspec.json.decode(site.store.part(record(900).recordId) or "{}")
+    msgspec.json.decode(site.store.load_part(record(900).recordId) or "{}")
 
 
 def test_of_a_message_that_is_far_too_large_only_the_beginning_is_kept_and_told(site: Site) -> None:
     site.survives(RECORDS, encode(record(900)) + b" " * 5_000_000)
-    (refusal,) = site.store.refusals(9)
+    (refusal,) = site.store.load_refusals(9)
     assert "found 500" in refusal.reason
     assert len(refusal.payload) <= 1024
     wait_until(lambda: [one.record_id for one in site.letters] == [record(900).recordId])

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from cloud.live.site_summary import SiteSummary
 from cloud.message_intake import MessageIntake
-from cloud.store.record_store import CommitResult, MessageBatch, PartsPage, PartsQuery
+from cloud.store.record_store import PartsPage, PartsQuery
+from cloud.store.stored_messages import CommitResult, MessageBatch
 from sightline.errors import RetryableError
 from sightline.messaging.codec import encode
 from tests.cloud.example_records import record
@@ -28,10 +29,10 @@ class FullDisk:
         self.kept += [stored.record.partNumber for stored in batch.records]
         return CommitResult(tuple(batch.records), 0)
 
-    def parts(self, query: PartsQuery) -> PartsPage:
+    def load_parts(self, query: PartsQuery) -> PartsPage:
         raise NotImplementedError
 
-    def part(self, record_id: str, thing: str | None = None) -> str | None:
+    def load_part(self, record_id: str, thing: str | None = None) -> str | None:
         raise NotImplementedError
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from cloud.live.site_summary import SiteSummary
 from cloud.live.station_figures import Json
 from cloud.store.record_identity import MAX_GAP_WIDTH
-from cloud.store.record_store import CommitResult, PartsQuery
+from cloud.store.record_store import PartsQuery
 from cloud.store.sqlite_store import SqliteStore
+from cloud.store.stored_messages import CommitResult
 from cloud.wire.batches import ArrivedMessage, build_batch
 from cloud.wire.receipts import list_stored_ids
 from sightline.messaging.codec import encode
@@ -71,7 +72,7 @@ class Site:
         return {name: snapshot[name] for name in names}
 
     def rows(self, **query: Any) -> list[Json]:
-        page = self.store.parts(PartsQuery(limit=100, **query))
+        page = self.store.load_parts(PartsQuery(limit=100, **query))
         return [msgspec.json.decode(body) for body in page.bodies]
 
 
@@ -102,7 +103,7 @@ def test_a_repeat_with_other_content_is_told_as_a_conflict_and_the_first_stays(s
     site.take(record(1, gate="rejected", reason="another"))
     assert site.told == ["station-1-7-1"]  # it is stored, so the station may forget it
     assert [row["gate"] for row in site.rows()] == ["passed"]
-    (conflict,) = site.store.refusals(9)
+    (conflict,) = site.store.load_refusals(9)
     assert conflict.kind == "conflict"
     assert "different values of gate, reason; the first version is kept" in conflict.reason
     found = site.figures()["records"]
@@ -119,7 +120,7 @@ def test_a_late_outcome_of_the_gate_is_counted_in_place_of_the_one_recorded(site
     (row,) = site.rows(part_number=1)
     assert row["gate"] == "rejected"
     assert row["gateCorrection"] == {"recorded": "unconfirmed", "acted_at_utc_ns": 77}
-    assert msgspec.json.decode(site.store.part("station-1-7-1") or "") == row
+    assert msgspec.json.decode(site.store.load_part("station-1-7-1") or "") == row
     site.take(correction(1, "passed", 78))
     assert site.figures()["gate"] == {"passed": 2, "rejected": 0, "unconfirmed": 0}
 
@@ -167,7 +168,7 @@ def test_parts_that_nobody_saw_are_one_row_and_count_as_missed_each(site: Site) 
     for query in ({"part_number": 1500}, {"verdict": "missed"}):
         assert [(row["from"], row["to"]) for row in site.rows(**query)] == [(1208, 20000)]
     assert site.rows(part_number=20002) == []
-    assert site.store.part("station-1-7-1208-20000") is not None
+    assert site.store.load_part("station-1-7-1208-20000") is not None
 
 
 def test_parts_unseen_in_maintenance_are_no_production(site: Site) -> None:

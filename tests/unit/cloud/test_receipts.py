@@ -6,7 +6,7 @@ import msgspec
 
 from cloud.live.site_summary import SiteSummary
 from cloud.message_intake import MessageIntake
-from cloud.store.record_store import MessageBatch
+from cloud.store.stored_messages import MessageBatch
 from cloud.wire.batches import ArrivedMessage, build_batch
 from cloud.wire.receipts import (
     MAX_RECEIPT_RECORDS,

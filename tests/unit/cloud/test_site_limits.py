@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from cloud.site import restore_summary
 from cloud.store import station_tables
-from cloud.store.record_store import MessageBatch
 from cloud.store.sqlite_store import SqliteStore
+from cloud.store.stored_messages import MessageBatch
 from cloud.wire.batches import ArrivedMessage, build_batch
 from cloud.wire.site_limits import SiteLimits
 from sightline.messaging.codec import encode
@@ -88,8 +88,8 @@ def test_the_faults_of_one_station_do_not_grow_without_end(
     for number in range(1, 13):
         report = replace(health("com.sightline.Capture", 9), faults=(a_fault(number),))
         store.commit(told(SiteLimits(), report))
-    assert {fault.code for fault in store.faults(THING, 0)} == {f"f{n}" for n in range(8, 13)}
-    assert len(store.faults("station-2", 0)) == 1
+    assert {fault.code for fault in store.load_faults(THING, 0)} == {f"f{n}" for n in range(8, 13)}
+    assert len(store.load_faults("station-2", 0)) == 1
     store.close()
 
 

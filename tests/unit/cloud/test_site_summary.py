@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cloud.live.percentiles import PercentileFigures, PercentileWindow, Throttle
 from cloud.live.site_summary import SiteSummary
 from cloud.live.station_figures import Json
-from cloud.store.record_store import (
+from cloud.store.stored_messages import (
     CommitResult,
     MessageBatch,
     StoredHealth,

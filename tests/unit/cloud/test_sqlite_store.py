@@ -10,8 +10,9 @@ import pytest
 from cloud.live.site_summary import SiteSummary
 from cloud.live.station_figures import Json
 from cloud.store import sqlite_store, station_tables
-from cloud.store.record_store import CommitResult, MessageBatch, PartsPage, PartsQuery
+from cloud.store.record_store import PartsPage, PartsQuery
 from cloud.store.sqlite_store import SqliteStore
+from cloud.store.stored_messages import CommitResult, MessageBatch
 from cloud.wire.batches import ArrivedMessage, build_batch
 from sightline.errors import RetryableError
 from sightline.messaging.codec import encode
@@ -62,32 +63,32 @@ def test_a_record_sent_twice_is_one_row_and_the_first_wins(store: SqliteStore) -
     again = commit(store, record(1, reason="later"))
     assert (len(first.new), first.duplicates) == (1, 1)
     assert (len(again.new), again.duplicates) == (0, 1)
-    body = store.part(record(1).recordId)
+    body = store.load_part(record(1).recordId)
     assert body is not None
     assert msgspec.json.decode(body)["reason"] == "first"
 
 
 def test_pages_run_from_the_newest_to_the_first_part_without_a_gap(store: SqliteStore) -> None:
     commit(store, *(record(number) for number in range(1, 8)))
-    first = store.parts(PartsQuery(limit=3))
+    first = store.load_parts(PartsQuery(limit=3))
     commit(store, record(8))
-    second = store.parts(PartsQuery(limit=3, before=first.next_cursor))
-    third = store.parts(PartsQuery(limit=3, before=second.next_cursor))
+    second = store.load_parts(PartsQuery(limit=3, before=first.next_cursor))
+    third = store.load_parts(PartsQuery(limit=3, before=second.next_cursor))
     assert [numbers(page) for page in (first, second, third)] == [[7, 6, 5], [4, 3, 2], [1]]
     assert third.next_cursor is None
 
 
 def test_a_last_page_that_is_just_full_has_no_next(store: SqliteStore) -> None:
     commit(store, record(1), record(2))
-    assert store.parts(PartsQuery(limit=2)).next_cursor is None
+    assert store.load_parts(PartsQuery(limit=2)).next_cursor is None
 
 
 def test_parts_are_found_by_number_and_by_verdict(store: SqliteStore) -> None:
     other_epoch = record(2, epoch=8)
     commit(store, record(1), defect(2), record(3), other_epoch)
-    assert numbers(store.parts(PartsQuery(limit=9, part_number=2))) == [2, 2]
-    assert numbers(store.parts(PartsQuery(limit=9, verdict="defect"))) == [2]
-    assert numbers(store.parts(PartsQuery(limit=9, verdict="ok", part_number=3))) == [3]
+    assert numbers(store.load_parts(PartsQuery(limit=9, part_number=2))) == [2, 2]
+    assert numbers(store.load_parts(PartsQuery(limit=9, verdict="defect"))) == [2]
+    assert numbers(store.load_parts(PartsQuery(limit=9, verdict="ok", part_number=3))) == [3]
 
 
 def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_refusals_are_listed_newest_first_and_do_not_grow_without_end(
     monkeypatch.setattr(station_tables, "MAX_KEPT_REFUSALS", 3)
     for count in range(5):
         store.commit(build_batch([ArrivedMessage("sightline/a/records", b"?%d" % count, count)]))
-    assert [refusal.refused_utc_ns for refusal in store.refusals(10)] == [4, 3, 2]
+    assert [refusal.refused_utc_ns for refusal in store.load_refusals(10)] == [4, 3, 2]
     assert store.load_history().refused == 5
 
 
@@ -139,9 +140,9 @@ def test_what_became_of_a_command_is_kept_once_however_often_it_is_told(
     )
     commit(store, first, second, first)
     commit(store, first)
-    told = [msgspec.json.decode(body)["command_id"] for body in store.outcomes(10)]
+    told = [msgspec.json.decode(body)["command_id"] for body in store.load_outcomes(10)]
     assert told == ["c2", "c1"]
-    assert len(store.outcomes(1)) == 1
+    assert len(store.load_outcomes(1)) == 1
 
 
 def test_what_became_of_a_command_is_said_by_the_station_that_it_went_to(
@@ -159,10 +160,10 @@ def test_what_became_of_a_command_is_said_by_the_station_that_it_went_to(
         store.commit(
             build_batch([ArrivedMessage(COMMAND_OUTCOME.build_topic(thing), encode(outcome), 1)])
         )
-    (told,) = store.outcomes_for_command("c1", THING)
+    (told,) = store.load_outcomes_for_command("c1", THING)
     assert msgspec.json.decode(told)["result"] == "accepted"
-    assert len(store.outcomes_for_command("c1", None)) == 2
-    assert store.outcomes_for_command("c2", THING) == ()
+    assert len(store.load_outcomes_for_command("c1", None)) == 2
+    assert store.load_outcomes_for_command("c2", THING) == ()
 
 
 def test_a_database_has_one_name_of_its_own_as_long_as_it_lives(tmp_path: Path) -> None:
@@ -200,8 +201,8 @@ def test_parts_of_one_station_are_found_among_those_of_others(store: SqliteStore
     for thing, number in (("station-1", 1), ("station-2", 2), ("station-2", 3)):
         part = encode(record(number, thing))
         store.commit(build_batch([ArrivedMessage(INSPECTION_RECORD.build_topic(thing), part, 1)]))
-    assert numbers(store.parts(PartsQuery(limit=9, station="station-2"))) == [3, 2]
-    assert numbers(store.parts(PartsQuery(limit=9))) == [3, 2, 1]
+    assert numbers(store.load_parts(PartsQuery(limit=9, station="station-2"))) == [3, 2]
+    assert numbers(store.load_parts(PartsQuery(limit=9))) == [3, 2, 1]
 
 
 def counted(path: Path) -> tuple[Json, int]:
@@ -247,6 +248,6 @@ def test_records_older_than_they_are_kept_leave_the_store_and_still_count(tmp_pa
             INSPECTION_RECORD.build_topic(THING), encode(record(number)), 5 * number
         )
         store.commit(build_batch([part]))
-    assert numbers(store.parts(PartsQuery(limit=9))) == [8, 7, 6]
+    assert numbers(store.load_parts(PartsQuery(limit=9))) == [8, 7, 6]
     store.close()
     assert counted(path)[0]["records"]["received"] == 8
