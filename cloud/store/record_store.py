@@ -18,7 +18,7 @@ from cloud.store.stored_messages import (
 
 @dataclass(frozen=True)
 class PartsQuery:
-    """Which parts are asked for: the newest first, before a cursor, of a number, verdict or station."""
+    """A query of parts, newest first: before a cursor, by number, verdict or station."""
 
     limit: int
     before: int | None = None
@@ -37,7 +37,7 @@ class PartsPage:
 
 @dataclass(frozen=True)
 class StoreHistory:
-    """What a store knows from before: the counts of all records, and the last ones themselves."""
+    """A store's history: the counts of all records, and the last records themselves."""
 
     counts: StationCounts
     records: Iterator[StoredRecord]
@@ -49,35 +49,35 @@ class StoreHistory:
 
 
 class RecordStore(Protocol):
-    """Keeps each record once, by its thing and recordId: the first wins."""
+    """Stores each record once, by thing and recordId: the first wins."""
 
     def commit(self, batch: MessageBatch) -> CommitResult:
         """Store a batch as a whole; it is on disk when this returns. RetryableError if it cannot."""
 
     def load_parts(self, query: PartsQuery) -> PartsPage:
-        """A page of records."""
+        """Load a page of records."""
 
     def load_part(self, record_id: str, thing: str | None = None) -> str | None:
-        """The JSON of a record or gap, or None; without a thing, of the one that its id names."""
+        """Load the JSON of a record or gap, or None; without a thing, it is found by the id."""
 
 
 class HistoryStore(Protocol):
-    """What a site asks of its store beside the records: what was before, commands, and what was refused."""
+    """What a store holds besides the records: history, commands, faults and refused messages."""
 
     def load_history(self) -> StoreHistory:
-        """What the summary goes on from."""
+        """Load what the summary starts from."""
 
     def load_outcomes(self, limit: int) -> tuple[str, ...]:
-        """The last outcomes of commands as JSON, newest first."""
+        """Load the last outcomes of commands as JSON, newest first."""
 
     def load_outcomes_for_command(self, command_id: str, thing: str | None) -> tuple[str, ...]:
-        """What became of one command of a station (None: of any) as JSON, newest first."""
+        """Load the outcomes of one command as JSON, newest first; thing None: of any station."""
 
     def load_steps(self, thing: str, limit: int) -> tuple[str, ...]:
-        """The last steps of a station's commissioning as JSON, newest first."""
+        """Load the last steps of a station's commissioning as JSON, newest first."""
 
     def load_faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
-        """A station's faults that were told after this, the last to begin first; 500 at most."""
+        """Load a station's faults reported after this time, the last to begin first; at most 500."""
 
     def load_refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
-        """The last messages that were refused, newest first."""
+        """Load the last refused messages, newest first."""

@@ -114,7 +114,7 @@ class SqliteStore:
         return committed
 
     def load_parts(self, query: PartsQuery) -> PartsPage:
-        """A page of records; one extra row is read to know whether another page follows."""
+        """Load a page of records; one extra row is read to know whether another page follows."""
         conditions, values = _build_conditions(query)
         rows = self._read(
             f"SELECT sequence, {SHOWN_COLUMNS} FROM records {conditions} ORDER BY sequence DESC LIMIT ?",
@@ -127,7 +127,7 @@ class SqliteStore:
         )
 
     def load_part(self, record_id: str, thing: str | None = None) -> str | None:
-        """The JSON of a record or gap, or None; without a thing, of the one that its id names."""
+        """Load the JSON of a record or gap, or None; without a thing, it is found by the id."""
         for of_thing in parse_things(record_id) if thing is None else (thing,):
             rows = self._read(
                 f"SELECT {SHOWN_COLUMNS} FROM records WHERE thing = ? AND record_id = ?",
@@ -150,14 +150,14 @@ class SqliteStore:
             return new
 
     def load_outcomes(self, limit: int) -> tuple[str, ...]:
-        """The last outcomes of commands as JSON, newest first."""
+        """Load the last outcomes of commands as JSON, newest first."""
         rows = self._read(
             "SELECT body FROM command_outcomes ORDER BY sequence DESC LIMIT ?", (limit,)
         )
         return tuple(str(body) for (body,) in rows)
 
     def load_steps(self, thing: str, limit: int) -> tuple[str, ...]:
-        """The last steps of a station's commissioning as JSON, newest first."""
+        """Load the last steps of a station's commissioning as JSON, newest first."""
         rows = self._read(
             "SELECT body FROM commissioning_steps WHERE thing = ? ORDER BY sequence DESC LIMIT ?",
             (thing, limit),
@@ -165,7 +165,7 @@ class SqliteStore:
         return tuple(str(body) for (body,) in rows)
 
     def load_faults(self, thing: str, after_utc_ns: int) -> tuple[PastFault, ...]:
-        """A station's faults reported after this time, the last to begin first; at most 500."""
+        """Load a station's faults reported after this time, the last to begin first; at most 500."""
         rows = self._read(
             "SELECT component, code, level, text, since_utc_ns, until_utc_ns FROM faults "
             "WHERE thing = ? AND until_utc_ns >= ? ORDER BY since_utc_ns DESC LIMIT ?",
@@ -174,7 +174,7 @@ class SqliteStore:
         return tuple(PastFault(*row) for row in rows)
 
     def load_refusals(self, limit: int) -> tuple[StoredRefusal, ...]:
-        """The last refused messages, newest first."""
+        """Load the last refused messages, newest first."""
         rows = self._read(
             "SELECT topic, reason, payload, refused_utc_ns, kind FROM refused "
             "ORDER BY sequence DESC LIMIT ?",
@@ -183,7 +183,7 @@ class SqliteStore:
         return tuple(StoredRefusal(*row) for row in rows)
 
     def load_outcomes_for_command(self, command_id: str, thing: str | None) -> tuple[str, ...]:
-        """The outcomes of one command as JSON, newest first; thing None: of any station."""
+        """Load the outcomes of one command as JSON, newest first; thing None: of any station."""
         rows = self._read(
             "SELECT body FROM command_outcomes WHERE command_id = ? AND thing = COALESCE(?, thing) "
             "ORDER BY sequence DESC LIMIT ?",
@@ -192,9 +192,9 @@ class SqliteStore:
         return tuple(str(body) for (body,) in rows)
 
     def load_history(self) -> StoreHistory:
-        """What the summary starts from; call it before any commit.
+        """Load what the summary starts from; call it before any commit.
 
-        DamagedStoreError, also while its records are read: after `begin_anew` it is asked again.
+        DamagedStoreError, also while its records are read: after `start_new_file` it can be called again.
         """
         with self._translate_damage():
             self._count_uncounted()

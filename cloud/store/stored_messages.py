@@ -28,7 +28,7 @@ class StoredRecord:
 
 @dataclass(frozen=True)
 class StoredCorrection:
-    """What the gate did with a part, known after its record."""
+    """A gate correction: the outcome of a part, known after its record."""
 
     thing: str
     received_utc_ns: int
@@ -37,7 +37,7 @@ class StoredCorrection:
 
 @dataclass(frozen=True)
 class StoredGap:
-    """Parts that nobody saw, with the message's JSON as received."""
+    """A gap record with its JSON as received."""
 
     thing: str
     received_utc_ns: int
@@ -49,7 +49,7 @@ class StoredGap:
 class StoredState:
     """A machine's state with its JSON as received.
 
-    When it was received is not known of what was stored before this process began.
+    `received_utc_ns` is None for what was stored before this process started.
     """
 
     thing: str
@@ -62,7 +62,7 @@ class StoredState:
 class StoredHealth:
     """A component's health with its JSON as received.
 
-    When it was received is not known of what was stored before this process began.
+    `received_utc_ns` is None for what was stored before this process started.
     """
 
     thing: str
@@ -73,7 +73,7 @@ class StoredHealth:
 
 @dataclass(frozen=True)
 class StoredOutcome:
-    """What became of a command, with its JSON as received."""
+    """A command's outcome with its JSON as received."""
 
     thing: str
     outcome: CommandOutcome
@@ -82,7 +82,7 @@ class StoredOutcome:
 
 @dataclass(frozen=True)
 class StoredStep:
-    """What a component made of a command of the commissioning, with its JSON as received."""
+    """A commissioning step with its JSON as received."""
 
     thing: str
     step: CommissioningStep
@@ -91,7 +91,7 @@ class StoredStep:
 
 @dataclass(frozen=True)
 class StoredView:
-    """How a camera saw; kept in memory only."""
+    """A camera view; kept in memory only."""
 
     thing: str
     view: CameraView
@@ -100,7 +100,7 @@ class StoredView:
 
 @dataclass(frozen=True)
 class PastFault:
-    """A fault that a component told: since when, and when it was told last."""
+    """A fault that a component reported, with its first and last report."""
 
     component: str
     code: str
@@ -115,9 +115,9 @@ RefusalKind = Literal["refused", "conflict"]
 
 @dataclass(frozen=True)
 class StoredRefusal:
-    """A message that was not taken: its reason and the first bytes of it.
+    """A refused message: the reason and its first bytes.
 
-    `conflict`: it was told before with other content, and what came first stays.
+    `conflict`: it was received before with different content; the first version is kept.
     """
 
     topic: str
@@ -129,7 +129,7 @@ class StoredRefusal:
 
 @dataclass(frozen=True)
 class DeadLetterNotice:
-    """What a station is told of a message that will never be stored."""
+    """A dead letter for a station: a message that will never be stored."""
 
     thing: str
     record_id: str
@@ -157,10 +157,10 @@ StationCounts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class CommitResult:
-    """What a batch added: the records that were new, in order, and how many were known already.
+    """What a batch added: the new records, in order, and the number of repeats.
 
-    `conflicts`: repeats with other content. `adjustments`: what gaps and corrections of the gate add
-    to the counts of their stations beside the new records; a count may go down, too.
+    `conflicts`: repeats with different content. `adjustments`: changes of the stations' counts by gap
+    records and gate corrections; a count may also decrease.
     """
 
     new: tuple[StoredRecord, ...]

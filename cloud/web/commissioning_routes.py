@@ -68,7 +68,9 @@ class CommissioningHandlers:
     def camera_views(self, request: Request) -> Response:
         """A station's cameras as last seen, and the last steps of its commissioning."""
         station = request.path_params["station"]
-        steps = [msgspec.Raw(body.encode()) for body in self._history.load_steps(station, STEPS_SHOWN)]
+        steps = [
+            msgspec.Raw(body.encode()) for body in self._history.load_steps(station, STEPS_SHOWN)
+        ]
         views: list[dict[str, Any]] = self._views.for_station(station)
         return json_response({"views": views, "steps": steps, "now_utc_ns": self._utc_ns()})
 

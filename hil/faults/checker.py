@@ -28,7 +28,7 @@ from typing import Any
 MAX_EXAMPLES = 12
 MIN_OK_PARTS = 5  # of so many parts that are ok, the gate passes one at least
 PLC_DEATH_WINDOW_NS = (
-    100_000_000  # a part counted so shortly before its PLC died could be told to nobody
+    100_000_000  # a part counted this shortly before its PLC was killed could not be reported
 )
 SECOND_NS = 1_000_000_000
 SET_ASIDE_WORDS = (

@@ -7,7 +7,7 @@ from typing import Literal
 
 FaultAction = Literal[
     "kill",  # kill -9 of a victim's process group; what no nucleus starts again is started again
-    "kill_for",  # the same, and it stays away for some seconds
+    "kill_for",  # the same, and it stays down for some seconds
     "stall",  # SIGSTOP, and SIGCONT after some seconds
     "stall_and_expect",  # the same, and parts are judged again soon after
     "outlive_nucleus",  # a component stands while its nucleus is killed and replaced
@@ -17,11 +17,11 @@ FaultAction = Literal[
     "lose_spool",  # what the nucleus sends is lost, and then the nucleus, with what it would send again
     "stand_still",  # nothing moves in either direction
     "plc_restart",  # kill -9 of the PLC; it counts from 1 again
-    "plc_restart_kept",  # the same, and its counter goes on
+    "plc_restart_kept",  # the same, and its counter continues
     "plc_power",  # it loses connections and memory, without its process
     "fill_disk",  # the victim's disk is full, and it is killed in the midst of that
     "damage",  # power cut, and a file is damaged before the power is back
-    "break_capture",  # killed until the nucleus takes it for broken; later the nucleus starts anew
+    "break_capture",  # killed until it is BROKEN; later the nucleus is restarted
 ]
 SCENARIOS = (
     *("kills", "stalls", "broker", "plc_restart"),

@@ -40,7 +40,7 @@ class CliAccessFile:
         self._token = generate_token()
         self._tokens[self._token] = CLI
         policy = {"operations": ["*"], "resources": ["*"]}
-        with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
+        with contextlib.suppress(OSError):  # it is in memory, and created again at each start
             self._store.apply_deployment(CLI, {"accessControl": {CLI: {"1": policy}}}, {}, 0.0)
         try:
             self._write(socket)

@@ -52,7 +52,7 @@ class DevelopmentNucleus:
     async def start(self) -> None:
         """Start the services and the components; returns before the components are running."""
         self._deployer.recover()
-        with contextlib.suppress(OSError):  # it is in memory, and made anew at each start
+        with contextlib.suppress(OSError):  # it is in memory, and created again at each start
             self._store.apply_deployment(NUCLEUS_NAMES[0], {"awsRegion": REGION}, {}, time.time())
         for recipe in self._plan.recipes:
             deployed = self._plan.deployment.components[recipe.component_name]

@@ -19,8 +19,8 @@ Json = dict[str, Any]
 class DeploymentTimeouts:
     """The timeouts of a deployment, in seconds."""
 
-    validate_s: float = 20.0  # for a component's word on its new configuration
-    consent_s: float = 60.0  # for a component's word on an update; silence is consent
+    validate_s: float = 20.0  # for a component's answer about its new configuration
+    consent_s: float = 60.0  # for a component's answer to an update; silence is consent
     start_s: float = 60.0  # until all that is new runs
     steady_s: float = 5.0  # that it must have run without an error
 

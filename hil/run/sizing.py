@@ -211,6 +211,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Other arguments, such as --plc modbus, are passed to hil.run.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_search_options(parser)
+    _add_model_options(parser)
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=REPOSITORY / ".station" / "sizing",
+        help="folder for the trials' files (default: .station/sizing)",
+    )
+    return parser
+
+
+def _add_search_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=15.0, help="duration of a trial (default: 15)"
     )
@@ -235,6 +247,9 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         help="precision of the search in parts per second (default: 1)",
     )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deployment", type=Path, default=LAPTOP, help="deployment file (default: laptop.yaml)"
     )
@@ -261,13 +276,6 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="images of a part inferred in parallel (default: one per processor)",
     )
-    parser.add_argument(
-        "--folder",
-        type=Path,
-        default=REPOSITORY / ".station" / "sizing",
-        help="folder for the trials' files (default: .station/sizing)",
-    )
-    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -86,7 +86,7 @@ def build_streams_policy(catalogue: Sequence[MessageStream] = CATALOGUE) -> Json
 def build_claim_policy(names: AccountNames) -> Json:
     """A machine before provisioning: request a certificate by the one template, nothing else.
 
-    Both nuclei connect under a random UUID; nobody can pass for a station with this certificate.
+    Both nuclei connect under a random UUID; this certificate cannot impersonate a station.
     """
     certificates = [f"$aws/certificates/{way}/*" for way in ("create", "create-from-csr")]
     asked = [*certificates, f"$aws/provisioning-templates/{names.template}/provision/*"]

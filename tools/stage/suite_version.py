@@ -36,7 +36,7 @@ def next_minor(version: str) -> str:
 def with_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> str:
     """Set a recipe's version, and its requirements of the suite's other components.
 
-    `NEXT_PATCH` is settled by gdk when it publishes, one component at a time, so nobody knows the
+    gdk chooses `NEXT_PATCH` when it publishes, one component at a time, so nobody knows the
     others' patch: then the requirement is any patch of the suite's minor version.
     """
     own = suite if version == NEXT_PATCH else version

@@ -134,7 +134,7 @@ class IotCoreConnection:
                 wait_s = min(wait_s * 2, MAX_RECONNECT_WAIT_S)
 
     def _call_in_loop(self, call: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nothing waits any more
             self._loop.call_soon_threadsafe(call, *arguments)
 
     def _interrupted(self) -> None:

@@ -23,7 +23,7 @@ from hil.nucleus.supervision.script_process import ScriptProcess
 log = logging.getLogger(__name__)
 MIN_RESTART_WAIT_S, MAX_RESTART_WAIT_S = 0.2, 30.0
 STABLE_AFTER_S = 10.0  # a process that ran this long starts again with the first wait
-GRACE_S = 8.0  # less than the 10 s that whoever ends the nucleus gives it
+GRACE_S = 8.0  # less than the 10 s after which the nucleus itself is killed
 TOOK_TOO_LONG = -1001  # no number of a signal
 CANNOT_START = -1002
 STATES_REPORTED = ("RUNNING", "ERRORED")
@@ -65,7 +65,7 @@ class ComponentLifecycle:
         self.name = recipe.component_name
         self.state: LifecycleState = "NEW"
         self.restarts = 0
-        self.reason = ""  # why it is down, in words; empty while it is not
+        self.reason = ""  # why it is down; empty while it is not
         self.cpu_seconds_before = 0.0
         self.child: ScriptProcess | None = None
         self.ready = asyncio.Event()  # running or finished: what depends on it may start

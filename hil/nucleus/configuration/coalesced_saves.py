@@ -100,4 +100,4 @@ class CoalescedSaves:
         if self._running.get(path) is task:
             del self._running[path]
         if not task.cancelled():
-            task.exception()  # whoever waits is told; if nobody waits any more, nobody is
+            task.exception()  # waiting callers get the exception; without any, it is dropped

@@ -75,7 +75,7 @@ class IpcConnection(asyncio.Protocol):
                 )
             more = self._is_listening() and self._whole_frame_bytes() > 0
         except ProtocolError as error:
-            log.warning("connection of %s closed: %s", self.component or "nobody", error)
+            log.warning("connection of %s closed: %s", self.component or "an unknown client", error)
             self.close()
             return
         self._turn_scheduled = more

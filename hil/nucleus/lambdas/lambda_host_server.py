@@ -83,4 +83,4 @@ class _InstanceRequestHandler(socketserver.StreamRequestHandler):
                 answer = self.server.reply_to(json.loads(line))
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
         except (ConnectionError, BrokenPipeError):
-            return  # the process was ended; whoever ended it knows
+            return  # the process was stopped

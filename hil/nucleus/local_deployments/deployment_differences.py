@@ -27,16 +27,18 @@ def compare_deployments(
     removed = set(recipes_before) - set(recipes_after)
     added = set(recipes_after) - set(recipes_before)
     kept = set(recipes_before) & set(recipes_after)
-    anew = _with_dependents(
+    restarted = _with_dependents(
         {name for name in kept if recipes_before[name] != recipes_after[name]}, recipes_after
     )
     configured = {
         name
-        for name in kept - anew
+        for name in kept - restarted
         if before.components[name].configuration_update
         != after.components[name].configuration_update
     }
-    return DeploymentDifferences(removed, removed | (anew & kept), added | anew, configured)
+    return DeploymentDifferences(
+        removed, removed | (restarted & kept), added | restarted, configured
+    )
 
 
 def _with_dependents(names: set[str], recipes: Mapping[str, ComponentRecipe]) -> set[str]:

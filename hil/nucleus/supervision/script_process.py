@@ -38,7 +38,7 @@ class ScriptProcess:
             )
         self.pid = self._popen.pid
         self._keeps_descendants = (
-            keeps_descendants  # a startup script: what it started goes on after it
+            keeps_descendants  # a startup script: its child processes outlive it
         )
         self.cpu_seconds = 0.0
         self._loop = asyncio.get_running_loop()
