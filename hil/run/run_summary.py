@@ -99,7 +99,7 @@ def find_run_problems(summary: Mapping[str, Any]) -> list[str]:
         )
     for name, component in summary["components"].items():
         if component["restarts"]:
-            found.append(f"{name} was restarted; restarts: {component['restarts']}")
+            found.append(f"{name}: restarts during the run: {component['restarts']}")
         words = describe_down(name, component)
         if words:
             found.append(words)

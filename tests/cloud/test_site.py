@@ -201,7 +201,7 @@ def test_days_to_keep_that_are_none_are_refused(tmp_path: Path, days: str) -> No
         *("--address-file", "a", "--keep-days", days),
     )
     assert child.exit_code() == 2
-    assert "is no number of days" in child.log()
+    assert "expected a number of days" in child.log()
 
 
 @pytest.mark.parametrize("broker_text", ["nowhere", "host:", ":1883", "host:mqtt"])

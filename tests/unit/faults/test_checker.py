@@ -97,7 +97,7 @@ def test_a_gate_that_never_opens_is_told(tmp_path: Path) -> None:
         station.act(number, "rejected")
         station.judge(number)
         station.record(number, gate="rejected")
-    assert station.check()["problems"] == ["the gate passed none of 6 parts that are ok"]
+    assert station.check()["problems"] == ["the gate passed none of the 6 ok parts"]
     station.whole(7)
     assert station.check()["passed"]
 

@@ -187,14 +187,14 @@ def test_two_runs_do_not_share_a_folder(
     with (tmp_path / "faults" / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["--folder", str(tmp_path)]) == 2
-    assert "faults run already" in capsys.readouterr().out
+    assert "another run uses" in capsys.readouterr().out
 
 
 def test_the_table_shows_what_passed_failed_and_was_skipped() -> None:
     shown = format_scenario_table(
         {
             "scenarios": {"kills": {"lost": 3, "passed": False}, "stalls": {"passed": True}},
-            "skipped": {"disk_full": "only root can mount a small disk"},
+            "skipped": {"disk_full": "mounting a small disk needs root"},
         }
     ).splitlines()
     assert [line.split()[-1] for line in shown[1:]] == ["FAILED", "passed", "skipped"]

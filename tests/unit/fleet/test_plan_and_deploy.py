@@ -266,7 +266,7 @@ def test_an_unknown_site_or_a_broken_file_is_named(
     content["rollout"] = {}
     content["sites"]["site-1"]["stations"]["station-0-0"] = {}
     assert run("plan") == 1
-    assert "site site-0 has a station of this name" in capsys.readouterr().err
+    assert "site site-0 already has this station" in capsys.readouterr().err
 
 
 def test_what_the_service_answers_is_told(

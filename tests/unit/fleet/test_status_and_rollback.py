@@ -129,5 +129,5 @@ def test_a_station_without_a_past_and_a_whole_fleet_at_once_are_refused(
     assert "station-0-0: cannot roll back: no deployments" in capsys.readouterr().err
     assert run("deploy", "--send", "--station", "station-0-0") == 0
     assert run("rollback", "--station", "station-0-0", "--send") == 1
-    assert "no earlier deployment" in capsys.readouterr().err
+    assert "no earlier successful deployment" in capsys.readouterr().err
     assert len(greengrass.deployments) == 1

@@ -173,7 +173,7 @@ def function_running(
     with run_module("hil.nucleus", *arguments(folder, port)) as process:
         running = RunningFunction(RunningNucleus(folder / "nucleus", process), folder / "questions")
         running.wait_for_line("com.example.Peer", "listening")
-        running.wait_for_line(FUNCTION, "is served")
+        running.wait_for_line(FUNCTION, "is ready")
         yield running
         process.send_signal(signal.SIGTERM)
         process.wait(30)

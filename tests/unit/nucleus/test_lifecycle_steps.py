@@ -90,5 +90,5 @@ def test_startup_and_run_together_are_refused_with_their_place(tmp_path: Path) -
         assert running.process.wait(30) == 1
         assert running.process.stderr is not None
         words = running.process.stderr.read().decode()
-    assert "found startup and run" in words
+    assert "found both startup and run" in words
     assert "/Manifests/0/Lifecycle" in words

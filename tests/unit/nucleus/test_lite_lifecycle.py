@@ -115,7 +115,7 @@ def test_lite_starts_a_component_three_times_within_an_hour_whatever_its_reset_t
     with nucleus(tmp_path, [component], dialect="lite") as running:
         entry = running.wait_for_state(BELOW, "BROKEN")
     assert running.log(BELOW).count("once more") == 3
-    assert entry["reason"] == "it ended with exit code 3, after 3 starts within an hour"
+    assert entry["reason"] == "process ended with exit code 3, after 3 starts within an hour"
     assert entry["last_words"][-1] == "once more"
 
 
@@ -180,4 +180,4 @@ def test_the_command_says_so_where_no_nucleus_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert restart(["--root", str(tmp_path), BELOW]) == 2
-    assert "no nucleus to be reached" in capsys.readouterr().err
+    assert "cannot reach a nucleus" in capsys.readouterr().err

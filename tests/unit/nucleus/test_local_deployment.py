@@ -126,7 +126,7 @@ def test_a_changed_configuration_starts_only_what_reads_it_in_a_script(tmp_path:
 def test_the_command_says_so_where_no_nucleus_runs(tmp_path: Path) -> None:
     code, words = deploy(tmp_path, [component(A)])
     assert code == 2
-    assert "no nucleus to be reached" in words
+    assert "cannot reach a nucleus" in words
     assert "Traceback" not in words
 
 

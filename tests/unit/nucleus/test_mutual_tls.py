@@ -102,7 +102,7 @@ def _is_not_let_in(folder: Path, running: RunningNucleus) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--certificate", "thing.pem"), "--certificate and --private-key go together"),
+        (("--certificate", "thing.pem"), "--certificate and --private-key must be given together"),
         (("--certificate", "no.pem", "--private-key", "no.key"), "no.pem: no such file"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_gpu_serves_the_models_by_tensorrt_whatever_library_brings_it(
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"cameras": {"cam1": {}}}, "named by its node or by its serial"),
+        ({"cameras": {"cam1": {}}}, "exactly one of node and serial"),
         ({"expected": {"parts": 0}}, "/expected/parts"),
         ({"plc": {"protocol": "profinet", "endpoint": "x"}}, "/plc/protocol"),
         ({"gpu": {"name": "Orin", "runtime": "cuda"}}, "/gpu/runtime"),

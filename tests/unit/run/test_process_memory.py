@@ -44,7 +44,7 @@ def test_a_process_that_grows_too_fast_is_told_with_its_slope(
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("Publisher")
     assert "5.0" in last
-    assert "restarted 1 times" in last
+    assert "restarts: 1" in last
 
 
 def test_a_process_that_is_gone_takes_nothing() -> None:

@@ -52,10 +52,10 @@ def test_a_run_whose_parts_all_have_records_has_no_complaints() -> None:
 @pytest.mark.parametrize(
     ("plant", "records", "a_component", "word"),
     [
-        ({**PLANT, "counted": 5}, cloud(ok=4), component(), "1 parts are not accounted for"),
-        (PLANT, cloud(ok=4), component(restarts=2), "A was restarted 2 times"),
+        ({**PLANT, "counted": 5}, cloud(ok=4), component(), "parts not accounted for: 1"),
+        (PLANT, cloud(ok=4), component(restarts=2), "A: restarts during the run: 2"),
         (PLANT, cloud(ok=4), component(state="BROKEN"), "A is BROKEN"),
-        ({**PLANT, "counted": 3}, cloud(ok=4), component(), "4 records came of 3 parts"),
+        ({**PLANT, "counted": 3}, cloud(ok=4), component(), "received 4 records for 3 parts"),
     ],
 )
 def test_whatever_is_not_accounted_for_is_named(
