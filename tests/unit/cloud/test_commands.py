@@ -11,7 +11,9 @@ import pytest
 from starlette.applications import Starlette
 
 from cloud.live.camera_views import CameraViews
+from cloud.live.site_summary import SiteSummary
 from cloud.store.sqlite_store import SqliteStore
+from cloud.web.app import BrokerLink, PageSources, build_app
 from cloud.web.commissioning_routes import build_commissioning_routes
 from cloud.wire.batches import ArrivedMessage, build_batch
 from cloud.wire.commands import CommandSender
@@ -49,10 +51,11 @@ class Desk:
         self.sent: list[tuple[str, bytes]] = []
         self.broker_is_away = False
         self.broker_is_silent = False
+        self.command_sender = CommandSender(self._publish, lambda: NOW_NS)
         routes = build_commissioning_routes(
-            self.store, self.views, CommandSender(self._publish, lambda: NOW_NS), lambda: NOW_NS
+            self.store, self.views, self.command_sender, lambda: NOW_NS
         )
-        self._app = Starlette(routes=routes)
+        self.app = Starlette(routes=routes)
 
     def _publish(self, topic: str, payload: bytes) -> None:
         if self.broker_is_away:
@@ -73,7 +76,7 @@ class Desk:
         """What the site answers."""
 
         async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app)
+            transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://127.0.0.1"
             ) as client:
@@ -149,6 +152,29 @@ def test_an_order_becomes_a_command_to_its_station_with_an_end(desk: Desk) -> No
     assert (command.kind, command.issued_by) == ("calibrate", "engineer")
     assert command.expires_utc_ns - command.issued_utc_ns == 20_000_000_000
     assert command.arguments == {"camera": "cam1", "squareMm": 15.0}
+
+
+def test_the_application_takes_and_lists_commands_on_one_route(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    sources = PageSources(
+        store=desk.store,
+        history=desk.store,
+        summary=SiteSummary(),
+        evidence=tmp_path,
+        views=desk.views,
+        command_sender=desk.command_sender,
+        link=lambda: BrokerLink(connected=True, hears=True, heard_utc_ns=None),
+        fault=lambda: "",
+        notices=list,
+    )
+    desk.app = build_app(sources)
+    sent = desk.order(ORDER)
+    assert sent.status_code == 202
+    assert desk.get("/api/commands") == {"commands": []}
+    state = desk.get(f"/api/commands/{sent.json()['command_id']}")
+    assert state["state"] == "not known yet"
+    assert desk.ask("PUT", "/api/commands", json=ORDER).status_code == 405
+    assert desk.ask("POST", "/api/orders", json=ORDER).status_code == 308
 
 
 def test_the_former_route_redirects_and_keeps_method_and_body(desk: Desk) -> None:

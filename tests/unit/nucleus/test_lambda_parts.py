@@ -181,5 +181,5 @@ def test_an_arn_comes_apart_into_its_fields() -> None:
     assert (fields.name, fields.qualifier, fields.account_id) == ("example", "3", "123456789012")
     assert fields_of.build_function_arn(fields.unqualified_arn, fields.qualifier) == ARN
     for wrong in ("example", ARN.replace("lambda", "s3"), ARN + ":more"):
-        with pytest.raises(ValueError, match="allowed"):
+        with pytest.raises(ValueError, match="expected"):
             fields_of(wrong)
