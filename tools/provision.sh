@@ -1,16 +1,16 @@
 #!/bin/sh
-# From a blank Jetson (or any Debian or Ubuntu machine) to a station in its group, by claim certificate.
+# Turns a new Jetson (or any Debian or Ubuntu machine) into a station of a group, by claim certificate.
 #
 #   provision.sh account --region REGION --account ACCOUNT_ID --group GROUP --kit DIR
-#       for each account and group, and again after a change: policies, role, role alias, template, claim
-#       certificate; the kit gets what a station needs of them. Needs the AWS command line and an administrator.
+#       once per account and group, and after changes: creates policies, roles, role alias, template and claim
+#       certificate, and writes the kit for stations. Needs the AWS command line and administrator rights.
 #
 #   provision.sh station --thing NAME --group GROUP --nucleus classic|lite --kit DIR
-#       on the machine itself, as root: users, nucleus, its own certificate, its group.
+#       on the machine itself, as root: sets up users, nucleus, certificate and group.
 #
-# Nothing is changed without --apply: every command and every file is shown. The kit is a folder:
+# Default: dry run, which shows every command and file; --apply makes the changes. The kit is a folder:
 #   fleet.conf claim.pem.crt claim.private.pem.key       written by `account`
-#   claim.arn                                            the claim's ARN, for `account` given again
+#   claim.arn                                            the claim's ARN, for repeated runs of `account`
 #   AmazonRootCA1.pem                                    the root certificate of AWS IoT
 #   greengrass-nucleus.zip fleet-provisioning.jar        for classic: nucleus and fleet provisioning plugin
 #   aws-greengrass-lite.deb                              for lite
@@ -27,12 +27,12 @@ template=sightline-station
 apply=no
 command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
 wait_seconds=300
-again="so the same command may be given again"
+again="run the same command again"
 
 usage() {
     sed -n '2,20s/^# \{0,1\}//p' "$0"
-    echo "options: --apply (do it), --hook ARN (Lambda that decides who may be provisioned),"
-    echo "         --policies DIR (default: $policies_in), --root DIR (another root, for trials)"
+    echo "options: --apply (make the changes; default: dry run), --hook ARN (Lambda that admits stations),"
+    echo "         --policies DIR (default: $policies_in), --root DIR (other root folder, for tests)"
 }
 
 fail() {
@@ -64,7 +64,7 @@ run_once() {
     [ "$apply" = yes ] || return 0
     said=$("$@" 2>&1) && return 0
     case "$said" in
-    *AlreadyExists*) echo "  is there already" ;;
+    *AlreadyExists*) echo "  already exists" ;;
     *) fail "$said" ;;
     esac
 }
@@ -85,7 +85,7 @@ prepare_account() {
     need --group "$group"
     need --kit "$kit"
     [ -f "$policies_in/device.json" ] ||
-        fail "no $policies_in/device.json; python -m tools.iam --fill $region $account writes it"
+        fail "$policies_in/device.json is missing; run: python -m tools.iam --fill $region $account"
     for policy in device device-streams claim; do
         put_policy "sightline-$policy" "$policies_in/$policy.json"
     done
@@ -147,7 +147,7 @@ create_template() {
         --enabled --provisioning-role-arn "arn:aws:iam::$account:role/$provisioning_role" \
         --template-body "file://$policies_in/provisioning-template.json"
     if [ -z "$hook" ]; then
-        echo "# without --hook, now or before, whoever has the claim certificate may take any station's name"
+        echo "# warning: without --hook, the claim certificate can provision any station name"
         run_once "$@"
     else
         asked="payloadVersion=2020-04-01,targetArn=$hook"
@@ -165,8 +165,8 @@ create_claim() {
     fi
     [ -d "$kit" ] || run mkdir -p "$kit"
     if [ -f "$kit/claim.pem.crt" ]; then
-        echo "# the kit has a claim certificate"
-        [ -f "$kit/claim.arn" ] || fail "$kit has no claim.arn; write the ARN of its claim certificate there"
+        echo "# the kit already has a claim certificate"
+        [ -f "$kit/claim.arn" ] || fail "$kit has no claim.arn; write the ARN of the claim certificate to this file"
         certificate=$(cat "$kit/claim.arn")
     else
         run_claim
@@ -210,7 +210,7 @@ provision_station() {
     case "$nucleus" in
     classic) user=ggc_user user_group=ggc_group greengrass="$root/greengrass/v2" ;;
     lite) user=gg_component user_group=gg_component greengrass="$root/var/lib/greengrass" ;;
-    *) fail "--nucleus: found '$nucleus'; classic or lite are allowed" ;;
+    *) fail "--nucleus: found '$nucleus'; allowed: classic, lite" ;;
     esac
     check_names
     check_kit
@@ -222,7 +222,7 @@ provision_station() {
     "install_$nucleus"
     wait_until_provisioned
     forget_claim
-    echo "# $thing is in $group; now: python -m tools.fleet deploy FILE --station $thing --send"
+    echo "# $thing is provisioned in $group. Next: python -m tools.fleet deploy FILE --station $thing --send"
 }
 
 check_names() {
@@ -240,25 +240,25 @@ check_kit() {
     else
         files="$files aws-greengrass-lite.deb"
     fi
-    [ -f "$kit/SHA256SUMS" ] || fail "$kit has no SHA256SUMS"
+    [ -f "$kit/SHA256SUMS" ] || fail "$kit has no SHA256SUMS; create it with sha256sum"
     for file in $files; do
-        [ -f "$kit/$file" ] || fail "$kit has no $file; the head of this script says what a kit holds"
-        grep -q " [ *]\{0,1\}$file\$" "$kit/SHA256SUMS" || fail "$kit/SHA256SUMS does not name $file"
+        [ -f "$kit/$file" ] || fail "$kit has no $file; see the list of files in provision.sh --help"
+        grep -q " [ *]\{0,1\}$file\$" "$kit/SHA256SUMS" || fail "$kit/SHA256SUMS does not list $file"
     done
-    (cd "$kit" && sha256sum --check --quiet SHA256SUMS) || fail "the kit is not what it was"
+    (cd "$kit" && sha256sum --check --quiet SHA256SUMS) || fail "files in $kit do not match SHA256SUMS; copy the kit again"
     for key in region data_endpoint credential_endpoint role_alias template; do
         [ -n "$(setting $key)" ] || fail "$kit/fleet.conf has no $key"
     done
 }
 
 check_machine() {
-    [ "$(uname -s)" = Linux ] || fail "found $(uname -s); a station runs Linux"
+    [ "$(uname -s)" = Linux ] || fail "found $(uname -s); a station needs Linux"
     case "$(uname -m)" in
     x86_64 | aarch64) ;;
-    *) fail "found $(uname -m); there are wheels for x86_64 and aarch64" ;;
+    *) fail "found $(uname -m); allowed: x86_64, aarch64" ;;
     esac
     if [ "$apply" = yes ] && [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
-        fail "--apply changes the system: run as root"
+        fail "--apply needs root"
     fi
     refuse_a_station
 }
@@ -267,9 +267,9 @@ check_machine() {
 refuse_a_station() {
     found=$(thing_of_nucleus)
     if [ -d "$greengrass/claim" ] && [ "${found:-$thing}" = "$thing" ]; then
-        echo "# what was begun here before goes on"
+        echo "# continuing an earlier, interrupted run"
     elif [ -n "$found" ] || [ -s "$greengrass/credentials/certificate.pem" ]; then
-        fail "$greengrass has a name or a certificate: this machine is a station already"
+        fail "$greengrass has a thing name or a certificate: this machine is already a station"
     fi
 }
 
@@ -295,7 +295,7 @@ make_users() {
         if getent group "$device_group" >/dev/null 2>&1; then
             run usermod --append --groups "$device_group" "$user"
         else
-            echo "# no group $device_group on this machine"
+            echo "# this machine has no group $device_group"
         fi
     done
     run install -d -o "$user" -g "$user_group" -m 755 "$root/var/lib/sightline"
@@ -395,7 +395,7 @@ EOF
     run systemctl stop greengrass-lite.target
     run rm -f "$greengrass/config.db"
     run systemctl start greengrass-lite.target
-    run fleet-provisioning || fail "AWS gave no certificate; look into journalctl. The claim stays, $again"
+    run fleet-provisioning || fail "AWS issued no certificate; see journalctl. The claim is kept: $again"
     run systemctl restart greengrass-lite.target
 }
 
@@ -405,7 +405,7 @@ wait_until_provisioned() {
     [ "$apply" = yes ] || return 0
     while [ "$(thing_of_nucleus)" != "$thing" ]; do
         [ "$wait_seconds" -gt 0 ] ||
-            fail "AWS did not take $thing on; look into $greengrass/logs. The claim stays, $again"
+            fail "AWS did not provision $thing; see $greengrass/logs. The claim is kept: $again"
         wait_seconds=$((wait_seconds - 1))
         sleep 1
     done
@@ -445,7 +445,7 @@ while [ "$#" -gt 0 ]; do
         esac
         shift
         ;;
-    *) fail "unknown: $1; see provision.sh --help" ;;
+    *) fail "unknown option $1; see provision.sh --help" ;;
     esac
     shift
 done
@@ -454,5 +454,5 @@ case "$kit" in
 "" | /*) ;;
 *) kit="$PWD/$kit" ;; # apt takes kit/NAME.deb for the name of a package
 esac
-[ "$apply" = yes ] || echo "# dry run: nothing is changed without --apply"
+[ "$apply" = yes ] || echo "# dry run: add --apply to make the changes"
 if [ "$command" = account ]; then prepare_account; else provision_station; fi

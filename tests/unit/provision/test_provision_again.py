@@ -39,7 +39,7 @@ def test_a_certificate_that_aws_did_not_take_on_makes_no_station(
     let(programs, "sleep", "")
     done = run("station", "--apply")
     assert done.returncode == 1
-    assert "AWS did not take site-1-line-1 on" in done.stderr
+    assert "AWS did not provision site-1-line-1" in done.stderr
     assert has_its_claim(machine, "classic")
     unit = machine.root / "etc" / "systemd" / "system" / "greengrass.service"
     unit.parent.mkdir(parents=True)
@@ -58,8 +58,8 @@ def test_what_lite_was_refused_is_told_and_may_be_tried_again(
     let(programs, "fleet-provisioning", REFUSED_BY_LITE % written)
     done = run("station", "--apply", nucleus="lite")
     assert done.returncode == 1
-    assert "AWS gave no certificate" in done.stderr
-    assert "is in jetson-orin" not in done.stdout
+    assert "AWS issued no certificate" in done.stderr
+    assert "is provisioned in jetson-orin" not in done.stdout
     assert has_its_claim(machine, "lite")
     let(programs, "fleet-provisioning", ALSO_DOES["fleet-provisioning"])
     done = run("station", "--apply", nucleus="lite")
@@ -75,5 +75,5 @@ def test_a_machine_that_bears_another_name_is_refused_though_a_claim_is_left(
     subprocess.run(["sh", "-c", named("site-1-line-2")], env=environment, check=True)
     done = run("station", "--apply")
     assert done.returncode == 1
-    assert "is a station already" in done.stderr
+    assert "is already a station" in done.stderr
     assert machine.calls == []
