@@ -89,13 +89,16 @@ def _lambda(command: argparse.ArgumentParser) -> None:
         "--description",
         type=Path,
         default=default,
-        help="Lambda description (default: %(default)s)",
+        help=f"Lambda description (default: recipes/lambda/{default.name})",
     )
     command.add_argument(
         "--role", required=True, help="ARN of the function's role (it needs no permissions)"
     )
     command.add_argument(
-        "--architecture", choices=ARCHITECTURES, default="aarch64", help="(default: %(default)s)"
+        "--architecture",
+        choices=ARCHITECTURES,
+        default="aarch64",
+        help="architecture of the stations (default: %(default)s)",
     )
     command.add_argument(
         "--merge",
