@@ -1,12 +1,15 @@
 """The configuration of the capture component; the defaults are the recipe's."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.configuration import ConfigurationStruct
 from sightline.messaging.messages import PixelFormat
+from sightline.messaging.topics import CAPTURE
+from sightline.old_component_keys import OLD_COMPONENT_KEYS
 from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 CameraName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
@@ -101,6 +104,8 @@ class CaptureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     `maxTriggerDelayMs`: a part whose trigger is told later than that gets no picture, for it could show
     another one. `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
     """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[CAPTURE]
 
     cameras: CameraNames = ("cam1", "cam2", "cam3", "cam4")
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER

@@ -1,7 +1,8 @@
 """The configuration of the equipment component; the defaults are the recipe's."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
@@ -9,6 +10,8 @@ from msgspec.structs import force_setattr
 from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister
 from equipment.links.opcua_configuration import PLC_NODE_PREFIX, NodeText, OpcuaConfiguration
 from sightline.configuration import ConfigurationStruct, named_entries
+from sightline.messaging.topics import EQUIPMENT
+from sightline.old_component_keys import OLD_COMPONENT_KEYS
 from sightline.storage.products import ProductName
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -115,6 +118,8 @@ class EquipmentConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     `products`: what the PLC calls a product, mostly a number, to the product's name. `tags` is written
     as a map by tag; where it is given it takes the place of all the defaults. A list is still read.
     """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[EQUIPMENT]
 
     equipment_id: Name = "conveyor-1"
     line_id: Name = "line-1"

@@ -1,11 +1,14 @@
 """The configuration of the inference component; the defaults are the recipe's."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from inference.detectors.registry import Runtime
 from sightline.configuration import ConfigurationStruct
+from sightline.messaging.topics import INFERENCE
+from sightline.old_component_keys import OLD_COMPONENT_KEYS
 from sightline.storage.products import (
     LabelTiers as LabelTiers,  # a station's own policy has them, too
 )
@@ -71,6 +74,8 @@ class InferenceConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     `imagesAtOnce`: how many of a part's images are looked at side by side; 0: one a processor. `threads`
     are those of one model run: the demo models are too small for a second one to pay.
     """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[INFERENCE]
 
     cameras: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)] = (
         "cam1",

@@ -1,11 +1,14 @@
 """The configuration of the publisher component; the defaults are the recipe's."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
 from sightline.configuration import ConfigurationStruct
 from sightline.messaging.messages import CommandKind
+from sightline.messaging.topics import PUBLISHER
+from sightline.old_component_keys import OLD_COMPONENT_KEYS
 from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -100,6 +103,8 @@ class PublisherConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 
     From `pressure_share` of the outbox's or the spool's limit on, pictures of ok parts are dropped.
     """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[PUBLISHER]
 
     site_id: Name = "site"
     line_id: Name = "line-1"

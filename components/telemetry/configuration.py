@@ -1,12 +1,15 @@
 """The configuration of the telemetry component; the defaults are the recipe's."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from sightline.configuration import ConfigurationStruct, named_entries
+from sightline.messaging.topics import TELEMETRY
+from sightline.old_component_keys import OLD_COMPONENT_KEYS
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
@@ -103,6 +106,8 @@ class TelemetryConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     `profiles` is written as a map by tag; where it is given it takes the place of all the defaults. A list
     is still read.
     """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[TELEMETRY]
 
     interval_s: Seconds = 1.0
     running_tag: Text = "line_running"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sightline.configuration import load_configuration
+from sightline.configuration import find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.messaging.codec import decode
 from sightline.messaging.messages import MachineSamples, MachineState
@@ -53,7 +53,8 @@ def load_deployed_function() -> DeployedFunction:
             f"{CONFIGURATION_VARIABLE}: {error}; found {text[:80]!r}; a JSON object is allowed"
         ) from error
     configuration = load_configuration(TelemetryConfiguration, values)
-    return DeployedFunction(TelemetryFunction(configuration), build_lambda_outlet())
+    old_keys = find_old_keys(TelemetryConfiguration, values)
+    return DeployedFunction(TelemetryFunction(configuration), build_lambda_outlet(old_keys))
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any] | None:

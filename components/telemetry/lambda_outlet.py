@@ -5,6 +5,7 @@ tests; here that is an error at the start.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from sightline import __version__
 from sightline.clock import Clock, SystemClock
 from sightline.errors import ConfigurationError, TransportError
+from sightline.kernel.configuration_keeper import report_old_keys
 from sightline.kernel.health import ComponentHealth
 from sightline.kernel.message_publisher import MessagePublisher
 from sightline.messaging.codec import encode
@@ -23,9 +25,13 @@ from sightline.messaging.topics import (
     TELEMETRY,
     MessageStream,
 )
+from sightline.old_keys import OldKey
 from telemetry.state_builder import TelemetryFunction
 
 HEALTH_INTERVAL_NS = 1_000_000_000
+RENAME_IN_ENVIRONMENT = (
+    "Rename them in the Lambda's environment variable TELEMETRY_CONFIGURATION: docs/upgrading.md."
+)
 NOT_PUBLISHED_FAULT = "not-published"
 NO_ARN_TEXT = (
     "MY_FUNCTION_ARN is not set: greengrasssdk would drop every message in silence; "
@@ -82,12 +88,19 @@ class LambdaBus:
 class LambdaOutlet:
     """Publishes each state to the station, at most one a second to the cloud, and the health."""
 
-    def __init__(self, publish: PayloadPublisher, thing_name: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        publish: PayloadPublisher,
+        thing_name: str,
+        clock: Clock,
+        old_keys: Sequence[OldKey] = (),
+    ) -> None:
         self._clock = clock
         self._health = ComponentHealth(TELEMETRY, __version__, thing_name, clock)
         bus = LambdaBus(publish, thing_name)
         self._publisher = MessagePublisher(bus, self._health, NOT_PUBLISHED_FAULT)
         self._last_sent_ns: dict[str, int] = {}
+        report_old_keys(self._health, old_keys, RENAME_IN_ENVIRONMENT)
 
     def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Send a state; what cannot be sent is counted and not repeated."""
@@ -124,8 +137,7 @@ class LambdaOutlet:
         return is_published
 
 
-def build_lambda_outlet() -> LambdaOutlet:
-    """The outlet for the thing that this Lambda runs on."""
-    return LambdaOutlet(
-        open_core_publisher(), os.environ.get("AWS_IOT_THING_NAME", "station"), SystemClock()
-    )
+def build_lambda_outlet(old_keys: Sequence[OldKey] = ()) -> LambdaOutlet:
+    """The outlet for the thing that this Lambda runs on; it tells of old keys in its configuration."""
+    thing_name = os.environ.get("AWS_IOT_THING_NAME", "station")
+    return LambdaOutlet(open_core_publisher(), thing_name, SystemClock(), old_keys)

@@ -4,16 +4,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import yaml
 from msgspec import Meta, field
 
-from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.messaging.messages import PixelFormat
+from sightline.old_component_keys import place_components_below
 
 BENCH_VARIABLE = "SIGHTLINE_BENCH"
 MAX_TIME_TO_GATE_S = 60.0  # the longest deadline that capture can be given
@@ -125,6 +127,12 @@ class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
     `merges`: configuration by component, beside what follows from the rest.
     """
 
+    OLD_KEYS: ClassVar[Mapping[str, str]] = {
+        "/expected/wayToGateS": "timeToGateS",
+        "/expected/greatestCelsius": "maxCelsius",
+        **place_components_below("/merges"),
+    }
+
     name: str
     cameras: dict[str, BenchCamera]
     frames: FrameSettings = FrameSettings()
@@ -191,9 +199,12 @@ def load_bench(path: Path) -> BenchDescription:
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} at /: found {values!r}; expected an object")
     try:
-        return load_configuration(BenchDescription, values)
+        bench = load_configuration(BenchDescription, values)
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
+    for key in find_old_keys(BenchDescription, values):
+        print(f"{path}: {key}; only this release reads the old key", file=sys.stderr)
+    return bench
 
 
 def stretch_bench_times(bench: BenchDescription) -> BenchDescription:

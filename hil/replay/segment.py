@@ -6,6 +6,7 @@ messages.jsonl    every message of the run in order of arrival, with its monoton
 reference.jsonl   the messages that replays are compared with; only `renew` replaces it
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from sightline.errors import FatalError
+from sightline.old_component_keys import rename_old_merge_keys
 
 HEADER, MESSAGES, REFERENCE, FRAMES = (
     "segment.json",
@@ -70,7 +72,7 @@ class RecordedMessage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def load_segment(folder: Path) -> RunSegment:
-    """Load the header; SegmentError says what is wrong with it."""
+    """Load the header, old configuration keys renamed; SegmentError says what is wrong with it."""
     path = folder / HEADER
     try:
         segment = msgspec.json.decode(path.read_bytes(), type=RunSegment)
@@ -82,7 +84,10 @@ def load_segment(folder: Path) -> RunSegment:
         raise SegmentError(
             f"{path}: found format {segment.format_version}; expected {FORMAT_VERSION}"
         )
-    return segment
+    merges, old_keys = rename_old_merge_keys(segment.merges)
+    for key in old_keys:
+        print(f"{path} at /merges: {key}; only this release reads the old key", file=sys.stderr)
+    return msgspec.structs.replace(segment, merges=merges) if old_keys else segment
 
 
 def save_segment(folder: Path, segment: RunSegment) -> None:

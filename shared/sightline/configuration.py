@@ -5,12 +5,13 @@ text ("0.5"), so text is coerced to the field's type.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from sightline.errors import ConfigurationError
+from sightline.old_keys import OldKey, find_as_written, rename_old_keys
 from sightline.text import truncate
 
 GREENGRASS_KEYS = frozenset({"accessControl"})
@@ -20,14 +21,22 @@ MAX_QUOTED_CHARACTERS = 200
 class ConfigurationStruct(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
-    """Base of all configuration structs: camelCase keys, unknown keys refused, defaults = the recipe's."""
+    """Base of all configuration structs: camelCase keys, unknown keys refused, defaults = the recipe's.
+
+    `OLD_KEYS`: JSON pointers of keys that had other names in the last release, to the new last key.
+    """
+
+    OLD_KEYS: ClassVar[Mapping[str, str]] = {}
 
 
 T = TypeVar("T", bound=ConfigurationStruct)
 
 
 def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
-    """The typed configuration; ConfigurationError names the JSON pointer, what was found, what is allowed."""
+    """The typed configuration; ConfigurationError names the JSON pointer, what was found, what is allowed.
+
+    Old keys are read, too, and win over new ones; `find_old_keys` tells which there are.
+    """
     own = {key: value for key, value in values.items() if key not in GREENGRASS_KEYS}
     try:
         return _convert(struct_type, own)
@@ -39,19 +48,36 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
         raise ConfigurationError(f"{struct_type.__name__}: it is nested too deeply") from error
 
 
+def find_old_keys(struct_type: type[ConfigurationStruct], values: dict[str, Any]) -> list[OldKey]:
+    """The old keys that a configuration holds."""
+    return rename_old_keys(values, struct_type.OLD_KEYS)[1]
+
+
 def _convert(struct_type: type[T], own: dict[str, Any]) -> T:
     """As `load_configuration`; UnicodeEncodeError or RecursionError for what no file could keep."""
+    renamed, old_keys = rename_old_keys(own, struct_type.OLD_KEYS)
     try:
-        configuration = msgspec.convert(own, type=struct_type, strict=False)
+        configuration = msgspec.convert(renamed, type=struct_type, strict=False)
         msgspec.json.encode(configuration)
         return configuration
     except msgspec.ValidationError as error:
-        pointer = _restore_keys(json_pointer(str(error)), own, struct_type)
-        problem = str(error).split(" - at ")[0]
+        pointer = _restore_keys(json_pointer(str(error)), renamed, struct_type)
+        problem = str(error).split(" - at ")[0] + _explain_new_names(pointer, old_keys)
+        pointer = find_as_written(pointer, old_keys)
         found = truncate(repr(find_value_at(own, pointer)), MAX_QUOTED_CHARACTERS)
         raise ConfigurationError(
             f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}"
         ) from error
+
+
+def _explain_new_names(pointer: str, old_keys: Sequence[OldKey]) -> str:
+    """What the keys in a refused map are called now, where they were given under their old names."""
+    names = [
+        f"{key.old.rpartition('/')[2]} is now called {key.new.rpartition('/')[2]}"
+        for key in old_keys
+        if key.new.rpartition("/")[0] == pointer
+    ]
+    return f" ({', '.join(names)})" if names else ""
 
 
 def default_configuration(struct_type: type[ConfigurationStruct]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ All keys are defined here. `components` has the versions and what all stations s
 `stations` add their own settings. The inner one wins, map by map, as in a merge.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +12,11 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from sightline import __version__
 from sightline.configuration import json_pointer
 from sightline.errors import RecipeError
+from sightline.old_component_keys import OLD_COMPONENT_KEYS, place_components_below
+from sightline.old_keys import OldKey, find_as_written, place_below, rename_old_keys
 
 Json = dict[str, Any]
 Name = Annotated[
@@ -20,6 +24,7 @@ Name = Annotated[
 ]  # what IoT takes for things and groups
 Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
 Minutes = Annotated[float, Meta(ge=0, le=10_080)]
+OLD_ROLLOUT_KEYS = {"/rollout/greatestPerMinute": "maxPerMinute"}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -114,17 +119,40 @@ class DeploymentFile(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 def parse_deployment_file(name: str, text: str) -> DeploymentFile:
-    """Parse a deployment file; RecipeError names the JSON pointer, what was found and what is allowed."""
+    """Parse a deployment file; RecipeError names the JSON pointer, what was found, what is allowed.
+
+    Old keys are renamed, so that stations get new ones only, which is said on stderr.
+    """
     try:
         values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name}: not valid YAML: {error}") from error
+    old_keys: list[OldKey] = []
+    if isinstance(values, dict):
+        values, old_keys = rename_old_keys(values, _build_old_keys(values))
     try:
         found = msgspec.convert(values, type=DeploymentFile)
     except msgspec.ValidationError as error:
         problem = str(error).split(" - at ")[0]
-        raise RecipeError(f"{name} at {json_pointer(str(error)) or '/'}: {problem}") from error
+        pointer = find_as_written(json_pointer(str(error)), old_keys)
+        raise RecipeError(f"{name} at {pointer or '/'}: {problem}") from error
     _refuse_duplicates(name, found)
+    for key in old_keys:
+        print(f"{name}: {key}; only this release reads the old key", file=sys.stderr)
+    return found
+
+
+def _build_old_keys(values: Json) -> dict[str, str]:
+    """What may have old keys: the file itself, and merges for components of this version."""
+    pinned = values.get("components")
+    found = dict(OLD_ROLLOUT_KEYS)
+    for component, entry in pinned.items() if isinstance(pinned, dict) else ():
+        if not isinstance(entry, dict) or entry.get("version") != __version__:
+            continue  # an older version wants them
+        old_keys = OLD_COMPONENT_KEYS.get(component, {})
+        found |= place_below(f"/components/{component}/configurationUpdate/merge", old_keys)
+        for place in ("/sites/*/merge", "/sites/*/stations/*/merge"):
+            found |= place_components_below(place, (component,))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sightline.configuration import default_configuration, load_configuration
 from sightline.errors import RecipeError
 from sightline.messaging.topics import TELEMETRY
+from sightline.old_keys import rename_old_keys
 from tools.fleet import lambda_component, site_comparison
 from tools.fleet.deployment_file import DeploymentFile, load_deployment_file
 from tools.fleet.deployment_requests import AwsLocation
@@ -173,8 +174,11 @@ def _parse_merge(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RecipeError(f"--merge: found {text!r}; expected a JSON object")
     struct = find_configuration_type(TELEMETRY)
-    load_configuration(struct, merge_trees(default_configuration(struct), found))
-    return found
+    renamed, old_keys = rename_old_keys(found, struct.OLD_KEYS)
+    load_configuration(struct, merge_trees(default_configuration(struct), renamed))
+    for key in old_keys:
+        _print_note(f"--merge: {key}; only this release reads the old key")
+    return renamed
 
 
 def _print_outcome(outcome: RolloutOutcome) -> int:

@@ -1,5 +1,6 @@
 """By which policy parts are judged: the demo's, a product's, or that of a station's configuration."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import yaml
 
 from inference.configuration import InferenceConfiguration, VerdictPolicy
-from sightline.configuration import load_configuration
+from sightline.configuration import find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.storage.products import load_product
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ def read_policy(file: Path) -> NamedPolicy:
         policy = load_configuration(InferenceConfiguration, content).policy
     except ConfigurationError as error:
         raise ConfigurationError(f"{file.name}: {error}") from error
+    for key in find_old_keys(InferenceConfiguration, content):
+        log.warning("%s: %s", file, key)
     return NamedPolicy(f"the policy {policy.version} of {file.name}", policy)
 
 

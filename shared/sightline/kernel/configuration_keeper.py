@@ -1,18 +1,27 @@
 """Takes new configurations, refuses wrong ones, and keeps the last good one on disk."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.kernel.health import ComponentHealth
+from sightline.messaging.messages import FaultLevel
+from sightline.old_keys import OldKey, describe_old_keys
 from sightline.storage.journal import DurableText
 
 log = logging.getLogger(__name__)
 CONFIGURATION_NOT_STORED_FAULT = "configuration-not-kept"
+OLD_KEYS_FAULT = "configuration-old-keys"
+MAX_DESCRIBED_CHARACTERS = 230  # a fault has 500
+RESET_OLD_KEYS = (
+    "In one deployment, reset the old pointers (of a key in a list, the list's) and merge the values under "
+    "the new keys: docs/upgrading.md."
+)
 
 C = TypeVar("C", bound=ConfigurationStruct)
 
@@ -49,6 +58,7 @@ class LastGoodConfiguration(Generic[C]):
             self._health.raise_fault("configuration-refused", str(error))
             return None
         self._health.clear_fault("configuration-refused")
+        report_old_keys(self._health, find_old_keys(self._type, values))
         self._store_last_good(configuration)
         return configuration
 
@@ -85,4 +95,28 @@ class LastGoodConfiguration(Generic[C]):
             raise ConfigurationError(
                 f"the configuration is refused and the last good one is damaged: {error}"
             ) from error
-        return load_configuration(self._type, values)
+        configuration = load_configuration(self._type, values)
+        report_old_keys(self._health, find_old_keys(self._type, values))
+        return configuration
+
+
+def report_old_keys(
+    health: ComponentHealth, found: Sequence[OldKey], what_to_do: str = RESET_OLD_KEYS
+) -> None:
+    """A fault where old and new keys stand side by side, a warning where there are old ones only."""
+    if not found:
+        if health.clear_fault(OLD_KEYS_FAULT):
+            log.info("no old configuration keys any more")
+        return
+    keys = describe_old_keys(found, MAX_DESCRIBED_CHARACTERS)
+    if any(key.both_given for key in found):
+        level: FaultLevel = "fault"
+        text = f"Old configuration keys stand beside the new ones: {keys}. {what_to_do}"
+    else:
+        level = "warning"
+        text = f"Only this release reads these old configuration keys: {keys}. {what_to_do}"
+    if health.raise_fault(OLD_KEYS_FAULT, text, level):
+        log.warning(
+            "old configuration keys",
+            extra={"keys": [str(key) for key in found], "reset": sorted({k.reset for k in found})},
+        )

@@ -3,15 +3,23 @@
 One JSON file for each product, refused at the door with the JSON pointer of what is wrong.
 """
 
+import functools
+import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, field
 
-from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
+from sightline.old_component_keys import OLD_POLICY_KEYS, OLD_PRODUCT_KEYS
+from sightline.old_keys import describe_old_keys
+
+log = logging.getLogger(__name__)
+MAX_DESCRIBED_CHARACTERS = 500
 
 ProductName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 ProductVersion = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,32}$")]
@@ -71,6 +79,8 @@ def _default_tiers() -> dict[LabelName, LabelTiers]:
 class VerdictPolicy(ConfigurationStruct, frozen=True, kw_only=True):
     """How detections become a verdict: tiers per defect, and the labels that show a product."""
 
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_POLICY_KEYS
+
     version: Annotated[str, Meta(max_length=64)] = "1"
     defects: dict[LabelName, LabelTiers] = field(default_factory=_default_tiers)
     product_labels: tuple[LabelName, ...] = ("cap_present", "cap_missing")
@@ -125,6 +135,8 @@ class Product(VerdictPolicy, frozen=True, kw_only=True):
     shorter than the station's. A version stands for one content only.
     """
 
+    OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_PRODUCT_KEYS
+
     name: ProductName
     version: ProductVersion
     description: Annotated[str, Meta(max_length=200)] = ""
@@ -139,15 +151,34 @@ class Product(VerdictPolicy, frozen=True, kw_only=True):
 
 
 def load_product(file: Path) -> Product:
-    """The product in a file; ConfigurationError says where it is wrong, and what is allowed."""
+    """The product in a file; ConfigurationError says where it is wrong, and what is allowed.
+
+    Old keys are read and logged; the file stays as it is, for its digest is its name in the store.
+    """
     try:
         content = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
     except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise ConfigurationError(f"{file}: no product can be read: {error}") from error
     try:
-        return load_configuration(Product, content)
+        product = load_configuration(Product, content)
     except ConfigurationError as error:
         raise ConfigurationError(f"{file.name}: {error}") from error
+    old_keys = find_old_keys(Product, content)
+    if old_keys:
+        _warn_of_old_keys(
+            product.name, product.version, describe_old_keys(old_keys, MAX_DESCRIBED_CHARACTERS)
+        )
+    return product
+
+
+@functools.cache
+def _warn_of_old_keys(name: str, version: str, keys: str) -> None:
+    """Once for each version in a process."""
+    log.warning(
+        "product %s %s has old keys, which only this release reads: %s. Deploy it under another version "
+        "with the new keys",
+        *(name, version, keys),
+    )
 
 
 def with_tiers(product: Product, tiers: dict[str, LabelTiers], suffix: str) -> Product:
