@@ -113,6 +113,25 @@ def test_the_lambda_takes_objects_and_bytes_tells_states_and_returns_them(
     assert (health.component, health.ready) == (TELEMETRY, True)
 
 
+@pytest.mark.parametrize(
+    ("outliers", "level"),
+    [('{"leastReadings": 30}', "warning"), ('{"leastReadings": 30, "minReadings": 20}', "fault")],
+)
+def test_the_lambda_reads_old_keys_and_says_so_in_its_health(
+    monkeypatch: pytest.MonkeyPatch, outliers: str, level: str
+) -> None:
+    runtime = TakingRuntime(monkeypatch)
+    monkeypatch.setenv(CONFIGURATION_VARIABLE, f'{{"outliers": {outliers}}}')
+    lambda_handler(batch(0), None)
+    (health,) = runtime.messages_on(STATION_HEALTH)
+    (fault,) = health.faults
+    assert (fault.code, fault.level) == ("configuration-old-keys", level)
+    assert "/outliers/leastReadings = 30" in fault.text
+    assert "environment variable TELEMETRY_CONFIGURATION" in fault.text
+    function = load_deployed_function().function
+    assert function._configuration.outliers.min_readings == 30
+
+
 def test_what_the_runtime_refuses_is_a_fault_in_words_and_the_handler_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
