@@ -32,7 +32,7 @@ ALLOWED_IMPORTS: dict[str, frozenset[str]] = {
 }
 _IMPORTING = ("import_module", "__import__")  # calls that import the module they name
 
-_TOP = "backoff clock configuration cpu_features errors text"
+_TOP = "backoff clock configuration cpu_features errors old_keys text"
 
 ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may import
     "sightline": {
@@ -41,9 +41,11 @@ ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may imp
         "cpu_features": "",
         "errors": "",
         "text": "",
-        "configuration": "errors text",
+        "old_keys": "text",
+        "configuration": "errors old_keys text",
         "messaging": _TOP,
-        "storage": f"{_TOP} messaging",
+        "old_component_keys": "old_keys messaging",
+        "storage": f"{_TOP} messaging old_component_keys",
         "kernel": f"{_TOP} messaging storage",
         "imaging": f"{_TOP} messaging storage",
         "vision": f"{_TOP} messaging storage imaging",

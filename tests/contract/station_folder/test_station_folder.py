@@ -34,9 +34,10 @@ from publisher.configuration import PublisherConfiguration
 from publisher.outbox import Outbox
 from sightline.clock import SystemClock
 from sightline.configuration import ConfigurationStruct, find_old_keys
+from sightline.kernel.component import ComponentContext
+from sightline.kernel.component_loop import RunningComponent
 from sightline.kernel.configuration_keeper import OLD_KEYS_FAULT, LastGoodConfiguration
 from sightline.kernel.health import ComponentHealth
-from sightline.kernel.runtime import Component, ComponentContext
 from sightline.messaging.bus import Inbox
 from sightline.messaging.codec import encode
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
@@ -191,7 +192,7 @@ class CloudOfThen(MemoryExchange):
 
     def records(self) -> list[InspectionRecord]:
         """What is stored, in the order in which it was."""
-        page = self.store.parts(PartsQuery(limit=500))
+        page = self.store.load_parts(PartsQuery(limit=500))
         return [msgspec.json.decode(body, type=InspectionRecord) for body in page.bodies][::-1]
 
     def close(self) -> None:
@@ -204,7 +205,7 @@ class CloudOfThen(MemoryExchange):
 class RunningPart:
     """A component of the station with its inbox."""
 
-    component: Component
+    component: RunningComponent
     inbox: Inbox
     health: ComponentHealth
 
@@ -219,7 +220,7 @@ class StationOfToday:
         self.start(PUBLISHER, build_publisher)
         self.start(INFERENCE, InferenceComponent)
 
-    def start(self, name: str, build: Callable[[ComponentContext[Any]], Component]) -> None:
+    def start(self, name: str, build: Callable[[ComponentContext[Any]], RunningComponent]) -> None:
         """Start a component with its configuration of then, as its process would."""
         inbox, health = Inbox(), make_health(name)
         bus = MemoryBus(self.cloud, inbox)
