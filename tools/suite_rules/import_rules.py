@@ -25,7 +25,7 @@ ALLOWED_IMPORTS: dict[str, frozenset[str]] = {
     "sightline": frozenset(),
     **{component: frozenset({"sightline"}) for component in COMPONENT_PACKAGES},
     "cloud": frozenset({"sightline"}),
-    "training": frozenset({"sightline", "inference"}),
+    "training": frozenset({"sightline"}),
     "hil": frozenset({"sightline", "cloud"}),
     "tools": frozenset({"sightline", "cloud"}),
     "tests": OURS,

@@ -1,4 +1,4 @@
-"""Verdicts on parts of known truth, as the station gives them: all views of a part, by the policy."""
+"""Evaluation by part: verdicts on all views of labelled parts, by the policy, as on the station."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from inference.configuration import VerdictPolicy
+from sightline.storage.products import VerdictPolicy
 from sightline.vision.model_outputs import InferenceTimings, ServingModel, decode_outputs, run_model
 from sightline.vision.onnx_detector import OnnxDetector
 from training.datasets import LabelledPicture, load_frame
@@ -24,9 +24,9 @@ from training.evaluation.part_figures import (
 )
 from training.evaluation.threshold_costs import ErrorPrices
 
-MIN_SWEEP_SCORE = 0.05  # what a sweep of thresholds can reach
+MIN_SWEEP_SCORE = 0.05  # lower bound of a threshold sweep
 SWEPT_SCORES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
-CARD_FIGURES = (  # on the card
+CARD_FIGURES = (  # written to the card
     *("models", "judged_by", "labels_not_judged", SEEN_FACT, "parts", "model_ms"),
     *("escapes", "overkill", "review", "recall_by_band"),
 )
@@ -39,33 +39,33 @@ def run_models_on_parts(
     by_part: dict[int, list[LabelledPicture]] = defaultdict(list)
     for picture in pictures:
         by_part[picture.part_number].append(picture)
-    examined, started = [], time.monotonic()
+    evaluated, started = [], time.monotonic()
     for number, views in sorted(by_part.items()):
         frames = [load_frame(view.file) for view in views]
-        answers = [
+        outputs = [
             run_model(model, frame, view.camera, InferenceTimings())
             for view, frame in zip(views, frames, strict=True)
             for model in models
         ]
-        examined.append(
+        evaluated.append(
             EvaluatedPart(
                 number,
                 tuple(view.camera for view in views),
                 collect_true_defects(views, policy),
-                tuple(decode_outputs(answers, MIN_SWEEP_SCORE)),
+                tuple(decode_outputs(outputs, MIN_SWEEP_SCORE)),
                 {view.camera: frame.size for view, frame in zip(views, frames, strict=True)},
             )
         )
-        if len(examined) % 100 == 0:
-            left_s = (time.monotonic() - started) / len(examined) * (len(by_part) - len(examined))
-            sys.stderr.write(f"  {len(examined)} of {len(by_part)} parts, {left_s:.0f} s left\n")
-    return examined
+        if len(evaluated) % 100 == 0:
+            left_s = (time.monotonic() - started) / len(evaluated) * (len(by_part) - len(evaluated))
+            sys.stderr.write(f"  {len(evaluated)} of {len(by_part)} parts, {left_s:.0f} s left\n")
+    return evaluated
 
 
 def sweep_tiers(
     parts: Sequence[EvaluatedPart], policy: VerdictPolicy, prices: ErrorPrices
 ) -> Iterable[dict[str, Any]]:
-    """The figures for pairs of reject and review scores of the defects on a product, and what each costs."""
+    """Figures and cost for pairs of reject and review scores of the product's defects."""
     swept = {k: v for k, v in policy.defects.items() if k not in policy.product_labels}
     for reject in SWEPT_SCORES:
         for review in (score for score in SWEPT_SCORES if score <= reject):
@@ -95,7 +95,7 @@ def evaluate_parts(
     judge: NamedPolicy,
     sweep_prices: ErrorPrices | None = None,
 ) -> dict[str, Any]:
-    """All figures of these models on the parts of these pictures, by the policy."""
+    """All figures of the models on the parts in these pictures, by the policy."""
     models = [ServingModel(OnnxDetector(folder, threads=1)) for folder in folders]
     labels = sorted({box.label for picture in pictures for box in picture.boxes})
     found = sorted({label for model in models for label in model.contract.labels})
@@ -131,7 +131,7 @@ def _measure_median_ms(model: ServingModel, pictures: Sequence[LabelledPicture])
 
 
 def write_part_figures(folder: Path, result: dict[str, Any]) -> None:
-    """Write the figures on the model's card."""
+    """Write the figures to the model card."""
     figures_of_parts = {name: result[name] for name in CARD_FIGURES}
     tiers = result["policy"]["defects"]
     add_to_card(folder, {"evaluation": figures_of_parts, "recommended_tiers": tiers})

@@ -1,11 +1,11 @@
-"""What the verdicts on parts of known truth come to: escapes, overkill, review, recall by band. Pure."""
+"""Figures of verdicts on labelled parts: escapes, overkill, review, recall by band. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.configuration import VerdictPolicy
 from sightline.messaging.messages import Detection, Verdict
+from sightline.storage.products import VerdictPolicy
 from sightline.vision.part_judging import ViewCoverage, judge_detections
 from sightline.vision.tolerances import measure_detections
 from training.datasets import LabelledPicture
@@ -16,7 +16,7 @@ PASSING_VERDICTS: tuple[Verdict, ...] = ("ok", "empty")
 
 @dataclass(frozen=True)
 class EvaluatedPart:
-    """One part: its planted defects as (label, band, visible), and what the detectors found."""
+    """One part: its true defects as (label, band, visible), and its detections."""
 
     part_number: int
     cameras: tuple[str, ...]
@@ -26,12 +26,12 @@ class EvaluatedPart:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was planted."""
+        """Whether the part has no true defect."""
         return not self.true_defects
 
     @property
     def is_visibly_bad(self) -> bool:
-        """Whether a defect of a visible band was planted."""
+        """Whether the part has a visible defect."""
         return any(visible for _, _, visible in self.true_defects)
 
 
@@ -58,7 +58,7 @@ def judge_part(part: EvaluatedPart, policy: VerdictPolicy) -> Verdict:
 def compute_verdict_figures(
     parts: Sequence[EvaluatedPart], policy: VerdictPolicy
 ) -> dict[str, Any]:
-    """Shares with 95 % bounds: escapes of the visibly bad, overkill of the good, review of all."""
+    """Shares with 95 % bounds: escapes among visibly bad, overkill among good, review among all parts."""
     verdicts = [(part, judge_part(part, policy)) for part in parts]
     bad = [verdict for part, verdict in verdicts if part.is_visibly_bad]
     good = [verdict for part, verdict in verdicts if part.is_good]

@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
         ("cloud/wire/batches.py", "import hil", True),
         ("tools/recipes.py", "import hil.plant", True),
         ("training/surface.py", "from sightline.vision.anchor_boxes import decode", False),
+        ("training/surface.py", "from inference.configuration import InferenceConfiguration", True),
         ("training/surface.py", "def later() -> None:\n    from hil.plant import bottles", True),
         ("hil/run/local_station.py", "import capture", True),
         ("hil/run/local_station.py", "import cloud.app\nimport numpy", False),

@@ -1,14 +1,13 @@
-"""Parts are judged by the policy of the product that they are, not by the demo's."""
+"""Parts are judged by the policy of their own product."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from inference.configuration import VerdictPolicy
 from sightline.errors import ConfigurationError
 from sightline.messaging.messages import Detection
-from sightline.storage.products import InspectionZone, LabelTiers
+from sightline.storage.products import InspectionZone, LabelTiers, VerdictPolicy
 from tests.unit.training.small_data_sets import write_coco
 from training import evaluate
 from training.evaluation.named_policies import read_policy
@@ -46,7 +45,7 @@ def test_defects_that_the_policy_does_not_know_are_refused_and_not_called_free_o
     product.write_text(json.dumps(PRODUCT))
     arguments = [str(SURFACE), "--data", str(data)]
     assert evaluate.main(arguments) == 1
-    assert "the data set has crack: give the product's file" in capsys.readouterr().err
+    assert "the data set has crack. Give the product's file" in capsys.readouterr().err
     assert evaluate.main([*arguments, "--policy", str(product)]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["escapes"]["of"] == 1
@@ -64,14 +63,14 @@ def test_a_policy_that_knows_nothing_that_the_models_find_is_refused(
     assert "the models find dent, scratch" in capsys.readouterr().err
 
 
-def test_a_label_among_others_that_is_not_judged_is_told(
+def test_a_label_among_others_that_is_not_judged_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_parts(tmp_path / "data", "scratch", "crack")
     assert evaluate.main([str(SURFACE), "--data", str(data), "--sweep"]) == 0
-    told = capsys.readouterr()
-    result = json.loads(told.out)
-    assert "does not judge crack" in told.err
+    printed = capsys.readouterr()
+    result = json.loads(printed.out)
+    assert "does not judge crack" in printed.err
     assert result["labels_not_judged"] == ["crack"]
     assert result["escapes"]["of"] == 1
     assert result["sweep"]
@@ -99,7 +98,7 @@ def test_a_station_s_inference_configuration_says_how_its_parts_are_judged(tmp_p
         LabelTiers(max_ok_count=1),
     ],
 )
-def test_what_a_product_puts_up_with_is_no_defect_in_an_evaluation_either(
+def test_a_product_s_tolerances_hold_in_an_evaluation_too(
     tiers: LabelTiers,
 ) -> None:
     cap = Detection(

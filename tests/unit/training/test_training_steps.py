@@ -1,4 +1,4 @@
-"""The pure steps of training and examination."""
+"""The pure steps of training and evaluation."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.configuration import VerdictPolicy
 from sightline.errors import PictureError
 from sightline.messaging.messages import Detection
+from sightline.storage.products import VerdictPolicy
 from sightline.vision.anchor_boxes import AnchorLevel, AnchorSpec, decode_boxes, make_anchors
 from training.augmentation.detector_crops import (
     GroundTruth,
@@ -42,7 +42,7 @@ def test_each_true_box_has_an_anchor_that_decodes_to_it() -> None:
         assert np.allclose(decode_boxes(targets.offsets[rows], ANCHORS[rows]), box, atol=1e-3)
 
 
-def test_without_boxes_all_is_background_and_about_ignored_boxes_nothing_is_said() -> None:
+def test_without_boxes_all_is_background_and_anchors_at_ignored_boxes_are_ignored() -> None:
     assert (
         match_anchors(NONE, np.zeros(0, np.int64), NONE, ANCHORS).classes == BACKGROUND_ANCHOR
     ).all()
@@ -118,7 +118,7 @@ def test_escapes_overkill_and_review_are_shares_of_the_right_parts() -> None:
 
 
 def test_a_folder_without_a_sound_coco_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"ground_truth\.json is no COCO file"):
+    with pytest.raises(PictureError, match=r"ground_truth\.json is not a COCO file"):
         read_coco(tmp_path)
     (tmp_path / "ground_truth.json").write_text(json.dumps({"images": [{}], "annotations": []}))
     with pytest.raises(PictureError, match="categories"):
