@@ -1,9 +1,10 @@
-"""`python -m training.train METHOD --data DIR --out DIR`: trains a model; run again, it goes on.
+"""Train a model: `python -m training.train METHOD --data DIR --out DIR`.
 
-With --model the trained model is exported there, too, as by training.export.
+Run the same command again to resume an interrupted training. With --model, the trained model is also
+exported, as by training.export.
 
-As a SageMaker training job: the job's environment stands for --data, --model (`SM_MODEL_DIR`) and --out (its
-checkpoints), and the hyperparameter `method` for METHOD.
+In a SageMaker training job, --data, --model and --out default to the job's data channel, `SM_MODEL_DIR`
+and checkpoint folder; the hyperparameter `method` sets METHOD.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import cv2
 import torch
@@ -35,19 +36,18 @@ from training.methods.training_method import TrainingOptions
 
 
 def train_model(
-    method_name: str, plan_name: str, found: DataSet, out: Path, options: TrainingOptions
+    method_name: str, plan: Any, data_set: DataSet, out: Path, options: TrainingOptions
 ) -> Path:
-    """Train by plan; the best weights by the held-out pictures are kept. Returns the checkpoint's file."""
+    """Train, and save the weights that are best on the held-out pictures; returns the checkpoint file."""
     method = find_method(method_name)
-    plan = find_plan(method, plan_name)
     out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    checkpoint = method.train(plan, found, out, options)
+    checkpoint = method.train(plan, data_set, out, options)
     facts = {
         "name": getattr(checkpoint.plan, "name", method.name),
-        "data": found.name,
-        "data_digest": select_training_part(found).compute_digest(),
-        "pictures": len(select_training_part(found).pictures),
+        "data": data_set.name,
+        "data_digest": select_training_part(data_set).compute_digest(),
+        "pictures": len(select_training_part(data_set).pictures),
         "seed": options.seed,
         "sightline_version": __version__,
         "torch_version": str(torch.__version__),
@@ -59,11 +59,11 @@ def train_model(
     return out / CHECKPOINT_FILE
 
 
-def export_checkpoint(model: Path, file: Path, found: DataSet, precision: Precision) -> None:
-    """Export a checkpoint's file into a folder, and put it there, too, for other precisions later."""
-    from training.export import export_model  # late: only here `onnx` is needed
+def export_checkpoint(model: Path, file: Path, data_set: DataSet, precision: Precision) -> None:
+    """Export a checkpoint into a model folder, and copy it there for later exports."""
+    from training.export import export_model  # late: only the export needs onnx
 
-    export_model(load_checkpoint(file), found, model, precision)
+    export_model(load_checkpoint(file), data_set, model, precision)
     shutil.copyfile(file, model / file.name)
 
 
@@ -74,29 +74,38 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("method", nargs="?", choices=list(TRAINING_METHODS), help="training method")
     parser.add_argument(
-        "method", nargs="?", choices=list(TRAINING_METHODS), help="the kind of model"
-    )
-    parser.add_argument(
-        "--method", dest="named_method", choices=list(TRAINING_METHODS), help="the same"
+        "--method", dest="named_method", choices=list(TRAINING_METHODS), help="same as METHOD"
     )
     add_data_options(parser)
     parser.add_argument(
         "--out",
         default=find_job_work_folder(),
-        help="folder for the checkpoint and what a resumed training needs",
+        help="folder for the checkpoint and the state to resume from",
     )
     parser.add_argument(
         "--model",
         default=find_job_export_folder(),
-        help="folder to export the model to when it is trained (none)",
+        help="folder to export the trained model to (default: no export)",
     )
     precisions = get_args(Precision)
-    parser.add_argument("--precision", choices=precisions, default="fp32", help="of that (fp32)")
-    parser.add_argument("--plan", default="", help=f"a JSON file, or one of {_list_plans()}")
-    parser.add_argument("--epochs", type=int, default=0, help="at most, instead of the plan's")
-    parser.add_argument("--seed", type=int, default=1, help="of weights, order, crops, split (1)")
-    parser.add_argument("--threads", type=int, default=0, help="of the CPU (all)")
+    parser.add_argument(
+        "--precision",
+        choices=precisions,
+        default="fp32",
+        help="precision of the exported model (default: fp32)",
+    )
+    parser.add_argument(
+        "--plan",
+        default="",
+        help=f"plan: a JSON file, or a name (default: the method's first): {_list_plans()}",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=0, help="maximum number of epochs (default: the plan's)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: 1)")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
     return parser
 
 
@@ -109,20 +118,20 @@ def _list_plans() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = build_parser()
-    given = parser.parse_args(arguments)
-    name = given.method or given.named_method
-    if not name or not given.data or not given.out:
+    args = parser.parse_args(arguments)
+    name = args.method or args.named_method
+    if not name or not args.data or not args.out:
         parser.error("METHOD, --data and --out are needed")
-    if given.threads:
-        torch.set_num_threads(given.threads)
-        cv2.setNumThreads(given.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+        cv2.setNumThreads(args.threads)
     try:
-        find_plan(find_method(name), given.plan)
-        found = read_selected_data(given)
-        options = TrainingOptions(given.seed, given.epochs, create_job_scratch_folder())
-        file = train_model(name, given.plan, found, Path(given.out), options)
-        if given.model:
-            export_checkpoint(Path(given.model), file, found, given.precision)
+        plan = find_plan(find_method(name), args.plan)
+        data_set = read_selected_data(args)
+        options = TrainingOptions(args.seed, args.epochs, create_job_scratch_folder())
+        file = train_model(name, plan, data_set, Path(args.out), options)
+        if args.model:
+            export_checkpoint(Path(args.model), file, data_set, args.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""What methods have in common that learn from normal pictures only: their pictures and their threshold."""
+"""Shared by methods that learn from normal pictures only: input pictures and the anomaly threshold."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ MAX_VALIDATION_PICTURES = 120
 
 @dataclass(frozen=True)
 class NormalsAndValidation:
-    """Normal pictures to learn from, and pictures of the training part that show anomalies.
+    """Normal pictures to learn from, and anomalous pictures of the training part for validation.
 
-    `mixed`: whether the test part has groups of these, too.
+    `mixed`: whether groups of the training part occur in the test part, too.
     """
 
     normals: DataSet
@@ -46,29 +46,29 @@ class NormalsAndValidation:
 
 @dataclass(frozen=True)
 class AnomalyThreshold:
-    """From which heat on a place is abnormal, how large a region must be, and the figure so reached."""
+    """The threshold for anomaly maps, the smallest region that counts, and the union F1 they reach."""
 
     threshold: float
     min_area: float
     union_f1: float
 
 
-def select_normals_and_validation(found: DataSet, seed: int) -> NormalsAndValidation:
-    """Normal pictures of no part or the training part; validation: a share of those with anomalies.
+def select_normals_and_validation(data_set: DataSet, seed: int) -> NormalsAndValidation:
+    """Normal pictures outside of the test part, and some anomalous pictures of the training part.
 
-    Nothing is learned from the anomalous ones but the threshold. PictureError if there are too few.
+    The anomalous pictures only set the threshold. PictureError if there are too few pictures.
     """
-    normal = found.select_splits("train", "")
+    normal = data_set.select_splits("train", "")
     normals = replace(normal, pictures=tuple(p for p in normal.pictures if p.label == NORMAL))
-    part = select_training_part(found)
+    part = select_training_part(data_set)
     bad = replace(part, pictures=tuple(p for p in part.pictures if p.label == ANOMALY))
     if len(normals.pictures) < 4 or not bad.pictures:
         raise PictureError(
-            f"{found.name}: needs normal pictures to learn from and anomalous ones to set the threshold "
-            f"by; found are {len(normals.pictures)} and {len(bad.pictures)} outside of the test part"
+            f"{data_set.name}: needs normal pictures to learn from and anomalous ones to set the threshold; "
+            f"found are {len(normals.pictures)} and {len(bad.pictures)} outside of the test part"
         )
     share = min(0.5, MAX_VALIDATION_PICTURES / len(bad.pictures))
-    mixed = has_mixed_groups(found)
+    mixed = has_mixed_groups(data_set)
     rows = draw_by_strata(bad.pictures, share, seed, mixed)
     chosen = replace(bad, pictures=tuple(bad.pictures[row] for row in rows))
     return NormalsAndValidation(normals, chosen, mixed)
@@ -76,50 +76,51 @@ def select_normals_and_validation(found: DataSet, seed: int) -> NormalsAndValida
 
 def find_anomaly_threshold(
     pictures: Sequence[LabelledPicture],
-    heats: Sequence[AnomalyMap],
-    normal_heats: Sequence[AnomalyMap],
+    maps: Sequence[AnomalyMap],
+    normal_maps: Sequence[AnomalyMap],
 ) -> AnomalyThreshold:
-    """The threshold with the greatest mean union F1; without boxes, F1 of pictures against normal ones."""
+    """The threshold with the highest mean union F1; without boxes, with the highest F1 by picture."""
     if not any(picture.boxes for picture in pictures):
-        scores = np.array([heat.max() for heat in (*heats, *normal_heats)], np.float64)
-        flags = np.arange(len(scores)) < len(heats)
+        scores = np.array([anomaly_map.max() for anomaly_map in (*maps, *normal_maps)], np.float64)
+        flags = np.arange(len(scores)) < len(maps)
         return AnomalyThreshold(find_best_threshold(scores, flags), 0.0, 0.0)
-    best = max(_try_thresholds(pictures, heats, MIN_AREAS[1:2]), key=lambda cut: cut.union_f1)
-    others = [_try_threshold(pictures, heats, best.threshold, area) for area in MIN_AREAS]
-    return max(best, *others, key=lambda cut: cut.union_f1)
+    best = max(_try_thresholds(pictures, maps, MIN_AREAS[1:2]), key=lambda one: one.union_f1)
+    others = [_try_threshold(pictures, maps, best.threshold, area) for area in MIN_AREAS]
+    return max(best, *others, key=lambda one: one.union_f1)
 
 
 def _try_thresholds(
-    pictures: Sequence[LabelledPicture], heats: Sequence[AnomalyMap], areas: Sequence[float]
+    pictures: Sequence[LabelledPicture], maps: Sequence[AnomalyMap], areas: Sequence[float]
 ) -> Iterator[AnomalyThreshold]:
-    tops = np.concatenate([np.partition(h.ravel(), -h.size // 8)[-h.size // 8 :] for h in heats])
+    tops = np.concatenate([np.partition(h.ravel(), -h.size // 8)[-h.size // 8 :] for h in maps])
     for threshold in np.unique(
         np.quantile(tops, 1 - np.geomspace(0.5, 0.002, THRESHOLD_CANDIDATES))
     ):
-        yield from (_try_threshold(pictures, heats, float(threshold), area) for area in areas)
+        yield from (_try_threshold(pictures, maps, float(threshold), area) for area in areas)
 
 
 def _try_threshold(
-    pictures: Sequence[LabelledPicture], heats: Sequence[AnomalyMap], threshold: float, area: float
+    pictures: Sequence[LabelledPicture], maps: Sequence[AnomalyMap], threshold: float, area: float
 ) -> AnomalyThreshold:
-    pairs = zip(heats, pictures, strict=True)
-    answers = [build_map_prediction(heat, threshold, area, picture) for heat, picture in pairs]
-    return AnomalyThreshold(threshold, area, compute_mean_union_f1(pictures, answers, 0.0))
+    pairs = zip(maps, pictures, strict=True)
+    predictions = [
+        build_map_prediction(anomaly_map, threshold, area, picture)
+        for anomaly_map, picture in pairs
+    ]
+    return AnomalyThreshold(threshold, area, compute_mean_union_f1(pictures, predictions, 0.0))
 
 
 def build_map_prediction(
-    heat: AnomalyMap, threshold: float, min_area: float, picture: LabelledPicture
+    anomaly_map: AnomalyMap, threshold: float, min_area: float, picture: LabelledPicture
 ) -> PicturePrediction:
-    """The boxes about the hot regions."""
+    """The boxes around the regions above the threshold."""
     size = (picture.width, picture.height)
-    boxes = find_map_boxes(heat, threshold, min_area, size, "anomaly")
-    return PicturePrediction(tuple(boxes), float(heat.max()))
+    boxes = find_map_boxes(anomaly_map, threshold, min_area, size, "anomaly")
+    return PicturePrediction(tuple(boxes), float(anomaly_map.max()))
 
 
 ReadingT = TypeVar("ReadingT")
-RawMapFunction = Callable[
-    [Tensor], Tensor
-]  # from (1, H, W, 3) uint8 to what a reading makes heat of
+RawMapFunction = Callable[[Tensor], Tensor]  # from (1, H, W, 3) uint8 to a raw map
 
 
 def find_best_reading(
@@ -129,22 +130,24 @@ def find_best_reading(
     pictures: Sequence[LabelledPicture],
     images: tuple[Images, Images],
 ) -> tuple[ReadingT, AnomalyThreshold]:
-    """The way to make heat, and its cut, with the greatest figure on the validation pictures.
+    """The reading and threshold with the highest union F1 on the validation pictures.
 
-    `images`: of those pictures, and of held-out normal ones.
+    A reading turns raw maps into anomaly maps. `images`: validation pictures, held-out normal ones.
     """
     with torch.inference_mode():
         both = [[raw(torch.from_numpy(np.array(i)[None])) for i in some] for some in images]
         found = []
         for reading in readings:
-            heats, normal = ([read(part, reading)[0].numpy() for part in some] for some in both)
-            found.append((reading, find_anomaly_threshold(pictures, heats, normal)))
+            maps, normal = ([read(part, reading)[0].numpy() for part in some] for some in both)
+            found.append((reading, find_anomaly_threshold(pictures, maps, normal)))
     return max(found, key=lambda pair: pair[1].union_f1)
 
 
 class AnomalyMapInputs(NamedTuple):
-    """Pictures at model size: normal ones, which of them are held out, how often each of the others is
-    drawn (large groups less often by picture), and the validation pictures."""
+    """Normal pictures at model size, the held-out rows, draw odds of the others, validation pictures.
+
+    Pictures of large groups are drawn less often.
+    """
 
     normals: Images
     held_out: Rows
@@ -159,8 +162,7 @@ def load_map_inputs(
     out: Path,
     rule: tuple[float, int],
 ) -> AnomalyMapInputs:
-    """Read both parts' pictures, or find them in `out`; `rule`: which share of the normal ones is held
-    out, by which seed."""
+    """Both parts' pictures at model size, cached in `out`; `rule`: share of held-out normals, and seed."""
     normals = load_inputs(parts.normals.pictures, preprocessing, size, out / "inputs-normal.u8")
     validation = load_inputs(
         parts.validation.pictures, preprocessing, size, out / "inputs-validation.u8"
@@ -172,14 +174,14 @@ def load_map_inputs(
 
 
 def build_map_facts(
-    parts: NormalsAndValidation, cut: AnomalyThreshold, outcome: TrainingOutcome
+    parts: NormalsAndValidation, best: AnomalyThreshold, outcome: TrainingOutcome
 ) -> dict[str, Any]:
-    """What the card says of a method that learned from normal pictures."""
+    """The facts for the model card."""
     return {
-        "thresholds": {"box": cut.threshold, "image": cut.threshold},
-        "least_area": cut.min_area,
+        "thresholds": {"box": best.threshold, "image": best.threshold},
+        "least_area": best.min_area,
         "validation": {
-            "mean_union_f1": round(cut.union_f1, 4),
+            "mean_union_f1": round(best.union_f1, 4),
             "pictures": len(parts.validation.pictures),
         },
         "normal_pictures": len(parts.normals.pictures),

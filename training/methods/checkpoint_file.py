@@ -1,4 +1,4 @@
-"""A trained network on disk: its method, its plan, its weights, and facts of its training."""
+"""Checkpoint files: method, plan and weights of a trained network, and facts about its training."""
 
 from pathlib import Path
 
@@ -27,13 +27,13 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(file: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote; ModelError if it is none."""
+    """Read a file of `save_checkpoint`; ModelError if it is not one."""
     content = load_torch_file(file, torch.device("cpu"))
     try:
         method = find_method(content["method"])
-        plan = decode_plan(method, content["plan"])
+        plan = decode_plan(method, content["plan"], str(file), ignore_unknown=True)
         network = method.build_network(plan)
         network.load_state_dict(content["weights"])
     except (RuntimeError, KeyError, ValueError, SightlineError) as error:
-        raise ModelError(f"{file} is no checkpoint of a model: {error}") from error
+        raise ModelError(f"{file} is not a checkpoint: {error}") from error
     return Checkpoint(content["method"], plan, network.eval(), content["facts"])

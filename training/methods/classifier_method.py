@@ -1,4 +1,4 @@
-"""Classifier: normal or anomaly, with a calibrated score and a heat map that says where."""
+"""Classifier: normal or anomaly, with a calibrated score and an anomaly map."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ CELL_WEIGHT = 0.5
 
 
 class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels of the network, and how it is trained."""
+    """Input size, channels, and training settings of a classifier."""
 
     name: str
     width: int = 288
@@ -49,8 +49,8 @@ class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[int, int, int, int] = (16, 32, 80, 128)
     preprocessing: str = AREA_HALVES
     held_out: float = 0.15  # of the training pictures
-    painted: float = 0.3  # of the normal pictures get a painted defect, and are anomalous then
-    drawn: int = 1280  # pictures in an epoch, at most
+    synthetic_share: float = 0.3  # of the normal pictures get a synthetic defect: anomalous, then
+    max_epoch_pictures: int = 1280
     batch: int = 32
     schedule: TrainingSchedule = TrainingSchedule(epochs=80, patience=25, max_learning_rate=4e-3)
 
@@ -69,7 +69,7 @@ CLASSIFIER_PLANS = {
 
 
 class ScoreCalibration(msgspec.Struct, frozen=True):
-    """Platt's: probability = 1 / (1 + exp(-(slope * logit + offset))); anomaly from `threshold` on."""
+    """Platt scaling: probability = 1 / (1 + exp(-(slope * logit + offset))); anomaly from `threshold`."""
 
     slope: float
     offset: float
@@ -81,7 +81,7 @@ class ScoreCalibration(msgspec.Struct, frozen=True):
 
 
 class ClassifierTask:
-    """Pictures with flags, of which some rows are held out."""
+    """Training of a classifier on pictures with anomaly flags; some rows are held out."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class ClassifierTask:
         self._held_out = np.asarray(held_out)
         self._rows = np.setdiff1d(np.arange(len(images)), self._held_out)
         self._odds = compute_draw_odds([(flags[row], groups[row]) for row in self._rows])
-        self.steps_per_epoch = max(1, min(plan.drawn, len(self._rows)) // plan.batch)
+        self.steps_per_epoch = max(1, min(plan.max_epoch_pictures, len(self._rows)) // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Pictures drawn by their odds, turned and dimmed at random."""
+        """Pictures drawn by their odds, with random rotation and brightness."""
         random = np.random.default_rng([self._seed, epoch])
         count = self.steps_per_epoch * self._plan.batch
         order = random.choice(self._rows, count, p=self._odds)
@@ -113,22 +113,22 @@ class ClassifierTask:
     def _example(
         self, row: int, random: np.random.Generator
     ) -> tuple[Images, NDArray[np.float32], NDArray[np.float32]]:
-        """A picture, whether it is anomalous, and which of its places are; UNKNOWN_CELL of a real defect."""
+        """A picture, its anomaly flag, and its cells' targets: UNKNOWN_CELL if it has a real defect."""
         image, flag = rotate_randomly(self._images[row], random), bool(self._flags[row])
-        places = np.full(
+        targets = np.full(
             (image.shape[0] // CLASSIFIER_STRIDE, image.shape[1] // CLASSIFIER_STRIDE),
             0,
             np.float32,
         )
         if flag:
-            places[:] = UNKNOWN_CELL
-        elif random.random() < self._plan.painted:
+            targets[:] = UNKNOWN_CELL
+        elif random.random() < self._plan.synthetic_share:
             image, where = add_blots(image, random, 1)
-            flag, places = True, _mark_defect_cells(where)
-        return dim_randomly(image, random), np.float32(flag), places
+            flag, targets = True, _mark_defect_cells(where)
+        return dim_randomly(image, random), np.float32(flag), targets
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Cross entropy of pictures, with labels not quite sure, and of the places that are known."""
+        """Cross entropy of pictures, with smoothed labels, and of the cells with a known target."""
         logits, cells = network(batch[0])
         whole = functional.binary_cross_entropy_with_logits(logits.float(), 0.02 + 0.96 * batch[1])
         return whole + CELL_WEIGHT * compute_cells_loss(cells.float(), batch[2])
@@ -143,7 +143,7 @@ class ClassifierTask:
         return float(-np.mean(np.where(flags, np.log(scores), np.log(1 - scores))))
 
     def calibrate(self) -> ScoreCalibration:
-        """Slope, offset and threshold by the held-out pictures."""
+        """Slope, offset and threshold, fitted on the held-out pictures."""
         return fit_calibration(
             compute_logits(MirrorMean(self.network), self._images[self._held_out]),
             self._flags[self._held_out],
@@ -151,26 +151,27 @@ class ClassifierTask:
 
 
 def _mark_defect_cells(where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Which places hold a painted pixel: (H, W) to (H / 8, W / 8)."""
+    """Mark the cells with a defect pixel: (H, W) to (H / 8, W / 8)."""
     height, width = where.shape[0] // CLASSIFIER_STRIDE, where.shape[1] // CLASSIFIER_STRIDE
     whole = where[: height * CLASSIFIER_STRIDE, : width * CLASSIFIER_STRIDE]
     held = whole.reshape(height, CLASSIFIER_STRIDE, width, CLASSIFIER_STRIDE).any(axis=(1, 3))
     return np.asarray(held, np.float32)
 
 
-def compute_cells_loss(cells: Tensor, places: Tensor) -> Tensor:
-    """Cross entropy of the logits of known places, abnormal ones together as weighty as normal ones."""
+def compute_cells_loss(cells: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy of cells with a known target; abnormal and normal cells weigh the same."""
     plain = functional.binary_cross_entropy_with_logits(
-        cells, places.clamp(min=0), reduction="none"
+        cells, targets.clamp(min=0), reduction="none"
     )
     parts = [
-        (plain * (places == value)).sum() / (places == value).sum().clamp(min=1) for value in (0, 1)
+        (plain * (targets == value)).sum() / (targets == value).sum().clamp(min=1)
+        for value in (0, 1)
     ]
     return (parts[0] + parts[1]) / 2
 
 
 def compute_draw_odds(kinds: Sequence[tuple[bool, str]]) -> Floats:
-    """How often a picture is drawn, by (anomaly, group): normal as often as not, a group by its root."""
+    """Draw odds by (anomaly, group): both classes alike, groups by the square root of their size."""
     sizes = Counter(kinds)
     odds = np.array([1 / sizes[kind] ** 0.5 if kind[1] else 1.0 for kind in kinds])
     flags = np.array([flag for flag, _ in kinds])
@@ -191,17 +192,17 @@ def compute_logits(network: nn.Module, images: Images, batch: int = 64) -> Float
 
 
 def fit_calibration(logits: Floats, flags: Flags) -> ScoreCalibration:
-    """Platt's slope and offset by Newton's method, and the threshold of the greatest F1.
+    """Platt's slope and offset by Newton's method, and the threshold with the highest F1.
 
-    The wanted values are Platt's (N + 1) / (N + 2), so that pictures all told apart give no infinite slope.
+    Targets are Platt's (N + 1) / (N + 2), so that perfectly separated pictures give no infinite slope.
     """
     positive, negative = int(flags.sum()), int((~flags).sum())
-    wanted = np.where(flags, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    targets = np.where(flags, (positive + 1) / (positive + 2), 1 / (negative + 2))
     slope_offset = np.array([1.0, 0.0])
     inputs = np.stack([logits, np.ones_like(logits)], axis=1)
     for _ in range(50):
         probability = 1 / (1 + np.exp(-inputs @ slope_offset))
-        gradient = inputs.T @ (probability - wanted)
+        gradient = inputs.T @ (probability - targets)
         weight = probability * (1 - probability)
         curvature = (inputs * weight[:, None]).T @ inputs + 1e-6 * np.eye(2)
         slope_offset = slope_offset - np.clip(np.linalg.solve(curvature, gradient), -2, 2)
@@ -212,7 +213,7 @@ def fit_calibration(logits: Floats, flags: Flags) -> ScoreCalibration:
 
 
 def find_best_threshold(scores: Floats, flags: Flags) -> float:
-    """The middle of the thresholds that give the greatest F1."""
+    """The median of the thresholds with the highest F1."""
     order = np.sort(np.unique(scores))
     candidates = np.concatenate([[order[0] / 2], (order[1:] + order[:-1]) / 2])
     found = np.array([compute_f1(scores >= value, flags) for value in candidates])
@@ -221,14 +222,14 @@ def find_best_threshold(scores: Floats, flags: Flags) -> float:
 
 
 def compute_f1(found: Flags, truth: Flags) -> float:
-    """F1 of flags; 1 if there is neither a finding nor anything to find."""
+    """F1 of flags; 1 if neither side has one."""
     hits = int((found & truth).sum())
     of = int(found.sum()) + int(truth.sum())
     return 2 * hits / of if of else 1.0
 
 
 class ServedClassifier(nn.Module):  # type: ignore[misc]
-    """The network as it is served, the mirror images too: a probability, and the same for each place."""
+    """The network as served, averaged over mirror images: probability, and probability of each cell."""
 
     def __init__(self, network: nn.Module, calibration: ScoreCalibration) -> None:
         super().__init__()
@@ -255,10 +256,10 @@ class ClassifierMethod:
         return ClassifierNetwork(plan.channels)
 
     def train(
-        self, plan: ClassifierPlan, found: DataSet, out: Path, options: TrainingOptions
+        self, plan: ClassifierPlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
-        """Train on pictures that are known to be normal or anomalous."""
-        known = select_labelled(found)
+        """Train on pictures with a label."""
+        known = select_labelled(data_set)
         part = select_training_part(known)
         held_out = hold_out_rows(known, plan.held_out, options.seed, (NORMAL, ANOMALY))
         size = (plan.width, plan.height)
@@ -279,7 +280,7 @@ class ClassifierMethod:
         return Checkpoint(self.name, plan, task.network, facts)
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
-        """The calibrated score and the heat map."""
+        """The network with its calibration, as served."""
         calibration = msgspec.convert(checkpoint.facts["calibration"], ScoreCalibration)
         return ServedClassifier(checkpoint.network, calibration).eval()
 
@@ -290,14 +291,14 @@ def _build_identity(plan: ClassifierPlan, part: DataSet) -> str:
     )
 
 
-def select_labelled(found: DataSet) -> DataSet:
-    """All pictures with a label; PictureError if those to learn from have only one of the two."""
-    kept = tuple(picture for picture in found.pictures if picture.label != UNKNOWN)
-    known = replace(found, pictures=kept)
+def select_labelled(data_set: DataSet) -> DataSet:
+    """All pictures with a label; PictureError if the training part has only one of both classes."""
+    kept = tuple(picture for picture in data_set.pictures if picture.label != UNKNOWN)
+    known = replace(data_set, pictures=kept)
     labels = {picture.label for picture in select_training_part(known).pictures}
     if labels != {NORMAL, ANOMALY}:
         raise PictureError(
-            f"{found.name}: a classifier needs normal and anomalous pictures to learn from; "
+            f"{data_set.name}: a classifier needs normal and anomalous pictures to learn from; "
             f"found are {', '.join(sorted(labels)) or 'none'}"
         )
     return known

@@ -1,4 +1,4 @@
-"""SSD: boxes learned from boxes. A MobileNet backbone, anchors of several sizes, any input size."""
+"""SSD: a detector trained on labelled boxes, with anchors of several sizes and any input size."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def build_ssd_network(plan: DetectorPlan) -> nn.Module:
 
 
 class SsdTask:
-    """Crops of pictures with their targets; the held-out pictures are seen whole."""
+    """Training on random crops; held-out pictures are validated whole."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class SsdTask:
         self.threshold, self.union_f1 = SCORE_CANDIDATES[0], 0.0
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Each picture once, in an order and with crops of the epoch's own."""
+        """Each picture once, in the epoch's random order and with its random crops."""
         random = np.random.default_rng([self._seed, epoch])
         order = random.permutation(self._rows)
         for step in range(self.steps_per_epoch):
@@ -115,24 +115,24 @@ class SsdTask:
 
     def validate(self, network: nn.Module) -> float:
         """1 - the mean union F1 of the held-out pictures at the best threshold."""
-        answers = [
+        predictions = [
             predict_validation_picture(network, self._images[row], picture, self._plan)
             for row, picture in zip(self._held_out, self._held_out_pictures, strict=True)
         ]
         self.threshold, self.union_f1 = find_box_threshold(
-            self._held_out_pictures, answers, SCORE_CANDIDATES
+            self._held_out_pictures, predictions, SCORE_CANDIDATES
         )
         return 1 - self.union_f1
 
 
-def drop_unboxed_anomalies(found: DataSet) -> DataSet:
-    """Without pictures with something on them that no box tells of: to learn from, it would be background."""
+def drop_unboxed_anomalies(data_set: DataSet) -> DataSet:
+    """Without anomalous pictures that have no box: the detector would learn their defects as background."""
     kept = tuple(
         picture
-        for picture in found.pictures
+        for picture in data_set.pictures
         if not picture.lost_labels and (picture.boxes or picture.label == NORMAL)
     )
-    return replace(found, pictures=kept)
+    return replace(data_set, pictures=kept)
 
 
 def keep_box_labels(picture: LabelledPicture, labels: Sequence[str]) -> LabelledPicture:
@@ -144,7 +144,7 @@ def keep_box_labels(picture: LabelledPicture, labels: Sequence[str]) -> Labelled
 def predict_validation_picture(
     network: nn.Module, image: Images, picture: LabelledPicture, plan: DetectorPlan
 ) -> PicturePrediction:
-    """The network's answer to a picture seen whole, (height, width, 3) at model size."""
+    """The prediction for a whole picture, (height, width, 3) at model size."""
     device = next(network.parameters()).device
     with torch.inference_mode():
         boxes, logits = network(torch.from_numpy(np.array(image)[None]).to(device))
@@ -160,7 +160,7 @@ def predict_validation_picture(
 def scale_to_picture(
     found: DetectedBoxes, plan: DetectorPlan, width: int, height: int
 ) -> PicturePrediction:
-    """Boxes at the model's scale as an answer in pixels of the picture."""
+    """Boxes at the model's scale as a prediction in pixels of the picture."""
     scale = np.array([width / plan.anchors.width, height / plan.anchors.height] * 2)
     corners = np.clip(found.boxes * scale, 0, np.array([width, height] * 2))
     return build_box_prediction(
@@ -178,7 +178,7 @@ def scale_to_picture(
 
 
 class ServedSsd(nn.Module):  # type: ignore[misc]
-    """The network as it is served: scores in 0..1 instead of logits."""
+    """The network as served: scores in 0..1 instead of logits."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -204,19 +204,19 @@ class SsdMethod:
         return build_ssd_network(plan)
 
     def train(
-        self, plan: DetectorPlan, found: DataSet, out: Path, options: TrainingOptions
+        self, plan: DetectorPlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
-        """Train on the boxes of the plan's labels, or of all."""
-        plan, given = _adapt_plan(plan, found, options), found
-        found = drop_unboxed_anomalies(given)
-        if len(found.pictures) < len(given.pictures):
-            left_out = len(given.pictures) - len(found.pictures)
+        """Train on the boxes of the plan's labels (default: all labels)."""
+        plan, whole = _adapt_plan(plan, data_set, options), data_set
+        data_set = drop_unboxed_anomalies(whole)
+        if len(data_set.pictures) < len(whole.pictures):
+            left_out = len(whole.pictures) - len(data_set.pictures)
             sys.stderr.write(
-                f"  without {left_out} pictures of which no box tells what is on them\n"
+                f"  training without {left_out} pictures: not known to be normal, but not fully boxed\n"
             )
         part, held_out = (
-            select_training_part(found),
-            hold_out_rows(found, plan.held_out, options.seed),
+            select_training_part(data_set),
+            hold_out_rows(data_set, plan.held_out, options.seed),
         )
         size = (plan.anchors.width, plan.anchors.height)
         cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
@@ -233,7 +233,7 @@ class SsdMethod:
         return Checkpoint(self.name, plan, task.network, _build_facts(task, outcome, held_out))
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
-        """Raw offsets and scores, as `inference` decodes them."""
+        """The network with the outputs that `sightline.vision.anchor_boxes` decodes."""
         return ServedSsd(checkpoint.network).eval()
 
 
@@ -241,13 +241,13 @@ def _build_identity(plan: DetectorPlan, part: DataSet) -> str:
     return build_training_identity(msgspec.structs.replace(plan, epochs=0, patience=0), part)
 
 
-def _adapt_plan(plan: DetectorPlan, found: DataSet, options: TrainingOptions) -> DetectorPlan:
-    labels = plan.labels or found.labels
-    missing = [label for label in labels if label not in found.labels]
+def _adapt_plan(plan: DetectorPlan, data_set: DataSet, options: TrainingOptions) -> DetectorPlan:
+    labels = plan.labels or data_set.labels
+    missing = [label for label in labels if label not in data_set.labels]
     if missing or not labels:
         raise PictureError(
-            f"{found.name}: no boxes with the labels {', '.join(missing) or '(any)'}; "
-            f"found are {', '.join(found.labels) or 'none'}"
+            f"{data_set.name}: no boxes with the labels {', '.join(missing) or '(any)'}; "
+            f"found are {', '.join(data_set.labels) or 'none'}"
         )
     changed: DetectorPlan = msgspec.structs.replace(
         plan, labels=tuple(labels), epochs=options.epochs or plan.epochs

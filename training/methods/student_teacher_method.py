@@ -1,8 +1,8 @@
 """Student and teacher, after DeSTSeg (Zhang et al., CVPR 2023), without pretrained weights.
 
-The teacher learns its features by restoring damaged normal pictures. The student sees a normal picture
-with painted flaws and learns to give the teacher's features of the same picture without them; a judge
-learns from where both disagree where the flaws are. No labelled defect is learned from.
+The teacher learns features by restoring damaged normal pictures. The student sees a normal picture with
+synthetic defects and learns the teacher's features of the same picture without them. A segmentation head,
+the judge, learns from their difference where the defects are. Labelled defects are not used.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,10 +53,10 @@ from training.models.student_teacher_networks import (
 
 
 class StudentTeacherReading(msgspec.Struct, frozen=True):
-    """How the judge's answer is read: averaged over cells, against the picture's own level, grown."""
+    """How the judge's map is read: smoothed, relative to the picture's own level, dilated."""
 
     smoothing: int = 1  # cells, each of 2 pixels
-    level: float = 0.0  # how much of the picture's own level is taken off, 0..1
+    level: float = 0.0  # share of the picture's own level to subtract, 0..1
     wider: int = 0  # cells to each side
 
 
@@ -66,12 +66,12 @@ STUDENT_TEACHER_READINGS = tuple(
     for level in (0.0, 0.5, 1.0)
     for wider in (0, 1, 2)
 )
-LEVEL_POWER = 4  # the hottest parts of a picture make its level, a single spot does not
+LEVEL_POWER = 4  # power mean: high areas set a picture's level, a single spot does not
 MIN_CELL_VALUE = 0.001
 
 
 class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels of the features at 1/2, 1/4, 1/8 and of the judge, and how both are trained."""
+    """Input size, channels of the features (1/2, 1/4, 1/8) and of the judge, and training settings."""
 
     name: str
     width: int
@@ -79,10 +79,10 @@ class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[int, int, int] = (16, 32, 64)
     judge: int = 32
     crop: int = 192
-    crops_each: int = 3  # of a picture in an epoch
+    crops_per_picture: int = 3  # in an epoch
     max_flaws: int = 16
     max_flaw_px: float = 100.0
-    doubled: float = 0.25  # of the crops are seen through another one
+    overlay_share: float = 0.25  # of the crops are overlaid with another crop
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 8
@@ -106,12 +106,12 @@ STUDENT_TEACHER_PLANS = {
 
 
 class DamagedCrops:
-    """Crops of normal pictures: damaged, undamaged, and where the damage is."""
+    """Crops of normal pictures: with synthetic defects, without, and the defects' masks."""
 
     def __init__(self, plan: StudentTeacherPlan, both: AnomalyMapInputs, seed: int) -> None:
         self._plan, self._images, self._seed, self._odds = plan, both.normals, seed, both.odds
-        self._held_out = np.repeat(both.held_out, plan.crops_each)
-        drawn = plan.crops_each * int((both.odds > 0).sum())
+        self._held_out = np.repeat(both.held_out, plan.crops_per_picture)
+        drawn = plan.crops_per_picture * int((both.odds > 0).sum())
         self.steps_per_epoch = max(1, drawn // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
@@ -126,7 +126,7 @@ class DamagedCrops:
             )
 
     def held_out_batches(self) -> Iterator[tuple[Tensor, ...]]:
-        """Always the same crops of pictures that are not trained on."""
+        """The same crops of held-out pictures each time."""
         random = np.random.default_rng([self._seed, 1_000_003])
         for start in range(0, len(self._held_out), self._plan.batch):
             yield self._batch(self._held_out[start : start + self._plan.batch], random)
@@ -143,9 +143,9 @@ class DamagedCrops:
         return tuple(torch.from_numpy(np.stack(part)) for part in (damaged, whole, masks))
 
     def _vary_structure(self, row: int, random: np.random.Generator) -> Images:
-        """A crop of this picture, perhaps with more structure than it has."""
+        """A crop of this picture, sometimes overlaid with another crop, with film grain."""
         crop = self._crop(row, random)
-        if random.random() < self._plan.doubled:
+        if random.random() < self._plan.overlay_share:
             other = int(random.choice(len(self._odds), p=self._odds))
             crop = overlay_picture(crop, self._crop(other, random), random)
         return add_film_grain(dim_randomly(crop, random), random)
@@ -156,7 +156,7 @@ class DamagedCrops:
 
 
 class TeacherTask:
-    """Restore damaged pictures."""
+    """Training of the teacher: restore damaged pictures."""
 
     def __init__(self, plan: StudentTeacherPlan, crops: DamagedCrops, seed: int) -> None:
         torch.manual_seed(seed)
@@ -165,7 +165,7 @@ class TeacherTask:
         self._crops = crops
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """How far the restored picture is from the undamaged one."""
+        """Smooth L1 between the restored and the undamaged picture."""
         restored = network(to_grey(batch[0])).float()
         return functional.smooth_l1_loss(restored, to_grey(batch[1]), beta=0.1) * 10
 
@@ -175,7 +175,7 @@ class TeacherTask:
 
 
 class StudentTask:
-    """Give the teacher's features of the undamaged picture, and say where the damage is."""
+    """Training of student and judge: the teacher's features of the undamaged picture, and the defects."""
 
     def __init__(
         self, plan: StudentTeacherPlan, teacher: TeacherNetwork, crops: DamagedCrops, seed: int
@@ -189,15 +189,15 @@ class StudentTask:
         self._crops = crops
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """1 - cosine of the features, focal loss of the judge."""
+        """1 - cosine of the features, focal and dice loss of the judge."""
         logits, found = network(to_grey(batch[0]))
         taught = network.teacher_features(to_grey(batch[1]))
         apart = sum((1 - (a * b).sum(dim=1)).mean() for a, b in zip(taught, found, strict=True))
-        wanted = functional.max_pool2d(batch[2][:, None].float(), 2)
+        target = functional.max_pool2d(batch[2][:, None].float(), 2)
         return (
             torch.as_tensor(apart)
-            + 10 * compute_focal_loss(logits.float(), wanted)
-            + compute_dice_loss(logits.float(), wanted)
+            + 10 * compute_focal_loss(logits.float(), target)
+            + compute_dice_loss(logits.float(), target)
         )
 
     def validate(self, network: nn.Module) -> float:
@@ -205,23 +205,23 @@ class StudentTask:
         return compute_mean_loss(self, network, self._crops.held_out_batches())
 
 
-def compute_focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Cross entropy of places, less of those that are clear; a mean."""
-    plain = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    wrong = (wanted - torch.sigmoid(logits)).abs()
+def compute_focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean focal loss over all cells."""
+    plain = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrong = (target - torch.sigmoid(logits)).abs()
     return (wrong.square() * plain).mean()
 
 
-def compute_dice_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """1 - F1 of the places of a batch."""
+def compute_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - F1 over the cells of a batch."""
     found = torch.sigmoid(logits)
-    return 1 - (2 * (found * wanted).sum() + 1) / (found.sum() + wanted.sum() + 1)
+    return 1 - (2 * (found * target).sum() + 1) / (found.sum() + target.sum() + 1)
 
 
 class ServedStudentTeacher(nn.Module):  # type: ignore[misc]
-    """The judge's answer as it is read, in 0..1.
+    """The network as served: score and anomaly map in 0..1.
 
-    The score is of the heat before the picture's own level is taken off: that says where, not whether.
+    The score comes from the map before the picture's own level is subtracted, which would hide large defects.
     """
 
     def __init__(self, network: nn.Module, reading: StudentTeacherReading) -> None:
@@ -229,19 +229,19 @@ class ServedStudentTeacher(nn.Module):  # type: ignore[misc]
         self.network, self.reading = network, reading
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to the score (1,) and the heat (1, H / 2, W / 2)."""
+        """(1, H, W, 3) uint8 to the score (1,) and the anomaly map (1, H / 2, W / 2)."""
         raw = compute_anomaly_map(self.network, image)
         return max_per_picture(raw), read_anomaly_map(raw, self.reading)
 
 
 def compute_anomaly_map(network: nn.Module, image: Tensor) -> Tensor:
-    """How likely each place is abnormal, (B, 1, H / 2, W / 2) in 0..1."""
+    """The raw anomaly map, (B, 1, H / 2, W / 2) in 0..1."""
     return torch.sigmoid(network(to_grey(image))[0])
 
 
-def max_per_picture(heat: Tensor) -> Tensor:
-    """The greatest heat of each picture, (B, 1, h, w) to (B,)."""
-    return heat.flatten(1).amax(dim=1)
+def max_per_picture(anomaly_map: Tensor) -> Tensor:
+    """The maximum of each picture's map, (B, 1, h, w) to (B,)."""
+    return anomaly_map.flatten(1).amax(dim=1)
 
 
 def score_pictures(network: nn.Module, images: Images) -> NDArray[np.float64]:
@@ -254,18 +254,18 @@ def score_pictures(network: nn.Module, images: Images) -> NDArray[np.float64]:
     return np.asarray(torch.cat(found).numpy(), np.float64)
 
 
-def read_anomaly_map(heat: Tensor, reading: StudentTeacherReading) -> Tensor:
-    """(B, 1, h, w) to (B, h, w), in 0..1."""
+def read_anomaly_map(anomaly_map: Tensor, reading: StudentTeacherReading) -> Tensor:
+    """Apply a reading to raw maps: (B, 1, h, w) to (B, h, w), in 0..1."""
     cells, wide = reading.smoothing, 2 * reading.wider + 1
-    mean = functional.avg_pool2d(heat, cells, 1, cells // 2, count_include_pad=False)
+    mean = functional.avg_pool2d(anomaly_map, cells, 1, cells // 2, count_include_pad=False)
     level = mean.pow(LEVEL_POWER).mean(dim=(2, 3), keepdim=True).pow(1 / LEVEL_POWER)
     apart = torch.sigmoid(_to_logits(mean) - reading.level * _to_logits(level))
     grown: Tensor = functional.max_pool2d(apart, wide, 1, reading.wider)
     return grown[:, 0]
 
 
-def _to_logits(heat: Tensor) -> Tensor:
-    inner = heat.clamp(MIN_CELL_VALUE, 1 - MIN_CELL_VALUE)
+def _to_logits(anomaly_map: Tensor) -> Tensor:
+    inner = anomaly_map.clamp(MIN_CELL_VALUE, 1 - MIN_CELL_VALUE)
     return torch.log(inner / (1 - inner))
 
 
@@ -283,10 +283,10 @@ class StudentTeacherMethod:
         return StudentTeacherNetwork(plan.channels, plan.judge)
 
     def train(
-        self, plan: StudentTeacherPlan, found: DataSet, out: Path, options: TrainingOptions
+        self, plan: StudentTeacherPlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
-        """Train teacher, then student; the threshold comes from anomalous pictures of the training part."""
-        parts = select_normals_and_validation(found, options.seed)
+        """Train teacher, then student; anomalous pictures of the training part set the threshold."""
+        parts = select_normals_and_validation(data_set, options.seed)
         size = (plan.width, plan.height)
         rule, inputs = (plan.held_out, options.seed), options.inputs or out
         both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
@@ -300,20 +300,23 @@ class StudentTeacherMethod:
         task = StudentTask(plan, teacher.network, crops, options.seed)
         outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
         images = (both.validation, both.normals[both.held_out])
-        reading, cut = find_best_reading(
+        reading, best = find_best_reading(
             partial(compute_anomaly_map, task.network),
             read_anomaly_map,
             STUDENT_TEACHER_READINGS,
             parts.validation.pictures,
             images,
         )
-        facts = {**build_map_facts(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        facts = {
+            **build_map_facts(parts, best, outcome),
+            "reading": msgspec.to_builtins(reading),
+        }
         scores = [score_pictures(task.network, some) for some in images]
         flags = np.arange(sum(map(len, scores))) < len(scores[0])
         facts["thresholds"]["image"] = find_best_threshold(np.concatenate(scores), flags)
         return Checkpoint(self.name, plan, task.network, facts)
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network with the reading that was chosen."""
+        """The network with its reading, as served."""
         reading = msgspec.convert(checkpoint.facts["reading"], StudentTeacherReading)
         return ServedStudentTeacher(checkpoint.network, reading).eval()

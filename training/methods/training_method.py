@@ -1,4 +1,4 @@
-"""What every method is: plans, a network for a plan, a training, and the network as it is served."""
+"""The interface of a training method: plans, network, training, and the network as served."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from torch import nn
 from training.datasets import DataSet
 from training.fitting.training_loop import TrainingSchedule
 
-ANOMALY_MAP_OUTPUT = "heat"  # the output that says for each place how abnormal it is, in 0..1
+ANOMALY_MAP_OUTPUT = "heat"  # name of the output with the anomaly map, in 0..1
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What a person says beside the plan; `epochs` 0: the plan's own.
+    """Command-line options of a training; `epochs` 0: the plan's.
 
-    `inputs`: where pictures at model size are kept; none: beside the state of the training.
+    `inputs`: folder for pictures at model size; None: the training's own folder.
     """
 
     seed: int = 1
@@ -27,7 +27,7 @@ class TrainingOptions:
 
 
 def apply_options(schedule: TrainingSchedule, options: TrainingOptions) -> TrainingSchedule:
-    """A plan's schedule with what a person said."""
+    """A plan's schedule with the command line's seed and epochs."""
     changed: TrainingSchedule = msgspec.structs.replace(
         schedule, seed=options.seed, epochs=options.epochs or schedule.epochs
     )
@@ -36,7 +36,7 @@ def apply_options(schedule: TrainingSchedule, options: TrainingOptions) -> Train
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained network in evaluation mode, with its method, its plan and facts of its training.
+    """A trained network in evaluation mode, with its method, plan and facts about its training.
 
     `facts["thresholds"]`: `box` and `image`, chosen on held-out training pictures.
     """
@@ -48,19 +48,21 @@ class Checkpoint:
 
 
 class TrainingMethod(Protocol):
-    """One way to find defects."""
+    """A way to find defects: how its network is built, trained and served."""
 
     name: str
     plan_type: type
     plans: Mapping[str, Any]
     outputs: Sequence[str]  # of the ONNX file
-    fp32_parts: Sequence[str]  # modules of the served network that int8 leaves alone
+    fp32_parts: Sequence[str]  # modules of the served network that int8 leaves in fp32
 
     def build_network(self, plan: Any) -> nn.Module:
         """The plan's network with fresh weights."""
 
-    def train(self, plan: Any, found: DataSet, out: Path, options: TrainingOptions) -> Checkpoint:
-        """Train, resuming what `out` holds; PictureError if the data set does not fit the method."""
+    def train(
+        self, plan: Any, data_set: DataSet, out: Path, options: TrainingOptions
+    ) -> Checkpoint:
+        """Train, or resume the state in `out`; PictureError if the data set does not fit the method."""
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
-        """From (1, H, W, 3) uint8 RGB to the method's outputs."""
+        """The network to export: (1, H, W, 3) uint8 RGB to the method's outputs."""

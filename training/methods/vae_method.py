@@ -1,7 +1,7 @@
-"""VAE: learns to draw normal pictures; where a picture differs from what it draws, there is an anomaly.
+"""VAE: learns to reconstruct normal pictures; anomalies are where a picture differs from its reconstruction.
 
-Reconstruction error by the spread that the network expects there -> map -> threshold from validation
-pictures -> connected regions -> boxes.
+The reconstruction error, in units of the expected spread, is the anomaly map. Connected regions above a
+threshold, which validation pictures set, become boxes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,11 +39,11 @@ from training.models.detector_plans import check_preprocessing, check_sides
 ErrorSide = Literal["both", "brighter", "darker"]
 ERROR_SIDES: tuple[ErrorSide, ...] = ("both", "brighter", "darker")
 MAP_SMOOTHINGS = (3, 9)  # cells of the map, each of 2 pixels
-HALF_VALUE_SPREADS = 3.0  # an error of so many spreads is a heat of 0.5
+HALF_VALUE_SPREADS = 3.0  # an error of so many spreads has the value 0.5
 
 
 class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels at 1/2 to 1/16, channels of the code, and how it is trained."""
+    """Input size, channels at 1/2 to 1/16, channels of the code, and training settings."""
 
     name: str
     width: int
@@ -52,7 +52,7 @@ class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 6
     code_weight: float = 0.02  # of the code's divergence from a normal distribution, by pixel
     crop: int = 160
-    crops_each: int = 4  # of a picture in an epoch
+    crops_per_picture: int = 4  # in an epoch
     preprocessing: str = AREA_HALVES
     held_out: float = 0.1  # of the normal pictures
     batch: int = 16
@@ -77,14 +77,14 @@ VAE_PLANS = {
 
 
 class VaeReading(msgspec.Struct, frozen=True):
-    """How the map is read: which errors count, and over how many cells they are averaged."""
+    """How the error map is read: which errors count, and the width of the smoothing."""
 
     side: ErrorSide
     smoothing: int
 
 
 class VaeTask:
-    """Crops of normal pictures; some pictures are held out."""
+    """Training on crops of normal pictures; some pictures are held out."""
 
     def __init__(self, plan: VaePlan, both: AnomalyMapInputs, seed: int) -> None:
         torch.manual_seed(seed)
@@ -96,11 +96,11 @@ class VaeTask:
             seed,
         )
         self._odds = both.odds
-        drawn = plan.crops_each * int((both.odds > 0).sum())
+        drawn = plan.crops_per_picture * int((both.odds > 0).sum())
         self.steps_per_epoch = max(1, drawn // plan.batch)
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """Crops of each picture, mirrored and dimmed."""
+        """Random crops, mirrored and with random brightness."""
         random = np.random.default_rng([self._seed, epoch])
         order = random.choice(
             len(self._odds), self.steps_per_epoch * self._plan.batch, p=self._odds
@@ -112,7 +112,7 @@ class VaeTask:
             yield (torch.from_numpy(np.stack(changed)),)
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-        """Unlikelihood of the pixels, and the divergence of the code."""
+        """Reconstruction error, negative log likelihood of the spread, divergence of the code."""
         grey = to_grey(batch[0])
         expected, spread, mean, log_variance = (part.float() for part in network(grey))
         pixels = functional.smooth_l1_loss(expected, grey, beta=0.1) * 10
@@ -129,27 +129,27 @@ class VaeTask:
 
 
 class ServedVae(nn.Module):  # type: ignore[misc]
-    """The map of errors in spreads, averaged, in 0..1."""
+    """The network as served: score and anomaly map in 0..1."""
 
     def __init__(self, network: nn.Module, reading: VaeReading) -> None:
         super().__init__()
         self.network, self.reading = network, reading
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, H, W, 3) uint8 to the greatest heat (1,) and the heat (1, H / 2, W / 2)."""
-        heat = read_error_map(compute_error_map(self.network, image), self.reading)
-        return heat.flatten(1).amax(dim=1), heat
+        """(1, H, W, 3) uint8 to the map's maximum (1,) and the map (1, H / 2, W / 2)."""
+        anomaly_map = read_error_map(compute_error_map(self.network, image), self.reading)
+        return anomaly_map.flatten(1).amax(dim=1), anomaly_map
 
 
 def compute_error_map(network: nn.Module, image: Tensor) -> Tensor:
-    """How much brighter a picture is than expected, in spreads: (B, 1, H / 2, W / 2)."""
+    """How much brighter a picture is than its reconstruction, in spreads: (B, 1, H / 2, W / 2)."""
     grey = to_grey(image)
     expected, spread, _, _ = network(grey)
     return functional.avg_pool2d((grey - expected) / spread.exp(), 2)
 
 
 def read_error_map(errors: Tensor, reading: VaeReading) -> Tensor:
-    """Heat (B, h, w) in 0..1 from errors (B, 1, h, w)."""
+    """The anomaly map (B, h, w) in 0..1 from errors (B, 1, h, w)."""
     sided = {"both": errors.abs(), "brighter": errors, "darker": -errors}[reading.side]
     width = reading.smoothing
     smooth = functional.avg_pool2d(sided, width, 1, width // 2, count_include_pad=False)
@@ -171,10 +171,10 @@ class VaeMethod:
         return VariationalAutoencoder(plan.channels, plan.code)
 
     def train(
-        self, plan: VaePlan, found: DataSet, out: Path, options: TrainingOptions
+        self, plan: VaePlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
-        """Train on normal pictures; the threshold comes from anomalous ones of the training part."""
-        parts = select_normals_and_validation(found, options.seed)
+        """Train on normal pictures; anomalous pictures of the training part set the threshold."""
+        parts = select_normals_and_validation(data_set, options.seed)
         size = (plan.width, plan.height)
         rule, inputs = (plan.held_out, options.seed), options.inputs or out
         both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
@@ -182,17 +182,20 @@ class VaeMethod:
         still = msgspec.structs.replace(plan, schedule=TrainingSchedule(epochs=0, patience=0))
         identity = build_training_identity(still, parts.normals)
         outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
-        reading, cut = find_best_reading(
+        reading, best = find_best_reading(
             partial(compute_error_map, task.network),
             read_error_map,
             [VaeReading(side, width) for side in ERROR_SIDES for width in MAP_SMOOTHINGS],
             parts.validation.pictures,
             (both.validation, both.normals[both.held_out]),
         )
-        facts = {**build_map_facts(parts, cut, outcome), "reading": msgspec.to_builtins(reading)}
+        facts = {
+            **build_map_facts(parts, best, outcome),
+            "reading": msgspec.to_builtins(reading),
+        }
         return Checkpoint(self.name, plan, task.network, facts)
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network with the reading that was chosen."""
+        """The network with its reading, as served."""
         reading = msgspec.convert(checkpoint.facts["reading"], VaeReading)
         return ServedVae(checkpoint.network, reading).eval()
