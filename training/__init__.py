@@ -1,1 +1,1 @@
-"""Training: from pictures with labels to a proven model in the shape that inference serves."""
+"""Training: from labelled pictures to an evaluated model component."""

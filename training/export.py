@@ -1,8 +1,8 @@
-"""`python -m training.export CHECKPOINT --data DIR --out DIR`: a checkpoint as a model component.
+"""Export a checkpoint as a model component: `python -m training.export CHECKPOINT --data DIR --out DIR`.
 
-Writes model.onnx in one precision, golden.npz and the card, with the pictures and options of the training:
-golden frames are training pictures. `--precision int8`: weights and activations in 8 bits (QDQ), calibrated
-on training pictures; the heads stay in fp32. Needs `onnx`, and for int8 `onnxruntime.quantization`.
+Writes model.onnx in one precision, golden.npz and the model card. Give the data options of the training:
+golden frames and int8 calibration use its training pictures. `--precision int8` stores weights and
+activations in 8 bits (QDQ); the heads stay in fp32. Needs `onnx`, and `onnxruntime` for int8.
 """
 
 import argparse
@@ -45,16 +45,16 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def export_model(
-    checkpoint: Checkpoint, found: DataSet, out: Path, precision: Precision = "fp32"
+    checkpoint: Checkpoint, data_set: DataSet, out: Path, precision: Precision = "fp32"
 ) -> None:
-    """Write model.onnx, golden.npz and the card; ModelError if the file is too large or answers amiss.
+    """Write model.onnx, golden.npz and the card; ModelError if the model is too large or its outputs differ.
 
-    What lies in `out` is replaced when all of them are right, not before.
+    Files in `out` are replaced only when all new ones are valid.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pictures = select_training_part(found).pictures
+    pictures = select_training_part(data_set).pictures
     if not pictures:
-        raise PictureError(f"{found.name} has no training pictures")
+        raise PictureError(f"{data_set.name} has no training pictures")
     with TemporaryDirectory(prefix=".draft-", dir=out) as folder:
         draft = Path(folder)
         _write_model(checkpoint, pictures, draft / MODEL_FILE, precision)
@@ -90,7 +90,7 @@ def _write_model(
     _write_contract(checkpoint, file, precision)
     size = file.stat().st_size
     if size > MAX_MODEL_BYTES:
-        raise ModelError(f"{file.name} has {size} bytes; at most {MAX_MODEL_BYTES} may be")
+        raise ModelError(f"{file.name} has {size} bytes; the limit is {MAX_MODEL_BYTES}")
 
 
 def _write_onnx(checkpoint: Checkpoint, file: Path) -> None:
@@ -127,7 +127,7 @@ def _write_contract(checkpoint: Checkpoint, file: Path, precision: Precision) ->
 def build_contract(
     checkpoint: Checkpoint, precision: Precision
 ) -> ModelContract | AnomalyMapContract:
-    """What the file says of itself."""
+    """The contract that goes into the file's metadata."""
     plan = checkpoint.plan
     if ANOMALY_MAP_OUTPUT not in find_method(checkpoint.method).outputs:
         return ModelContract(
@@ -146,15 +146,15 @@ def build_contract(
         height=plan.height,
         preprocessing=plan.preprocessing,
         image_threshold=thresholds["image"],
-        heat_threshold=thresholds["box"],
-        least_area=checkpoint.facts.get("least_area", 0.0),
+        map_threshold=thresholds["box"],
+        min_area=checkpoint.facts.get("least_area", 0.0),
     )
 
 
 def _select_golden_pictures(
     checkpoint: Checkpoint, pictures: Sequence[LabelledPicture]
 ) -> Sequence[LabelledPicture]:
-    """Pictures on which there is something to be found."""
+    """Training pictures with something to detect; any pictures if there are none."""
     labels = getattr(checkpoint.plan, "labels", None)
     found = [
         picture
@@ -171,38 +171,41 @@ def _load_inputs(checkpoint: Checkpoint, pictures: Sequence[LabelledPicture]) ->
 
 
 def _write_golden(checkpoint: Checkpoint, images: Images, out: Path, *, exact: bool) -> str:
-    """Golden frames, after a check against the network if the precision is its own; the digest."""
+    """Write golden frames and check them, if `exact` against the network too; returns the model's digest."""
     served = find_method(checkpoint.method).build_served_network(checkpoint)
     with torch.inference_mode():
-        wanted = [part[0].numpy() for part in served(torch.from_numpy(images[:1]))]
+        expected = [part[0].numpy() for part in served(torch.from_numpy(images[:1]))]
     golden = out / "golden.npz"
     if ANOMALY_MAP_OUTPUT in find_method(checkpoint.method).outputs:
         write_map_golden(out / MODEL_FILE, images, golden)
         check_map_golden(out / MODEL_FILE, golden)
-        answers = [part[0] for part in run_map_model(out / MODEL_FILE, images[:1])]
+        outputs = [part[0] for part in run_map_model(out / MODEL_FILE, images[:1])]
     else:
         detector = OnnxDetector(out, threads=1)
         write_golden_frames(detector, images, golden)
         check_golden_frames(detector, golden)
         raw = detector.infer(images[0])
-        answers = [raw.boxes, raw.scores]
+        outputs = [raw.boxes, raw.scores]
     if exact:
-        _check_same_output(answers, wanted)
+        _check_same_output(outputs, expected)
     return compute_digest(out / MODEL_FILE)
 
 
-def _check_same_output(answers: Sequence[Any], expected: Sequence[Any]) -> None:
-    difference = float(np.abs(answers[-1] - expected[-1]).max())
+def _check_same_output(outputs: Sequence[Any], expected: Sequence[Any]) -> None:
+    difference = float(np.abs(outputs[-1] - expected[-1]).max())
     if difference > 1e-3:
-        raise ModelError(f"the exported model's answers differ from the network's by {difference}")
+        raise ModelError(
+            f"the exported model's outputs differ from the network's by "
+            f"{difference:.4g}; the limit is 0.001"
+        )
 
 
-def _warn_of_other_pictures(checkpoint: Checkpoint, found: DataSet) -> None:
+def _warn_of_other_pictures(checkpoint: Checkpoint, data_set: DataSet) -> None:
     trained_on = checkpoint.facts.get("data_digest")
-    if trained_on and trained_on != select_training_part(found).compute_digest():
+    if trained_on and trained_on != select_training_part(data_set).compute_digest():
         sys.stderr.write(
-            f"  the training pictures of {found.name} are not those that the model was trained on: give the "
-            "options of its training (--fold, --without-group, --format, --drop-bad-labels), too\n"
+            f"  The training pictures of {data_set.name} are not those that the model was trained on. Give "
+            "the data options of its training, too (--fold, --without-group, --format, --drop-bad-labels).\n"
         )
 
 
@@ -213,21 +216,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", type=Path, help="what training.train wrote")
+    parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of training.train")
     add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model component")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(fp32)")
-    given = parser.parse_args(arguments)
-    if not given.data:
-        parser.error("--data is needed: the training pictures, for golden frames and int8")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="precision of the model (default: fp32)",
+    )
+    args = parser.parse_args(arguments)
+    if not args.data:
+        parser.error(
+            "--data is required: golden frames and int8 calibration need the training pictures"
+        )
     try:
-        checkpoint, found = load_checkpoint(given.checkpoint), read_selected_data(given)
-        _warn_of_other_pictures(checkpoint, found)
-        export_model(checkpoint, found, given.out, given.precision)
+        checkpoint, data_set = load_checkpoint(args.checkpoint), read_selected_data(args)
+        _warn_of_other_pictures(checkpoint, data_set)
+        export_model(checkpoint, data_set, args.out, args.precision)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{given.out}\n")
+    sys.stdout.write(f"{args.out}\n")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""`python -m training.manifest --data DIR --out FILE`: writes a manifest of Amazon Lookout for Vision.
+"""Write an Amazon Lookout for Vision manifest: `python -m training.manifest --data DIR --out FILE`.
 
-From any data set that can be read. Pictures are named by their path, or below `--as s3://BUCKET/PREFIX`.
-Boxes become masks (PNG, one colour a label) in a folder `masks` beside the manifest.
+Converts any supported data set. Pictures are named by their path, or by `--as s3://BUCKET/PREFIX`. Boxes
+become masks (PNG, one colour for each label) in the folder `masks` beside the manifest.
 """
 
 import argparse
@@ -37,17 +37,17 @@ LABELING_JOB = "labeling-job/sightline"
 MASKS_FOLDER = "masks"
 
 
-def build_manifest_lines(found: DataSet, prefix: str, written: datetime) -> list[str]:
-    """One JSON line for each picture that is known to be normal or an anomaly."""
+def build_manifest_lines(data_set: DataSet, prefix: str, written: datetime) -> list[str]:
+    """One JSON line for each picture whose label is normal or anomaly."""
     return [
-        json.dumps(_build_line(picture, found.labels, prefix, written))
-        for picture in found.pictures
+        json.dumps(_build_line(picture, data_set.labels, prefix, written))
+        for picture in data_set.pictures
         if picture.label != UNKNOWN
     ]
 
 
 def draw_mask(picture: LabelledPicture, labels: Sequence[str]) -> np.ndarray:
-    """(height, width, 3) blue, green, red: each box in its label's colour, small ones on top."""
+    """The mask (height, width, 3) BGR: each box in its label's colour, small boxes on top."""
     mask = np.full((picture.height, picture.width, 3), 255, np.uint8)
     visible = [box for box in picture.boxes if box.visible]
     for box in sorted(visible, key=lambda one: -one.box[2] * one.box[3]):
@@ -58,7 +58,7 @@ def draw_mask(picture: LabelledPicture, labels: Sequence[str]) -> np.ndarray:
 
 
 def build_mask_name(picture: LabelledPicture) -> str:
-    """Where a picture's mask lies, below the manifest."""
+    """The path of a picture's mask, relative to the manifest."""
     name = picture.name.removeprefix(S3_SCHEME)
     return f"{MASKS_FOLDER}/{Path(name).with_suffix('.png').as_posix()}"
 
@@ -102,20 +102,20 @@ def _build_line(
     return line
 
 
-def write_manifest(found: DataSet, out: Path, prefix: str) -> int:
-    """Write manifest and masks; returns the number of lines. ConfigurationError if labels are too many."""
-    if len(found.labels) > len(MASK_COLOURS):
+def write_manifest(data_set: DataSet, out: Path, prefix: str) -> int:
+    """Write manifest and masks, and return the number of lines; ConfigurationError if labels are too many."""
+    if len(data_set.labels) > len(MASK_COLOURS):
         raise ConfigurationError(
-            f"{len(found.labels)} labels; at most {len(MASK_COLOURS)} have a colour"
+            f"found {len(data_set.labels)} labels; a manifest can have at most {len(MASK_COLOURS)}"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    for picture in found.pictures:
+    for picture in data_set.pictures:
         if any(box.visible for box in picture.boxes):
             file = out.parent / build_mask_name(picture)
             file.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(file), draw_mask(picture, found.labels))
+            cv2.imwrite(str(file), draw_mask(picture, data_set.labels))
     below = prefix.rstrip("/") + "/" if prefix else ""
-    lines = build_manifest_lines(found, below, datetime.now(timezone.utc))
+    lines = build_manifest_lines(data_set, below, datetime.now(timezone.utc))
     out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     return len(lines)
 
@@ -130,27 +130,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_data_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="manifest file to write")
     parser.add_argument(
-        "--as", dest="prefix", default="", help="s3://BUCKET/PREFIX of the pictures"
+        "--as",
+        dest="prefix",
+        default="",
+        help="s3://BUCKET/PREFIX of the pictures (default: their paths)",
     )
-    parser.add_argument("--split", choices=[*SPLIT_CHOICES], help="pictures of this split only")
-    given = parser.parse_args(arguments)
-    if not given.data:
-        parser.error("--data is needed")
+    parser.add_argument(
+        "--split", choices=[*SPLIT_CHOICES], help="write only pictures of this split (default: all)"
+    )
+    args = parser.parse_args(arguments)
+    if not args.data:
+        parser.error("--data is required")
     try:
-        found = read_selected_data(given)
-        if given.split:
-            found = found.select_splits(SPLIT_CHOICES[given.split])
-        prefix = given.prefix or (given.data if given.data.startswith(S3_SCHEME) else "")
-        count = write_manifest(found, given.out, prefix)
+        data_set = read_selected_data(args)
+        if args.split:
+            data_set = data_set.select_splits(SPLIT_CHOICES[args.split])
+        prefix = args.prefix or (args.data if args.data.startswith(S3_SCHEME) else "")
+        count = write_manifest(data_set, args.out, prefix)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     masks = (
-        f"; copy {given.out.parent / MASKS_FOLDER} to {prefix}"
-        if prefix and found.has_boxes
+        f"; copy {args.out.parent / MASKS_FOLDER} to {prefix}"
+        if prefix and data_set.has_boxes
         else ""
     )
-    sys.stdout.write(f"{given.out}: {count} of {len(found.pictures)} pictures{masks}\n")
+    sys.stdout.write(f"{args.out}: {count} of {len(data_set.pictures)} pictures{masks}\n")
     return 0
 
 

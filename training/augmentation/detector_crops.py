@@ -1,4 +1,4 @@
-"""The crops that a network is trained on, with their true boxes: cut, mirrored, dimmed. Pure NumPy."""
+"""Random training crops with their true boxes: cropped, mirrored, dimmed. Pure NumPy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from training.augmentation.image_transforms import dim_randomly
 from training.datasets import LabelledPicture
 
 Image = NDArray[np.uint8]
-CENTRAL_CROP_SHARE = 0.8  # of the crops lie about the picture's middle, where the parts stand
+CENTRAL_CROP_SHARE = 0.8  # of the crops are near the picture's centre, where the parts are
 NEAR_BOX_SHARE = 0.75  # of zoomed crops
-MIN_VISIBLE_SHARE = 0.5  # of a box that a crop's edge cuts; less is neither right nor wrong
+MIN_VISIBLE_SHARE = 0.5  # of a box at a crop's edge; boxes with less are ignored
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GroundTruth:
 def build_ground_truth(
     picture: LabelledPicture, labels: Sequence[str], size: tuple[int, int]
 ) -> GroundTruth:
-    """The true boxes of the given labels at model size; those not visible are to be ignored."""
+    """The true boxes with these labels at model size; invisible ones are ignored."""
     scale = np.array([size[0] / picture.width, size[1] / picture.height] * 2, np.float32)
     known = [box for box in picture.boxes if box.label in labels]
     corners = {
@@ -74,7 +74,7 @@ def cut_zoomed_crop(
 ) -> tuple[Image, GroundTruth]:
     """A crop of this (width, height) at a random zoom, mirrored both ways and dimmed, with its truth.
 
-    The picture is stretched a little, and may end within the crop; beyond is its mean.
+    The picture is stretched a little. Where the crop exceeds it, the crop has the picture's mean.
     """
     middle = np.exp(random.uniform(np.log(zoom[0]), np.log(zoom[1])))
     scale = middle * np.exp(random.uniform(-0.1, 0.1, 2))
@@ -122,7 +122,7 @@ def _choose_crop_start(whole: int, part: int, random: np.random.Generator) -> in
 def clip_ground_truth(
     truth: GroundTruth, left: float, top: float, size: tuple[int, int]
 ) -> GroundTruth:
-    """The truth of a window; boxes that it cuts to less than half are to be ignored."""
+    """The truth of a window; boxes with less than half of their area in it are ignored."""
     moved = truth.boxes - np.array([left, top, left, top], np.float32)
     limits = np.array([size[0], size[1]] * 2, np.float32)
     inside = np.clip(moved, 0, limits)
@@ -137,7 +137,7 @@ def clip_ground_truth(
 
 
 def mirror_ground_truth(truth: GroundTruth, width: int) -> GroundTruth:
-    """The truth of the picture seen in a mirror."""
+    """The truth of the picture mirrored left to right."""
     return GroundTruth(
         _mirror_boxes(truth.boxes, width), truth.classes, _mirror_boxes(truth.ignored, width)
     )

@@ -1,4 +1,4 @@
-"""Pictures changed at random so that a network learns what matters: turned, mirrored, dimmed."""
+"""Random changes to training pictures: rotation, mirroring, cropping, brightness, blots."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ Image = NDArray[np.uint8]
 
 
 def rotate_randomly(image: Image, random: np.random.Generator, *, zoom: float = 0.1) -> Image:
-    """Turned by any angle, mirrored, zoomed and moved a little; the edge is drawn outwards."""
+    """Rotated by any angle, mirrored, zoomed and shifted a little; the border is replicated."""
     height, width = image.shape[:2]
     scale = random.uniform(1 - zoom, 1 + zoom)
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(0, 360), scale)
@@ -18,7 +18,7 @@ def rotate_randomly(image: Image, random: np.random.Generator, *, zoom: float = 
 
 
 def dim_randomly(image: Image, random: np.random.Generator) -> Image:
-    """Brighter or darker, with more or less contrast, and with the noise of a camera."""
+    """With random brightness, contrast and gamma."""
     gain, offset = random.uniform(0.8, 1.2), random.uniform(-15, 15)
     gamma = random.uniform(0.85, 1.2)
     levels = 255 * (np.arange(256) / 255) ** gamma
@@ -42,7 +42,7 @@ def crop_randomly(image: Image, side: int, random: np.random.Generator) -> Image
 def add_blots(
     image: Image, random: np.random.Generator, max_count: int, max_size_px: float = 24
 ) -> tuple[Image, NDArray[np.bool_]]:
-    """With some blots, darker or brighter than what is there, and where they are (H, W)."""
+    """With random dark or bright blots, and their mask (H, W)."""
     result = image.astype(np.float32)
     where = np.zeros(image.shape[:2], bool)
     for _ in range(int(random.integers(1, max_count + 1))):

@@ -1,7 +1,7 @@
-"""Flaws painted on normal castings as X-rays show them: pores, sponge, cracks.
+"""Synthetic defects on X-ray pictures of normal castings: pores, sponge, cracks.
 
-A cavity lets more through, so most flaws are brighter than what is about them. What cannot be seen after
-clipping is no flaw.
+A cavity absorbs less, so most defects are brighter than their surroundings. A defect that clipping hides
+is not marked.
 """
 
 from typing import TypeVar
@@ -14,21 +14,23 @@ Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Field = NDArray[np.float32]
 
-BRIGHTER_SHARE = 0.85  # of the flaws
+BRIGHTER_SHARE = 0.85  # of the defects
 DEFECT_STRENGTHS = (4.0, 90.0)  # grey levels
 MIN_STRENGTH_BY_NOISE = 1.2
-MIN_VISIBLE_CHANGE = 2.0  # grey levels that are seen
-EXTENT_KERNEL = np.ones((15, 15), np.uint8)  # how far a flaw goes on where nothing of it is seen
+MIN_VISIBLE_CHANGE = 2.0  # grey levels
+EXTENT_KERNEL = np.ones(
+    (15, 15), np.uint8
+)  # how far a defect's mask reaches beyond its visible part
 MATERIAL_LEVELS = (25, 232)  # grey levels between the darkest and the blank film
 LOCATION_TRIES = 4
-PORE_SHARE, SPONGE_SHARE = 0.6, 0.25  # of the flaws; the rest are cracks
+PORE_SHARE, SPONGE_SHARE = 0.6, 0.25  # of the defects; the rest are cracks
 MIN_PORE_PX, MIN_SPONGE_PX, MIN_CRACK_PX = 4.0, 16.0, 8.0
 
 
 def add_defects(
     image: Image, random: np.random.Generator, max_count: int, max_size_px: float
 ) -> tuple[Image, Mask]:
-    """With 1 to `most` flaws of up to about this size, and where they are (H, W)."""
+    """With 1 to `max_count` defects of up to about `max_size_px`, and their mask (H, W)."""
     grey = image.mean(axis=2, dtype=np.float32)
     result, where = grey.copy(), np.zeros(grey.shape, bool)
     least = MIN_STRENGTH_BY_NOISE * estimate_noise(grey)
@@ -36,27 +38,27 @@ def add_defects(
         change, extent = _make_defect(random, max_size_px, grey.shape)
         strength = max(_draw_log_uniform(DEFECT_STRENGTHS, random), least)
         change = change * strength * (1 if random.random() < BRIGHTER_SHARE else -1)
-        place = _choose_location(grey, change.shape, random)
-        before = result[place]
+        region = _choose_location(grey, change.shape, random)
+        before = result[region]
         after = np.clip(before + change, 0, 255)
         clear = 0.2 * strength
         seen = np.abs(after - before) > max(MIN_VISIBLE_CHANGE, clear)
         if seen.sum() >= 0.3 * max(1, (np.abs(change) > clear).sum()):
-            result[place] = after
-            where[place] |= extent & (cv2.dilate(seen.astype(np.uint8), EXTENT_KERNEL) > 0)
+            result[region] = after
+            where[region] |= extent & (cv2.dilate(seen.astype(np.uint8), EXTENT_KERNEL) > 0)
     changed = np.rint(image + (result - grey)[:, :, None])
     return np.clip(changed, 0, 255).astype(np.uint8), where
 
 
 def estimate_noise(grey: Field) -> float:
-    """The spread of the noise in grey levels, from the differences to the mean of the neighbours."""
+    """The noise's standard deviation in grey levels, from the differences to the local mean."""
     return float(np.median(np.abs(grey - cv2.blur(grey, (3, 3))))) * 1.6
 
 
 def _make_defect(
     random: np.random.Generator, max_size_px: float, shape: tuple[int, ...]
 ) -> tuple[Field, Mask]:
-    """A change in 0..1 and its extent, no larger than this shape."""
+    """A change in 0..1 and its mask, no larger than this shape."""
     kind = random.random()
     if kind < PORE_SHARE:
         field, extent = _make_pore(
@@ -79,7 +81,7 @@ def _make_pore(size: float, random: np.random.Generator) -> tuple[Field, Mask]:
 
 
 def _make_sponge(size: float, random: np.random.Generator) -> tuple[Field, Mask]:
-    """A region full of small pores; all of it is the flaw."""
+    """A region full of small pores; all of it is the defect."""
     region = _make_spot(size, random, random.uniform(0.2, 0.8))
     side = region.shape[0]
     grains = _make_smooth_noise(max(3, int(side / random.uniform(1.5, 5))), side, random)
@@ -102,7 +104,7 @@ def _make_crack(size: float, random: np.random.Generator) -> tuple[Field, Mask]:
 
 
 def _make_spot(size: float, random: np.random.Generator, softness: float) -> Field:
-    """An uneven ellipse of about this size, 1 within, softly 0 without."""
+    """An uneven ellipse of about this size: 1 inside, 0 outside, with a soft edge."""
     stretch = _draw_log_uniform((1, 2.5), random) ** 0.5
     side = int(size * stretch * (1.4 + softness)) + 7
     y, x = np.mgrid[:side, :side].astype(np.float32) - (side - 1) / 2
@@ -115,7 +117,7 @@ def _make_spot(size: float, random: np.random.Generator, softness: float) -> Fie
 
 
 def _make_smooth_noise(cells: int, side: int, random: np.random.Generator) -> Field:
-    """Smooth noise of so many cells each way."""
+    """Smooth noise with this many cells in each direction."""
     cells_each_way = np.asarray(random.normal(size=(cells, cells)), np.float32)
     smooth = cv2.resize(cells_each_way, (side, side), interpolation=cv2.INTER_CUBIC)
     return np.asarray(smooth, np.float32)
@@ -126,7 +128,7 @@ def _normalize_peak(field: Field) -> Field:
 
 
 def _draw_log_uniform(bounds: tuple[float, float], random: np.random.Generator) -> float:
-    """As often between 4 and 8 as between 8 and 16."""
+    """A log-uniform random number: as often between 4 and 8 as between 8 and 16."""
     low, high = bounds
     return float(np.exp(random.uniform(np.log(low), np.log(max(low, high)))))
 
@@ -135,7 +137,7 @@ ArrayT = TypeVar("ArrayT", Field, Mask)
 
 
 def _crop_to_shape(field: ArrayT, shape: tuple[int, ...]) -> ArrayT:
-    """The middle, no larger than this shape."""
+    """The central part, no larger than this shape."""
     spare = (max(0, a - b) // 2 for a, b in zip(field.shape, shape, strict=True))
     return field[tuple(slice(s, s + b) for s, b in zip(spare, shape, strict=True))]
 
@@ -143,7 +145,7 @@ def _crop_to_shape(field: ArrayT, shape: tuple[int, ...]) -> ArrayT:
 def _choose_location(
     grey: Field, shape: tuple[int, ...], random: np.random.Generator
 ) -> tuple[slice, slice]:
-    """Where a flaw of this shape goes: on material if some is found."""
+    """A random place for a defect of this shape, on material if possible."""
     for _ in range(LOCATION_TRIES):
         top, left = (
             int(random.integers(0, a - b + 1)) for a, b in zip(grey.shape, shape, strict=True)

@@ -1,4 +1,4 @@
-"""Normal X-ray pictures changed at random so that they show more: nearer, grainier, doubled."""
+"""Random changes to normal X-ray pictures: zoom, transposition, overlay, film grain."""
 
 import cv2
 import numpy as np
@@ -10,28 +10,28 @@ Image = NDArray[np.uint8]
 
 
 def zoom_randomly(image: Image, side: int, random: np.random.Generator) -> Image:
-    """A square from anywhere in the picture, seen up to 1.6 times as near or as far, of this side."""
+    """A random square of this side, at a zoom of 1/1.6 to 1.6."""
     zoom = float(np.exp(random.uniform(-0.47, 0.47)))
-    wanted = min(int(side / zoom), *image.shape[:2])
-    crop = crop_randomly(image, wanted, random)
-    way = cv2.INTER_AREA if wanted > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (side, side), interpolation=way), np.uint8)
+    crop_side = min(int(side / zoom), *image.shape[:2])
+    crop = crop_randomly(image, crop_side, random)
+    interpolation = cv2.INTER_AREA if crop_side > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (side, side), interpolation=interpolation), np.uint8)
 
 
 def transpose_randomly(image: Image, random: np.random.Generator) -> Image:
-    """Rows and columns exchanged in half of the cases."""
+    """Transposed in half of the cases."""
     return np.asarray(image.transpose(1, 0, 2) if random.random() < 0.5 else image, np.uint8)
 
 
 def overlay_picture(image: Image, other: Image, random: np.random.Generator) -> Image:
-    """Two castings one behind the other: what passes both."""
+    """Two castings one behind the other: the product of their transmissions."""
     share = random.uniform(0.3, 1.0)
     passed = 1 - share + share * other.astype(np.float32) / max(1, int(other.max()))
     return np.asarray(np.rint(image * passed), np.uint8)
 
 
 def add_film_grain(image: Image, random: np.random.Generator) -> Image:
-    """With the grain of a film, finer or coarser, in half of the cases."""
+    """With fine or coarse film grain in half of the cases."""
     if random.random() < 0.5:
         return image
     grain = cv2.GaussianBlur(random.normal(size=image.shape[:2]), (0, 0), random.uniform(0.3, 1.2))

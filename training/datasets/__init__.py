@@ -1,4 +1,4 @@
-"""Pictures with labels from COCO JSON, Pascal VOC, class folders and Lookout for Vision manifests."""
+"""Data sets: COCO JSON, Pascal VOC, class folders and Lookout for Vision manifests."""
 
 from training.datasets.coco import COCO_FILE, read_coco
 from training.datasets.data_set import (

@@ -1,4 +1,4 @@
-"""Class folders: `train|test / normal|anomaly`, and perhaps `labels.csv` with the group of each picture."""
+"""Class folders: `train|test / normal|anomaly`, and optionally `labels.csv` with each picture's group."""
 
 import csv
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 
 
 def read_class_folders(folder: Path) -> DataSet:
-    """The pictures under their class; folders that are no class, and rows without a file, are problems."""
+    """The pictures in class folders; unknown classes and rows without a file are problems."""
     pictures, problems = [], []
     groups, row_problems = _read_groups(folder)
     for split in (name for name in SPLIT_WORDS if (folder / name).is_dir()):
-        for place in sorted(entry for entry in (folder / split).iterdir() if entry.is_dir()):
-            if place.name not in CLASS_LABELS:
-                text = f"the unknown class {place.name!r}; known are {', '.join(CLASS_LABELS)}"
-                problems.append(LabelProblem(LabelLocation(str(place)), text))
+        for class_folder in sorted(entry for entry in (folder / split).iterdir() if entry.is_dir()):
+            if class_folder.name not in CLASS_LABELS:
+                text = f"unknown class {class_folder.name!r}; known are {', '.join(CLASS_LABELS)}"
+                problems.append(LabelProblem(LabelLocation(str(class_folder)), text))
                 continue
-            for file in find_picture_files(place):
+            for file in find_picture_files(class_folder):
                 pictures.append(_build_picture(folder, file, SPLIT_WORDS[split], groups))
     return DataSet(
         folder.name, "class-folders", tuple(pictures), (), tuple(problems + row_problems)
@@ -85,11 +85,11 @@ def _read_groups(folder: Path) -> tuple[dict[str, tuple[str, LabelLocation]], li
 def _find_row_problem(folder: Path, name: str, row: dict[str, str]) -> str:
     parts = Path(name).parts
     if len(parts) < 3:
-        return f"path {name!r} is not SPLIT/CLASS/FILE"
+        return f"path {name!r}: expected SPLIT/CLASS/FILE"
     if not (folder / name).is_file():
         return f"the file {name} is missing"
     if row.get("label", parts[1]) not in CLASS_LABELS:
-        return f"the unknown class {row['label']!r}; known are {', '.join(CLASS_LABELS)}"
+        return f"unknown class {row['label']!r}; known are {', '.join(CLASS_LABELS)}"
     if row.get("label", parts[1]) != parts[1]:
-        return f"{name} lies in {parts[1]} but is labelled {row['label']}"
+        return f"{name} is in the folder {parts[1]} but labelled {row['label']}"
     return ""

@@ -1,4 +1,4 @@
-"""COCO JSON: one file or several (`..train...json`, `..test...json`), paths relative to the file."""
+"""COCO JSON: one or more files (`*train*.json`, `*test*.json`); picture paths are relative to the file."""
 
 import json
 from collections import defaultdict
@@ -24,25 +24,25 @@ REQUIRED_KEYS = {"images": ("id", "file_name", "width", "height"), "categories":
 
 
 def read_coco(folder: Path) -> list[LabelledPicture]:
-    """The pictures of a folder with `ground_truth.json`; PictureError names what is wrong and where."""
-    found = read_coco_files(folder, [folder / COCO_FILE])
-    if found.problems:
-        raise PictureError(f"{folder / COCO_FILE} is no COCO file: {found.problems[0]}")
-    return list(found.pictures)
+    """The pictures of a folder with `ground_truth.json`; PictureError gives the line of a bad label."""
+    data_set = read_coco_files(folder, [folder / COCO_FILE])
+    if data_set.problems:
+        raise PictureError(f"{folder / COCO_FILE} is not a COCO file: {data_set.problems[0]}")
+    return list(data_set.pictures)
 
 
 def find_coco_files(folder: Path) -> tuple[list[Path], list[LabelProblem]]:
-    """The folder's JSON files with images, annotations and categories, and those that cannot be read."""
+    """The folder's COCO files, and a problem for each JSON file that cannot be read."""
     found, problems = [], []
     for file in sorted(folder.glob("*.json")):
         try:
             lists = read_lists(file.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
-            place = LabelLocation(str(file), error.lineno, error.colno)
-            problems.append(LabelProblem(place, f"no JSON: {error.msg}"))
+            location = LabelLocation(str(file), error.lineno, error.colno)
+            problems.append(LabelProblem(location, f"not JSON: {error.msg}"))
         except (OSError, UnicodeDecodeError) as error:
             problems.append(LabelProblem(LabelLocation(str(file)), f"cannot be read: {error}"))
-        except ValueError:  # no object, so no COCO file
+        except ValueError:  # not an object, so not a COCO file
             continue
         else:
             if {"images", "annotations", "categories"} <= lists.keys():
@@ -51,7 +51,7 @@ def find_coco_files(folder: Path) -> tuple[list[Path], list[LabelProblem]]:
 
 
 def read_coco_files(folder: Path, files: Sequence[Path]) -> DataSet:
-    """One data set of all these files; PictureError if one is no COCO file at all."""
+    """One data set from these files; PictureError if one is not a COCO file."""
     parts = [_read_file(folder, file) for file in files]
     return DataSet(
         name=folder.name,
@@ -68,19 +68,21 @@ def _read_file(folder: Path, file: Path) -> DataSet:
         _check_rows(file, lists)
         return _build_data_set(folder, file, lists)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PictureError(f"{file} is no COCO file: {type(error).__name__}: {error}") from error
+        raise PictureError(f"{file} is not a COCO file: {type(error).__name__}: {error}") from error
 
 
 def _check_rows(file: Path, lists: dict[str, list[JsonEntry]]) -> None:
     for name in ("images", "annotations", "categories"):
         if name not in lists:
-            raise PictureError(f"{file} is no COCO file: the list {name!r} is missing")
+            raise PictureError(f"{file} is not a COCO file: the list {name!r} is missing")
     for name, keys in REQUIRED_KEYS.items():
         for row in lists[name]:
             missing = [key for key in keys if key not in row.value]
             if missing:
-                place = LabelLocation(str(file), row.line, row.column)
-                raise PictureError(f"{place}: {name} need {', '.join(missing)}; found {row.value}")
+                location = LabelLocation(str(file), row.line, row.column)
+                raise PictureError(
+                    f"{location}: {name} need {', '.join(missing)}; found {row.value}"
+                )
 
 
 def _build_data_set(folder: Path, file: Path, lists: dict[str, list[JsonEntry]]) -> DataSet:
@@ -89,13 +91,13 @@ def _build_data_set(folder: Path, file: Path, lists: dict[str, list[JsonEntry]])
     boxes: dict[Any, list[TrueBox]] = defaultdict(list)
     problems, lost = [], set()
     for row in lists["annotations"]:
-        place = LabelLocation(str(file), row.line, row.column)
+        location = LabelLocation(str(file), row.line, row.column)
         text = _find_annotation_problem(row.value, known, names)
         if text:
-            problems.append(LabelProblem(place, text))
+            problems.append(LabelProblem(location, text))
             lost.add(row.value.get("image_id"))
         else:
-            boxes[row.value["image_id"]].append(_parse_box(row.value, names, place))
+            boxes[row.value["image_id"]].append(_parse_box(row.value, names, location))
     pictures = []
     for row in lists["images"]:
         try:
@@ -110,7 +112,7 @@ def _build_data_set(folder: Path, file: Path, lists: dict[str, list[JsonEntry]])
 def _find_annotation_problem(value: dict[str, Any], images: set[Any], names: dict[Any, str]) -> str:
     shown = f"annotation {value.get('id')}"
     if value.get("image_id") not in images:
-        return f"{shown} is of image {value.get('image_id')}, which is not listed"
+        return f"{shown} refers to image {value.get('image_id')}, which is not listed"
     if value.get("category_id") not in names:
         allowed = ", ".join(f"{number} ({name})" for number, name in names.items())
         return f"{shown} has the unknown class {value.get('category_id')}; known are {allowed}"
@@ -120,18 +122,18 @@ def _find_annotation_problem(value: dict[str, Any], images: set[Any], names: dic
         or len(box) != 4
         or not all(isinstance(v, int | float) for v in box)
     ):
-        return f"{shown} has no bbox of four numbers; found {box}"
+        return f"{shown}: bbox must be four numbers; found {box}"
     return ""
 
 
-def _parse_box(value: dict[str, Any], names: dict[Any, str], place: LabelLocation) -> TrueBox:
+def _parse_box(value: dict[str, Any], names: dict[Any, str], location: LabelLocation) -> TrueBox:
     x, y, width, height = (float(number) for number in value["bbox"])
     return TrueBox(
         names[value["category_id"]],
         (x, y, width, height),
         str(value.get("severity", "")),
         bool(value.get("visible", not value.get("iscrowd", 0))),
-        place,
+        location,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a data set is: pictures with their boxes, label, group and split, and where each was read from."""
+"""A data set: pictures with boxes, label, group and split, and the location of each label."""
 
 import hashlib
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ SplitName = Literal["train", "validation", "test", ""]
 
 @dataclass(frozen=True, order=True)
 class LabelLocation:
-    """Where a label stands: file, line from 1, and column from 1 where a line holds many labels."""
+    """Where a label was read: file, line from 1, and column from 1 where a line has many labels."""
 
     file: str
     line: int = 0
     column: int = 0
 
     def __str__(self) -> str:
-        """As compilers write it, so that editors find the place."""
+        """As compilers write locations, so that editors can open them."""
         return ":".join(
             [self.file, *(str(number) for number in (self.line, self.column) if number)]
         )
@@ -32,7 +32,7 @@ class LabelLocation:
 class TrueBox:
     """One labelled box: x, y, width, height in pixels of the picture; `severity` where it is known.
 
-    What is not `visible` is neither to be learned nor punished.
+    A box that is not `visible` is ignored in training and evaluation.
     """
 
     label: str
@@ -44,7 +44,7 @@ class TrueBox:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """One picture and what is on it; pictures of a `group` show nearly the same or the same part."""
+    """One picture and its labels; pictures of a `group` show the same part, or nearly the same."""
 
     file: Path
     width: int
@@ -56,17 +56,17 @@ class LabelledPicture:
     split: SplitName = ""
     label: ImageLabel = UNKNOWN
     source: LabelLocation = LabelLocation("")
-    name: str = ""  # relative to the data set's place, or an s3:// address
-    lost_labels: bool = False  # bad ones were dropped: more is on it than its boxes tell
+    name: str = ""  # relative to the data set, or an s3:// address
+    lost_labels: bool = False  # bad labels were dropped, so boxes may be missing
 
     @property
     def sampling_group(self) -> str:
-        """What is drawn as one by the bootstrap: the group, else the picture itself."""
+        """The unit of bootstrap sampling: the group, or the picture if it has none."""
         return self.group or self.name or str(self.file)
 
 
 def derive_label(boxes: Iterable[TrueBox], lost_labels: bool = False) -> ImageLabel:
-    """Anomaly with a visible box, normal without any; with none but invisible or lost ones nobody knows."""
+    """Anomaly with a visible box, normal without boxes, else unknown (only invisible or lost boxes)."""
     seen = list(boxes)
     if any(box.visible for box in seen):
         return ANOMALY
@@ -75,19 +75,19 @@ def derive_label(boxes: Iterable[TrueBox], lost_labels: bool = False) -> ImageLa
 
 @dataclass(frozen=True, order=True)
 class LabelProblem:
-    """A label that is wrong, where it stands, and what was found there."""
+    """A bad label: its location, and what is wrong with it."""
 
     source: LabelLocation
     text: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Location and problem in one line."""
         return f"{self.source}: {self.text}"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Pictures in a fixed order, the labels that boxes may have, and what is wrong with its labels."""
+    """Pictures in a fixed order, the labels of boxes, and problems with labels."""
 
     name: str
     format: str
@@ -96,22 +96,22 @@ class DataSet:
     problems: tuple[LabelProblem, ...] = ()
 
     def select_splits(self, *splits: SplitName) -> "DataSet":
-        """The pictures of these splits."""
+        """The data set with the pictures of these splits only."""
         kept = tuple(picture for picture in self.pictures if picture.split in splits)
         return replace(self, pictures=kept)
 
     def without_groups(self, *groups: str) -> "DataSet":
-        """All pictures but those of these groups."""
+        """The data set without the pictures of these groups."""
         kept = tuple(picture for picture in self.pictures if picture.group not in groups)
         return replace(self, pictures=kept)
 
     @property
     def has_boxes(self) -> bool:
-        """Whether defects are marked by boxes, or pictures carry one label only."""
+        """Whether defects are marked by boxes; otherwise pictures have one label each."""
         return bool(self.labels)
 
     def compute_digest(self) -> str:
-        """SHA-256 of all pictures' bytes and labels, the same wherever the data set lies."""
+        """SHA-256 of all pictures and labels, independent of the data set's path."""
         total = hashlib.sha256()
         for picture in sorted(self.pictures, key=lambda one: one.name):
             boxes = [(box.label, box.box, box.severity, box.visible) for box in picture.boxes]

@@ -1,4 +1,4 @@
-"""Fixed folds by group: which pictures are the test part when a data set is split anew. Pure."""
+"""Fixed cross-validation folds by group. Pure."""
 
 import re
 from collections import Counter
@@ -9,33 +9,33 @@ from training.datasets.data_set import DataSet, LabelledPicture
 
 
 def parse_fold(text: str) -> tuple[int, int]:
-    """`2/5`: the second of five; ConfigurationError if it is no such thing."""
+    """Parse `2/5`, the second of five folds; ConfigurationError."""
     found = re.fullmatch(r"(\d+)/(\d+)", text)
     number, folds = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= number <= folds or folds < 2:
-        raise ConfigurationError(f"fold: found {text!r}; expected NUMBER/FOLDS, as 1/5 to 5/5")
+        raise ConfigurationError(f"fold: found {text!r}; expected NUMBER/FOLDS, such as 1/5 to 5/5")
     return number, folds
 
 
-def split_by_fold(found: DataSet, number: int, folds: int) -> DataSet:
-    """The data set with fold `number` (from 1) as its test part, all other pictures to learn from.
+def split_by_fold(data_set: DataSet, number: int, folds: int) -> DataSet:
+    """The data set with fold `number` (from 1) as the test part and all other pictures for training.
 
-    Groups stay whole. Pictures that belong to no part of a data set with parts stay outside.
+    Groups stay whole. In a data set with splits, pictures without a split keep none.
     """
-    has_parts = any(picture.split for picture in found.pictures)
-    moved = [picture for picture in found.pictures if picture.split or not has_parts]
+    has_parts = any(picture.split for picture in data_set.pictures)
+    moved = [picture for picture in data_set.pictures if picture.split or not has_parts]
     fold_of = _assign_folds(moved, folds)
     pictures = tuple(
         replace(picture, split="test" if fold_of[picture.sampling_group] == number else "train")
         if picture.split or not has_parts
         else picture
-        for picture in found.pictures
+        for picture in data_set.pictures
     )
-    return replace(found, pictures=pictures)
+    return replace(data_set, pictures=pictures)
 
 
 def _assign_folds(pictures: list[LabelledPicture], folds: int) -> dict[str, int]:
-    """Groups to folds of about the same size: the largest first, each to the smallest fold so far."""
+    """Assign groups to folds of similar size: largest group first, each to the smallest fold."""
     sizes = Counter(picture.sampling_group for picture in pictures)
     if len(sizes) < folds:
         raise ConfigurationError(f"fold: {len(sizes)} groups are too few for {folds} folds")

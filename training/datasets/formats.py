@@ -1,4 +1,4 @@
-"""A data set from a folder, whatever its format is."""
+"""Reading a data set in any supported format."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +18,8 @@ DataSetReader = Callable[[Path], DataSet]
 
 def _read_coco_folder(folder: Path) -> DataSet:
     files, unreadable = find_coco_files(folder)
-    found = read_coco_files(folder, files)
-    return replace(found, problems=(*unreadable, *found.problems))
+    data_set = read_coco_files(folder, files)
+    return replace(data_set, problems=(*unreadable, *data_set.problems))
 
 
 DATA_SET_FORMATS: dict[str, DataSetReader] = {
@@ -31,9 +31,9 @@ DATA_SET_FORMATS: dict[str, DataSetReader] = {
 
 
 def detect_format(folder: Path) -> str:
-    """The format that a folder has by its looks; PictureError says what was looked for."""
+    """The format of a folder, by the files in it; PictureError lists the supported ones."""
     if not folder.is_dir():
-        raise PictureError(f"{folder} is no folder")
+        raise PictureError(f"{folder} is not a folder")
     coco, unreadable = find_coco_files(folder)
     if coco:
         return "coco"
@@ -45,17 +45,17 @@ def detect_format(folder: Path) -> str:
         return "class-folders"
     broken = "".join(f"\n  {problem}" for problem in unreadable)
     raise PictureError(
-        f"{folder} is no data set: no COCO file (*.json), no {ANNOTATIONS_FOLDER}/*.xml (Pascal VOC), no "
+        f"{folder} is not a data set: no COCO file (*.json), no {ANNOTATIONS_FOLDER}/*.xml (Pascal VOC), no "
         f"manifest (*.manifest, *.jsonl), no train|test/normal|anomaly folders{broken}"
     )
 
 
 def read_dataset(folder: Path, format: str = "", drop_bad_labels: bool = False) -> DataSet:
-    """The folder's pictures; PictureError lists bad labels, unless they are to be dropped."""
+    """The folder's data set; PictureError lists bad labels unless they may be dropped."""
     chosen = format or detect_format(folder)
     if chosen not in DATA_SET_FORMATS:
         raise PictureError(f"format: found {chosen!r}; allowed are {', '.join(DATA_SET_FORMATS)}")
-    found = DATA_SET_FORMATS[chosen](folder)
-    if not found.pictures and not found.problems:
-        raise PictureError(f"{folder} has no pictures with labels in the format {chosen}")
-    return check_labels(found, drop_bad_labels)
+    data_set = DATA_SET_FORMATS[chosen](folder)
+    if not data_set.pictures and not data_set.problems:
+        raise PictureError(f"{folder} has no labelled pictures in the format {chosen}")
+    return check_labels(data_set, drop_bad_labels)

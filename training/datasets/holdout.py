@@ -1,4 +1,4 @@
-"""Which training pictures are held out to choose thresholds and the best epoch by; never test pictures."""
+"""Held-out training pictures, which choose the best epoch and the thresholds; never test pictures."""
 
 import sys
 from collections import Counter, defaultdict
@@ -15,37 +15,39 @@ Rows = NDArray[np.int64]
 RowGroup = list[int]  # rows that stay together
 
 
-def select_training_part(found: DataSet) -> DataSet:
-    """The pictures to learn from: those of the split `train`, or all of a data set without splits."""
-    part = found.select_splits("train")
-    return part if part.pictures else found.select_splits("")
+def select_training_part(data_set: DataSet) -> DataSet:
+    """The training part: the split `train`, or all pictures if no picture has a split."""
+    part = data_set.select_splits("train")
+    return part if part.pictures else data_set.select_splits("")
 
 
-def has_mixed_groups(found: DataSet) -> bool:
-    """Whether the test part has groups that the training part has, too."""
-    groups = {picture.group for picture in select_training_part(found).pictures if picture.group}
-    return any(picture.group in groups for picture in found.select_splits("test").pictures)
+def has_mixed_groups(data_set: DataSet) -> bool:
+    """Whether the test part shares groups with the training part."""
+    groups = {picture.group for picture in select_training_part(data_set).pictures if picture.group}
+    return any(picture.group in groups for picture in data_set.select_splits("test").pictures)
 
 
 def hold_out_rows(
-    found: DataSet, share: float, seed: int, needed: Sequence[ImageLabel] = (ANOMALY,)
+    data_set: DataSet, share: float, seed: int, needed: Sequence[ImageLabel] = (ANOMALY,)
 ) -> Rows:
-    """Rows of `select_training_part` to be held out, drawn as the test part was drawn.
+    """Rows of `select_training_part` to hold out, by group unless the test part shares groups.
 
-    PictureError if a needed label that there is would be missing among them, or among the others.
+    PictureError if a needed label would be missing on either side.
     """
-    pictures = select_training_part(found).pictures
-    chosen = hold_out_with_warning(pictures, share, seed, has_mixed_groups(found))
+    pictures = select_training_part(data_set).pictures
+    chosen = hold_out_with_warning(pictures, share, seed, has_mixed_groups(data_set))
     if not len(chosen) or len(chosen) == len(pictures):
-        raise PictureError(f"{found.name}: {len(pictures)} pictures are too few to hold some out")
+        raise PictureError(
+            f"{data_set.name}: {len(pictures)} pictures are too few to hold some out"
+        )
     held = set(chosen.tolist())
     for label in needed:
         own = {row for row, picture in enumerate(pictures) if picture.label == label}
         if own and not 0 < len(own & held) < len(own):
             units = sorted({pictures[row].sampling_group for row in own})
             raise PictureError(
-                f"{found.name}: {len(own)} {label} pictures, of {', '.join(units)}, are too few to learn "
-                "from some and to hold others out; label more, or try another --seed"
+                f"{data_set.name}: {len(own)} {label} pictures, of {', '.join(units)}, are too few: some are "
+                "needed for training and some held out. Label more, or try another --seed."
             )
     return chosen
 
@@ -53,15 +55,15 @@ def hold_out_rows(
 def hold_out_with_warning(
     pictures: Sequence[LabelledPicture], share: float, seed: int, mixed: bool
 ) -> Rows:
-    """`draw_by_strata`, and a word on standard error if a group had to be cut."""
+    """`draw_by_strata`, with a warning on standard error if a group had to be divided."""
     chosen = draw_by_strata(pictures, share, seed, mixed)
     held = set(chosen.tolist())
     learned = {picture.group for row, picture in enumerate(pictures) if row not in held}
-    cut = sorted(learned & {pictures[row].group for row in held} - {""})
-    if cut and not mixed:
+    divided = sorted(learned & {pictures[row].group for row in held} - {""})
+    if divided and not mixed:
         sys.stderr.write(
-            f"  all pictures of a label are of {', '.join(cut)}: some of them are held out, so the "
-            "figures on those look better than they are; label pictures of other groups, too\n"
+            f"  All pictures of a label are of {', '.join(divided)}: some of them are held out. So the "
+            "figures on held-out pictures are too good. Label pictures of other groups, too.\n"
         )
     return chosen
 
@@ -69,9 +71,9 @@ def hold_out_with_warning(
 def draw_by_strata(
     pictures: Sequence[LabelledPicture], share: float, seed: int, mixed: bool
 ) -> Rows:
-    """Rows drawn at random: by group and label if `mixed`, else whole groups, by their commonest label.
+    """Random rows: pictures by group and label if `mixed`, else whole groups by most common label.
 
-    Of each label there are some among them and some among the others, if it has two pictures.
+    A label with two pictures or more is on both sides.
     """
     random = np.random.default_rng(seed)
     units = _group_rows(pictures, mixed)
@@ -89,7 +91,7 @@ def draw_by_strata(
 
 
 def _group_rows(pictures: Sequence[LabelledPicture], mixed: bool) -> list[RowGroup]:
-    """What is drawn as one: pictures if `mixed`, else groups, and pictures without one."""
+    """The units of the draw: pictures if `mixed`, else groups; a picture without a group is its own."""
     units: dict[str, RowGroup] = defaultdict(list)
     for row, picture in enumerate(pictures):
         own = picture.name or PurePath(picture.file).name
@@ -98,11 +100,11 @@ def _group_rows(pictures: Sequence[LabelledPicture], mixed: bool) -> list[RowGro
 
 
 def _draw_groups(units: Sequence[RowGroup], share: float, random: np.random.Generator) -> RowGroup:
-    """Rows of units until about the share is reached; a unit that is much too large is passed over."""
-    wanted = share * sum(len(rows) for rows in units)
+    """Rows of random units up to about the share; units that are much too large are skipped."""
+    target_count = share * sum(len(rows) for rows in units)
     chosen: RowGroup = []
     for number in random.permutation(len(units)):
-        if len(chosen) + 0.5 * len(units[number]) <= wanted:
+        if len(chosen) + 0.5 * len(units[number]) <= target_count:
             chosen += units[number]
     return chosen
 
@@ -114,7 +116,7 @@ def _balance_label(
     share: float,
     random: np.random.Generator,
 ) -> set[int]:
-    """With a label on both sides that was on one: its smallest unit changes sides; its only one is cut."""
+    """Put a label on both sides: move its smallest unit, or divide its only one."""
     if len(units) == 1:
         count = min(max(1, round(share * len(own))), len(own) - 1)
         return chosen - own | {int(row) for row in random.permutation(sorted(own))[:count]}
@@ -124,5 +126,5 @@ def _balance_label(
 
 
 def build_training_identity(plan: object, part: DataSet) -> str:
-    """What a training must have in common with its saved state to be resumed."""
+    """The identity that a training must share with a saved state to resume it."""
     return f"{plan!r} {part.compute_digest()}"

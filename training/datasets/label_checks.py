@@ -1,4 +1,4 @@
-"""Labels that are wrong: boxes outside their picture, files that are missing. Found, listed, dropped."""
+"""Checks for bad labels: boxes outside of their picture, missing files."""
 
 from dataclasses import replace
 
@@ -9,14 +9,13 @@ BOX_TOLERANCE_PX = 1.0  # labelling tools count pixels from 0 or 1, and round
 MAX_LISTED_PROBLEMS = 20
 
 
-def check_labels(found: DataSet, drop_bad_labels: bool) -> DataSet:
-    """The data set with sound labels only; PictureError lists what is wrong unless it may be dropped.
+def check_labels(data_set: DataSet, drop_bad_labels: bool) -> DataSet:
+    """The data set with valid labels only; PictureError lists bad labels unless they may be dropped.
 
-    Of a picture that is missing or of no size all is dropped; of others the bad boxes, and a picture
-    that lost one is no longer known to be normal or anomalous unless a sound one is left.
+    Missing and unreadable pictures are dropped. A picture that loses its last box has no known label.
     """
-    kept, problems = [], list(found.problems)
-    for picture in found.pictures:
+    kept, problems = [], list(data_set.problems)
+    for picture in data_set.pictures:
         wrong = _find_picture_problem(picture)
         if wrong:
             problems.append(LabelProblem(picture.source, wrong))
@@ -25,18 +24,18 @@ def check_labels(found: DataSet, drop_bad_labels: bool) -> DataSet:
         problems += [LabelProblem(box.source, text) for box, text in bad.items()]
         kept.append(_drop_boxes(picture, bad) if bad else picture)
     if problems and not drop_bad_labels:
-        raise PictureError(_format_problems(found, problems))
-    return replace(found, pictures=tuple(kept), problems=tuple(problems))
+        raise PictureError(_format_problems(data_set, problems))
+    return replace(data_set, pictures=tuple(kept), problems=tuple(problems))
 
 
 def find_box_problem(picture: LabelledPicture, box: TrueBox) -> str:
-    """What is wrong with a box, or nothing."""
+    """What is wrong with a box; an empty text if nothing is."""
     x, y, width, height = box.box
     shown = f"box x {x:g}, y {y:g}, width {width:g}, height {height:g} of {picture.name}"
     if width <= 0 or height <= 0:
         return f"{shown} has no area"
     beyond = max(-x, -y, x + width - picture.width, y + height - picture.height)
-    if not beyond <= BOX_TOLERANCE_PX:  # this way round NaN is refused, too
+    if not beyond <= BOX_TOLERANCE_PX:  # written so that NaN is refused, too
         return f"{shown} lies outside of {picture.width} x {picture.height} by {beyond:g} px"
     return ""
 
@@ -55,13 +54,13 @@ def _drop_boxes(picture: LabelledPicture, bad: dict[TrueBox, str]) -> LabelledPi
     return replace(picture, boxes=left, label=label, lost_labels=True)
 
 
-def _format_problems(found: DataSet, problems: list[LabelProblem]) -> str:
+def _format_problems(data_set: DataSet, problems: list[LabelProblem]) -> str:
     lines = [f"  {problem}" for problem in sorted(problems)[:MAX_LISTED_PROBLEMS]]
     if len(problems) > MAX_LISTED_PROBLEMS:
         lines.append(f"  and {len(problems) - MAX_LISTED_PROBLEMS} more")
     return "\n".join(
         [
-            f"{found.name}: {len(problems)} bad labels; correct them, or leave them out with "
+            f"{data_set.name}: {len(problems)} bad labels; correct them, or leave them out with "
             "--drop-bad-labels:",
             *lines,
         ]

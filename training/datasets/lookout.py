@@ -1,8 +1,8 @@
-"""The manifest of Amazon Lookout for Vision: JSON Lines, one picture each, classified or segmented.
+"""Amazon Lookout for Vision manifests: JSON Lines, one picture each, classified or segmented.
 
-`anomaly-label-metadata/class-name` says normal or anomaly (the number beside it may be 1 for both). A mask,
-`anomaly-mask-ref`, shows each kind of anomaly in the colour of `internal-color-map`; each connected region
-of a colour becomes a box.
+`anomaly-label-metadata/class-name` is the label (`anomaly-label` may be 1 for normal pictures, too). The
+mask `anomaly-mask-ref` marks each kind of anomaly in a colour of `internal-color-map`; each connected
+region of a colour becomes a box.
 """
 
 import json
@@ -43,12 +43,12 @@ def find_manifests(folder: Path) -> list[Path]:
 
 
 def read_lookout(folder: Path) -> DataSet:
-    """The pictures of all manifests of a folder; the file's name tells the split."""
+    """The pictures of all manifests of a folder; the file name gives the split."""
     return read_manifests(folder.name, find_manifests(folder), fetch_file)
 
 
 def read_manifest_at(address: str) -> DataSet:
-    """The pictures of one manifest, a file or an object; what it names without a place lies beside it."""
+    """The pictures of one manifest, a file or an object; relative names are relative to it."""
     file = fetch_file(address, Path())
     if not file.is_file():
         raise PictureError(f"{address} is missing")
@@ -62,7 +62,7 @@ def read_manifest_at(address: str) -> DataSet:
 
 
 def read_manifests(name: str, files: Sequence[Path], fetch: FetchFile) -> DataSet:
-    """One data set of these manifests; `fetch` makes a local file of an address, near the manifest."""
+    """One data set from these manifests; `fetch` gets an address as a local file."""
     pictures: list[LabelledPicture] = []
     problems: list[LabelProblem] = []
     for file in files:
@@ -108,7 +108,7 @@ def _parse_object(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise PictureError(f"no JSON: {error}") from error
+        raise PictureError(f"not JSON: {error}") from error
     if not isinstance(value, dict):
         raise PictureError(f"expected an object, found {type(value).__name__}")
     return value
@@ -128,7 +128,7 @@ def _parse_label(value: dict[str, Any]) -> ImageLabel:
     name = metadata.get("class-name") if isinstance(metadata, dict) else metadata
     if not isinstance(name, str) or name.lower() not in CLASS_NAMES:
         raise PictureError(
-            f"anomaly-label-metadata/class-name: the unknown class {name!r}; known are "
+            f"anomaly-label-metadata/class-name: unknown class {name!r}; known are "
             f"{', '.join(CLASS_NAMES)}"
         )
     return CLASS_NAMES[name.lower()]
@@ -146,7 +146,7 @@ def _read_mask_boxes(
     address = _require_text(value, "anomaly-mask-ref")
     mask = cv2.imread(str(fetch(address, manifest.parent)), cv2.IMREAD_COLOR)
     if mask is None:
-        raise PictureError(f"anomaly-mask-ref: {address} is missing or no picture")
+        raise PictureError(f"anomaly-mask-ref: {address} is missing or not a picture")
     if (mask.shape[1], mask.shape[0]) != size:
         raise PictureError(
             f"anomaly-mask-ref: {address} has {mask.shape[1]} x {mask.shape[0]} px, the picture "
@@ -157,7 +157,7 @@ def _read_mask_boxes(
     unknown = set(np.unique(packed).tolist()) - colours.keys()
     if unknown:
         shown = ", ".join(f"#{colour:06x}" for colour in sorted(unknown)[:5])
-        raise PictureError(f"{address} has the unknown class of colour {shown}")
+        raise PictureError(f"{address} has the colour {shown}, which is not in internal-color-map")
     boxes = [
         TrueBox(label, box, source=source)
         for colour, label in colours.items()
@@ -168,7 +168,7 @@ def _read_mask_boxes(
 
 
 def find_regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """The boxes about the connected regions of a mask (height, width) of 0 and 1."""
+    """The boxes around the connected regions of a mask (height, width) of 0 and 1."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return [
         (float(x), float(y), float(width), float(height))

@@ -1,4 +1,4 @@
-"""Pictures as the station and as a model sees them."""
+"""Pictures as the station captures them, and as a model's input."""
 
 import hashlib
 import math
@@ -22,7 +22,7 @@ Images = NDArray[np.uint8]
 
 
 def load_frame(file: Path) -> FramePyramid:
-    """A picture as the station sees it: through the camera's packing, as RGB."""
+    """A picture as the station captures it: converted to the camera's UYVY and back to RGB."""
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if picture is None:
         raise PictureError(f"{file} cannot be decoded as a picture")
@@ -34,15 +34,15 @@ def load_frame(file: Path) -> FramePyramid:
 def load_inputs(
     pictures: Sequence[LabelledPicture], preprocessing: str, size: tuple[int, int], cache: Path
 ) -> Images:
-    """All pictures at model size, (K, height, width, 3), in a file that later runs find again."""
+    """All pictures at model size, (K, height, width, 3), cached in a file for later runs."""
     shape = (len(pictures), size[1], size[0], 3)
     marker = cache.with_suffix(".done")
-    wanted = _describe_inputs(pictures, preprocessing, size)
+    expected = _describe_inputs(pictures, preprocessing, size)
     known = marker.read_text() if marker.is_file() and _is_complete(cache, shape) else ""
-    if known == wanted:
+    if known == expected:
         return np.memmap(cache, np.uint8, "r", shape=shape)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    marker.unlink(missing_ok=True)  # killed from here on, it is read again
+    marker.unlink(missing_ok=True)  # if interrupted from here on, the cache is built again
     images = np.memmap(cache, np.uint8, "w+", shape=shape)
     files = [picture.file for picture in pictures]
     with ProcessPoolExecutor(max_workers=2) as workers:
@@ -56,7 +56,7 @@ def load_inputs(
                     f"  reading pictures: {row + 1} of {len(files)}, {elapsed_s:.0f} s\n"
                 )
     images.flush()
-    marker.write_text(wanted)
+    marker.write_text(expected)
     return images
 
 
@@ -66,14 +66,14 @@ def load_input(file: Path, preprocessing: str, size: tuple[int, int]) -> Images:
 
 
 def _is_complete(cache: Path, shape: tuple[int, ...]) -> bool:
-    """Whether the file is there in its full length: people remove large files, and disks fill up."""
+    """Whether the cache has its full size; it may have been removed, or the disk was full."""
     return cache.is_file() and cache.stat().st_size == math.prod(shape)
 
 
 def _describe_inputs(
     pictures: Sequence[LabelledPicture], preprocessing: str, size: tuple[int, int]
 ) -> str:
-    """Which files in which order, as they are now, and what is made of them; one line."""
+    """A digest of the files, their order and state, and the preprocessing."""
     total = hashlib.sha256(repr((preprocessing, size)).encode())
     for picture in pictures:
         facts = picture.file.stat()

@@ -1,4 +1,4 @@
-"""The words for the parts of a data set: one table for labels, file names, folders and options. Pure."""
+"""The words for splits in labels, file names, folders and options. Pure."""
 
 import re
 from typing import Any
@@ -15,21 +15,21 @@ SPLIT_WORDS: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-SPLIT_CHOICES: dict[str, SplitName] = {**SPLIT_WORDS, "none": ""}  # of a command line
+SPLIT_CHOICES: dict[str, SplitName] = {**SPLIT_WORDS, "none": ""}  # for command lines
 NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 def parse_split(value: Any) -> SplitName:
-    """The split that a label names, or none; PictureError if it is no word for one."""
+    """The split of a label, empty if it has none; PictureError for an unknown word."""
     if value in (None, ""):
         return ""
     if not isinstance(value, str) or value.lower() not in SPLIT_WORDS:
-        raise PictureError(f"the unknown split {value!r}; known are {', '.join(SPLIT_WORDS)}")
+        raise PictureError(f"unknown split {value!r}; known are {', '.join(SPLIT_WORDS)}")
     return SPLIT_WORDS[value.lower()]
 
 
 def find_split_in_name(text: str) -> SplitName:
-    """The split that a file's or folder's name tells of by a whole word; none if it tells of several."""
+    """The split that is a whole word of a file or folder name; empty if there is none, or several."""
     words = {word.lower() for word in NAME_WORD.findall(text)}
     found = {SPLIT_WORDS[word] for word in words & SPLIT_WORDS.keys()}
     return found.pop() if len(found) == 1 else ""

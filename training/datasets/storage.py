@@ -1,4 +1,4 @@
-"""Where pictures lie and results go: a folder, or a bucket by its `s3://BUCKET/PREFIX` address."""
+"""Storage for pictures and results: a folder, or an S3 bucket (`s3://BUCKET/PREFIX`)."""
 
 import atexit
 import hashlib
@@ -20,25 +20,25 @@ CACHE_FOLDER_VARIABLE = "SIGHTLINE_CACHE"
 
 
 class Storage(Protocol):
-    """Files by their names, which are relative and use slashes."""
+    """Files by name; names are relative and use slashes."""
 
     address: str
 
     def list_names(self) -> list[str]:
-        """All files' names, sorted; EvidenceError if the place cannot be read."""
+        """All file names, sorted; EvidenceError if the storage cannot be read."""
 
     def content_tag(self, name: str) -> str:
-        """Something that changes with the file's content; known of what `names` gave."""
+        """A text that changes with the file's content, for a name from `list_names`."""
 
     def fetch(self, name: str) -> Path:
-        """A local file with the content; EvidenceError if it cannot be had."""
+        """A local file with the content; EvidenceError if it cannot be fetched."""
 
     def store(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all; EvidenceError."""
+        """Write a file atomically; EvidenceError."""
 
 
 class LocalStorage:
-    """A folder of this machine."""
+    """A folder on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self.address = str(folder)
@@ -47,12 +47,12 @@ class LocalStorage:
     def list_names(self) -> list[str]:
         """All files below the folder."""
         if not self._folder.is_dir():
-            raise EvidenceError(f"{self._folder} is no folder")
+            raise EvidenceError(f"{self._folder} is not a folder")
         files = (file for file in self._folder.rglob("*") if file.is_file())
         return sorted(file.relative_to(self._folder).as_posix() for file in files)
 
     def content_tag(self, name: str) -> str:
-        """Size and time of the last change."""
+        """Size and modification time."""
         facts = self.fetch(name).stat()
         return f"{facts.st_size}-{facts.st_mtime_ns}"
 
@@ -64,7 +64,7 @@ class LocalStorage:
         return file
 
     def store(self, name: str, content: bytes) -> None:
-        """Written beside, then renamed."""
+        """Write to a temporary file, then rename it."""
         file = self._folder / name
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -72,13 +72,13 @@ class LocalStorage:
             draft.write_bytes(content)
             draft.replace(file)
         except OSError as error:
-            raise EvidenceError(f"{file} cannot be written: {error}") from error
+            raise EvidenceError(f"Cannot write {file}: {error}") from error
 
 
 class S3Storage:
-    """A bucket's objects below a prefix; what was fetched once is kept until the object changes.
+    """The objects below a prefix of a bucket; fetched objects are cached until they change.
 
-    Credentials, region and endpoint are those that the AWS SDK finds by itself (`AWS_ENDPOINT_URL` too).
+    Credentials, region and endpoint come from the AWS SDK's usual sources (also `AWS_ENDPOINT_URL`).
     """
 
     def __init__(self, bucket: str, prefix: str, cache: Path) -> None:
@@ -90,9 +90,9 @@ class S3Storage:
         self._tags: dict[str, str] = {}
 
     def list_names(self) -> list[str]:
-        """All objects below the prefix; those that stand for folders are passed over."""
+        """All objects below the prefix, without placeholders for folders."""
 
-        def ask() -> list[str]:
+        def list_objects() -> list[str]:
             pages = self._open_client().get_paginator("list_objects_v2")
             found = []
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
@@ -103,7 +103,7 @@ class S3Storage:
                         self._tags[name] = str(entry["ETag"])
             return sorted(found)
 
-        return self._request(self.address, ask)
+        return self._request(self.address, list_objects)
 
     def content_tag(self, name: str) -> str:
         """The object's ETag."""
@@ -116,7 +116,7 @@ class S3Storage:
         )
 
     def fetch(self, name: str) -> Path:
-        """A copy in the cache, fetched anew if the object has another tag."""
+        """The copy in the cache, fetched again if the object's tag has changed."""
         address = f"{self.address}/{name}"
         key = self._prefix + name
         tag = self.content_tag(name)
@@ -134,18 +134,18 @@ class S3Storage:
         return file
 
     def store(self, name: str, content: bytes) -> None:
-        """One request, so whole or not at all."""
+        """Write the object in one request, so atomically."""
         put = {"Bucket": self._bucket, "Key": self._prefix + name, "Body": content}
         self._tags.pop(name, None)
         self._request(f"{self.address}/{name}", lambda: self._open_client().put_object(**put))
 
     def _open_client(self) -> Any:
         if self._client is None:
-            import boto3  # late: a second to load, and only where a bucket is named
+            import boto3  # late: takes a second, and only buckets need it
             from botocore.config import Config
 
             own = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-            # other servers than AWS seldom answer to BUCKET.HOST
+            # few servers other than AWS support BUCKET.HOST
             style = {"addressing_style": "path" if own else "auto"}
             self._client = boto3.session.Session().client(
                 "s3", config=Config(s3=style, retries={"mode": "standard"})
@@ -167,7 +167,7 @@ class S3Storage:
 
 
 def open_storage(address: str, cache: Path | None = None) -> Storage:
-    """The place of an address; ConfigurationError if it names no bucket."""
+    """The storage at an address; ConfigurationError if an s3:// address has no bucket."""
     if not address.startswith(S3_SCHEME):
         return LocalStorage(Path(address))
     bucket, _, prefix = address[len(S3_SCHEME) :].partition("/")
@@ -177,34 +177,34 @@ def open_storage(address: str, cache: Path | None = None) -> Storage:
 
 
 def find_cache_folder() -> Path:
-    """Where copies of objects are kept: $SIGHTLINE_CACHE, else the user's cache."""
+    """The folder for copies of objects: $SIGHTLINE_CACHE, or ~/.cache/sightline."""
     given = os.environ.get(CACHE_FOLDER_VARIABLE)
     return Path(given) if given else Path.home() / ".cache" / "sightline"
 
 
 def fetch_folder(address: str, cache: Path | None = None) -> Path:
-    """The folder itself, or a fresh view of all objects below the prefix; progress on standard error.
+    """The folder itself, or a new folder with all objects below the prefix; shows progress.
 
-    The view holds links to the cache, so that objects that are gone from the bucket are gone from it.
+    That folder has links to the cache, so objects that were deleted from the bucket are not in it.
     """
-    place = open_storage(address, cache)
-    if isinstance(place, LocalStorage):
+    storage = open_storage(address, cache)
+    if isinstance(storage, LocalStorage):
         return Path(address)
-    names = place.list_names()
+    names = storage.list_names()
     if not names:
         raise EvidenceError(f"{address} holds no objects")
-    mark = hashlib.sha256(place.address.encode()).hexdigest()[:16]
+    mark = hashlib.sha256(storage.address.encode()).hexdigest()[:16]
     view = (
         (cache or find_cache_folder())
         / "views"
         / f"{mark}-{os.getpid()}"
-        / place.address.split("/")[-1]
+        / storage.address.split("/")[-1]
     )
     shutil.rmtree(view.parent, ignore_errors=True)
     atexit.register(shutil.rmtree, view.parent, ignore_errors=True)
     with ThreadPoolExecutor(FETCH_THREADS) as fetchers:
         for done, (name, file) in enumerate(
-            zip(names, fetchers.map(place.fetch, names), strict=True)
+            zip(names, fetchers.map(storage.fetch, names), strict=True)
         ):
             link = _resolve_within(view, name)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ def fetch_folder(address: str, cache: Path | None = None) -> Path:
 
 
 def fetch_file(address: str, near: Path) -> Path:
-    """The file that a manifest names: an object's address, or a path, relative ones to `near`."""
+    """A file of a manifest: an s3:// address, or a path relative to `near`."""
     if address.startswith(S3_SCHEME):
         folder, _, name = address.rpartition("/")
         return _open_cached_storage(folder).fetch(name)
@@ -235,5 +235,5 @@ def _resolve_within(folder: Path, name: str) -> Path:
 
 
 def filter_by_suffix(names: Sequence[str], suffixes: frozenset[str]) -> list[str]:
-    """Those of the names that have one of these suffixes."""
+    """The names with one of these suffixes."""
     return [name for name in names if Path(name).suffix.lower() in suffixes]

@@ -1,8 +1,8 @@
-"""Pascal VOC: one XML file a picture in `Annotations/`, pictures in `JPEGImages/`, splits in `ImageSets/`.
+"""Pascal VOC: an XML file for each picture in `Annotations/`, pictures in `JPEGImages/`, and `ImageSets/`.
 
-As in VOC's own kit a box goes from pixel `xmin` to pixel `xmax`, both counted from 1 and both in it.
-Objects marked `difficult` are not visible here: neither learned nor punished. A file `labels.txt`, one
-label a line, says which classes there are; without it all that occur are.
+As in VOC's development kit, a box includes its pixels `xmin` to `xmax`, counted from 1. Objects marked
+`difficult` are not visible: ignored in training and evaluation. An optional `labels.txt` lists the allowed
+classes, one a line; without it all classes are allowed.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ BOX_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass
 class XmlElement:
-    """An XML element with the line on which it begins."""
+    """An XML element with its line."""
 
     tag: str
     line: int
@@ -37,7 +37,7 @@ class XmlElement:
     children: list["XmlElement"] = field(default_factory=list)
 
     def find_element(self, path: str) -> "XmlElement | None":
-        """The first element below, by tags with slashes."""
+        """The first element at a path of tags with slashes."""
         here: XmlElement | None = self
         for tag in path.split("/"):
             here = (
@@ -46,13 +46,13 @@ class XmlElement:
         return here
 
     def find_text(self, path: str, otherwise: str = "") -> str:
-        """The text of an element below."""
+        """The text of the element at a path."""
         found = self.find_element(path)
         return found.text.strip() if found else otherwise
 
 
 def read_voc(folder: Path) -> DataSet:
-    """All annotated pictures; PictureError if a file is no XML at all."""
+    """All annotated pictures; PictureError if a file is not XML."""
     splits = _read_splits(folder)
     allowed = _read_allowed_labels(folder)
     pictures, problems = [], []
@@ -97,9 +97,7 @@ def _read_file(
 def _parse_box(thing: XmlElement, source: LabelLocation, allowed: list[str]) -> TrueBox | str:
     label = thing.find_text("name")
     if not label or (allowed and label not in allowed):
-        return (
-            f"the unknown class {label!r}; known are {', '.join(allowed) or 'all but an empty one'}"
-        )
+        return f"unknown class {label!r}; known are {', '.join(allowed) or 'all but an empty one'}"
     texts = [thing.find_text(f"bndbox/{side}") for side in BOX_SIDES]
     try:
         left, top, right, bottom = (float(text) for text in texts)
@@ -112,7 +110,7 @@ def _parse_box(thing: XmlElement, source: LabelLocation, allowed: list[str]) -> 
 
 
 def parse_xml(file: Path) -> XmlElement:
-    """The root element of an XML file; PictureError with the line if it is none."""
+    """The root element of an XML file; PictureError with the line if it is not XML."""
     top = XmlElement("", 0)
     open_elements = [top]
     parser = expat.ParserCreate()
@@ -133,14 +131,14 @@ def parse_xml(file: Path) -> XmlElement:
     try:
         parser.Parse(file.read_bytes(), True)
     except expat.ExpatError as error:
-        raise PictureError(f"{file}:{error.lineno}: no XML: {error}") from error
+        raise PictureError(f"{file}:{error.lineno}: not XML: {error}") from error
     return top.children[0]
 
 
 def _read_splits(folder: Path) -> dict[str, SplitName]:
     found: dict[str, SplitName] = {}
     for file in sorted((folder / SPLITS_FOLDER).rglob("*.txt")):
-        split = find_split_in_name(file.stem)  # `trainval` names none
+        split = find_split_in_name(file.stem)  # `trainval` is no split
         if split:
             found |= dict.fromkeys(_read_first_words(file), split)
     return found

@@ -1,1 +1,1 @@
-"""What a model's answers on pictures of known truth are worth, in figures and in a report."""
+"""Evaluation of models on labelled pictures: figures, reports and model cards."""

@@ -1,7 +1,7 @@
-"""F1 and IoU of the area that boxes cover together, exact for any numbers: pure.
+"""F1 and IoU of the area that boxes cover together, computed exactly. Pure.
 
-Empty against empty is right (1); empty against something is wrong (0). What lies in a box that is to be
-ignored, and in no true one, counts neither way.
+If both sides are empty they are 1, if one side is empty 0. Area in an ignored box, and in no true one,
+does not count.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ PixelBox = tuple[float, float, float, float]  # x, y, width, height
 
 @dataclass(frozen=True)
 class AreaOverlap:
-    """Areas in px: of the truth, of what was found, and of what they have in common."""
+    """Areas in pixels: of the true boxes, of the found boxes, and of their intersection."""
 
     truth: float
     found: float
@@ -23,13 +23,13 @@ class AreaOverlap:
 
     @property
     def f1(self) -> float:
-        """Twice the common area by the sum of both; 1 if both are empty."""
+        """Twice the common area divided by the sum of both; 1 if both are empty."""
         total = self.truth + self.found
         return 2 * self.common / total if total > 0 else 1.0
 
     @property
     def iou(self) -> float:
-        """The common area by that of the union; 1 if both are empty."""
+        """The common area divided by the union; 1 if both are empty."""
         union = self.truth + self.found - self.common
         return self.common / union if union > 0 else 1.0
 
@@ -40,7 +40,7 @@ def compute_union_overlap(
     ignored: Sequence[PixelBox] = (),
     size: tuple[int, int] | None = None,
 ) -> AreaOverlap:
-    """How the unions of two sets of boxes overlap, within a picture of this width and height if given."""
+    """The overlap of the unions of two sets of boxes, clipped to the picture's size if given."""
     corners = [_clip_corners(boxes, size) for boxes in (truth, found, ignored)]
     all_corners = np.concatenate(corners)
     if not len(all_corners):
@@ -63,7 +63,7 @@ def _clip_corners(boxes: Sequence[PixelBox], size: tuple[int, int] | None) -> ND
 def _mark_cells(
     corners: NDArray[np.float64], columns: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which cells between the edges of all boxes these boxes cover."""
+    """Mark the grid cells, between the edges of all boxes, that these boxes cover."""
     covered = np.zeros((len(rows) - 1, len(columns) - 1), bool)
     left, right = (np.searchsorted(columns, corners[:, side]) for side in (0, 2))
     top, bottom = (np.searchsorted(rows, corners[:, side]) for side in (1, 3))

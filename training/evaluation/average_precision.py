@@ -1,4 +1,4 @@
-"""COCO's average precision: 101 recalls, IoU from 0.50 to 0.95, at most 100 boxes a picture: pure."""
+"""COCO average precision: 101 recalls, IoU from 0.50 to 0.95, at most 100 boxes a picture. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CurveValues = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """Over all IoU limits, and at 0.50 and 0.75; None where there is no true box."""
+    """AP over all IoU limits, at 0.50 and at 0.75; None without a true box."""
 
     ap: float | None
     ap50: float | None
@@ -24,23 +24,25 @@ class AveragePrecision:
 
 
 def match_boxes_by_label(
-    pictures: Sequence[LabelledPicture], answers: Sequence[PicturePrediction], labels: Sequence[str]
+    pictures: Sequence[LabelledPicture],
+    predictions: Sequence[PicturePrediction],
+    labels: Sequence[str],
 ) -> dict[str, list[BoxMatches]]:
-    """For each label the matches in each picture, in the pictures' order."""
+    """For each label, the matches in each picture in the pictures' order."""
     return {
         label: [
             match_boxes(
                 [box for box in picture.boxes if box.label == label],
-                [box for box in answer.boxes if box.label == label],
+                [box for box in prediction.boxes if box.label == label],
             )
-            for picture, answer in zip(pictures, answers, strict=True)
+            for picture, prediction in zip(pictures, predictions, strict=True)
         ]
         for label in labels
     }
 
 
 def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AveragePrecision:
-    """The mean over the labels that have a true box."""
+    """The mean AP over the labels that have a true box."""
     tables = [
         [float(interpolate_precision(matches, index).mean()) for index in range(len(IOU_LIMITS))]
         for matches in by_label.values()
@@ -53,17 +55,17 @@ def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AverageP
 
 
 def interpolate_precision(matches: Sequence[BoxMatches], limit: int) -> CurveValues:
-    """(101,): the best precision at each recall or a greater one, 0 where it is not reached."""
+    """(101,): the highest precision at each recall or above, 0 where the recall is not reached."""
     recall, precision, _ = compute_precision_recall(matches, limit)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(recall, RECALL_LEVELS, side="left")
-    return np.append(best, 0.0)[np.minimum(places, len(best))]
+    positions = np.searchsorted(recall, RECALL_LEVELS, side="left")
+    return np.append(best, 0.0)[np.minimum(positions, len(best))]
 
 
 def compute_precision_recall(
     matches: Sequence[BoxMatches], limit: int
 ) -> tuple[CurveValues, CurveValues, CurveValues]:
-    """Recall, precision and score with each more box, best first."""
+    """Recall, precision and score after each box, best first."""
     scores = np.concatenate([one.scores for one in matches])
     hits = np.concatenate([one.hits[limit] for one in matches])
     counted = ~np.concatenate([one.ignored[limit] for one in matches])

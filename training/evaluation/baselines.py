@@ -1,4 +1,4 @@
-"""What needs no training, and what a model must therefore beat: copying, marking all, marking nothing."""
+"""Baselines without training that a model must beat: copying, marking everything, marking nothing."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,13 @@ from training.datasets import ANOMALY, LabelledPicture
 from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
 from training.evaluation.thumbnails import load_thumbnail
 
-FEATURE_SIDE_PX = (
-    16  # enough to see what is shown; with more, look-up on near-duplicates gets worse
-)
+# with more pixels, look-up of near-duplicates gets worse
+FEATURE_SIDE_PX = 16
 Features = NDArray[np.float32]
 
 
 def build_features(pictures: Sequence[LabelledPicture]) -> Features:
-    """(K, 256): each picture small and grey, without its mean brightness."""
+    """(K, 256): each picture as a small grey image without its mean."""
     return np.stack([_build_feature(picture) for picture in pictures])
 
 
@@ -33,10 +32,9 @@ def _build_feature(picture: LabelledPicture) -> Features:
 def find_nearest(
     features: Features, of: Features, forbidden: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """For each picture the row in `of` that looks most alike; `forbidden` (K, N) are passed over."""
-    squares = (of**2).sum(axis=1)[
-        None, :
-    ] - 2 * features @ of.T  # the picture's own square is the same for all
+    """For each picture, the most similar row of `of`; pairs in `forbidden` (K, N) are excluded."""
+    # without the square of the features, which is the same for all rows
+    squares = (of**2).sum(axis=1)[None, :] - 2 * features @ of.T
     if forbidden is not None:
         squares = np.where(forbidden, np.inf, squares)
     rows: NDArray[np.int64] = np.argmin(squares, axis=1)
@@ -48,7 +46,7 @@ def predict_by_copying(
     training: Sequence[LabelledPicture],
     other_groups: bool = False,
 ) -> list[PicturePrediction]:
-    """The labels of the training picture that looks most alike, perhaps of another group."""
+    """The labels of the most similar training picture, with `other_groups` of another group."""
     forbidden = None
     if other_groups:
         forbidden = np.array(
@@ -75,7 +73,7 @@ def _copy_prediction(picture: LabelledPicture, like: LabelledPicture) -> Picture
 def predict_whole_pictures(
     pictures: Sequence[LabelledPicture], label: str
 ) -> list[PicturePrediction]:
-    """One box over all of each picture."""
+    """One box over each whole picture."""
     return [
         build_box_prediction(
             [PredictedBox(label, 1.0, (0.0, 0.0, float(p.width), float(p.height)))]
@@ -85,5 +83,5 @@ def predict_whole_pictures(
 
 
 def predict_nothing(pictures: Sequence[LabelledPicture]) -> list[PicturePrediction]:
-    """Nothing found, all normal."""
+    """No boxes, and all pictures normal."""
     return [PicturePrediction((), 0.0) for _ in pictures]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: groups are drawn anew with replacement, since pictures of a group are alike: pure."""
+"""Bootstrap intervals; whole groups are resampled, since pictures of a group are alike. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,10 +17,10 @@ def compute_bootstrap_interval(
     statistic: Callable[[Table], Table],
     draws: int = BOOTSTRAP_DRAWS,
 ) -> tuple[float, float]:
-    """95 % bounds of a figure that is made of sums over pictures.
+    """95 % bounds of a figure that is computed from sums over pictures.
 
-    `table` (pictures, columns) is summed over each drawing's pictures; `statistic` makes (draws,) of the
-    sums (draws, columns). Drawings in which the figure is not defined (NaN) are left out.
+    `table` (pictures, columns) is summed over the pictures of each draw; `statistic` computes (draws,) from
+    the sums (draws, columns). Draws in which the figure is undefined (NaN) are left out.
     """
     names, rows = np.unique(np.asarray(units), return_inverse=True)
     sums = np.zeros((len(names), table.shape[1]))
@@ -31,7 +31,7 @@ def compute_bootstrap_interval(
 
 
 def draw_samples(units: Sequence[str], draws: int) -> Iterator[NDArray[np.int64]]:
-    """Rows of pictures, drawn by groups, for figures that are no sums."""
+    """Rows of pictures resampled by group, for figures that are not computed from sums."""
     names, rows = np.unique(np.asarray(units), return_inverse=True)
     members = [np.nonzero(rows == number)[0] for number in range(len(names))]
     random = np.random.default_rng(BOOTSTRAP_SEED)
@@ -40,7 +40,7 @@ def draw_samples(units: Sequence[str], draws: int) -> Iterator[NDArray[np.int64]
 
 
 def compute_percentile_bounds(values: Sequence[float] | Table) -> tuple[float, float]:
-    """The middle 95 % of these values, without NaN; (0, 1) if there are none."""
+    """The central 95 % of the values without NaN; (0, 1) if there are none."""
     known = np.asarray(values, np.float64)
     known = known[~np.isnan(known)]
     if not len(known):
@@ -50,6 +50,6 @@ def compute_percentile_bounds(values: Sequence[float] | Table) -> tuple[float, f
 
 
 def divide_or_nan(above: Table, below: Table) -> Table:
-    """Above by below; NaN where there is nothing below."""
+    """`above` divided by `below`; NaN where `below` is not positive."""
     shares: Table = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
     return shares

@@ -1,4 +1,4 @@
-"""Boxes against true boxes: F1 and IoU of the union, matched F1, COCO AP, with 95 % bounds: pure."""
+"""Figures by box: F1 and IoU of the union, matched F1, COCO AP, with 95 % bounds. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,41 +13,43 @@ from training.evaluation.box_matching import BoxMatches
 from training.evaluation.image_level import accuracy_from_sums, build_bounded_figure, f1_from_sums
 from training.evaluation.predictions import PicturePrediction
 
-AP_DRAWS = 200  # each takes some ten milliseconds
+AP_DRAWS = 200  # each takes about 10 ms
 
 
 def compute_overlaps(
-    pictures: Sequence[LabelledPicture], answers: Sequence[PicturePrediction], min_score: float
+    pictures: Sequence[LabelledPicture], predictions: Sequence[PicturePrediction], min_score: float
 ) -> list[AreaOverlap]:
-    """For each picture how true and found boxes overlap as areas, whatever their labels."""
+    """For each picture, the overlap of true and found boxes as areas, whatever their labels."""
     return [
         compute_union_overlap(
             [box.box for box in picture.boxes if box.visible],
-            [box.box for box in answer.boxes if box.score >= min_score],
+            [box.box for box in prediction.boxes if box.score >= min_score],
             [box.box for box in picture.boxes if not box.visible],
             (picture.width, picture.height),
         )
-        for picture, answer in zip(pictures, answers, strict=True)
+        for picture, prediction in zip(pictures, predictions, strict=True)
     ]
 
 
 def compute_box_figures(
-    found: DataSet, answers: Sequence[PicturePrediction], threshold: float
+    data_set: DataSet, predictions: Sequence[PicturePrediction], threshold: float
 ) -> dict[str, Any]:
-    """All figures on boxes; the data set's labels are those of the answers."""
-    units = [picture.sampling_group for picture in found.pictures]
-    by_label = match_boxes_by_label(found.pictures, answers, found.labels)
-    result: dict[str, Any] = {"threshold": threshold, "pictures": len(found.pictures)}
-    if not found.pictures:
+    """All figures by box; the predictions have the data set's labels."""
+    units = [picture.sampling_group for picture in data_set.pictures]
+    by_label = match_boxes_by_label(data_set.pictures, predictions, data_set.labels)
+    result: dict[str, Any] = {"threshold": threshold, "pictures": len(data_set.pictures)}
+    if not data_set.pictures:
         return result
-    result |= compute_union_figures(units, compute_overlaps(found.pictures, answers, threshold))
+    result |= compute_union_figures(
+        units, compute_overlaps(data_set.pictures, predictions, threshold)
+    )
     result["matched_f1"] = {"iou": 0.5, **compute_matched_figures(units, by_label, threshold)}
     result["coco_ap"] = compute_ap_figures(units, by_label)
     return result
 
 
 def compute_union_figures(units: Sequence[str], overlaps: Sequence[AreaOverlap]) -> dict[str, Any]:
-    """F1 and IoU of the union: the mean over all pictures, and over those with a true box; the best."""
+    """F1 and IoU of the union: mean over all pictures, mean and maximum over those with a true box."""
     marked = np.array([overlap.truth > 0 for overlap in overlaps], np.float64)
     result: dict[str, Any] = {}
     for name, values in (
@@ -67,7 +69,7 @@ def compute_union_figures(units: Sequence[str], overlaps: Sequence[AreaOverlap])
 def compute_matched_figures(
     units: Sequence[str], by_label: dict[str, list[BoxMatches]], threshold: float
 ) -> dict[str, Any]:
-    """F1 of all boxes from a score on, a hit being an overlap of half the union or more."""
+    """F1 of the boxes from a score on; a hit is an IoU of at least 0.5."""
     counts = np.zeros((len(units), 3))
     for matches in by_label.values():
         counts += np.array([one.count_outcomes(threshold) for one in matches], np.float64)
@@ -83,7 +85,7 @@ def compute_matched_figures(
 def compute_ap_figures(
     units: Sequence[str], by_label: dict[str, list[BoxMatches]]
 ) -> dict[str, Any]:
-    """COCO's AP, at 0.50 and at 0.75, the first two with bounds."""
+    """COCO AP, AP at 0.50 and at 0.75, with bounds."""
     whole = compute_average_precision(by_label)
     if whole.ap is None:
         return {"ap": None, "ap50": None, "ap75": None}

@@ -1,4 +1,4 @@
-"""Which found box stands for which true one, as COCO matches them: pure."""
+"""Matching of found boxes to true boxes, as COCO does it. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,16 @@ from training.evaluation.predictions import PredictedBox
 
 IOU_LIMITS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 IOU_ROUNDING = 1e-9
-MAX_BOXES_PER_LABEL = 100  # boxes of a label and picture that count, the best ones
+MAX_BOXES_PER_LABEL = 100  # in a picture; the best ones count
 
 
 @dataclass(frozen=True)
 class BoxMatches:
-    """Of one label in one picture, best score first: scores (D,); for each of the IoU limits whether a
-    box hits a true one, and whether it is to be ignored, (T, D); how many true boxes there are."""
+    """Matches of one label in one picture, best score first.
+
+    Scores (D,); for each IoU limit whether a box is a hit, and whether it is ignored (T, D); number of true
+    boxes.
+    """
 
     scores: NDArray[np.float64]
     hits: NDArray[np.bool_]
@@ -26,7 +29,7 @@ class BoxMatches:
     true_boxes: int
 
     def count_outcomes(self, min_score: float, limit: int = 0) -> tuple[int, int, int]:
-        """Hits, false alarms and misses of the boxes from this score on, at an IoU limit's index."""
+        """Hits, false alarms and misses of the boxes from this score on; `limit` indexes the IoU limits."""
         counted = (self.scores >= min_score) & ~self.ignored[limit]
         hits = int((self.hits[limit] & counted).sum())
         return hits, int(counted.sum()) - hits, self.true_boxes - hits
@@ -35,7 +38,7 @@ class BoxMatches:
 def match_boxes(
     truth: Sequence[TrueBox], found: Sequence[PredictedBox], limits: Sequence[float] = IOU_LIMITS
 ) -> BoxMatches:
-    """Match the boxes of one label: the best first, each to the free true box that it overlaps most."""
+    """Match the boxes of one label: best first, each to the free true box with the highest IoU."""
     ranked = sorted(found, key=lambda box: -box.score)[:MAX_BOXES_PER_LABEL]
     visible = np.array([box.visible for box in truth], bool)
     shares = compute_box_iou([box.box for box in ranked], [box.box for box in truth])
@@ -57,7 +60,9 @@ def _match_at(
         for candidates, marks in ((free & visible, hits), (free & ~visible, ignored)):
             fitting = np.where(candidates & (share >= limit - IOU_ROUNDING), share, -1.0)
             if len(fitting) and fitting.max() >= 0:
-                free[len(fitting) - 1 - int(np.argmax(fitting[::-1]))] = False  # the last of equals
+                free[len(fitting) - 1 - int(np.argmax(fitting[::-1]))] = (
+                    False  # the last one of equals, as COCO
+                )
                 marks[row] = True
                 break
     return hits, ignored

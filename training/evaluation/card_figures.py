@@ -1,4 +1,4 @@
-"""The figures on pictures as they stand on a model's card: pure."""
+"""The figures by picture on a model card. Pure."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ CARD_FACTS = (
 
 
 def build_card_entry(result: dict[str, Any]) -> dict[str, Any]:
-    """What a card keeps of an evaluation: what was evaluated, the figures, the baselines."""
+    """The entry of an evaluation for the card: data, figures, baselines."""
     return {
         "facts": {name: result[name] for name in CARD_FACTS},
         "by_picture": result["by_picture"],
@@ -30,7 +30,7 @@ def build_card_entry(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def format_card_entry(entry: dict[str, Any]) -> list[str]:
-    """The same for people, as Markdown."""
+    """The entry as Markdown."""
     facts, by_picture = entry["facts"], entry["by_picture"]
     copy = entry["baselines"].get("copy", {})
     part = "all of them" if facts["split"] == ALL_PICTURES else f"{facts['split']} part"
@@ -60,15 +60,13 @@ def format_card_entry(entry: dict[str, Any]) -> list[str]:
 
 
 def format_seen_warning(seen: int) -> str:
-    """A sentence to add where a model was trained on some of the pictures that it is evaluated on."""
-    said = (
-        f" It was trained on {seen} of these pictures: this does not tell what it makes of others."
-    )
+    """A sentence that warns of `seen` training pictures among the evaluated ones; empty if none."""
+    said = f" It was trained on {seen} of these pictures, so the figures do not hold for other pictures."
     return said if seen else ""
 
 
 def select_bounded_figures(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The figures that have a value and bounds, by a name for people."""
+    """The figures that have a value and bounds, by their displayed name."""
     found = []
     for name, figure in figures.items():
         if isinstance(figure, dict) and "value" in figure:

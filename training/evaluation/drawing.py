@@ -1,4 +1,4 @@
-"""Boxes drawn into pictures: true ones dashed green, found ones red with their score."""
+"""Drawing of boxes and anomaly maps: true boxes dashed green, found boxes red with their score."""
 
 import cv2
 import numpy as np
@@ -24,15 +24,15 @@ def load_picture(picture: LabelledPicture) -> Image:
 
 
 def draw_prediction(
-    image: Image, truth: tuple[TrueBox, ...], answer: PicturePrediction, max_px: int = 0
+    image: Image, truth: tuple[TrueBox, ...], prediction: PicturePrediction, max_px: int = 0
 ) -> Image:
-    """A copy with heat and boxes, made smaller if its longer side is beyond `greatest_px`."""
+    """A copy with anomaly map and boxes, scaled down if its longer side exceeds `max_px`."""
     scale = min(1.0, max_px / max(image.shape[:2])) if max_px else 1.0
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
-    if answer.anomaly_map is not None:
-        copy = draw_anomaly_map(np.asarray(copy), answer.anomaly_map)
-    found = answer.boxes
+    if prediction.anomaly_map is not None:
+        copy = draw_anomaly_map(np.asarray(copy), prediction.anomaly_map)
+    found = prediction.boxes
     thickness = max(1, round(max(size) / 500))
     for true in truth:
         colour = TRUE_COLOUR if true.visible else IGNORED_COLOUR
@@ -44,14 +44,16 @@ def draw_prediction(
     return np.asarray(copy)
 
 
-def draw_anomaly_map(image: Image, heat: NDArray[np.uint8]) -> Image:
-    """A copy that glows where the heat is: half red, half picture, at the hottest."""
-    whole = cv2.resize(heat, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+def draw_anomaly_map(image: Image, anomaly_map: NDArray[np.uint8]) -> Image:
+    """A copy with the anomaly map overlaid in red, at most half opaque."""
+    whole = cv2.resize(
+        anomaly_map, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR
+    )
     share = whole.astype(np.float32)[:, :, None] / 255 * MAP_OPACITY
-    glowing: Image = np.rint(
+    overlaid: Image = np.rint(
         image * (1 - share) + np.array(FOUND_COLOUR, np.float32) * share
     ).astype(np.uint8)
-    return glowing
+    return overlaid
 
 
 def encode_jpeg(image: Image) -> bytes:
@@ -63,7 +65,7 @@ def encode_jpeg(image: Image) -> bytes:
 
 
 def _format_caption(box: PredictedBox, among: tuple[PredictedBox, ...]) -> str:
-    """The score, and the label where there are several."""
+    """The score, and the label if there are several labels."""
     several = len({one.label for one in among}) > 1
     return f"{box.label} {box.score:.2f}" if several else f"{box.score:.2f}"
 
@@ -91,11 +93,11 @@ def _draw_dashed_box(
             cv2.line(image, (x, y), (x, min(y + dash, bottom)), colour, thickness)
 
 
-def _draw_text(image: Image, text: str, place: tuple[int, int], size: tuple[int, int]) -> None:
+def _draw_text(image: Image, text: str, position: tuple[int, int], size: tuple[int, int]) -> None:
     scale = max(0.35, max(size) / 1600)
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    left = max(0, min(place[0], image.shape[1] - width))
-    base = max(height + 1, place[1])
+    left = max(0, min(position[0], image.shape[1] - width))
+    base = max(height + 1, position[1])
     cv2.rectangle(
         image, (left, base - height - 1), (left + width, base + below // 2), (0, 0, 0), -1
     )

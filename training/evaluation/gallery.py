@@ -1,4 +1,4 @@
-"""Which pictures the report shows: the best, the worst, what was missed, false alarms. Pure."""
+"""Choice of the pictures for the report: best, worst, missed, false alarms. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,34 +12,37 @@ PICTURES_PER_KIND = 8
 
 @dataclass(frozen=True)
 class GalleryPicture:
-    """A picture of the report, the boxes that count, and what is said under it."""
+    """A picture of the report, its prediction, and its caption."""
 
     picture: LabelledPicture
-    answer: PicturePrediction
+    prediction: PicturePrediction
     text: str
 
 
 def choose_gallery(
-    found: DataSet,
-    answers: Sequence[PicturePrediction],
+    data_set: DataSet,
+    predictions: Sequence[PicturePrediction],
     box_threshold: float,
     image_threshold: float,
     each: int = PICTURES_PER_KIND,
 ) -> dict[str, list[GalleryPicture]]:
-    """Up to `each` pictures a kind."""
-    counted = [answer.with_min_score(box_threshold) for answer in answers]
-    if found.has_boxes:
-        return _choose_by_overlap(found, counted, each)
-    return _choose_by_score(found, counted, image_threshold, each)
+    """Up to `each` pictures of each kind."""
+    counted = [prediction.with_min_score(box_threshold) for prediction in predictions]
+    if data_set.has_boxes:
+        return _choose_by_overlap(data_set, counted, each)
+    return _choose_by_score(data_set, counted, image_threshold, each)
 
 
 def _choose_by_overlap(
-    found: DataSet, answers: Sequence[PicturePrediction], each: int
+    data_set: DataSet, predictions: Sequence[PicturePrediction], each: int
 ) -> dict[str, list[GalleryPicture]]:
-    areas = compute_overlaps(found.pictures, answers, 0.0)
+    areas = compute_overlaps(data_set.pictures, predictions, 0.0)
     rows = [
-        (overlap, GalleryPicture(picture, answer, f"F1 {overlap.f1:.2f}, IoU {overlap.iou:.2f}"))
-        for picture, answer, overlap in zip(found.pictures, answers, areas, strict=True)
+        (
+            overlap,
+            GalleryPicture(picture, prediction, f"F1 {overlap.f1:.2f}, IoU {overlap.iou:.2f}"),
+        )
+        for picture, prediction, overlap in zip(data_set.pictures, predictions, areas, strict=True)
     ]
     marked = sorted((row for row in rows if row[0].truth > 0), key=lambda row: row[0].f1)
     missed = sorted(marked, key=lambda row: row[0].common - row[0].truth)
@@ -53,11 +56,13 @@ def _choose_by_overlap(
 
 
 def _choose_by_score(
-    found: DataSet, answers: Sequence[PicturePrediction], threshold: float, each: int
+    data_set: DataSet, predictions: Sequence[PicturePrediction], threshold: float, each: int
 ) -> dict[str, list[GalleryPicture]]:
     rows = [
-        GalleryPicture(picture, answer, f"{picture.label}, score {answer.anomaly_score:.3f}")
-        for picture, answer in zip(found.pictures, answers, strict=True)
+        GalleryPicture(
+            picture, prediction, f"{picture.label}, score {prediction.anomaly_score:.3f}"
+        )
+        for picture, prediction in zip(data_set.pictures, predictions, strict=True)
     ]
     by_margin = sorted(rows, key=lambda row: _score_margin(row, threshold))
     bad = [row for row in by_margin if row.picture.label == ANOMALY]
@@ -71,6 +76,6 @@ def _choose_by_score(
 
 
 def _score_margin(shown: GalleryPicture, threshold: float) -> float:
-    """By how much the score lies on the right side of the threshold."""
-    beyond = shown.answer.anomaly_score - threshold
+    """How far the score is on the correct side of the threshold."""
+    beyond = shown.prediction.anomaly_score - threshold
     return beyond if shown.picture.label == ANOMALY else -beyond

@@ -1,4 +1,4 @@
-"""The report on a model: one HTML file with its pictures in it, for a browser without a network."""
+"""The evaluation report: one HTML file with embedded pictures."""
 
 import base64
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ figcaption{font-size:.82rem;overflow-wrap:anywhere}
 
 
 def build_report_html(evaluation: PictureEvaluation, facts: dict[str, Any]) -> str:
-    """The whole page; `facts` say what was evaluated: model, digest, data, splits, command."""
+    """The whole page; `facts` describe the evaluation: model, digest, data, splits."""
     figures = evaluation.figures
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
@@ -67,7 +67,7 @@ def _render_figures(figures: dict[str, Any]) -> str:
         f"{counts['pictures']} pictures, {counts['anomalies']} of them anomalies, in "
         f"{counts.get('groups', 0)} groups; anomaly from a score of {counts['threshold']:.4g}: "
         f"<b>{counts['escapes']} escapes, {counts['overkill']} overkill</b>. "
-        "Bounds: 95 %, by drawing whole groups anew."
+        "95 % bounds by bootstrap over whole groups."
     )
     return f"<p>{text}</p>" + _render_table(("", "value", "from", "to", "best"), rows)
 
@@ -95,9 +95,7 @@ def _render_baselines(figures: dict[str, Any]) -> str:
         f"{'beats them all' if won else 'does NOT beat them all'}.</span>"
         for name, won in figures["beats_the_baselines"].items()
     )
-    note = (
-        "What needs no training; <i>copy</i> gives the answer of the most similar training picture."
-    )
+    note = "Methods without training; <i>copy</i> copies the labels of the most similar training picture."
     head = ("", *(name.replace("_", " ") for name in names))
     return (
         f"<h2>Baselines</h2><p class='note'>{note}</p>{_render_table(head, rows)}<p>{verdicts}</p>"
@@ -159,7 +157,7 @@ def _render_thresholds(evaluation: PictureEvaluation) -> str:
     text = (
         f"An escape costs {prices['escape']:g}, a scrapped good part {prices['scrap']:g}. With the "
         f"model's own threshold: {figures['cost']:g}. Cheapest on these pictures: {least['cost']:g} from "
-        f"{least['threshold']:.4g} on; choose a threshold on validation pictures, never on these."
+        f"{least['threshold']:.4g} on. Choose thresholds on validation pictures, never on these."
     )
     head = ("threshold", "escapes", "overkill", "cost")
     return f"<h2>Thresholds</h2><p class='note'>{text}</p>{_render_table(head, rows)}"
@@ -171,9 +169,7 @@ def _render_galleries(evaluation: PictureEvaluation) -> list[str]:
     kinds = choose_gallery(
         evaluation.data_set, evaluation.predictions, box_threshold, image_threshold
     )
-    colours = (
-        "Green and dashed: labelled. Red: found; glowing: the model's heat. Grey: to be ignored."
-    )
+    colours = "Green, dashed: labelled. Red: found. Red overlay: anomaly map. Grey: ignored."
     parts = ["<h2>Pictures</h2>", f"<p class='note'>{colours}</p>"]
     for title, shown in kinds.items():
         figures = "".join(_render_picture(one) for one in shown) or "<p>None.</p>"
@@ -183,7 +179,7 @@ def _render_galleries(evaluation: PictureEvaluation) -> list[str]:
 
 def _render_picture(shown: GalleryPicture) -> str:
     image = draw_prediction(
-        load_picture(shown.picture), shown.picture.boxes, shown.answer, MAX_PICTURE_PX
+        load_picture(shown.picture), shown.picture.boxes, shown.prediction, MAX_PICTURE_PX
     )
     encoded = base64.b64encode(encode_jpeg(image)).decode()
     text = f"{shown.picture.name}: {shown.text}"

@@ -1,4 +1,4 @@
-"""Normal or anomaly, picture by picture: F1, accuracy balanced by group, escapes and overkill: pure."""
+"""Figures by picture, normal or anomaly: F1, group-balanced accuracy, escapes, overkill. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ Flags = NDArray[np.bool_]
 
 
 def select_known(
-    pictures: Sequence[LabelledPicture], answers: Sequence[PicturePrediction]
+    pictures: Sequence[LabelledPicture], predictions: Sequence[PicturePrediction]
 ) -> tuple[list[LabelledPicture], NDArray[np.float64]]:
-    """The pictures that are known to be normal or anomalous, and their anomaly scores."""
-    pairs = [(p, a) for p, a in zip(pictures, answers, strict=True) if p.label != UNKNOWN]
+    """The pictures with a known label, and their anomaly scores."""
+    pairs = [(p, a) for p, a in zip(pictures, predictions, strict=True) if p.label != UNKNOWN]
     return [p for p, _ in pairs], np.array([a.anomaly_score for _, a in pairs], np.float64)
 
 
 def compute_picture_figures(
     pictures: Sequence[LabelledPicture], scores: NDArray[np.float64], threshold: float
 ) -> dict[str, Any]:
-    """Figures with 95 % bounds, anomaly being the positive class; all pictures' labels are known."""
+    """Figures with 95 % bounds; anomaly is the positive class. All pictures need a known label."""
     truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
     called = scores >= threshold
     units = [picture.sampling_group for picture in pictures]
@@ -51,19 +51,19 @@ def compute_picture_figures(
 
 
 def build_confusion_table(truth: Flags, called: Flags) -> Table:
-    """(pictures, 4): right alarm, false alarm, escape, rightly passed."""
+    """(pictures, 4): true positive, false positive, false negative, true negative."""
     return np.stack(
         [truth & called, ~truth & called, truth & ~called, ~truth & ~called], axis=1
     ).astype(np.float64)
 
 
 def f1_from_sums(sums: Table) -> Table:
-    """F1 of summed rows that begin with hits, false alarms, misses; NaN where there is none of them."""
+    """F1 from sums of hits, false alarms and misses; NaN if all are 0."""
     return divide_or_nan(2 * sums[:, 0], 2 * sums[:, 0] + sums[:, 1] + sums[:, 2])
 
 
 def accuracy_from_sums(sums: Table) -> Table:
-    """The first column by the second."""
+    """The first column divided by the second."""
     return divide_or_nan(sums[:, 0], sums[:, 1])
 
 
@@ -80,7 +80,7 @@ FIGURE_STATISTICS = {
 def build_bounded_figure(
     units: Sequence[str], table: Table, statistic: Any
 ) -> dict[str, float | None]:
-    """A figure of sums with its bootstrap bounds; None where it is not defined."""
+    """A figure of sums with its bootstrap bounds; None if it is undefined."""
     value = float(statistic(table.sum(axis=0, keepdims=True))[0])
     low, high = compute_bootstrap_interval(units, table, statistic)
     return {
@@ -91,7 +91,7 @@ def build_bounded_figure(
 
 
 def compute_area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float | None:
-    """How often an anomaly scores above a normal picture, a tie being half; None without both."""
+    """The area under the ROC curve; None unless both classes are present."""
     positive, negative = np.sort(scores[truth]), np.sort(scores[~truth])
     if not len(positive) or not len(negative):
         return None
@@ -102,7 +102,7 @@ def compute_area_under_roc(truth: Flags, scores: NDArray[np.float64]) -> float |
 
 
 def balanced_accuracy_from_sums(sums: Table) -> Table:
-    """The mean of both classes' accuracies; of one class alone its own."""
+    """The mean of both classes' accuracies, or the accuracy of the only class."""
     shares = np.stack(
         [divide_or_nan(sums[:, 0], sums[:, 1]), divide_or_nan(sums[:, 2], sums[:, 3])]
     )
@@ -113,9 +113,9 @@ def balanced_accuracy_from_sums(sums: Table) -> Table:
 
 
 def _build_balanced_table(units: Sequence[str], truth: Flags, called: Flags) -> Table:
-    """(pictures, 4): of anomalies right and all, of normal ones right and all; each group weighs one.
+    """(pictures, 4): anomalies correct and all, normal ones correct and all; each group weighs 1.
 
-    Without the classes apart, calling all anomalous would do well where anomalies have more groups.
+    Classes are kept apart: otherwise calling all anomalous would score well if anomalies have more groups.
     """
     keys = list(zip(units, truth.tolist(), strict=True))
     sizes = Counter(keys)

@@ -1,4 +1,4 @@
-"""Where a model's files are: a folder, or the `model.tar.gz` that a SageMaker training job leaves."""
+"""Model folders and the `model.tar.gz` of SageMaker training jobs."""
 
 import atexit
 import shutil
@@ -12,14 +12,14 @@ MODEL_ARCHIVE = "model.tar.gz"
 MODEL_FILE = "model.onnx"
 
 
-def find_model_folder(given: Path) -> Path:
-    """The folder with model.onnx, unpacked if need be; ModelError says what was looked for."""
-    archive = given / MODEL_ARCHIVE if given.is_dir() else given
-    if (given / MODEL_FILE).is_file():
-        return given
+def find_model_folder(path: Path) -> Path:
+    """The folder with model.onnx, unpacked from an archive if needed; ModelError."""
+    archive = path / MODEL_ARCHIVE if path.is_dir() else path
+    if (path / MODEL_FILE).is_file():
+        return path
     if archive.name.endswith((".tar.gz", ".tgz")) and archive.is_file():
         return _unpack_archive(archive)
-    raise ModelError(f"{given} has no {MODEL_FILE} and no {MODEL_ARCHIVE}")
+    raise ModelError(f"{path} has no {MODEL_FILE} and no {MODEL_ARCHIVE}")
 
 
 def _unpack_archive(archive: Path) -> Path:
@@ -31,10 +31,10 @@ def _unpack_archive(archive: Path) -> Path:
                 if member.isfile():
                     _extract_member(packed, member, folder)
     except (OSError, tarfile.TarError) as error:
-        raise ModelError(f"{archive} cannot be unpacked: {error}") from error
+        raise ModelError(f"Cannot unpack {archive}: {error}") from error
     found = sorted(folder.rglob(MODEL_FILE))
     if not found:
-        raise ModelError(f"{archive} holds no {MODEL_FILE}")
+        raise ModelError(f"{archive} has no {MODEL_FILE}")
     return found[0].parent
 
 

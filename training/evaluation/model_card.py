@@ -1,4 +1,4 @@
-"""The card of a model for people: card.md, from the facts in card.json."""
+"""Model cards: card.md, written from the facts in card.json."""
 
 import json
 from pathlib import Path
@@ -20,14 +20,14 @@ def write_card(folder: Path) -> None:
 
 
 def add_to_card(folder: Path, more: dict[str, Any]) -> None:
-    """Add facts to card.json and write card.md anew; ModelError if there is no card, or an old one."""
+    """Add facts to card.json and write card.md again; ModelError if the card is missing or incomplete."""
     file = folder / "card.json"
     try:
         facts = json.loads(file.read_text(encoding="utf-8")) | more
         text = build_card_text(facts)
     except (OSError, ValueError, KeyError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise ModelError(f"{file}: {found}; export the model anew with training.export") from error
+        raise ModelError(f"{file}: {found}; export the model again with training.export") from error
     file.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "card.md").write_text(text, encoding="utf-8")
 
@@ -45,7 +45,7 @@ def build_card_text(facts: dict[str, Any]) -> str:
     lines = [
         f"# Model card: {plan['name']}",
         "",
-        f"Finds {finds}; method `{facts['method']}`. It knows nothing of parts unlike those that it was "
+        f"Finds {finds}; method `{facts['method']}`. It is valid only for parts like those that it was "
         f"trained on: the pictures of `{facts['data']}`.",
         "",
         "| | |",
@@ -56,8 +56,8 @@ def build_card_text(facts: dict[str, Any]) -> str:
         f"| Trained on | {facts['pictures']} pictures (digest `{facts['data_digest'][:16]}...`), "
         f"best of {training['epochs']} epochs: {training['best_epoch']}, seed {facts['seed']} |",
         f"| Training | {training['seconds'] / 60:.1f} min on {facts['device']} |",
-        f"| Thresholds, by held-out training pictures | {thresholds} |",
-        f"| On those pictures | {validation} |",
+        f"| Thresholds, set on held-out training pictures | {thresholds} |",
+        f"| Figures on those pictures | {validation} |",
         f"| Made with | Sightline {facts['sightline_version']}, PyTorch {facts['torch_version']}, "
         f"exported {facts['exported_utc']} |",
     ]

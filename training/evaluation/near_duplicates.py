@@ -1,4 +1,4 @@
-"""Near-duplicates across a split, by perceptual hash: such pictures are learned by heart, not understood."""
+"""Near-duplicates across a split, by perceptual hash: a model can memorise such pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from training.datasets import LabelledPicture
 from training.evaluation.thumbnails import load_thumbnail
 
-LOW_FREQUENCIES = 16  # low frequencies each way; with 8 all pictures of one product look alike
+LOW_FREQUENCIES = 16  # in each direction; with 8 all pictures of one product look alike
 HASH_BITS = LOW_FREQUENCIES * LOW_FREQUENCIES
-MAX_DIFFERING_BITS = (
-    24  # the same picture again differs in fewer, another part of the same product in some 40
-)
-COMPARED_VIEWS = 8  # a turned or mirrored copy is a copy
+# copies of a picture differ in fewer bits, pictures of other parts of a product in about 40
+MAX_DIFFERING_BITS = 24
+COMPARED_VIEWS = 8  # rotated and mirrored copies count, too
 MAX_LISTED_DUPLICATES = 20
 Hashes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class NearDuplicate:
-    """A picture, the most similar one of the training part, and in how many of 256 bits they differ."""
+    """A picture, the most similar training picture, and how many of 256 hash bits differ."""
 
     picture: LabelledPicture
     training_picture: LabelledPicture
@@ -31,7 +30,7 @@ class NearDuplicate:
 
 
 def compute_hash(grey: NDArray[np.uint8]) -> Hashes:
-    """(32,) bytes: which of 256 low frequencies of the small picture lie above their median."""
+    """(32,) bytes: which of the thumbnail's 256 low frequencies are above their median."""
     frequencies = cv2.dct(grey.astype(np.float32))[:LOW_FREQUENCIES, :LOW_FREQUENCIES].ravel()
     bits = frequencies > np.median(frequencies[1:])  # the first one is the brightness
     packed: Hashes = np.packbits(bits)
@@ -39,7 +38,7 @@ def compute_hash(grey: NDArray[np.uint8]) -> Hashes:
 
 
 def compute_hashes(pictures: Sequence[LabelledPicture], views: int = 1) -> Hashes:
-    """(views, K, 32) bytes: as they are, then turned and mirrored."""
+    """(views, K, 32) bytes: hashes as they are, then rotated and mirrored."""
     found = []
     for picture in pictures:
         small = load_thumbnail(picture)
@@ -50,14 +49,14 @@ def compute_hashes(pictures: Sequence[LabelledPicture], views: int = 1) -> Hashe
 
 
 def turn_picture(grey: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
-    """The picture turned by `view` % 4 quarters, from 4 on mirrored."""
+    """The picture rotated by `view` % 4 quarter turns, from 4 on mirrored."""
     turned = np.rot90(grey, view % 4)
     chosen: NDArray[np.uint8] = np.ascontiguousarray(turned[:, ::-1] if view >= 4 else turned)
     return chosen
 
 
 def count_differing_bits(one: Hashes, other: Hashes) -> NDArray[np.int64]:
-    """(A, B): in how many bits each hash differs from each."""
+    """(A, B): the number of differing bits of each pair of hashes."""
     ones = np.unpackbits(one, axis=1).astype(np.float32)
     others = np.unpackbits(other, axis=1).astype(np.float32)
     counts = ones @ (1 - others.T) + (1 - ones) @ others.T  # exact: small whole numbers
@@ -68,7 +67,7 @@ def count_differing_bits(one: Hashes, other: Hashes) -> NDArray[np.int64]:
 def find_near_duplicates(
     pictures: Sequence[LabelledPicture], training: Sequence[LabelledPicture]
 ) -> list[NearDuplicate]:
-    """The pictures that have a near-duplicate in the training part, most alike first."""
+    """The pictures with a near-duplicate in the training part, most similar first."""
     if not pictures or not training:
         return []
     own = compute_hashes(pictures)[0]
@@ -77,31 +76,31 @@ def find_near_duplicates(
         axis=0,
     )
     rows = bits.argmin(axis=1)
-    twins = [
+    duplicates = [
         NearDuplicate(picture, training[row], int(bits[index, row]))
         for index, (picture, row) in enumerate(zip(pictures, rows, strict=True))
         if bits[index, row] <= MAX_DIFFERING_BITS
     ]
-    return sorted(twins, key=lambda twin: twin.differing_bits)
+    return sorted(duplicates, key=lambda duplicate: duplicate.differing_bits)
 
 
 def compute_duplicate_figures(
     pictures: Sequence[LabelledPicture], training: Sequence[LabelledPicture]
 ) -> dict[str, Any]:
-    """How many pictures have a near-duplicate in the training part, and some of them by name."""
-    twins = find_near_duplicates(pictures, training)
+    """The number of pictures with a near-duplicate in the training part, and examples."""
+    duplicates = find_near_duplicates(pictures, training)
     return {
         "pictures": len(pictures),
-        "with_a_near_duplicate_in_training": len(twins),
-        "of_them_identical_by_hash": sum(twin.differing_bits == 0 for twin in twins),
+        "with_a_near_duplicate_in_training": len(duplicates),
+        "of_them_identical_by_hash": sum(duplicate.differing_bits == 0 for duplicate in duplicates),
         "greatest_difference_bits": MAX_DIFFERING_BITS,
         "of_bits": HASH_BITS,
         "examples": [
             {
-                "picture": twin.picture.name,
-                "like": twin.training_picture.name,
-                "bits": twin.differing_bits,
+                "picture": duplicate.picture.name,
+                "like": duplicate.training_picture.name,
+                "bits": duplicate.differing_bits,
             }
-            for twin in twins[:MAX_LISTED_DUPLICATES]
+            for duplicate in duplicates[:MAX_LISTED_DUPLICATES]
         ],
     }

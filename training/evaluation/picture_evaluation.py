@@ -1,4 +1,4 @@
-"""A model on the pictures of a data set: its answers, and all that is said of them."""
+"""Evaluation by picture: a model's predictions on a data set, and their figures."""
 
 import sys
 import time
@@ -22,7 +22,7 @@ PROGRESS_INTERVAL_S = 5.0
 
 @dataclass(frozen=True)
 class PictureEvaluation:
-    """The pictures that were looked at, the answers to them, and the figures as they go into the JSON."""
+    """The evaluated pictures, their predictions, the figures for the JSON, and the threshold table."""
 
     data_set: DataSet
     predictions: tuple[PicturePrediction, ...]
@@ -33,76 +33,80 @@ class PictureEvaluation:
 def predict_pictures(
     predictor: PicturePredictor, pictures: Sequence[LabelledPicture]
 ) -> list[PicturePrediction]:
-    """The answer to each picture; progress on standard error."""
-    answers, started, told = [], time.monotonic(), time.monotonic()
+    """The prediction for each picture; shows progress on standard error."""
+    predictions, started, shown = [], time.monotonic(), time.monotonic()
     for picture in pictures:
-        answers.append(predictor.predict(picture.file))
+        predictions.append(predictor.predict(picture.file))
         now = time.monotonic()
-        if now - told > PROGRESS_INTERVAL_S or len(answers) == len(pictures):
-            told, left = now, len(pictures) - len(answers)
-            left_s = (now - started) / len(answers) * left
-            sys.stderr.write(f"  {len(answers)} of {len(pictures)} pictures, {left_s:.0f} s left\n")
-    return answers
+        if now - shown > PROGRESS_INTERVAL_S or len(predictions) == len(pictures):
+            shown, left = now, len(pictures) - len(predictions)
+            left_s = (now - started) / len(predictions) * left
+            sys.stderr.write(
+                f"  {len(predictions)} of {len(pictures)} pictures, {left_s:.0f} s left\n"
+            )
+    return predictions
 
 
-def restrict_labels(found: DataSet, labels: Sequence[str]) -> DataSet:
-    """With the boxes of these labels only; a picture without one of them is normal."""
-    if not labels or not found.has_boxes:
-        return found
+def restrict_labels(data_set: DataSet, labels: Sequence[str]) -> DataSet:
+    """The data set with boxes of these labels only; a picture without one is normal."""
+    if not labels or not data_set.has_boxes:
+        return data_set
     pictures = []
-    for picture in found.pictures:
+    for picture in data_set.pictures:
         boxes = tuple(box for box in picture.boxes if box.label in labels)
         label = (
             picture.label if boxes == picture.boxes else derive_label(boxes, picture.lost_labels)
         )
         pictures.append(replace(picture, boxes=boxes, label=label))
-    return replace(found, pictures=tuple(pictures), labels=tuple(labels))
+    return replace(data_set, pictures=tuple(pictures), labels=tuple(labels))
 
 
 def evaluate_pictures(
-    predictor: PicturePredictor, found: DataSet, training: DataSet, prices: ErrorPrices
+    predictor: PicturePredictor, data_set: DataSet, training: DataSet, prices: ErrorPrices
 ) -> PictureEvaluation:
-    """All figures on the pictures of `found`; `training` gives baselines and near-duplicates."""
-    answers = predict_pictures(predictor, found.pictures)
-    figures = compute_figures(found, answers, predictor.box_threshold, predictor.image_threshold)
-    figures["by_group"] = compute_group_figures(
-        found, answers, predictor.box_threshold, predictor.image_threshold
+    """All figures on the data set; `training` is for baselines and near-duplicates."""
+    predictions = predict_pictures(predictor, data_set.pictures)
+    figures = compute_figures(
+        data_set, predictions, predictor.box_threshold, predictor.image_threshold
     )
-    pictures, scores = select_known(found.pictures, answers)
+    figures["by_group"] = compute_group_figures(
+        data_set, predictions, predictor.box_threshold, predictor.image_threshold
+    )
+    pictures, scores = select_known(data_set.pictures, predictions)
     truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
     rows = sweep_thresholds(truth, scores, prices)
     figures["prices"] = {"escape": prices.escape, "scrap": prices.scrap}
     figures["cost"] = _compute_cost(figures["by_picture"], prices)
     figures["cheapest_here"] = find_cheapest(rows)
     sys.stderr.write(f"  comparing with {len(training.pictures)} training pictures\n")
-    figures["baselines"] = compute_baseline_figures(found, training)
+    figures["baselines"] = compute_baseline_figures(data_set, training)
     figures["beats_the_baselines"] = compare_with_baselines(figures)
-    figures["near_duplicates"] = compute_duplicate_figures(found.pictures, training.pictures)
-    return PictureEvaluation(found, tuple(answers), figures, rows)
+    figures["near_duplicates"] = compute_duplicate_figures(data_set.pictures, training.pictures)
+    return PictureEvaluation(data_set, tuple(predictions), figures, rows)
 
 
-def compute_baseline_figures(found: DataSet, training: DataSet) -> dict[str, Any]:
-    """The figures of copying the nearest training picture's answer, of marking all, and nothing."""
-    pictures, known_pictures = found.pictures, training.pictures
-    label = found.labels[0] if found.has_boxes else "anomaly"
-    answers = {
+def compute_baseline_figures(data_set: DataSet, training: DataSet) -> dict[str, Any]:
+    """The figures of the baselines: copying, marking everything, marking nothing."""
+    pictures, known_pictures = data_set.pictures, training.pictures
+    label = data_set.labels[0] if data_set.has_boxes else "anomaly"
+    predictions = {
         "whole_picture": baselines.predict_whole_pictures(pictures, label),
         "nothing": baselines.predict_nothing(pictures),
     }
     if known_pictures:
-        answers["copy"] = baselines.predict_by_copying(pictures, known_pictures)
+        predictions["copy"] = baselines.predict_by_copying(pictures, known_pictures)
         if len({picture.sampling_group for picture in known_pictures}) > 1:
-            answers["copy_from_other_groups"] = baselines.predict_by_copying(
+            predictions["copy_from_other_groups"] = baselines.predict_by_copying(
                 pictures, known_pictures, other_groups=True
             )
     return {
-        name: _select_headline_figures(compute_figures(found, given, 0.5, 0.5))
-        for name, given in answers.items()
+        name: _select_headline_figures(compute_figures(data_set, predicted, 0.5, 0.5))
+        for name, predicted in predictions.items()
     }
 
 
 def compare_with_baselines(figures: dict[str, Any]) -> dict[str, bool]:
-    """Whether the model is better than every baseline: by the union of boxes, else by picture."""
+    """Whether the model beats every baseline: by box if there are boxes, else by picture."""
     own = _select_headline_figures(figures)
     return {
         name: all(

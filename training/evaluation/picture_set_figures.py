@@ -1,4 +1,4 @@
-"""All figures of one model on one data set, as they stand in the JSON: pure."""
+"""All figures of a model on a data set, as in the JSON. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,33 +11,33 @@ from training.evaluation.predictions import PicturePrediction, unify_labels
 
 
 def compute_figures(
-    found: DataSet,
-    answers: Sequence[PicturePrediction],
+    data_set: DataSet,
+    predictions: Sequence[PicturePrediction],
     box_threshold: float,
     image_threshold: float,
 ) -> dict[str, Any]:
-    """Figures by picture always, by box where the data set has boxes; answers in the pictures' order."""
-    pictures, scores = select_known(found.pictures, answers)
+    """Figures by picture, and by box if the data set has boxes; predictions in the pictures' order."""
+    pictures, scores = select_known(data_set.pictures, predictions)
     result: dict[str, Any] = {
         "by_picture": compute_picture_figures(pictures, scores, image_threshold)
     }
-    if found.has_boxes:
-        marked, renamed = unify_labels(found, answers)
+    if data_set.has_boxes:
+        marked, renamed = unify_labels(data_set, predictions)
         result["by_box"] = compute_box_figures(marked, renamed, box_threshold)
         result["by_box"]["labels"] = list(marked.labels)
     return result
 
 
 def compute_group_figures(
-    found: DataSet,
-    answers: Sequence[PicturePrediction],
+    data_set: DataSet,
+    predictions: Sequence[PicturePrediction],
     box_threshold: float,
     image_threshold: float,
 ) -> list[dict[str, Any]]:
-    """For each group of two pictures or more its pictures, escapes, overkill and union F1; worst first."""
+    """Figures of each group of two or more pictures: escapes, overkill, union F1; worst first."""
     members: dict[str, list[tuple[LabelledPicture, PicturePrediction]]] = defaultdict(list)
-    for picture, answer in zip(found.pictures, answers, strict=True):
-        members[picture.group].append((picture, answer))
+    for picture, prediction in zip(data_set.pictures, predictions, strict=True):
+        members[picture.group].append((picture, prediction))
     rows = []
     for group, pairs in members.items():
         if group and len(pairs) > 1:
@@ -48,7 +48,7 @@ def compute_group_figures(
                 "escapes": called.count((ANOMALY, False)),
                 "overkill": called.count((NORMAL, True)),
             }
-            if found.has_boxes:
+            if data_set.has_boxes:
                 areas = compute_overlaps(
                     [p for p, _ in pairs], [a for _, a in pairs], box_threshold
                 )

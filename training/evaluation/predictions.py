@@ -1,4 +1,4 @@
-"""A model's answer to a picture, and what gives such answers."""
+"""A model's prediction for a picture, and the interface of predictors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from training.datasets import DataSet
 
 @dataclass(frozen=True)
 class PredictedBox:
-    """One box that was found: x, y, width, height in pixels of the picture; score in 0..1."""
+    """One found box: x, y, width, height in pixels of the picture; score in 0..1."""
 
     label: str
     score: float
@@ -24,7 +24,7 @@ class PredictedBox:
 class PicturePrediction:
     """The boxes found in a picture, best first, and how anomalous the picture is, in 0..1.
 
-    `heat` (rows, columns), 0 to 255 for 0..1, says where, if the model does; it covers the picture.
+    `anomaly_map` (rows, columns), 0 to 255 for 0..1, covers the picture; None if the model has none.
     """
 
     boxes: tuple[PredictedBox, ...]
@@ -32,41 +32,43 @@ class PicturePrediction:
     anomaly_map: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
 
     def with_min_score(self, min_score: float) -> "PicturePrediction":
-        """With the boxes of at least this score."""
+        """The prediction with the boxes of at least this score."""
         return replace(self, boxes=tuple(box for box in self.boxes if box.score >= min_score))
 
 
 def build_box_prediction(boxes: Sequence[PredictedBox]) -> PicturePrediction:
-    """For what finds boxes only: a picture is as anomalous as its best box."""
+    """The prediction of a detector: the anomaly score is that of the best box."""
     ranked = sorted(boxes, key=lambda box: -box.score)
     return PicturePrediction(tuple(ranked), ranked[0].score if ranked else 0.0)
 
 
 class PicturePredictor(Protocol):
-    """A model with the thresholds that were chosen without the test part."""
+    """A model, with thresholds that were chosen without the test part."""
 
     name: str
     digest: str
     labels: tuple[str, ...]
-    box_threshold: float  # boxes from this score count; all below it serve curves only
+    box_threshold: float  # boxes below this score are only used for curves
     image_threshold: float  # a picture from this anomaly score on is an anomaly
 
     def predict(self, file: Path) -> PicturePrediction:
-        """The answer to one picture; PictureError if it cannot be decoded."""
+        """The prediction for one picture; PictureError if it cannot be decoded."""
 
 
 def unify_labels(
-    found: DataSet, answers: Sequence[PicturePrediction]
+    data_set: DataSet, predictions: Sequence[PicturePrediction]
 ) -> tuple[DataSet, list[PicturePrediction]]:
-    """Both with one label for all boxes, if the answers use labels that the data set does not have."""
-    if {box.label for answer in answers for box in answer.boxes} <= set(found.labels):
-        return found, list(answers)
+    """Both with one label for all boxes if the predictions use labels that the data set lacks."""
+    if {box.label for prediction in predictions for box in prediction.boxes} <= set(
+        data_set.labels
+    ):
+        return data_set, list(predictions)
     pictures = tuple(
         replace(picture, boxes=tuple(replace(box, label="defect") for box in picture.boxes))
-        for picture in found.pictures
+        for picture in data_set.pictures
     )
     renamed = [
-        replace(answer, boxes=tuple(replace(box, label="defect") for box in answer.boxes))
-        for answer in answers
+        replace(prediction, boxes=tuple(replace(box, label="defect") for box in prediction.boxes))
+        for prediction in predictions
     ]
-    return replace(found, pictures=pictures, labels=("defect",)), renamed
+    return replace(data_set, pictures=pictures, labels=("defect",)), renamed

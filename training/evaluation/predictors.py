@@ -1,8 +1,8 @@
-"""Exported models as they answer to pictures: through the file that is served, not the checkpoint.
+"""Predictors for exported models; they run the served file, not the checkpoint.
 
-`model.onnx` says by its metadata what it is. With anchors it is a detector of boxes. With `kind: heat` it
-has the outputs `score` (1,), how anomalous the picture is in 0..1, and `heat` (1, height, width), where:
-regions of the heat from `heat_threshold` on become boxes.
+The metadata of `model.onnx` gives its kind. A model with anchors detects boxes. A model of `kind: heat` has
+the outputs `score` (1,), how anomalous the picture is in 0..1, and `heat` (1, height, width), the anomaly
+map: regions of at least `heat_threshold` become boxes.
 """
 
 import json
@@ -30,13 +30,13 @@ from training.evaluation.predictions import (
     build_box_prediction,
 )
 
-MIN_PREDICTED_SCORE = 0.05  # what curves and sweeps can reach
+MIN_PREDICTED_SCORE = 0.05  # lower bound of curves and sweeps
 DEFAULT_THRESHOLD = 0.5
 MODEL_FILE, CARD_FILE = "model.onnx", "card.json"
 
 
 class AnomalyMapContract(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model that scores pictures, and perhaps places, says of itself."""
+    """The metadata of a model with a score and, optionally, an anomaly map."""
 
     kind: str = "heat"
     name: str
@@ -45,12 +45,16 @@ class AnomalyMapContract(msgspec.Struct, frozen=True, kw_only=True):
     label: str = "anomaly"
     preprocessing: str = AREA_HALVES
     image_threshold: float = DEFAULT_THRESHOLD
-    heat_threshold: float | None = None  # no boxes without it
-    least_area: float = 0.0  # of a region, as a share of the picture
+    map_threshold: float | None = msgspec.field(
+        default=None, name="heat_threshold"
+    )  # None: no boxes
+    min_area: float = msgspec.field(
+        default=0.0, name="least_area"
+    )  # of a region, as a share of the picture
 
 
 class BoxPredictor:
-    """A detector with anchors; its thresholds are those on its card."""
+    """A detector with anchors; its thresholds come from its card."""
 
     def __init__(self, folder: Path) -> None:
         detector = OnnxDetector(folder, threads=1)
@@ -62,7 +66,7 @@ class BoxPredictor:
         self.image_threshold = float(thresholds.get("image", self.box_threshold))
 
     def predict(self, file: Path) -> PicturePrediction:
-        """The boxes as the station would see them."""
+        """The boxes that the station would find."""
         found = decode_outputs(
             [run_model(self._model, load_frame(file), "", InferenceTimings())], MIN_PREDICTED_SCORE
         )
@@ -74,7 +78,7 @@ class BoxPredictor:
 
 
 class AnomalyMapPredictor:
-    """A model with a score, and perhaps a heat map whose regions are its boxes."""
+    """A model with a score and, optionally, an anomaly map whose regions become boxes."""
 
     def __init__(self, folder: Path) -> None:
         file = folder / MODEL_FILE
@@ -87,10 +91,10 @@ class AnomalyMapPredictor:
         self.labels: tuple[str, ...] = (self.contract.label,)
         self._outputs = [node.name for node in self._session.get_outputs()]
         self.image_threshold = self.contract.image_threshold
-        self.box_threshold = self.contract.heat_threshold or DEFAULT_THRESHOLD
+        self.box_threshold = self.contract.map_threshold or DEFAULT_THRESHOLD
 
     def predict(self, file: Path) -> PicturePrediction:
-        """The score, and the boxes about regions of the heat."""
+        """The score, and the boxes around regions of the map."""
         contract = self.contract
         frame = load_frame(file)
         image = load_input(file, contract.preprocessing, (contract.width, contract.height))
@@ -100,17 +104,17 @@ class AnomalyMapPredictor:
         score = float(np.ravel(found["score"])[0])
         if "heat" not in found:
             return PicturePrediction((), score)
-        heat = np.rint(np.clip(found["heat"][0], 0, 1) * 255).astype(np.uint8)
-        if contract.heat_threshold is None:
-            return PicturePrediction((), score, heat)
+        anomaly_map = np.rint(np.clip(found["heat"][0], 0, 1) * 255).astype(np.uint8)
+        if contract.map_threshold is None:
+            return PicturePrediction((), score, anomaly_map)
         boxes = find_map_boxes(
             found["heat"][0],
-            contract.heat_threshold,
-            contract.least_area,
+            contract.map_threshold,
+            contract.min_area,
             frame.size,
             contract.label,
         )
-        return PicturePrediction(tuple(boxes), score, heat)
+        return PicturePrediction(tuple(boxes), score, anomaly_map)
 
 
 def find_map_boxes(
@@ -120,18 +124,18 @@ def find_map_boxes(
     size: tuple[int, int],
     label: str,
 ) -> list[PredictedBox]:
-    """A box about each connected region of the heat, in pixels of a picture of this size, best first."""
+    """A box around each connected region of the map, in pixels of the picture, best first."""
     above = (anomaly_map >= threshold).astype(np.uint8)
     count, regions, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     across, down = size[0] / anomaly_map.shape[1], size[1] / anomaly_map.shape[0]
-    hottest = np.zeros(count, anomaly_map.dtype)
-    np.maximum.at(hottest, regions.ravel(), anomaly_map.ravel())
+    peaks = np.zeros(count, anomaly_map.dtype)
+    np.maximum.at(peaks, regions.ravel(), anomaly_map.ravel())
     found = []
     for number in range(1, count):
         x, y, width, height, area = (int(value) for value in stats[number])
         if area >= min_area * anomaly_map.size:
             box = (x * across, y * down, width * across, height * down)
-            found.append(PredictedBox(label, float(hottest[number]), box))
+            found.append(PredictedBox(label, float(peaks[number]), box))
     return sorted(found, key=lambda box: -box.score)
 
 
@@ -142,7 +146,7 @@ PREDICTOR_KINDS: dict[str, Callable[[Path], PicturePredictor]] = {
 
 
 def open_predictor(folder: Path) -> PicturePredictor:
-    """The model of a folder; ModelError if there is none, or of a kind that is not known."""
+    """A predictor for the model in a folder; ModelError if it is missing or of an unknown kind."""
     kind = str(_read_contract(folder / MODEL_FILE).get("kind", "boxes"))
     if kind not in PREDICTOR_KINDS:
         raise ModelError(f"{folder}: found kind {kind!r}; known are {', '.join(PREDICTOR_KINDS)}")
@@ -158,7 +162,7 @@ def _open_session(file: Path) -> Any:
             str(file), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
-        raise ModelError(f"{file} is no model that can be loaded: {error}") from error
+        raise ModelError(f"Cannot load the model {file}: {error}") from error
 
 
 def _read_contract(file: Path) -> dict[str, Any]:
@@ -171,9 +175,9 @@ def _read_contract(file: Path) -> dict[str, Any]:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The facts on a model's card, none without one; ModelError if it cannot be read."""
+    """The facts of a model card, empty without a card; ModelError if it cannot be read."""
     file = folder / CARD_FILE
     try:
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
     except (OSError, ValueError) as error:
-        raise ModelError(f"{file} cannot be read: {error}") from error
+        raise ModelError(f"Cannot read {file}: {error}") from error

@@ -1,4 +1,4 @@
-"""The points of the report's curves: precision and recall, escapes and overkill, cost. Pure."""
+"""The curves of the report: precision and recall, escapes and overkill, cost. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,12 @@ from training.evaluation.svg_charts import ChartLine
 
 
 def build_precision_recall_lines(
-    found: DataSet, answers: Sequence[PicturePrediction]
+    data_set: DataSet, predictions: Sequence[PicturePrediction]
 ) -> list[ChartLine]:
-    """By picture; and by box at an overlap of one half, for each label that has a true box."""
-    lines = [_build_picture_line(found, answers)]
-    if found.has_boxes:
-        marked, renamed = unify_labels(found, answers)
+    """A curve by picture, and one by box at IoU 0.5 for each label that has a true box."""
+    lines = [_build_picture_line(data_set, predictions)]
+    if data_set.has_boxes:
+        marked, renamed = unify_labels(data_set, predictions)
         for label, matches in match_boxes_by_label(marked.pictures, renamed, marked.labels).items():
             if any(one.true_boxes for one in matches):
                 recall, precision, _ = compute_precision_recall(matches, 0)
@@ -27,14 +27,16 @@ def build_precision_recall_lines(
     return [line for line in lines if line.points]
 
 
-def _build_picture_line(found: DataSet, answers: Sequence[PicturePrediction]) -> ChartLine:
-    pictures, scores = select_known(found.pictures, answers)
+def _build_picture_line(data_set: DataSet, predictions: Sequence[PicturePrediction]) -> ChartLine:
+    pictures, scores = select_known(data_set.pictures, predictions)
     truth = np.array([picture.label == ANOMALY for picture in pictures], bool)
     if not truth.any() or truth.all():
-        return ChartLine("pictures", [])  # with one class only every precision is the same
+        return ChartLine("pictures", [])  # with one class only, precision is constant
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order])
-    last = np.append(np.diff(scores[order]) != 0, True)  # only between different scores can one cut
+    last = np.append(
+        np.diff(scores[order]) != 0, True
+    )  # a threshold separates different scores only
     recall, precision = hits / truth.sum(), hits / np.arange(1, len(order) + 1)
     return ChartLine(
         "pictures", list(zip(recall[last].tolist(), precision[last].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Curves as SVG, without any library: pure."""
+"""Line charts as SVG. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,30 +27,30 @@ def draw_chart(
     mark: Point | None = None,
     axis_max: Point = (0.0, 0.0),
 ) -> str:
-    """An SVG picture of the lines; the axes go from 0 to `greatest` or beyond, `mark` is a ring."""
+    """An SVG chart; the axes go from 0 to at least `axis_max`, and a ring shows `mark`."""
     everything = [point for line in lines for point in line.points]
-    greatest_x = max([1e-9, axis_max[0], *(x for x, _ in everything)])
-    greatest_y = max([1e-9, axis_max[1], *(y for _, y in everything)])
+    max_x = max([1e-9, axis_max[0], *(x for x, _ in everything)])
+    max_y = max([1e-9, axis_max[1], *(y for _, y in everything)])
 
-    def place(point: Point) -> Point:
+    def to_pixels(point: Point) -> Point:
         return (
-            LEFT + point[0] / greatest_x * (CHART_WIDTH - LEFT - RIGHT),
-            CHART_HEIGHT - BOTTOM - point[1] / greatest_y * (CHART_HEIGHT - TOP - BOTTOM),
+            LEFT + point[0] / max_x * (CHART_WIDTH - LEFT - RIGHT),
+            CHART_HEIGHT - BOTTOM - point[1] / max_y * (CHART_HEIGHT - TOP - BOTTOM),
         )
 
     parts = [
         f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
-        *_draw_axes(across, down, greatest_x, greatest_y),
+        *_draw_axes(across, down, max_x, max_y),
     ]
     for number, line in enumerate(lines):
         colour = LINE_COLOURS[number % len(LINE_COLOURS)]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, _thin_points(line.points)))
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(to_pixels, _thin_points(line.points)))
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         x = LEFT + 10 + number * (CHART_WIDTH - LEFT - RIGHT) / max(3, len(lines))
         parts.append(f'<text x="{x:.0f}" y="18" fill="{colour}">{escape(line.name)}</text>')
     if mark is not None:
-        x, y = place(mark)
+        x, y = to_pixels(mark)
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="none" stroke="#111"/>')
     return "\n".join([*parts, "</svg>"])
 

@@ -1,4 +1,4 @@
-"""What each threshold would cost: escapes and scrapped good parts, at the user's prices. Pure."""
+"""The cost of each threshold: escapes and scrapped good parts at the user's prices. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ REPORT_ROWS = 25  # of the table in the report
 
 @dataclass(frozen=True)
 class ErrorPrices:
-    """What an anomaly that passes costs, against a good part that is scrapped; in the user's money."""
+    """The cost of an escape and of a scrapped good part, in the same currency."""
 
     escape: float = 100.0
     scrap: float = 1.0
@@ -22,11 +22,11 @@ class ErrorPrices:
 def sweep_thresholds(
     truth: Flags, scores: NDArray[np.float64], prices: ErrorPrices
 ) -> list[dict[str, Any]]:
-    """One row for each threshold that changes anything, lowest first; the last one calls all normal."""
-    cuts = np.unique(scores)
+    """One row for each distinct threshold, lowest first; the last one calls all normal."""
+    distinct = np.unique(scores)
     thresholds = [
-        *(float(cut) for cut in cuts),
-        float(np.nextafter(cuts[-1], 2)) if len(cuts) else 1.0,
+        *(float(score) for score in distinct),
+        float(np.nextafter(distinct[-1], 2)) if len(distinct) else 1.0,
     ]
     bad, good = np.sort(scores[truth]), np.sort(scores[~truth])
     escapes = np.searchsorted(bad, thresholds, side="left")
@@ -43,14 +43,14 @@ def sweep_thresholds(
 
 
 def find_cheapest(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The row of least cost, in the middle of those that cost the same; rows are not empty."""
+    """The row with the lowest cost, the middle one if several cost the same; rows must not be empty."""
     least = min(row["cost"] for row in rows)
     same = [row for row in rows if row["cost"] == least]
     return same[len(same) // 2]
 
 
 def thin_rows(rows: list[dict[str, Any]], *kept: dict[str, Any]) -> list[dict[str, Any]]:
-    """Some rows of a long table, evenly, with the given ones among them."""
+    """Evenly spaced rows of a long table, with the `kept` rows."""
     step = max(1, len(rows) // REPORT_ROWS)
     chosen = [*rows[::step], rows[-1], *kept]
     return sorted(

@@ -1,4 +1,4 @@
-"""Pictures made small and grey, for what compares many of them with each other."""
+"""Small grey versions of pictures, for comparing many of them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ MAX_CACHED_THUMBNAILS = 16_384  # of 4 KiB each
 
 
 def load_thumbnail(picture: LabelledPicture) -> NDArray[np.uint8]:
-    """(64, 64) grey, by area; kept, since each is asked for several times. PictureError."""
+    """(64, 64) grey, cached; PictureError if the picture cannot be decoded."""
     return _load_thumbnail(picture.file, picture.file.stat().st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""Whether a model is evaluated on pictures that it was trained on, by the digest on its card."""
+"""Pictures that a model is evaluated on and was trained on, by the digest on its card."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from training.datasets.holdout import select_training_part
 from training.evaluation.predictors import read_card
 
 
-def count_seen_in_training(folder: Path, found: DataSet, chosen: DataSet) -> int:
-    """How many of the chosen pictures of a data set the model of this folder was trained on.
+def count_seen_in_training(folder: Path, data_set: DataSet, chosen: DataSet) -> int:
+    """The number of chosen pictures that the model was trained on.
 
-    That is known if its card has the digest of this data set's training part.
+    Known only if its card has the digest of this data set's training part; otherwise 0.
     """
-    part = select_training_part(found)
+    part = select_training_part(data_set)
     names = {picture.name for picture in part.pictures}
     count = sum(picture.name in names for picture in chosen.pictures)
     trained_on = read_card(folder).get("data_digest") if count else None

@@ -1,4 +1,4 @@
-"""Confidence bounds of a share: pure."""
+"""Confidence bounds of a share. Pure."""
 
 import math
 
@@ -6,7 +6,7 @@ Z_95 = 1.959964
 
 
 def compute_share_bounds(hits: int, of: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; (0, 1) of nothing."""
+    """Wilson's 95 % interval of a share; (0, 1) if `of` is 0."""
     if of == 0:
         return 0.0, 1.0
     share = hits / of

@@ -1,4 +1,4 @@
-"""Golden frames of models that answer with a score and a heat map."""
+"""Golden frames of models with a score and an anomaly map."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 
 
 def run_map_model(file: Path, images: Images) -> tuple[Floats, Floats]:
-    """Scores (K, 1) and heat (K, h, w) of images (K, height, width, 3); ModelError if it cannot run."""
+    """Scores (K, 1) and maps (K, h, w) of images (K, height, width, 3); ModelError if the model fails."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -25,28 +25,28 @@ def run_map_model(file: Path, images: Images) -> tuple[Floats, Floats]:
         )
         found = [session.run(MAP_OUTPUTS, {"image": image[None]}) for image in images]
     except Exception as error:
-        raise ModelError(f"{file} cannot run: {error}") from error
-    return np.stack([score for score, _ in found]), np.concatenate([heat for _, heat in found])
+        raise ModelError(f"Cannot run {file}: {error}") from error
+    return np.stack([score for score, _ in found]), np.concatenate([part for _, part in found])
 
 
 def write_map_golden(file: Path, images: Images, golden: Path) -> None:
-    """Keep the model's answers to images as golden."""
-    scores, heat = run_map_model(file, images)
-    np.savez_compressed(golden, images=images, scores=scores, heat=heat)
+    """Write images and the model's outputs as golden frames."""
+    scores, maps = run_map_model(file, images)
+    np.savez_compressed(golden, images=images, scores=scores, heat=maps)
 
 
 def check_map_golden(file: Path, golden: Path) -> None:
-    """ModelError unless the model answers the golden frames as they were answered when made."""
+    """ModelError unless the model's outputs for the golden frames are those in the file."""
     try:
         with np.load(golden, allow_pickle=False) as content:
-            images, scores, heat = content["images"], content["scores"], content["heat"]
+            images, scores, maps = content["images"], content["scores"], content["heat"]
     except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"no golden frames in {golden}: {error}") from error
-    found_scores, found_heat = run_map_model(file, images)
-    if found_heat.shape != heat.shape:
-        raise ModelError(f"{golden} is of another model than {file}")
-    off = max(float(np.abs(found_scores - scores).max()), float(np.abs(found_heat - heat).max()))
+        raise ModelError(f"Cannot read golden frames from {golden}: {error}") from error
+    found_scores, found_maps = run_map_model(file, images)
+    if found_maps.shape != maps.shape:
+        raise ModelError(f"{golden} belongs to another model than {file}")
+    off = max(float(np.abs(found_scores - scores).max()), float(np.abs(found_maps - maps).max()))
     if not off <= MAX_GOLDEN_DIFFERENCE:
         raise ModelError(
-            f"{file} differs from {golden} by {off:.4f}; allowed is {MAX_GOLDEN_DIFFERENCE}"
+            f"The outputs of {file} differ from {golden} by {off:.4f}; the limit is {MAX_GOLDEN_DIFFERENCE}"
         )

@@ -1,4 +1,4 @@
-"""A model file in 8 bits (QDQ nodes, ranges from pictures, chosen parts left in fp32), or in 16."""
+"""Conversion of model files to int8 (QDQ, calibrated on pictures, some parts in fp32) and fp16."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,27 +11,27 @@ from onnx import TensorProto, helper, numpy_helper
 
 from sightline.errors import ModelError
 
-# Relu and Resize too: what stands between two int8 convolutions in fp32 costs more than it computes.
+# Relu and Resize too: fp32 between two int8 convolutions costs two conversions.
 QUANTIZED_OPERATORS = ["Conv", "Relu", "Add", "Resize"]
 PIXEL_SCALE, PIXEL_ZERO = np.float32(1 / 58.0), np.uint8(116)  # (x - 116) / 58 = x / 58 - 2
 
 
 class CalibrationReader:
-    """The pictures one by one, as onnxruntime asks for them."""
+    """Calibration pictures for onnxruntime, one by one."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self._images = iter(images)
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next input, or nothing."""
+        """The next input; None at the end."""
         image = next(self._images, None)
         return None if image is None else {"image": image[None]}
 
 
 def convert_to_int8(file: Path, images: NDArray[np.uint8], fp32_parts: Sequence[str]) -> None:
-    """Turn the file's convolutions to int8 in place, but for the named modules.
+    """Convert a model file to int8 in place, except for the named modules.
 
-    `images` (K, height, width, 3) uint8 RGB tell the ranges. ModelError without onnxruntime's quantizer.
+    `images` (K, height, width, 3) uint8 RGB set the ranges. ModelError without onnxruntime's quantizer.
     """
     try:
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -39,7 +39,7 @@ def convert_to_int8(file: Path, images: NDArray[np.uint8], fp32_parts: Sequence[
     except ImportError as error:
         raise ModelError(f"int8 needs onnxruntime.quantization: {error}") from error
     draft = file.with_suffix(".int8")
-    quant_pre_process(str(file), str(draft), skip_symbolic_shape=True)  # folds what is constant
+    quant_pre_process(str(file), str(draft), skip_symbolic_shape=True)  # folds constants
     nodes = onnx.load(draft).graph.node
     quantize_static(
         str(draft),
@@ -48,7 +48,7 @@ def convert_to_int8(file: Path, images: NDArray[np.uint8], fp32_parts: Sequence[
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=QUANTIZED_OPERATORS,
         per_channel=True,
-        reduce_range=True,  # 7-bit weights: sums saturate on no processor, and are the same on all
+        reduce_range=True,  # 7-bit weights: sums saturate on no processor, so results agree
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=[node.name for node in nodes if _is_in_modules(node.name, fp32_parts)],
@@ -60,7 +60,7 @@ def convert_to_int8(file: Path, images: NDArray[np.uint8], fp32_parts: Sequence[
 
 
 def bypass_input_quantization(model: onnx.ModelProto) -> None:
-    """Pixels are 8-bit already: drop the way to fp32, the normalisation and back, where there is one."""
+    """Feed 8-bit pixels directly: remove cast, normalisation and quantization at the input."""
     graph = model.graph
     makers = {output: node for node in graph.node for output in node.output}
     for rounding in [node for node in graph.node if node.op_type == "QuantizeLinear"]:
@@ -79,7 +79,7 @@ def bypass_input_quantization(model: onnx.ModelProto) -> None:
 def _find_upstream_nodes(
     node: onnx.NodeProto, makers: dict[str, onnx.NodeProto]
 ) -> list[onnx.NodeProto]:
-    """The three nodes before this one."""
+    """Up to three nodes before this one."""
     path: list[onnx.NodeProto] = []
     while node.input[0] in makers and len(path) < 3:
         node = makers[node.input[0]]
@@ -92,26 +92,28 @@ def _is_in_modules(node: str, parts: Sequence[str]) -> bool:
 
 
 def convert_to_fp16(file: Path) -> None:
-    """Turn all numbers of the file to fp16 in place; its answers stay fp32."""
+    """Convert a model file to fp16 in place; its outputs stay fp32."""
     model = onnx.load(file)
     graph = model.graph
     del graph.value_info[:]
-    kept = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+    fp32_inputs = {
+        name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]
+    }
     for tensor in graph.initializer:
-        if tensor.name not in kept:
+        if tensor.name not in fp32_inputs:
             _convert_tensor_to_fp16(tensor)
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT:
                 attribute.i = TensorProto.FLOAT16
-            elif node.op_type == "Constant" and node.output[0] not in kept:
+            elif node.op_type == "Constant" and node.output[0] not in fp32_inputs:
                 _convert_tensor_to_fp16(attribute.t)
-    for answer in graph.output:
-        half = f"{answer.name}_half"
+    for output in graph.output:
+        half = f"{output.name}_half"
         for node in graph.node:
-            node.output[:] = [half if name == answer.name else name for name in node.output]
-            node.input[:] = [half if name == answer.name else name for name in node.input]
-        graph.node.append(helper.make_node("Cast", [half], [answer.name], to=TensorProto.FLOAT))
+            node.output[:] = [half if name == output.name else name for name in node.output]
+            node.input[:] = [half if name == output.name else name for name in node.input]
+        graph.node.append(helper.make_node("Cast", [half], [output.name], to=TensorProto.FLOAT))
     onnx.save(model, file)
 
 

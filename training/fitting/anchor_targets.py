@@ -1,4 +1,4 @@
-"""What a detector should answer for an image: for each anchor its label and its offsets. Pure NumPy."""
+"""Training targets of a detector: label and offsets for each anchor. Pure NumPy."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ MIN_MATCH_IOU, MAX_BACKGROUND_IOU = 0.45, 0.35
 
 @dataclass(frozen=True)
 class AnchorTargets:
-    """For N anchors: class number, BACKGROUND or IGNORED (N,), and offsets (N, 4)."""
+    """For N anchors: class number, BACKGROUND_ANCHOR or IGNORED_ANCHOR (N,), and offsets (N, 4)."""
 
     classes: NDArray[np.int64]
     offsets: Floats
@@ -22,7 +22,7 @@ class AnchorTargets:
 def match_anchors(
     boxes: Floats, classes: NDArray[np.int64], ignored: Floats, anchors: Floats
 ) -> AnchorTargets:
-    """Give each true box (G, 4) its anchors; those near an ignored box are neither right nor wrong.
+    """Match each true box (G, 4) to its anchors; anchors near an ignored box are ignored.
 
     Each box has at least its best anchor. `anchors` are centres and sizes.
     """
@@ -47,7 +47,7 @@ def match_anchors(
 
 
 def _find_ignored_anchors(corners: Floats, ignored: Floats) -> NDArray[np.bool_]:
-    """Anchors of which a fifth or more lies in an ignored box."""
+    """Anchors with more than a fifth of their area in an ignored box."""
     upper_left = np.maximum(corners[:, None, :2], ignored[None, :, :2])
     lower_right = np.minimum(corners[:, None, 2:], ignored[None, :, 2:])
     common = np.prod(np.clip(lower_right - upper_left, 0, None), axis=2)

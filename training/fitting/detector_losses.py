@@ -20,16 +20,16 @@ def compute_detector_loss(
     """
     matched = classes >= 0
     count = matched.sum().clamp(min=1)
-    wanted = torch.zeros_like(logits)
-    wanted[matched] = functional.one_hot(classes[matched], logits.shape[2]).float()
+    targets = torch.zeros_like(logits)
+    targets[matched] = functional.one_hot(classes[matched], logits.shape[2]).float()
     return (
-        _compute_focal_loss(logits, wanted)[classes != IGNORED_ANCHOR].sum() / count,
+        _compute_focal_loss(logits, targets)[classes != IGNORED_ANCHOR].sum() / count,
         functional.smooth_l1_loss(boxes[matched], offsets[matched], reduction="sum") / count,
     )
 
 
 def compute_overlap_loss(boxes: Tensor, offsets: Tensor, anchors: Tensor) -> Tensor:
-    """1 - generalised IoU of found and true boxes, both as raw offsets (M, 4) to anchors (M, 4); a sum."""
+    """The sum of 1 - generalised IoU of predicted and true boxes, as raw offsets (M, 4) to anchors (M, 4)."""
     found, true = _decode_corners(boxes, anchors), _decode_corners(offsets, anchors)
     common = _box_area(torch.maximum(found[0], true[0]), torch.minimum(found[1], true[1]))
     hull = _box_area(torch.minimum(found[0], true[0]), torch.maximum(found[1], true[1]))

@@ -1,4 +1,4 @@
-"""What `torch.save` wrote, read again."""
+"""Reading files of `torch.save`."""
 
 import pickle
 from pathlib import Path
@@ -10,7 +10,7 @@ from sightline.errors import ModelError
 
 
 def load_torch_file(file: Path, device: torch.device) -> dict[str, Any]:
-    """The entries of a file; ModelError if it is cut off or none of these."""
+    """The entries of a file; ModelError if it is truncated or not a PyTorch file."""
     try:
         return dict(torch.load(file, weights_only=True, map_location=device))
     except (
@@ -22,4 +22,4 @@ def load_torch_file(file: Path, device: torch.device) -> dict[str, Any]:
         pickle.UnpicklingError,
     ) as error:
         found = f"{type(error).__name__}: {error}"
-        raise ModelError(f"{file} cannot be read: {found}") from error
+        raise ModelError(f"Cannot read {file}: {found}") from error

@@ -1,4 +1,4 @@
-"""The loop that all methods train in: progress, early stopping, resume after a kill, CPU or CUDA."""
+"""The training loop of all methods: progress, early stopping, resuming, CPU or CUDA."""
 
 import hashlib
 import math
@@ -23,18 +23,18 @@ TensorBatch = tuple[Tensor, ...]
 
 
 class TrainingSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """How long and how fast: epochs at most, epochs without a better validation, rate, decay, seed."""
+    """Maximum epochs, epochs without improvement before stopping, learning rate, decay and seed."""
 
     epochs: int
     patience: int
     max_learning_rate: float = 3e-3
     weight_decay: float = 1e-3
-    averaging: float = 0.995  # of the weights that are validated and kept
+    averaging: float = 0.995  # of the weights that are validated and saved
     seed: int = 1
 
 
 class TrainingTask(Protocol):
-    """What is trained: a network, its batches, its loss, and a figure that says how good it is."""
+    """What is trained: a network with its batches, loss and validation figure."""
 
     network: nn.Module
     steps_per_epoch: int
@@ -52,14 +52,14 @@ class TrainingTask(Protocol):
 def compute_mean_loss(
     task: TrainingTask, network: nn.Module, batches: Iterable[TensorBatch]
 ) -> float:
-    """The mean loss of some batches, each taken to the network's device."""
+    """The mean loss of some batches, computed on the network's device."""
     device = next(network.parameters()).device
     losses = [float(task.loss(network, tuple(p.to(device) for p in batch))) for batch in batches]
     return float(np.mean(losses))
 
 
 class TrainingOutcome(msgspec.Struct, frozen=True):
-    """What came of a training: epochs run, the best of them and its validation figure."""
+    """The result of a training: epochs run, the best epoch, its validation figure, and the time."""
 
     epochs: int
     best_epoch: int
@@ -68,12 +68,12 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
 
 
 def choose_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
+    """CUDA if available, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def use_mixed_precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 where it pays: on a GPU, and on a CPU that multiplies it."""
+    """bfloat16 where it is fast: on a GPU, and on a CPU with bfloat16 instructions."""
     context: AbstractContextManager[None] = torch.autocast(
         device.type, torch.bfloat16, enabled=device.type == "cuda" or has_fast_bfloat16()
     )
@@ -81,17 +81,16 @@ def use_mixed_precision(device: torch.device) -> AbstractContextManager[None]:
 
 
 class TrainingLoop:
-    """One training in a folder: continues from the last whole epoch if the folder holds its state."""
+    """A training in a folder; resumes after the last full epoch if the folder has its state."""
 
     def __init__(
         self, task: TrainingTask, schedule: TrainingSchedule, out: Path, identity: str
     ) -> None:
         torch.manual_seed(schedule.seed)
         self._task, self._schedule, self._out = task, schedule, out
-        kept = msgspec.structs.replace(
-            schedule, epochs=0, patience=0
-        )  # how long may change on the way
-        self._identity = hashlib.sha256(identity.encode() + msgspec.json.encode(kept)).hexdigest()
+        # how long to train may change in a resumed training
+        fixed = msgspec.structs.replace(schedule, epochs=0, patience=0)
+        self._identity = hashlib.sha256(identity.encode() + msgspec.json.encode(fixed)).hexdigest()
         self._device = choose_device()
         self._network = task.network.to(self._device, memory_format=torch.channels_last)
         self._averaged = {name: t.clone() for name, t in self._network.state_dict().items()}
@@ -105,7 +104,7 @@ class TrainingLoop:
         self._progress = TrainingProgress(task.steps_per_epoch, schedule.epochs)
 
     def run(self) -> TrainingOutcome:
-        """Train until the epochs are over or nothing gets better; the network then has the best weights."""
+        """Train until the last epoch or no improvement; the network then has the best weights."""
         self._out.mkdir(parents=True, exist_ok=True)
         self._resume()
         while self._epoch < self._schedule.epochs and not self._has_stopped_improving():
@@ -140,7 +139,7 @@ class TrainingLoop:
         self._epoch += 1
 
     def _learning_rate(self) -> float:
-        """Up for a twentieth of the steps, then down by a cosine."""
+        """Warm-up for a twentieth of the steps, then cosine decay."""
         share = self._steps / max(1, self._task.steps_per_epoch * self._schedule.epochs)
         warm = min(1.0, share / 0.05 + 0.01)
         return (
@@ -150,7 +149,7 @@ class TrainingLoop:
         )
 
     def _update_averaged(self) -> None:
-        """Move the kept weights a little towards the present ones; what is counted is copied."""
+        """Move the averaged weights towards the current ones; integer buffers are copied."""
         decay = min(self._schedule.averaging, (1 + self._steps) / (10 + self._steps))
         for name, tensor in self._network.state_dict().items():
             if tensor.dtype.is_floating_point:
@@ -192,8 +191,8 @@ class TrainingLoop:
         state = self._load_state(file)
         if state.get("identity") != self._identity:
             raise ConfigurationError(
-                f"{file} is of a training with other data, plan, seed or rate; "
-                "give another --out, or remove it to start anew"
+                f"{file} is from a training with other data, plan, seed or learning rate, or from another "
+                "release. Give another --out, or remove the file to start again."
             )
         self._network.load_state_dict(state["network"])
         self._averaged, self._best = state["kept"], state["best"]
@@ -201,10 +200,10 @@ class TrainingLoop:
         self._epoch, self._best_epoch, self._steps = state["counts"]
         self._validation = state["validation"]
         self._progress.resume_from(self._epoch, state["seconds"])
-        sys.stderr.write(f"  continuing after epoch {self._epoch}, from {file.name}\n")
+        sys.stderr.write(f"  resuming after epoch {self._epoch}, from {file.name}\n")
 
     def _load_state(self, file: Path) -> dict[str, Any]:
         try:
             return load_torch_file(file, self._device)
         except ModelError as error:
-            raise ModelError(f"{error}; remove it to start anew") from error
+            raise ModelError(f"{error}; remove it to start again") from error

@@ -1,4 +1,4 @@
-"""How far a training is: a bar with loss and time left, on standard error."""
+"""Training progress on standard error: a bar with loss and time left."""
 
 import sys
 import time
@@ -19,11 +19,11 @@ class TrainingProgress:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training so far, those before a kill included."""
+        """Seconds of training so far, earlier runs included."""
         return self._earlier_s + time.monotonic() - self._started
 
     def resume_from(self, epochs: int, seconds: float) -> None:
-        """So many epochs were done in an earlier process."""
+        """Set what an earlier process has done."""
         self._done, self._earlier_s = epochs * self._steps_per_epoch, seconds
 
     def show_step(self, epoch: int, loss: float) -> None:

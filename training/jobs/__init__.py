@@ -1,1 +1,1 @@
-"""What the commands share: options, SageMaker's environment, prediction runs."""
+"""Shared by the commands: data options, SageMaker environment, prediction runs."""

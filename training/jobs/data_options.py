@@ -1,4 +1,4 @@
-"""The options of all commands that read labelled pictures: which, in what format, without what."""
+"""The command-line options for reading a data set."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,42 +12,53 @@ from training.jobs.sagemaker_environment import find_job_data
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add them to a parser; a SageMaker job's environment stands for --data."""
+    """Add the data options; in a SageMaker job, --data defaults to the job's channel."""
     add = parser.add_argument
     add(
         "--data",
         default=find_job_data(),
-        help="folder or s3://BUCKET/PREFIX of pictures, or a manifest",
+        help="data set: folder, s3://BUCKET/PREFIX, or a manifest file",
     )
     add(
         "--format",
         default="",
         choices=["", *DATA_SET_FORMATS],
-        help="of the labels (by their looks)",
+        help="format of the labels (default: detected)",
     )
-    add("--drop-bad-labels", action="store_true", help="leave bad labels out instead of refusing")
-    add("--without-group", action="append", default=[], help="leave a group or series out")
-    add("--fold", default="", help="2/5: split anew by groups, the second of five is the test part")
+    add(
+        "--drop-bad-labels",
+        action="store_true",
+        help="skip bad labels (default: stop with a list of them)",
+    )
+    add(
+        "--without-group",
+        action="append",
+        default=[],
+        help="leave out a group or series; repeatable",
+    )
+    add(
+        "--fold",
+        default="",
+        help="2/5: the second of five folds, split by groups, is the test part (default: own split)",
+    )
 
 
-def read_selected_data(given: argparse.Namespace) -> DataSet:
-    """The data set that the options ask for; PictureError lists bad labels."""
-    return read_data(
-        given.data, given.format, given.drop_bad_labels, given.without_group, given.fold
-    )
+def read_selected_data(args: argparse.Namespace) -> DataSet:
+    """The data set selected by the options; PictureError lists bad labels."""
+    return read_data(args.data, args.format, args.drop_bad_labels, args.without_group, args.fold)
 
 
 def read_data(
     address: str, format: str, drop_bad_labels: bool, without: Sequence[str] = (), fold: str = ""
 ) -> DataSet:
-    """The data set of a folder or bucket, perhaps split anew, and then without these groups.
+    """The data set of a folder, bucket or manifest, split by fold if given, without these groups.
 
-    In this order the other groups are in the same folds, whatever is left out.
+    Folds are assigned before groups are left out, so that the other groups stay in their folds.
     """
     if address.endswith(MANIFEST_SUFFIXES):
-        found = check_labels(read_manifest_at(address), drop_bad_labels)
+        data_set = check_labels(read_manifest_at(address), drop_bad_labels)
     else:
-        found = read_dataset(fetch_folder(address), format, drop_bad_labels)
+        data_set = read_dataset(fetch_folder(address), format, drop_bad_labels)
     if fold:
-        found = split_by_fold(found, *parse_fold(fold))
-    return found.without_groups(*without)
+        data_set = split_by_fold(data_set, *parse_fold(fold))
+    return data_set.without_groups(*without)

@@ -1,7 +1,7 @@
-"""Answers to the pictures of a place, written back piece by piece, so that a kill loses one at most.
+"""Predict all pictures of a storage; results are stored one by one, so an interruption loses at most one.
 
-For each picture two files: the copy with its boxes, then `NAME.json`, which also says that it is done and
-for which content of the picture. At the end `results.json` holds all of them.
+Each picture gets two files: a copy with its boxes, then `NAME.json`, which marks it as done for this
+content of the picture. At the end `results.json` holds all predictions.
 """
 
 import json
@@ -17,17 +17,17 @@ from training.datasets.storage import FETCH_THREADS, Storage, filter_by_suffix
 from training.evaluation.drawing import draw_prediction, encode_jpeg, load_picture
 from training.evaluation.predictions import PicturePrediction, PicturePredictor
 
-PREDICTIONS_FOLDER = "predictions"  # below the data; never taken for pictures
+PREDICTIONS_FOLDER = "predictions"  # below the data; not read as pictures
 RESULTS_FILE = "results.json"
 MARKED_SUFFIX, ENTRY_SUFFIX = ".marked.jpg", ".json"
 ProgressCallback = Callable[[int, int], None]  # how many are done, of how many
 
 
-def list_pictures(place: Storage) -> list[str]:
-    """The names of the place's pictures, without those of earlier predictions."""
+def list_pictures(storage: Storage) -> list[str]:
+    """The names of the pictures in a storage, without earlier predictions."""
     return [
         name
-        for name in filter_by_suffix(place.list_names(), PICTURE_SUFFIXES)
+        for name in filter_by_suffix(storage.list_names(), PICTURE_SUFFIXES)
         if not name.startswith(f"{PREDICTIONS_FOLDER}/") and not name.endswith(MARKED_SUFFIX)
     ]
 
@@ -39,14 +39,14 @@ def predict_storage(
     again: bool,
     show_progress: ProgressCallback,
 ) -> dict[str, Any]:
-    """Answer all pictures of `data` that have no answer in `out` yet; returns what is in results.json."""
+    """Predict the pictures of `data` without a prediction in `out`; returns the content of results.json."""
     names = list_pictures(data)
     done = {} if again else _load_done_entries(predictor, data, out, names)
     show_progress(len(done), len(names))
     left = [name for name in names if name not in done]
     with ThreadPoolExecutor(
         FETCH_THREADS
-    ) as fetchers:  # the next pictures come while one is answered
+    ) as fetchers:  # the next pictures are fetched during a prediction
         for name, file in zip(left, fetchers.map(data.fetch, left), strict=True):
             done[name] = _predict_one(predictor, data.content_tag(name), file, out, name)
             show_progress(len(done), len(names))
@@ -66,7 +66,7 @@ def predict_storage(
 def _load_done_entries(
     predictor: PicturePredictor, data: Storage, out: Storage, names: Sequence[str]
 ) -> dict[str, Any]:
-    """What an earlier run of this model has answered, to pictures that are still the same."""
+    """Predictions of earlier runs of this model, for pictures that have not changed."""
     written = set(out.list_names())
     candidates = [name for name in names if name + ENTRY_SUFFIX in written]
     with ThreadPoolExecutor(FETCH_THREADS) as fetchers:
@@ -84,7 +84,7 @@ def _load_entry(out: Storage, name: str) -> dict[str, Any]:
     try:
         return dict(json.loads(out.fetch(name + ENTRY_SUFFIX).read_text(encoding="utf-8")))
     except ValueError:
-        return {}  # not ours, or cut off: answered anew
+        return {}  # not a prediction, or truncated: predicted again
 
 
 def _predict_one(
@@ -92,16 +92,16 @@ def _predict_one(
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"picture": name, "tag": tag, "model_digest": predictor.digest}
     try:
-        answer = predictor.predict(file)
+        prediction = predictor.predict(file)
         image = load_picture(LabelledPicture(file, 0, 0, ()))
     except PictureError as error:
         entry["error"] = str(error)
     else:
-        counted = answer.with_min_score(predictor.box_threshold)
+        counted = prediction.with_min_score(predictor.box_threshold)
         entry |= {"width": image.shape[1], "height": image.shape[0]}
-        entry |= {"anomaly": answer.anomaly_score >= predictor.image_threshold}
+        entry |= {"anomaly": prediction.anomaly_score >= predictor.image_threshold}
         entry |= {
-            "anomaly_score": round(answer.anomaly_score, 4),
+            "anomaly_score": round(prediction.anomaly_score, 4),
             "boxes": list(_encode_boxes(counted)),
         }
         out.store(name + MARKED_SUFFIX, encode_jpeg(draw_prediction(image, (), counted)))
@@ -109,8 +109,8 @@ def _predict_one(
     return entry
 
 
-def _encode_boxes(answer: PicturePrediction) -> Iterator[dict[str, Any]]:
-    for box in answer.boxes:
+def _encode_boxes(prediction: PicturePrediction) -> Iterator[dict[str, Any]]:
+    for box in prediction.boxes:
         x, y, width, height = (round(value, 1) for value in box.box)
         yield {
             "label": box.label,

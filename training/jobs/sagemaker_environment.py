@@ -1,9 +1,8 @@
-"""What a SageMaker job says by its environment, so that the same commands run there unchanged.
+"""Paths from a SageMaker job's environment, so that the same commands run there unchanged.
 
-A training job names its channels (`SM_CHANNEL_TRAIN=...`) and `SM_MODEL_DIR`; what it keeps in
-/opt/ml/checkpoints, or where SIGHTLINE_CHECKPOINTS says, outlasts it. A processing job has its inputs and
-outputs under one folder, /opt/ml/processing unless SIGHTLINE_PROCESSING says otherwise: `input/data`,
-`input/model`, `output`. Arguments on the command line come before all of these.
+A training job sets its channels (`SM_CHANNEL_TRAIN=...`) and `SM_MODEL_DIR`. Files in /opt/ml/checkpoints
+(or $SIGHTLINE_CHECKPOINTS) outlast an interrupted job. A processing job has `input/data`, `input/model`
+and `output` below /opt/ml/processing (or $SIGHTLINE_PROCESSING). Command-line arguments take precedence.
 """
 
 import atexit
@@ -22,9 +21,9 @@ SPLIT_CHANNELS = ("TRAIN", "TEST")
 
 
 def find_job_data(environment: Mapping[str, str] = os.environ) -> str:
-    """The pictures' folder that the job names, or nothing.
+    """The job's data folder, or an empty text.
 
-    Channels `train` and `test` that lie side by side are one data set: the folder that holds both.
+    Channels `train` and `test` in the same folder are one data set: that folder.
     """
     channels = {name: environment.get(f"SM_CHANNEL_{name}", "") for name in DATA_CHANNELS}
     parents = {Path(channels[name]).parent for name in SPLIT_CHANNELS if channels[name]}
@@ -35,21 +34,21 @@ def find_job_data(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def find_job_model(environment: Mapping[str, str] = os.environ) -> str:
-    """The model's folder that the job names, or nothing."""
+    """The job's model folder, or an empty text."""
     return environment.get("SM_CHANNEL_MODEL", "") or _find_processing_folder(
         "input/model", environment
     )
 
 
 def find_job_output(environment: Mapping[str, str] = os.environ) -> str:
-    """Where the job wants its results: of a processing job, else the model folder of a training job."""
+    """The folder for results: the model folder of a training job, or a processing job's output."""
     return find_job_export_folder(environment) or _find_processing_folder("output", environment)
 
 
 def find_job_work_folder(environment: Mapping[str, str] = os.environ) -> str:
-    """Where a training keeps what it goes on from: of a training job the folder of its checkpoints.
+    """The folder for the checkpoint and the state to resume from: a training job's checkpoint folder.
 
-    Not the model folder: all that lies there becomes model.tar.gz.
+    Not the model folder: everything in there goes into model.tar.gz.
     """
     if find_job_export_folder(environment):
         return environment.get(CHECKPOINTS_VARIABLE, CHECKPOINTS_FOLDER)
@@ -57,12 +56,12 @@ def find_job_work_folder(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def find_job_export_folder(environment: Mapping[str, str] = os.environ) -> str:
-    """Where a training job wants its model, or nothing."""
+    """The folder for a training job's model, or an empty text."""
     return environment.get("SM_MODEL_DIR", "")
 
 
 def create_job_scratch_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Of a training job a folder for what no other run needs, and S3 does not; gone with the process."""
+    """A temporary folder for a training job's cached inputs, which are not uploaded; None in other jobs."""
     if not find_job_export_folder(environment):
         return None
     folder = Path(tempfile.mkdtemp(prefix="sightline-inputs-"))

@@ -1,4 +1,4 @@
-"""A variational autoencoder without a fully connected layer: it takes any size, and blurs what is rare."""
+"""A variational autoencoder without a fully connected layer, for any input size."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ def to_grey(images: Tensor) -> Tensor:
 
 
 def build_upsampling(inputs: int, outputs: int) -> nn.Module:
-    """Twice as large, then a convolution."""
+    """Upsampling by two, then a convolution."""
     return nn.Sequential(
         nn.Upsample(scale_factor=2, mode="nearest"), build_convolution(inputs, outputs, 3, 1)
     )
@@ -37,7 +37,7 @@ class VariationalAutoencoder(nn.Module):  # type: ignore[misc]
         self.answer = nn.Conv2d(channels[0], 2, 3, padding=1)
 
     def forward(self, grey: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Expected grey, log spread, mean and log variance of the code; a draw of it in training."""
+        """Expected grey, log spread, mean and log variance of the code; the code is sampled in training."""
         mean, log_variance = self.code(self.encoder(grey)).chunk(2, dim=1)
         log_variance = log_variance.clamp(-8, 4)
         drawn = mean

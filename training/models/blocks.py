@@ -1,4 +1,4 @@
-"""The blocks that the networks are made of: plain, separable and inverted residual convolutions."""
+"""Building blocks of the networks: plain, separable and inverted residual convolutions."""
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ def build_convolution(
 
 
 def build_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
-    """MobileNetV1's block: filter by channel, then mix the channels."""
+    """MobileNetV1's block: depthwise, then pointwise convolution."""
     return nn.Sequential(
         build_convolution(inputs, inputs, 3, stride, groups=inputs),
         build_convolution(inputs, outputs, 1, 1),
@@ -23,7 +23,7 @@ def build_separable(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
 
 
 class InvertedResidual(nn.Module):  # type: ignore[misc]
-    """MobileNetV2's block: widen, filter by channel, narrow; added to the input where shapes allow."""
+    """MobileNetV2's block: expand, depthwise, project; added to the input where shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, widening: int = 3) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class InvertedResidual(nn.Module):  # type: ignore[misc]
 
 
 class ResidualSeparable(nn.Module):  # type: ignore[misc]
-    """MobileNetV1's block added to its input; trains four times as fast on a CPU as an inverted one."""
+    """MobileNetV1's block added to its input; trains four times faster on a CPU than InvertedResidual."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""A slim MobileNet that says for each place how abnormal it is, and for the picture the worst of it.
+"""A slim MobileNet with a logit for each cell, and their soft maximum for the picture.
 
-Each place sees some 55 pixels about it and no more: what a picture looks like as a whole, by which
-the parts of one day differ from those of the next, can teach it nothing.
+The receptive field of a cell is some 55 pixels. So the network cannot learn from a picture's overall look,
+which differs between the parts of one day and the next.
 """
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from training.models.blocks import ResidualSeparable, build_convolution, build_separable
 
-CLASSIFIER_STRIDE = 8  # pixels for each place of the map
-MAXIMUM_SHARPNESS = 2.0  # between the mean of all cells (0) and the worst cell (infinite)
+CLASSIFIER_STRIDE = 8  # pixels for each cell of the map
+MAXIMUM_SHARPNESS = 2.0  # from the mean of all cells (0) to their maximum (infinite)
 
 
 class ClassifierNetwork(nn.Module):  # type: ignore[misc]
@@ -48,14 +48,14 @@ def pool_cells(cells: Tensor) -> Tensor:
 
 
 class MirrorMean(nn.Module):  # type: ignore[misc]
-    """A classifier's mean answer to pictures and their mirror images, four, or eight of square ones."""
+    """A classifier's mean over four mirror images, or eight for square pictures."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As `ClassifierNetwork`; the maps are turned back before they are averaged."""
+        """As `ClassifierNetwork`; the maps are mirrored back before averaging."""
         logits, cells = self._mirrored(images)
         if images.shape[1] != images.shape[2]:
             return logits, cells

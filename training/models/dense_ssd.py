@@ -1,7 +1,7 @@
-"""An SSD for 8-bit arithmetic: few plain convolutions over many channels, none by channel.
+"""An SSD for 8-bit arithmetic: few plain convolutions over many channels, none depthwise.
 
-On CPUs with 8-bit dot products (VNNI) these run twice to three times as fast in int8; convolutions by
-channel, which MobileNets are made of, run no faster there than in fp32.
+On CPUs with 8-bit dot products (VNNI) these run two to three times faster in int8. Depthwise convolutions,
+the blocks of a MobileNet, run no faster there than in fp32.
 """
 
 import torch
@@ -18,7 +18,7 @@ PATCH_PX = (
 
 
 class BottleneckBlock(nn.Module):  # type: ignore[misc]
-    """3 x 3 into half as many channels and 1 x 1 back, added to the input."""
+    """3 x 3 into half the channels and 1 x 1 back, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class BottleneckBlock(nn.Module):  # type: ignore[misc]
 
 
 class DenseHead(nn.Module):  # type: ignore[misc]
-    """Offsets and logits for each anchor of one level; in fp32 also where the rest is int8."""
+    """Offsets and logits for each anchor of one level; stays in fp32 when the rest is int8."""
 
     def __init__(self, width: int, anchors: int, labels: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class DenseHead(nn.Module):  # type: ignore[misc]
 
 
 class DenseSsd(nn.Module):  # type: ignore[misc]
-    """From (B, H, W, 3) uint8 RGB to raw offsets (B, N, 4) and logits (B, N, labels); H, W: fours."""
+    """From (B, H, W, 3) uint8 RGB to raw offsets (B, N, 4) and logits (B, N, labels); 4 divides H, W."""
 
     def __init__(self, labels: int, anchors: AnchorSpec, widths: ChannelWidths) -> None:
         super().__init__()
@@ -81,8 +81,8 @@ class DenseSsd(nn.Module):  # type: ignore[misc]
         sixteenth = self.sixteenth(eighth)
         wider = functional.interpolate(self.down(sixteenth), size=eighth.shape[2:], mode="nearest")
         levels = [neck(f) for neck, f in zip(self.necks, (eighth + wider, sixteenth), strict=True)]
-        answers = [head(level) for head, level in zip(self.heads, levels, strict=True)]
-        return torch.cat([a[0] for a in answers], 1), torch.cat([a[1] for a in answers], 1)
+        outputs = [head(level) for head, level in zip(self.heads, levels, strict=True)]
+        return torch.cat([a[0] for a in outputs], 1), torch.cat([a[1] for a in outputs], 1)
 
 
 def _build_level(inputs: int, outputs: int) -> nn.Module:

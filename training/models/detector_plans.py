@@ -1,4 +1,4 @@
-"""What is to be trained: one plan a model; the demo models are two of them."""
+"""Training plans of detectors, among them those of the two demo models."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ CHANNEL_COUNTS: dict[NetworkKind, int] = {"two-levels": 5, "pyramid": 6, "dense"
 
 
 class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Labels, input size and anchors of a detector, its channels, and how it is trained.
+    """Labels, input size, anchors, channels and training settings of a detector.
 
     The network sees crops of `crop` (width, height) pixels at the model's scale; `None`: whole pictures.
     """
@@ -29,7 +29,7 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
     channels: tuple[int, ...]
     network: NetworkKind = "two-levels"
     crop: tuple[int, int] | None = None
-    zoom: tuple[float, float] | None = None  # of the crops, least and greatest; none: as they are
+    zoom: tuple[float, float] | None = None  # of the crops, minimum and maximum; None: no zoom
     preprocessing: str = AREA_HALVES
     epochs: int = 20
     batch: int = 32
@@ -58,7 +58,7 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def training_size(self) -> tuple[int, int]:
-        """Width and height of what the network sees in training."""
+        """Width and height of the training crops."""
         return self.crop or (self.anchors.width, self.anchors.height)
 
     @property
@@ -69,13 +69,13 @@ class DetectorPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_preprocessing(name: str) -> None:
-    """ValueError if there is no such preprocessing."""
+    """ValueError for an unknown preprocessing."""
     if name not in PREPROCESSINGS:
         raise ValueError(f"preprocessing: found {name!r}; known are {', '.join(PREPROCESSINGS)}")
 
 
 def check_sides(step: int, *sides_px: int) -> None:
-    """ValueError if a side of pictures or crops is none that the network can halve so often."""
+    """ValueError if a side of pictures or crops is not a multiple of `step`."""
     wrong = [side for side in sides_px if side < step or side % step]
     if wrong:
         raise ValueError(
@@ -83,7 +83,7 @@ def check_sides(step: int, *sides_px: int) -> None:
         )
 
 
-# The finest scratch that counts is 3 px wide in a 1280 x 720 picture: at half its size it still has 1.5.
+# The finest scratch that counts is 3 px wide in a 1280 x 720 picture, and 1.5 px at half that size.
 SURFACE_PLAN = DetectorPlan(
     name="surface",
     labels=("scratch", "dent"),
@@ -110,7 +110,7 @@ CAP_PLAN = DetectorPlan(
 
 
 def build_castings_plan(name: str, width: int, height: int) -> DetectorPlan:
-    """X-ray pictures with defects from a sixtieth to a half of the picture's width."""
+    """A plan for X-ray pictures with defects from 1/60 to 1/2 of the picture's width."""
     scale = width / 768
     sizes = ((15.0, 24.0), (38.0, 60.0), (96.0, 150.0), (240.0, 400.0))
     levels = tuple(

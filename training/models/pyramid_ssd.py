@@ -1,4 +1,4 @@
-"""An SSD for defects of many sizes: a MobileNet backbone down to 1/64, mixed upwards, a head each level."""
+"""An SSD for defects of many sizes: MobileNet backbone down to 1/64, feature pyramid, a head each level."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ BLOCKS_PER_LEVEL = (2, 2, 2, 1)  # residual blocks of each level
 class PyramidSsd(nn.Module):  # type: ignore[misc]
     """From (B, H, W, 3) uint8 RGB to raw offsets (B, N, 4) and logits (B, N, labels).
 
-    `channels`: of 1/4, of each of the four levels, of the mixed levels.
+    `channels`: of 1/4, of each of the four levels, of the pyramid.
     """
 
     def __init__(self, labels: int, anchors: AnchorSpec, channels: tuple[int, ...]) -> None:
@@ -45,5 +45,5 @@ class PyramidSsd(nn.Module):  # type: ignore[misc]
         for lower in range(len(found) - 2, -1, -1):
             size = found[lower].shape[2:]
             found[lower] = found[lower] + functional.interpolate(found[lower + 1], size=size)
-        answers = [head(level) for head, level in zip(self.heads, found, strict=True)]
-        return torch.cat([a[0] for a in answers], 1), torch.cat([a[1] for a in answers], 1)
+        outputs = [head(level) for head, level in zip(self.heads, found, strict=True)]
+        return torch.cat([a[0] for a in outputs], 1), torch.cat([a[1] for a in outputs], 1)

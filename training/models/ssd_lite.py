@@ -1,4 +1,4 @@
-"""SSDLite in plain PyTorch: a slim MobileNet backbone, two levels of anchors, separable heads."""
+"""SSDLite in plain PyTorch: slim MobileNet backbone, two levels of anchors, separable heads."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sightline.vision.anchor_boxes import AnchorSpec
 from training.models.blocks import InvertedResidual, build_convolution, build_separable
 
-RARE_LOGIT = -4.6  # the logit of a score of 0.01: at the start nothing is found anywhere
+RARE_LOGIT = -4.6  # the logit of a score of 0.01: an untrained network detects nothing
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class SsdLite(nn.Module):  # type: ignore[misc]
         wider = nn.functional.interpolate(
             self.down(sixteenth), size=eighth.shape[2:], mode="nearest"
         )
-        answers = [
+        outputs = [
             head(level) for head, level in zip(self.heads, (eighth + wider, sixteenth), strict=True)
         ]
-        return torch.cat([a[0] for a in answers], 1), torch.cat([a[1] for a in answers], 1)
+        return torch.cat([a[0] for a in outputs], 1), torch.cat([a[1] for a in outputs], 1)

@@ -1,4 +1,4 @@
-"""Teacher, student and judge: the student restores what the teacher would see in an undamaged picture."""
+"""Teacher, student and judge networks; the student restores the teacher's features of a good picture."""
 
 from itertools import pairwise
 
@@ -9,13 +9,13 @@ from torch.nn import functional
 from training.models.autoencoder import build_upsampling
 from training.models.blocks import ResidualSeparable, build_convolution
 
-NEIGHBOURHOODS_PX = (9, 25)  # px that a place is compared with
+NEIGHBOURHOODS_PX = (9, 25)  # sides of the neighbourhoods that a pixel is compared with
 VIEW_COUNT = 1 + len(NEIGHBOURHOODS_PX)
-STUDENT_TEACHER_STRIDE = 16  # pixels for each place of the coarsest features
+STUDENT_TEACHER_STRIDE = 16  # pixels for each cell of the coarsest features
 
 
 def build_views(grey: Tensor) -> Tensor:
-    """Grey (B, 1, H, W), and how far each place stands out of what is about it, in -1..1: (B, 3, H, W)."""
+    """Grey (B, 1, H, W), and its contrast to each neighbourhood in -1..1, as (B, 3, H, W)."""
     found = [grey]
     for side in NEIGHBOURHOODS_PX:
         apart = grey - _local_mean(grey, side)
@@ -25,7 +25,7 @@ def build_views(grey: Tensor) -> Tensor:
 
 
 def _local_mean(grey: Tensor, side: int) -> Tensor:
-    """Of the places about each one."""
+    """The mean of each pixel's neighbourhood."""
     for kernel in ((side, 1), (1, side)):
         border = tuple(length // 2 for length in kernel)
         grey = functional.avg_pool2d(grey, kernel, 1, border, count_include_pad=False)
@@ -53,7 +53,7 @@ class ViewEncoder(nn.Module):  # type: ignore[misc]
 
 
 class TeacherNetwork(nn.Module):  # type: ignore[misc]
-    """An encoder that learned its features by restoring damaged normal pictures."""
+    """An encoder-decoder that learns its features by restoring damaged normal pictures."""
 
     def __init__(self, channels: tuple[int, int, int]) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class TeacherNetwork(nn.Module):  # type: ignore[misc]
 
 
 class StudentNetwork(nn.Module):  # type: ignore[misc]
-    """An encoder and a way back up that gives the teacher's features of the undamaged picture."""
+    """An encoder-decoder for the teacher's features of the undamaged picture."""
 
     def __init__(self, channels: tuple[int, int, int]) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class StudentNetwork(nn.Module):  # type: ignore[misc]
 
 
 class SegmentationHead(nn.Module):  # type: ignore[misc]
-    """From where both sides disagree, (B, inputs, h, w), to logits (B, 1, h, w); sees 16 times as wide."""
+    """From the evidence (B, inputs, h, w) to logits of anomaly (B, 1, h, w)."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class SegmentationHead(nn.Module):  # type: ignore[misc]
 
 
 class StudentTeacherNetwork(nn.Module):  # type: ignore[misc]
-    """From grey (B, 1, H, W) to logits of anomaly (B, 1, H / 2, W / 2), and both sides' features."""
+    """From grey (B, 1, H, W) to logits of anomaly (B, 1, H / 2, W / 2), and the student's features."""
 
     def __init__(self, channels: tuple[int, int, int], judge: int) -> None:
         super().__init__()
@@ -134,18 +134,18 @@ class StudentTeacherNetwork(nn.Module):  # type: ignore[misc]
         self.judge = SegmentationHead(sum(channels) + channels[0] + VIEW_COUNT, judge)
 
     def train(self, mode: bool = True) -> "StudentTeacherNetwork":
-        """The teacher learns no more."""
+        """Set the mode of student and judge; the teacher stays in evaluation mode."""
         super().train(mode)
         self.teacher.eval()
         return self
 
     def teacher_features(self, grey: Tensor) -> list[Tensor]:
-        """The teacher's features of a picture, of length 1 at each place."""
+        """The teacher's features of a picture, normalised in each cell."""
         with torch.no_grad():
             return _normalize_features(self.teacher(build_views(grey)))
 
     def forward(self, grey: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The judge's logits, and the student's features of length 1."""
+        """The judge's logits, and the student's normalised features."""
         views = build_views(grey)
         with torch.no_grad():
             seen = self.teacher(views)
@@ -154,12 +154,12 @@ class StudentTeacherNetwork(nn.Module):  # type: ignore[misc]
 
 
 def _normalize_features(levels: list[Tensor]) -> list[Tensor]:
-    """Features of length 1 at each place."""
+    """Features of length 1 in each cell."""
     return [functional.normalize(level.float(), dim=1) for level in levels]
 
 
 def _build_evidence(taught: list[Tensor], found: list[Tensor], views: Tensor) -> Tensor:
-    """Where both agree, channel by channel, and the views: (B, channels + 3, H / 2, W / 2)."""
+    """The views, and the agreement of both by channel: (B, channels + 3, H / 2, W / 2)."""
     size = taught[0].shape[2:]
     parts = [functional.avg_pool2d(views, 2)]
     for one, other in zip(taught, found, strict=True):

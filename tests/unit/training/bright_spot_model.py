@@ -1,4 +1,4 @@
-"""A model that finds what is bright, and pictures with a bright spot, for the tests of training."""
+"""A model that finds bright spots, and pictures with one, for the tests of training."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ CONTRACT = {
 SPOT = (40, 32, 16, 24)
 
 
-def write_heat_model(folder: Path, contract: dict[str, Any]) -> Path:
-    """A model whose heat is the brightness of each of 60 x 80 places, and its score the greatest one."""
+def write_map_model(folder: Path, contract: dict[str, Any]) -> Path:
+    """A model whose map is the brightness of each of 60 x 80 cells, and whose score is the maximum."""
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats"], ["grey"], axes=[3], keepdims=0),

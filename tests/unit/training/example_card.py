@@ -1,4 +1,4 @@
-"""The card of a model that nobody trained, for the tests of training."""
+"""An example model card for the tests of training."""
 
 from typing import Any
 

@@ -42,7 +42,7 @@ def test_turned_mirrored_and_compressed_copies_are_near_duplicates_and_others_ar
     assert compute_duplicate_figures(others, [])["with_a_near_duplicate_in_training"] == 0
 
 
-def test_copying_gives_the_answer_of_the_most_similar_training_picture(tmp_path: Path) -> None:
+def test_copying_predicts_the_labels_of_the_most_similar_training_picture(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png", 1)
     write_picture(tmp_path / "b.png", 2)
     shutil.copy(tmp_path / "a.png", tmp_path / "c.png")

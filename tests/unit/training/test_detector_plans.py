@@ -1,4 +1,4 @@
-"""A plan of one's own that cannot be trained is refused by the command, in words."""
+"""A plan that does not fit its network or pictures is refused by the command."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is on a picture that lost a bad label is neither taken for normal nor learned as background."""
+"""A picture that lost a bad label is neither normal in figures nor background in training."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
 from tests.unit.training.small_data_sets import write_coco, write_voc
-from tests.unit.training.tiny_data import coco_folder
+from tests.unit.training.tiny_data_sets import coco_folder
 from tests.unit.training.tiny_training import TINY
 from training import train
 from training.datasets import ANOMALY, NORMAL, UNKNOWN, read_dataset

@@ -1,4 +1,4 @@
-"""`training.evaluate` on small data sets, through models as they are served."""
+"""`training.evaluate` on small data sets, with exported models."""
 
 import json
 from html.parser import HTMLParser
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sightline.errors import ModelError
-from tests.unit.training.bright_spot_model import CONTRACT, SPOT, write_heat_model, write_spot
+from tests.unit.training.bright_spot_model import CONTRACT, SPOT, write_map_model, write_spot
 from tests.unit.training.example_card import CARD
 from tests.unit.training.small_data_sets import write_coco
 from training import evaluate
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the model that sees bright places."""
-    return write_heat_model(tmp_path_factory.mktemp("model"), CONTRACT)
+    return write_map_model(tmp_path_factory.mktemp("model"), CONTRACT)
 
 
 def write_castings(folder: Path) -> None:
@@ -47,30 +47,30 @@ def write_spots_coco(folder: Path) -> None:
         (folder / name).write_text(json.dumps(coco))
 
 
-def test_a_heat_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
+def test_an_anomaly_map_becomes_a_score_and_boxes_in_pixels_of_the_picture(
     tmp_path: Path, bright: Path
 ) -> None:
     predictor = open_predictor(bright)
-    answer = predictor.predict(write_spot(tmp_path / "spot.png"))
-    assert answer.anomaly_score == pytest.approx(240 / 255, abs=0.02)
-    (box,) = answer.boxes
+    prediction = predictor.predict(write_spot(tmp_path / "spot.png"))
+    assert prediction.anomaly_score == pytest.approx(240 / 255, abs=0.02)
+    (box,) = prediction.boxes
     assert box.box == pytest.approx(SPOT, abs=2)
     dark = predictor.predict(write_spot(tmp_path / "dark.png", 60))
     assert dark.boxes == ()
-    assert answer.anomaly_map is not None
-    assert answer.anomaly_map.shape == (60, 80)
-    assert answer.anomaly_map[22, 24] == pytest.approx(240, abs=5)
+    assert prediction.anomaly_map is not None
+    assert prediction.anomaly_map.shape == (60, 80)
+    assert prediction.anomaly_map[22, 24] == pytest.approx(240, abs=5)
     plain = np.full((120, 160, 3), 60, np.uint8)
-    red = draw_prediction(plain, (), PicturePrediction((), 0.9, answer.anomaly_map))
+    red = draw_prediction(plain, (), PicturePrediction((), 0.9, prediction.anomaly_map))
     assert red[44, 48, 2] > red[44, 48, 0] + 60 > red[5, 5, 0]
     assert red.shape == plain.shape
     assert (predictor.box_threshold, predictor.image_threshold) == (0.6, 0.6)
 
 
-def test_small_regions_of_heat_are_left_out_and_the_hottest_comes_first() -> None:
-    heat = np.zeros((10, 20), np.float32)
-    heat[1:4, 1:4], heat[6:9, 10:14], heat[0, 19] = 0.7, 0.9, 1.0
-    found = find_map_boxes(heat, 0.5, 0.02, (200, 100), "odd")
+def test_small_regions_are_left_out_and_the_highest_comes_first() -> None:
+    anomaly_map = np.zeros((10, 20), np.float32)
+    anomaly_map[1:4, 1:4], anomaly_map[6:9, 10:14], anomaly_map[0, 19] = 0.7, 0.9, 1.0
+    found = find_map_boxes(anomaly_map, 0.5, 0.02, (200, 100), "odd")
     assert [(box.box, round(box.score, 2)) for box in found] == [
         ((100, 60, 40, 30), 0.9),
         ((10, 10, 30, 30), 0.7),
@@ -78,10 +78,10 @@ def test_small_regions_of_heat_are_left_out_and_the_hottest_comes_first() -> Non
 
 
 def test_models_of_an_unknown_kind_or_without_a_contract_are_refused(tmp_path: Path) -> None:
-    write_heat_model(tmp_path / "odd", CONTRACT | {"kind": "nose"})
+    write_map_model(tmp_path / "odd", CONTRACT | {"kind": "nose"})
     with pytest.raises(ModelError, match="found kind 'nose'; known are boxes, heat"):
         open_predictor(tmp_path / "odd")
-    write_heat_model(tmp_path / "bad", {"kind": "heat", "name": "x"})
+    write_map_model(tmp_path / "bad", {"kind": "heat", "name": "x"})
     with pytest.raises(ModelError, match="width"):
         open_predictor(tmp_path / "bad")
     with pytest.raises(ModelError, match="is missing"):
@@ -130,12 +130,12 @@ def test_coco_gives_figures_by_box_and_draws_both_kinds_of_boxes(
     assert evaluate.main([*arguments, "--without-group", "C5", "--split", "test"]) == 1
     assert "no pictures of the split test" in capsys.readouterr().err
     assert evaluate.main([str(bright), str(bright), *arguments[1:]]) == 1
-    assert "pictures take one at a time" in capsys.readouterr().err
+    assert "pictures without part_number take one at a time" in capsys.readouterr().err
 
 
 def test_the_card_of_a_model_gets_the_figures_beside_those_of_copying(tmp_path: Path) -> None:
     write_castings(tmp_path / "data")
-    model = write_heat_model(tmp_path / "model", CONTRACT)
+    model = write_map_model(tmp_path / "model", CONTRACT)
     arguments = [str(model), "--data", str(tmp_path / "data"), "--cards"]
     assert evaluate.main(arguments) == 1  # it has no card yet
     (model / "card.json").write_text(json.dumps(CARD))
@@ -147,7 +147,7 @@ def test_the_card_of_a_model_gets_the_figures_beside_those_of_copying(tmp_path: 
     assert "F1 does not beat every baseline" in text
 
 
-def test_what_a_model_must_beat_is_told_without_a_model(
+def test_baselines_are_computed_without_a_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_spots_coco(tmp_path)

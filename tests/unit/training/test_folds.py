@@ -1,4 +1,4 @@
-"""A data set split anew by groups."""
+"""Cross-validation folds by group."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pascal VOC and Lookout for Vision manifests: what one writes is what is read, and errors have a line."""
+"""Pascal VOC and Lookout for Vision manifests are read as written, and errors have a line."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_bad_voc_labels_are_named_by_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(PictureError) as refused:
         read_dataset(tmp_path)
     lines = str(refused.value).splitlines()
-    assert any(f"{file}:8: the unknown class 'nose'; known are dent" in line for line in lines)
+    assert any(f"{file}:8: unknown class 'nose'; known are dent" in line for line in lines)
     assert any(f"{file}:12: box x 8" in line and "by 59 px" in line for line in lines)
     assert any(f"{gone}:4: bndbox needs the numbers" in line for line in lines)
     assert any("the file JPEGImages/two.png is missing" in line for line in lines)
@@ -85,7 +85,7 @@ def test_bad_voc_labels_are_named_by_file_and_line(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_xml_is_refused_with_its_line(tmp_path: Path) -> None:
     write_voc(tmp_path, "one", []).write_text("<annotation>\n<object>\n</annotation>")
-    with pytest.raises(PictureError, match=r"one\.xml:3: no XML"):
+    with pytest.raises(PictureError, match=r"one\.xml:3: not XML"):
         read_dataset(tmp_path)
 
 
@@ -188,17 +188,17 @@ COLOURS = {"internal-color-map": {"0": {"class-name": "BACKGROUND", "hex-color":
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[1]", "expected an object, found list"),
         (line(**{"source-ref": "gone.png"}), "the file gone.png is missing"),
         (line(**{"source-ref": 3}), "source-ref is missing"),
-        (line(**{"anomaly-label-metadata": {"class-name": "odd"}}), "the unknown class 'odd'"),
+        (line(**{"anomaly-label-metadata": {"class-name": "odd"}}), "unknown class 'odd'"),
         (line(**{"anomaly-mask-ref": "a.png"}), "internal-color-map is missing"),
-        (line(**{"anomaly-mask-ref": "no.png"}), "no.png is missing or no picture"),
+        (line(**{"anomaly-mask-ref": "no.png"}), "no.png is missing or not a picture"),
         (line(**{"anomaly-mask-ref": "small.png"}), "has 5 x 5 px, the picture 40 x 30"),
         (
             line(**{"anomaly-mask-ref": "red.png", "anomaly-mask-ref-metadata": COLOURS}),
-            "red.png has the unknown class of colour #ff0000",
+            "red.png has the colour #ff0000, which is not in internal-color-map",
         ),
         (
             line(

@@ -1,4 +1,4 @@
-"""Each method from generated pictures to an exported model that answers, and a training that was killed."""
+"""Each method, from generated pictures to an exported model; and resuming an interrupted training."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from training.fitting.training_loop import TRAINING_STATE_FILE, TrainingLoop, Tr
 
 
 @pytest.mark.parametrize("method", list(TINY))
-def test_each_method_trains_exports_in_both_precisions_and_answers_as_the_network_does(
+def test_each_method_trains_and_exports_in_both_precisions_with_the_network_s_outputs(
     method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, checkpoint = trained(method, tmp_path)
@@ -100,10 +100,8 @@ def test_a_training_ends_when_nothing_gets_better_and_keeps_the_best(tmp_path: P
 
 
 @pytest.mark.parametrize("left_bytes", [0, 200])
-def test_a_state_that_was_cut_off_is_refused_with_what_to_do(
-    tmp_path: Path, left_bytes: int
-) -> None:
+def test_a_truncated_state_is_refused_with_what_to_do(tmp_path: Path, left_bytes: int) -> None:
     TrainingLoop(Line(), SCHEDULE, tmp_path, "points").run()
     os.truncate(tmp_path / TRAINING_STATE_FILE, left_bytes)
-    with pytest.raises(ModelError, match=r"(?s)state\.pt cannot be read.*remove it to start anew"):
+    with pytest.raises(ModelError, match=r"(?s)Cannot read .*state\.pt.*remove it to start again"):
         TrainingLoop(Line(), SCHEDULE, tmp_path, "points").run()

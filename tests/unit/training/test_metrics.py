@@ -1,4 +1,4 @@
-"""Each metric against the plainest way to compute it."""
+"""Each metric against its plainest implementation."""
 
 import json
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
         )
         for n in numbers
     ]
-    answers = [
+    predictions = [
         build_box_prediction(
             [
                 PredictedBox(str(c), s, (x, y, w, h))
@@ -113,7 +113,7 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
         )
         for n in numbers
     ]
-    found = compute_average_precision(match_boxes_by_label(pictures, answers, ("1", "2", "3")))
+    found = compute_average_precision(match_boxes_by_label(pictures, predictions, ("1", "2", "3")))
     assert found.ap == pytest.approx(golden["ap"], abs=1e-12)
     assert found.ap50 == pytest.approx(golden["ap50"], abs=1e-12)
     assert found.ap75 == pytest.approx(golden["ap75"], abs=1e-12)
@@ -271,12 +271,12 @@ def test_drawings_hold_whole_groups() -> None:
     assert compute_percentile_bounds([float("nan")]) == (0.0, 1.0)
 
 
-def test_answers_with_labels_of_their_own_are_measured_as_defects_of_one_kind() -> None:
+def test_predictions_with_other_labels_are_measured_as_defects_of_one_kind() -> None:
     found = DataSet(
         "d", "coco", (picture(1, [TrueBox("hole", (0, 0, 9, 9))], "anomaly"),), ("hole",)
     )
-    answer = build_box_prediction([PredictedBox("anomaly", 0.8, (0, 0, 9, 9))])
-    figures = compute_figures(found, [answer], 0.5, 0.5)
+    prediction = build_box_prediction([PredictedBox("anomaly", 0.8, (0, 0, 9, 9))])
+    figures = compute_figures(found, [prediction], 0.5, 0.5)
     assert figures["by_box"]["matched_f1"]["value"] == 1.0
     assert figures["by_box"]["labels"] == ["defect"]
     assert figures["by_picture"]["f1"]["value"] == 1.0

@@ -1,4 +1,4 @@
-"""Pictures at model size are kept between runs, and are always those that were asked for."""
+"""Pictures at model size are cached between runs, and are always those of the data set."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from training.datasets import LabelledPicture, load_inputs
 
 
 @pytest.mark.parametrize("left_bytes", [None, 100])
-def test_inputs_whose_file_was_removed_or_cut_are_read_again(
+def test_inputs_whose_file_was_removed_or_truncated_are_read_again(
     tmp_path: Path, left_bytes: int | None
 ) -> None:
     file = tmp_path / "picture.png"

@@ -1,4 +1,4 @@
-"""Predictions come back to where the pictures lie, survive a kill, and run as SageMaker jobs do."""
+"""Predictions are stored beside the pictures, resume when interrupted, and run as SageMaker jobs."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def test_boxes_are_drawn_into_copies_and_listed_and_a_second_run_does_nothing_ag
     write_picture(tmp_path / "new.png")
     (tmp_path / names[0]).write_bytes(bottles[6].read_bytes())
     assert predict.main([str(MODEL), "--data", str(tmp_path)]) == 0
-    assert "6 pictures, 4 of them answered before" in capsys.readouterr().err
+    assert "6 pictures, 4 of them done before" in capsys.readouterr().err
     changed = {file for file, when in before.items() if file.stat().st_mtime_ns != when}
     assert changed == {out / (names[0] + ".marked.jpg")}
 
@@ -80,15 +80,15 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path: Path, bottles: lis
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    answered = {file: file.stat().st_mtime_ns for file in out.glob("*.json")}
+    predicted = {file: file.stat().st_mtime_ns for file in out.glob("*.json")}
     assert not (out / "results.json").exists()
-    assert len(answered) < 60
+    assert len(predicted) < 60
     assert predict.main([str(MODEL), "--data", str(tmp_path)]) == 0
-    assert all(file.stat().st_mtime_ns == when for file, when in answered.items())
+    assert all(file.stat().st_mtime_ns == when for file, when in predicted.items())
     assert len(json.loads((out / "results.json").read_text())["pictures"]) == 60
 
 
-def test_a_file_that_is_no_picture_is_listed_and_the_others_are_answered(
+def test_a_file_that_is_no_picture_is_listed_and_the_others_are_predicted(
     tmp_path: Path, bottles: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay(bottles, tmp_path)
@@ -129,7 +129,7 @@ def upload_coco(bucket: S3Server, local: Path, prefix: str) -> str:
     return f"s3://{BUCKET}/{prefix}"
 
 
-def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
+def test_predictions_go_to_a_bucket_and_changed_pictures_are_predicted_again(
     tmp_path: Path, bucket: S3Server, bottles: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     address = upload_coco(bucket, tmp_path / "local", "castings/may")
@@ -145,7 +145,7 @@ def test_a_bucket_takes_predictions_and_what_changed_there_is_answered_anew(
     bucket.client.upload_file(str(bottles[0]), BUCKET, "castings/may/2.png")
     capsys.readouterr()
     assert predict.main([str(MODEL), "--data", address]) == 0
-    assert "3 pictures, 2 of them answered before" in capsys.readouterr().err
+    assert "3 pictures, 2 of them done before" in capsys.readouterr().err
     assert open_storage(address).fetch("2.png").read_bytes() == bottles[0].read_bytes()
 
     assert predict.main([str(MODEL), "--data", "s3://not-there/x"]) == 1

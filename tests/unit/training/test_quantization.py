@@ -1,4 +1,4 @@
-"""The 8-bit form of a network: fast where it can be, close to what it was made from."""
+"""The int8 form of a network: all convolutions in 8 bits, and outputs close to fp32."""
 
 import shutil
 import warnings
@@ -57,7 +57,7 @@ def images(count: int) -> np.ndarray:
 
 
 def scores_of(file: Path) -> np.ndarray:
-    """What a file answers to one picture."""
+    """A file's scores for one picture."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(file), options)

@@ -1,4 +1,4 @@
-"""Data sets are read as they were labelled, and bad labels are named by file and line."""
+"""Data sets are read as labelled, and bad labels are reported with file and line."""
 
 import csv
 import json
@@ -124,7 +124,7 @@ def test_an_unknown_class_an_unknown_picture_and_a_missing_file_are_all_named(
         read_dataset(tmp_path)
     text = str(refused.value)
     assert "annotation 1 has the unknown class 9; known are 1 (scratch)" in text
-    assert "annotation 2 is of image 77, which is not listed" in text
+    assert "annotation 2 refers to image 77, which is not listed" in text
     assert "the file 2.png is missing" in text
     found = read_dataset(tmp_path, drop_bad_labels=True)
     assert [p.name for p in found.pictures] == ["1.png", "3.png"]
@@ -143,9 +143,9 @@ def test_folders_with_an_unknown_class_or_rows_without_a_file_are_named(tmp_path
     with pytest.raises(PictureError) as refused:
         read_dataset(tmp_path)
     text = str(refused.value)
-    assert "the unknown class 'broken'; known are normal, anomaly" in text
+    assert "unknown class 'broken'; known are normal, anomaly" in text
     assert f"{tmp_path / 'labels.csv'}:2: the file train/normal/gone.png is missing" in text
-    assert f"{tmp_path / 'labels.csv'}:3: train/normal/a.png lies in normal but is" in text
+    assert f"{tmp_path / 'labels.csv'}:3: train/normal/a.png is in the folder normal but" in text
 
 
 def test_a_file_that_is_no_picture_is_a_bad_label(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_file_that_is_no_picture_is_a_bad_label(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_any_known_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="is no data set"):
+    with pytest.raises(PictureError, match="is not a data set"):
         read_dataset(tmp_path)
     with pytest.raises(PictureError, match="allowed are coco"):
         read_dataset(tmp_path, "tfrecord")

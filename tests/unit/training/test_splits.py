@@ -1,4 +1,4 @@
-"""Which part of a data set a picture belongs to, by its label, file or folder: one table of words."""
+"""The split of a picture by label, file or folder: one table of words."""
 
 import json
 from pathlib import Path
@@ -46,11 +46,11 @@ def test_an_unknown_word_is_a_bad_label_with_its_place(tmp_path: Path, word: Any
     file.write_text(json.dumps(coco, indent=1))
     with pytest.raises(PictureError) as refused:
         read_dataset(tmp_path)
-    assert f"{file}:9:3: image 1: the unknown split {word!r}; known are train" in str(refused.value)
+    assert f"{file}:9:3: image 1: unknown split {word!r}; known are train" in str(refused.value)
     assert [p.name for p in read_dataset(tmp_path, drop_bad_labels=True).pictures] == ["2.png"]
     line = {"source-ref": "1.png", "split": word}
     (tmp_path / "all.manifest").write_text(json.dumps(line) + "\n")
-    with pytest.raises(PictureError, match="1: the unknown split"):
+    with pytest.raises(PictureError, match="1: unknown split"):
         read_dataset(tmp_path, "lookout")
 
 
@@ -72,7 +72,7 @@ def test_an_unknown_word_is_a_bad_label_with_its_place(tmp_path: Path, word: Any
         ("aeroplane_trainval", ""),
     ],
 )
-def test_a_file_s_name_tells_the_split_by_whole_words_only(
+def test_a_file_s_name_gives_the_split_by_whole_words_only(
     tmp_path: Path, name: str, split: str
 ) -> None:
     assert find_split_in_name(name) == split

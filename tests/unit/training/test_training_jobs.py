@@ -1,4 +1,4 @@
-"""A SageMaker training job leaves a model that a processing job can evaluate, and nothing else in it."""
+"""A SageMaker training job leaves a model that a processing job can evaluate, and nothing else."""
 
 import json
 import tarfile

@@ -1,4 +1,4 @@
-"""The steps that the methods are made of: what is painted, thresholds and calibration."""
+"""The parts of the methods: blots, thresholds and calibration."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def test_a_zoomed_crop_shows_in_its_boxes_what_the_picture_had_in_them(seed: int
 
 @given(st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=25)
-def test_only_where_a_blot_is_painted_the_picture_changes_much(seed: int) -> None:
+def test_a_blot_changes_the_picture_within_its_mask_only(seed: int) -> None:
     image = np.full((64, 64, 3), 120, np.uint8)
     changed, where = add_blots(image, np.random.default_rng(seed), 3)
     far = np.abs(changed.astype(int) - 120).max(axis=2)
@@ -70,22 +70,24 @@ def test_the_box_threshold_is_the_one_with_the_best_union() -> None:
         PredictedBox("spot", 0.6, (1, 1, 5, 5)),
         PredictedBox("spot", 0.3, (20, 20, 8, 8)),
     )
-    answer = PicturePrediction((right, wrong), 0.6)
-    assert find_box_threshold([picture], [answer], (0.1, 0.5, 0.9)) == (0.5, 1.0)
-    assert compute_mean_union_f1([picture], [answer], 0.9) == 0.0
+    prediction = PicturePrediction((right, wrong), 0.6)
+    assert find_box_threshold([picture], [prediction], (0.1, 0.5, 0.9)) == (0.5, 1.0)
+    assert compute_mean_union_f1([picture], [prediction], 0.9) == 0.0
 
 
-def test_heat_is_cut_where_its_regions_cover_the_true_boxes_best() -> None:
+def test_the_threshold_is_where_the_map_s_regions_cover_the_true_boxes_best() -> None:
     pictures = read_pictures("train", "a", ANOMALY, 4)
-    heat = np.full((30, 40), 0.1, np.float32)
-    heat[1:6, 1:6] = 0.8
-    cut = find_anomaly_threshold(pictures, [heat] * 4, [])
-    assert cut.union_f1 == pytest.approx(1.0)
-    assert 0.1 < cut.threshold < 0.81
+    anomaly_map = np.full((30, 40), 0.1, np.float32)
+    anomaly_map[1:6, 1:6] = 0.8
+    best = find_anomaly_threshold(pictures, [anomaly_map] * 4, [])
+    assert best.union_f1 == pytest.approx(1.0)
+    assert 0.1 < best.threshold < 0.81
     plain = [replace(picture, boxes=()) for picture in pictures]
     assert (
         0.1
-        < find_anomaly_threshold(plain, [heat] * 4, [np.full((30, 40), 0.1, np.float32)]).threshold
+        < find_anomaly_threshold(
+            plain, [anomaly_map] * 4, [np.full((30, 40), 0.1, np.float32)]
+        ).threshold
         < 0.8
     )
 
@@ -99,7 +101,7 @@ def test_calibrated_scores_are_as_often_right_as_they_say() -> None:
     assert found.offset == pytest.approx(-1, abs=0.15)
 
 
-def test_pictures_told_apart_without_fault_get_a_threshold_between_them() -> None:
+def test_perfectly_separated_pictures_get_a_threshold_between_them() -> None:
     logits, flags = np.array([-3.0, -2.0, 2.0, 4.0]), np.array([False, False, True, True])
     found = fit_calibration(logits, flags)
     assert compute_f1(found.to_probability(logits) >= found.threshold, flags) == 1.0

@@ -1,4 +1,4 @@
-"""A small training from pictures to a model that serves, with the commands that people use."""
+"""A small training with the commands, from pictures to a model that serves."""
 
 import json
 from pathlib import Path
@@ -46,4 +46,4 @@ def test_a_plan_that_does_not_exist_and_data_that_is_none_are_refused(
     assert train.main([*arguments, "--plan", "nose"]) == 1
     assert "allowed are surface, cap" in capsys.readouterr().err
     assert train.main(arguments) == 1
-    assert "no data set" in capsys.readouterr().err
+    assert "not a data set" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.unit.training.tiny_data import class_folders, coco_folder
+from tests.unit.training.tiny_data_sets import class_folders, coco_folder
 from training import train
 
 LEVELS = [

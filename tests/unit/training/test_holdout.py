@@ -1,4 +1,4 @@
-"""Who is held out to choose thresholds and the best epoch by: both labels, and groups on one side."""
+"""Held-out pictures: both labels on both sides, and groups on one side."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_the_smallest_group_is_held_out_where_all_are_too_large() -> None:
 
 
 @pytest.mark.parametrize("label", [NORMAL, ANOMALY])
-def test_the_only_group_of_a_label_is_cut_and_that_is_told(
+def test_the_only_group_of_a_label_is_divided_with_a_warning(
     label: ImageLabel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = ANOMALY if label == NORMAL else NORMAL

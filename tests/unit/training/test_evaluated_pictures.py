@@ -1,11 +1,11 @@
-"""`training.evaluate` takes the pictures that it says it takes, or refuses."""
+"""`training.evaluate` evaluates the pictures that its options select, or refuses."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.unit.training.bright_spot_model import CONTRACT, write_heat_model
+from tests.unit.training.bright_spot_model import CONTRACT, write_map_model
 from tests.unit.training.example_card import CARD
 from tests.unit.training.small_data_sets import write_coco
 from training import evaluate
@@ -18,7 +18,7 @@ BOX = (1.0, 2.0, 10.0, 5.0)
 @pytest.fixture(scope="module")
 def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model."""
-    return write_heat_model(tmp_path_factory.mktemp("model"), CONTRACT)
+    return write_map_model(tmp_path_factory.mktemp("model"), CONTRACT)
 
 
 def test_training_pictures_are_not_evaluated_as_a_test_part_that_is_not_there(
@@ -51,30 +51,30 @@ def test_a_test_part_that_cannot_be_read_is_named_and_not_passed_over(
     (tmp_path / "settings.json").write_text("[1]")
     (tmp_path / "old.json").write_bytes(b"\xff\xfe")
     assert evaluate.main([str(bright), "--data", str(tmp_path)]) == 1
-    told = capsys.readouterr().err
-    assert "2 bad labels" in told
-    assert f"{test}:" in told
-    assert f"{tmp_path / 'old.json'}: cannot be read" in told
+    printed = capsys.readouterr().err
+    assert "2 bad labels" in printed
+    assert f"{test}:" in printed
+    assert f"{tmp_path / 'old.json'}: cannot be read" in printed
     (tmp_path / "coco_train.json").unlink()
     assert evaluate.main([str(bright), "--data", str(tmp_path)]) == 1
     assert "coco_test.json" in capsys.readouterr().err
 
 
-def test_pictures_that_the_model_was_trained_on_are_told_and_stand_on_its_card(
+def test_pictures_that_the_model_was_trained_on_are_reported_and_are_on_its_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
     write_coco(data, [(1, BOX)], name="coco_train.json")
     write_coco(data, [(4, BOX)], name="coco_test.json", first=4)
-    model = write_heat_model(tmp_path / "model", CONTRACT)
+    model = write_map_model(tmp_path / "model", CONTRACT)
     digest = select_training_part(read_dataset(data)).compute_digest()
     (model / "card.json").write_text(json.dumps(CARD | {"data_digest": digest}))
     arguments = [str(model), "--data", str(data), "--cards"]
     assert evaluate.main(arguments) == 0
-    told = capsys.readouterr()
-    assert "trained on" not in told.err
-    assert json.loads(told.out)["pictures that it was trained on"] == 0
+    printed = capsys.readouterr()
+    assert "trained on" not in printed.err
+    assert json.loads(printed.out)["pictures that it was trained on"] == 0
     assert evaluate.main([*arguments, "--split", "train", "test"]) == 0
     assert "It was trained on 3 of these pictures" in capsys.readouterr().err
     assert "It was trained on 3 of these pictures" in (model / "card.md").read_text()
