@@ -13,18 +13,21 @@ from typing import Any, Protocol
 from sightline.clock import Clock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError, ModelError
-from sightline.kernel.commands import parse_arguments, refuse_expired
-from sightline.kernel.message_publisher import MessagePublisher
+from sightline.kernel.commands import parse_arguments, read_arguments, refuse_expired
 from sightline.messaging.messages import (
     CommandAccepted,
+    CommandCarriedOut,
     CommandKind,
     CommandResult,
+    CommissioningStep,
     Part,
     StationMessage,
 )
 from sightline.messaging.topics import MessageStream
 
 log = logging.getLogger(__name__)
+
+CommandReply = CommandCarriedOut | CommissioningStep
 
 
 def _change_nothing() -> None:
@@ -44,20 +47,33 @@ class Reply:
     apply: Callable[[], None] = _change_nothing
 
 
+NO_REPLY = Reply(
+    ""
+)  # of a handler: nobody waits for a reply, and a repeat may be carried out again
+
+
+class ReplyPublisher(Protocol):
+    """What a reply goes out by."""
+
+    def publish(self, stream: MessageStream, message: StationMessage) -> bool:
+        """Hand a message over; False if it was not taken."""
+
+
 class CommandReplies(Protocol):
     """Where a component keeps the replies to commands."""
 
     stream: MessageStream  # on which they are published
 
-    def find_reply(self, command_id: str) -> StationMessage | None:
+    def find_reply(self, command_id: str) -> CommandReply | None:
         """The reply that a command got, or None if it is new."""
 
     def store_reply(
         self, command: CommandAccepted, result: CommandResult, reply: Reply, from_part: Part | None
-    ) -> StationMessage:
+    ) -> CommandReply:
         """Store the reply and its change as one; returns the message to be published.
 
-        An error of the disk means that nothing was stored: the command comes again.
+        An error of the disk means that nothing was stored: the command comes again. A message that says
+        refused in its place means so too, and nothing is put into force.
         """
 
 
@@ -69,10 +85,10 @@ class CommandExecution:
 
     def __init__(
         self,
-        publisher: MessagePublisher,
+        publisher: ReplyPublisher,
         clock: Clock,
         replies: CommandReplies,
-        handlers: Mapping[CommandKind, tuple[type[ConfigurationStruct], CommandHandler]],
+        handlers: Mapping[CommandKind, tuple[type[ConfigurationStruct] | None, CommandHandler]],
         next_part: Callable[[], Part | None],
     ) -> None:
         self._publisher = publisher
@@ -97,21 +113,28 @@ class CommandExecution:
             self._unfinished[command.command_id] = command
         try:
             refuse_expired(command, self._clock.utc_ns())
-            reply = handler(parse_arguments(command, arguments_type), next_part)
+            arguments = (
+                read_arguments(command)
+                if arguments_type is None
+                else parse_arguments(command, arguments_type)
+            )
+            reply = handler(arguments, next_part)
         except (CommandError, ModelError) as error:
             self._finish(command, "refused", Reply(str(error)), None)
         except BaseException:
             self._forget(command)
             raise
         else:
-            if reply is not None:
+            if reply is NO_REPLY:
+                self._forget(command)
+            elif reply is not None:
                 self._finish(command, "done", reply, next_part)
 
-    def finish(self, command_id: str, result: CommandResult, text: str) -> None:
+    def finish(self, command_id: str, result: CommandResult, text: str, change: Any = None) -> None:
         """Give the reply to a command whose handler returned None; of one that has its reply, nothing."""
         command = self._unfinished.get(command_id)
         if command is not None:
-            self._finish(command, result, Reply(text), None)
+            self._finish(command, result, Reply(text, change), None)
 
     def is_unfinished(self, command_id: str) -> bool:
         """Whether the command waits for its reply."""
@@ -124,15 +147,15 @@ class CommandExecution:
             message = self._replies.store_reply(command, result, reply, from_part)
         finally:
             self._forget(command)
-        if result == "done":
+        if message.result == "done":
             reply.apply()
         log.log(
-            logging.WARNING if result == "refused" else logging.INFO,
+            logging.INFO if message.result == "done" else logging.WARNING,
             "command",
             extra={
                 "kind": command.kind,
                 "by": command.issued_by,
-                "result": result,
+                "result": message.result,
                 "text": reply.text,
             },
         )

@@ -1,8 +1,4 @@
-"""What components that carry out commands have in common: typed arguments, and the answer.
-
-The publisher tells an accepted command again until it has its answer, so a component keeps its
-answers with what the command changed: a repeat changes nothing and gets the same answer.
-"""
+"""What components that carry out commands have in common: their kinds, typed arguments, and the reply."""
 
 from typing import TypeVar
 
@@ -10,6 +6,7 @@ from sightline.configuration import ConfigurationStruct, load_configuration
 from sightline.errors import CommandError, ConfigurationError
 from sightline.messaging.messages import (
     CommandAccepted,
+    CommandArgument,
     CommandCarriedOut,
     CommandKind,
     CommandResult,
@@ -38,11 +35,15 @@ def is_command_for(command: CommandAccepted, component: str) -> bool:
     return COMMAND_COMPONENTS.get(command.kind) == component
 
 
+def read_arguments(command: CommandAccepted) -> dict[str, CommandArgument]:
+    """The command's arguments by name, without its remark."""
+    return {name: value for name, value in command.arguments.items() if name != "remark"}
+
+
 def parse_arguments(command: CommandAccepted, struct_type: type[A]) -> A:
-    """The command's arguments, without its remark; CommandError says which is wrong, and why."""
-    given = {name: value for name, value in command.arguments.items() if name != "remark"}
+    """The command's arguments, typed; CommandError says which is wrong, and why."""
     try:
-        return load_configuration(struct_type, given)
+        return load_configuration(struct_type, read_arguments(command))
     except ConfigurationError as error:
         raise CommandError(str(error)) from error
 
@@ -51,7 +52,7 @@ def refuse_expired(command: CommandAccepted, now_utc_ns: int) -> None:
     """CommandError if the command's end is over."""
     late_s = (now_utc_ns - command.expires_utc_ns) / 1e9
     if late_s >= 0:
-        raise CommandError(f"it was to be carried out {late_s:.1f} s earlier")
+        raise CommandError(f"Command expired {late_s:.1f} s ago")
 
 
 def build_command_reply(
@@ -62,7 +63,7 @@ def build_command_reply(
     result: CommandResult = "done",
     from_part: Part | None = None,
 ) -> CommandCarriedOut:
-    """The answer of the component that carries the command out."""
+    """The reply of the component that carries the command out."""
     return CommandCarriedOut(
         station_id=command.station_id,
         command_id=command.command_id,

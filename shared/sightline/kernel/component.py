@@ -15,7 +15,7 @@ All of it runs on the component's main thread, one after the other. The loop tha
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +25,12 @@ from typing import Any, Generic, TypeVar
 from sightline.clock import Clock
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import NucleusGoneError, RestartNeededError
-from sightline.kernel.command_execution import CommandExecution, CommandReplies, Reply
+from sightline.kernel.command_execution import (
+    CommandExecution,
+    CommandReplies,
+    Reply,
+    ReplyPublisher,
+)
 from sightline.kernel.health import ComponentHealth
 from sightline.kernel.interval_timer import IntervalTimer
 from sightline.kernel.message_publisher import MessagePublisher
@@ -83,7 +88,7 @@ class _TimerMark:
 @dataclass(frozen=True)
 class _CommandMark:
     kind: CommandKind
-    arguments: type[ConfigurationStruct]
+    arguments: type[ConfigurationStruct] | None
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,14 @@ def every(*, seconds: float | Callable[[Any], float]) -> Callable[[F], F]:
     return _marking(_TimerMark(seconds))
 
 
-def command(kind: CommandKind, arguments: type[ConfigurationStruct]) -> Callable[[F], F]:
+def command(
+    kind: CommandKind, arguments: type[ConfigurationStruct] | None = None
+) -> Callable[[F], F]:
     """The method carries out commands of this kind; see `command_execution`.
 
-    It gets the typed arguments and the part from which on a change holds, and returns a `Reply`, or None
-    if the reply follows later. `CommandError` refuses the command.
+    It gets the typed arguments (without a type: by name as they are) and the part from which on a change
+    holds, and returns a `Reply`, or None if the reply follows later, or `NO_REPLY`. `CommandError` refuses
+    the command, which is `current_command` meanwhile.
     """
     return _marking(_CommandMark(kind, arguments))
 
@@ -128,8 +136,9 @@ class Component(Generic[C]):
 
     _handler_names: dict[type, str]
     _timer_marks: dict[str, _TimerMark]
-    _command_marks: dict[CommandKind, tuple[str, type[ConfigurationStruct]]]
+    _command_marks: dict[CommandKind, tuple[str, type[ConfigurationStruct] | None]]
     _error_names: dict[type[Exception], str]
+    current_command: CommandAccepted  # whose handler runs now
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Collect what the methods are marked with; TypeError if two methods want the same."""
@@ -160,7 +169,7 @@ class Component(Generic[C]):
         self.health = context.health
         self.clock = context.clock
         self.received_monotonic_ns = 0  # of the message that is being handled
-        self._command_execution: CommandExecution | None = None
+        self._command_executions: dict[CommandKind, CommandExecution] = {}
         self._interval_timers: dict[str, IntervalTimer] = {}
         self._start_timers()
 
@@ -222,23 +231,36 @@ class Component(Generic[C]):
         return self.context.publish(stream, message)
 
     def accept_commands(
-        self, replies: CommandReplies, next_part: Callable[[], Part | None] = lambda: None
+        self,
+        replies: CommandReplies,
+        next_part: Callable[[], Part | None] = lambda: None,
+        *,
+        kinds: Collection[CommandKind] | None = None,
+        publisher: ReplyPublisher | None = None,
     ) -> CommandExecution:
-        """Carry out commands from now on, with their replies kept in `replies`."""
+        """Carry out commands from now on, with their replies kept in `replies`.
+
+        Of `kinds` only, where these are given: others may have their replies elsewhere. `publisher` is for
+        replies that may have to wait for the cloud, as the main thread must not.
+        """
         handlers = {
             kind: (arguments, getattr(self, name))
             for kind, (name, arguments) in self._command_marks.items()
+            if kinds is None or kind in kinds
         }
-        self._command_execution = CommandExecution(
-            self.context.publisher, self.clock, replies, handlers, next_part
+        execution = CommandExecution(
+            publisher or self.context.publisher, self.clock, replies, handlers, next_part
         )
-        return self._command_execution
+        self._command_executions.update(dict.fromkeys(handlers, execution))
+        return execution
 
     def execute_command(self, accepted: CommandAccepted) -> None:
         """Carry out a command once, if a method is marked for it; a repeat gets the same reply."""
-        if self._command_execution is not None:
+        execution = self._command_executions.get(accepted.kind)
+        if execution is not None:
+            self.current_command = accepted
             with self._foreseen_errors():
-                self._command_execution.execute(accepted)
+                execution.execute(accepted)
 
     def _attempt(self, work: Callable[[], Any], errors: list[Exception]) -> float | None:
         try:

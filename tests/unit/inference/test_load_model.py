@@ -97,7 +97,7 @@ def test_a_command_told_after_its_end_is_refused(judging: Line) -> None:
     load_model(bench, "c-7", -1, model="surface", digest=blind)
     [answer] = bench.command_replies()
     assert answer.result == "refused"
-    assert "it was to be carried out" in answer.reason
+    assert "Command expired" in answer.reason
 
 
 def test_a_command_for_a_broken_model_leaves_the_name_where_it_points(judging: Line) -> None:
