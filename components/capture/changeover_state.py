@@ -1,6 +1,6 @@
-"""What the line makes: product, lot and planned challenge, changed between two parts and kept on disk.
+"""What the line makes: product, lot and planned challenge, changed between two parts and stored on disk.
 
-Who chooses: the PLC, where its trigger names a product or a lot; else the last command; else the
+Who sets it: the PLC, where its trigger names a product or a lot; else the last command; else the
 configuration, which also holds again when a deployment changes it.
 """
 
@@ -39,16 +39,16 @@ class PlannedChallenge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeoverState(msgspec.Struct, frozen=True, kw_only=True):
-    """What commands chose, and the answers they got; `configured` is what they chose it over.
+    """What commands set, and the replies they got; `configured` is what they set it in place of.
 
-    `is_lost`: commands chose something, and it cannot be read any more what.
+    `is_lost`: commands set something, and it cannot be read any more what.
     """
 
     product: str
     lot: str
     configured: tuple[str, str]
     challenge: PlannedChallenge | None = None
-    answers: tuple[CommandCarriedOut, ...] = ()
+    replies: tuple[CommandCarriedOut, ...] = msgspec.field(default=(), name="answers")
     is_lost: bool = False
 
 
@@ -62,43 +62,43 @@ class PartAttributes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve_state(
-    configuration: CaptureConfiguration, kept: ChangeoverState | None
+    configuration: CaptureConfiguration, stored: ChangeoverState | None
 ) -> ChangeoverState:
-    """What holds at a start: what was kept, unless the configuration says otherwise since."""
+    """What holds at a start: what was stored, unless the configuration says otherwise since."""
     configured = (configuration.product, configuration.lot)
-    if kept is not None and kept.configured == configured:
-        return kept
-    answers = kept.answers if kept is not None else ()
+    if stored is not None and stored.configured == configured:
+        return stored
+    replies = stored.replies if stored is not None else ()
     product, lot = configured
-    return ChangeoverState(product=product, lot=lot, configured=configured, answers=answers)
+    return ChangeoverState(product=product, lot=lot, configured=configured, replies=replies)
 
 
 def build_part_attributes(
-    chosen: ChangeoverState,
+    state: ChangeoverState,
     triggered: TriggerEvent,
     products: dict[str, Product],
     part: Part | None = None,
 ) -> PartAttributes:
     """What the part is by PLC, command and configuration; a challenge only if its number is known."""
-    name = triggered.product or chosen.product
-    planned = chosen.challenge
+    name = triggered.product or state.product
+    planned = state.challenge
     is_challenge = planned is not None and part is not None and planned.is_part(part)
     return PartAttributes(
         product=name,
         version=products[name].version if name in products else "",
-        lot=triggered.lot or chosen.lot,
+        lot=triggered.lot or state.lot,
         challenge=planned.label if planned is not None and is_challenge else "",
     )
 
 
-def with_reply(chosen: ChangeoverState, answer: CommandCarriedOut) -> ChangeoverState:
-    """The same, and the answer to the command that brought it about."""
-    return replace(chosen, answers=(*chosen.answers, answer)[-MAX_STORED_REPLIES:])
+def with_reply(state: ChangeoverState, reply: CommandCarriedOut) -> ChangeoverState:
+    """The same, and the reply to the command that brought it about."""
+    return replace(state, replies=(*state.replies, reply)[-MAX_STORED_REPLIES:])
 
 
-def find_reply(chosen: ChangeoverState, command_id: str) -> CommandCarriedOut | None:
-    """The answer that a command got, or None if it is new."""
-    return next((given for given in chosen.answers if given.command_id == command_id), None)
+def find_reply(state: ChangeoverState, command_id: str) -> CommandCarriedOut | None:
+    """The reply that a command got, or None if it is new."""
+    return next((reply for reply in state.replies if reply.command_id == command_id), None)
 
 
 def configuration_for_product(
@@ -135,13 +135,13 @@ def configuration_for_product(
 
 
 class ChangeoverStateFile:
-    """Keeps the choice; on disk before any part is stamped with it."""
+    """Keeps the state; on disk before any part is of it."""
 
     def __init__(self, path: Path) -> None:
         self._text = DurableText(path)
 
     def load(self, report: DamageReport) -> ChangeoverState | None:
-        """What was kept; None if there is nothing, or nothing that can be read: that is set aside."""
+        """What was stored; None if there is nothing, or nothing that can be read: that is set aside."""
         text = self._text.load_or_set_aside(report)
         if text is None:
             return None
@@ -151,6 +151,6 @@ class ChangeoverStateFile:
             self._text.set_aside(str(error), report)
             return None
 
-    def store(self, chosen: ChangeoverState) -> None:
+    def store(self, state: ChangeoverState) -> None:
         """On disk when this returns; OSError."""
-        self._text.store(encode_of_any_size(chosen).decode())
+        self._text.store(encode_of_any_size(state).decode())

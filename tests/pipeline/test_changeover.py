@@ -65,7 +65,7 @@ def a_challenge_that_passes(line: RunningStation, bottles: Path) -> Json:
             n for n in count(line.counted() + 5) if truth.truth_for(n).expected_verdict == "ok"
         )
         planned = ask(line, "challenge_part", label="scratch", partNumber=good)
-        assert planned.reason == f"part {good} is to show scratch"
+        assert planned.reason == f"Part {good} is a challenge part with scratch"
         challenge = wait_for_part(line, good)[good - 1]
         assert challenge["challenge"] == "scratch"
         if challenge["challengeResult"] == "passed":
@@ -92,7 +92,7 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
     refused = ask(line, "change_product", product="can")
     assert (refused.result, refused.reason) == (
         "refused",
-        "the station knows no product can; it knows bottle, bottle-strict",
+        "The station knows no product can; it knows bottle, bottle-strict",
     )
     killed_at = line.counted()
     wait_for_part(line, killed_at + 2)

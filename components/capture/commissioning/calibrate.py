@@ -8,10 +8,10 @@ from msgspec import Meta
 
 from capture.commissioning.frame_view import extract_luma
 from capture.commissioning.scale_estimation import estimate_scale
-from capture.commissioning.step import StepContext, StepDone
+from capture.commissioning.step import StepContext
 from capture.configuration import CameraName
 from capture.sources.source import CameraFrame
-from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.configuration import ConfigurationStruct
 from sightline.errors import CameraError, MessageError
 from sightline.imaging.calibration import StationCalibration, load_calibration, store_calibration
 from sightline.imaging.calibration_target import (
@@ -20,8 +20,10 @@ from sightline.imaging.calibration_target import (
     MIN_SQUARE_MM,
     CalibrationTarget,
 )
+from sightline.kernel.command_execution import Reply
+from sightline.kernel.commissioning_replies import StepDetails
 from sightline.kernel.health import ComponentHealth
-from sightline.messaging.messages import CameraCalibration, CommandArgument
+from sightline.messaging.messages import CameraCalibration
 from sightline.storage.journal import DurableText
 
 log = logging.getLogger(__name__)
@@ -37,13 +39,13 @@ class CalibrateArguments(ConfigurationStruct, frozen=True, kw_only=True):
 
 
 class CalibrationStore:
-    """The scales in force; the main thread reads `now`, the thread of the commissioning changes it."""
+    """The scales in force; the main thread reads `current`, the thread of the commissioning changes it."""
 
-    def __init__(self, bench: StepContext, health: ComponentHealth) -> None:
-        self._context = bench
+    def __init__(self, context: StepContext, health: ComponentHealth) -> None:
+        self._context = context
         self._health = health
         self.current = StationCalibration()
-        file = bench.station_folder.calibration
+        file = context.station_folder.calibration
         try:
             self.current = load_calibration(file)
         except (MessageError, OSError) as error:
@@ -51,9 +53,11 @@ class CalibrationStore:
 
     def _report(self, text: str) -> None:
         self._health.raise_fault(
-            NOT_READABLE, f"no size in mm is known until the cameras are calibrated again: {text}"
+            NOT_READABLE,
+            f"Cannot read the calibration: {text} Sizes in mm are unknown until the cameras are "
+            "calibrated again.",
         )
-        log.error("no calibration", extra={"error": text})
+        log.error("calibration not readable", extra={"error": text})
 
     def version(self) -> str:
         """The version for parts of now; nothing where the frames are not those that were calibrated."""
@@ -90,27 +94,26 @@ class CalibrationStore:
 class CalibrateStep:
     """Looks at what the camera sees now."""
 
-    def __init__(self, bench: StepContext, calibrations: CalibrationStore) -> None:
-        self._context = bench
+    def __init__(self, context: StepContext, calibrations: CalibrationStore) -> None:
+        self._context = context
         self._calibrations = calibrations
 
-    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
+    def __call__(self, arguments: CalibrateArguments) -> Reply:
         """In force from the next part on."""
-        asked = load_configuration(CalibrateArguments, arguments)
-        if asked.camera not in self._context.cameras.configuration.cameras:
-            raise CameraError(f"no camera is called {asked.camera}")
-        if asked.forget:
-            version = self._calibrations.remove([asked.camera])
-            return StepDone(f"{asked.camera} has no scale any more", version=version)
+        if arguments.camera not in self._context.cameras.configuration.cameras:
+            raise CameraError(f"No camera is called {arguments.camera}")
+        if arguments.forget:
+            version = self._calibrations.remove([arguments.camera])
+            return Reply(f"{arguments.camera} has no scale any more", StepDetails(version=version))
         found = self._measure_camera(
-            self._latest_frame(asked.camera), CalibrationTarget(asked.square_mm)
+            self._latest_frame(arguments.camera), CalibrationTarget(arguments.square_mm)
         )
         version = self._calibrations.store(found)
         text = (
-            f"{found.camera}: {found.mm_per_pixel:.4f} mm a pixel; the {found.points} points fit "
+            f"{found.camera}: {found.mm_per_pixel:.4f} mm per pixel; the {found.points} points fit "
             f"within {found.reprojection_px:.2f} px, tilt {found.tilt_deg:.1f} degrees"
         )
-        return StepDone(text, version=version, calibrations=(found,))
+        return Reply(text, StepDetails(version=version, calibrations=(found,)))
 
     def _latest_frame(self, camera: str) -> CameraFrame:
         for seen in self._context.cameras.latest():

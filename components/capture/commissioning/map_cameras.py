@@ -11,7 +11,9 @@ from capture.camera_positions import (
     store_positions,
 )
 from capture.commissioning.calibrate import CalibrationStore
-from capture.commissioning.step import StepContext, StepDone
+from capture.commissioning.step import StepContext
+from sightline.kernel.command_execution import Reply
+from sightline.kernel.commissioning_replies import StepDetails
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import CommandArgument
 from sightline.storage.journal import DurableText, set_aside
@@ -24,13 +26,13 @@ class MapCamerasStep:
     """The arguments name a camera for each position: by its node, or by the source's name of it."""
 
     def __init__(
-        self, bench: StepContext, calibrations: CalibrationStore, health: ComponentHealth
+        self, context: StepContext, calibrations: CalibrationStore, health: ComponentHealth
     ) -> None:
-        self._context = bench
+        self._context = context
         self._calibrations = calibrations
         self._health = health
 
-    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
+    def __call__(self, arguments: dict[str, CommandArgument]) -> Reply:
         """From the next part on."""
         cameras = self._context.cameras
         positions = cameras.configuration.cameras
@@ -46,26 +48,26 @@ class MapCamerasStep:
         moved = [at for at in positions if cameras.device_at(at) != before[at]]
         lost = [at for at in moved if self._calibrations.calibration_for(at) is not None]
         self._calibrations.remove(moved)
-        told = ", ".join(f"{at}: {cameras.device_at(at)}" for at in positions)
-        told += f"; calibrate anew: {', '.join(lost)}" if lost else ""
-        return StepDone(
-            f"From the next part on {told}",
-            positions={at: assignment.device_for(at) for at in positions},
+        text = ", ".join(f"{at}: {cameras.device_at(at)}" for at in positions)
+        text += f"; calibrate again: {', '.join(lost)}" if lost else ""
+        return Reply(
+            f"From the next part on {text}",
+            StepDetails(positions={at: assignment.device_for(at) for at in positions}),
         )
 
     def restore_positions(self) -> None:
-        """Let the cameras stand as kept; a fault, and as configured, if that cannot be."""
+        """Let the cameras stand as stored; a fault, and as configured, if that cannot be."""
         cameras = self._context.cameras
         try:
-            kept = load_positions(self._positions_file(), cameras.configuration.cameras)
+            stored = load_positions(self._positions_file(), cameras.configuration.cameras)
             self._health.clear_fault(WRONG_POSITIONS)
         except PositionsError as error:
-            kept = CameraPositions({}, is_known=not isinstance(error, PositionsUnreadableError))
-            text = f"the cameras stand as configured until they are assigned again: {error}"
-            text += "" if kept.is_known else ". It is not known which stands where: no part is ok"
+            stored = CameraPositions({}, is_known=not isinstance(error, PositionsUnreadableError))
+            text = f"The cameras are assigned as configured until they are mapped again: {error}"
+            text += "" if stored.is_known else ". Which camera is where is unknown: no part is ok"
             self._health.raise_fault(WRONG_POSITIONS, text)
-            log.error("the cameras stand as configured", extra={"error": str(error)})
-        cameras.assign_positions(kept)
+            log.error("cameras are assigned as configured", extra={"error": str(error)})
+        cameras.assign_positions(stored)
 
     def _positions_file(self) -> DurableText:
         return DurableText(self._context.station_folder.positions)

@@ -1,30 +1,20 @@
-"""What a command of the commissioning is carried out by, and what it gives back."""
+"""What a step of the commissioning works with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from capture.cameras import StationCameras
 from sightline.clock import Clock
-from sightline.messaging.messages import CameraCalibration, CommandArgument
+from sightline.kernel.command_execution import Reply
 from sightline.storage.station_folder import StationFolder
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """What was done, in words and figures."""
-
-    text: str
-    version: str = ""
-    calibrations: tuple[CameraCalibration, ...] = ()
-    positions: dict[str, str] = field(default_factory=dict)
 
 
 class StepHandler(Protocol):
     """One kind of command; runs in the thread of the commissioning."""
 
-    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
+    def __call__(self, arguments: Any) -> Reply:
         """Carry it out; SightlineError or OSError says why it could not be."""
 
 

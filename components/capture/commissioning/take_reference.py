@@ -7,13 +7,15 @@ from msgspec import Meta
 
 from capture.commissioning.past_parts import PastFrames, PastParts
 from capture.commissioning.reference_store import NO_PRODUCT_SET, ReferenceStore
-from capture.commissioning.step import StepContext, StepDone
+from capture.commissioning.step import StepContext
 from capture.conditions import measure_conditions
-from sightline.configuration import ConfigurationStruct, load_configuration
+from sightline.configuration import ConfigurationStruct
 from sightline.errors import CameraError, FrameOverwrittenError
-from sightline.messaging.messages import CommandArgument, Part
+from sightline.kernel.command_execution import Reply
+from sightline.kernel.commissioning_replies import StepDetails
+from sightline.messaging.messages import Part
 
-HALF_SIZE = "its kept pictures, at half size: sharpness is held against a softer picture"
+HALF_SIZE = "its stored pictures, at half size: sharpness is compared with a softer picture"
 
 
 class TakeReferenceArguments(ConfigurationStruct, frozen=True, kw_only=True):
@@ -34,35 +36,34 @@ class TakeReferenceStep:
 
     def __init__(
         self,
-        bench: StepContext,
+        context: StepContext,
         past: PastParts,
-        taken: ReferenceStore,
+        references: ReferenceStore,
         product_now: Callable[[], str],
     ) -> None:
-        self._context = bench
+        self._context = context
         self._past_parts = past
-        self._references = taken
+        self._references = references
         self._product_now = product_now
 
-    def __call__(self, arguments: dict[str, CommandArgument]) -> StepDone:
+    def __call__(self, arguments: TakeReferenceArguments) -> Reply:
         """In force from the next part on, or from the next second."""
-        asked = load_configuration(TakeReferenceArguments, arguments)
-        if asked.forget:
-            product = asked.product or self._product_now()
+        if arguments.forget:
+            product = arguments.product or self._product_now()
             self._references.forget(product)
-            return StepDone(f"No reference for {_named(product)} any more")
+            return Reply(f"No reference for {_named(product)} any more")
         part = (
-            Part(asked.epoch, asked.part_number)
-            if asked.part_number
+            Part(arguments.epoch, arguments.part_number)
+            if arguments.part_number
             else self._past_parts.last().part
         )
-        found = self._find_frames(part, asked.product)
+        found = self._find_frames(part, arguments.product)
         self._refuse_bad(found)
         version = self._context.new_version("ref")
         self._references.store(found.product, version, found.frames)
-        return StepDone(
+        return Reply(
             f"Part {part.part_number} is the reference for {_named(found.product)}: {found.where}",
-            version=version,
+            StepDetails(version=version),
         )
 
     def _find_frames(self, part: Part, product: str) -> PastFrames:
@@ -71,7 +72,7 @@ class TakeReferenceStep:
         product = product if remembered is None else remembered
         try:
             frames = self._past_parts.read_from_ring(part, configuration.cameras)
-            where = "as the cameras took it"
+            where = "as the cameras captured it"
         except FrameOverwrittenError as gone:
             size = (configuration.frame.width, configuration.frame.height)
             folders = [self._context.station_folder.evidence_spool]
@@ -82,13 +83,13 @@ class TakeReferenceStep:
             )
             if not frames:
                 raise CameraError(
-                    f"{gone}, and no picture of it is kept on this machine; take one of the last "
+                    f"{gone}, and no picture of it is stored on this machine; use one of the last "
                     f"{configuration.ring_slots} parts"
                 ) from gone
-            where = HALF_SIZE if smaller else "its kept pictures"
+            where = HALF_SIZE if smaller else "its stored pictures"
         lacking = [camera for camera in configuration.cameras if camera not in frames]
         if lacking:
-            raise CameraError(f"part {part.part_number} has no picture of {', '.join(lacking)}")
+            raise CameraError(f"Part {part.part_number} has no picture of {', '.join(lacking)}")
         return PastFrames(frames, product, where)
 
     def _refuse_bad(self, found: PastFrames) -> None:
@@ -99,7 +100,9 @@ class TakeReferenceStep:
             for name in measure_conditions(frame, limits).out_of_range
         ]
         if bad:
-            raise CameraError(f"no reference can be out of range itself: {', '.join(bad)}")
+            raise CameraError(
+                f"A reference must be within the limits itself; out of range: {', '.join(bad)}"
+            )
 
 
 def _named(product: str) -> str:

@@ -82,7 +82,7 @@ class GpioTrigger:
         """Begin to listen."""
         self._thread.start()
 
-    def find_trigger(self, event: object) -> TriggerEvent | None:
+    def find_trigger(self, event: object, received_monotonic_ns: int) -> TriggerEvent | None:
         """The trigger in one of its own events."""
         if not isinstance(event, EdgeSeen):
             return None
@@ -91,7 +91,7 @@ class GpioTrigger:
             counter=None,
             utc_ns=event.utc_ns,
             monotonic_ns=event.monotonic_ns,
-            untimed_reason="its edge tells a time that is still to come" if is_to_come else "",
+            untimed_reason="its edge has a time in the future" if is_to_come else "",
         )
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class GpioTrigger:
         if self._last_sequence is not None and edge.sequence > self._last_sequence + 1:
             lost = edge.sequence - self._last_sequence - 1
             self._health.count("triggers_lost", lost)
-            log.error("edges were lost", extra={"count": lost})
+            log.error("edges lost", extra={"count": lost})
         self._last_sequence = edge.sequence
         monotonic_ns = edge.stamped_monotonic_ns - round(self._configuration.debounce_ms * 1e6)
         ago_ns = self._clock.monotonic_ns() - monotonic_ns

@@ -40,7 +40,7 @@ class IntervalTrigger:
         """Begin to beat."""
         self._thread.start()
 
-    def find_trigger(self, event: object) -> TriggerEvent | None:
+    def find_trigger(self, event: object, received_monotonic_ns: int) -> TriggerEvent | None:
         """The trigger in one of its own events."""
         if not isinstance(event, IntervalElapsed):
             return None

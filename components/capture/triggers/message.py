@@ -3,7 +3,7 @@
 from capture.configuration import MessageTriggerConfiguration
 from capture.triggers.trigger import TriggerEvent
 from sightline.clock import Clock, boot_id
-from sightline.messaging.bus import Delivery, Inbox
+from sightline.messaging.bus import Inbox
 from sightline.messaging.messages import PartTriggered
 
 MAX_DELAY_MS = 3_600_000.0
@@ -21,18 +21,15 @@ class MessageTrigger:
     def start(self) -> None:
         """Nothing to start: the bus brings the messages."""
 
-    def find_trigger(self, event: object) -> TriggerEvent | None:
-        """The trigger in a delivery; its monotonic time counts only if it can be true."""
-        if not isinstance(event, Delivery) or not isinstance(event.message, PartTriggered):
+    def find_trigger(self, event: object, received_monotonic_ns: int) -> TriggerEvent | None:
+        """The trigger in a message; its own monotonic time counts only if it can be true."""
+        if not isinstance(event, PartTriggered):
             return None
-        message = event.message
-        untimed = self._find_untimed_reason(message)
+        message, untimed = event, self._find_untimed_reason(event)
         return TriggerEvent(
             counter=message.counter,
             utc_ns=message.counted_utc_ns,
-            monotonic_ns=(
-                event.received_monotonic_ns if untimed else message.received_monotonic_ns
-            ),
+            monotonic_ns=received_monotonic_ns if untimed else message.received_monotonic_ns,
             belt_speed_mps=message.belt_speed_mps,
             product=message.product,
             lot=message.lot,
@@ -45,9 +42,9 @@ class MessageTrigger:
         if message.boot_id != self._boot_id or message.received_monotonic_ns < 0:
             return "its trigger was received before this machine started"
         if message.received_monotonic_ns > self._clock.monotonic_ns():
-            return "its trigger tells a time that is still to come"
+            return "its trigger has a time in the future"
         if not message.delay_ms >= 0:  # nor if it is no number
-            return f"its trigger tells a delay of {message.delay_ms} ms"
+            return f"its trigger has a delay of {message.delay_ms} ms, which cannot be"
         return ""
 
     def close(self) -> None:

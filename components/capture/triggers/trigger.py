@@ -1,4 +1,4 @@
-"""What every trigger does: it tells which event of the inbox means that a part is there."""
+"""What every trigger source does: it posts events, and says which of them mean that a part is there."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,8 +8,8 @@ from typing import Protocol
 class TriggerEvent:
     """A part is there; `counter` is the PLC's number of it, where there is a PLC.
 
-    It was counted at `monotonic_ns` or up to `delay_ns` before. `untimed` says why that is not known.
-    `product` and `lot` are the PLC's word, where it has one.
+    It was counted at `monotonic_ns` or up to `delay_ns` before. `untimed_reason` says why that is not known.
+    `product` and `lot` are what the PLC sets, where it does.
     """
 
     counter: int | None
@@ -28,13 +28,13 @@ class TriggerEvent:
 
 
 class TriggerSource(Protocol):
-    """Says when a part is there."""
+    """Says when a part is there. One that is not built in posts events of any type of its own."""
 
     def start(self) -> None:
-        """Begin; a trigger with a thread of its own posts events into the component's inbox."""
+        """Begin; a source with a thread of its own posts events into the component's inbox."""
 
-    def find_trigger(self, event: object) -> TriggerEvent | None:
-        """What an event of the inbox means to this trigger; None: nothing."""
+    def find_trigger(self, event: object, received_monotonic_ns: int) -> TriggerEvent | None:
+        """What an event of the inbox, or a message received then, means to this source; None: nothing."""
 
     def close(self) -> None:
         """End."""

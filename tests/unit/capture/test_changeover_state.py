@@ -44,11 +44,13 @@ def test_a_changeover_outlasts_a_kill_and_a_repeat_of_it_changes_nothing(
 def test_a_lot_begins_and_ends_between_two_parts(begin_line: StartStation) -> None:
     station = begin_line()
     station.trigger(1)
-    assert command(station, "c-1", "lot_start", lot="L-1").reason == "lot L-1 begins"
+    assert command(station, "c-1", "lot_start", lot="L-1").reason == "Lot L-1 started"
     station.trigger(2)
-    assert command(station, "c-2", "lot_start", lot="L-2").reason == "lot L-1 ends; lot L-2 begins"
+    assert (
+        command(station, "c-2", "lot_start", lot="L-2").reason == "Lot L-1 ended; Lot L-2 started"
+    )
     station.trigger(3)
-    assert command(station, "c-3", "lot_end").reason == "lot L-2 ends; no lot"
+    assert command(station, "c-3", "lot_end").reason == "Lot L-2 ended; No lot"
     station.trigger(4)
     assert [lot for _, _, lot in stamps(station)] == ["", "L-1", "L-2", ""]
 
@@ -62,7 +64,11 @@ def test_a_lot_begins_and_ends_between_two_parts(begin_line: StartStation) -> No
         ("lot_start", {"lot": ""}, "at /lot"),
         ("lot_end", {"lot": "L-1"}, "unknown field `lot`"),
         ("challenge_part", {"label": "hole"}, "bottle knows no defect hole"),
-        ("challenge_part", {"label": "dent", "partNumber": 2}, "part 2 is over; 3 is the next"),
+        (
+            "challenge_part",
+            {"label": "dent", "partNumber": 2},
+            "Part 2 has passed already; the next is part 3",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words_and_the_line_goes_on_as_before(
@@ -154,8 +160,11 @@ def test_the_plc_names_product_and_lot_of_each_part_and_no_command_goes_against_
     station.trigger(2, product="can", lot="L-1")
     station.trigger(3, product="bottle", lot="L-1")
     refused = command(station, "c-1", "change_product", product="can")
-    assert refused.reason == "the PLC names the product, with each part"
-    assert command(station, "c-2", "lot_end").reason == "the PLC names the lot, with each part"
+    assert refused.reason == "The PLC sets the product; it cannot be changed by command"
+    assert (
+        command(station, "c-2", "lot_end").reason
+        == "The PLC sets the lot; it cannot be changed by command"
+    )
     station.trigger(4, product="tin")
     assert stamps(station) == [
         ("bottle", "1", ""),
@@ -172,7 +181,7 @@ def test_the_next_part_is_the_challenge_and_no_other_one_also_after_a_kill(
     station = begin_line()
     station.trigger(1)
     planned = command(station, "c-1", "challenge_part", label="dent")
-    assert planned.reason == "part 2 is to show dent"
+    assert planned.reason == "Part 2 is a challenge part with dent"
     after_kill = begin_line()
     assert after_kill.health.build_report().facts["challenge"] == "part 2: dent"
     after_kill.trigger(2, 3)

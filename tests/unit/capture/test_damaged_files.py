@@ -312,7 +312,7 @@ def test_where_it_is_lost_what_was_chosen_no_part_is_within_its_conditions(
     for number in (3, 4):  # a restart makes nothing better
         station = begin()
         station.trigger(number)
-        assert "until a product is chosen again" in station.faults["choice-not-readable"]
+        assert "Set the product again" in station.faults["choice-not-readable"]
         assert stamps(station)[-1][0] == "bottle"  # as configured
         assert is_in_doubt(station)
     command(station, "c-7", "lot_start", lot="L-3")

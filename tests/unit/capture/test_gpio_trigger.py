@@ -65,7 +65,7 @@ class Sensor:
         self.trigger.start()
 
     def next(self) -> TriggerEvent:
-        triggered = self.trigger.find_trigger(self.inbox.next_event(20))
+        triggered = self.trigger.find_trigger(self.inbox.next_event(20), 0)
         assert triggered is not None
         return triggered
 
@@ -109,7 +109,7 @@ def test_a_line_that_goes_away_is_a_fault_until_it_is_had_again(sensor: Sensor) 
 
 
 def test_an_edge_of_another_trigger_means_nothing_here(sensor: Sensor) -> None:
-    assert sensor.trigger.find_trigger(object()) is None
+    assert sensor.trigger.find_trigger(object(), 0) is None
 
 
 def test_a_station_without_the_chip_says_so_and_takes_another_trigger(
@@ -137,4 +137,4 @@ def test_libgpiod_says_what_is_wrong_with_a_chip(tmp_path: Path) -> None:
 
 def test_an_edge_of_a_time_to_come_makes_no_picture(sensor: Sensor) -> None:
     sensor.line.events.put([GpioEdge(sensor.clock.monotonic_ns() + 10**12, 1)])
-    assert "still to come" in sensor.next().untimed_reason
+    assert "in the future" in sensor.next().untimed_reason

@@ -206,7 +206,9 @@ def test_a_part_that_could_not_be_handed_over_is_announced_later(
     buses[0].error = error
     station.trigger(1)
     report = station.health.build_report()
-    assert [(fault.text, fault.level) for fault in report.faults] == [(str(error), "warning")]
+    assert [(fault.text, fault.level) for fault in report.faults] == [
+        (f"Cannot publish PartCaptured: {error}", "warning")
+    ]
     buses[0].error = None
     station.advance(1)
     assert station.announced[-1].last.part_number == 1

@@ -108,9 +108,9 @@ def test_a_command_is_carried_out_once_however_often_it_comes_and_not_after_its_
 @pytest.mark.parametrize(
     ("assignment", "word"),
     [
-        ({"cam1": "cam2"}, "each of cam1, cam2, cam3, cam4 must stand at one position"),
-        ({"cam9": "cam1"}, "no position is called 'cam9'"),
-        ({"cam1": 5.0}, "must stand at one position"),
+        ({"cam1": "cam2"}, "Each of cam1, cam2, cam3, cam4 must be at exactly one position"),
+        ({"cam9": "cam1"}, "No position is called 'cam9'"),
+        ({"cam1": 5.0}, "must be at exactly one position"),
     ],
 )
 def test_an_assignment_that_is_none_is_refused_in_words(

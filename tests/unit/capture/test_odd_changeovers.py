@@ -28,7 +28,7 @@ def test_limits_of_a_product_that_contradict_the_stations_are_a_fault_and_the_st
     assert part.deadline_monotonic_ns - part.triggered_monotonic_ns == 400_000_000
     assert "brightness" not in part.conditions[0].out_of_range
     started_again = begin_line()
-    assert "the station's own limits hold" in started_again.faults["product-limits"]
+    assert "The station's own limits hold" in started_again.faults["product-limits"]
     started_again.trigger(2)
     assert stamps(started_again) == [("dark", "1", "")]
     command(started_again, "c-2", "change_product", product="bottle")

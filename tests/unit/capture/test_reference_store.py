@@ -54,7 +54,7 @@ def test_parts_are_held_against_the_part_that_was_taken_and_also_after_a_restart
     epoch = float(station.captured[0].part.epoch)
     step = find_step(station, send_command(station, "take_reference", partNumber=1.0, epoch=epoch))
     assert (step.result, step.version[:4]) == ("done", "ref-")
-    assert "as the cameras took it" in step.text
+    assert "as the cameras captured it" in step.text
     for life in (station, None):
         again = life or start_station()
         again.trigger(3)
@@ -109,7 +109,7 @@ def test_a_part_that_lies_nowhere_is_refused_with_what_can_be_done(
         station, send_command(station, "take_reference", partNumber=1.0, epoch=float(epoch))
     )
     assert step.result == "failed"
-    assert "take one of the last 2 parts" in step.text
+    assert "use one of the last 2 parts" in step.text
     assert not folder.references.exists()
 
 
@@ -121,10 +121,10 @@ def test_a_part_with_a_camera_missing_or_without_detail_is_no_reference(
     station = start_station()
     station.trigger(1)
     step = find_step(station, send_command(station, "take_reference"))
-    assert step.text == "no reference can be out of range itself: cam2 sharpness"
+    assert step.text == "A reference must be within the limits itself; out of range: cam2 sharpness"
     station.trigger(2)
     step = find_step(station, send_command(station, "take_reference"))
-    assert step.text == "part 2 has no picture of cam3"
+    assert step.text == "Part 2 has no picture of cam3"
 
 
 def test_a_taken_reference_can_be_forgotten(
@@ -145,7 +145,7 @@ def test_no_part_yet_and_wrong_arguments_are_said_in_words(
 ) -> None:
     station = start_station()
     step = find_step(station, send_command(station, "take_reference"))
-    assert step.text == "no part has gone by since the component started"
+    assert step.text == "No part has passed since the component started"
     step = find_step(station, send_command(station, "take_reference", part="first"))
     assert step.result == "failed"
     assert "part" in step.text

@@ -55,10 +55,10 @@ def test_another_size_of_print_is_another_scale() -> None:
     [
         (TargetView(blur_px=3), "blurred: its edges are"),
         (TargetView(blur_px=5), "blurred: its edges are"),
-        (TargetView(mm_per_pixel=0.12), "points are in sight; all of it must be in the picture"),
-        (TargetView(right_px=400), "points are in sight; all of it must be in the picture"),
+        (TargetView(mm_per_pixel=0.12), "points are visible; all of it must be in the picture"),
+        (TargetView(right_px=400), "points are visible; all of it must be in the picture"),
         (TargetView(tilt_deg=30), "tilted by 30 degrees"),
-        (TargetView(mm_per_pixel=9.0), "no target is in sight"),
+        (TargetView(mm_per_pixel=9.0), "No target is visible"),
     ],
 )
 def test_a_blurred_partial_or_tilted_target_is_refused_with_the_reason(
@@ -135,9 +135,9 @@ def test_a_calibrated_camera_stamps_the_parts_shows_its_scale_and_keeps_it(
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({"camera": "cam3"}, "cam3: only "),
-        ({"camera": "cam4"}, "cam4: no target is in sight"),
-        ({"camera": "cam9"}, "no camera is called cam9"),
+        ({"camera": "cam3"}, "cam3: Only "),
+        ({"camera": "cam4"}, "cam4: No target is visible"),
+        ({"camera": "cam9"}, "No camera is called cam9"),
         ({"camera": "cam1", "squareMm": 0.0}, "squareMm"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_camera_at_another_position_or_of_another_size_is_to_be_calibrated_ane
         find_step(station, send_command(station, "calibrate", camera=camera))
         station.clock.advance(1)
     step = find_step(station, send_command(station, "map_cameras", cam2="cam3", cam3="cam2"))
-    assert "calibrate anew: cam2" in step.text
+    assert "calibrate again: cam2" in step.text
     kept = load_calibration(StationFolder(tmp_path / "station").calibration)
     assert set(kept.cameras) == {"cam1"}
     station.configure(frame={"width": 320, "height": 180})
@@ -173,6 +173,6 @@ def test_a_damaged_calibration_is_a_fault_and_the_parts_go_on(
     (tmp_path / "station").mkdir()
     (tmp_path / "station" / "calibration.json").write_text('{"version": 5}')
     station = start_station()
-    assert "no size in mm is known" in station.faults["calibration"]
+    assert "Sizes in mm are unknown" in station.faults["calibration"]
     station.trigger(1)
     assert station.captured[-1].calibration_version == ""

@@ -111,7 +111,7 @@ def test_a_sensor_whose_line_fails_in_an_unforeseen_way_is_listened_to_again(
     trigger.start()
     wait_until("the fault", lambda: "thread-gpio-trigger" in told.faults())
     line.events.put([GpioEdge(1_000_000_000, 1)])
-    assert trigger.find_trigger(told.inbox.next_event(20)) is not None
+    assert trigger.find_trigger(told.inbox.next_event(20), 0) is not None
     assert line.opened == 2
     trigger.close()
     assert told.faults() == set()
@@ -142,7 +142,10 @@ def test_a_step_that_fails_in_an_unforeseen_way_is_answered_and_the_next_is_carr
     with monkeypatch.context() as patched:
         patched.setitem(station.capture._commissioning._steps, "calibrate", fail)
         failed = find_step(station, send_command(station, "calibrate", camera="cam1"))
-    assert (failed.result, failed.text) == ("failed", "unforeseen: KeyError: 'odd'")
+    assert (failed.result, failed.text) == (
+        "failed",
+        "An unforeseen error: KeyError: 'odd'. Please report the log.",
+    )
     wait_until("the fault", lambda: "thread-commissioning" in station.faults)
     again = find_step(station, send_command(station, "calibrate", camera="cam1", forget=True))
     assert again.result == "done"

@@ -38,6 +38,8 @@ from sightline.messaging.topics import (
 from sightline.text import truncate
 
 STATION = "station-1"
+LOT_COMMANDS: tuple[CommandKind, ...] = ("lot_start",)
+STEP_COMMANDS: tuple[CommandKind, ...] = ("map_cameras", "live_view")
 MINUTE_NS = 60_000_000_000
 
 
@@ -102,10 +104,10 @@ class Commissioned(Component[Settings]):
         self.lot, self.views, self.mapped = "", 0, 0
         self.lot_replies = LotReplies()
         self.steps_publisher = BackgroundPublisher(context.publisher, context.health)
-        self.accept_commands(self.lot_replies, lambda: Part(1, 7), kinds=("lot_start",))
+        self.accept_commands(self.lot_replies, lambda: Part(1, 7), kinds=LOT_COMMANDS)
         self.steps = self.accept_commands(
             CommissioningReplies(CAPTURE, context.health, context.clock),
-            kinds=("map_cameras", "calibrate", "live_view"),
+            kinds=STEP_COMMANDS,
             publisher=self.steps_publisher,
         )
 
