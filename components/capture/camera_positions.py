@@ -15,7 +15,7 @@ class PositionsError(SightlineError, ValueError):
 
 
 class PositionsUnreadableError(PositionsError):
-    """An assignment was kept, and cannot be read any more."""
+    """An assignment was stored, and cannot be read any more."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class CameraPositions:
     ) -> CameraFrame | CameraFault:
         device = self.device_for(position)
         if device not in by_device:
-            return CameraFault(position, f"the camera {device} that is to stand here is not there")
+            return CameraFault(
+                position, f"the camera {device}, assigned to this position, is not connected"
+            )
         return replace(by_device[device], camera=position)
 
 
@@ -55,29 +57,29 @@ def check_positions(assignment: Mapping[str, object], cameras: Sequence[str]) ->
     full = {camera: assignment.get(camera, camera) for camera in cameras}
     strangers = [name for name in assignment if name not in cameras]
     if strangers:
-        raise PositionsError(f"no position is called {strangers[0]!r}; there are {_words(cameras)}")
+        raise PositionsError(f"No position is called {strangers[0]!r}; there are {_words(cameras)}")
     if sorted(map(str, full.values())) != sorted(cameras):
         raise PositionsError(
-            f"each of {_words(cameras)} must stand at one position; "
+            f"Each of {_words(cameras)} must be at exactly one position; "
             f"found {_words([str(value) for value in full.values()])}"
         )
     return CameraPositions({at: str(device) for at, device in full.items() if device != at})
 
 
 def load_positions(kept: DurableText, cameras: Sequence[str]) -> CameraPositions:
-    """The positions as kept; PositionsError if they are not for these cameras, or cannot be read."""
+    """The positions as stored; PositionsError if they are not for these cameras, or cannot be read."""
     try:
         text = kept.load()
         if text is None:
             return CameraPositions({})
         return check_positions(msgspec.json.decode(text, type=dict[str, str]), cameras)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
-        text = f"the kept positions are not readable: {error}"
+        text = f"The stored positions are not readable: {error}"
         raise PositionsUnreadableError(text) from error
 
 
 def store_positions(kept: DurableText, positions: CameraPositions) -> None:
-    """Keep the positions in place of what was kept; on disk when this returns. OSError."""
+    """Store the positions in place of those stored before; on disk when this returns. OSError."""
     kept.store(msgspec.json.encode(dict(positions.device_at)).decode())
 
 

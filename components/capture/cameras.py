@@ -52,11 +52,11 @@ class StationCameras:
         self._feature_cache = ReferenceFeatureCache(health)
         self._comparison = ReferenceComparison(configuration, health, self._feature_cache)
         self._positions = CameraPositions({})
-        self._no_source_reason = "not opened yet"
-        self._no_ring_reason = "not made yet"
+        self._no_source_reason = "The cameras are not opened yet"
+        self._no_ring_reason = "The frame ring is not made yet"
 
     def configure(self, configuration: CaptureConfiguration) -> None:
-        """Take new values; cameras and ring begin anew only where theirs changed."""
+        """Put new values into force; cameras and ring begin anew only where theirs changed."""
         before, self._configuration = self._configuration, configuration
         if not self._adjust_controls(before, configuration):
             self._close_source()
@@ -189,8 +189,8 @@ class StationCameras:
         except CameraError as error:
             return empty_frame_set(cameras, str(error))
         except Exception as error:
-            log.exception("the cameras failed in a way that nobody foresaw")
-            return empty_frame_set(cameras, f"unforeseen: {type(error).__name__}: {error}")
+            log.exception("unforeseen error of the cameras")
+            return empty_frame_set(cameras, f"An unforeseen error: {type(error).__name__}: {error}")
 
     def _make_ring(self) -> None:
         configuration = self._configuration
@@ -201,7 +201,10 @@ class StationCameras:
                 path, configuration.cameras, configuration.ring_slots, slot_bytes
             )
         except OSError as error:
-            self._no_ring_reason = f"no room for the frames at {path}: {error.strerror or error}"
+            self._no_ring_reason = (
+                f"Cannot make the frame ring: no room for the frames at {path}: "
+                f"{error.strerror or error}"
+            )
             if self._health.raise_fault(NO_RING, self._no_ring_reason):
                 log.error("no frame ring", extra={"reason": self._no_ring_reason})
         else:

@@ -1,6 +1,6 @@
 """Whether a part is still to be photographed: pure.
 
-A trigger can be told late by the PLC's link, or wait in this component's own inbox. A picture that is
+A trigger can come late from the PLC's link, or wait in this component's own inbox. A picture that is
 taken late may show another part, and one that comes after the gate helps nobody: then the part gets its
 number, and the reason why it has no picture.
 """
@@ -34,7 +34,7 @@ def find_unphotographed_reason(
     delay_ns, most_ns = triggered.delay_ns, allowed.max_delay_ns
     if delay_ns > most_ns:
         return (
-            f"it may have been counted {_ms(delay_ns)} before the PLC's link told of it "
+            f"its trigger may have come {_ms(delay_ns)} late from the PLC's link "
             f"({_ms(most_ns)} are allowed), so a picture could show another part"
         )
     waited_ns = now_ns - triggered.monotonic_ns
@@ -44,13 +44,11 @@ def find_unphotographed_reason(
             "picture could show another part"
         )
     if waited_ns > max(most_ns, round(allowed.travel_ns * MAX_WAIT_SHARE)):
-        return (
-            f"its trigger waited {_ms(waited_ns)} in capture, which had more parts than it can take"
-        )
+        return f"its trigger waited {_ms(waited_ns)} in capture, which had more parts than it can handle"
     left_ns = triggered.earliest_monotonic_ns + allowed.travel_ns - now_ns
     needed_ns = min(allowed.capture_ns, allowed.travel_ns // 2)
     if left_ns < needed_ns:
-        return f"it is {_ms(max(0, left_ns))} before the gate; its pictures take {_ms(needed_ns)}"
+        return f"only {_ms(max(0, left_ns))} are left until the gate; its pictures take {_ms(needed_ns)}"
     return ""
 
 

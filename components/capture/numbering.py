@@ -143,8 +143,8 @@ def _continue_epoch(state: NumberingState, counter: int, unseen: int) -> Numberi
         return NumberingStep(after)
     return NumberingStep(
         after,
-        f"the PLC's counter jumped from {state.last_number} to {counter}: {unseen} parts passed that "
-        "this station did not see; they are recorded as missed",
+        f"The PLC's counter jumped from {state.last_number} to {counter}: {unseen} parts passed that "
+        "this station did not see. They are recorded as missed.",
     )
 
 
@@ -162,25 +162,25 @@ def _find_new_count(state: NumberingState, counter: int, away_s: float | None) -
     last = state.last_number
     back = state.before_jump
     if back is not None and _has_come_back(state, counter, away_s):
-        fault = f"the PLC's counter came back from {last} to {counter}, after a jump from {back}"
+        fault = f"The PLC's counter came back from {last} to {counter}, after a jump from {back}."
         return _NewCount(back + 1, last, fault)
     if counter > last:
         if counter - last <= _counted_within(MAX_JUMP, away_s):
             return None
         fault = (
-            f"the PLC's counter jumped from {last} to {counter}, further than a line can count; "
-            "a new count begins. Was the counter set, or is it read from a wrong place?"
+            f"The PLC's counter jumped from {last} to {counter}, further than a line can count. "
+            "A new count begins. Check whether the counter was set, or is read from a wrong place."
         )
         return _NewCount(None, last, fault, before_jump=last if back is None else back)
     for top, bottom, near in _WRAPS:
         if 0 <= top - last < near and 0 <= counter - bottom < near:
             return _NewCount(bottom, top, None)
     if 0 <= counter <= _counted_within(MAX_NEW_COUNT, away_s):
-        fault = f"the PLC's counter ran backwards, from {last} to {counter}: it began a new count"
+        fault = f"The PLC's counter ran backwards, from {last} to {counter}: it began a new count."
         return _NewCount(1, last, fault, before_jump=last)
     fault = (
-        f"the PLC's counter ran backwards, from {last} to {counter}; a new count begins there. "
-        "Was the counter set?"
+        f"The PLC's counter ran backwards, from {last} to {counter}. A new count begins there. "
+        "Check whether the counter was set."
     )
     return _NewCount(None, last, fault, before_jump=last if back is None else back)
 

@@ -60,7 +60,7 @@ def _adopted_numbers(before: NumberingState | None, after: NumberingState) -> tu
 
 
 class PartCounter:
-    """Gives numbers; `stored` is what is on disk, and nothing later may be told to anyone."""
+    """Gives numbers; `stored` is what is on disk, and nothing later may be published."""
 
     def __init__(self, path: Path, health: ComponentHealth, clock: Clock) -> None:
         self._health = health
@@ -130,8 +130,8 @@ class PartCounter:
         if self.state is None:
             return
         self._report(
-            f"parts of the later epoch {epoch} have records: the clock went back and capture's files were "
-            "lost. A new epoch begins, and parts that were counted meanwhile are recorded as missed"
+            f"Parts of the later epoch {epoch} have records: the clock went back and capture's files were "
+            "lost. A new epoch begins; parts counted meanwhile are recorded as missed. Check the clock."
         )
         self.state = self.stored = self._adopted = None
 
@@ -146,13 +146,13 @@ class PartCounter:
         if not state.last_number < part.part_number <= MAX_COUNTER:
             return
         self._report(
-            f"part {part.part_number} has a record, and the stored part number is {state.last_number}: "
-            "an older file came back. Counting goes on behind the later one"
+            f"Part {part.part_number} has a record, but the stored part number is {state.last_number}: "
+            "an older file came back. Counting continues after the later number."
         )
         self.state = msgspec.structs.replace(state, last_number=part.part_number)
 
     def start_storing(self) -> None:
-        """Let what was numbered come onto the disk; `settle` waits for it."""
+        """Begin to store what was numbered; `wait_until_stored` waits for it."""
         if self.state is not None and self.state is not self.stored:
             self._store(self.state)
 
@@ -164,7 +164,7 @@ class PartCounter:
         try:
             future.result()
         except OSError as error:
-            text = f"the part's number cannot be stored: {error}"
+            text = f"The part number cannot be stored: {error}. Parts are rejected until it can."
             if self._health.raise_fault(NOT_STORED, text):
                 log.error("number not stored", extra={"error": str(error)})
             return False
@@ -211,7 +211,8 @@ class PartCounter:
         if abs(counter) <= MAX_COUNTER:
             return True
         self._report(
-            f"the PLC's counter reads {counter}, which is no count of parts; it is not followed"
+            f"The PLC's counter reads {counter}, which is no count of parts; it is ignored. Check the "
+            "node or register of the counter."
         )
         return False
 
@@ -235,7 +236,7 @@ class PartCounter:
             return
         self._file.close()
         what = self._set_aside(self._path) if self._path.is_dir() else "it was taken away"
-        log.error("the part number is written again", extra={"reason": what})
+        log.error("part number is stored again", extra={"reason": what})
         self._store(self.stored)
         self.wait_until_stored()
 
@@ -247,14 +248,14 @@ class PartCounter:
             kept = self._file.load()
             if kept is None and self._epochs.last >= 0:
                 self._report(
-                    "the stored part number is lost. A new epoch begins, and parts that were counted "
-                    "meanwhile are recorded as missed"
+                    "The stored part number is lost. A new epoch begins; parts counted meanwhile are "
+                    "recorded as missed."
                 )
             return kept
         except (MessageError, OSError) as error:
             self._report(
-                f"the stored part number is damaged ({error}); {self._set_aside(path)}. A new epoch "
-                "begins, and parts that were counted meanwhile are recorded as missed"
+                f"The stored part number is damaged ({error}); {self._set_aside(path)}. A new epoch "
+                "begins; parts counted meanwhile are recorded as missed."
             )
             return None
 
@@ -265,8 +266,8 @@ class PartCounter:
         after = skip_uncertain_number(kept)
         if after is not kept:
             self._report(
-                f"the part number stored last is damaged; {after.last_number} may have been given already. "
-                "It is left out, and recorded as missed if nothing is known of it"
+                f"The last stored part number is damaged; {after.last_number} may have been used already. "
+                "It is skipped, and recorded as missed if it has no record."
             )
         return after
 
@@ -277,7 +278,7 @@ class PartCounter:
             return f"it cannot be set aside: {error}"
 
     def _report(self, fault: str) -> None:
-        log.error("the part counter does not go on", extra={"reason": fault})
+        log.error("part counter does not continue", extra={"reason": fault})
         self._health.raise_fault(DISCONTINUITY, fault)
         self._discontinuity_ends_ns = self._clock.monotonic_ns() + DISCONTINUITY_SHOWN_NS
 
@@ -304,4 +305,4 @@ class EpochFile:
         try:
             self._text.store(str(self.last))
         except OSError as error:
-            log.error("the epoch is not kept", extra={"error": str(error)})
+            log.error("epoch not stored", extra={"error": str(error)})

@@ -72,7 +72,7 @@ class ReferenceFeatureCache:
         return found
 
     def prefetch(self, folders: Collection[str], configuration: CaptureConfiguration) -> None:
-        """Decode what lies in these folders, in the background; what cannot be is told when in use."""
+        """Decode what lies in these folders, in the background; what cannot be is reported when in use."""
         if self._decoding is not None and not self._decoding.done():
             return
         if self._decoding is not None:
@@ -87,7 +87,10 @@ class ReferenceFeatureCache:
         if unforeseen is None:
             self._health.clear_fault(NOT_PREFETCHED)
             return
-        text = f"unforeseen: {type(unforeseen).__name__}: {unforeseen}; tried again each second"
+        text = (
+            f"Cannot decode reference pictures ahead: {type(unforeseen).__name__}: {unforeseen}. "
+            "Tried again each second."
+        )
         if self._health.raise_fault(NOT_PREFETCHED, text, "warning"):
             log.error("reference pictures are not decoded ahead", exc_info=unforeseen)
 

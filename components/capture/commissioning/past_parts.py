@@ -48,7 +48,7 @@ class PastParts:
     def last(self) -> PastPart:
         """The last part; CameraError if none went by."""
         if not self._parts:
-            raise CameraError("no part has gone by since the component started")
+            raise CameraError("No part has passed since the component started")
         return self._parts[-1]
 
     def find_product(self, part: Part) -> str | None:
@@ -59,7 +59,7 @@ class PastParts:
         """The part's frames as they were taken; FrameOverwrittenError if they are gone."""
         past = next((past for past in list(self._parts) if past.part == part), None)
         if past is None:
-            raise FrameOverwrittenError(f"part {part.part_number} is no longer in the ring")
+            raise FrameOverwrittenError(f"Part {part.part_number} is no longer in the ring")
         reader = RingReader(ring_path(self._station_id), cameras)
         return {
             ref.camera: CameraFrame(

@@ -50,12 +50,12 @@ def _find_corners(luma: NDArray[np.uint8], target: CalibrationTarget) -> tuple[F
     detector = cv2.aruco.CharucoDetector(target.board)
     corners, numbers, markers, _ = detector.detectBoard(luma)
     if markers is None or len(markers) == 0:
-        raise CameraError("no target is in sight: is it in the picture, lit, and in focus?")
+        raise CameraError("No target is visible. Check that it is in the picture, lit and in focus")
     if numbers is None or len(numbers) < POINTS:
         _refuse_blurred_markers(luma, [np.asarray(marker).reshape(-1, 2) for marker in markers])
         seen = 0 if numbers is None else len(numbers)
         raise CameraError(
-            f"only {seen} of the target's {POINTS} points are in sight; all of it must be in the "
+            f"Only {seen} of the target's {POINTS} points are visible; all of it must be in the "
             "picture, nothing before it, in focus and without glare"
         )
     all_points = np.asarray(target.board.getChessboardCorners(), np.float64)[:, :2]
@@ -66,7 +66,7 @@ def _find_corners(luma: NDArray[np.uint8], target: CalibrationTarget) -> tuple[F
 def _homography(points: Floats, corners: Floats) -> Floats:
     found, _ = cv2.findHomography(points, corners, 0)
     if found is None:
-        raise CameraError("the target's points do not lie in a plane as seen; is it bent?")
+        raise CameraError("The target's points do not lie in a plane. Check that it is not bent")
     return np.asarray(found, np.float64)
 
 
@@ -96,19 +96,19 @@ def _refuse_bad(
 ) -> None:
     if square_px < MIN_SQUARE_PX:
         raise CameraError(
-            f"the target is too small in the picture: a square is {square_px:.1f} px wide, "
+            f"The target is too small in the picture: a square is {square_px:.1f} px wide, "
             f"at least {MIN_SQUARE_PX:.0f} are needed; take a larger one"
         )
     _refuse_blurred(luma, corners, square_px)
     if tilt_deg > MAX_TILT_DEG:
         raise CameraError(
-            f"the target is tilted by {tilt_deg:.0f} degrees against the camera; "
+            f"The target is tilted by {tilt_deg:.0f} degrees against the camera; "
             f"at most {MAX_TILT_DEG:.0f} are allowed"
         )
     if reprojection_px > MAX_REPROJECTION_PX:
         raise CameraError(
-            f"the target's points are {reprojection_px:.2f} px off a plane; at most "
-            f"{MAX_REPROJECTION_PX:.1f} are allowed: is it bent, or the lens distorting?"
+            f"The target's points are {reprojection_px:.2f} px off a plane; at most "
+            f"{MAX_REPROJECTION_PX:.1f} are allowed. Check that it is not bent, and the lens for distortion"
         )
 
 
@@ -116,8 +116,8 @@ def _refuse_blurred(luma: NDArray[np.uint8], corners: Floats, square_px: float) 
     edge_px = measure_edge_width_px(luma, corners, square_px)
     if edge_px > min(MAX_EDGE_PX, MAX_EDGE_SHARE * square_px):
         raise CameraError(
-            f"the target is blurred: its edges are {edge_px:.1f} px wide; turn the lens to the "
-            "greatest focus score first"
+            f"The target is blurred: its edges are {edge_px:.1f} px wide; turn the lens to the "
+            "highest focus score first"
         )
 
 

@@ -98,10 +98,10 @@ def test_a_part_whose_trigger_was_told_late_has_no_picture_and_the_reason_in_wor
 ) -> None:
     part = trigger(station, 1, delay_ms=delay_ms)
     assert has_no_picture(part, 1)
-    assert "told of it" in part.unphotographed
+    assert "late from the PLC's link" in part.unphotographed
     assert "could show another part" in part.unphotographed
     assert part.part.part_number == 1
-    assert "part 1 has no picture" in station.faults["parts-unphotographed"]
+    assert "Part 1 has no picture" in station.faults["parts-unphotographed"]
 
 
 def test_how_late_is_allowed_is_configured(start_station: StartStation, pictures: Path) -> None:

@@ -42,5 +42,7 @@ def test_a_position_whose_camera_is_gone_has_no_picture_and_the_others_have_thei
     positions = CameraPositions({"cam1": "cam2", "cam2": "cam1"})
     dark = [CameraFault("cam1", "dark"), CameraFault("cam3", "dark")]
     without, third = positions.arrange(dark)
-    assert without == CameraFault("cam1", "the camera cam2 that is to stand here is not there")
+    assert without == CameraFault(
+        "cam1", "the camera cam2, assigned to this position, is not connected"
+    )
     assert third == dark[1]
