@@ -85,7 +85,7 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
 ) -> None:
     wait_for_part(line, 3)
     changed = ask(line, "change_product", product="bottle-strict", lot="L-7")
-    assert changed.reason == "product bottle-strict, version 1, lot L-7"
+    assert changed.reason == "Product bottle-strict, version 1, lot L-7"
     first = first_part(changed)
     wait_for_part(line, first + 1)
     line.kill(CAPTURE)
