@@ -11,16 +11,9 @@ from equipment.links.link import (
     CounterSeen,
     GateRecord,
     LineStopSeen,
-    LinkUp,
     OutcomesRead,
-    ReadOutcomes,
-    ReadTags,
-    StopLine,
     TagsRead,
     VerdictEchoed,
-    WriteHeartbeat,
-    WriteVerdict,
-    new_count_id,
 )
 from equipment.links.modbus_client import ILLEGAL_ADDRESS, ModbusConnection, ModbusRefusalError
 from equipment.links.modbus_configuration import ModbusConfiguration, RegisterType
@@ -37,10 +30,9 @@ from equipment.links.modbus_values import (
     encode_registers,
     find_outcome_slots,
 )
-from equipment.links.register_codes import MAX_UTC_NS, UINT32, VERDICT_CODES
+from equipment.links.plc_session import PlcSession
+from equipment.links.register_codes import MAX_UTC_NS
 from equipment.links.register_history import parse_register_text
-from equipment.links.request_queue import RequestQueue, run_until_first_failure
-from equipment.links.trigger_age import TriggerAge
 from sightline.clock import Clock
 from sightline.messaging.messages import TagQuality
 
@@ -68,8 +60,8 @@ POLLED_REGISTERS = (
 )
 
 
-class ModbusSession:
-    """Posts what the PLC's registers tell, carries out what the component requests."""
+class ModbusSession(PlcSession):
+    """A session that polls registers."""
 
     def __init__(
         self,
@@ -79,42 +71,22 @@ class ModbusSession:
         post: Callable[[object], None],
         clock: Clock,
     ) -> None:
+        super().__init__(post, clock)
         self._connection = connection
         self._configuration = configuration
         self._order = configuration.word_order
         self._tags = [(tag, tag.register) for tag in tags if tag.register is not None]
-        self._post = post
-        self._clock = clock
-        self._count_id = 0
-        self._trigger_age = TriggerAge()
         self._last: dict[str, float] = {}
         self._records: deque[GateRecord] = deque(maxlen=OUTCOME_SLOT_COUNT)
         self._records_read = 0
-        self._strobe = 0
-        self._heartbeat = 0
-        self.requests = RequestQueue(post, clock)
 
     async def open(self) -> None:
         """See where strobe and heartbeat stand; posts `LinkUp` first of all."""
         found = await self._read("verdict_strobe", "heartbeat")
         self._strobe, self._heartbeat = int(found["verdict_strobe"]), int(found["heartbeat"])
-        self._begin_count()
-        self._post(LinkUp(self._clock.monotonic_ns(), self._count_id))
+        self._post_link_up()
 
-    async def run(self) -> None:
-        """Work until something fails; the error says what."""
-        self.requests.request_outcomes()
-        await run_until_first_failure(
-            self._poll(),
-            self.requests.write_verdicts(self._write_registers, self._write_strobe),
-            self.requests.serve(WriteHeartbeat, self._write_heartbeat),
-            self.requests.serve(ReadTags, self._read_tags),
-            self.requests.serve(ReadOutcomes, self._read_outcomes),
-            self.requests.serve(StopLine, self._stop_line),
-            self._connection.wait_for_loss(),
-        )
-
-    async def _poll(self) -> None:
+    async def _watch_counter(self) -> None:
         due_ns = self._clock.monotonic_ns()
         while True:
             sent_ns = self._clock.monotonic_ns()
@@ -140,10 +112,6 @@ class ModbusSession:
         answers = await self._connection.read_all([*spans.values(), *lots])
         lot = "".join(decode_text(find_words(answers, span) or ()) for span in lots)
         return self._decode(spans, answers), lot
-
-    def _begin_count(self) -> None:
-        self._count_id = new_count_id()
-        self.requests.begin_count(self._count_id)
 
     def _post_changes(self, found: dict[str, float], lot: str, sent_ns: int) -> None:
         received_ns = self._clock.monotonic_ns()
@@ -180,24 +148,6 @@ class ModbusSession:
                 round(delay_ns / 1e6, 3),
             )
         )
-
-    async def _write_registers(self, order: WriteVerdict) -> None:
-        if order.dry_run:
-            await self._write(dry_run=order.part_number)
-        await self._write(
-            verdict_part_number=order.part_number, verdict_code=VERDICT_CODES[order.verdict]
-        )
-
-    async def _write_strobe(self) -> None:
-        self._strobe = (self._strobe + 1) % UINT32
-        await self._write(verdict_strobe=self._strobe)
-
-    async def _write_heartbeat(self) -> None:
-        self._heartbeat = (self._heartbeat + 1) % UINT32
-        await self._write(heartbeat=self._heartbeat)
-
-    async def _stop_line(self) -> None:
-        await self._write(line_stop=1)
 
     async def _read_tags(self) -> None:
         counts = await self._read("part_counter", "counted_at")
@@ -287,6 +237,9 @@ class ModbusSession:
                 address = span.address
             words += encode_registers(REGISTER_TYPES[name], value, self._order)
         await self._connection.write(address, words)
+
+    async def _wait_for_loss(self) -> None:
+        await self._connection.wait_for_loss()
 
     def _span(self, name: str) -> RegisterSpan:
         address = getattr(self._configuration.registers, name)

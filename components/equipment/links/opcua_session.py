@@ -14,16 +14,9 @@ from equipment.links.link import (
     CounterSeen,
     LineStopSeen,
     LinkFault,
-    LinkUp,
     OutcomesRead,
-    ReadOutcomes,
-    ReadTags,
-    StopLine,
     TagsRead,
     VerdictEchoed,
-    WriteHeartbeat,
-    WriteVerdict,
-    new_count_id,
 )
 from equipment.links.opcua_configuration import OpcuaConfiguration, PlcNodes
 from equipment.links.opcua_subscription import (
@@ -32,16 +25,21 @@ from equipment.links.opcua_subscription import (
     SubscriptionIntervals,
 )
 from equipment.links.opcua_values import build_opcua_sample, parse_node_id, parse_speed, to_utc_ns
-from equipment.links.register_codes import UINT32 as UINT32_VALUES
-from equipment.links.register_codes import VERDICT_CODES, build_gate_records, parse_whole_number
+from equipment.links.plc_session import PlcSession
+from equipment.links.register_codes import build_gate_records, parse_whole_number
 from equipment.links.register_history import UNREADABLE_TEXT, RegisterHistory
-from equipment.links.request_queue import RequestQueue, run_until_first_failure
-from equipment.links.trigger_age import TriggerAge
 from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
 log = logging.getLogger(__name__)
-UINT16, UINT32 = ua.VariantType.UInt16, ua.VariantType.UInt32
+WRITTEN_TYPES = {
+    "verdict_part_number": ua.VariantType.UInt32,
+    "verdict_code": ua.VariantType.UInt16,
+    "verdict_strobe": ua.VariantType.UInt32,
+    "heartbeat": ua.VariantType.UInt32,
+    "line_stop": ua.VariantType.UInt16,
+    "dry_run": ua.VariantType.UInt32,
+}
 FAST_READ_INTERVAL_S = 0.025
 SLOW_READ_INTERVAL_S = 0.1
 MAX_NOTIFICATION_SILENCE_NS = (
@@ -63,8 +61,8 @@ class _CounterNotification:
     was_readable: bool
 
 
-class OpcuaSession:
-    """Posts what the PLC tells, carries out what the component requests."""
+class OpcuaSession(PlcSession):
+    """A session that subscribes to nodes."""
 
     def __init__(
         self,
@@ -74,27 +72,21 @@ class OpcuaSession:
         post: Callable[[object], None],
         clock: Clock,
     ) -> None:
+        super().__init__(post, clock)
         self._client = client
         self._configuration = configuration
         self._tags = [(tag, tag.node_id) for tag in tags if tag.node_id is not None]
-        self._post = post
-        self._clock = clock
         self._nodes: dict[str, Any] = {}
         self._tag_nodes: list[Any] = []
         self._belt_speed_mps: float | None = None
         self._histories = {name: RegisterHistory() for name in PART_TEXT_NODES}
-        self._count_id = 0
-        self._trigger_age = TriggerAge()
         self._intervals: SubscriptionIntervals | None = None
         self._unposted: list[_CounterNotification] = []
         self._last_counter: int | None = None
         self._unreported_since_ns: int | None = None
         self._is_readable = True
         self._was_readable = True  # at all times since it was told last
-        self._strobe = 0
-        self._heartbeat = 0
         self._echo_seen = False
-        self.requests = RequestQueue(post, clock)
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -113,22 +105,8 @@ class OpcuaSession:
         self._strobe = parse_whole_number(self._describe_node("verdict_strobe"), strobe)
         self._heartbeat = parse_whole_number(self._describe_node("heartbeat"), beat)
         await self._read_counter()
-        self._begin_count()
-        self._post(LinkUp(self._clock.monotonic_ns(), self._count_id))
+        self._post_link_up()
         await self._subscribe()
-
-    async def run(self) -> None:
-        """Work until something fails; the error says what."""
-        self.requests.request_outcomes()
-        await run_until_first_failure(
-            self.requests.write_verdicts(self._write_registers, self._write_strobe),
-            self.requests.serve(WriteHeartbeat, self._write_heartbeat),
-            self.requests.serve(ReadTags, self._read_tags),
-            self.requests.serve(ReadOutcomes, self._read_outcomes),
-            self.requests.serve(StopLine, self._stop_line),
-            self._read_counter_repeatedly(),
-            self._wait_for_loss(),
-        )
 
     def datachange_notification(self, node: Any, value: Any, data: Any) -> None:
         """The client calls this for each change, in order; it would say nothing of an error here."""
@@ -163,7 +141,7 @@ class OpcuaSession:
             self.requests.request_outcomes()
 
     def _handle_counter(self, changed: Any, received_ns: int) -> None:
-        counter = self._parse_counter(changed)
+        counter = self._accept_counter(changed)
         if counter is None:
             return
         was_readable, self._was_readable = self._was_readable, True
@@ -174,7 +152,7 @@ class OpcuaSession:
             _CounterNotification(counter, source_utc_ns, received_ns, was_readable)
         )
 
-    def _parse_counter(self, data: Any) -> int | None:
+    def _accept_counter(self, data: Any) -> int | None:
         """The counter that was read or told; None, with a fault, where that is none."""
         try:
             if not _is_good(data):
@@ -237,10 +215,6 @@ class OpcuaSession:
         )
         return round(delay_ns / 1e6, 3)
 
-    def _begin_count(self) -> None:
-        self._count_id = new_count_id()
-        self.requests.begin_count(self._count_id)
-
     def status_change_notification(self, notification: Any) -> None:
         """The client calls this when the subscription ended on the server, or with the connection."""
         self._mark_lost(f"the PLC ended the subscription: {notification}")
@@ -264,7 +238,7 @@ class OpcuaSession:
         if self._intervals.are_slow:
             self._post(LinkFault(SLOW_SUBSCRIPTION, self._intervals.describe()))
 
-    async def _read_counter_repeatedly(self) -> None:
+    async def _watch_counter(self) -> None:
         """Read the counter besides, so that a part told late is known to be late, and a lost one lost."""
         while True:
             often = self._trigger_age.needs_reads(self._clock.monotonic_ns())
@@ -278,7 +252,7 @@ class OpcuaSession:
 
     def _record_counter_read(self, data: Any, sent_ns: int) -> int | None:
         answered_ns = self._clock.monotonic_ns()
-        counter = self._parse_counter(data)
+        counter = self._accept_counter(data)
         if counter is None:
             return None
         self._trigger_age.record_read(counter, sent_ns, answered_ns)
@@ -297,25 +271,6 @@ class OpcuaSession:
                 f"the PLC's counter reads {counter}, but its subscription told only "
                 f"{self._last_counter} for {silent_ns / 1e9:.0f} s; connecting anew"
             )
-
-    async def _write_registers(self, order: WriteVerdict) -> None:
-        if order.dry_run:
-            await self._write(dry_run=ua.Variant(order.part_number, UINT32))
-        await self._write(
-            verdict_part_number=ua.Variant(order.part_number, UINT32),
-            verdict_code=ua.Variant(VERDICT_CODES[order.verdict], UINT16),
-        )
-
-    async def _write_strobe(self) -> None:
-        self._strobe = (self._strobe + 1) % UINT32_VALUES
-        await self._write(verdict_strobe=ua.Variant(self._strobe, UINT32))
-
-    async def _stop_line(self) -> None:
-        await self._write(line_stop=ua.Variant(1, UINT16))
-
-    async def _write_heartbeat(self) -> None:
-        self._heartbeat = (self._heartbeat + 1) % UINT32_VALUES
-        await self._write(heartbeat=ua.Variant(self._heartbeat, UINT32))
 
     async def _read_tags(self) -> None:
         nodes = [self._nodes["part_counter"], *self._tag_nodes]
@@ -352,9 +307,11 @@ class OpcuaSession:
                 )
         return [data.Value.Value for data in readings]
 
-    async def _write(self, **values: Any) -> None:
+    async def _write(self, **values: int) -> None:
+        nodes = [self._nodes[name] for name in values]
+        written = [ua.Variant(value, WRITTEN_TYPES[name]) for name, value in values.items()]
         try:
-            await self._client.write_values([self._nodes[name] for name in values], values.values())
+            await self._client.write_values(nodes, written)
         except ua.UaStatusCodeError as error:
             where = " or ".join(self._describe_node(name) for name in values)
             raise MachineLinkError(f"cannot write {where}: {error}") from error
