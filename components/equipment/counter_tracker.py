@@ -53,8 +53,8 @@ class CounterTracker:
             self.ended = CounterValue(top, last.counted_utc_ns)
         return "wrap"
 
-    def next_announcement(self, read: TagsRead | None) -> CounterValue | None:
-        """What to announce: the last part told, or a value that was read an announcement ago.
+    def advance_announcement(self, read: TagsRead | None) -> CounterValue | None:
+        """Go on to the next announcement: the last part told, or a value read an announcement ago.
 
         A value read just now may have its trigger still under way; announced at once, its part
         would look lost.

@@ -66,8 +66,8 @@ class DryRun:
     trial_count: int
     trials: list[_TrialProgress] = field(default_factory=list)
 
-    def next_request(self, now_ns: int) -> WriteVerdict | None:
-        """The next trial's order, once the one before is through; None else."""
+    def start_next_trial(self, now_ns: int) -> WriteVerdict | None:
+        """Start the next trial, once the one before is through; its order, or None."""
         if self.trials and not self._is_through(self.trials[-1]):
             return None
         place = len(self.trials)
@@ -125,13 +125,11 @@ def evaluate_trials(trials: tuple[GateTrial, ...]) -> tuple[bool, str]:
 def _describe_failure(trial: GateTrial) -> str:
     what = f"trial {trial.number} ({trial.ordered})"
     if trial.echoed is None and trial.acted is None:
-        return (
-            f"{what}: the PLC did not take it; are parts on the belt, or does it know no dry run?"
-        )
+        return f"{what}: the PLC did not take it; are parts on the belt, or does its program have no dry run?"
     if trial.echoed is None:
         return f"{what}: no echo, and the gate {trial.acted} it ({trial.cause})"
     if trial.acted is None:
-        return f"{what}: the PLC echoed it, but told no outcome"
+        return f"{what}: the PLC echoed it, but reported no outcome"
     if trial.acted != EXPECTED_ACTIONS[trial.ordered]:
         return f"{what}: the gate {trial.acted} it ({trial.cause})"
     return ""

@@ -6,9 +6,9 @@ from sightline.messaging.messages import GateActed, PartJudged
 VERDICT_TOO_LATE = "its deadline is over"
 PLC_PART_NUMBERS = range(2**32)  # what the PLC's register takes
 STATION_COUNTS_TEXT = (
-    "The station counts the parts itself (capture's trigger is gpio or interval), and the PLC counts its "
-    "own: one missed edge, and each verdict would go to the next part. So none is written, and the PLC's "
-    "gate rejects each part. Set capture's trigger to `message`, so that a part has the PLC's number."
+    "The station counts the parts itself (capture's trigger is gpio or interval), and so does the PLC: after "
+    "one missed edge each verdict would go to the next part. No verdict is written, and the PLC's gate "
+    "rejects every part. Set capture's trigger to `message`, so that parts have the PLC's numbers."
 )
 
 
@@ -26,7 +26,7 @@ def build_verdict_write(
     `withheld` says why no ok goes out at present.
     """
     if judged.counted_by != "plc":
-        return "its number is of the station's own count, which is not the PLC's"
+        return "its number is the station's own, not the PLC's"
     if judged.part.part_number not in PLC_PART_NUMBERS:
         return "the PLC's registers cannot hold its number"
     if judged.replayed:
@@ -66,22 +66,22 @@ class MissedStreak:
 def describe_line_stop(limit: int) -> str:
     """Why the line stands, for the operator."""
     return (
-        "the line is to stand until an operator acknowledges it at the PLC; "
-        f"this station asks for it after {limit} parts missed in a row (0: never)"
+        "Line stop: the line stands until an operator acknowledges it at the PLC. This station requests it "
+        f"after {limit} parts missed in a row (0: never)."
     )
 
 
 def find_new_outcomes(
     station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
 ) -> tuple[tuple[GateActed, ...], int]:
-    """The outcomes to tell (all kept ones, or those since `known_counter`), and how many are lost."""
+    """The outcomes to publish (all kept ones, or those since `known_counter`), and how many are lost."""
     records = reading.records
     if known_counter is None or reading.counter < known_counter:  # our start, or the PLC's
         return tuple(build_gate_acted(station_id, record) for record in records), 0
     more = reading.counter - known_counter
     fresh = records[-more:] if more else ()
-    told = records if repeat_all else fresh
-    return tuple(build_gate_acted(station_id, record) for record in told), more - len(fresh)
+    found = records if repeat_all else fresh
+    return tuple(build_gate_acted(station_id, record) for record in found), more - len(fresh)
 
 
 def build_gate_acted(station_id: str, record: GateRecord) -> GateActed:

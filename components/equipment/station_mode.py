@@ -1,51 +1,50 @@
-"""What the station may do: told by the publisher, kept on disk for the next start."""
+"""What the station may do: announced by the publisher, stored on disk for the next start."""
 
 import logging
 from pathlib import Path
 from typing import get_args
 
-from sightline.clock import Clock
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import OperatingMode, StationMode
+from sightline.messaging.topics import STATION_MODE
 from sightline.storage.journal import DurableText
 
 log = logging.getLogger(__name__)
 MODE_NOT_STORED = "mode-not-kept"
 DAMAGED = "mode-file-damaged"
 NOT_ALLOWED = "bypass-not-allowed"
-SILENT = "mode-silent"
+SILENT = STATION_MODE.silence_fault
 UNKNOWN = "mode-unknown"
 UNKNOWN_TEXT = (
-    "The publisher has not told the station's mode since this start: no part passes until it does. "
-    "If this stays, look why the publisher is not running."
+    "The station's mode is unknown: the publisher has not announced it since this start. No part passes "
+    "until it does. Check that the publisher is running."
 )
-MAX_SILENCE_NS = 10_000_000_000  # the publisher tells it each second, and is started again sooner
 MODE_FAULTS: dict[OperatingMode, tuple[str, str]] = {
-    "paused": ("station-paused", "the station is paused: no part passes"),
+    "paused": ("station-paused", "The station is paused: no part passes until it is resumed."),
     "maintenance": (
         "station-maintenance",
-        "maintenance: no part passes, and none is counted as production",
+        "Maintenance: no part passes, and none is counted as production, until it is resumed.",
     ),
-    "bypass": ("station-bypass", "bypass: each part passes, whatever is found on it"),
+    "bypass": (
+        "station-bypass",
+        "Bypass: every part passes, whatever is found on it, until it is resumed.",
+    ),
 }
 
 
 class StationModeState:
-    """The last mode that was told. Until it is told after a start, nothing passes.
+    """The last mode that was announced. Until it is announced after a start, nothing passes.
 
-    What the disk keeps shows a pause at once; it never lets anything pass. When nobody tells the mode
+    What the disk keeps shows a pause at once; it never lets anything pass. When nobody announces the mode
     any more, the last one holds, so that the line goes on; but a bypass rests, for its end could not be
     heard.
     """
 
-    def __init__(
-        self, path: Path, health: ComponentHealth, clock: Clock, allow_bypass: bool = False
-    ) -> None:
+    def __init__(self, path: Path, health: ComponentHealth, allow_bypass: bool = False) -> None:
         self._file = DurableText(path)
         self._health = health
-        self._clock = clock
         self._allow_bypass = allow_bypass
-        self._updated_ns: int | None = None
+        self._is_known = False
         self._is_silent = False
         self._mode: OperatingMode = self._load()
         self._report_faults()
@@ -53,15 +52,18 @@ class StationModeState:
 
     @property
     def is_known(self) -> bool:
-        """Whether the mode was told since this start."""
-        return self._updated_ns is not None
+        """Whether the mode was announced since this start."""
+        return self._is_known
 
     @property
     def withhold_reason(self) -> str:
         """Why no ok goes to the gate; empty if it may."""
         if not self.is_known:
-            return "the station's mode was not told since this start"
-        return {"paused": "the station is paused", "maintenance": "maintenance"}.get(self._mode, "")
+            return "the station's mode is unknown since this start"
+        return {
+            "paused": "the station is paused",
+            "maintenance": "the station is in maintenance",
+        }.get(self._mode, "")
 
     @property
     def counts_as_production(self) -> bool:
@@ -80,40 +82,34 @@ class StationModeState:
         self._allow_bypass = allow_bypass
         self._report_faults()
 
-    def update(self, told: StationMode) -> None:
-        """Take the mode; it is in force even if the disk does not keep it."""
-        self._updated_ns = self._clock.monotonic_ns()
+    def update(self, announced: StationMode) -> None:
+        """Put the mode into force, even if the disk does not keep it."""
+        self._is_known = True
         self._is_silent = False
         self._health.clear_fault(UNKNOWN)
-        self._health.clear_fault(SILENT)
-        if told.mode == self._mode == (self._stored_mode or "production"):
+        if announced.mode == self._mode == (self._stored_mode or "production"):
             return
-        if told.mode != self._mode:
-            extra = {"mode": told.mode, "by": told.command_id}
+        if announced.mode != self._mode:
+            extra = {"mode": announced.mode, "by": announced.command_id}
             log.warning("the station's mode changed", extra=extra)
-        self._mode = told.mode
+        self._mode = announced.mode
         self._report_faults()
-        self._store(told.mode)
+        self._store(announced.mode)
 
-    def tick(self) -> None:
-        """Notice that nobody tells the mode any more."""
-        if self._updated_ns is None:
-            return
-        silent_ns = self._clock.monotonic_ns() - self._updated_ns
-        if silent_ns > MAX_SILENCE_NS and not self._is_silent:
-            self._is_silent = True
-            log.error("the publisher does not tell the mode", extra={"mode": self._mode})
-            what = (
-                "the bypass rests, and verdicts decide"
-                if self._mode == "bypass"
-                else f"the last one ({self._mode}) holds"
-            )
-            self._health.raise_fault(
-                SILENT,
-                f"The publisher has not told the station's mode for {MAX_SILENCE_NS // 10**9} s: "
-                f"{what}. Look why the publisher is not running.",
-                "warning",
-            )
+    def handle_silence(self) -> None:
+        """Nobody announces the mode any more; the kernel clears the fault when it is heard again."""
+        self._is_silent = True
+        effect = (
+            "the bypass is suspended, and verdicts decide"
+            if self._mode == "bypass"
+            else f"the last one ({self._mode}) stays in force"
+        )
+        self._health.raise_fault(
+            SILENT,
+            f"The publisher has not announced the station's mode for {STATION_MODE.max_silence_s:g} s: "
+            f"{effect}. Check that the publisher is running.",
+            "warning",
+        )
 
     def _load(self) -> OperatingMode:
         found = self._file.load_or_set_aside(self._report_damage)
@@ -123,10 +119,10 @@ class StationModeState:
         return self._stored_mode or "production"
 
     def _report_damage(self, text: str) -> None:
-        log.error("the kept mode is damaged", extra={"reason": text})
+        log.error("the stored mode is damaged", extra={"reason": text})
         self._health.raise_fault(
             DAMAGED,
-            f"{text} Nothing passes until the publisher tells the station's mode.",
+            f"{text} No part passes until the publisher announces the station's mode.",
             "warning",
         )
 
@@ -134,7 +130,11 @@ class StationModeState:
         try:
             self._file.store(mode)
         except OSError as error:
-            self._health.raise_fault(MODE_NOT_STORED, f"the mode {mode!r} is not on disk: {error}")
+            self._health.raise_fault(
+                MODE_NOT_STORED,
+                f"Cannot store the station's mode {mode!r}: {error}. It is in force, but a restart would not "
+                "show it at once. Check the disk.",
+            )
         else:
             self._stored_mode = mode
             self._health.clear_fault(MODE_NOT_STORED)
@@ -149,8 +149,8 @@ class StationModeState:
         if self._mode == "bypass" and not self._allow_bypass:
             self._health.raise_fault(
                 NOT_ALLOWED,
-                "the mode is bypass, which allowBypass of the configuration forbids here: "
-                "verdicts decide as ever",
+                "The mode is bypass, which the equipment's configuration does not allow (allowBypass): "
+                "verdicts decide as usual. End the bypass, or allow it.",
             )
         else:
             self._health.clear_fault(NOT_ALLOWED)

@@ -51,8 +51,8 @@ class VerdictTimeliness:
         """What is wrong, for the operator."""
         return (
             f"{sum(self._late)} of the last {len(self._late)} verdicts came too late for the gate (by up "
-            f"to {self._max_late_ms:.0f} ms): the PLC rejects these parts, good ones too. Look whether "
-            "inference is overloaded (its health says how long it takes), or give it longer: a greater "
+            f"to {self._max_late_ms:.0f} ms): the PLC rejects these parts, good ones too. Check whether "
+            "inference is overloaded (its health shows how long it takes), or give it more time: a greater "
             "distance to the gate, a slower belt, or a smaller model."
         )
 
@@ -77,9 +77,9 @@ class TriggerTimeliness:
         """What is wrong, for the technician."""
         late = [delay for delay in self._delays_ms if delay > MAX_TRIGGER_DELAY_MS]
         return (
-            f"{len(late)} of the last {len(self._delays_ms)} parts were told up to "
+            f"{len(late)} of the last {len(self._delays_ms)} parts were reported up to "
             f"{max(late, default=0):.0f} ms after they were counted. Capture photographs none past its "
-            f"maxTriggerDelayMs ({MAX_TRIGGER_DELAY_MS:g} ms, if it is not set otherwise): these parts are "
-            "missed, and rejected. Look at the network to the PLC, the PLC's load, and how often it is asked "
-            "(pollingIntervalMs) or tells (its publishing interval)."
+            f"maxTriggerDelayMs ({MAX_TRIGGER_DELAY_MS:g} ms by default): these parts are missed, and "
+            "rejected. Check the network to the PLC, the PLC's load, and how often it is polled "
+            "(pollingIntervalMs) or publishes (publishingIntervalMs)."
         )

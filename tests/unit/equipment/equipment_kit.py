@@ -21,6 +21,7 @@ from sightline.clock import boot_id
 from sightline.errors import TransportError
 from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import ComponentHealth
+from sightline.kernel.stream_freshness import StreamFreshness, StreamSilent
 from sightline.messaging.bus import Delivery, Inbox
 from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.messages import (
@@ -32,6 +33,7 @@ from sightline.messaging.messages import (
     PartJudged,
     PartSettled,
     PartTriggered,
+    StationMessage,
     StationMode,
 )
 from sightline.messaging.topics import (
@@ -44,6 +46,7 @@ from sightline.messaging.topics import (
     PART_TRIGGERED,
     STATION_MODE,
     MessageStream,
+    streams_read_by,
 )
 
 MS = 1_000_000
@@ -151,6 +154,7 @@ class EquipmentUnderTest:
             values, self.bus, inbox, self.clock, self.health, STATION, work_folder
         )
         self.component = EquipmentComponent(context, self.link)
+        self._freshness = StreamFreshness(streams_read_by(EQUIPMENT), self.health, self.clock)
         self._count_id = 0
         if mode is not None:
             self.deliver_mode(mode)
@@ -161,10 +165,15 @@ class EquipmentUnderTest:
         self.component.handle(LinkUp(self.clock.now_ns, self._count_id))
         self.deliver_counter(counter)
 
+    def deliver(self, stream: MessageStream, message: StationMessage) -> None:
+        """A message comes from the bus, as the loop hands it over."""
+        self._freshness.note(stream, self.clock.now_ns)
+        self.component.handle(Delivery(stream, message, self.clock.now_ns))
+
     def deliver_mode(self, mode: OperatingMode) -> None:
         """The publisher tells the station's mode."""
         told = StationMode(station_id=STATION, mode=mode, since_utc_ns=NOW, command_id="c-1")
-        self.component.handle(Delivery(STATION_MODE, told, self.clock.now_ns))
+        self.deliver(STATION_MODE, told)
 
     def disconnect(self, reason: str = "opc.tcp://plc:4840: gone") -> None:
         """The machine is away."""
@@ -178,12 +187,12 @@ class EquipmentUnderTest:
 
     def judge(self, judged: PartJudged) -> None:
         """A verdict comes from the bus."""
-        self.component.handle(Delivery(PART_JUDGED, judged, self.clock.now_ns))
+        self.deliver(PART_JUDGED, judged)
 
     def deliver_recorded(self, begins: bool) -> None:
         """The publisher says what lies in its outbox, the first time or again."""
         settled = PartSettled(station_id=STATION, up_to=Part(1, 0), begins=begins)
-        self.component.handle(Delivery(PART_SETTLED, settled, self.clock.now_ns))
+        self.deliver(PART_SETTLED, settled)
 
     def deliver_outcomes(self, counter: int, *numbers: int) -> None:
         """The machine tells what it remembers of these parts, of so many ever."""
@@ -192,6 +201,8 @@ class EquipmentUnderTest:
     def advance(self, seconds: float) -> float:
         """Time passes, then the loop ticks; the seconds it asks to wait."""
         self.clock.now_ns += round(seconds * S)
+        for stream in self._freshness.find_silent():
+            self.component.handle(StreamSilent(stream))
         return self.component.tick()
 
     def faults(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ def test_a_counter_that_runs_backwards_begins_anew_and_voids_verdicts_for_parts_
 
 def test_a_value_that_was_only_read_is_announced_one_announcement_later() -> None:
     counting = started(5)
-    first, second = counting.next_announcement(read(8)), counting.next_announcement(read(8))
+    first, second = counting.advance_announcement(read(8)), counting.advance_announcement(read(8))
     assert first is not None
     assert second is not None
     assert (first.counter, second.counter) == (5, 8)
@@ -77,7 +77,7 @@ def test_a_signed_counter_that_passes_its_top_loses_no_part(
 def test_nothing_is_announced_before_the_counter_is_known() -> None:
     counting = CounterTracker()
     counting.start_connection(NOW)
-    assert counting.next_announcement(read(8)) is None
+    assert counting.advance_announcement(read(8)) is None
 
 
 @given(
@@ -92,7 +92,7 @@ def test_every_number_is_triggered_or_announced_even_if_changes_are_lost(
     triggered, announced = {0}, 0
     for kind, more in [*events, ("announce", 0), ("announce", 0)]:
         if kind == "announce":
-            count = counting.next_announcement(read(counter))
+            count = counting.advance_announcement(read(counter))
             announced = count.counter if count is not None else announced
             assert announced <= counter
         else:

@@ -23,8 +23,9 @@ from equipment.links.link import (
 from equipment.links.modbus_session import ModbusSession
 from equipment.links.opcua_session import OpcuaSession
 from equipment.links.request_queue import RequestQueue
-from equipment.station_mode import DAMAGED, MAX_SILENCE_NS, SILENT, UNKNOWN
+from equipment.station_mode import DAMAGED, SILENT, UNKNOWN
 from sightline.kernel.component import NewConfiguration
+from sightline.messaging.topics import STATION_MODE
 from tests.faults.plc_and_equipment import (
     RunningPlc,
     link_to,
@@ -41,6 +42,7 @@ from tests.unit.equipment.equipment_kit import (
     a_verdict,
 )
 
+MODE_SILENCE_S = STATION_MODE.max_silence_s or 0.0
 SESSIONS: dict[str, Any] = {"opcua": OpcuaSession, "modbus": ModbusSession}
 
 
@@ -257,7 +259,7 @@ def test_when_nobody_tells_the_mode_any_more_the_line_goes_on_but_a_bypass_rests
 ) -> None:
     driven = EquipmentUnderTest(tmp_path, allow_bypass=True)
     driven.connect()
-    driven.advance(MAX_SILENCE_NS / S + 1)
+    driven.advance(MODE_SILENCE_S + 1)
     assert "publisher" in driven.faults()[SILENT]
     driven.deliver_counter(1)
     judged_now(driven, 1)
@@ -266,7 +268,7 @@ def test_when_nobody_tells_the_mode_any_more_the_line_goes_on_but_a_bypass_rests
     assert SILENT not in driven.faults()
     driven.deliver_counter(2)
     assert driven.link.verdict_writes()[-1].part_number == 2
-    driven.advance(MAX_SILENCE_NS / S + 1)
+    driven.advance(MODE_SILENCE_S + 1)
     driven.deliver_counter(3)
     judged_now(driven, 3, verdict="defect")
     assert [order.verdict for order in driven.link.verdict_writes()] == ["ok", "ok", "defect"]

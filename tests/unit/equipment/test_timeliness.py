@@ -102,7 +102,7 @@ def test_parts_that_are_told_late_as_a_rule_are_a_fault_until_they_are_told_in_t
     for number in range(1, 6):
         assert TRIGGERS_LATE not in driven.faults()
         driven.deliver_counter(number, delay_ms=120.0)
-    assert "5 of the last 5 parts were told up to 120 ms" in driven.faults()[TRIGGERS_LATE]
+    assert "5 of the last 5 parts were reported up to 120 ms" in driven.faults()[TRIGGERS_LATE]
     for number in range(6, 11):
         assert TRIGGERS_LATE in driven.faults()
         driven.deliver_counter(number, delay_ms=3.0)
