@@ -19,6 +19,10 @@ UNKNOWN_TEXT = (
     "The station's mode is unknown: the publisher has not announced it since this start. No part passes "
     "until it does. Check that the publisher is running."
 )
+WITHHOLD_REASONS: dict[OperatingMode, str] = {
+    "paused": "the station is paused",
+    "maintenance": "the station is in maintenance",
+}
 MODE_FAULTS: dict[OperatingMode, tuple[str, str]] = {
     "paused": ("station-paused", "The station is paused: no part passes until it is resumed."),
     "maintenance": (
@@ -60,10 +64,7 @@ class StationModeState:
         """Why no ok goes to the gate; empty if it may."""
         if not self.is_known:
             return "the station's mode is unknown since this start"
-        return {
-            "paused": "the station is paused",
-            "maintenance": "the station is in maintenance",
-        }.get(self._mode, "")
+        return WITHHOLD_REASONS.get(self._mode, "")
 
     @property
     def counts_as_production(self) -> bool:

@@ -56,10 +56,10 @@ class ModbusConnection:
     async def connect(self) -> None:
         """Connect; MachineLinkError if nobody answers."""
         if not await self._client.connect():
-            raise MachineLinkError("nobody answers there")
+            raise MachineLinkError("no connection: nothing answers at this address")
 
     def close(self) -> None:
-        """Leave."""
+        """End the connection."""
         self._client.close()
 
     async def wait_for_loss(self) -> None:
@@ -79,7 +79,7 @@ class ModbusConnection:
             what, read(span.address, count=span.words, device_id=self._unit)
         )
         if len(answer.registers) != span.words:
-            raise MachineLinkError(f"asked {what}, the PLC gave {len(answer.registers)}")
+            raise MachineLinkError(f"requested {what}, the PLC sent {len(answer.registers)}")
         return list(answer.registers)
 
     async def read_all(self, spans: Sequence[RegisterSpan]) -> dict[RegisterSpan, Sequence[int]]:
@@ -110,7 +110,7 @@ class ModbusConnection:
             answer = await request
         except ModbusException as error:
             raise MachineLinkError(
-                f"no answer when asked {what}; allowed are {self._timeout_s:g} s "
+                f"no answer to a request {what} within {self._timeout_s:g} s "
                 f"(requestTimeoutS): {error}"
             ) from error
         if answer.isError():

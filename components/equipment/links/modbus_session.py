@@ -135,7 +135,7 @@ class ModbusSession(PlcSession):
             self._begin_count()
         speed = found["belt_speed"]
         source_utc_ns = told_ns if 0 < told_ns < MAX_UTC_NS else None
-        delay_ns = self._trigger_age.delay_ns(counter, source_utc_ns, received_ns)
+        delay_ns = self._trigger_age.record_count(counter, source_utc_ns, received_ns)
         self._post(
             CounterSeen(
                 counter,

@@ -93,7 +93,9 @@ def count_overwritten_slots(counter: int, slots: int, after: int) -> int:
 def decode_outcomes(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[GateRecord, ...]:
     """The slots' registers as records; MachineLinkError if an action is unknown."""
     if any(len(slot) != OUTCOME_WORDS for slot in slots):
-        raise MachineLinkError(f"an outcome has {OUTCOME_WORDS} registers; the PLC gave others")
+        raise MachineLinkError(
+            f"an outcome has {OUTCOME_WORDS} registers; the PLC sent another number"
+        )
     return build_gate_records(
         [int(decode_registers("uint32", slot[0:2], order)) for slot in slots],
         [slot[6] for slot in slots],

@@ -113,8 +113,8 @@ class OpcuaSession(PlcSession):
         try:
             self._handle_change(node, value, data.monitored_item.Value)
         except Exception as error:
-            log.exception("a change that cannot be taken")
-            self._mark_lost(f"the PLC tells of {node} what cannot be taken: {error}")
+            log.exception("a change that cannot be used")
+            self._mark_lost(f"the PLC reports a value of {node} that cannot be used: {error}")
 
     def _handle_change(self, node: Any, value: Any, changed: Any) -> None:
         received_ns = self._clock.monotonic_ns()
@@ -162,7 +162,7 @@ class OpcuaSession(PlcSession):
             self._is_readable = self._was_readable = False
             text = (
                 f"The part counter {self._describe_node('part_counter')} is unreadable: {error}. No part is "
-                "triggered, and all are missed and rejected, until the PLC tells it again."
+                "triggered, and all are missed and rejected, until the PLC reports it again."
             )
             self._post(LinkFault(COUNTER_UNREADABLE, text))
             return None
@@ -207,7 +207,7 @@ class OpcuaSession(PlcSession):
 
     def _delay_ms(self, counted: "_CounterNotification") -> float:
         samples_slowly = self._intervals is not None and self._intervals.samples_slowly
-        delay_ns = self._trigger_age.delay_ns(
+        delay_ns = self._trigger_age.record_count(
             counted.counter,
             counted.source_utc_ns or None,
             counted.received_ns,
@@ -268,8 +268,8 @@ class OpcuaSession(PlcSession):
         publishing_ms = self._intervals.publishing_ms if self._intervals is not None else 0.0
         if silent_ns > max(MAX_NOTIFICATION_SILENCE_NS, 3e6 * publishing_ms):
             raise MachineLinkError(
-                f"the PLC's counter reads {counter}, but its subscription told only "
-                f"{self._last_counter} for {silent_ns / 1e9:.0f} s; connecting anew"
+                f"the PLC's counter reads {counter}, but its subscription has reported only "
+                f"{self._last_counter} for {silent_ns / 1e9:.0f} s; connecting again"
             )
 
     async def _read_tags(self) -> None:

@@ -84,7 +84,7 @@ class ReconnectingLink:
             await cancel_all(task)
         if not done:
             raise MachineLinkError(
-                f"the PLC took the call, but was not ready within {allowed_s:g} s "
+                f"the PLC accepted the connection, but was not ready within {allowed_s:g} s "
                 "(ten times requestTimeoutS)"
             )
         if task.cancelled():  # by the client itself, whose connection was lost
@@ -92,7 +92,7 @@ class ReconnectingLink:
         task.result()
 
     async def _connect_and_work(self) -> None:
-        """Connect, set `_asked`, work until an error; it is told as `LinkDown`."""
+        """Connect, set `_requests`, work until an error; it is posted as `LinkDown`."""
         raise NotImplementedError
 
     async def _disconnect(self) -> None:
@@ -102,9 +102,7 @@ class ReconnectingLink:
     def _describe_error(self, error: BaseException) -> str:
         """What went wrong, for the fault."""
         if isinstance(error, asyncio.TimeoutError):
-            return (
-                f"no answer; allowed are {self._settings.request_timeout_s:g} s (requestTimeoutS)"
-            )
+            return f"no answer within {self._settings.request_timeout_s:g} s (requestTimeoutS)"
         if isinstance(error, MachineLinkError):
             return str(error)
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -113,7 +111,7 @@ class ReconnectingLink:
         if self._requests is not None:
             self._requests.put(request)
         elif isinstance(request, WriteVerdict):
-            self._post(VerdictNotWritten(request, "the PLC is away"))
+            self._post(VerdictNotWritten(request, "the PLC is not connected"))
 
     def _run(self) -> None:
         """Keep the link for as long as it is wanted; whatever ends the loop is told, and begun again."""
@@ -180,7 +178,7 @@ class ReconnectingLink:
         try:
             text = self._describe_error(error)
         except Exception:
-            log.exception("an error that cannot be told")
+            log.exception("an error that cannot be described")
             text = type(error).__name__
         return "".join(character if character.isprintable() else "?" for character in text)
 

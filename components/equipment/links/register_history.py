@@ -28,12 +28,13 @@ class RegisterHistory:
 
     def value_at(self, utc_ns: int, received_ns: int) -> str:
         """The value that held at a time which was told then; before the first one known, that one."""
-        while len(self._values) > 1 and received_ns - self._values[1][0] > SUPERSEDED_NS:
-            self._values.popleft()
-        held = [text for _, since, text in self._values if since <= utc_ns]
+        values = list(self._values)
+        while len(values) > 1 and received_ns - values[1][0] > SUPERSEDED_NS:
+            values.pop(0)
+        held = [text for _, since, text in values if since <= utc_ns]
         if held:
             return held[-1]
-        return self._values[0][2] if self._values else ""
+        return values[0][2] if values else ""
 
 
 def parse_register_text(value: object) -> str:

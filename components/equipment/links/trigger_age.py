@@ -37,32 +37,32 @@ class TriggerAge:
 
     def record_read(self, counter: int, sent_ns: int, answered_ns: int) -> None:
         """The counter was read; requests come one after the other."""
-        looks = self._reads
+        reads = self._reads
         self._round_trips_ns.append(answered_ns - sent_ns)
-        if len(looks) > 1 and looks[-1][2] == looks[-2][2] == counter:
-            looks.pop()  # the first answer and the last question with a number are what matters
-        looks.append((sent_ns, answered_ns, counter))
+        if len(reads) > 1 and reads[-1][2] == reads[-2][2] == counter:
+            reads.pop()  # the first answer and the last question with a number are what matters
+        reads.append((sent_ns, answered_ns, counter))
 
     def needs_reads(self, now_ns: int) -> bool:
         """Whether the clocks' difference is not known well, so that only near reads bound a part's age."""
         return self._width_at(now_ns) > SHARP_OFFSET_NS
 
-    def delay_ns(
+    def record_count(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool = True
     ) -> int:
-        """At most so long before its receipt a told count was reached, beyond what the link usually takes.
+        """A count was reported: at most so long before, beyond what the link usually takes, it was reached.
 
         `source_utc_ns` is the PLC's time of the count, if it tells one; not `trusts_time`: it may be of
         something else, as of the moment in which the counter became readable again.
         """
         usual_ns = min(self._round_trips_ns, default=0)
-        whole_ns = self._whole_delay_ns(counter, source_utc_ns, received_ns, trusts_time)
-        return max(0, min(whole_ns, MAX_DELAY_NS) - min(usual_ns, MAX_USUAL_NS))
+        bound_ns = self._bound_delay_ns(counter, source_utc_ns, received_ns, trusts_time)
+        return max(0, min(bound_ns, MAX_DELAY_NS) - min(usual_ns, MAX_USUAL_NS))
 
-    def _whole_delay_ns(
+    def _bound_delay_ns(
         self, counter: int, source_utc_ns: int | None, received_ns: int, trusts_time: bool
     ) -> int:
-        oldest_ns, newest_ns = self._age_by_reads(counter, received_ns)
+        oldest_ns, newest_ns = self._bound_age_by_reads(counter, received_ns)
         if source_utc_ns is None or not trusts_time:
             return oldest_ns
         difference_ns = received_ns - source_utc_ns
@@ -79,20 +79,20 @@ class TriggerAge:
         self._raise_offset(difference_ns, oldest_ns, received_ns)
         return min(bounds)
 
-    def _age_by_reads(self, counter: int, received_ns: int) -> tuple[int, int]:
+    def _bound_age_by_reads(self, counter: int, received_ns: int) -> tuple[int, int]:
         """The greatest and the least age of a count that is told now; forgets what is of no more use."""
         last, self._last_told = self._last_told, counter
-        looks = list(self._reads)
-        anew = next((place for place in range(1, len(looks)) if _begins_anew(looks, place)), None)
-        known = looks[:anew]  # of the count that was told so far
+        reads = list(self._reads)
+        anew = next((place for place in range(1, len(reads)) if _begins_anew(reads, place)), None)
+        known = reads[:anew]  # of the count that was told so far
         if last is not None and step_between(last, counter) == "restart":
             ended: list[CounterRead] = [(known[-1][0], known[-1][1], None)] if known else []
-            looks = known = [*ended, *([] if anew is None else looks[anew:])]
-        before = [place for place, look in enumerate(known) if _is_before(look[2], counter)]
+            reads = known = [*ended, *([] if anew is None else reads[anew:])]
+        before = [place for place, read in enumerate(known) if _is_before(read[2], counter)]
         after = [done for _, done, seen in known if not _is_before(seen, counter)]
         oldest_ns = received_ns - known[before[-1]][0] if before else MAX_DELAY_NS
         newest_ns = received_ns - after[0] if after else 0
-        self._reads = deque(looks[before[-1] if before else 0 :], maxlen=READS_KEPT)
+        self._reads = deque(reads[before[-1] if before else 0 :], maxlen=READS_KEPT)
         return max(oldest_ns, 0), max(newest_ns, 0)
 
     def _offset_at(self, now_ns: int) -> int | None:
@@ -118,8 +118,8 @@ class TriggerAge:
         return width_ns + round((now_ns - since_ns) * MAX_DRIFT)
 
 
-def _begins_anew(looks: list[CounterRead], place: int) -> bool:
-    before, seen = looks[place - 1][2], looks[place][2]
+def _begins_anew(reads: list[CounterRead], place: int) -> bool:
+    before, seen = reads[place - 1][2], reads[place][2]
     return before is not None and seen is not None and step_between(before, seen) == "restart"
 
 

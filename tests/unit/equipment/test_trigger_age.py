@@ -57,7 +57,9 @@ class Line:
             while part is not None and part[1][0] <= answered_ns:
                 number, (received_ns, counted_ns) = part
                 source = self.source_utc_ns(counted_ns) if tells_time else None
-                found.append((received_ns - counted_ns, age.delay_ns(number, source, received_ns)))
+                found.append(
+                    (received_ns - counted_ns, age.record_count(number, source, received_ns))
+                )
                 part = next(parts, None)
             age.record_read(self.counter_at(sent_ns + self.rtt_ns // 2), sent_ns, answered_ns)
             sent_ns = answered_ns + (25 if age.needs_reads(answered_ns) else 100) * MS
@@ -155,10 +157,10 @@ def test_once_the_clocks_are_known_the_plc_is_asked_less_often_until_they_may_ha
     age = TriggerAge()
     assert age.needs_reads(S)
     age.record_read(5, S, S + MS)
-    age.delay_ns(6, UTC + S + 90 * MS, S + 95 * MS)
+    age.record_count(6, UTC + S + 90 * MS, S + 95 * MS)
     assert age.needs_reads(2 * S)
     age.record_read(6, 2 * S, 2 * S + MS)
-    age.delay_ns(7, UTC + 2 * S + 2 * MS, 2 * S + 4 * MS)
+    age.record_count(7, UTC + 2 * S + 2 * MS, 2 * S + 4 * MS)
     assert not age.needs_reads(3 * S)
     assert age.needs_reads(300 * S)
 
@@ -175,7 +177,7 @@ def test_a_source_time_that_stands_still_or_jumps_about_makes_no_part_less_late(
             at += 100 * MS
             age.record_read(number - 1, at, at + MS)
             late = 600 * MS if number % 3 == 0 else 10 * MS
-            assert age.delay_ns(number, source, at + MS + late) >= late - MS
+            assert age.record_count(number, source, at + MS + late) >= late - MS
             at += late
 
 
@@ -189,27 +191,27 @@ def test_parts_of_one_answer_have_each_its_own_age() -> None:
 
 def test_what_was_counted_before_anybody_looked_may_be_of_any_age() -> None:
     age = TriggerAge()
-    assert age.delay_ns(5, UTC, 3 * S) == MAX_DELAY_NS
+    assert age.record_count(5, UTC, 3 * S) == MAX_DELAY_NS
     age.record_read(5, 4 * S, 4 * S + MS)
-    assert age.delay_ns(6, UTC + 4 * S, 4 * S + 20 * MS) == 19 * MS
+    assert age.record_count(6, UTC + 4 * S, 4 * S + 20 * MS) == 19 * MS
 
 
 def test_a_time_that_is_not_the_counts_own_makes_it_no_younger() -> None:
     age = TriggerAge()
     age.record_read(5, 4 * S, 4 * S + MS)
-    age.delay_ns(6, UTC + 4 * S, 4 * S + 2 * MS)
-    unreadable_for_a_second = age.delay_ns(7, UTC + 5 * S, 5 * S + MS, trusts_time=False)
+    age.record_count(6, UTC + 4 * S, 4 * S + 2 * MS)
+    unreadable_for_a_second = age.record_count(7, UTC + 5 * S, 5 * S + MS, trusts_time=False)
     assert unreadable_for_a_second >= S
 
 
 def test_a_count_that_begins_anew_is_bounded_by_the_last_look_at_the_old_one() -> None:
     age = TriggerAge()
     age.record_read(40, S, S + MS)
-    age.delay_ns(40, None, S + MS)
+    age.record_count(40, None, S + MS)
     age.record_read(40, 2 * S, 2 * S + MS)
-    assert age.delay_ns(1, None, 2 * S + 10 * MS) == 9 * MS
-    assert age.delay_ns(2, None, 2 * S + 30 * MS) == 29 * MS
+    assert age.record_count(1, None, 2 * S + 10 * MS) == 9 * MS
+    assert age.record_count(2, None, 2 * S + 30 * MS) == 29 * MS
     age.record_read(2, 2 * S + 40 * MS, 2 * S + 41 * MS)
     age.record_read(0, 3 * S, 3 * S + MS)  # anew again, seen by a look before it is told
     age.record_read(1, 3 * S + 100 * MS, 3 * S + 101 * MS)
-    assert age.delay_ns(1, None, 3 * S + 500 * MS) == 499 * MS
+    assert age.record_count(1, None, 3 * S + 500 * MS) == 499 * MS
