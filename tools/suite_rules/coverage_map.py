@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping
 
-from sightline.messaging.messages import Beat
+from sightline.messaging.messages import Beat, CommandAccepted
 from sightline.messaging.topics import CATALOGUE, CLOUD, COMPONENTS, MessageStream
 from tools.suite_rules.source_files import SourceFile, area_of
 from tools.suite_rules.stream_rules import CATALOGUE_PATH
@@ -56,7 +56,8 @@ def silent_streams(
     """One line for each sender or reader in the catalogue whose code does not know the stream.
 
     Who sends names the row, itself or in shared code; who reads is handed all its rows by the bus, and
-    names the message. Beats are sent and heard by the kernel, for each component.
+    names the message. Beats are sent and heard by the kernel, for each component, and accepted commands
+    come to the methods that it marks with `@command`.
     """
     named: dict[str, set[str]] = {}
     for source in sources:
@@ -93,9 +94,17 @@ def _constant(name: str) -> str:
 
 def _find_names(text: str) -> set[str]:
     tree = ast.parse(text)
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    marks = {
+        mark.func.id
+        for function in functions
+        for mark in function.decorator_list
+        if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name)
+    }
     return {
         *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)),
         *(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)),
+        *([CommandAccepted.__name__] if "command" in marks else []),
     }
 
 

@@ -1,6 +1,14 @@
 """Components without budget or benchmark, and streams that their code does not know, are caught."""
 
-from sightline.messaging.topics import COMPONENTS, GATE_ACTED
+from dataclasses import replace
+
+from sightline.messaging.topics import (
+    COMMAND_ACCEPTED,
+    COMPONENTS,
+    EQUIPMENT,
+    GATE_ACTED,
+    PUBLISHER,
+)
 from tools.suite_rules import (
     coverage_map,
 )
@@ -34,3 +42,14 @@ def test_a_stream_whose_sender_or_reader_does_not_know_it_is_caught() -> None:
         "but its code never names GateActed"
     ]
     assert "Equipment sends it" in coverage_map.silent_streams([reads, elsewhere], catalogue)[0]
+
+
+def test_a_component_that_marks_a_method_for_a_command_reads_accepted_commands() -> None:
+    publisher = SourceFile("components/publisher/commands.py", "publish(COMMAND_ACCEPTED, command)")
+    marks = '@command("gate_dry_run", DryRunArguments)\ndef start_dry_run(): ...'
+    others = "@on(PartJudged)\ndef part_judged(): ..."
+    path = "components/equipment/component.py"
+    row = replace(COMMAND_ACCEPTED, senders=(PUBLISHER,), readers=(EQUIPMENT,))
+    assert coverage_map.silent_streams([publisher, SourceFile(path, marks)], [row]) == []
+    (line,) = coverage_map.silent_streams([publisher, SourceFile(path, others)], [row])
+    assert "never names CommandAccepted" in line
