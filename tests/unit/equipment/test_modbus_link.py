@@ -245,8 +245,8 @@ def test_a_server_that_takes_calls_and_says_nothing_is_a_fault_with_the_time_all
             wait_for(
                 "the fault",
                 lambda: (
-                    "no answer when asked to read" in fault_of(equipment)
-                    and "allowed are 0.2 s (requestTimeoutS)" in fault_of(equipment)
+                    "no answer to a request to read" in fault_of(equipment)
+                    and "within 0.2 s (requestTimeoutS)" in fault_of(equipment)
                 ),
             )
 
