@@ -119,7 +119,10 @@ def command(
 
 
 def on_error(*types: type[Exception]) -> Callable[[F], F]:
-    """The method takes what handlers, timers and commands raise of these types: a foreseen error."""
+    """The method takes what handlers, timers and commands raise of these types: a foreseen error.
+
+    Of two methods the one for the nearer type takes it.
+    """
     return _marking(_ErrorMark(types))
 
 
@@ -189,7 +192,7 @@ class Component(Generic[C]):
             return
         name = self._handler_names.get(type(subject))
         if name is not None:
-            with self._foreseen_errors():
+            with self.foreseen_errors():
                 getattr(self, name)(subject)
         elif isinstance(subject, CommandAccepted):
             self.execute_command(subject)
@@ -259,12 +262,25 @@ class Component(Generic[C]):
         execution = self._command_executions.get(accepted.kind)
         if execution is not None:
             self.current_command = accepted
-            with self._foreseen_errors():
+            with self.foreseen_errors():
                 execution.execute(accepted)
+
+    @contextmanager
+    def foreseen_errors(self) -> Iterator[None]:
+        """Hand a foreseen error of one piece of work to its method, so that the rest is done all the same."""
+        try:
+            yield
+        except Exception as error:
+            name = next(
+                (self._error_names[t] for t in type(error).__mro__ if t in self._error_names), None
+            )
+            if name is None:
+                raise
+            getattr(self, name)(error)
 
     def _attempt(self, work: Callable[[], Any], errors: list[Exception]) -> float | None:
         try:
-            with self._foreseen_errors():
+            with self.foreseen_errors():
                 found: float | None = work()
                 return found
         except (NucleusGoneError, RestartNeededError):
@@ -273,21 +289,11 @@ class Component(Generic[C]):
             errors.append(error)
         return None
 
-    @contextmanager
-    def _foreseen_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            name = next((n for t, n in self._error_names.items() if isinstance(error, t)), None)
-            if name is None:
-                raise
-            getattr(self, name)(error)
-
     def _configuration_changed(self, event: NewConfiguration) -> None:
         before = self.configuration
         assert isinstance(event.configuration, type(before))
         self.configuration = event.configuration
-        with self._foreseen_errors():
+        with self.foreseen_errors():
             self.reconfigure(before)
         self._start_timers()
 

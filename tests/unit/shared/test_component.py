@@ -21,6 +21,10 @@ class DiskError(RetryableError):
     """Foreseen by the component below."""
 
 
+class DamageError(DiskError):
+    """A kind of it that has a method of its own."""
+
+
 class RecordingComponent(Component[KernelConfiguration]):
     """Writes down what it is called for."""
 
@@ -54,6 +58,10 @@ class RecordingComponent(Component[KernelConfiguration]):
     @on_error(DiskError)
     def disk_failed(self, error: DiskError) -> None:
         self.calls.append(f"disk: {error}")
+
+    @on_error(DamageError)
+    def disk_damaged(self, error: DamageError) -> None:
+        self.calls.append(f"damage: {error}")
 
     def between_events(self) -> float | None:
         self.note("between")
@@ -141,6 +149,25 @@ def test_a_foreseen_error_goes_to_its_method_wherever_it_was_raised(
         *("event 1", "disk: full"),
         *("between", "second", "disk: full", "interval"),
     ]
+
+
+def test_a_foreseen_error_goes_to_the_method_of_the_nearer_type(
+    component: RecordingComponent,
+) -> None:
+    component.raises = {"event 1": DamageError("garbled")}
+    component.handle(1)
+    assert component.calls == ["event 1", "damage: garbled"]
+
+
+def test_a_piece_of_work_that_fails_as_foreseen_leaves_the_rest_to_be_done(
+    component: RecordingComponent,
+) -> None:
+    component.raises = {"one": DiskError("full"), "two": ValueError("a mistake")}
+    with component.foreseen_errors():
+        component.note("one")
+    with pytest.raises(ValueError, match="mistake"), component.foreseen_errors():
+        component.note("two")
+    assert component.calls == ["one", "disk: full", "two"]
 
 
 def test_a_new_configuration_is_in_force_and_its_interval_begins_at_once(
