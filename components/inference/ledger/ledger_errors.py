@@ -1,14 +1,12 @@
-"""The error of the ledger's disk: what it refused is not in force, and comes again."""
+"""The errors of the ledger's disk: what it refused is not in force, and comes again."""
 
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from sightline.errors import RetryableError
 from sightline.messaging.messages import Part
-from sightline.storage.journal import is_damage
+from sightline.storage.database_errors import DatabaseErrors
 
-LEDGER_FAULT = "ledger-not-writable"  # the fault
+LEDGER_FAULT = "ledger-not-writable"
 
 
 class LedgerError(RetryableError):
@@ -16,7 +14,15 @@ class LedgerError(RetryableError):
 
 
 class LedgerDamagedError(LedgerError):
-    """The ledger's content is at fault: no other try will do, and a new one has to begin."""
+    """The ledger's content is at fault: trying again does not help, a new one has to begin."""
+
+
+LEDGER_ERRORS = DatabaseErrors(
+    "verdict ledger",
+    "Parts are rejected until it can be written again.",
+    error=LedgerError,
+    damaged=LedgerDamagedError,
+)
 
 
 def parse_part_key(row: Sequence[object]) -> Part:
@@ -26,16 +32,3 @@ def parse_part_key(row: Sequence[object]) -> Part:
         problem = ValueError(f"found a part {number!r:.20} of epoch {epoch!r:.20}")
         raise LedgerDamagedError(f"The verdict ledger is damaged: {problem}.") from problem
     return Part(epoch, number)
-
-
-@contextmanager
-def translate_ledger_errors() -> Iterator[None]:
-    """SQLite's errors, and those of values that it cannot hold, as LedgerError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = f"Cannot write or read the verdict ledger: {error}"
-        kind = LedgerDamagedError if is_damage(error) else LedgerError
-        raise kind(f"{text}. Parts are rejected until that is mended.") from error
-    except (OverflowError, ValueError) as error:
-        raise LedgerError(f"The verdict ledger cannot hold this: {error}.") from error

@@ -1,20 +1,31 @@
-"""What inference keeps beside its verdicts, in the ledger's database: thresholds, challenges, holds.
+"""What inference stores beside its verdicts, in the ledger's database: thresholds, challenges, holds.
 
-A verdict and what it means for challenges are committed as one; so are a command's effect and its
-answer.
+A verdict and what it means for challenges are committed as one; so are a command's change and its
+reply.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
-from inference.ledger.ledger_errors import parse_part_key, translate_ledger_errors
+from inference.ledger.ledger_errors import LEDGER_ERRORS, parse_part_key
+from sightline.clock import Clock
 from sightline.errors import MessageError
-from sightline.kernel.commands import MAX_STORED_REPLIES
+from sightline.kernel.command_execution import Reply
+from sightline.kernel.commands import MAX_STORED_REPLIES, build_command_reply
 from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
-from sightline.messaging.messages import CommandCarriedOut, HoldRange, Part, PartJudged
+from sightline.messaging.messages import (
+    CommandAccepted,
+    CommandCarriedOut,
+    CommandResult,
+    HoldRange,
+    Part,
+    PartJudged,
+)
+from sightline.messaging.topics import COMMAND_CARRIED_OUT
 from sightline.storage.journal import DamageReport
 from sightline.storage.transactions import transaction
 
@@ -42,6 +53,21 @@ class ProductThresholds(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, dict[str, float]] = {}
 
 
+@dataclass(frozen=True)
+class ThresholdChange:
+    """What a command changes: the thresholds of a product."""
+
+    product: str
+    thresholds: ProductThresholds
+
+
+@dataclass(frozen=True)
+class HoldRelease:
+    """What a command changes: the hold of this name is released."""
+
+    hold: str
+
+
 def store_challenges(connection: sqlite3.Connection, verdicts: Sequence[PartJudged]) -> None:
     """Within the transaction that commits the verdicts."""
     for verdict in verdicts:
@@ -61,14 +87,24 @@ def store_challenges(connection: sqlite3.Connection, verdicts: Sequence[PartJudg
 
 
 class StateStore:
-    """Reads and writes the notes; used by the ledger's thread, on its connection. All: LedgerError.
+    """Used by the ledger's thread, on its connection; keeps the replies to commands. All: LedgerError.
 
-    What cannot be read is reported; a hold stays open then.
+    What cannot be read is reported; a hold stays open then. `written` is called after each stored reply.
     """
 
-    def __init__(self, connection: sqlite3.Connection, report: DamageReport) -> None:
+    stream = COMMAND_CARRIED_OUT
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        report: DamageReport,
+        clock: Clock,
+        written: Callable[[], object],
+    ) -> None:
         self._connection = connection
         self._report = report
+        self._clock = clock
+        self._written = written
 
     def use_connection(self, connection: sqlite3.Connection) -> None:
         """Another database from now on."""
@@ -82,7 +118,7 @@ class StateStore:
 
     def load_last_found(self) -> tuple[Part, int] | None:
         """The last challenge that was found, and when (UTC)."""
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             row = self._connection.execute(
                 "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
@@ -93,7 +129,7 @@ class StateStore:
 
     def load_open_holds(self) -> list[HoldRange]:
         """The holds that nobody acknowledged, oldest first."""
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             rows = self._connection.execute(
                 "SELECT hold, message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
             ).fetchall()
@@ -105,7 +141,7 @@ class StateStore:
 
     def load_thresholds(self) -> dict[str, ProductThresholds]:
         """What was set, by product."""
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             rows = self._connection.execute("SELECT product, message FROM thresholds").fetchall()
         read = {
             product: self._decode_or_report(
@@ -115,51 +151,43 @@ class StateStore:
         }
         return {product: found for product, found in read.items() if found is not None}
 
-    def load_reply(self, command_id: str) -> CommandCarriedOut | None:
-        """The answer that a command got, or None if it is new."""
-        with translate_ledger_errors():
+    def find_reply(self, command_id: str) -> CommandCarriedOut | None:
+        """The reply that a command got, or None if it is new."""
+        with LEDGER_ERRORS.translated():
             row = self._connection.execute(
                 "SELECT message FROM answers WHERE command_id = ?", (command_id,)
             ).fetchone()
         return (
             None
             if row is None
-            else self._decode_or_report(CommandCarriedOut, row[0], "a command's answer")
+            else self._decode_or_report(CommandCarriedOut, row[0], "the reply to a command")
         )
 
     def store_reply(
-        self,
-        answer: CommandCarriedOut,
-        *,
-        thresholds: tuple[str, ProductThresholds] | None = None,
-        acknowledges: str = "",
-    ) -> None:
-        """Keep an answer and what the command changed, as one; on disk on return."""
-        with translate_ledger_errors(), transaction(self._connection) as connection:
-            if thresholds is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO thresholds VALUES (?, ?)",
-                    (thresholds[0], encode_of_any_size(thresholds[1])),
-                )
-            if acknowledges:
-                connection.execute(
-                    "UPDATE holds SET acknowledged_by = ? WHERE acknowledged_by = '' AND hold = ?",
-                    (answer.command_id, acknowledges),
-                )
+        self, command: CommandAccepted, result: CommandResult, reply: Reply, from_part: Part | None
+    ) -> CommandCarriedOut:
+        """Store a reply and what the command changes, as one; on disk on return."""
+        message = build_command_reply(
+            command, self._clock.utc_ns(), reply.text, result=result, from_part=from_part
+        )
+        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
+            _store_change(connection, reply.change, command.command_id)
             connection.execute(
                 "INSERT OR REPLACE INTO answers (command_id, message) VALUES (?, ?)",
-                (answer.command_id, encode_of_any_size(answer)),
+                (command.command_id, encode_of_any_size(message)),
             )
             connection.execute(
                 "DELETE FROM answers WHERE sequence <= (SELECT MAX(sequence) FROM answers) - ?",
                 (MAX_STORED_REPLIES,),
             )
+        self._written()
+        return message
 
     def store_again(
         self, holds: Sequence[HoldRange], thresholds: Mapping[str, ProductThresholds]
     ) -> None:
         """Write down again what is in force, in a database that begins anew."""
-        with translate_ledger_errors(), transaction(self._connection) as connection:
+        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO holds (hold, message) VALUES (?, ?)",
                 [(held.hold, encode_of_any_size(held)) for held in holds],
@@ -179,7 +207,26 @@ class StateStore:
             return None
 
 
+def _store_change(
+    connection: sqlite3.Connection,
+    change: ThresholdChange | HoldRelease | None,
+    command_id: str,
+) -> None:
+    """Within the transaction that stores the reply."""
+    match change:
+        case ThresholdChange(product, thresholds):
+            connection.execute(
+                "INSERT OR REPLACE INTO thresholds VALUES (?, ?)",
+                (product, encode_of_any_size(thresholds)),
+            )
+        case HoldRelease(hold):
+            connection.execute(
+                "UPDATE holds SET acknowledged_by = ? WHERE acknowledged_by = '' AND hold = ?",
+                (command_id, hold),
+            )
+
+
 def _parse_hold_name(hold: str) -> Part:
-    """The challenge part that a hold is named after."""
+    """The challenge part after which a hold is named."""
     epoch, _, number = str(hold).partition("-")
     return Part(int(epoch), int(number)) if epoch.isdecimal() and number.isdecimal() else Part(0, 0)

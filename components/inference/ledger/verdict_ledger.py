@@ -2,19 +2,18 @@
 
 import logging
 import sqlite3
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from inference.ledger.ledger_errors import (
+    LEDGER_ERRORS,
     LedgerDamagedError,
     LedgerError,
     parse_part_key,
-    translate_ledger_errors,
 )
-from inference.ledger.state_store import STATE_SCHEMA as NOTEBOOK_SCHEMA
-from inference.ledger.state_store import StateStore, store_challenges
+from inference.ledger.state_store import STATE_SCHEMA, StateStore, store_challenges
+from sightline.clock import Clock, SystemClock
 from sightline.errors import MessageError
 from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
 from sightline.messaging.messages import Part, PartJudged
@@ -42,10 +41,15 @@ def _log_problem(text: str) -> None:
     log.error("ledger", extra={"problem": text})
 
 
+def _report_nothing() -> None:
+    pass
+
+
 class Ledger:
     """Verdicts in the order of their parts; used by one thread. All: LedgerError.
 
-    A damaged database is set aside, `report` is told, and an empty one begins.
+    A damaged database is set aside, `report` gets the text, and an empty one begins. `written` is called
+    after each change that the disk took.
     """
 
     def __init__(
@@ -54,17 +58,22 @@ class Ledger:
         max_parts: int,
         report: DamageReport = _log_problem,
         station_id: str = "",
+        *,
+        clock: Clock | None = None,
+        written: Callable[[], object] = _report_nothing,
     ) -> None:
         self._path = path
         self._report = report
         self._station_id = station_id
+        self._clock = clock or SystemClock()
+        self._written = written
         self.max_parts = max_parts
         self.last_part: Part | None = None
         self._rows = 0
         self._settled_up_to: Part | None = None
         self._marked_up_to: Part | None = None
         self._connection = self._open_database()
-        self.state_store = StateStore(self._connection, report)
+        self.state_store = StateStore(self._connection, report, self._clock, written)
         self._load_position()
 
     def commit(self, verdicts: Sequence[PartJudged]) -> None:
@@ -73,13 +82,14 @@ class Ledger:
             (verdict.part.epoch, verdict.part.part_number, encode_of_any_size(verdict))
             for verdict in verdicts
         ]
-        with translate_ledger_errors(), transaction(self._connection) as connection:
+        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
             connection.executemany(
                 "INSERT INTO verdicts (epoch, part_number, message) VALUES (?, ?, ?)", rows
             )
             store_challenges(connection, verdicts)
         self.last_part = verdicts[-1].part
         self._rows += len(rows)
+        self._written()
 
     def mark_settled(self, up_to: Part) -> int:
         """Mark all up to this part as durable elsewhere, so many at once; how many were not yet."""
@@ -90,11 +100,11 @@ class Ledger:
         return self.mark_more_settled()
 
     def mark_more_settled(self) -> int:
-        """Mark some more of what `settle` named; 0: all of it is marked."""
+        """Mark some more of what `mark_settled` named; 0: all of it is marked."""
         if self._settled_up_to is None or self._marked_up_to == self._settled_up_to:
             return 0
         key = (self._settled_up_to.epoch, self._settled_up_to.part_number)
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             marked = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " WHERE settled = 0 AND (epoch, part_number) <= (?, ?)"
@@ -110,12 +120,14 @@ class Ledger:
             self._delete_oldest()
         if len(marked) < MAX_ROWS_AT_ONCE:
             self._marked_up_to = self._settled_up_to
+        if marked:
+            self._written()
         return len(marked)
 
     def find_unsettled_parts(self, limit: int) -> list[Part]:
         """The oldest parts whose verdicts are not settled, in order."""
         begin = self._settled_up_to or Part(-(2**63), -(2**63))
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             rows = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " WHERE settled = 0 AND (epoch, part_number) > (?, ?)"
@@ -131,7 +143,7 @@ class Ledger:
     def load_verdict(self, part: Part) -> PartJudged:
         """The verdict on a part of the ledger; in place of one that cannot be read stands `missed`."""
         key = (part.epoch, part.part_number)
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             (message,) = self._connection.execute(
                 "SELECT message FROM verdicts WHERE epoch = ? AND part_number = ?", key
             ).fetchone()
@@ -153,7 +165,7 @@ class Ledger:
         except OSError as error:
             raise LedgerDamagedError(
                 f"The verdict ledger is damaged ({reason}) and cannot be set aside: {error}. "
-                "Parts are rejected until that is mended."
+                "Parts are rejected until its folder can be written."
             ) from error
         finally:
             self._connection = self._open_database()
@@ -170,7 +182,7 @@ class Ledger:
     def _open_database(self) -> sqlite3.Connection:
         connection = open_journal(
             self._path,
-            _SCHEMA + NOTEBOOK_SCHEMA,
+            _SCHEMA + STATE_SCHEMA,
             lambda text: self._report(f"{text} {LOSS_NOTICE}"),
         )
         # A text that is none is a value like any other; it must not keep its row from being read.
@@ -182,7 +194,7 @@ class Ledger:
         self._settled_up_to = self._marked_up_to = None
         try:
             self.last_part = self._find_last_part()
-            with translate_ledger_errors():
+            with LEDGER_ERRORS.translated():
                 (self._rows,) = self._connection.execute("SELECT COUNT(*) FROM verdicts").fetchone()
             self.find_unsettled_parts(1)
             self.state_store.check_readable()
@@ -190,7 +202,7 @@ class Ledger:
             self.replace_damaged(str(error.__cause__))
 
     def _find_last_part(self) -> Part | None:
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             row = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
@@ -200,14 +212,14 @@ class Ledger:
     def _replace_unreadable(self, part: Part, error: MessageError) -> PartJudged:
         """A verdict that says so; it chains to the row before, and stands for the numbers in between."""
         key = (part.epoch, part.part_number)
-        with translate_ledger_errors():
+        with LEDGER_ERRORS.translated():
             row = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts WHERE (epoch, part_number) < (?, ?)"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1",
                 key,
             ).fetchone()
             before = None if row is None else parse_part_key(row)
-            verdict = build_unreadable_verdict(self._station_id, part, before, time.time_ns())
+            verdict = build_unreadable_verdict(self._station_id, part, before, self._clock.utc_ns())
             self._connection.execute(
                 "UPDATE verdicts SET message = ? WHERE epoch = ? AND part_number = ?",
                 (encode_of_any_size(verdict), *key),

@@ -1,7 +1,7 @@
-"""The models that serve: loaded beside those in force, checked, tried in the shadow, then taken over.
+"""The models that serve: loaded beside those in force, checked, tried in the shadow, then switched to.
 
-All that runs in a thread of its own; the component's loop takes a proven model between two parts.
-What cannot serve is told once and tried again when the model store changes, or after a while.
+All that runs in a thread of its own; the component's loop switches to a proven model between two parts.
+What cannot serve is reported once and tried again when the model store changes, or after a while.
 """
 
 import logging
@@ -17,7 +17,8 @@ from inference.configuration import ModelConfiguration, ShadowConfiguration
 from inference.detectors.registry import DetectorOptions, Runtime, open_detector
 from inference.models.model_resolver import ModelResolver
 from inference.models.shadow_trial import ShadowTrial, TrialReport, TrialSample
-from sightline.errors import ModelError, PictureError, RestartNeededError
+from sightline.configuration import ConfigurationStruct
+from sightline.errors import CommandError, ModelError, PictureError, RestartNeededError
 from sightline.kernel.background import at_low_priority
 from sightline.kernel.health import ComponentHealth
 from sightline.kernel.supervised_thread import SupervisedThread
@@ -55,9 +56,9 @@ class ProvenModel:
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """Event: a model is ready to serve; `report` tells of its trial, if it had one.
+    """Event: a model is ready to serve; `report` is that of its trial, if it had one.
 
-    `loader` numbers the loader that tells: the word of one that was replaced counts no longer.
+    `loader_number` is that of the loader that posts it: events of one that was replaced count no longer.
     """
 
     proven_model: ProvenModel
@@ -85,6 +86,13 @@ class ModelBuildProgress:
     loader_number: int = 0
 
 
+class LoadModel(ConfigurationStruct, frozen=True, kw_only=True):
+    """The command's arguments: a configured name, and a digest of the store, or its first digits."""
+
+    model: str = ""
+    digest: str = ""
+
+
 @dataclass(frozen=True)
 class LoadRequest:
     """A command: let this model of the store serve under a name. The digest may be its first digits."""
@@ -105,30 +113,30 @@ class ModelRequirements:
 
 
 class ModelLoader:
-    """Looks at the model store each second; posts each new model, or why it cannot serve."""
+    """Checks the model store each second; posts each new model, or why it cannot serve."""
 
     def __init__(
         self,
-        stock: ModelResolver,
-        wish: ModelRequirements,
+        resolver: ModelResolver,
+        requirements: ModelRequirements,
         inbox: Inbox,
         health: ComponentHealth,
         number: int = 0,
     ) -> None:
         self._thread = SupervisedThread(LOADER_THREAD, self._run, health)
         self._number = number
-        self._resolver = stock
-        self._requirements = wish
+        self._resolver = resolver
+        self._requirements = requirements
         self._inbox = inbox
-        self._serving: dict[str, ProvenModel] = dict(wish.in_force)
-        self._refused: dict[str, tuple[str, str, float]] = {}  # digest, error, told at
+        self._serving: dict[str, ProvenModel] = dict(requirements.in_force)
+        self._refused: dict[str, tuple[str, str, float]] = {}  # digest, error, reported at
         self._requests: list[LoadRequest] = []
         self._trial: ShadowTrial | None = None
         self._wake_up = threading.Event()
         self._ended = False
 
     def start(self) -> None:
-        """Begin to look, in a thread of its own."""
+        """Begin to check the store, in a thread of its own."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -141,14 +149,14 @@ class ModelLoader:
             self._wake_up.clear()
 
     def stop(self) -> None:
-        """Stop looking; a trial under way is given up."""
+        """Stop checking; a trial under way is given up."""
         self._ended = True
         self._thread.stop()
         self._wake_up.set()
 
-    def request_load(self, order: LoadRequest) -> None:
+    def request_load(self, request: LoadRequest) -> None:
         """Carry out a command; `ModelLoaded` or `ModelRefused` follows."""
-        self._requests.append(order)
+        self._requests.append(request)
         self._wake_up.set()
 
     def accepts_sample(self) -> bool:
@@ -163,7 +171,7 @@ class ModelLoader:
             trial.offer_sample(sample)
 
     def _post(self, event: ModelLoaded | ModelRefused | ModelBuildProgress) -> None:
-        """Tell the main thread; a loader that was ended has nothing to say: another one looks."""
+        """Post to the main thread; a loader that was ended posts nothing: another one checks the store."""
         if not self._ended:
             self._inbox.post(replace(event, loader_number=self._number))
 
@@ -228,31 +236,31 @@ class ModelLoader:
         """The model in force that this one is to replace: of its name, or alike and wanted no longer."""
         if model.name in self._serving:
             return self._serving[model.name].model
-        wanted = {wish.name for wish in self._requirements.models}
+        wanted = {required.name for required in self._requirements.models}
         leaving = [proven.model for proven in self._serving.values() if proven.name not in wanted]
         return next((m for m in leaving if m.contract.name == candidate.contract.name), None)
 
-    def _execute_request(self, order: LoadRequest) -> None:
+    def _execute_request(self, request: LoadRequest) -> None:
         try:
-            model = self._find_requested(order)
-            digest = self._resolver.find_digest(order.digest)
+            model = self._find_requested(request)
+            digest = self._resolver.find_digest(request.digest)
             if self._is_serving(model, digest):
                 self._resolver.point_name(model.stored_name, digest)
-                self._post(ModelLoaded(self._serving[model.name], command_id=order.command_id))
+                self._post(ModelLoaded(self._serving[model.name], command_id=request.command_id))
             else:
-                self._load_and_prove(model, digest, order.command_id)
+                self._load_and_prove(model, digest, request.command_id)
         except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
             self._request_restart_if_lost(error)
             log_unexpected_error(error)
-            self._post(ModelRefused(order.name, describe_model_error(error), order.command_id))
+            self._post(ModelRefused(request.name, describe_model_error(error), request.command_id))
 
-    def _find_requested(self, order: LoadRequest) -> ModelConfiguration:
+    def _find_requested(self, request: LoadRequest) -> ModelConfiguration:
         models = {model.name: model for model in self._requirements.models}
-        if order.name not in models:
-            raise ModelError(f"model: found {order.name!r}; configured are {', '.join(models)}")
-        if models[order.name].digest:
-            raise ModelError(f"model {order.name!r} is pinned to a digest by the configuration")
-        return models[order.name]
+        if request.name not in models:
+            raise ModelError(f"model: found {request.name!r}; configured are {', '.join(models)}")
+        if models[request.name].digest:
+            raise ModelError(f"model {request.name!r} is pinned to a digest by the configuration")
+        return models[request.name]
 
     def _report_progress(self, name: str, share: float, phase: str) -> None:
         log.info("building", extra={"model": name, "share": share, "phase": phase})
@@ -293,6 +301,13 @@ class ModelLoader:
             return
         self._refused[model.name] = refusal
         self._post(ModelRefused(model.name, refusal[1]))
+
+
+def build_load_request(arguments: LoadModel, command_id: str) -> LoadRequest:
+    """What a command asks for; CommandError if it does not say."""
+    if not arguments.model or not arguments.digest:
+        raise CommandError("load_model needs 'model', a configured name, and 'digest', both texts")
+    return LoadRequest(arguments.model, arguments.digest, command_id)
 
 
 def describe_model_error(error: Exception) -> str:

@@ -7,10 +7,9 @@ import logging
 from collections.abc import Sequence
 
 from inference.configuration import InferenceConfiguration, ModelConfiguration
-from inference.ledger.state_store import StateStore
-from inference.models.load_commands import PendingLoadCommands
 from inference.models.model_loader import (
     LOADER_THREAD,
+    LoadRequest,
     ModelBuildProgress,
     ModelLoaded,
     ModelLoader,
@@ -22,7 +21,6 @@ from inference.models.model_resolver import ModelResolver
 from inference.models.shadow_trial import TrialSample
 from sightline.kernel.component import ComponentContext
 from sightline.kernel.health import THREAD_FAULT
-from sightline.messaging.messages import CommandAccepted
 from sightline.storage.station_folder import StationFolder
 from sightline.vision.model_outputs import ServingModel
 
@@ -32,11 +30,9 @@ log = logging.getLogger(__name__)
 class ModelSwitch:
     """Used by the component's main thread, so that models change between two parts only."""
 
-    def __init__(
-        self, context: ComponentContext[InferenceConfiguration], notebook: StateStore
-    ) -> None:
+    def __init__(self, context: ComponentContext[InferenceConfiguration]) -> None:
         self._context = context
-        self._commands = PendingLoadCommands(context, notebook)
+        self._unfinished: dict[str, LoadRequest] = {}  # by command, the oldest first
         self._health = context.health
         self._models: dict[str, ProvenModel] = {}
         self._in_force: tuple[str, ...] = ()
@@ -57,17 +53,17 @@ class ModelSwitch:
         names = {model.name for model in self._required}
         self._all_required = (*self._required, *(m for m in of_products if m.name not in names))
         folder = StationFolder(self._context.work_folder / configuration.station_folder)
-        stock = ModelResolver(folder.models, self._context.work_folder / "models-in-force")
-        wish = ModelRequirements(
+        resolver = ModelResolver(folder.models, self._context.work_folder / "models-in-force")
+        requirements = ModelRequirements(
             self._all_required, configuration.threads, configuration.shadow, dict(self._models)
         )
         self._loader_number += 1
         self._health.clear_fault(THREAD_FAULT + LOADER_THREAD)
         self._loader = ModelLoader(
-            stock, wish, self._context.inbox, self._health, self._loader_number
+            resolver, requirements, self._context.inbox, self._health, self._loader_number
         )
-        for order in self._commands.requests:  # the loader before was ended amidst them
-            self._loader.request_load(order)
+        for request in self._unfinished.values():  # the loader before was ended amidst them
+            self._loader.request_load(request)
         self._loader.start()
         self._activate_models()
 
@@ -96,48 +92,48 @@ class ModelSwitch:
         if self._loader is not None:
             self._loader.offer_sample(sample)
 
-    def handle_loaded(self, event: ModelLoaded) -> None:
-        """A model was proven."""
+    def request_load(self, request: LoadRequest) -> None:
+        """Load a model on command; `ModelLoaded` or `ModelRefused` follows, also from a later loader."""
+        self._unfinished[request.command_id] = request
+        if self._loader is not None:
+            self._loader.request_load(request)
+
+    def switch_to(self, event: ModelLoaded) -> str | None:
+        """Let a proven model serve; what its trial found, or None if it is not wanted any more."""
         proven = event.proven_model
         if event.loader_number != self._loader_number or not any(
             _is_required(proven, m) for m in self._all_required
         ):
-            return  # of the configuration before; its successor looks for what is wanted now
+            return None  # of the configuration before; its successor looks for what is wanted now
+        self._unfinished.pop(event.command_id, None)
         before = self._models.get(proven.name)
         self._models[proven.name] = proven
         self._health.clear_fault(f"model-{proven.name}")
         self._activate_models()
         if before is not None and before.digest != proven.digest:
             self._health.count("models_swapped")
-        words = self._report_trial(event)
+        trial = self._report_trial(event)
         log.info(
             "model serves",
-            extra={"model": proven.name, "digest": proven.digest, "trial": words},
+            extra={"model": proven.name, "digest": proven.digest, "trial": trial},
         )
-        if event.command_id:
-            self._commands.finish_command(event.command_id, "done", words)
+        return trial
 
-    def handle_refused(self, event: ModelRefused) -> None:
-        """A model cannot serve: say why."""
+    def refuse(self, event: ModelRefused) -> bool:
+        """Say why a model cannot serve; False if nobody asks any more."""
         if event.loader_number != self._loader_number:
-            return
+            return False
+        self._unfinished.pop(event.command_id, None)
         log.error("model refused", extra={"model": event.name, "error": event.error})
         self._health.count("models_refused")
-        if event.command_id:
-            self._commands.finish_command(event.command_id, "refused", event.error)
-        else:
+        if not event.command_id:
             self._health.raise_fault(f"model-{event.name}", event.error)
+        return True
 
-    def handle_progress(self, event: ModelBuildProgress) -> None:
+    def report_progress(self, event: ModelBuildProgress) -> None:
         """How far the building of an engine is."""
         if event.loader_number == self._loader_number:
             self._health.set_gauge(f"building_{event.name}", round(event.share, 2))
-
-    def handle_load_command(self, command: CommandAccepted) -> None:
-        """Carry out `load_model`; the answer follows when the model serves or is refused."""
-        order = self._commands.accept_command(command)
-        if order is not None and self._loader is not None:
-            self._loader.request_load(order)
 
     def _activate_models(self) -> None:
         wanted = tuple(model.name for model in self._required)

@@ -1,47 +1,61 @@
 """Challenge parts: known to be bad, sent through to prove the station.
 
 One that is judged ok has passed: then nobody knows what else did, back to the last challenge that was
-found. All that is held back, and the parts after it, too, until a person acknowledges it.
+found. All that is on hold, and the parts after it, too, until a person releases the hold.
 """
 
 from collections.abc import Container
+from functools import partial
 
 from msgspec.structs import replace
 
 from inference.configuration import ChallengeConfiguration
 from inference.ledger.part_sequence import part_after
-from inference.ledger.state_store import StateStore
+from inference.ledger.state_store import HoldRelease, StateStore
 from sightline.clock import Clock
+from sightline.configuration import ConfigurationStruct
+from sightline.errors import CommandError
+from sightline.kernel.command_execution import Reply
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import ChallengeResult, HoldRange, Part, PartJudged
 
 HOUR_NS = 3_600_000_000_000
 HOLD_FAULT = "held-back"
 OVERDUE_FAULT = "challenge-overdue"
-GATE_CLOSED_REASON = "held back: a challenge part passed, and nobody has acknowledged it"
+GATE_CLOSED_REASON = (
+    "on hold: the station passed a challenge part, and nobody has released the hold"
+)
+
+
+class AcknowledgeHold(ConfigurationStruct, frozen=True, kw_only=True):
+    """The command's arguments: the hold that the person saw, as the fault and the records name it.
+
+    Only this one is released: another one may have come between the look and the click.
+    """
+
+    hold: str = ""
 
 
 class ChallengeTracker:
-    """Follows the challenges through the ledger; `settle` is the last step of every verdict."""
+    """Follows the challenges; `with_challenge_result` is the last step of every verdict."""
 
     def __init__(
         self,
-        notebook: StateStore,
+        state_store: StateStore,
         configuration: ChallengeConfiguration,
         health: ComponentHealth,
         clock: Clock,
     ) -> None:
-        self._state_store = notebook
         self.configuration = configuration
         self._health = health
         self._clock = clock
-        self._last_found = notebook.load_last_found()
-        self._open_holds = notebook.load_open_holds()
+        self._last_found = state_store.load_last_found()
+        self._open_holds = state_store.load_open_holds()
         self._report_holds()
 
     @property
     def open_holds(self) -> list[HoldRange]:
-        """What is held back, the oldest first."""
+        """What is on hold, the oldest first."""
         return self._open_holds
 
     def with_challenge_result(
@@ -61,7 +75,7 @@ class ChallengeTracker:
         return verdict
 
     def record_committed(self, verdict: PartJudged) -> None:
-        """A verdict of `settle` is on disk, and its challenge with it."""
+        """A verdict of `with_challenge_result` is on disk, and its challenge with it."""
         if not verdict.challenge:
             return
         self._health.count(f"challenges_{verdict.challenge_result}")
@@ -71,13 +85,30 @@ class ChallengeTracker:
             self._open_holds = [*self._open_holds, verdict.held_back]
         self._report_holds()
 
-    def release_hold(self, hold: str) -> None:
-        """A person takes what this hold holds back into his hands; that is on disk."""
+    def build_release_reply(self, request: AcknowledgeHold) -> Reply:
+        """The reply to a person who releases a hold by its name; CommandError says which are open."""
+        names = [held.hold for held in self._open_holds]
+        if not names:
+            raise CommandError("no hold is open")
+        if not request.hold:
+            raise CommandError(f"hold: name the hold to release; open are {', '.join(names)}")
+        if request.hold not in names:
+            raise CommandError(f"no hold {request.hold} is open; open are {', '.join(names)}")
+        left = [name for name in names if name != request.hold]
+        still = f"; still open are {', '.join(left)}" if left else ""
+        return Reply(
+            f"released hold {request.hold}{still}",
+            change=HoldRelease(request.hold),
+            apply=partial(self._release_hold, request.hold),
+        )
+
+    def _release_hold(self, hold: str) -> None:
+        """A person answers for what is on hold; that is on disk."""
         self._open_holds = [held for held in self._open_holds if held.hold != hold]
         self._report_holds()
 
     def check_due(self) -> None:
-        """Say when the next challenge is due."""
+        """Raise a fault while a challenge is overdue."""
         each_h = self.configuration.each_h
         last_ns = 0 if self._last_found is None else self._last_found[1]
         ago_h = (self._clock.utc_ns() - last_ns) / HOUR_NS
@@ -87,7 +118,8 @@ class ChallengeTracker:
         found = "no challenge part was found yet"
         if self._last_found is not None:
             found = f"the last challenge part was found {ago_h:.1f} h ago"
-        self._health.raise_fault(OVERDUE_FAULT, f"{found}; one is due each {each_h:g} h", "warning")
+        text = f"Challenge overdue: {found}; one is due every {each_h:g} h. Send a challenge part through."
+        self._health.raise_fault(OVERDUE_FAULT, text, "warning")
 
     def _with_open_hold(self, verdict: PartJudged) -> PartJudged:
         if not self._open_holds:
@@ -102,12 +134,12 @@ class ChallengeTracker:
         if not self._open_holds:
             self._health.clear_fault(HOLD_FAULT)
             return
-        gate = "the gate is closed" if self.configuration.closes_gate else "the gate stays open"
-        told = "; ".join(_describe_hold(held) for held in self._open_holds)
+        gate = "No part is ok" if self.configuration.closes_gate else "Parts are judged as ever"
+        holds = "; ".join(_describe_hold(held) for held in self._open_holds)
         self._health.raise_fault(
             HOLD_FAULT,
-            f"{len(self._open_holds)} open, the oldest first: {told}. {gate.capitalize()} until a person "
-            "acknowledges each of them by its name.",
+            f"Open holds, oldest first: {len(self._open_holds)}. {holds}. {gate} until each hold is "
+            "released by its name. Check the parts on hold.",
         )
 
 
@@ -130,4 +162,4 @@ def _format_part(part: Part) -> str:
 
 def _describe_hold(held: HoldRange) -> str:
     begin = "the beginning" if held.first is None else _format_part(held.first)
-    return f"challenge part {held.hold} passed (all from {begin} on is held back)"
+    return f"The station passed challenge part {held.hold}: all parts from {begin} on are on hold"

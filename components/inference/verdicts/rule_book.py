@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from inference.configuration import InferenceConfiguration, ModelConfiguration
-from inference.ledger.state_store import ProductThresholds
+from inference.ledger.state_store import ProductThresholds, ThresholdChange
+from inference.verdicts.threshold_changes import SetThreshold, change_threshold
+from sightline.errors import CommandError
+from sightline.kernel.command_execution import Reply
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import PartCaptured
 from sightline.storage.product_store import ProductStoreReader
@@ -41,7 +45,7 @@ class RuleBook:
         self._health = health
 
     def refresh_products(self) -> None:
-        """Take products that were deployed, and say what is wrong with others."""
+        """Load products that were deployed, and report what is wrong with others."""
         self.products.refresh()
         problems = "; ".join(self.products.problems.values())
         if problems:
@@ -56,14 +60,30 @@ class RuleBook:
         product = self.products.find(captured.product, captured.product_version)
         if product is None:
             version = f" version {captured.product_version}" if captured.product_version else ""
-            nobodys = msgspec.structs.replace(self._configuration.policy, version="")
+            unknown = msgspec.structs.replace(self._configuration.policy, version="")
             doubt = f"the product {captured.product}{version} is not known to this station"
-            return PartRules(nobodys, (), (doubt,))
+            return PartRules(unknown, (), (doubt,))
         try:
             policy = apply_thresholds(product, self._thresholds.get(product.name))
         except (TypeError, ValueError) as error:
-            return PartRules(product, product.models, (f"what was set for it cannot be: {error}",))
+            return PartRules(
+                product, product.models, (f"the thresholds set for it are invalid: {error}",)
+            )
         return PartRules(policy, product.models)
+
+    def build_threshold_reply(self, request: SetThreshold) -> Reply:
+        """The reply to a person who sets a threshold; CommandError says what is allowed."""
+        self.products.refresh()
+        product = self.products.current.get(request.product)
+        if product is None:
+            known = ", ".join(sorted(self.products.current)) or "none"
+            raise CommandError(f"the station knows no product {request.product}; it knows {known}")
+        after = change_threshold(product, self._thresholds.get(request.product), request)
+        return Reply(
+            f"{request.product} is version {after.version}+{after.changes}",
+            change=ThresholdChange(request.product, after),
+            apply=partial(self._thresholds.__setitem__, request.product, after),
+        )
 
     def required_models(self) -> tuple[ModelConfiguration, ...]:
         """The models of the configuration, and those that the products want beside them."""

@@ -1,4 +1,4 @@
-"""From a verdict to those who wait for it: on disk first, in the order of the parts, then told."""
+"""From a verdict to those who wait for it: on disk first, in the order of the parts, then published."""
 
 import logging
 from collections.abc import Container, Iterator, Sequence
@@ -6,7 +6,6 @@ from collections.abc import Container, Iterator, Sequence
 import msgspec
 
 from inference.configuration import InferenceConfiguration
-from inference.ledger.ledger_errors import LEDGER_FAULT
 from inference.ledger.part_sequence import (
     MAX_SINGLE_VERDICTS,
     NumberGap,
@@ -16,7 +15,6 @@ from inference.ledger.part_sequence import (
 )
 from inference.ledger.verdict_ledger import Ledger
 from inference.ledger.verdict_replay import VerdictReplay
-from inference.publishing import publish_or_log
 from inference.verdicts.challenge_tracker import ChallengeTracker
 from inference.verdicts.verdict_messages import (
     build_gap_verdict,
@@ -31,14 +29,14 @@ NOT_STORED = "its verdict could not be stored"
 NO_PICTURES = "no pictures of this part came"
 MAX_COMMITTED_AT_ONCE = 1000
 MAX_PUBLISHED_AT_ONCE = (
-    64  # parts wait meanwhile; the others are told by and by, as after a restart
+    64  # parts wait meanwhile; the others are published by and by, as after a restart
 )
 SETTLED_WAIT_NS = 5_000_000_000
 MAX_UNCONFIRMED_GAP = (
     1000  # numbers that are filled though nobody says whether an earlier ledger judged them
 )
 MAX_REMEMBERED_EPOCHS = 8
-NO_RECORD = Part(0, 0)  # the publisher's word where it has no record
+NO_RECORD = Part(0, 0)  # what the publisher announces where it has no record
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +44,8 @@ log = logging.getLogger(__name__)
 class VerdictCommitter:
     """A verdict that anyone hears of is on disk, and those of all numbers before it are.
 
-    What the disk refuses (LedgerError) is told to nobody; its number is filled when there is room again.
-    An empty ledger may have replaced one that judged: then the publisher's word says up to which part.
+    What the disk refuses (LedgerError) is not published; its number is filled when there is room again.
+    An empty ledger may have replaced one that judged: then the publisher says up to which part.
     """
 
     def __init__(
@@ -71,7 +69,7 @@ class VerdictCommitter:
     def must_wait_for_settled(
         self, part: Part, announcement: PartCaptured | PartsAnnounced
     ) -> bool:
-        """Whether this part has to wait for the publisher's word on what an earlier ledger judged.
+        """Whether this part has to wait until the publisher says what an earlier ledger judged.
 
         No verdict may come before those of the numbers below it, and these may have been judged by a
         ledger that is gone. So the first parts wait, and the gate rejects what is over meanwhile; the
@@ -92,16 +90,16 @@ class VerdictCommitter:
         now_ns = self._clock.monotonic_ns()
         if self._waits_until_ns is None:
             self._waits_until_ns = now_ns + SETTLED_WAIT_NS
-            log.warning("the ledger is empty; waiting for the publisher's word")
+            log.warning("the ledger is empty; waiting until the publisher says what is recorded")
         if now_ns < self._waits_until_ns:
             return True
         self._gave_up_waiting = True
-        log.error("the publisher says nothing of what was judged before")
+        log.error("the publisher does not say what is recorded; judging without it")
         return False
 
     @property
     def is_waiting_for_settled(self) -> bool:
-        """Whether parts wait for the publisher's word."""
+        """Whether parts wait until the publisher says what is recorded."""
         return (
             self._waits_until_ns is not None
             and self._settled_up_to is None
@@ -109,7 +107,7 @@ class VerdictCommitter:
         )
 
     def use_new_ledger(self) -> None:
-        """The ledger is an empty one now; what it lacks, the publisher's next word tells."""
+        """The ledger is an empty one now; the publisher's next announcement says what it lacks."""
         self._replay = VerdictReplay(self._ledger)
         self._settled_up_to, self._waits_until_ns, self._gave_up_waiting = None, None, False
 
@@ -155,7 +153,6 @@ class VerdictCommitter:
             started_ns = self._clock.monotonic_ns()
             self._ledger.commit(chained)
             committed_ns = self._clock.monotonic_ns()
-            self._health.clear_fault(LEDGER_FAULT)
             for verdict in chained:
                 self._challenges.record_committed(verdict)
                 self._health.count(f"parts_{verdict.verdict}", _count_numbers(verdict))
@@ -165,19 +162,19 @@ class VerdictCommitter:
             room -= min(room, len(chained))
 
     def mark_settled(self, up_to: Part) -> None:
-        """All up to this part are durable elsewhere; LedgerError: that is told again each second."""
-        if self._ledger.mark_settled(up_to):
-            self._health.clear_fault(LEDGER_FAULT)
+        """All up to this part are durable elsewhere; LedgerError: that is announced again each second."""
+        self._ledger.mark_settled(up_to)
         self._settled_up_to = up_to
         last = self._ledger.last_part
         if up_to != NO_RECORD and (last is None or up_to > last):
-            log.error("the ledger lacks what has records", extra={"up_to": repr(up_to)})
+            log.error(
+                "the ledger is older than the records; judging on behind them",
+                extra={"up_to": repr(up_to)},
+            )
             self._ledger.last_part = up_to
 
-    def publish_again(self) -> None:
-        """Tell what was not settled in its time; LedgerError."""
-        if self._ledger.mark_more_settled():
-            self._health.clear_fault(LEDGER_FAULT)
+    def publish_unsettled(self) -> None:
+        """Publish again what was not settled in time; LedgerError."""
         for verdict in self._replay.pop_due(self._clock.monotonic_ns()):
             self._publish(msgspec.structs.replace(verdict, replayed=True))
 
@@ -221,7 +218,10 @@ class VerdictCommitter:
     def _report_large_gap(self, gap: NumberGap) -> None:
         if gap.count > MAX_SINGLE_VERDICTS:
             self._health.count("large_gaps")
-            log.error("a large gap", extra={"epoch": gap.epoch, "from": gap.first, "to": gap.last})
+            log.error(
+                "a large gap in the part numbers",
+                extra={"epoch": gap.epoch, "from": gap.first, "to": gap.last},
+            )
 
     def _find_gap_reason(self, part: Part, otherwise: str) -> str:
         refused = self._refused.get(part.epoch)
@@ -232,13 +232,13 @@ class VerdictCommitter:
     ) -> list[PartJudged]:
         follows, chained = self._ledger.last_part, []
         for verdict in verdicts:
-            settled = self._challenges.with_challenge_result(verdict, rejecting_labels)
-            chained.append(msgspec.structs.replace(settled, follows=follows))
+            challenged = self._challenges.with_challenge_result(verdict, rejecting_labels)
+            chained.append(msgspec.structs.replace(challenged, follows=follows))
             follows = verdict.part
         return chained
 
     def _publish(self, verdict: PartJudged) -> None:
-        if not publish_or_log(self._context.bus, PART_JUDGED, verdict):
+        if not self._context.publish(PART_JUDGED, verdict):
             self._health.count("verdicts_not_told")
 
 

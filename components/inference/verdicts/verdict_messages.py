@@ -1,4 +1,4 @@
-"""The messages that inference gives birth to: pure, from what is known of a part."""
+"""The verdicts as messages: pure, from what is known of a part."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from inference.prediction.part_inference import PartPredictions
-from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
+from sightline.messaging.codec import MAX_MESSAGE_BYTES
 from sightline.messaging.messages import (
     CaptureConditions,
     EvidencePicture,
@@ -18,6 +18,7 @@ from sightline.messaging.messages import (
     StageTimings,
     Verdict,
 )
+from sightline.messaging.shrink import shrink_to_fit
 from sightline.storage.products import VerdictPolicy
 from sightline.text import truncate
 from sightline.vision.model_outputs import ServingModel
@@ -67,8 +68,8 @@ def build_missed_verdict(captured: PartCaptured, reason: str, now_utc_ns: int) -
 
 def build_verdict(
     captured: PartCaptured,
-    judgement: ReasonedVerdict,
-    examined: PartPredictions,
+    reasoned: ReasonedVerdict,
+    predictions: PartPredictions,
     models: Sequence[ServingModel],
     *,
     policy: VerdictPolicy,
@@ -77,12 +78,12 @@ def build_verdict(
     now_utc_ns: int,
 ) -> PartJudged:
     """The verdict on a part that was seen; detections that do not fit into a message are counted."""
-    timings = examined.timings
+    timings = predictions.timings
     message = msgspec.structs.replace(
         _build_from_captured(
-            captured, judgement.verdict, judgement.reason, judgement.product_detected, now_utc_ns
+            captured, reasoned.verdict, reasoned.reason, reasoned.product_detected, now_utc_ns
         ),
-        detections=judgement.relevant_detections,
+        detections=reasoned.relevant_detections,
         models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
         policy_version=policy.version,
         product_labels=tuple(
@@ -104,25 +105,32 @@ def build_verdict(
 
 
 def shrink_verdict(message: PartJudged) -> PartJudged:
-    """The message without what would make it too large: a verdict that cannot be told blocks all behind it.
-
-    Product labels of which nothing was found go first, then the detections of lowest score.
-    """
+    """The message without what would make it too large: one that cannot be published blocks the rest."""
     if len(message.detections) > MAX_DETECTIONS:  # far more than fit
         message = _keep_detections(message, MAX_DETECTIONS)
-    if _excess_bytes(message) <= 0:
-        return message
-    if message.product_labels:
-        found = {detection.label for detection in message.detections}
-        labels = tuple(label for label in message.product_labels if label in found)
-        message = msgspec.structs.replace(message, product_labels=labels)
-    while _excess_bytes(message) > 0 and message.detections:
-        message = _keep_detections(message, len(message.detections) - 1)
-    if _excess_bytes(message) > 0:
-        message = msgspec.structs.replace(
-            message, reason=truncate(message.reason, MAX_SHORT_REASON)
-        )
-    return message
+    return shrink_to_fit(message, VERDICT_CUTS, MAX_MESSAGE_BYTES - ROOM_BYTES)
+
+
+def _without_labels_not_found(message: PartJudged) -> PartJudged | None:
+    found = {detection.label for detection in message.detections}
+    labels = tuple(label for label in message.product_labels if label in found)
+    if labels == message.product_labels:
+        return None
+    return msgspec.structs.replace(message, product_labels=labels)
+
+
+def _without_lowest_score(message: PartJudged) -> PartJudged | None:
+    return _keep_detections(message, len(message.detections) - 1) if message.detections else None
+
+
+def _with_short_reason(message: PartJudged) -> PartJudged | None:
+    reason = truncate(message.reason, MAX_SHORT_REASON)
+    if len(reason) >= len(message.reason):
+        return None
+    return msgspec.structs.replace(message, reason=reason)
+
+
+VERDICT_CUTS = (_without_labels_not_found, _without_lowest_score, _with_short_reason)
 
 
 def _keep_detections(message: PartJudged, kept: int) -> PartJudged:
@@ -132,14 +140,10 @@ def _keep_detections(message: PartJudged, kept: int) -> PartJudged:
     )
 
 
-def _excess_bytes(message: PartJudged) -> int:
-    return len(encode_of_any_size(message)) - (MAX_MESSAGE_BYTES - ROOM_BYTES)
-
-
 def build_view_coverage(
     captured: PartCaptured, cameras: tuple[str, ...], doubts: tuple[str, ...] = ()
 ) -> ViewCoverage:
-    """What the station could see of the part; a camera that nobody speaks of is missing."""
+    """What the station could see of the part; a camera that is not mentioned is missing."""
     delivered = {ref.camera for ref in captured.frames}
     bad = [
         f"{conditions.camera} {name}"

@@ -120,9 +120,10 @@ class InferenceUnderTest:
             self.inspector.tick()
 
     def deliver(self, stream: MessageStream, message: msgspec.Struct) -> None:
-        """Hand a message to the component."""
+        """Hand a message to the component, and let it do what follows each event."""
         assert self.inspector is not None
         self.inspector.handle(Delivery(stream, message, self.clock.monotonic_ns()))
+        self.inspector.between_events()
 
     def send_command(
         self,

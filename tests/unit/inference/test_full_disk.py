@@ -119,8 +119,7 @@ def test_what_was_announced_is_missed_as_soon_as_there_is_room_without_another_w
     running.deliver(PARTS_ANNOUNCED, announcement(running, unseen, in_time_ms=-1))
     assert told(running)[-1][0] == first - 1
     make_room(running)
-    assert running.inspector is not None
-    running.inspector.tick()
+    running.run_until("the announced part", lambda: told(running)[-1][0] == unseen)
     assert told(running)[first - 1 :] == [
         *[(number, "missed", NOT_STORED) for number in range(first, unseen)],
         (unseen, "missed", "announced, but no pictures came in time"),
@@ -159,7 +158,7 @@ def test_a_command_whose_answer_cannot_be_kept_is_answered_when_it_is_told_again
     assert LEDGER_FAULT in faults(running)
     make_room(running)
     [answer] = acknowledge(running, refused)
-    assert answer.reason == "nothing is held back"
+    assert answer.reason == "no hold is open"
     assert LEDGER_FAULT not in faults(running)
 
 

@@ -485,7 +485,7 @@ def test_of_many_fresh_parts_that_wait_the_newest_are_judged_and_the_others_are_
     """A stall is over: ten seconds a part, a minute left for each; three are worth a look."""
     assert running.inspector is not None
     for _ in range(20):
-        running.inspector._judging_pace.record_judged(10 * 10**9, running.clock.monotonic_ns())
+        running.inspector._queue._pace.record_judged(10 * 10**9, running.clock.monotonic_ns())
     for number in range(1, 31):
         captured = running.capture(number, in_time_ms=60_000)
         running.inbox.post(Delivery(PART_CAPTURED, captured, 0))

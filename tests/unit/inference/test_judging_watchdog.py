@@ -113,7 +113,7 @@ def test_models_that_fail_on_part_after_part_start_the_process_again(
     def fail(*_: object) -> None:
         raise ModelError("the GPU failed")
 
-    monkeypatch.setattr(running.inspector._part_inference, "predict_part", fail)
+    monkeypatch.setattr(running.inspector._part_judge._part_inference, "predict_part", fail)
     for number in range(1, MAX_FAILURES):
         assert running.judge(number).verdict == "missed"
     with pytest.raises(RestartNeededError):
@@ -133,6 +133,6 @@ def test_an_error_that_nobody_foresaw_while_a_part_is_looked_at_makes_it_missed(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(running.inspector._part_inference, "predict_part", fail)
+    monkeypatch.setattr(running.inspector._part_judge._part_inference, "predict_part", fail)
     assert running.judge(1).verdict == "missed"
     assert [fault.code for fault in running.health.build_report().faults] == ["model-run"]

@@ -47,7 +47,7 @@ def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
         ({"model": "surface", "digest": "../../names"}, "hexadecimal"),
         ({"model": "other", "digest": "0123456789"}, "configured are surface, cap"),
         ({"model": "surface"}, "needs 'model'"),
-        ({"model": "surface", "digest": "0123456789", "force": "yes"}, "found 'force'"),
+        ({"model": "surface", "digest": "0123456789", "force": "yes"}, "unknown field `force`"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(

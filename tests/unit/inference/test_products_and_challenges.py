@@ -196,7 +196,7 @@ def test_a_challenge_that_passes_holds_back_all_since_the_last_that_was_found(
     assert passed.hold == f"{EPOCH}-3"
     assert passed.held_back is not None
     assert (passed.held_back.first, passed.held_back.last) == (Part(EPOCH, 2), Part(EPOCH, 3))
-    assert f"all from {EPOCH}-2 on is held back" in faults(bench)[HOLD_FAULT]
+    assert f"all parts from {EPOCH}-2 on are on hold" in faults(bench)[HOLD_FAULT]
 
 
 def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_it(
@@ -206,7 +206,7 @@ def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_
     judge(bench, 1, "lenient", "7", challenge="scratch")
     held = judge(bench, 2, "strict", scratches=())
     assert (held.verdict, held.hold) == ("review", f"{EPOCH}-1")
-    assert "nobody has acknowledged it" in held.reason
+    assert "nobody has released the hold" in held.reason
     assert judge(bench, 3, "strict").verdict == "defect"
     bench.start()  # the process before it was killed
     assert HOLD_FAULT in faults(bench)
@@ -218,7 +218,7 @@ def test_while_something_is_held_back_no_part_is_ok_until_a_person_acknowledges_
     after = judge(bench, 5, "strict", scratches=())
     assert (after.verdict, after.hold) == ("ok", "")
     assert HOLD_FAULT not in faults(bench)
-    assert command(bench, "c-3", "acknowledge_hold").reason == "nothing is held back"
+    assert command(bench, "c-3", "acknowledge_hold").reason == "no hold is open"
     bench.start()
     assert judge(bench, 6, "strict", scratches=()).verdict == "ok"
 
@@ -236,7 +236,7 @@ def test_a_person_frees_only_the_hold_that_he_names_and_one_that_came_later_stay
     assert unnamed.result == "refused"
     assert f"open are {first}, {second.hold}" in unnamed.reason
     done = command(bench, "c-1", "acknowledge_hold", hold=first)
-    assert done.reason == f"acknowledged {first}; still open are {second.hold}"
+    assert done.reason == f"released hold {first}; still open are {second.hold}"
     part = judge(bench, 3, "strict", scratches=())
     assert (part.verdict, part.hold) == ("review", second.hold)
     bench.start()
@@ -373,5 +373,5 @@ def test_thresholds_in_the_ledger_that_cannot_be_make_no_part_ok(
     bench.start()
     verdict = judge(bench, 1, "lenient", "7", scratches=())
     assert verdict.verdict == "review"
-    assert "what was set for it cannot be" in verdict.reason
+    assert "the thresholds set for it are invalid" in verdict.reason
     assert judge(bench, 2, "strict", scratches=()).verdict == "ok"

@@ -294,7 +294,7 @@ def test_a_hold_that_cannot_be_read_stays_open_and_can_be_acknowledged(tmp_path:
     [held] = ledger.state_store.load_open_holds()
     assert (held.hold, held.first, held.last) == ("7-12", None, Part(7, 12))
     assert ledger.state_store.load_thresholds() == {}
-    assert ledger.state_store.load_reply("c-1") is None
+    assert ledger.state_store.find_reply("c-1") is None
     assert len(problems) == 3
     ledger.close()
 
