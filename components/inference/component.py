@@ -6,6 +6,8 @@ from functools import partial
 import cv2
 
 from inference.configuration import InferenceConfiguration
+from inference.judging.judging_queue import MAX_UNJUDGED_PARTS, JudgingQueue
+from inference.judging.part_judge import PartJudge
 from inference.ledger.ledger_errors import LEDGER_FAULT, LedgerDamagedError, LedgerError
 from inference.ledger.part_sequence import part_after
 from inference.ledger.verdict_ledger import Ledger
@@ -18,10 +20,8 @@ from inference.models.model_loader import (
     build_load_request,
 )
 from inference.models.model_switch import ModelSwitch
-from inference.scheduling.judging_queue import MAX_UNJUDGED_PARTS, JudgingQueue
 from inference.scheduling.judging_watchdog import JudgingWatchdog
 from inference.verdicts.challenge_tracker import AcknowledgeHold, ChallengeTracker
-from inference.verdicts.part_judge import PartJudge
 from inference.verdicts.rule_book import RuleBook
 from inference.verdicts.threshold_changes import SetThreshold
 from inference.verdicts.verdict_committer import VerdictCommitter

@@ -50,7 +50,7 @@ class EvidenceWriter:
     def queue_pictures(
         self, station_id: str, part: Part, frames: dict[str, FramePyramid], half: bool
     ) -> None:
-        """Take a part's frames; the keys are those of `build_evidence_pictures`."""
+        """Queue a part's frames; the keys are those of `build_evidence_pictures`."""
         for camera, frame in frames.items():
             self._pictures.put(_PictureToWrite(evidence_key(station_id, part, camera), frame, half))
 
@@ -60,11 +60,11 @@ class EvidenceWriter:
         return self._thread.is_alive()
 
     def finish(self) -> None:
-        """Take no more; write what was taken, in the thread."""
+        """Accept no more; write what was queued, in the thread."""
         self._pictures.put(None)
 
     def close(self) -> None:
-        """Wait until all that was taken is written, after `finish`."""
+        """Wait until all that was queued is written, after `finish`."""
         self._thread.join(timeout=MAX_CLOSE_S)
 
     def _run(self) -> None:
@@ -74,7 +74,8 @@ class EvidenceWriter:
                 self._write_picture(work)
             except (OSError, cv2.error) as error:
                 self._health.count("evidence_failed")
-                self._health.raise_fault("evidence-spool", f"{work.key}: {error}", "warning")
+                text = f"Cannot write the picture {work.key}: {error}. This picture is lost."
+                self._health.raise_fault("evidence-spool", text, "warning")
             else:
                 self._health.clear_fault("evidence-spool")
 

@@ -41,8 +41,8 @@ def find_gaps_before(
 ) -> list[NumberGap]:
     """The numbers between the last one judged and this one, neither included, in their order.
 
-    `told` is capture's word on the epoch of the part: where its numbers begin, and how the epoch before
-    ended. Whoever begins to count in another epoch than the last one judged gets the rest of that, too.
+    `announcement` is what capture says of the part's epoch: where its numbers begin, and how the epoch
+    before ended. Whoever begins to count in another epoch than the last one judged gets the rest of that.
     `first_numbers`: of the epochs that were heard of before.
     """
     if last is not None and last.epoch >= part.epoch:

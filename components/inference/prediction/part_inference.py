@@ -29,7 +29,7 @@ from sightline.vision.preprocess import FramePyramid
 class PartPredictions:
     """A part's detections, its frames as RGB by camera, and how many of them were looked at at once.
 
-    `crowds`: where there was more to be found than is looked at.
+    `overflows`: where there was more to be found than is examined.
     """
 
     detections: tuple[Detection, ...]
@@ -85,7 +85,7 @@ class PartInference:
         return PartPredictions(tuple(detections), seen, timings, at_once, reading.overflows)
 
     def close(self) -> None:
-        """End what looks."""
+        """End the threads."""
         self._thread_pool.close()
 
     def _predict_on_cpu(

@@ -67,6 +67,6 @@ class JudgingWatchdog:
                 return False
             self._memory.store(str(now_ns))
         except OSError as error:
-            log.error("when it was started again cannot be kept", extra={"error": str(error)})
+            log.error("cannot store when it was started again", extra={"error": str(error)})
             return False
         return True

@@ -44,7 +44,8 @@ class CameraScales:
         try:
             self._calibration = load_calibration(self._file)
         except (MessageError, OSError) as error:
-            self._health.raise_fault(CALIBRATION_FAULT, f"sizes in mm are not known: {error}")
-            log.error("no calibration", extra={"error": str(error)})
+            text = f"Cannot read the calibration, so sizes in mm are not known: {error}"
+            self._health.raise_fault(CALIBRATION_FAULT, text)
+            log.error("cannot read the calibration", extra={"error": str(error)})
         else:
             self._health.clear_fault(CALIBRATION_FAULT)

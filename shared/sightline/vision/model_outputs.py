@@ -75,7 +75,7 @@ def run_model(
 
 @dataclass(frozen=True)
 class DetectionOverflow:
-    """More of a label on a camera's picture than are looked at; `score` is the best that was left out."""
+    """More of a label on a camera's picture than are examined; `score` is the best that was left out."""
 
     camera: str
     label: str

@@ -11,9 +11,9 @@ from sightline.vision.tolerances import find_over_count, is_tolerated, measure_d
 
 @dataclass(frozen=True)
 class ViewCoverage:
-    """What the station saw of a part: the cameras that should see, those missing, those seeing badly.
+    """What the station saw of a part: the cameras that should see, those missing, those with bad conditions.
 
-    `doubts` are reasons for which the part cannot be ok; `sizes` of the frames in pixels, by camera.
+    `doubts` are reasons for which the part cannot be ok; `frame_sizes` are in pixels, by camera.
     """
 
     cameras: tuple[str, ...]
@@ -27,7 +27,7 @@ class ViewCoverage:
 class ReasonedVerdict:
     """A verdict, why, whether a product was seen, whether the pictures are worth keeping.
 
-    `grounds` are the detections that count: defects from the review tier on, and the product.
+    `relevant_detections` are those that count: defects from the review tier on, and the product.
     `rejecting_labels`: the labels that close the gate.
     """
 
@@ -47,7 +47,7 @@ def measure_and_judge(
     policy: VerdictPolicy,
     scales: Mapping[str, float],
 ) -> ReasonedVerdict:
-    """`judge` with the sizes of the detections, and a doubt wherever there was more than is looked at."""
+    """`judge_detections` with sizes, and a doubt wherever there was more than is examined."""
     doubts = (*coverage.doubts, *find_overflow_doubts(overflows, policy))
     known = measure_detections(detections, policy, scales, coverage.frame_sizes)
     return judge_detections(known, replace(coverage, doubts=doubts), policy)
@@ -58,9 +58,9 @@ def find_overflow_doubts(
 ) -> list[str]:
     """The doubts where something that counts was left out: it might have been a defect."""
     return [
-        f"more {crowd.label.replace('_', ' ')} on {crowd.camera} than are looked at"
-        for crowd in overflows
-        if reaches_tier(crowd.score, policy.min_label_score(crowd.label))
+        f"more {overflow.label.replace('_', ' ')} on {overflow.camera} than are examined"
+        for overflow in overflows
+        if reaches_tier(overflow.score, policy.min_label_score(overflow.label))
     ]
 
 
@@ -92,13 +92,13 @@ def judge_detections(
 
 
 def reaches_tier(score: float, tier: float) -> bool:
-    """Whether a score is at or above a tier; scores are told in four digits, and so the tier is taken."""
+    """Whether a score is at or above a tier; scores have four digits in messages, and so has the tier."""
     return score >= round(tier, 4)
 
 
-def _is_defect(found: Detection, sight: ViewCoverage, policy: VerdictPolicy) -> bool:
+def _is_defect(found: Detection, coverage: ViewCoverage, policy: VerdictPolicy) -> bool:
     tiers = policy.defects.get(found.label)
-    return tiers is not None and not is_tolerated(found, tiers, sight.frame_sizes)
+    return tiers is not None and not is_tolerated(found, tiers, coverage.frame_sizes)
 
 
 def _shows_product(found: Detection, policy: VerdictPolicy) -> bool:
@@ -110,14 +110,14 @@ def _find_cameras_with_product(detections: Sequence[Detection], policy: VerdictP
 
 
 def _find_doubts(
-    review_candidates: Sequence[Detection], sight: ViewCoverage, seeing: set[str]
+    review_candidates: Sequence[Detection], coverage: ViewCoverage, seeing: set[str]
 ) -> list[str]:
-    doubts = [*sight.doubts]
-    doubts += [f"{camera} delivered no picture" for camera in sight.missing_cameras]
-    doubts += [f"{condition} out of range" for condition in sight.bad_conditions]
+    doubts = [*coverage.doubts]
+    doubts += [f"{camera} delivered no picture" for camera in coverage.missing_cameras]
+    doubts += [f"{condition} out of range" for condition in coverage.bad_conditions]
     if review_candidates:
         doubts.append("perhaps " + _describe_detections(review_candidates))
-    watching = [camera for camera in sight.cameras if camera not in sight.missing_cameras]
+    watching = [camera for camera in coverage.cameras if camera not in coverage.missing_cameras]
     blind = [camera for camera in watching if camera not in seeing]
     if seeing and blind:
         doubts.append(f"no product seen by {', '.join(blind)}")

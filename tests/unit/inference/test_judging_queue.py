@@ -5,7 +5,7 @@ import msgspec
 from inference.models.model_loader import ModelLoaded
 from sightline.kernel.component import NewConfiguration
 from sightline.messaging.bus import Delivery
-from sightline.messaging.messages import Part, PartSettled
+from sightline.messaging.messages import CommandArgument, Part, PartSettled
 from sightline.messaging.topics import PART_CAPTURED, PART_SETTLED
 from tests.unit.inference.conftest import CAMERAS, EPOCH, NOTHING_SETTLED, InferenceUnderTest
 from tests.unit.inference.small_models import put
@@ -48,8 +48,8 @@ def test_a_command_holds_for_the_parts_behind_those_that_wait_and_says_so(
     bench.start()
     bench.judge(1)
     let_wait(bench, 2, "strict", scratches=("cam1",))
-    arguments = {"product": "strict", "label": "scratch", "reject": 1.0, "review": 1.0}
-    bench.send_command("c-1", "set_threshold", arguments)
+    tiers: dict[str, CommandArgument] = {"reject": 1.0, "review": 1.0}
+    bench.send_command("c-1", "set_threshold", {"product": "strict", "label": "scratch", **tiers})
     waited = bench.verdicts()[-1]
     assert (waited.part.part_number, waited.policy_version) == (2, "1")
     [reply] = bench.command_replies()

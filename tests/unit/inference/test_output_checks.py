@@ -287,7 +287,7 @@ def test_marks_outside_of_the_zones_never_hide_the_one_within(count: int, verdic
     assert judgement is not None
     assert judgement.verdict == verdict
     if verdict == "review":
-        assert "more scratch on cam1 than are looked at" in judgement.reason
+        assert "more scratch on cam1 than are examined" in judgement.reason
 
 
 def test_more_marks_than_are_still_ok_are_never_cut_down_to_what_is_ok() -> None:
@@ -358,7 +358,7 @@ def test_a_part_with_more_marks_than_are_looked_at_goes_to_review_and_that_is_to
     verdict = running.judge(2)
     monkeypatch.undo()
     assert verdict.verdict == "review"
-    assert "more cap present on cam1 than are looked at" in verdict.reason
+    assert "more cap present on cam1 than are examined" in verdict.reason
     report = running.health.build_report()
     assert [fault.code for fault in report.faults] == ["too-many-detections"]
     assert report.counters["parts_with_more_than_is_looked_at"] == 1

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Sequence
 
 from inference.configuration import InferenceConfiguration
+from inference.judging.part_judge import PartJudge
 from inference.ledger.ledger_errors import LedgerError
 from inference.ledger.part_sequence import is_new_part
 from inference.ledger.verdict_ledger import Ledger
 from inference.models.model_switch import ModelSwitch
 from inference.scheduling.judging_pace import JudgingPace
 from inference.scheduling.judging_watchdog import JudgingWatchdog
-from inference.verdicts.part_judge import PartJudge
 from inference.verdicts.rule_book import PartRules, RuleBook
 from inference.verdicts.verdict_committer import NO_PICTURES, VerdictCommitter
 from sightline.clock import boot_id
