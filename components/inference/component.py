@@ -208,8 +208,8 @@ class InferenceComponent(Component[InferenceConfiguration]):
             self._judge_unless_busy()
         if not self._queue:
             return None
-        is_on_hold = self._committer.is_waiting_for_settled
-        return CHECK_INTERVAL_S if is_on_hold and not self.context.inbox.depth() else 0.0
+        waits_for_publisher = self._committer.is_waiting_for_settled
+        return CHECK_INTERVAL_S if waits_for_publisher and not self.context.inbox.depth() else 0.0
 
     def execute_command(self, accepted: CommandAccepted) -> None:
         """Carry out a command; it holds for the parts behind those that wait.
