@@ -146,9 +146,7 @@ class InferenceComponent(Component[InferenceConfiguration]):
     @command("load_model", LoadModel)
     def load_model(self, arguments: LoadModel, next_part: Part | None) -> None:
         """Another model of the store; the reply follows when it serves or is refused."""
-        self._models.request_load(
-            build_load_request(arguments, self._execution.executing_command_id)
-        )
+        self._models.request_load(build_load_request(arguments, self.current_command.command_id))
 
     @on_error(LedgerError)
     def ledger_failed(self, error: LedgerError) -> None:

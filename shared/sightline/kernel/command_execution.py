@@ -98,7 +98,6 @@ class CommandExecution:
         self._next_part = next_part
         self._lock = threading.Lock()
         self._unfinished: dict[str, CommandAccepted] = {}
-        self.executing_command_id = ""  # of the handler that runs, for a reply that follows later
 
     def execute(self, command: CommandAccepted) -> None:
         """Carry the command out, unless it is another component's, in progress or has its reply."""
@@ -112,7 +111,6 @@ class CommandExecution:
         next_part = self._next_part()
         with self._lock:
             self._unfinished[command.command_id] = command
-        self.executing_command_id = command.command_id
         try:
             refuse_expired(command, self._clock.utc_ns())
             arguments = (

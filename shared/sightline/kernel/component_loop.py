@@ -30,6 +30,7 @@ MAX_FAILED_TICKS = 50
 FAILED_TICK_WAIT_S = 0.5
 CONFIGURATION_RETRY_S = 5.0
 FRESHNESS_INTERVAL_S = 1.0
+MAX_FRESHNESS_WAIT_S = 3.0  # for an inbox that is never empty
 EXIT_STOPPED = 0
 
 C = TypeVar("C", bound=ConfigurationStruct)
@@ -171,7 +172,8 @@ class ComponentLoop(Generic[C]):
 
     def _check_freshness(self) -> None:
         now_s = time.monotonic()
-        if now_s < self._check_freshness_at_s or self._context.inbox.depth() > 0:
+        late_s = now_s - self._check_freshness_at_s
+        if late_s < 0 or (self._context.inbox.depth() > 0 and late_s < MAX_FRESHNESS_WAIT_S):
             return  # what was heard may still wait in the inbox
         self._check_freshness_at_s = now_s + FRESHNESS_INTERVAL_S
         for stream in self._freshness.find_silent():
