@@ -40,7 +40,7 @@ def find_problems(root: Path = ROOT) -> list[str]:
     """Everything that is wrong, one line each."""
     sources = tracked_sources(root)
     found = [line for source in sources for line in _check_source(source)]
-    whole = (_check_recipes, _check_deployments, _check_whole)
+    whole = (_check_recipes, _check_deployments, _check_whole_suite)
     found += [line for rule in whole for line in rule(sources)]
     return [*found, *commit_subjects.find_long_subjects(root)]
 
@@ -52,11 +52,11 @@ def find_warnings(root: Path = ROOT) -> list[str]:
 
 
 def _check_source(source: SourceFile) -> Iterator[str]:
-    yield from forbidden_text.forbidden_texts(source)
+    yield from forbidden_text.find_forbidden_texts(source)
     if source.is_python and not (yield from _check_syntax(source)):
         yield from import_rules.find_forbidden_imports(source)
         yield from import_rules.find_forbidden_room_imports(source)
-        yield from stream_rules.stray_topics(source)
+        yield from stream_rules.find_stray_topics(source)
 
 
 def _check_syntax(source: SourceFile) -> Generator[str, None, bool]:
@@ -68,20 +68,20 @@ def _check_syntax(source: SourceFile) -> Generator[str, None, bool]:
     return False
 
 
-def _check_whole(sources: tuple[SourceFile, ...]) -> Iterator[str]:
+def _check_whole_suite(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     files = {source.path: source.text for source in sources}
     yield from import_rules.find_misplaced_rows()
     yield from import_rules.find_import_circle(sources)
-    yield from stream_rules.unconnected_streams()
-    yield from nucleus_lite_rules.unfit_streams(CATALOGUE)
-    yield from coverage_map.silent_streams(sources)
-    yield from test_presence.components_without_tests(files)
-    yield from coverage_map.components_without_budget(files.get(coverage_map.BUDGETS_PATH, ""))
-    yield from coverage_map.components_without_benchmark(files)
-    yield from size_rules.stale_exceptions({source.path: source for source in sources})
-    yield from name_rules.unclear_names(sources)
+    yield from stream_rules.find_unconnected_streams()
+    yield from nucleus_lite_rules.find_unfit_streams(CATALOGUE)
+    yield from coverage_map.find_silent_streams(sources)
+    yield from test_presence.find_components_without_tests(files)
+    yield from coverage_map.find_components_without_budget(files.get(coverage_map.BUDGETS_PATH, ""))
+    yield from coverage_map.find_components_without_benchmark(files)
+    yield from size_rules.find_stale_exceptions({source.path: source for source in sources})
+    yield from name_rules.find_unclear_names(sources)
     yield from rename_record.find_wrong_renames(sources)
-    yield from version_rules.different_versions(files)
+    yield from version_rules.find_different_versions(files)
     yield from _check_requirements(sources, files)
     policies = "recipes/policies/"
     yield from find_policy_file_problems(
@@ -95,11 +95,11 @@ def _check_requirements(sources: tuple[SourceFile, ...], files: dict[str, str]) 
     except RecipeError as error:
         yield str(error)
         return
-    yield from requirement_rules.different_requirements(
+    yield from requirement_rules.find_different_requirements(
         sources, requirement_rules.find_component_requirements(files), run
     )
-    yield from requirement_rules.incomplete_locks(files)
-    yield from requirement_rules.different_locks(files)
+    yield from requirement_rules.find_incomplete_locks(files)
+    yield from requirement_rules.find_different_locks(files)
 
 
 def _check_recipes(sources: tuple[SourceFile, ...]) -> Iterator[str]:
@@ -144,12 +144,12 @@ def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
         for source in sources:
             if source.path.startswith("recipes/deployments/"):
                 deployment = recipe_rules.parse_recipe(source.path, source.text)
-                yield from fleet_rules.refused_stations(source.path, source.text, checker)
-                yield from fleet_rules.unfit_configurations(
+                yield from fleet_rules.find_refused_stations(source.path, source.text, checker)
+                yield from fleet_rules.find_unfit_configurations(
                     source.path, source.text, defaults, in_scripts
                 )
                 if not deployment.get("sites"):
-                    yield from deployment_rules.refused_merges(
+                    yield from deployment_rules.find_refused_merges(
                         source.path, deployment, defaults, structs
                     )
     except RecipeError as error:
@@ -158,22 +158,22 @@ def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
 
 def _check_any_recipe(path: str, text: str, recipe: recipe_rules.Recipe) -> Iterator[str]:
     configuration = recipe_rules.recipe_configuration(recipe)
-    yield from recipe_rules.wrong_platform(path, recipe)
-    yield from recipe_rules.long_scripts(path, recipe)
-    yield from recipe_rules.unknown_steps(path, recipe)
-    yield from recipe_rules.unsafe_texts(
+    yield from recipe_rules.find_wrong_platforms(path, recipe)
+    yield from recipe_rules.find_long_scripts(path, recipe)
+    yield from recipe_rules.find_unknown_steps(path, recipe)
+    yield from recipe_rules.find_unsafe_texts(
         path, recipe_rules.find_shell_pointers(recipe), configuration
     )
-    yield from nucleus_lite_rules.large_recipes(path, text, recipe)
-    yield from nucleus_lite_rules.too_many_sub_objects(path, recipe)
-    yield from nucleus_lite_rules.long_values(
+    yield from nucleus_lite_rules.find_large_recipes(path, text, recipe)
+    yield from nucleus_lite_rules.find_too_many_sub_objects(path, recipe)
+    yield from nucleus_lite_rules.find_long_values(
         f"{path} at /ComponentConfiguration/DefaultConfiguration", configuration
     )
-    yield from nucleus_lite_rules.incomplete_manifests(path, recipe)
-    yield from nucleus_lite_rules.binding_dependencies(path, recipe)
-    yield from nucleus_lite_rules.unknown_keys(path, recipe)
-    yield from nucleus_lite_rules.missing_features(path, recipe)
-    yield from nucleus_lite_rules.numbers_and_depth(path, configuration)
+    yield from nucleus_lite_rules.find_incomplete_manifests(path, recipe)
+    yield from nucleus_lite_rules.find_binding_dependencies(path, recipe)
+    yield from nucleus_lite_rules.find_unknown_keys(path, recipe)
+    yield from nucleus_lite_rules.find_missing_features(path, recipe)
+    yield from nucleus_lite_rules.find_unfit_numbers_and_depth(path, configuration)
 
 
 def _check_recipe(path: str, text: str) -> Iterator[str]:
@@ -184,8 +184,10 @@ def _check_recipe(path: str, text: str) -> Iterator[str]:
         yield f"{path}: ComponentName is {recipe.get('ComponentName')!r}; expected {component!r}"
     if component in COMPONENTS:
         expected = build_expected_configuration(component, find_configuration_type(component))
-        yield from recipe_rules.different_access_control(path, recipe, expected["accessControl"])
-        yield from recipe_rules.different_defaults(path, recipe, expected)
+        yield from recipe_rules.find_different_access_control(
+            path, recipe, expected["accessControl"]
+        )
+        yield from recipe_rules.find_different_defaults(path, recipe, expected)
 
 
 def main() -> int:

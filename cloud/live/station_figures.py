@@ -120,7 +120,7 @@ class StationFigures:
             "rate_hz": self._rate_hz(now_utc_ns),
             "health": {name: build_health_json(stored) for name, stored in self._health.items()},
             "machine": {name: build_machine_json(stored) for name, stored in self._machine.items()},
-            "versions": self._versions(),
+            "versions": self._build_versions_json(),
         }
 
     def _counts_by_name(self, kind: str, names: tuple[str, ...]) -> dict[str, int]:
@@ -139,7 +139,7 @@ class StationFigures:
         elapsed_ns = max(now_utc_ns - self._recent[0], 1_000_000_000)
         return round(len(self._recent) * 1e9 / elapsed_ns, 2)
 
-    def _versions(self) -> Json:
+    def _build_versions_json(self) -> Json:
         components = {name: stored.health.version for name, stored in self._health.items()}
         return {
             "sightline": __version__,

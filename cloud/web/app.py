@@ -67,14 +67,14 @@ def build_app(sources: PageSources) -> Starlette:
     handlers = _PageHandlers(sources)
     return Starlette(
         routes=[
-            Route("/", handlers.page),
-            Route("/api/summary", handlers.summary),
-            Route("/api/parts", handlers.parts),
-            Route("/api/parts/{record_id:path}", handlers.part),
-            Route("/api/commands", handlers.commands),
-            Route("/api/commands/{command_id}", handlers.command),
-            Route("/api/refused", handlers.refused),
-            Route("/evidence/{key:path}", handlers.evidence),
+            Route("/", handlers.serve_page),
+            Route("/api/summary", handlers.serve_summary),
+            Route("/api/parts", handlers.serve_parts),
+            Route("/api/parts/{record_id:path}", handlers.serve_part),
+            Route("/api/commands", handlers.serve_command_outcomes),
+            Route("/api/commands/{command_id}", handlers.serve_command_state),
+            Route("/api/refused", handlers.serve_refusals),
+            Route("/evidence/{key:path}", handlers.serve_evidence_picture),
             *build_commissioning_routes(
                 sources.history, sources.views, sources.command_sender, sources.utc_ns
             ),
@@ -98,16 +98,16 @@ class _PageHandlers:
     def __init__(self, sources: PageSources) -> None:
         self._sources = sources
 
-    def page(self, _: Request) -> Response:
+    def serve_page(self, _: Request) -> Response:
         return FileResponse(STATIC_FOLDER / "index.html", headers={"Cache-Control": "no-cache"})
 
-    def summary(self, request: Request) -> Response:
+    def serve_summary(self, request: Request) -> Response:
         station = request.query_params.get("station")
         snapshot = self._sources.summary.snapshot(self._sources.utc_ns(), station)
         broker = {**asdict(self._sources.link()), "fault": self._sources.fault()}
         return json_response({**snapshot, "broker": broker, "notices": self._sources.notices()})
 
-    def parts(self, request: Request) -> Response:
+    def serve_parts(self, request: Request) -> Response:
         try:
             query: PartsQuery = parse_parts_query(request.query_params, get_args(Verdict))
         except QueryError as error:
@@ -116,14 +116,14 @@ class _PageHandlers:
         bodies = [msgspec.Raw(body.encode()) for body in page.bodies]
         return json_response({"parts": bodies, "next": page.next_cursor})
 
-    def part(self, request: Request) -> Response:
+    def serve_part(self, request: Request) -> Response:
         station = request.query_params.get("station")
         body = self._sources.store.load_part(request.path_params["record_id"], station)
         if body is None:
             return json_response({"error": "no record with this id"}, 404)
         return json_response(msgspec.Raw(body.encode()))
 
-    def commands(self, request: Request) -> Response:
+    def serve_command_outcomes(self, request: Request) -> Response:
         try:
             limit = parse_query_number(
                 request.query_params, "limit", OUTCOMES_SHOWN, 1, OUTCOMES_SHOWN
@@ -133,7 +133,7 @@ class _PageHandlers:
         bodies = [msgspec.Raw(body.encode()) for body in self._sources.history.load_outcomes(limit)]
         return json_response({"commands": bodies})
 
-    def command(self, request: Request) -> Response:
+    def serve_command_state(self, request: Request) -> Response:
         command_id = request.path_params["command_id"]
         station = request.query_params.get("station")
         bodies = self._sources.history.load_outcomes_for_command(command_id, station)
@@ -142,7 +142,7 @@ class _PageHandlers:
         state = last["result"] if last else "accepted" if told else "not known yet"
         return json_response({"command_id": command_id, "state": state, "outcome": last})
 
-    def refused(self, request: Request) -> Response:
+    def serve_refusals(self, request: Request) -> Response:
         try:
             limit = parse_query_number(
                 request.query_params, "limit", REFUSALS_SHOWN, 1, REFUSALS_SHOWN
@@ -161,7 +161,7 @@ class _PageHandlers:
         ]
         return json_response({"refused": shown})
 
-    def evidence(self, request: Request) -> Response:
+    def serve_evidence_picture(self, request: Request) -> Response:
         path = find_picture_path(self._sources.evidence, request.path_params["key"])
         if path is None:
             return json_response({"error": "no picture with this key"}, 404)
@@ -186,11 +186,11 @@ class _SafeHeaders:
         async def send_with_headers(message: AsgiMessage) -> None:
             if message["type"] == "http.response.start":
                 headers = message.get("headers", [])
-                message = {**message, "headers": [*_as_list(headers), *self._headers]}
+                message = {**message, "headers": [*_to_list(headers), *self._headers]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
-def _as_list(headers: object) -> list[object]:
+def _to_list(headers: object) -> list[object]:
     return list(headers) if isinstance(headers, list | tuple) else []

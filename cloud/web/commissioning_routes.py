@@ -46,11 +46,11 @@ class CommissioningHandlers:
         self._command_sender = command_sender
         self._utc_ns = utc_ns
 
-    def page(self, _: Request) -> Response:
+    def serve_page(self, _: Request) -> Response:
         """The page itself."""
         return page_response("commissioning.html")
 
-    def target(self, request: Request) -> Response:
+    def serve_calibration_target(self, request: Request) -> Response:
         """The calibration target, to print."""
         text = request.query_params.get("square_mm", str(DEFAULT_SQUARE_MM))
         try:
@@ -65,7 +65,7 @@ class CommissioningHandlers:
             )
         return Response(drawing, media_type="image/svg+xml")
 
-    def camera_views(self, request: Request) -> Response:
+    def serve_camera_views(self, request: Request) -> Response:
         """A station's cameras as last seen, and the last steps of its commissioning."""
         station = request.path_params["station"]
         steps = [
@@ -78,7 +78,7 @@ class CommissioningHandlers:
         """The page of the hand-over report."""
         return page_response("report.html")
 
-    def faults(self, request: Request) -> Response:
+    def serve_past_faults(self, request: Request) -> Response:
         """A station's faults of the last 24 hours."""
         after_ns = self._utc_ns() - REPORT_PERIOD_NS
         found = self._history.load_faults(request.path_params["station"], after_ns)
@@ -156,11 +156,11 @@ def build_commissioning_routes(
     """Build the routes for the application."""
     handlers = CommissioningHandlers(history, views, command_sender, utc_ns)
     return [
-        Route("/commissioning", handlers.page),
-        Route("/commissioning/target.svg", handlers.target),
+        Route("/commissioning", handlers.serve_page),
+        Route("/commissioning/target.svg", handlers.serve_calibration_target),
         Route("/commissioning/report", handlers.report),
-        Route("/api/faults/{station}", handlers.faults),
-        Route("/api/bench/{station}", handlers.camera_views),
+        Route("/api/faults/{station}", handlers.serve_past_faults),
+        Route("/api/bench/{station}", handlers.serve_camera_views),
         Route("/api/commands", handlers.post_command, methods=["POST"]),
         Route("/api/orders", handlers.redirect_old_route, methods=["POST"]),
     ]

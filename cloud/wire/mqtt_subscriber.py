@@ -171,7 +171,7 @@ class MqttSubscriber:
             self._reconnected.clear()
             self._unsubscribed = list(self._topics)
         if self._unsubscribed and self.connected:
-            self._subscribe()
+            self._subscribe_missing_topics()
         unanswered_s = self._beat_unheard_since_s
         if self.connected and unanswered_s is not None and self._is_silent_since(unanswered_s):
             log.error("connected, but no message arrives, not even the own beat; reconnecting")
@@ -222,7 +222,7 @@ class MqttSubscriber:
             else:
                 return
 
-    def _subscribe(self) -> None:
+    def _subscribe_missing_topics(self) -> None:
         """Subscribe to the missing topics; refused ones are retried later."""
         refused = {}
         for topic in list(self._unsubscribed):

@@ -52,7 +52,7 @@ class SiteLimits:
         """Admit a station; LimitReachedError if there are too many."""
         with self._lock:
             if thing not in self._stations and len(self._stations) >= self._max_stations:
-                self._refuse(
+                self._raise_limit_reached(
                     f"The limit of {self._max_stations} stations is reached. Messages of other stations "
                     f"are refused, most recently of {_shorten_name(thing)}. Check who else publishes to the "
                     "broker."
@@ -61,24 +61,24 @@ class SiteLimits:
 
     def admit_component(self, thing: str, name: str) -> None:
         """Admit a station's component; LimitReachedError if it has too many."""
-        self._admit(thing, "components", name)
+        self._admit_name(thing, "components", name)
 
     def admit_machine(self, thing: str, name: str) -> None:
         """Admit a station's machine; LimitReachedError if it has too many."""
-        self._admit(thing, "machines", name)
+        self._admit_name(thing, "machines", name)
 
-    def _admit(self, thing: str, kind: str, name: str) -> None:
+    def _admit_name(self, thing: str, kind: str, name: str) -> None:
         with self._lock:
             listed = self._listed.setdefault((thing, kind), set())
             limit = self._max_by_kind[kind]
             if name not in listed and len(listed) >= limit:
-                self._refuse(
+                self._raise_limit_reached(
                     f"The limit of {limit} {kind} of {_shorten_name(thing)} is reached. Others are refused, "
                     f"most recently {_shorten_name(name)}. Check what the station sends."
                 )
             listed.add(name)
 
-    def _refuse(self, text: str) -> None:
+    def _raise_limit_reached(self, text: str) -> None:
         self._fault = text
         raise LimitReachedError(text)
 

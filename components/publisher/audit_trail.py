@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from publisher.command_authorisation import CommandDecision
-from publisher.outbox import QueuedMessage, watch_database
+from publisher.outbox import QueuedMessage, build_database_errors
 from sightline.messaging.codec import encode_of_any_size
 from sightline.messaging.messages import (
     Command,
@@ -97,7 +97,7 @@ class AuditTrail:
     """The main thread writes; the answers' sender has a connection of its own. All: OutboxError."""
 
     def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
-        self._disk = watch_database("audit trail", path)
+        self._disk = build_database_errors("audit trail", path)
         self._writer = open_journal(path, SCHEMA, report)
         self._sender = open_journal(path, SCHEMA)
 
@@ -108,7 +108,7 @@ class AuditTrail:
 
     def note_repeat(self, command_id: str) -> bool:
         """Whether the command is known; if so, the repeat is noted and its answer is due again."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             changed = self._writer.execute(
                 "UPDATE commands SET repeats = repeats + 1, told = 0 WHERE command_id = ?",
                 (command_id,),
@@ -129,7 +129,7 @@ class AuditTrail:
         """
         announced = announced or decision.result not in ("done", "accepted")
         text = encode_of_any_size(command).decode()
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             connection.execute(
                 "INSERT INTO commands"
                 " (command_id, received_utc_ns, command, result, reason, announced)"
@@ -153,7 +153,7 @@ class AuditTrail:
     def store_carried_out(self, answer: CommandCarriedOut) -> bool:
         """Note what a component made of a command; False if that is known, or the command is not."""
         text = encode_of_any_size(answer).decode()
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE commands SET result = ?, reason = ?, announced = 1, told = 0"
                 " WHERE command_id = ? AND result IN ('accepted', 'expired') AND result != ?",
@@ -171,7 +171,7 @@ class AuditTrail:
 
     def load_modes(self) -> list[ModeChange]:
         """The last changes of the mode, the oldest first."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             rows = self._writer.execute(
                 "SELECT mode, since_utc_ns, command_id FROM modes ORDER BY sequence DESC LIMIT ?",
                 (MAX_READ_MODES,),
@@ -181,7 +181,7 @@ class AuditTrail:
 
     def load_unannounced(self) -> list[AuditEntry]:
         """The allowed commands that the station's components have not been told."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             rows = self._writer.execute(
                 f"SELECT {ENTRY_COLUMNS} FROM commands WHERE announced = 0 ORDER BY sequence LIMIT 16"
             ).fetchall()
@@ -195,7 +195,7 @@ class AuditTrail:
 
     def load_unanswered(self) -> list[AuditEntry]:
         """The last commands that were accepted, and of which nobody said what became of them."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             rows = self._writer.execute(
                 f"SELECT {ENTRY_COLUMNS} FROM commands WHERE result = 'accepted' AND announced = 1"
                 " ORDER BY sequence DESC LIMIT ?",
@@ -205,7 +205,7 @@ class AuditTrail:
 
     def mark_announced(self, entry: AuditEntry) -> None:
         """They were told."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             self._writer.execute(
                 "UPDATE commands SET announced = 1 WHERE sequence = ?", (entry.sequence,)
             )
@@ -213,7 +213,7 @@ class AuditTrail:
     def load_oldest(self) -> QueuedMessage | None:
         """The answer to send next, or None; one that cannot be read is told no more."""
         while True:
-            with self._disk.translated():
+            with self._disk.translate_errors():
                 row = self._sender.execute(
                     f"SELECT {ENTRY_COLUMNS} FROM commands WHERE told = 0 ORDER BY sequence LIMIT 1"
                 ).fetchone()
@@ -222,13 +222,13 @@ class AuditTrail:
             entry = _parse_entry(row)
             if entry is not None:
                 return QueuedMessage(entry.sequence, encode_of_any_size(entry.build_outcome()))
-            with self._disk.translated():
+            with self._disk.translate_errors():
                 self._sender.execute("UPDATE commands SET told = 1 WHERE sequence = ?", row[:1])
 
     def remove(self, stored: QueuedMessage) -> None:
         """The cloud has the answer; one that was carried out meanwhile has another to be told."""
         sent = msgspec.json.decode(stored.payload, type=CommandOutcome)
-        with self._disk.translated():
+        with self._disk.translate_errors():
             self._sender.execute(
                 "UPDATE commands SET told = 1 WHERE sequence = ? AND result = ?",
                 (stored.sequence, sent.result),

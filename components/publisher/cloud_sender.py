@@ -154,7 +154,7 @@ class CloudSender(SupervisedThread):
         if stored is None:
             return False
         if self._try_publish(stored, self._channel.stream):
-            self._complete(stored)
+            self._complete_sent_message(stored)
         return True
 
     def _try_publish(self, stored: QueuedMessage, stream: MessageStream) -> bool:
@@ -167,7 +167,7 @@ class CloudSender(SupervisedThread):
             return False
         return True
 
-    def _complete(self, stored: QueuedMessage) -> None:
+    def _complete_sent_message(self, stored: QueuedMessage) -> None:
         freight = self._channel
         self._queue.remove(stored)
         self._health.count(freight.sent_counter)
@@ -296,7 +296,7 @@ class RecordSender(CloudSender):
             name = self._confirmed[0]
             flight = self._in_flight.find(name)
             if flight is not None:
-                self._complete(QueuedMessage(flight.sequence, b"", name=name))
+                self._complete_sent_message(QueuedMessage(flight.sequence, b"", name=name))
                 self._in_flight.confirm(name, time.monotonic())
             self._confirmed.popleft()
         while self._refused:

@@ -14,8 +14,8 @@ from publisher.evidence.picture_selection import build_selection_rules, should_k
 from publisher.evidence.registry import open_evidence_store
 from publisher.evidence.uploader import EvidenceUploader
 from publisher.evidence.wall_clock import WallClock
-from publisher.gate_matcher import GateMatcher, GatePart, was_seen
-from publisher.gate_timing import with_gate_timings
+from publisher.gate_matcher import GateMatcher, GatePart, was_trigger_seen
+from publisher.gate_timing import add_gate_timings
 from publisher.inspection_record import (
     RecordOrigin,
     build_correction,
@@ -295,7 +295,7 @@ class PublisherComponent(Component[PublisherConfiguration]):
             return build_gap_record(joined.judged, origin, mode)
         machine = self._machine_states.find_at(joined.judged.triggered_utc_ns)
         now_utc_ns = self.clock.utc_ns()
-        judged = with_gate_timings(joined)
+        judged = add_gate_timings(joined)
         return build_record(judged, joined.gate, machine, origin, now_utc_ns, mode)
 
     def _without_dropped_evidence(self, joined: JoinedPart) -> JoinedPart:
@@ -355,7 +355,7 @@ class PublisherComponent(Component[PublisherConfiguration]):
 
 def trigger_to_verdict_ms(judged: PartJudged, received_ns: int) -> float | None:
     """From the trigger until the verdict was here; None for a replay, another boot, or no trigger known."""
-    if judged.replayed or judged.boot_id != boot_id() or not was_seen(judged):
+    if judged.replayed or judged.boot_id != boot_id() or not was_trigger_seen(judged):
         return None
     return (received_ns - judged.triggered_monotonic_ns) / 1e6
 

@@ -62,7 +62,7 @@ class GatePart:
         return same and self.acted_utc_ns == outcome.acted_utc_ns
 
 
-def find_owner(outcome: GateActed, parts: Iterable[GatePart]) -> GatePart | None:
+def find_part_for_outcome(outcome: GateActed, parts: Iterable[GatePart]) -> GatePart | None:
     """The one part that can have the outcome; None where there is none, or more than one."""
     candidates = [part for part in parts if part.may_have_outcome(outcome)]
     if len(candidates) > 1:
@@ -70,12 +70,12 @@ def find_owner(outcome: GateActed, parts: Iterable[GatePart]) -> GatePart | None
     return candidates[0] if len(candidates) == 1 else None
 
 
-def is_plausible(outcome: GateActed) -> bool:
+def is_plausible_outcome(outcome: GateActed) -> bool:
     """Whether number and time are some that a part can have."""
     return 0 <= outcome.part_number <= MAX_TIME_NS and 0 <= outcome.acted_utc_ns <= MAX_TIME_NS
 
 
-def was_seen(judged: PartJudged) -> bool:
+def was_trigger_seen(judged: PartJudged) -> bool:
     """Whether the trigger was seen; else only the number is known, and by when the part had come."""
     return judged.triggered_monotonic_ns > 0
 
@@ -109,7 +109,7 @@ def build_gate_part(
     """The next part of the ledger; None if the PLC did not count it, so that it has no outcome."""
     if judged.counted_by != "plc" or judged.gap_from is not None:
         return None
-    if was_seen(judged):
+    if was_trigger_seen(judged):
         acts = GateActWindow(judged.triggered_utc_ns, travel_times.latest_utc_ns(judged))
         return GatePart(judged.part, True, acts)
     of_one_count = last_seen is not None and last_seen.part.epoch == judged.part.epoch
@@ -164,7 +164,7 @@ class GateMatcher:
         if not found.seen:
             return []  # until one behind it is seen
         self._last_seen = found
-        self._bracket_unseen(found, estimate_count_start_utc_ns(judged, found))
+        self._narrow_unseen_windows(found, estimate_count_start_utc_ns(judged, found))
         settled = self._match_outcomes()
         oldest_ns = judged.triggered_utc_ns - CLOCK_DIFFERENCE_NS
         kept = [outcome for outcome in self._pending if outcome.acted_utc_ns >= oldest_ns]
@@ -173,16 +173,16 @@ class GateMatcher:
 
     def add_outcome(self, outcome: GateActed) -> list[GatePart]:
         """Take what the gate did; the parts whose gate is known by that. Repeats change nothing."""
-        if not is_plausible(outcome) or outcome in self._pending:
+        if not is_plausible_outcome(outcome) or outcome in self._pending:
             return []
         if any(part.has_outcome(outcome) for part in self._find_by_number(outcome.part_number)):
             return []
         self._pending.append(outcome)
         settled = self._match_outcomes()
-        self._count_misfits(outcome, bool(settled))
+        self._count_outcome_misfits(outcome, bool(settled))
         return settled
 
-    def _count_misfits(self, outcome: GateActed, has_owner: bool) -> None:
+    def _count_outcome_misfits(self, outcome: GateActed, has_owner: bool) -> None:
         if has_owner:
             self.misfits = 0
             return
@@ -204,7 +204,7 @@ class GateMatcher:
 
     def _find_next_pair(self) -> tuple[GateActed, GatePart] | None:
         for outcome in self._pending:
-            owner = find_owner(outcome, self._find_by_number(outcome.part_number))
+            owner = find_part_for_outcome(outcome, self._find_by_number(outcome.part_number))
             if owner is not None:
                 return outcome, owner
         return None
@@ -223,7 +223,7 @@ class GateMatcher:
             if not of_number:
                 del self._by_number[oldest.part_number]
 
-    def _bracket_unseen(self, seen: GatePart, count_known_utc_ns: int | None) -> None:
+    def _narrow_unseen_windows(self, seen: GatePart, count_known_utc_ns: int | None) -> None:
         """Unseen parts before one of the same count that was seen were at the gate before that."""
         for part in reversed(self._parts.values()):
             if part.part.epoch != seen.part.epoch or (part.seen and part.part != seen.part):

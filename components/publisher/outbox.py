@@ -86,7 +86,7 @@ class OutboxError(RetryableError):
     """The disk did not take a change of the outbox; nothing of it is in force."""
 
 
-def watch_database(name: str, path: Path) -> DatabaseErrors:
+def build_database_errors(name: str, path: Path) -> DatabaseErrors:
     """The errors of one of the publisher's databases, as OutboxError."""
     return DatabaseErrors(
         name, "It is tried again until there is room.", error=OutboxError, path=path
@@ -120,12 +120,12 @@ class Outbox:
 
     def __init__(self, path: Path, report: Callable[[str], None] | None = None) -> None:
         self._path = path
-        self._disk = watch_database("outbox", path)
+        self._disk = build_database_errors("outbox", path)
         self._writer = open_journal(path, SCHEMA, report)
-        with self._disk.translated():
+        with self._disk.translate_errors():
             _add_columns(self._writer)
             self._writer.executescript(INDEXES)
-        with suppress(OutboxError), self._disk.translated():  # a full disk: at the next start
+        with suppress(OutboxError), self._disk.translate_errors():  # a full disk: at the next start
             _requeue_dead_letters(self._writer)
         self._reader = open_journal(path, SCHEMA)
         self._verdict_reader = open_journal(path, SCHEMA)
@@ -148,13 +148,13 @@ class Outbox:
 
     def load_settled_part(self) -> Part | None:
         """The last part whose record was committed, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._writer.execute("SELECT epoch, part_number FROM settled").fetchone()
-        return Part(*row) if row and _are_numbers(row) else None
+        return Part(*row) if row and _are_all_integers(row) else None
 
     def load_gate_parts(self) -> list[GatePart]:
         """The last parts that were committed, with what is known of their gates; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             rows = self._writer.execute(
                 "SELECT epoch, part_number, seen, earliest_utc_ns, latest_utc_ns, gate, acted_utc_ns"
                 " FROM gates ORDER BY sequence DESC LIMIT ?",
@@ -171,9 +171,9 @@ class Outbox:
         What lies at or before the position is there already. OutboxError: nothing was changed;
         RestartNeededError: the position is further on, so another publisher works on this outbox.
         """
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             row = connection.execute("SELECT epoch, part_number FROM settled").fetchone()
-            before = Part(*row) if row and _are_numbers(row) else None
+            before = Part(*row) if row and _are_all_integers(row) else None
             if before is not None and before > settled:
                 raise RestartNeededError(
                     f"{self._path} is settled up to {before}, which is behind {settled}: another "
@@ -193,7 +193,7 @@ class Outbox:
         The position only goes on.
         """
         saved, before = 0, self.load_settled_part()
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             for row in rows:
                 connection.execute(
                     "INSERT INTO records (payload, stream, name, about) VALUES (?, ?, ?, ?)", row
@@ -210,7 +210,7 @@ class Outbox:
     def commit_correction(self, gate: GatePart, correction: GateCorrection) -> bool:
         """Note the late outcome and add its correction, as one; False if one is known. OutboxError."""
         part = gate.part
-        with self._disk.translated(), transaction(self._writer) as connection:
+        with self._disk.translate_errors(), transaction(self._writer) as connection:
             changed = connection.execute(
                 "UPDATE gates SET gate = ?, acted_utc_ns = ?"
                 " WHERE epoch = ? AND part_number = ? AND gate IS NULL",
@@ -232,7 +232,7 @@ class Outbox:
     def find_verdicts(self, parts: set[Part]) -> dict[Part, Verdict]:
         """The verdicts of those parts whose records were committed not long ago; OutboxError."""
         found: dict[Part, Verdict] = {}
-        with self._disk.translated():
+        with self._disk.translate_errors():
             for part in parts:
                 row = self._verdict_reader.execute(
                     "SELECT verdict FROM verdicts WHERE epoch = ? AND part_number = ?",
@@ -244,7 +244,7 @@ class Outbox:
 
     def load_oldest(self, after: int = 0) -> QueuedMessage | None:
         """The first message to send whose sequence is greater than `after`, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._reader.execute(
                 f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence > ? AND {MAY_BE_SENT}"
                 " ORDER BY sequence LIMIT 1",
@@ -254,7 +254,7 @@ class Outbox:
 
     def load_at(self, sequence: int) -> QueuedMessage | None:
         """The message of this sequence, or None; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             row = self._reader.execute(
                 f"SELECT {MESSAGE_COLUMNS} FROM records WHERE sequence = ?", (sequence,)
             ).fetchone()
@@ -262,7 +262,7 @@ class Outbox:
 
     def remove(self, stored: QueuedMessage) -> None:
         """Forget a message that the cloud has; its correction may go from now on. OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             gone = self._reader.execute(
                 "DELETE FROM records WHERE sequence = ? OR (name = ? AND name != '')",
                 (stored.sequence, stored.name),
@@ -272,7 +272,7 @@ class Outbox:
 
     def move_to_dead_letters(self, name: str, reason: str, refused_utc_ns: int) -> bool:
         """Lay aside what the cloud will never store; False if nothing waits under this name. OutboxError."""
-        with self._disk.translated(), transaction(self._reader) as connection:
+        with self._disk.translate_errors(), transaction(self._reader) as connection:
             moved = connection.execute(
                 "INSERT INTO dead_letters (payload, stream, name, about, reason, refused_utc_ns)"
                 " SELECT payload, stream, name, about, ?, ? FROM records WHERE name = ?",
@@ -284,7 +284,7 @@ class Outbox:
 
     def summarise_dead_letters(self) -> DeadLetterSummary:
         """What the cloud refused; OutboxError."""
-        with self._disk.translated():
+        with self._disk.translate_errors():
             (count,) = self._reader.execute("SELECT COUNT(*) FROM dead_letters").fetchone()
             row = self._reader.execute(
                 "SELECT name, reason FROM dead_letters ORDER BY sequence LIMIT 1"
@@ -293,7 +293,7 @@ class Outbox:
 
     def set_aside(self, stored: QueuedMessage) -> None:
         """Keep a message that cannot be read, but let the others pass; OutboxError."""
-        with self._disk.translated(), transaction(self._reader) as connection:
+        with self._disk.translate_errors(), transaction(self._reader) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO unreadable VALUES (?, ?)", (stored.sequence, stored.payload)
             )
@@ -406,11 +406,11 @@ def _parse_gate_part(row: tuple[object, ...]) -> GatePart | None:
     epoch, number, seen, earliest, latest, gate, acted = row
     times = (value for value in (earliest, latest, acted) if value is not None)
     wanted = (epoch, number, *times)
-    if not _are_numbers(wanted) or gate not in (None, "passed", "rejected"):
+    if not _are_all_integers(wanted) or gate not in (None, "passed", "rejected"):
         return None
     acts = GateActWindow(earliest, latest)  # type: ignore[arg-type]
     return GatePart(Part(epoch, number), bool(seen), acts, gate, acted)  # type: ignore[arg-type]
 
 
-def _are_numbers(row: Sequence[object]) -> bool:
+def _are_all_integers(row: Sequence[object]) -> bool:
     return all(isinstance(value, int) for value in row)

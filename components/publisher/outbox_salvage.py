@@ -83,7 +83,7 @@ def _read_rows(
         columns = "stream, name, about" if "stream" in known else EARLIER_VERSION_COLUMNS
         query = f"SELECT sequence, payload, {columns} FROM {table} ORDER BY sequence {order}"
         for sequence, *row in connection.execute(query):
-            if _is_whole(row):
+            if _is_readable_row(row):
                 payload, stream, name, about = row
                 yield sequence, (payload, stream, name or _parse_record_id(payload, stream), about)
     except sqlite3.Error:
@@ -99,7 +99,7 @@ def _read_settled(connection: sqlite3.Connection) -> Part | None:
     return Part(*row) if numbers else None
 
 
-def _is_whole(row: Sequence[object]) -> bool:
+def _is_readable_row(row: Sequence[object]) -> bool:
     payload, stream = row[0], STREAMS.get(str(row[1]))
     if stream is None or not isinstance(payload, bytes):
         return False

@@ -41,12 +41,12 @@ class VerdictSequencer:
         judged = arrival.judged
         if self.last_part is not None and judged.part <= self.last_part:
             return "known", []
-        if not self._is_next(arrival):
-            self._hold(arrival)
+        if not self._is_next_verdict(arrival):
+            self._hold_verdict(arrival)
             return "out of order", []
-        return "next", self._chain_from(arrival)
+        return "next", self._release_held_after(arrival)
 
-    def _chain_from(self, arrival: ReceivedVerdict) -> list[ReceivedVerdict]:
+    def _release_held_after(self, arrival: ReceivedVerdict) -> list[ReceivedVerdict]:
         chain = [arrival]
         while (behind := self._held_verdicts.pop(chain[-1].judged.part, None)) is not None:
             chain.append(behind)
@@ -58,21 +58,21 @@ class VerdictSequencer:
         }
         return chain
 
-    def _hold(self, arrival: ReceivedVerdict) -> None:
+    def _hold_verdict(self, arrival: ReceivedVerdict) -> None:
         """Else each part behind a gap would wait for its own replay, and the gap would never close."""
         follows = arrival.judged.follows
         if follows is not None and len(self._held_verdicts) < MAX_HELD_VERDICTS:
             self._held_verdicts.setdefault(follows, arrival)
 
-    def _is_next(self, arrival: ReceivedVerdict) -> bool:
+    def _is_next_verdict(self, arrival: ReceivedVerdict) -> bool:
         judged = arrival.judged
         if judged.follows is None:
             return True  # a ledger that begins here has nothing before it to wait for
         if self.last_part is not None:
             return judged.follows == self.last_part
-        return judged.replayed and self._begins_replay(judged.part, arrival.received_ns)
+        return judged.replayed and self._is_replay_start(judged.part, arrival.received_ns)
 
-    def _begins_replay(self, part: Part, now_ns: int) -> bool:
+    def _is_replay_start(self, part: Part, now_ns: int) -> bool:
         if self._first_replayed is None:
             self._replay_since_ns = now_ns
         if self._first_replayed is None or part < self._first_replayed:

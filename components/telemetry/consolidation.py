@@ -42,7 +42,7 @@ class BatchConsolidator:
     def add_batch(self, batch: MachineSamples) -> ReadingInterval | None:
         """Take a batch; returns the interval that it completes."""
         now_ns = batch.sampled_utc_ns
-        if self._due_ns is None or self._clock_was_set(now_ns):
+        if self._due_ns is None or self._was_clock_set_back(now_ns):
             self._due_ns = now_ns + self._interval_ns
         self._samples.extend(batch.samples)
         if now_ns < self._due_ns - self._interval_ns * EARLY_SHARE:
@@ -53,7 +53,7 @@ class BatchConsolidator:
         self._samples = []
         return interval
 
-    def _clock_was_set(self, now_ns: int) -> bool:
+    def _was_clock_set_back(self, now_ns: int) -> bool:
         return self._due_ns is not None and now_ns < self._due_ns - 2 * self._interval_ns
 
 

@@ -104,25 +104,25 @@ class LambdaOutlet:
 
     def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Send a state; what cannot be sent is counted and not repeated."""
-        if self._publish(MACHINE_STATE, state):
+        if self._publish_or_count(MACHINE_STATE, state):
             self._health.count("states_published")
         least_ns = round(1e9 / MACHINE_STATE_TO_CLOUD.max_rate_hz)
-        if not self._claim_due(MACHINE_STATE_TO_CLOUD, least_ns):
+        if not self._claim_send_slot(MACHINE_STATE_TO_CLOUD, least_ns):
             self._health.count("states_replaced")
-        elif self._publish(MACHINE_STATE_TO_CLOUD, state):
+        elif self._publish_or_count(MACHINE_STATE_TO_CLOUD, state):
             self._health.count("states_to_cloud")
         self.report_health(function)
 
     def report_health(self, function: TelemetryFunction) -> None:
         """Report the health if it is due; there is no timer, so only while batches come."""
-        if not self._claim_due(STATION_HEALTH, HEALTH_INTERVAL_NS):
+        if not self._claim_send_slot(STATION_HEALTH, HEALTH_INTERVAL_NS):
             return
         self._health.set_ready(True)
         self._health.set_gauge("batches_lost", function.batches_lost)
         self._health.set_gauge("values_omitted", function.values_omitted)
-        self._publish(STATION_HEALTH, self._health.build_report())
+        self._publish_or_count(STATION_HEALTH, self._health.build_report())
 
-    def _claim_due(self, stream: MessageStream, min_interval_ns: int) -> bool:
+    def _claim_send_slot(self, stream: MessageStream, min_interval_ns: int) -> bool:
         now_ns = self._clock.monotonic_ns()
         last_ns = self._last_sent_ns.get(stream.name)
         if last_ns is not None and now_ns - last_ns < 0.9 * min_interval_ns:
@@ -130,7 +130,7 @@ class LambdaOutlet:
         self._last_sent_ns[stream.name] = now_ns
         return True
 
-    def _publish(self, stream: MessageStream, message: StationMessage) -> bool:
+    def _publish_or_count(self, stream: MessageStream, message: StationMessage) -> bool:
         is_published = self._publisher.publish(stream, message)
         if not is_published:
             self._health.count(f"{stream.name}_not_published")

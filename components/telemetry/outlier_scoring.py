@@ -142,11 +142,11 @@ class _ReadingWindow:
         for tag, value in enumerate(row):
             if not math.isnan(value):
                 if self._known[tag] >= self._min_readings:
-                    deviations[tag] = self._deviation(tag, float(value))
+                    deviations[tag] = self._compute_corrected_deviation(tag, float(value))
                 self._append(tag, float(value))
         return deviations
 
-    def _deviation(self, tag: int, value: float) -> float:
+    def _compute_corrected_deviation(self, tag: int, value: float) -> float:
         known = int(self._known[tag])
         raw = robust_deviation(value, self._rows[:known, tag])
         clipped = min(max(raw, -4.0), 4.0)

@@ -21,14 +21,14 @@ def chi_squared_quantile(upper_share: float, dimensions: int) -> float:
     low, high = 0.0, 2.0 * dimensions - 4.0 * math.log(upper_share)
     for _ in range(60):
         middle = (low + high) / 2
-        if _share_beyond(middle, dimensions) > upper_share:
+        if _compute_chi_squared_tail(middle, dimensions) > upper_share:
             low = middle
         else:
             high = middle
     return high
 
 
-def _share_beyond(value: float, dimensions: int) -> float:
+def _compute_chi_squared_tail(value: float, dimensions: int) -> float:
     half = value / 2
     odd = dimensions % 2
     share = math.erfc(math.sqrt(half)) if odd else 0.0
@@ -95,9 +95,9 @@ class TailCalibrator:
             self._in_tail += 1
             self._excess += excess
             self._squares += excess * excess
-        self.threshold = self._begin + self._excess_of_alarms()
+        self.threshold = self._begin + self._estimate_alarm_excess()
 
-    def _excess_of_alarms(self) -> float:
+    def _estimate_alarm_excess(self) -> float:
         mean = self._excess / self._in_tail
         variance = self._squares / self._in_tail - mean * mean
         shape = min(

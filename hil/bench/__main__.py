@@ -28,7 +28,9 @@ EXIT_PASSED, EXIT_FAILED, EXIT_WRONG = 0, 1, 2
 
 def find_rig_obstacle() -> str:
     """Why the virtual rig cannot be built here; empty if it can."""
-    missing = [program for program in PROGRAMS if shutil.which(program, path=_path()) is None]
+    missing = [
+        program for program in PROGRAMS if shutil.which(program, path=_build_search_path()) is None
+    ]
     if missing:
         return f"{', '.join(missing)} not found; run: apt-get install {PACKAGES}"
     if os.getuid() != 0 and not (REPOSITORY / ".cache" / "rig" / "packages.squashfs").exists():
@@ -39,7 +41,7 @@ def find_rig_obstacle() -> str:
 def _build_rig() -> str:
     """Build the missing parts of the rig; returns why it failed, empty on success."""
     words = ("bash", str(RIG / "build.sh"))
-    built = subprocess.run(words, env={**os.environ, "PATH": _path()}, check=False)
+    built = subprocess.run(words, env={**os.environ, "PATH": _build_search_path()}, check=False)
     return "" if built.returncode == 0 else "the build failed; see the output above"
 
 
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (out / JUNIT).unlink(missing_ok=True)
     run = _run_in_rig if is_virtual else _run_here
     code = run(out, path, given.k)
-    return _conclude(out, bench.name, time.monotonic() - began_s, code)
+    return _report_results(out, bench.name, time.monotonic() - began_s, code)
 
 
 def _run_in_rig(out: Path, path: Path, chosen: str) -> int:
@@ -76,7 +78,12 @@ def _run_in_rig(out: Path, path: Path, chosen: str) -> int:
         f"{BENCH_VARIABLE}=/repository/{where} {tests} {NODE_TESTS} {BENCH_TESTS}{keyword}; "
         f"code=$?; mkdir -p /out/logs; cp -r {logs} /out/logs/ 2>/dev/null; (exit $code)"
     )
-    environment = {**os.environ, "PATH": _path(), "RIG_OUT": str(out), "RIG_FOLLOW": "1"}
+    environment = {
+        **os.environ,
+        "PATH": _build_search_path(),
+        "RIG_OUT": str(out),
+        "RIG_FOLLOW": "1",
+    }
     environment.setdefault("RIG_TIMEOUT_S", "1800")
     rig = ("bash", str(RIG / "run.sh"), command)
     return subprocess.run(rig, env=environment, check=False).returncode
@@ -90,7 +97,7 @@ def _run_here(out: Path, path: Path, chosen: str) -> int:
     return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
 
 
-def _conclude(out: Path, bench: str, seconds: float, code: int) -> int:
+def _report_results(out: Path, bench: str, seconds: float, code: int) -> int:
     if not (out / JUNIT).is_file():
         print(f"The tests wrote no results; see {out}")
         return EXIT_FAILED
@@ -104,7 +111,7 @@ def _conclude(out: Path, bench: str, seconds: float, code: int) -> int:
     return EXIT_FAILED if failed else EXIT_PASSED
 
 
-def _path() -> str:
+def _build_search_path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 

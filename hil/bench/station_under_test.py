@@ -138,7 +138,7 @@ class BenchStation:
         if not self._loops:
             size = (segment.width, segment.height)
             self._loops = [HdmiLoop(c.loop, c.node, *size) for c in described.values()]
-        show_frames(self._loops, self._decode_part(segment, place))
+        show_frames(self._loops, self._decode_part_frames(segment, place))
 
     def health(self, component: str = CAPTURE) -> Json:
         """A component's latest health report."""
@@ -167,7 +167,7 @@ class BenchStation:
             )
             time.sleep(BENCH_POLL_S)
 
-    def _decode_part(self, segment: RunSegment, place: int) -> list[NDArray[np.uint8]]:
+    def _decode_part_frames(self, segment: RunSegment, place: int) -> list[NDArray[np.uint8]]:
         """A part's frames by camera; cached, since decoding takes seconds on an emulated machine."""
         if place not in self._frames:
             folder, frames = REPOSITORY / self.bench.segment / FRAMES, segment.parts[place].frames
@@ -180,7 +180,9 @@ class BenchStation:
         self, segment: RunSegment, parts: int, progress: TerminalProgress, timeout_s: float
     ) -> None:
         for place in range(1, parts):
-            self._decode_part(segment, place)  # now, so that each is shown in time for its part
+            self._decode_part_frames(
+                segment, place
+            )  # now, so that each is shown in time for its part
         self._machine.send_plant_command("start")
         for place in range(parts):
             self.wait_for(f"part {place + 1}", partial(self._is_captured, place), timeout_s)

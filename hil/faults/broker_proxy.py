@@ -82,7 +82,9 @@ class BrokerProxy(threading.Thread):
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._forward, args=(connection,), daemon=True).start()
+            threading.Thread(
+                target=self._forward_connection, args=(connection,), daemon=True
+            ).start()
 
     def close(self) -> None:
         """Close everything."""
@@ -92,7 +94,7 @@ class BrokerProxy(threading.Thread):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _forward(self, nucleus: socket.socket) -> None:
+    def _forward_connection(self, nucleus: socket.socket) -> None:
         incarnation, sent = self._incarnation, MqttPacketReader()
         with nucleus, contextlib.suppress(OSError):
             if self._state == "refuse":

@@ -364,31 +364,33 @@ class StationCheck:
 
     def build_result(self) -> Json:
         """Build the result; `passed` is True without problems."""
-        without_record = self._without_record()
+        without_record = self._list_parts_without_record()
         without_verdict = [
-            p for p in self.parts if not p.at_death and not self._account(p).verdicts
+            p for p in self.parts if not p.at_death and not self._get_part_account(p).verdicts
         ]
         lost = {part.key for part in (*without_record, *without_verdict)}
-        judged = [p for p in self.parts if self._account(p).record_verdict not in ("", "missed")]
-        missed = [p for p in self.parts if self._account(p).record_verdict == "missed"]
+        judged = [
+            p for p in self.parts if self._get_part_account(p).record_verdict not in ("", "missed")
+        ]
+        missed = [p for p in self.parts if self._get_part_account(p).record_verdict == "missed"]
         found: Json = {
             "triggered": len(self.parts),
             "judged": len(judged),
             "missed": len(missed),
-            "records": sum(bool(self._account(p).record_ids) for p in self.parts),
+            "records": sum(bool(self._get_part_account(p).record_ids) for p in self.parts),
             "lost": len(lost),
-            "duplicated": self._duplicated(),
-            "gate_passed_unjudged": self._passed_unjudged(),
+            "duplicated": self._count_duplicated_parts(),
+            "gate_passed_unjudged": self._count_passed_without_ok(),
             "longest_outage_s": round(longest_outage_s(self.parts, self._is_judged), 2),
             "without_record": self._list_parts("without a record", without_record),
             "without_verdict": self._list_parts("without a verdict in the ledger", without_verdict),
-            "undelivered": self._undelivered(),
-            "gate_wrong": self._gate_wrong(),
-            "verdict_differs": self._verdict_differs(),
-            "changed_on_the_wire": self._changed_on_the_wire(),
+            "undelivered": self._count_undelivered_parts(),
+            "gate_wrong": self._count_wrong_gate_actions(),
+            "verdict_differs": self._count_differing_verdicts(),
+            "changed_on_the_wire": self._count_changed_messages(),
             "sent_again": self._contents.sent_count - len(self._contents.sent),
             "set_aside": len(self._contents.set_aside),
-            "unconfirmed": sum(self._account(p).gate == "unconfirmed" for p in self.parts),
+            "unconfirmed": sum(self._get_part_account(p).gate == "unconfirmed" for p in self.parts),
             "never_counted": self._phantoms,
             "verdict_lag_s": round(self._verdict_lag_s(), 2),
             "passed_by_gate": sum(p.action == "passed" for p in self.parts),
@@ -407,7 +409,7 @@ class StationCheck:
                 self.problems.append(f"{found[name]} {words}")
         if not self.parts:
             self.problems.append("the plant counted no parts")
-        good = sum(self._account(p).record_verdict == "ok" for p in self.parts if p.action)
+        good = sum(self._get_part_account(p).record_verdict == "ok" for p in self.parts if p.action)
         if good >= MIN_OK_PARTS and not found["passed_by_gate"]:
             self.problems.append(f"the gate passed none of the {good} ok parts")
         found["problems"] = self.problems
@@ -415,11 +417,11 @@ class StationCheck:
         found["passed"] = not self.problems
         return found
 
-    def _account(self, part: CountedPart) -> PartAccount:
+    def _get_part_account(self, part: CountedPart) -> PartAccount:
         return self._accounts[part.key]
 
     def _is_judged(self, part: CountedPart) -> bool:
-        return self._account(part).record_verdict not in ("", "missed")
+        return self._get_part_account(part).record_verdict not in ("", "missed")
 
     def _join_accounts(self) -> None:
         began_ns = min((part.counted_ns for part in self.parts), default=0) - 5 * SECOND_NS
@@ -432,7 +434,7 @@ class StationCheck:
             account = self._accounts[key]
             account.record_ids.setdefault(record.record_id, set()).add(record.verdict)
             account.stored[record.place.rpartition(":")[0]] += 1
-            account.in_cloud |= _is_of_cloud(record.place)
+            account.in_cloud |= _is_cloud_file(record.place)
             if not account.gate or record.place.startswith("cloud/"):
                 account.gate = self._contents.corrections.get(record.record_id, record.gate)
                 account.record_verdict, account.mode = record.verdict, record.mode
@@ -445,7 +447,7 @@ class StationCheck:
                 account = self._accounts[key]
                 account.record_ids.setdefault(gap.gap_id, set()).add("missed")
                 account.stored[gap.place.rpartition(":")[0]] += 1
-                account.in_cloud |= _is_of_cloud(gap.place)
+                account.in_cloud |= _is_cloud_file(gap.place)
                 account.gate, account.record_verdict = "unconfirmed", "missed"
         for verdict in self._contents.verdicts:
             for number in range(verdict.first, verdict.last + 1):
@@ -470,24 +472,28 @@ class StationCheck:
             self.examples[what] = format_part_ranges(part.key for part in listed)[:MAX_EXAMPLES]
         return len(listed)
 
-    def _without_record(self) -> list[CountedPart]:
-        return [p for p in self.parts if not p.at_death and not self._account(p).record_ids]
+    def _list_parts_without_record(self) -> list[CountedPart]:
+        return [
+            p for p in self.parts if not p.at_death and not self._get_part_account(p).record_ids
+        ]
 
-    def _undelivered(self) -> int:
+    def _count_undelivered_parts(self) -> int:
         return self._list_parts(
             "recorded, but not in the cloud",
             (
                 p
                 for p in self.parts
-                if self._account(p).record_ids and not self._account(p).in_cloud
+                if self._get_part_account(p).record_ids and not self._get_part_account(p).in_cloud
             ),
         )
 
-    def _duplicated(self) -> int:
-        return self._list_parts("more than once", (p for p in self.parts if self._is_twice(p)))
+    def _count_duplicated_parts(self) -> int:
+        return self._list_parts(
+            "more than once", (p for p in self.parts if self._is_counted_twice(p))
+        )
 
-    def _is_twice(self, part: CountedPart) -> bool:
-        account = self._account(part)
+    def _is_counted_twice(self, part: CountedPart) -> bool:
+        account = self._get_part_account(part)
         told = [verdict for verdicts in account.record_ids.values() for verdict in verdicts]
         judged = [
             verdict
@@ -498,13 +504,13 @@ class StationCheck:
         in_one_store = max(account.stored.values(), default=0)
         return len(told) > 1 or len(judged) > 1 or in_one_store > 1
 
-    def _passed_unjudged(self) -> int:
+    def _count_passed_without_ok(self) -> int:
         return self._list_parts(
             "passed without an ok", (p for p in self.parts if self._is_unjudged(p))
         )
 
     def _is_unjudged(self, part: CountedPart) -> bool:
-        account = self._account(part)
+        account = self._get_part_account(part)
         if part.action != "passed" or account.mode == "bypass":
             return False
         if not any("ok" in verdicts for verdicts in account.verdicts.values()):
@@ -512,25 +518,26 @@ class StationCheck:
         damaged = any(name in self._damaged for name in account.verdicts)
         return bool(account.record_ids) and account.record_verdict != "ok" and not damaged
 
-    def _gate_wrong(self) -> int:
+    def _count_wrong_gate_actions(self) -> int:
         return self._list_parts(
-            "gate wrong in the record", (p for p in self.parts if self._is_wrong(p))
+            "gate wrong in the record", (p for p in self.parts if self._has_wrong_gate_action(p))
         )
 
-    def _is_wrong(self, part: CountedPart) -> bool:
-        gate = self._account(part).gate
+    def _has_wrong_gate_action(self, part: CountedPart) -> bool:
+        gate = self._get_part_account(part).gate
         return gate not in ("", "unconfirmed") and gate != part.action
 
-    def _verdict_differs(self) -> int:
+    def _count_differing_verdicts(self) -> int:
         return self._list_parts(
-            "record and ledger differ", (p for p in self.parts if self._differs(self._account(p)))
+            "record and ledger differ",
+            (p for p in self.parts if self._has_differing_verdict(self._get_part_account(p))),
         )
 
-    def _differs(self, account: PartAccount) -> bool:
+    def _has_differing_verdict(self, account: PartAccount) -> bool:
         judged = {verdict for verdicts in account.verdicts.values() for verdict in verdicts}
         return bool(judged and account.record_verdict) and account.record_verdict not in judged
 
-    def _changed_on_the_wire(self) -> int:
+    def _count_changed_messages(self) -> int:
         changed = {name: sent for name, sent in self._contents.sent.items() if len(sent) > 1}
         for name, sent in changed.items():
             fields = sorted(key for key in sent[0] if sent[0][key] != sent[-1].get(key))
@@ -542,14 +549,18 @@ class StationCheck:
         if not self.parts:
             return 0.0
         counted_ns = [part.counted_ns for part in self.parts]
-        with_verdict = [part.counted_ns for part in self.parts if self._account(part).verdicts]
+        with_verdict = [
+            part.counted_ns for part in self.parts if self._get_part_account(part).verdicts
+        ]
         return (max(counted_ns) - max(with_verdict, default=min(counted_ns))) / 1e9
 
     def _check_recovery(self, window: Json) -> Json:
         """Check how many parts of a window were missed, and how many may be."""
-        parts = [part for part in self.parts if _is_within(part, window)]
+        parts = [part for part in self.parts if _is_part_in_window(part, window)]
         missed = [part for part in parts if not self._is_judged(part)]
-        before = [p for p in self.parts if _is_within(p, window.get("baseline") or {"never": 1})]
+        before = [
+            p for p in self.parts if _is_part_in_window(p, window.get("baseline") or {"never": 1})
+        ]
         usual = sum(not self._is_judged(p) for p in before) / len(before) if before else 0.0
         share = float(window.get("max_missed_share", 0.0)) + usual
         allowed = max(int(window.get("min_allowed", 0)), int(share * len(parts)))
@@ -608,11 +619,11 @@ def format_part_ranges(keys: Iterable[PartKey]) -> list[str]:
     return [f"{c}:{a}" if a == b else f"{c}:{a}-{b}" for c, a, b in runs]
 
 
-def _is_of_cloud(place: str) -> bool:
+def _is_cloud_file(place: str) -> bool:
     return place.startswith(("cloud/", "before/records"))
 
 
-def _is_within(part: CountedPart, window: Json) -> bool:
+def _is_part_in_window(part: CountedPart, window: Json) -> bool:
     if "from_number" in window:
         count, number = part.key
         return count == 0 and window["from_number"] <= number <= window["to_number"]

@@ -42,7 +42,7 @@ WORK = "nucleus/work/com.sightline."
 
 
 @contextmanager
-def interrupts_blocked() -> Iterator[None]:
+def block_interrupts() -> Iterator[None]:
     """Defer Ctrl-C while processes are being stopped."""
     signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
@@ -87,7 +87,7 @@ class FaultScenario:
             "lose_spool": self._lose_spool,
             **dict.fromkeys(("plc_restart", "plc_restart_kept", "plc_power"), self._disturb_plc),
             "fill_disk": self._fill_disk,
-            "damage": self._damage,
+            "damage": self._damage_stored_files,
             "break_capture": self._break_capture,
         }
 
@@ -102,7 +102,7 @@ class FaultScenario:
         except (StationFailedError, OSError) as error:
             self._problems.append(f"the scenario could not run: {error}")
         finally:
-            with interrupts_blocked():
+            with block_interrupts():
                 self._station.stop()
                 for small in self._disks.values():
                     small.close()
@@ -264,7 +264,7 @@ class FaultScenario:
         if step.victim == "cloud":
             self._station.restart_process("cloud")
 
-    def _damage(self, step: FaultStep) -> None:
+    def _damage_stored_files(self, step: FaultStep) -> None:
         """Drain first, unless one verdict is damaged; parts are counted while the power is off."""
         places = step.victim.split(" and ")
         if not places[0].startswith("row"):

@@ -29,11 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     except RecipeError as error:
         print(f"nucleus: {error}", file=sys.stderr)
         return EXIT_WRONG_FILES
-    asyncio.run(_serve(plan))
+    asyncio.run(_run_until_signal(plan))
     return 0
 
 
-async def _serve(plan: NucleusPlan) -> None:
+async def _run_until_signal(plan: NucleusPlan) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

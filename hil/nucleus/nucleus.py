@@ -35,7 +35,7 @@ class DevelopmentNucleus:
         self._folders.create_folders()
         self._store = ConfigurationStore(self._folders.configuration)
         tokens: dict[str, str] = {}
-        self._components = ComponentSet(plan, tokens, self._store, self._changed)
+        self._components = ComponentSet(plan, tokens, self._store, self._schedule_status_write)
         self._deployer = LocalDeployer(plan, self._components, self._store)
         host, port = plan.broker
         self._iot_core = IotCoreConnection(host, port, plan.thing_name, plan.tls)
@@ -127,7 +127,7 @@ class DevelopmentNucleus:
                 *(recipe.component_name, error),
             )
 
-    def _changed(self) -> None:
+    def _schedule_status_write(self) -> None:
         if self._status is not None:
             self._status.schedule_write()
 

@@ -32,9 +32,9 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     )
     await plc.start()
     status = PlantStatus(arguments.status, plc.endpoint, last_number=arguments.first_number - 1)
-    plc.on_outcome = status.gate_acted
+    plc.on_outcome = status.record_gate_acted
     schedule = json.loads(arguments.schedule.read_text()) if arguments.schedule else ()
-    conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.part_counted, schedule)
+    conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.record_part_counted, schedule)
     status.write()
     tasks = [asyncio.create_task(conveyor.run()), asyncio.create_task(status.run())]
     await _handle_input(PlantCommandHandler(plc, conveyor, status))

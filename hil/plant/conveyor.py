@@ -49,7 +49,7 @@ class Conveyor:
 
     def start(self) -> None:
         """Feed parts from now on."""
-        if not self._all_fed():
+        if not self._are_all_fed():
             self._feeding.set()
 
     def stop(self) -> None:
@@ -61,12 +61,12 @@ class Conveyor:
         while True:
             await self._feeding.wait()
             await self._line.set_line(True)
-            await self._feed()
+            await self._feed_parts()
             await _wait_until(lambda: self._feeding.is_set() or not self._line.parts_under_way)
             if not self._feeding.is_set():
                 await self._line.set_line(False)
 
-    async def _feed(self) -> None:
+    async def _feed_parts(self) -> None:
         started_s, fed = time.monotonic(), 0
         while True:
             await asyncio.sleep(max(0.0, started_s + self._next_due_s(fed) - time.monotonic()))
@@ -82,11 +82,11 @@ class Conveyor:
             self._on_counted(*await self._line.count_part())
             fed += 1
             self._fed += 1
-            if self._all_fed():
+            if self._are_all_fed():
                 self._feeding.clear()
                 return
 
-    def _all_fed(self) -> bool:
+    def _are_all_fed(self) -> bool:
         return self._parts is not None and self._fed >= self._parts
 
 

@@ -48,13 +48,13 @@ class MachineModel:
         )
         drift = math.sin(2 * math.pi * self._elapsed_s / DRIFT_PERIOD_S)
         return {
-            "motor_current": 0.3 + self._load * (4.0 + 0.12 * drift) + self._noise(0.06),
-            "motor_temperature": self._temperature_c + self._noise(0.08),
-            "vibration": max(0.05, 0.1 + self._load * 1.7 + self._noise(0.12)),
-            "air_pressure": 6.1 + 0.08 * drift + self._noise(0.02),
+            "motor_current": 0.3 + self._load * (4.0 + 0.12 * drift) + self._draw_noise(0.06),
+            "motor_temperature": self._temperature_c + self._draw_noise(0.08),
+            "vibration": max(0.05, 0.1 + self._load * 1.7 + self._draw_noise(0.12)),
+            "air_pressure": 6.1 + 0.08 * drift + self._draw_noise(0.02),
         }
 
-    def _noise(self, deviation: float) -> float:
+    def _draw_noise(self, deviation: float) -> float:
         return self._random.gauss(0.0, deviation)
 
 

@@ -118,7 +118,7 @@ class ModbusPlcServer:
         """Called by the server for each request, before it answers."""
         if function not in KNOWN_FUNCTIONS:
             return ExcCodes.ILLEGAL_FUNCTION
-        touched = [row for row in REGISTERS if _overlaps(row, address, count)]
+        touched = [row for row in REGISTERS if _overlaps_register(row, address, count)]
         if not all(self._readable[address : address + count]) or any(
             row.name in self._removed for row in touched
         ):
@@ -135,5 +135,5 @@ class ModbusPlcServer:
         return None
 
 
-def _overlaps(row: HoldingRegister, address: int, count: int) -> bool:
+def _overlaps_register(row: HoldingRegister, address: int, count: int) -> bool:
     return row.address < address + count and address < row.address + row.words

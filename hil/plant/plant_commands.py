@@ -68,7 +68,9 @@ class PlantCommandHandler:
         try:
             await self._execute(msgspec.json.decode(line, type=PlantCommand))
         except (msgspec.DecodeError, KeyError) as error:
-            self._status.command_refused(f"{error}; found {line[:200].decode(errors='replace')}")
+            self._status.record_command_refused(
+                f"{error}; found {line[:200].decode(errors='replace')}"
+            )
 
     async def _execute(self, command: PlantCommand) -> None:
         if command.command == "start":
@@ -81,7 +83,9 @@ class PlantCommandHandler:
             await self._plc.set_product(command.product, command.lot)
         else:
             inject = self._faults[command.kind or ""]
-            self._status.fault_injected(kind=command.kind, tag=command.tag, seconds=command.seconds)
+            self._status.record_fault_injected(
+                kind=command.kind, tag=command.tag, seconds=command.seconds
+            )
             await inject(command)
 
     async def _freeze_heartbeat(self, command: PlantCommand) -> None:

@@ -33,13 +33,13 @@ class PlantStatus:
         self._outcomes: dict[int, str] = {}
         self._changed = asyncio.Event()
 
-    def part_counted(self, number: int, counted_utc_ns: int) -> None:
+    def record_part_counted(self, number: int, counted_utc_ns: int) -> None:
         """The PLC counted a part."""
         self._counted += 1
         self._last_number = number
         self._write_event(event="part_counted", number=number, counted_utc_ns=counted_utc_ns)
 
-    def gate_acted(self, acted: TimedPartOutcome) -> None:
+    def record_gate_acted(self, acted: TimedPartOutcome) -> None:
         """The gate passed or rejected a part."""
         outcome = acted.outcome
         self._actions[outcome.action] += 1
@@ -56,11 +56,11 @@ class PlantStatus:
             acted_utc_ns=acted.acted_utc_ns,
         )
 
-    def fault_injected(self, **details: object) -> None:
+    def record_fault_injected(self, **details: object) -> None:
         """A test injected a fault."""
         self._write_event(event="fault", **details)
 
-    def command_refused(self, reason: str) -> None:
+    def record_command_refused(self, reason: str) -> None:
         """A command was refused."""
         self._write_event(event="command_refused", reason=reason)
 

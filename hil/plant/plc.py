@@ -145,11 +145,11 @@ class SimulatedPlc:
         """
         await self._server.go_offline()
         if next_number is not None:
-            await self._reset(next_number)
+            await self._reset_counter(next_number)
         await asyncio.sleep(seconds)
         await self._server.go_online()
 
-    async def _reset(self, next_number: int) -> None:
+    async def _reset_counter(self, next_number: int) -> None:
         self._gate = RejectGate(self._settings.gate)
         self._counter = next_number - 1
         self._outcomes.clear()
@@ -205,9 +205,9 @@ class SimulatedPlc:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._arrival.wait(), wait_s)
                 self._arrival.clear()
-            await self._act_on_arrivals()
+            await self._publish_gate_outcomes()
 
-    async def _act_on_arrivals(self) -> None:
+    async def _publish_gate_outcomes(self) -> None:
         now_ns, now_utc_ns = time.monotonic_ns(), time.time_ns()
         acted = [
             TimedPartOutcome(outcome, now_utc_ns - (now_ns - outcome.arrived_ns))

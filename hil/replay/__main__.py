@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _record(given: argparse.Namespace, progress: TerminalProgress) -> int:
+def _run_record(given: argparse.Namespace, progress: TerminalProgress) -> int:
     words = ["--parts", str(given.parts), "--rate", str(given.rate), "--port", "0"]
     words += ["--images", str(given.images)] if given.images else []
     run = parse_run_arguments(
@@ -44,7 +44,7 @@ def _record(given: argparse.Namespace, progress: TerminalProgress) -> int:
     return SAME
 
 
-def _play(given: argparse.Namespace, progress: TerminalProgress) -> int:
+def _run_play(given: argparse.Namespace, progress: TerminalProgress) -> int:
     out = _output_folder(given)
     run = parse_run_arguments(
         ["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0", *_run_options(out)]
@@ -57,10 +57,10 @@ def _play(given: argparse.Namespace, progress: TerminalProgress) -> int:
             )
         progress.print_line(f"Replacing the station's models: {', '.join(names)}")
     play_segment(given.segment, out, run, progress, given.models)
-    return _compare(given, progress)
+    return _run_compare(given, progress)
 
 
-def _compare(given: argparse.Namespace, progress: TerminalProgress) -> int:
+def _run_compare(given: argparse.Namespace, progress: TerminalProgress) -> int:
     outputs = load_messages(_output_folder(given) / OUTPUTS)
     if given.models is not None:
         return _check_verdicts(given, progress)
@@ -86,7 +86,7 @@ def _check_verdicts(given: argparse.Namespace, progress: TerminalProgress) -> in
     return DIFFERENT if changes else SAME
 
 
-def _renew(given: argparse.Namespace, progress: TerminalProgress) -> int:
+def _run_renew(given: argparse.Namespace, progress: TerminalProgress) -> int:
     count = renew_references(given.segment, _output_folder(given))
     progress.print_line(
         f"{given.segment / REFERENCE}: wrote {count} messages of the last replay. "
@@ -115,11 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     recording.add_argument(
         "--images", type=Path, help="folder of pictures to play (default: rendered bottles)"
     )
-    recording.set_defaults(run=_record)
+    recording.set_defaults(run=_run_record)
     for name, run, words in (
-        ("play", _play, "play a segment through the real components and compare"),
-        ("compare", _compare, "compare the last replay again without replaying"),
-        ("renew", _renew, "replace the references by the last replay's messages"),
+        ("play", _run_play, "play a segment through the real components and compare"),
+        ("compare", _run_compare, "compare the last replay again without replaying"),
+        ("renew", _run_renew, "replace the references by the last replay's messages"),
     ):
         command = commands.add_parser(name, help=words)
         command.add_argument("segment", type=Path, help="folder of the segment")

@@ -112,7 +112,7 @@ def _order_boxes(found: Any, boxes: list[Json]) -> list[Any]:
     left: list[Json] = list(boxes)
     ordered: list[Any] = []
     for box in found:
-        same = [other for other in left if _box_kind(other) == _box_kind(box)]
+        same = [other for other in left if _build_box_key(other) == _build_box_key(box)]
         nearest = min(same, key=lambda other: _box_distance(other, box), default=None)
         if nearest is None:
             ordered.append(NOTHING)
@@ -122,7 +122,7 @@ def _order_boxes(found: Any, boxes: list[Json]) -> list[Any]:
     return [*ordered, *left]
 
 
-def _box_kind(box: Json) -> tuple[Any, ...]:
+def _build_box_key(box: Json) -> tuple[Any, ...]:
     return box.get("camera"), box["label"], box.get("model")
 
 

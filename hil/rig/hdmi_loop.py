@@ -35,7 +35,7 @@ class HdmiLoop:
         self._device = Device(output)
         self._device.open()
         with Device(capture) as camera:
-            self._join(camera, width, height)
+            self._connect_output_to_camera(camera, width, height)
         set_format(self._device, BufferType.VIDEO_OUTPUT, width, height, "UYVY")
         self._output = VideoOutput(self._device, size=2)
         self._output.open()
@@ -49,7 +49,7 @@ class HdmiLoop:
         self._output.close()
         self._device.close()
 
-    def _join(self, camera: Any, width: int, height: int) -> None:
+    def _connect_output_to_camera(self, camera: Any, width: int, height: int) -> None:
         set_output(self._device, HDMI_OUTPUT)
         set_input(camera, HDMI_INPUT)
         slowest = _find_slowest_timings(self._device, width, height)

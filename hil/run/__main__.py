@@ -64,7 +64,7 @@ def _run(
         progress.print_line("Stopping the conveyor and waiting for the parts on it ...")
         machine.send_plant_command("stop")
     _wait_until_recorded(machine, progress)
-    return _conclude(machine, arguments, truth, progress, time.monotonic() - began_s)
+    return _report_run(machine, arguments, truth, progress, time.monotonic() - began_s)
 
 
 def _watch_run(
@@ -109,7 +109,7 @@ def _wait_until_recorded(machine: LocalStation, progress: TerminalProgress) -> N
     progress.print_line(f"Some parts still have no record after {SETTLE_TIMEOUT_S:.0f} s.")
 
 
-def _conclude(
+def _report_run(
     machine: LocalStation,
     arguments: RunArguments,
     truth: PoolTruth | None,

@@ -162,8 +162,8 @@ def _find_resource_overruns(
         + budget.cpu_per_part_ms * parts / 1000.0
     )
     return [
-        *_overruns_above(component, "CPU", figures["cpu_seconds"], allowed_s, "s"),
-        *_overruns_above(component, "memory", figures["max_rss_mib"], budget.memory_mib, "MiB"),
+        *_find_overrun(component, "CPU", figures["cpu_seconds"], allowed_s, "s"),
+        *_find_overrun(component, "memory", figures["max_rss_mib"], budget.memory_mib, "MiB"),
     ]
 
 
@@ -197,12 +197,12 @@ def _find_latency_overruns(
     p99 = summary["latency_ms"].get(latency.figure, {}).get("p99")
     if p99 is None:
         return []
-    return _overruns_above(
+    return _find_overrun(
         component, latency.figure.replace("_", " ") + " p99", p99, latency.p99_ms, "ms"
     )
 
 
-def _overruns_above(
+def _find_overrun(
     component: str, what: str, found: float, allowed: float, unit: str
 ) -> list[BudgetOverrun]:
     return [] if found <= allowed else [_build_overrun(component, what, found, allowed, unit)]

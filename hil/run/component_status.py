@@ -37,7 +37,7 @@ class BrokenComponentWatch:
             if one["state"] == "BROKEN" or (one["state"] == "FINISHED" and one.get("reason"))
         }
         words = [
-            f"{describe_down(name, components[name])}\n"
+            f"{describe_broken_component(name, components[name])}\n"
             f"      It is not restarted automatically. Restart it with: {RESTART_COMMAND} "
             f"--root {self._root} {name}"
             for name in sorted(broken - self._known)
@@ -47,7 +47,7 @@ class BrokenComponentWatch:
         return words
 
 
-def describe_down(name: str, component: Mapping[str, Any]) -> str:
+def describe_broken_component(name: str, component: Mapping[str, Any]) -> str:
     """Describe a broken or failing component; empty if it is neither."""
     state, reason = str(component.get("state")), str(component.get("reason") or "")
     if state not in ("BROKEN", "ERRORED") and not reason:

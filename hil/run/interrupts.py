@@ -11,7 +11,7 @@ class InterruptSignals:
     def __init__(self) -> None:
         self._pending = False
         for number in SIGNALS:
-            signal.signal(number, self._interrupt)
+            signal.signal(number, self._raise_interrupt)
 
     def raise_pending(self) -> None:
         """Raise a pending interrupt that the interpreter dropped: exceptions in finalizers are ignored."""
@@ -28,6 +28,6 @@ class InterruptSignals:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
-    def _interrupt(self, *_: object) -> None:
+    def _raise_interrupt(self, *_: object) -> None:
         self._pending = True
         raise KeyboardInterrupt

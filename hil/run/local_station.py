@@ -12,7 +12,7 @@ from typing import Any
 
 from hil.nucleus.__main__ import SUBSCRIPTION_LOSS_SIGNALS
 from hil.nucleus.nucleus import SubscriptionKind
-from hil.run.component_status import describe_down
+from hil.run.component_status import describe_broken_component
 from hil.run.run_arguments import RunArguments
 from hil.run.station_process import StationFailedError, StationProcess, wait_for_file
 from hil.run.station_state import StationLock, prepare_run_folder, read_next_part_number
@@ -218,7 +218,9 @@ class LocalStation:
             components = self.read_nucleus_status()["components"]
         except (OSError, ValueError):
             return []
-        told = (describe_down(name, component) for name, component in components.items())
+        told = (
+            describe_broken_component(name, component) for name, component in components.items()
+        )
         return [words for words in told if words]
 
     def _spawn_cloud(self) -> StationProcess:

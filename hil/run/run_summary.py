@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hil.run.camera_pictures import PoolTruth
-from hil.run.component_status import describe_down
+from hil.run.component_status import describe_broken_component
 from hil.run.summary_baseline import compute_latencies
 
 VERDICTS = ("ok", "defect", "review", "missed", "empty")
@@ -100,7 +100,7 @@ def find_run_problems(summary: Mapping[str, Any]) -> list[str]:
     for name, component in summary["components"].items():
         if component["restarts"]:
             found.append(f"{name}: restarts during the run: {component['restarts']}")
-        words = describe_down(name, component)
+        words = describe_broken_component(name, component)
         if words:
             found.append(words)
     return found

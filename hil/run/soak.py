@@ -46,7 +46,7 @@ def sample_memory(
     began_s, said_s = time.monotonic(), 0.0
     with (folder / "memory.csv").open("w", buffering=1) as file:
         file.write("seconds,process,pid,resident_mib\n")
-        while not _ended_within(run, interval_s):
+        while not _has_ended_within(run, interval_s):
             now_s = time.monotonic() - began_s
             for name, pid in find_station_processes(folder).items():
                 mib = read_resident_mib(pid)
@@ -83,7 +83,7 @@ def print_memory_growth(
     return grew
 
 
-def _ended_within(run: "subprocess.Popen[bytes]", seconds: float) -> bool:
+def _has_ended_within(run: "subprocess.Popen[bytes]", seconds: float) -> bool:
     try:
         run.wait(seconds)
     except subprocess.TimeoutExpired:

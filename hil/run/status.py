@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hil.run.component_status import RESTART_COMMAND, describe_down
+from hil.run.component_status import RESTART_COMMAND, describe_broken_component
 from hil.run.run_arguments import REPOSITORY
 from hil.run.run_summary import VERDICTS
 
@@ -27,7 +27,7 @@ def format_station_status(nucleus: Json, cloud: Json, page: str, root: Path) -> 
             f"restarts {component['restarts']}  cpu {component['cpu_seconds']:.1f} s  "
             f"memory {component['max_rss_mib']:.0f} MiB"
         )
-        words = describe_down(name, component)
+        words = describe_broken_component(name, component)
         if words:
             lines.append(f"      {words}")
         if component["state"] == "BROKEN":

@@ -20,12 +20,16 @@ def build_fleet_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _plan(commands.add_parser("plan", help="show what would change on each station"))
-    _deploy(commands.add_parser("deploy", help="roll out, canaries first"))
-    _status(commands.add_parser("status", help="show the status of the fleet as a table"))
-    _rollback(commands.add_parser("rollback", help="return stations to their previous deployment"))
-    _diff(commands.add_parser("diff", help="compare two sites"))
-    _lambda(
+    _add_plan_options(commands.add_parser("plan", help="show what would change on each station"))
+    _add_deploy_options(commands.add_parser("deploy", help="roll out, canaries first"))
+    _add_status_options(
+        commands.add_parser("status", help="show the status of the fleet as a table")
+    )
+    _add_rollback_options(
+        commands.add_parser("rollback", help="return stations to their previous deployment")
+    )
+    _add_diff_options(commands.add_parser("diff", help="compare two sites"))
+    _add_lambda_options(
         commands.add_parser(
             "import-lambda", help="create a component from telemetry's Lambda function"
         )
@@ -33,10 +37,10 @@ def build_fleet_parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _plan(command: argparse.ArgumentParser) -> None:
-    _file(command)
-    _cloud(command)
-    _choice(command)
+def _add_plan_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
+    _add_cloud_options(command)
+    _add_station_choice(command)
     command.add_argument(
         "--offline", action="store_true", help="do not query AWS; treat every station as new"
     )
@@ -44,11 +48,11 @@ def _plan(command: argparse.ArgumentParser) -> None:
     command.add_argument("--requests", action="store_true", help="print the requests as JSON lines")
 
 
-def _deploy(command: argparse.ArgumentParser) -> None:
-    _file(command)
-    _cloud(command)
-    _choice(command)
-    _send(command)
+def _add_deploy_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
+    _add_cloud_options(command)
+    _add_station_choice(command)
+    _add_send_option(command)
     command.add_argument(
         "--unchecked",
         action="store_true",
@@ -56,10 +60,10 @@ def _deploy(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _status(command: argparse.ArgumentParser) -> None:
-    _file(command)
-    _cloud(command)
-    _choice(command)
+def _add_status_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
+    _add_cloud_options(command)
+    _add_station_choice(command)
     command.add_argument(
         "--all", action="store_true", help="list every station (default: only those with a problem)"
     )
@@ -68,23 +72,23 @@ def _status(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _rollback(command: argparse.ArgumentParser) -> None:
-    _file(command)
-    _cloud(command)
-    _choice(command)
-    _send(command)
+def _add_rollback_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
+    _add_cloud_options(command)
+    _add_station_choice(command)
+    _add_send_option(command)
 
 
-def _diff(command: argparse.ArgumentParser) -> None:
-    _file(command)
+def _add_diff_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
     command.add_argument("one", metavar="SITE-A", help="first site")
     command.add_argument("other", metavar="SITE-B", help="second site")
 
 
-def _lambda(command: argparse.ArgumentParser) -> None:
+def _add_lambda_options(command: argparse.ArgumentParser) -> None:
     default = ROOT / "recipes" / "lambda" / "com.sightline.TelemetryLambda.json"
-    _cloud(command)
-    _send(command)
+    _add_cloud_options(command)
+    _add_send_option(command)
     command.add_argument(
         "--description",
         type=Path,
@@ -119,20 +123,20 @@ def _lambda(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _file(command: argparse.ArgumentParser) -> None:
+def _add_file_argument(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file", type=Path, help="deployment file, such as recipes/deployments/jetson-orin.yaml"
     )
 
 
-def _choice(command: argparse.ArgumentParser) -> None:
+def _add_station_choice(command: argparse.ArgumentParser) -> None:
     command.add_argument("--site", action="append", default=[], help="only this site; repeatable")
     command.add_argument(
         "--station", action="append", default=[], help="only this station; repeatable"
     )
 
 
-def _cloud(command: argparse.ArgumentParser) -> None:
+def _add_cloud_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--region", help="AWS region (default: AWS_DEFAULT_REGION)")
     command.add_argument("--account", help="AWS account (default: that of the credentials)")
     command.add_argument(
@@ -140,5 +144,5 @@ def _cloud(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _send(command: argparse.ArgumentParser) -> None:
+def _add_send_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--send", action="store_true", help="apply the changes (default: dry run)")

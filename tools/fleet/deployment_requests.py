@@ -58,7 +58,8 @@ def build_station_deployment(
         "targetArn": location.thing_arn(station.name),
         "deploymentName": deployment_name(thing_group, station.digest),
         "components": {
-            name: _component(component) for name, component in station.components.items()
+            name: _build_component_request(component)
+            for name, component in station.components.items()
         },
         "iotJobConfiguration": {
             "timeoutConfig": {"inProgressTimeoutInMinutes": station.rollout.station_timeout_minutes}
@@ -82,7 +83,7 @@ def build_repeat_deployment(deployment: Mapping[str, Any], instead_of: str) -> J
     }
 
 
-def _component(component: DesiredComponent) -> Json:
+def _build_component_request(component: DesiredComponent) -> Json:
     update: Json = {}
     if component.merge:
         update["merge"] = json.dumps(component.merge, sort_keys=True, ensure_ascii=False)

@@ -69,16 +69,18 @@ def build_desired_stations(file: DeploymentFile) -> list[DesiredStation]:
 
 def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:
     for site_name, site in file.sites.items():
-        of_site = merge_trees({PUBLISHER: {"siteId": site_name}}, _known(file, site, site_name))
+        of_site = merge_trees(
+            {PUBLISHER: {"siteId": site_name}}, _build_known_merges(file, site, site_name)
+        )
         for name, content in site.stations.items():
             station = content or StationEntry()
-            merges = merge_trees(of_site, _known(file, station, name))
+            merges = merge_trees(of_site, _build_known_merges(file, station, name))
             components = {
                 component: DesiredComponent(
                     version=pinned.version,
                     merge=merge_trees(pinned.configuration_update.merge, merges.get(component, {})),
                     reset=tuple(pinned.configuration_update.reset)
-                    or _reset(component, file.policies),
+                    or _build_reset_pointers(component, file.policies),
                 )
                 for component, pinned in file.components.items()
             }
@@ -87,12 +89,14 @@ def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:
             )
 
 
-def _reset(component: str, policies: DeploymentPolicies) -> tuple[str, ...]:
+def _build_reset_pointers(component: str, policies: DeploymentPolicies) -> tuple[str, ...]:
     """Reset only our components: the nucleus's role alias and endpoints are in no recipe."""
     return ("",) if policies.reset_first and component.startswith(OURS) else ()
 
 
-def _known(file: DeploymentFile, settings: StationSettings, place: str) -> ComponentMerges:
+def _build_known_merges(
+    file: DeploymentFile, settings: StationSettings, place: str
+) -> ComponentMerges:
     merges = build_merges(settings)
     for component in merges:
         if component not in file.components:

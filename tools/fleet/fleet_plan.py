@@ -87,10 +87,10 @@ def _group_messages(
     for station, said in zip(stations, lines, strict=True):
         for line in said:
             by_line.setdefault(line, []).append(station.name)
-    return tuple(f"{_listed(names)} {line}" for line, names in by_line.items())
+    return tuple(f"{_format_names(names)} {line}" for line, names in by_line.items())
 
 
-def _listed(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - MAX_SHOWN_NAMES} more" if len(names) > MAX_SHOWN_NAMES else ""
     return ", ".join(names[:MAX_SHOWN_NAMES]) + more
 
@@ -100,7 +100,7 @@ def _plan_station(
 ) -> StationPlan:
     last = latest.get(station.name)
     if last is None or cloud is None:
-        return StationPlan(station, "new", tuple(_additions(station)))
+        return StationPlan(station, "new", tuple(_describe_additions(station)))
     if last.digest == station.digest:
         if last.status in FAILED_DEPLOYMENT_STATUSES:
             words = f"the latest deployment is {last.status.lower()}"
@@ -158,6 +158,6 @@ def _configuration_update(component: Mapping[str, Any]) -> Json:
     return component.get("configurationUpdate") or {}
 
 
-def _additions(station: DesiredStation) -> Iterable[str]:
+def _describe_additions(station: DesiredStation) -> Iterable[str]:
     names = (f"{name} {component.version}" for name, component in station.components.items())
     return (f"+ {', '.join(names)}",)

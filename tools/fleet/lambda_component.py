@@ -31,7 +31,7 @@ class LambdaImport:
     function: Json
     component: Json
 
-    def with_version(self, arn: str) -> Json:
+    def build_version_request(self, arn: str) -> Json:
         """The CreateComponentVersion request for a published function version."""
         given = self.component["lambdaFunction"]
         return {**self.component, "lambdaFunction": {**given, "lambdaArn": arn}}

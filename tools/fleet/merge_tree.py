@@ -15,13 +15,13 @@ def merge_trees(base: Any, change: Any) -> Any:
 
 def flatten_leaves(tree: Mapping[str, Any]) -> Leaves:
     """Each leaf by its JSON pointer; an empty map is a leaf."""
-    return dict(_leaves(tree, ""))
+    return dict(_iterate_leaves(tree, ""))
 
 
-def _leaves(tree: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+def _iterate_leaves(tree: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         pointer = f"{above}/{str(key).replace('~', '~0').replace('/', '~1')}"
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, pointer)
+            yield from _iterate_leaves(value, pointer)
         else:
             yield pointer, value

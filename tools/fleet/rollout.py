@@ -134,13 +134,15 @@ class RolloutWave:
         """
         outcome, pace = RolloutOutcome(), RolloutPace(rollout, self._clock.now_s())
         waiting = [entry for entry in entries if entry.state != "same"]
-        self._running = [self._since_now(e, e.current) for e in entries if e.state == "same"]
+        self._running = [
+            self._build_running_deployment(e, e.current) for e in entries if e.state == "same"
+        ]
         while (waiting and not outcome.stopped) or self._running:
             failed_before = len(outcome.failed)
             while waiting and not outcome.stopped and outcome.sent < pace.allowed:
-                self._send(waiting.pop(0), outcome)
-            self._poll(outcome, rollout.station_timeout_minutes * MINUTE_S)
-            outcome.stopped = outcome.stopped or _reason_to_stop(outcome, rollout, strict)
+                self._send_deployment(waiting.pop(0), outcome)
+            self._poll_outcomes(outcome, rollout.station_timeout_minutes * MINUTE_S)
+            outcome.stopped = outcome.stopped or _find_stop_reason(outcome, rollout, strict)
             self._report(_describe_outcome(outcome, len(self._running) + len(waiting)))
             if self._running or (waiting and not outcome.stopped):
                 self._clock.wait(POLL_INTERVAL_S)
@@ -152,13 +154,15 @@ class RolloutWave:
             self._print_note(words)
         self._last_report = words
 
-    def _since_now(self, entry: StationPlan, deployment: str) -> RunningDeployment:
+    def _build_running_deployment(self, entry: StationPlan, deployment: str) -> RunningDeployment:
         return RunningDeployment(entry.station.name, deployment, self._clock.now_s())
 
-    def _send(self, entry: StationPlan, outcome: RolloutOutcome) -> None:
+    def _send_deployment(self, entry: StationPlan, outcome: RolloutOutcome) -> None:
         request = build_plan_request(entry, self._plan.thing_group, self._cloud.location)
         try:
-            self._running.append(self._since_now(entry, self._cloud.create_deployment(request)))
+            self._running.append(
+                self._build_running_deployment(entry, self._cloud.create_deployment(request))
+            )
             outcome.sent += 1
         except UnknownResourceError as error:
             outcome.missing[entry.station.name] = str(error)
@@ -169,7 +173,7 @@ class RolloutWave:
         except UnknownResourceError as error:
             return {"coreDeviceExecutionStatus": NOT_PROVISIONED, "reason": str(error)}
 
-    def _poll(self, outcome: RolloutOutcome, timeout_s: float) -> None:
+    def _poll_outcomes(self, outcome: RolloutOutcome, timeout_s: float) -> None:
         polled, self._running = self._running, []
         for running, answer in zip(
             polled, map_concurrently(self._find_outcome, polled), strict=True
@@ -208,7 +212,7 @@ def roll_out(
     if canaries:
         outcome.add(wave.run(canaries, given, strict=True))
         if others and not outcome.stopped:
-            _pause(outcome.ended_utc_s, given, clock, say)
+            _pause_after_canaries(outcome.ended_utc_s, given, clock, say)
             there = [entry for entry in canaries if entry.station.name not in outcome.missing]
             outcome.stopped = _find_unhealthy_canaries(there, cloud, plan.thing_group)
     if not outcome.stopped:
@@ -216,7 +220,7 @@ def roll_out(
     return outcome
 
 
-def _pause(
+def _pause_after_canaries(
     ended_utc_s: float, rollout: RolloutSettings, clock: RolloutClock, say: NotePrinter
 ) -> None:
     """Wait for the rest of the pause; none if the canaries have had the change long enough."""
@@ -241,7 +245,7 @@ def _find_unhealthy_canaries(
     return f"canaries are not healthy: {', '.join(ill)}" if ill else ""
 
 
-def _reason_to_stop(outcome: RolloutOutcome, rollout: RolloutSettings, strict: bool) -> str:
+def _find_stop_reason(outcome: RolloutOutcome, rollout: RolloutSettings, strict: bool) -> str:
     if strict and (outcome.failed or outcome.silent):
         return f"canaries failed or did not report: {', '.join([*outcome.failed, *outcome.silent])}"
     ended = len(outcome.failed) + len(outcome.succeeded)

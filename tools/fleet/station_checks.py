@@ -103,7 +103,7 @@ class StationChecker:
             return []
         configuration = merge_trees(known.defaults, capture.merge)
         place = f"at /components/{CAPTURE}"
-        return deployment_rules.missing_drivers(station.components, configuration, place)
+        return deployment_rules.find_missing_drivers(station.components, configuration, place)
 
     def _check_component(
         self, name: str, component: DesiredComponent, known: KnownComponent
@@ -116,7 +116,7 @@ class StationChecker:
 
 def _check_merge(merge: Mapping[str, Any], known: KnownComponent) -> Iterator[str]:
     configuration = merge_trees(known.defaults, merge)
-    yield from recipe_rules.unsafe_texts("its configuration", known.in_scripts, configuration)
+    yield from recipe_rules.find_unsafe_texts("its configuration", known.in_scripts, configuration)
     if known.struct is None:
         yield from (f"the recipe has no key {key!r}" for key in merge if key not in known.defaults)
         return

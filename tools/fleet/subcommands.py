@@ -136,7 +136,9 @@ def run_import_lambda(given: argparse.Namespace) -> int:
         return 0
     functions = create_client("lambda", given.region, given.endpoint_url)
     arn = lambda_component.publish_function(functions, ready.function, given.zip)
-    _print_note(f"{arn} is {_connect_client(given).create_component(ready.with_version(arn))}")
+    _print_note(
+        f"{arn} is {_connect_client(given).create_component(ready.build_version_request(arn))}"
+    )
     return 0
 
 

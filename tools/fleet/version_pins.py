@@ -26,10 +26,12 @@ def find_pin_problems(versions: Mapping[str, str], needs: Mapping[str, str]) -> 
             "as made here; deploy to a thing group of one, or locally"
         )
     elif NUCLEUS not in versions:
-        yield _unpinned(NUCLEUS, "the version that the kit installed, e.g. 2.15.0")
+        yield _describe_unpinned_component(
+            NUCLEUS, "the version that the kit installed, e.g. 2.15.0"
+        )
     for name, wanted in needs.items():
         if name not in versions:
-            yield _unpinned(name, f"a version that meets {wanted}")
+            yield _describe_unpinned_component(name, f"a version that meets {wanted}")
         elif versions[name] not in SpecifierSet(",".join(wanted.split())):
             yield f"at /components/{name}: pinned to {versions[name]}; {wanted} is needed"
 
@@ -49,10 +51,12 @@ def find_missing_cli(versions: Mapping[str, str], publisher: Mapping[str, Any]) 
     allowed = (publisher.get("commands") or {}).get("allowed") or []
     kinds = {entry.get("kind") for entry in allowed if isinstance(entry, Mapping)}
     if RESTART in kinds and CLI not in versions:
-        yield _unpinned(CLI, "the nucleus's version", f"Nucleus 2.x needs it for {RESTART}; ")
+        yield _describe_unpinned_component(
+            CLI, "the nucleus's version", f"Nucleus 2.x needs it for {RESTART}; "
+        )
 
 
-def _unpinned(name: str, version: str, why: str = "") -> str:
+def _describe_unpinned_component(name: str, version: str, why: str = "") -> str:
     return (
         f"at /components/{name}: not pinned; {why}any deployment may install another version and restart "
         f'the station. Write  {name}: {{version: "..."}}  with {version}'

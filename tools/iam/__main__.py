@@ -35,30 +35,30 @@ def main(arguments: list[str] | None = None) -> int:
         **{field.name: getattr(given, field.name) for field in fields(AccountNames)}
     )
     if given.fill:
-        return _fill(names, given.fill[0], given.fill[1], given.out)
+        return _write_filled_policies(names, given.fill[0], given.fill[1], given.out)
     changed = [
-        _update_policy_file(FOLDER / f"{role}.json", _text(policy), given.write)
+        _update_policy_file(FOLDER / f"{role}.json", _format_json(policy), given.write)
         for role, policy in build_policies(names).items()
     ]
     return int(any(changed) and not given.write)
 
 
-def _fill(names: AccountNames, region: str, account: str, folder: Path) -> int:
+def _write_filled_policies(names: AccountNames, region: str, account: str, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for role, policy in build_policies(names).items():
-        text = _text(fill_placeholders(policy, region, account))
+        text = _format_json(fill_placeholders(policy, region, account))
         (folder / f"{role}.json").write_text(text, encoding="utf-8")
     for role, service in TRUSTED.items():
-        text = _text(fill_placeholders(build_trust_policy(service), region, account))
+        text = _format_json(fill_placeholders(build_trust_policy(service), region, account))
         (folder / f"{role}-trust.json").write_text(text, encoding="utf-8")
-    template = _text(build_provisioning_template())
+    template = _format_json(build_provisioning_template())
     (folder / "provisioning-template.json").write_text(template, encoding="utf-8")
     rules = {
         name: fill_placeholders(rule, region, account)
         for name, rule in build_receipt_rules().items()
     }
     for name, rule in rules.items():
-        (folder / f"{name}.rule.json").write_text(_text(rule), encoding="utf-8")
+        (folder / f"{name}.rule.json").write_text(_format_json(rule), encoding="utf-8")
     print(f"{len(build_policies(names)) + len(TRUSTED) + 1 + len(rules)} files written to {folder}")
     return 0
 
@@ -77,7 +77,7 @@ def _update_policy_file(path: Path, wanted: str, write: bool) -> bool:
     return True
 
 
-def _text(policy: object) -> str:
+def _format_json(policy: object) -> str:
     return json.dumps(policy, indent=2) + "\n"
 
 

@@ -52,7 +52,7 @@ def _run(given: argparse.Namespace) -> int:
     choice = _build_options(given)
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
     if given.suite:
-        _fill_suite(folders, given.gdk)
+        _collect_suite_artifacts(folders, given.gdk)
     return 0
 
 
@@ -81,7 +81,7 @@ def _stage_one(part: StageableComponent, choice: StagingOptions, number: int, co
     return folder
 
 
-def _fill_suite(folders: list[Path], for_gdk: bool) -> None:
+def _collect_suite_artifacts(folders: list[Path], for_gdk: bool) -> None:
     output = ROOT / archive.OUTPUT
     collect_artifacts(folders, output)
     copy_recipe(ROOT / archive.RECIPE, SUITE, output)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.stage import archive
 from tools.stage.stageable_components import ROOT, SHARED, StageableComponent, list_components
-from tools.stage.suite_version import parse_recipe_version, with_version
+from tools.stage.suite_version import fill_recipe_version, parse_recipe_version
 from tools.stage.wheels import fetch_wheels
 
 AUTHOR = "Sightline"
@@ -91,7 +91,7 @@ def _write_control_files(
 ) -> None:
     recipe = part.recipe.read_text(encoding="utf-8")
     ours = [other.name for other in list_components(root)]
-    text = with_version(recipe, choice.version, choice.suite, ours)
+    text = fill_recipe_version(recipe, choice.version, choice.suite, ours)
     (folder / archive.RECIPE).write_text(text, encoding="utf-8")
     configuration = build_gdk_configuration(part.name, ["python3", archive.SCRIPT], choice)
     content = json.dumps(configuration, indent=2) + "\n"

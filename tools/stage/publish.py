@@ -25,7 +25,7 @@ from sightline.errors import RecipeError, RetryableError, SightlineError
 from tools.fleet.fleet_client import FleetClient, connect_to_fleet, create_client
 from tools.stage import archive
 from tools.stage.stageable_components import ROOT, find_components, list_components
-from tools.stage.suite_version import parse_recipe_version, with_version
+from tools.stage.suite_version import fill_recipe_version, parse_recipe_version
 
 Json = dict[str, Any]
 Progress = Callable[[int], None]
@@ -77,7 +77,7 @@ def build_publication(folder: Path, arn: str, bucket: str, version: str) -> Comp
     if len(artifacts) != 1:
         raise RecipeError(f"{folder}: not staged; run python -m tools.stage {folder.name}")
     recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
-    own = with_version(recipe, version, version, ())
+    own = fill_recipe_version(recipe, version, version, ())
     placed = own.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{folder.name}/{version}/")
     return ComponentPublication(arn, folder.name, version, bucket, artifacts[0], placed)
 

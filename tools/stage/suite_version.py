@@ -33,7 +33,7 @@ def next_minor(version: str) -> str:
     return f"{major}.{minor + 1}.0"
 
 
-def with_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> str:
+def fill_recipe_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> str:
     """Set a recipe's version, and its requirements of the suite's other components.
 
     gdk chooses `NEXT_PATCH` when it publishes, one component at a time, so nobody knows the

@@ -30,7 +30,8 @@ def select_lock_entries(lock: str, python: str, architecture: str) -> list[str]:
     return [
         f"{found['name']}=={found['version']} \\\n{entry[found.end() :].rstrip()}"
         for entry in _split_entries(lock)
-        if (found := _ENTRY.match(entry)) and _applies(found["marker"], python, architecture)
+        if (found := _ENTRY.match(entry))
+        and _applies_to_platform(found["marker"], python, architecture)
     ]
 
 
@@ -41,13 +42,15 @@ def fetch_wheels(
     return tuple(
         wheel
         for python in pythons
-        for wheel in _fetch_for_one(
+        for wheel in _fetch_for_one_platform(
             select_lock_entries(lock, python, architecture), python, architecture, cache
         )
     )
 
 
-def _fetch_for_one(lines: list[str], python: str, architecture: str, cache: Path) -> Iterator[Path]:
+def _fetch_for_one_platform(
+    lines: list[str], python: str, architecture: str, cache: Path
+) -> Iterator[Path]:
     digest = hashlib.sha256("\n".join([*lines, python, architecture]).encode()).hexdigest()[:16]
     folder = cache / f"{architecture}-python{python}-{digest}"
     if lines and not folder.is_dir():
@@ -84,7 +87,7 @@ def _split_entries(lock: str) -> list[str]:
     return re.findall(r"^[A-Za-z0-9].*?\\\n(?:[ \t]+--hash.*\n?)+", lock, re.MULTILINE)
 
 
-def _applies(marker: str | None, python: str, architecture: str) -> bool:
+def _applies_to_platform(marker: str | None, python: str, architecture: str) -> bool:
     environment = {
         "implementation_name": "cpython",
         "os_name": "posix",

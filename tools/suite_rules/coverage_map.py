@@ -22,7 +22,9 @@ BENCHMARKS: dict[str, str] = {  # where each component's cost is measured: file:
 }
 
 
-def components_without_budget(budgets: str, components: Iterable[str] = COMPONENTS) -> list[str]:
+def find_components_without_budget(
+    budgets: str, components: Iterable[str] = COMPONENTS
+) -> list[str]:
     """One line for each component that the table in the text of hil/run/budgets.py does not have."""
     named = _find_dict_keys("BUDGETS", ast.parse(budgets))
     return [
@@ -32,7 +34,7 @@ def components_without_budget(budgets: str, components: Iterable[str] = COMPONEN
     ]
 
 
-def components_without_benchmark(
+def find_components_without_benchmark(
     sources: Mapping[str, str],
     components: Iterable[str] = COMPONENTS,
     benchmarks: Mapping[str, str] = BENCHMARKS,
@@ -50,7 +52,7 @@ def components_without_benchmark(
     return found
 
 
-def silent_streams(
+def find_silent_streams(
     sources: Iterable[SourceFile], catalogue: Iterable[MessageStream] = CATALOGUE
 ) -> list[str]:
     """One line for each sender or reader in the catalogue whose code does not know the stream.
@@ -72,23 +74,24 @@ def silent_streams(
             f"stream {row.name}: {party} sends it by the catalogue, but its code never names the row"
             for row in rows
             for party in row.senders
-            if _constant(row.name) not in named.get(_area(party), set()) | shared
+            if _derive_constant_name(row.name) not in named.get(_derive_area(party), set()) | shared
         ),
         *(
             f"stream {row.name}: {party} reads it by the catalogue, but its code never names "
             f"{row.message.__name__}"
             for row in rows
             for party in row.readers
-            if not {_constant(row.name), row.message.__name__} & named.get(_area(party), set())
+            if not {_derive_constant_name(row.name), row.message.__name__}
+            & named.get(_derive_area(party), set())
         ),
     ]
 
 
-def _area(party: str) -> str:
+def _derive_area(party: str) -> str:
     return party if party == CLOUD else party.rsplit(".", 1)[-1].lower()
 
 
-def _constant(name: str) -> str:
+def _derive_constant_name(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 

@@ -22,7 +22,7 @@ def lambda_defaults(description: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     }
 
 
-def refused_merges(
+def find_refused_merges(
     name: str,
     deployment: Mapping[str, Any],
     defaults: Mapping[str, Mapping[str, Any]],
@@ -52,7 +52,7 @@ def refused_merges(
     return found
 
 
-def missing_drivers(
+def find_missing_drivers(
     components: Container[str], capture: Mapping[str, Any] | None, place: str
 ) -> list[str]:
     """A line if capture is to use devices for which the deployment brings no packages.
@@ -73,7 +73,7 @@ def missing_drivers(
     ]
 
 
-def too_much_for_lite(
+def find_lite_overloads(
     name: str,
     configurations: Mapping[str, Mapping[str, Any]],
     merges: Mapping[str, Mapping[str, Any]],
@@ -85,15 +85,15 @@ def too_much_for_lite(
     if NOT_FOR_LITE & set(merges):
         return []
     found = list(
-        nucleus_lite_rules.too_many_sub_objects(
+        nucleus_lite_rules.find_too_many_sub_objects(
             f"{name} at /components", _build_sent_updates(merges)
         )
     )
     for component, configuration in configurations.items():
         place = f"{name} at /components/{component}"
         found += [
-            *nucleus_lite_rules.too_many_sub_objects(place, configuration),
-            *nucleus_lite_rules.long_values(place, configuration),
+            *nucleus_lite_rules.find_too_many_sub_objects(place, configuration),
+            *nucleus_lite_rules.find_long_values(place, configuration),
         ]
     return found
 

@@ -14,7 +14,7 @@ from tools.suite_rules import deployment_rules, recipe_rules
 MergesByComponent = dict[str, Mapping[str, Any]]
 
 
-def refused_stations(name: str, text: str, checker: StationChecker) -> list[str]:
+def find_refused_stations(name: str, text: str, checker: StationChecker) -> list[str]:
     """One line for each thing that a component would refuse, or that pins another version."""
     try:
         file = parse_deployment_file(name, text)
@@ -27,7 +27,7 @@ def refused_stations(name: str, text: str, checker: StationChecker) -> list[str]
     return [f"{name} {line}" for line in dict.fromkeys(lines)]
 
 
-def unfit_configurations(
+def find_unfit_configurations(
     name: str,
     text: str,
     defaults: Mapping[str, Mapping[str, Any]],
@@ -51,7 +51,7 @@ def unfit_configurations(
     found: list[str] = []
     for merges in stations or [own]:
         whole = {n: merge_trees(defaults.get(n, {}), merge) for n, merge in merges.items()}
-        found += deployment_rules.too_much_for_lite(name, whole, merges)
+        found += deployment_rules.find_lite_overloads(name, whole, merges)
         if not stations:  # of those the checker of the fleet has said it
             found += _check_one_machine(name, whole, in_scripts)
     return list(dict.fromkeys(found))
@@ -64,9 +64,9 @@ def _check_one_machine(
     texts = [
         line
         for component, configuration in whole.items()
-        for line in recipe_rules.unsafe_texts(
+        for line in recipe_rules.find_unsafe_texts(
             f"{place}/{component}", in_scripts.get(component, ()), configuration
         )
     ]
-    drivers = deployment_rules.missing_drivers(whole, whole.get(CAPTURE), f"{place}/{CAPTURE}")
+    drivers = deployment_rules.find_missing_drivers(whole, whole.get(CAPTURE), f"{place}/{CAPTURE}")
     return [*texts, *drivers]

@@ -18,7 +18,7 @@ EXAMPLE_FILES = frozenset(
 )
 
 
-def forbidden_texts(source: SourceFile) -> list[str]:
+def find_forbidden_texts(source: SourceFile) -> list[str]:
     """One line for each forbidden text."""
     if source.path in EXAMPLE_FILES:
         return []

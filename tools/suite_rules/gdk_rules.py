@@ -13,7 +13,7 @@ BUILD_SYSTEMS = ("zip", "maven", "gradle", "gradlew", "custom")
 _VERSION = re.compile(r"\d+\.\d+\.\d+|NEXT_PATCH")
 
 
-def refused_configuration(name: str, configuration: Mapping[str, Any]) -> list[str]:
+def find_refused_gdk_settings(name: str, configuration: Mapping[str, Any]) -> list[str]:
     """One line for each thing that gdk would refuse."""
     components = configuration.get("component") or {}
     if len(components) != 1:

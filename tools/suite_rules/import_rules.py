@@ -142,7 +142,7 @@ def find_forbidden_imports(source: SourceFile) -> list[str]:
     tree = ast.parse(source.text)
     return [
         *(
-            f"{source.path}:{line}: {area} must not import {module} (it may import {_listed(allowed)})"
+            f"{source.path}:{line}: {area} must not import {module} (it may import {_format_names(allowed)})"
             for module, line in find_imported_modules(tree)
             if (package := module.split(".")[0]) in OURS and package not in allowed
         ),
@@ -243,7 +243,7 @@ def _check_room(
     }
     return [
         f"{path}:{line}: {package}.{room} must not import {package}.{other} "
-        f"(it may import {_listed(allowed - {room}) or 'no other room'})"
+        f"(it may import {_format_names(allowed - {room}) or 'no other room'})"
         for line, other in sorted(wrong)
     ]
 
@@ -256,7 +256,7 @@ def _find_plain_imports(node: ast.AST) -> Iterator[tuple[str, int]]:
     if isinstance(node, ast.Import):
         yield from ((alias.name, node.lineno) for alias in node.names)
     elif isinstance(node, ast.Call) and _called_name(node.func) in _IMPORTING:
-        yield from ((text, node.lineno) for text in _texts(node.args[:1]))
+        yield from ((text, node.lineno) for text in _list_text_arguments(node.args[:1]))
 
 
 def _called_name(function: ast.expr) -> str:
@@ -265,11 +265,11 @@ def _called_name(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _texts(arguments: Iterable[ast.expr]) -> Iterator[str]:
+def _list_text_arguments(arguments: Iterable[ast.expr]) -> Iterator[str]:
     for argument in arguments:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
             yield argument.value
 
 
-def _listed(names: Iterable[str]) -> str:
+def _format_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))

@@ -81,7 +81,7 @@ def _collect(figures: NameFigures, source: SourceFile) -> None:
             ]
 
 
-def unclear_names(sources: Iterable[SourceFile]) -> list[str]:
+def find_unclear_names(sources: Iterable[SourceFile]) -> list[str]:
     """One line for each limit that the names break, and for each name that breaks it."""
     figures = collect_names(sources)
     findings = [f"{line}: a limit is called MAX_ or MIN_" for line in figures.superlatives]

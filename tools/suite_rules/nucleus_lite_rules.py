@@ -51,7 +51,7 @@ MAX_CLIENTS = 50
 _VARIABLE = re.compile(r"\{([A-Za-z][\w.-]*(?::[^{}\s]+)+)\}")
 
 
-def missing_features(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+def find_missing_features(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """One line for each thing in a recipe that Lite would not do, or would not read."""
     if recipe.get("ComponentType", "aws.greengrass.generic") != "aws.greengrass.generic":
         yield f"{name} at /ComponentType: found {recipe['ComponentType']!r}; Lite runs generic only"
@@ -60,7 +60,7 @@ def missing_features(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
             place = f"{name} at /Manifests/{number}/Lifecycle/{step}"
             if isinstance(body, Mapping):
                 yield from _check_step(place, body)
-    for pointer, value in _leaves(recipe, ""):
+    for pointer, value in _list_leaves(recipe, ""):
         if isinstance(value, str):
             yield from _find_unknown_variables(f"{name} at {pointer}", value)
 
@@ -74,7 +74,7 @@ def count_sub_objects(tree: Any) -> int:
     return 0
 
 
-def too_many_sub_objects(name: str, tree: Any) -> Iterator[str]:
+def find_too_many_sub_objects(name: str, tree: Any) -> Iterator[str]:
     """A line if Lite would refuse the whole for what it counts in it."""
     found = count_sub_objects(tree)
     if found > MAX_SUB_OBJECTS:
@@ -85,10 +85,10 @@ def too_many_sub_objects(name: str, tree: Any) -> Iterator[str]:
         )
 
 
-def long_values(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
+def find_long_values(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
     """One line for each list or text that Lite cannot keep, because it is one value there."""
-    for pointer, value in _whole_values(configuration, ""):
-        size = len(json.dumps(_as_texts(value)).encode())
+    for pointer, value in _list_whole_values(configuration, ""):
+        size = len(json.dumps(_convert_scalars_to_text(value)).encode())
         if size > MAX_VALUE_BYTES:
             what = "list" if isinstance(value, list | tuple) else "text"
             yield (
@@ -98,14 +98,14 @@ def long_values(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def large_recipes(name: str, text: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+def find_large_recipes(name: str, text: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """A recipe that does not fit into Lite's buffer, as text or as JSON."""
     size = max(len(text.encode()), len(json.dumps(recipe).encode()))
     if size > MAX_RECIPE_BYTES:
         yield f"{name}: {size} bytes; at most {MAX_RECIPE_BYTES} are allowed, Nucleus Lite reads 8,196"
 
 
-def incomplete_manifests(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+def find_incomplete_manifests(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """One line for each manifest that Lite finds nothing in, or waits for in vain."""
     if "Lifecycle" in recipe:
         yield f"{name} at /Lifecycle: Lite reads that of a manifest"
@@ -123,7 +123,7 @@ def incomplete_manifests(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def binding_dependencies(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+def find_binding_dependencies(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """One line for each dependency with which a component would end for good, when the other does."""
     for other, needs in (recipe.get("ComponentDependencies") or {}).items():
         found = (needs or {}).get("DependencyType", "HARD")
@@ -134,54 +134,56 @@ def binding_dependencies(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def unknown_keys(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+def find_unknown_keys(name: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """One line for each key that Lite would not find, because it is written otherwise or unknown."""
-    yield from _find_unknown_keys(f"{name} at ", recipe, "recipe")
+    yield from _find_unknown_mapping_keys(f"{name} at ", recipe, "recipe")
     configuration = recipe.get("ComponentConfiguration") or {}
-    yield from _find_unknown_keys(
+    yield from _find_unknown_mapping_keys(
         f"{name} at /ComponentConfiguration/", configuration, "configuration"
     )
     for other, needs in (recipe.get("ComponentDependencies") or {}).items():
-        yield from _find_unknown_keys(
+        yield from _find_unknown_mapping_keys(
             f"{name} at /ComponentDependencies/{other}/", needs or {}, "dependency"
         )
     for number, manifest in enumerate(recipe.get("Manifests") or []):
         place = f"{name} at /Manifests/{number}/"
-        yield from _find_unknown_keys(place, manifest, "manifest")
-        yield from _find_unknown_keys(
+        yield from _find_unknown_mapping_keys(place, manifest, "manifest")
+        yield from _find_unknown_mapping_keys(
             f"{place}Platform/", manifest.get("Platform") or {}, "platform"
         )
         for index, artifact in enumerate(manifest.get("Artifacts") or []):
-            yield from _find_unknown_keys(f"{place}Artifacts/{index}/", artifact, "artifact")
+            yield from _find_unknown_mapping_keys(
+                f"{place}Artifacts/{index}/", artifact, "artifact"
+            )
 
 
-def _find_unknown_keys(place: str, mapping: Mapping[str, Any], kind: str) -> Iterator[str]:
+def _find_unknown_mapping_keys(place: str, mapping: Mapping[str, Any], kind: str) -> Iterator[str]:
     for key in mapping:
         if key not in KNOWN_KEYS[kind]:
             yield f"{place}{key}: not known; {', '.join(sorted(KNOWN_KEYS[kind]))} are, in this case"
 
 
-def _whole_values(tree: Any, above: str) -> Iterator[tuple[str, Any]]:
+def _list_whole_values(tree: Any, above: str) -> Iterator[tuple[str, Any]]:
     """What is kept as one value: whatever is no map."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
-            yield from _whole_values(value, f"{above}/{key}")
+            yield from _list_whole_values(value, f"{above}/{key}")
     else:
         yield above, tree
 
 
-def _as_texts(value: Any) -> Any:
+def _convert_scalars_to_text(value: Any) -> Any:
     """A recipe's YAML scalars are texts to Lite, which takes two quotes more."""
     if isinstance(value, Mapping):
-        return {str(key): _as_texts(item) for key, item in value.items()}
+        return {str(key): _convert_scalars_to_text(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_as_texts(item) for item in value]
+        return [_convert_scalars_to_text(item) for item in value]
     return str(value)
 
 
-def numbers_and_depth(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
+def find_unfit_numbers_and_depth(name: str, configuration: Mapping[str, Any]) -> Iterator[str]:
     """One line for each integer that JSON would not keep, each null, and what is nested too deep."""
-    for pointer, value in _leaves(configuration, ""):
+    for pointer, value in _list_leaves(configuration, ""):
         place = f"{name} at /ComponentConfiguration/DefaultConfiguration{pointer}"
         if value is None:
             yield f"{place}: found null; a nucleus keeps none"
@@ -191,7 +193,7 @@ def numbers_and_depth(name: str, configuration: Mapping[str, Any]) -> Iterator[s
             yield f"{place}: nested deeper than {MAX_NESTING_DEPTH}"
 
 
-def unfit_streams(catalogue: Iterable[MessageStream]) -> Iterator[str]:
+def find_unfit_streams(catalogue: Iterable[MessageStream]) -> Iterator[str]:
     """One line for each topic that is too long for Lite, or that holds a wildcard."""
     for row in catalogue:
         topic = row.build_topic(MAX_LENGTH_THING_NAME)
@@ -215,12 +217,12 @@ def _find_unknown_variables(place: str, text: str) -> Iterator[str]:
             yield f"{place}: {{{variable}}} is no variable of both nuclei"
 
 
-def _leaves(tree: Any, above: str) -> Iterator[tuple[str, Any]]:
+def _list_leaves(tree: Any, above: str) -> Iterator[tuple[str, Any]]:
     if isinstance(tree, Mapping):
         for key, value in tree.items():
-            yield from _leaves(value, f"{above}/{key}")
+            yield from _list_leaves(value, f"{above}/{key}")
     elif isinstance(tree, list):
         for number, value in enumerate(tree):
-            yield from _leaves(value, f"{above}/{number}")
+            yield from _list_leaves(value, f"{above}/{number}")
     else:
         yield above, tree

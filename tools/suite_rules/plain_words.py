@@ -120,7 +120,7 @@ def _find_strings(code: str) -> Iterator[VisibleText]:
     tree, lines = ast.parse(code), code.splitlines()
     left_out = {id(node) for node in _find_left_out(tree)}
     for node in ast.walk(tree):
-        text = "" if id(node) in left_out else _text_of(node)
+        text = "" if id(node) in left_out else _extract_literal_text(node)
         if len(text.split()) >= MIN_WORDS and not _SQL.match(text):
             first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
             yield VisibleText(first, text, tuple(lines[first - 1 : last]))
@@ -138,26 +138,26 @@ def _find_left_out(tree: ast.Module) -> Iterator[ast.AST]:
             yield from node.args[:1]
 
 
-def _text_of(node: ast.AST) -> str:
+def _extract_literal_text(node: ast.AST) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(_text_of(part) or "{}" for part in node.values)
+        return "".join(_extract_literal_text(part) or "{}" for part in node.values)
     return ""
 
 
 def _find_script_strings(text: str) -> Iterator[VisibleText]:
     for match in _SCRIPT_TOKEN.finditer(text):
         if not match.group().startswith("/") and len(match.group().split()) >= MIN_WORDS:
-            yield VisibleText(_line_at(text, match.start()), match.group())
+            yield VisibleText(_compute_line_number(text, match.start()), match.group())
 
 
 def _find_groups(pattern: re.Pattern[str], text: str) -> Iterator[VisibleText]:
     for match in pattern.finditer(text):
-        yield VisibleText(_line_at(text, match.start(1)), match.group(1))
+        yield VisibleText(_compute_line_number(text, match.start(1)), match.group(1))
 
 
-def _line_at(text: str, offset: int) -> int:
+def _compute_line_number(text: str, offset: int) -> int:
     return 1 + text.count("\n", 0, offset)
 
 

@@ -33,7 +33,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
     return recipe
 
 
-def wrong_platform(name: str, recipe: Recipe) -> list[str]:
+def find_wrong_platforms(name: str, recipe: Recipe) -> list[str]:
     """One line for each manifest that one of the two nuclei would pass over."""
     return [
         f"{name} at /Manifests/{index}/Platform: found {manifest.get('Platform')}; "
@@ -43,7 +43,7 @@ def wrong_platform(name: str, recipe: Recipe) -> list[str]:
     ] or ([] if recipe.get("Manifests") else [f"{name} at /Manifests: none"])
 
 
-def long_scripts(name: str, recipe: Recipe) -> list[str]:
+def find_long_scripts(name: str, recipe: Recipe) -> list[str]:
     """One line for each lifecycle script of more than a script may have."""
     return [
         f"{name} at {pointer}: {len(script.encode())} bytes; at most {MAX_SCRIPT_BYTES} are allowed"
@@ -58,7 +58,7 @@ def find_shell_pointers(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def unsafe_texts(
+def find_unsafe_texts(
     place: str, pointers: Iterable[str], configuration: Mapping[str, Any]
 ) -> list[str]:
     """One line for each text that a shell would read as more than a text."""
@@ -71,7 +71,7 @@ def unsafe_texts(
     ]
 
 
-def unknown_steps(name: str, recipe: Recipe) -> list[str]:
+def find_unknown_steps(name: str, recipe: Recipe) -> list[str]:
     """One line for each step that Nucleus Lite would not find, or that asks for root or does not say."""
     found = []
     for index, manifest in enumerate(recipe.get("Manifests", [])):
@@ -92,7 +92,9 @@ def _is_unprivileged(body: Any) -> bool:
     )
 
 
-def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
+def find_different_access_control(
+    name: str, recipe: Recipe, expected: Mapping[str, Any]
+) -> list[str]:
     """The recipe's accessControl is not what the catalogue asks for, or is too large for a service."""
     found = recipe_configuration(recipe).get("accessControl", {})
     large = [
@@ -105,7 +107,7 @@ def different_access_control(name: str, recipe: Recipe, expected: Mapping[str, A
     return [*large, f"{name}: accessControl differs from the catalogue; run tools.recipes --write"]
 
 
-def different_defaults(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
+def find_different_defaults(name: str, recipe: Recipe, expected: Mapping[str, Any]) -> list[str]:
     """One line for each default of the recipe that is not the struct's."""
     found = {k: v for k, v in recipe_configuration(recipe).items() if k != "accessControl"}
     wanted = {k: v for k, v in expected.items() if k != "accessControl"}

@@ -52,7 +52,7 @@ def find_entry_modules(files: Mapping[str, str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def incomplete_locks(files: Mapping[str, str]) -> list[str]:
+def find_incomplete_locks(files: Mapping[str, str]) -> list[str]:
     """One line for each lock of a component that is not there, or lacks what its `.in` names."""
     found = []
     for name in find_entry_modules(files):
@@ -64,7 +64,7 @@ def incomplete_locks(files: Mapping[str, str]) -> list[str]:
     return found
 
 
-def different_locks(files: Mapping[str, str]) -> list[str]:
+def find_different_locks(files: Mapping[str, str]) -> list[str]:
     """One line for each package that a component's lock pins otherwise than the project's lock."""
     whole = {pin for path in PROJECT_LOCKS for pin in _pins(files.get(path, ""))}
     return [
@@ -76,7 +76,7 @@ def different_locks(files: Mapping[str, str]) -> list[str]:
     ]
 
 
-def different_requirements(
+def find_different_requirements(
     sources: Iterable[SourceFile], needs: Mapping[str, str], run: Mapping[str, Iterable[str]]
 ) -> list[str]:
     """One line for each package that an artifact's code imports and its lock lacks, or has for nothing.

@@ -38,18 +38,18 @@ def find_long_code(source: SourceFile, allowed: Mapping[str, str] = LENGTH_EXCEP
     return findings
 
 
-def stale_exceptions(
+def find_stale_exceptions(
     sources: Mapping[str, SourceFile], allowed: Mapping[str, str] = LENGTH_EXCEPTIONS
 ) -> list[str]:
     """One line for each named file or function that is not there; `sources` by path."""
     return [
         f"size_rules.py names {name}, which is not there"
         for name in allowed
-        if not _is_there(*name.partition(":")[::2], sources)
+        if not _is_defined(*name.partition(":")[::2], sources)
     ]
 
 
-def _is_there(path: str, function: str, sources: Mapping[str, SourceFile]) -> bool:
+def _is_defined(path: str, function: str, sources: Mapping[str, SourceFile]) -> bool:
     if path not in sources:
         return False
     return not function or function in {node.name for node in _find_functions(sources[path])}

@@ -10,7 +10,7 @@ from tools.suite_rules.source_files import SourceFile, area_of
 CATALOGUE_PATH = "shared/sightline/messaging/topics.py"
 
 
-def unconnected_streams(catalogue: Iterable[MessageStream] = CATALOGUE) -> list[str]:
+def find_unconnected_streams(catalogue: Iterable[MessageStream] = CATALOGUE) -> list[str]:
     """One line for each stream that nobody sends or nobody reads."""
     rows = tuple(catalogue)
     unsent = [f"stream {row.name}: no sender" for row in rows if not row.senders]
@@ -18,11 +18,13 @@ def unconnected_streams(catalogue: Iterable[MessageStream] = CATALOGUE) -> list[
     return unsent + unread
 
 
-def stray_topics(source: SourceFile, catalogue: Iterable[MessageStream] = CATALOGUE) -> list[str]:
+def find_stray_topics(
+    source: SourceFile, catalogue: Iterable[MessageStream] = CATALOGUE
+) -> list[str]:
     """One line for each topic that is written out instead of taken from the catalogue."""
     if source.path == CATALOGUE_PATH or area_of(source.path) in ("", "tests"):
         return []
-    topic = _pattern(catalogue)
+    topic = _build_topic_pattern(catalogue)
     return [
         f"{source.path}:{line}: topic {text!r}; take it from sightline.messaging.topics"
         for text, line in _find_text_constants(ast.parse(source.text))
@@ -30,7 +32,7 @@ def stray_topics(source: SourceFile, catalogue: Iterable[MessageStream] = CATALO
     ]
 
 
-def _pattern(catalogue: Iterable[MessageStream]) -> re.Pattern[str]:
+def _build_topic_pattern(catalogue: Iterable[MessageStream]) -> re.Pattern[str]:
     levels = {row.topic.split("/")[1] for row in catalogue if row.route == "local"}
     words = "|".join(sorted(re.escape(level) for level in levels))
     return re.compile(rf"sightline/(?:$|[+#{{*]|(?:{words})(?:/|$))")

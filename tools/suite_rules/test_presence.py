@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tools.suite_rules.source_files import COMPONENT_PACKAGES
 
 
-def components_without_tests(
+def find_components_without_tests(
     paths: Iterable[str], components: Iterable[str] = COMPONENT_PACKAGES
 ) -> list[str]:
     """One line for each component that has no test of its own under tests/unit."""

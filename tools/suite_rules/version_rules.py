@@ -12,7 +12,7 @@ SUITE = "recipe.yaml"
 OURS = "com.sightline."
 
 
-def different_versions(files: Mapping[str, str]) -> list[str]:
+def find_different_versions(files: Mapping[str, str]) -> list[str]:
     """One line for each place of the project that has another version; `files` by path."""
     try:
         version = parse_suite_version(files["pyproject.toml"])
@@ -38,7 +38,7 @@ def _check_file_version(path: str, text: str, version: str) -> list[str]:
         configuration = json.loads(text)
         given = [str(c.get("version")) for c in configuration.get("component", {}).values()]
         different = [line for one in given for line in _compare_version(path, one, version)]
-        return [*gdk_rules.refused_configuration(path, configuration), *different]
+        return [*gdk_rules.find_refused_gdk_settings(path, configuration), *different]
     return []
 
 

@@ -103,7 +103,7 @@ class S3Storage:
                         self._tags[name] = str(entry["ETag"])
             return sorted(found)
 
-        return self._request(self.address, list_objects)
+        return self._call_or_raise(self.address, list_objects)
 
     def content_tag(self, name: str) -> str:
         """The object's ETag."""
@@ -111,7 +111,7 @@ class S3Storage:
         if known is not None:
             return known
         head = {"Bucket": self._bucket, "Key": self._prefix + name}
-        return self._request(
+        return self._call_or_raise(
             f"{self.address}/{name}", lambda: str(self._open_client().head_object(**head)["ETag"])
         )
 
@@ -126,7 +126,7 @@ class S3Storage:
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f".{file.name}.new")
-        self._request(
+        self._call_or_raise(
             address, lambda: self._open_client().download_file(self._bucket, key, str(draft))
         )
         draft.replace(file)
@@ -137,7 +137,7 @@ class S3Storage:
         """Write the object in one request, so atomically."""
         put = {"Bucket": self._bucket, "Key": self._prefix + name, "Body": content}
         self._tags.pop(name, None)
-        self._request(f"{self.address}/{name}", lambda: self._open_client().put_object(**put))
+        self._call_or_raise(f"{self.address}/{name}", lambda: self._open_client().put_object(**put))
 
     def _open_client(self) -> Any:
         if self._client is None:
@@ -152,7 +152,7 @@ class S3Storage:
             )
         return self._client
 
-    def _request(self, address: str, call: Callable[[], ResponseT]) -> ResponseT:
+    def _call_or_raise(self, address: str, call: Callable[[], ResponseT]) -> ResponseT:
         import boto3.exceptions
         import botocore.exceptions
 

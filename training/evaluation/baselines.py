@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets import ANOMALY, LabelledPicture
-from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.evaluation.predictions import (
+    PicturePrediction,
+    PredictedBox,
+    build_prediction_from_boxes,
+)
 from training.evaluation.thumbnails import load_thumbnail
 
 # with more pixels, look-up of near-duplicates gets worse
@@ -75,7 +79,7 @@ def predict_whole_pictures(
 ) -> list[PicturePrediction]:
     """One box over each whole picture."""
     return [
-        build_box_prediction(
+        build_prediction_from_boxes(
             [PredictedBox(label, 1.0, (0.0, 0.0, float(p.width), float(p.height)))]
         )
         for p in pictures

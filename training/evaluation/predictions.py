@@ -36,7 +36,7 @@ class PicturePrediction:
         return replace(self, boxes=tuple(box for box in self.boxes if box.score >= min_score))
 
 
-def build_box_prediction(boxes: Sequence[PredictedBox]) -> PicturePrediction:
+def build_prediction_from_boxes(boxes: Sequence[PredictedBox]) -> PicturePrediction:
     """The prediction of a detector: the anomaly score is that of the best box."""
     ranked = sorted(boxes, key=lambda box: -box.score)
     return PicturePrediction(tuple(ranked), ranked[0].score if ranked else 0.0)

@@ -27,7 +27,7 @@ from training.evaluation.predictions import (
     PicturePrediction,
     PicturePredictor,
     PredictedBox,
-    build_box_prediction,
+    build_prediction_from_boxes,
 )
 
 MIN_PREDICTED_SCORE = 0.05  # lower bound of curves and sweeps
@@ -74,7 +74,7 @@ class BoxPredictor:
             PredictedBox(one.label, one.score, (one.x, one.y, one.width, one.height))
             for one in found
         ]
-        return build_box_prediction(boxes)
+        return build_prediction_from_boxes(boxes)
 
 
 class AnomalyMapPredictor:

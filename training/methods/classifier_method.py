@@ -107,10 +107,10 @@ class ClassifierTask:
         order = random.choice(self._rows, count, p=self._odds)
         for step in range(self.steps_per_epoch):
             rows = order[step * self._plan.batch : (step + 1) * self._plan.batch]
-            found = [self._example(int(row), random) for row in rows]
+            found = [self._build_example(int(row), random) for row in rows]
             yield tuple(torch.from_numpy(np.stack(part)) for part in zip(*found, strict=True))
 
-    def _example(
+    def _build_example(
         self, row: int, random: np.random.Generator
     ) -> tuple[Images, NDArray[np.float32], NDArray[np.float32]]:
         """A picture, its anomaly flag, and its cells' targets: UNKNOWN_CELL if it has a real defect."""

@@ -27,7 +27,11 @@ from training.datasets.holdout import (
     select_training_part,
 )
 from training.evaluation.box_thresholds import find_box_threshold
-from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.evaluation.predictions import (
+    PicturePrediction,
+    PredictedBox,
+    build_prediction_from_boxes,
+)
 from training.fitting.anchor_targets import match_anchors
 from training.fitting.detector_losses import compute_detector_loss, compute_overlap_loss
 from training.fitting.training_loop import TrainingLoop, TrainingOutcome, TrainingSchedule
@@ -89,14 +93,16 @@ class SsdTask:
     def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
         images, classes, offsets = [], [], []
         for row in rows:
-            crop, truth = self._crop(int(row), random)
+            crop, truth = self._cut_training_crop(int(row), random)
             target = match_anchors(truth.boxes, truth.classes, truth.ignored, self._anchors)
             images.append(crop)
             classes.append(target.classes)
             offsets.append(target.offsets)
         return tuple(torch.from_numpy(np.stack(part)) for part in (images, classes, offsets))
 
-    def _crop(self, row: int, random: np.random.Generator) -> tuple[Images, GroundTruth]:
+    def _cut_training_crop(
+        self, row: int, random: np.random.Generator
+    ) -> tuple[Images, GroundTruth]:
         image, truth, size = self._images[row], self._truths[row], self._plan.training_size
         if self._plan.zoom is None:
             return cut_random_crop(image, truth, size, random)
@@ -163,7 +169,7 @@ def scale_to_picture(
     """Boxes at the model's scale as a prediction in pixels of the picture."""
     scale = np.array([width / plan.anchors.width, height / plan.anchors.height] * 2)
     corners = np.clip(found.boxes * scale, 0, np.array([width, height] * 2))
-    return build_box_prediction(
+    return build_prediction_from_boxes(
         [
             PredictedBox(
                 plan.labels[label],

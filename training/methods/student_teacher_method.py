@@ -134,7 +134,7 @@ class DamagedCrops:
     def _batch(self, rows: Rows, random: np.random.Generator) -> tuple[Tensor, ...]:
         plan, damaged, whole, masks = self._plan, [], [], []
         for row in rows:
-            crop = self._vary_structure(row, random)
+            crop = self._build_varied_crop(row, random)
             changed, mask = add_defects(crop, random, plan.max_flaws, plan.max_flaw_px)
             untouched = random.random() < 0.2
             whole.append(crop)
@@ -142,15 +142,15 @@ class DamagedCrops:
             masks.append(np.zeros_like(mask) if untouched else mask)
         return tuple(torch.from_numpy(np.stack(part)) for part in (damaged, whole, masks))
 
-    def _vary_structure(self, row: int, random: np.random.Generator) -> Images:
+    def _build_varied_crop(self, row: int, random: np.random.Generator) -> Images:
         """A crop of this picture, sometimes overlaid with another crop, with film grain."""
-        crop = self._crop(row, random)
+        crop = self._cut_training_crop(row, random)
         if random.random() < self._plan.overlay_share:
             other = int(random.choice(len(self._odds), p=self._odds))
-            crop = overlay_picture(crop, self._crop(other, random), random)
+            crop = overlay_picture(crop, self._cut_training_crop(other, random), random)
         return add_film_grain(dim_randomly(crop, random), random)
 
-    def _crop(self, row: int, random: np.random.Generator) -> Images:
+    def _cut_training_crop(self, row: int, random: np.random.Generator) -> Images:
         crop = zoom_randomly(self._images[row], self._plan.crop, random)
         return mirror_randomly(transpose_randomly(crop, random), random)
 

@@ -56,13 +56,13 @@ class MirrorMean(nn.Module):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """As `ClassifierNetwork`; the maps are mirrored back before averaging."""
-        logits, cells = self._mirrored(images)
+        logits, cells = self._average_over_mirrors(images)
         if images.shape[1] != images.shape[2]:
             return logits, cells
-        other_logits, other_cells = self._mirrored(images.transpose(1, 2))
+        other_logits, other_cells = self._average_over_mirrors(images.transpose(1, 2))
         return (logits + other_logits) / 2, (cells + other_cells.transpose(1, 2)) / 2
 
-    def _mirrored(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _average_over_mirrors(self, images: Tensor) -> tuple[Tensor, Tensor]:
         turns: list[list[int]] = [[], [1], [2], [1, 2]]
         shown = torch.cat([images.flip(turn) if turn else images for turn in turns])
         logits, cells = self.network(shown)

@@ -118,7 +118,7 @@ class StateStore:
 
     def load_last_found(self) -> tuple[Part, int] | None:
         """The last challenge that was found, and when (UTC)."""
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             row = self._connection.execute(
                 "SELECT epoch, part_number, judged_utc_ns FROM challenges WHERE result = 'found'"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
@@ -129,7 +129,7 @@ class StateStore:
 
     def load_open_holds(self) -> list[HoldRange]:
         """The holds that nobody acknowledged, oldest first."""
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             rows = self._connection.execute(
                 "SELECT hold, message FROM holds WHERE acknowledged_by = '' ORDER BY rowid"
             ).fetchall()
@@ -141,7 +141,7 @@ class StateStore:
 
     def load_thresholds(self) -> dict[str, ProductThresholds]:
         """What was set, by product."""
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             rows = self._connection.execute("SELECT product, message FROM thresholds").fetchall()
         read = {
             product: self._decode_or_report(
@@ -153,7 +153,7 @@ class StateStore:
 
     def find_reply(self, command_id: str) -> CommandCarriedOut | None:
         """The reply that a command got, or None if it is new."""
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             row = self._connection.execute(
                 "SELECT message FROM answers WHERE command_id = ?", (command_id,)
             ).fetchone()
@@ -170,7 +170,7 @@ class StateStore:
         message = build_command_reply(
             command, self._clock.utc_ns(), reply.text, result=result, from_part=from_part
         )
-        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
+        with LEDGER_ERRORS.translate_errors(), transaction(self._connection) as connection:
             _store_change(connection, reply.change, command.command_id)
             connection.execute(
                 "INSERT OR REPLACE INTO answers (command_id, message) VALUES (?, ?)",
@@ -187,7 +187,7 @@ class StateStore:
         self, holds: Sequence[HoldRange], thresholds: Mapping[str, ProductThresholds]
     ) -> None:
         """Write down again what is in force, in a database that begins anew."""
-        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
+        with LEDGER_ERRORS.translate_errors(), transaction(self._connection) as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO holds (hold, message) VALUES (?, ?)",
                 [(held.hold, encode_of_any_size(held)) for held in holds],

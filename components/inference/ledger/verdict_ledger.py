@@ -82,7 +82,7 @@ class Ledger:
             (verdict.part.epoch, verdict.part.part_number, encode_of_any_size(verdict))
             for verdict in verdicts
         ]
-        with LEDGER_ERRORS.translated(), transaction(self._connection) as connection:
+        with LEDGER_ERRORS.translate_errors(), transaction(self._connection) as connection:
             connection.executemany(
                 "INSERT INTO verdicts (epoch, part_number, message) VALUES (?, ?, ?)", rows
             )
@@ -104,7 +104,7 @@ class Ledger:
         if self._settled_up_to is None or self._marked_up_to == self._settled_up_to:
             return 0
         key = (self._settled_up_to.epoch, self._settled_up_to.part_number)
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             marked = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " WHERE settled = 0 AND (epoch, part_number) <= (?, ?)"
@@ -127,7 +127,7 @@ class Ledger:
     def find_unsettled_parts(self, limit: int) -> list[Part]:
         """The oldest parts whose verdicts are not settled, in order."""
         begin = self._settled_up_to or Part(-(2**63), -(2**63))
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             rows = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " WHERE settled = 0 AND (epoch, part_number) > (?, ?)"
@@ -143,7 +143,7 @@ class Ledger:
     def load_verdict(self, part: Part) -> PartJudged:
         """The verdict on a part of the ledger; in place of one that cannot be read stands `missed`."""
         key = (part.epoch, part.part_number)
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             (message,) = self._connection.execute(
                 "SELECT message FROM verdicts WHERE epoch = ? AND part_number = ?", key
             ).fetchone()
@@ -194,7 +194,7 @@ class Ledger:
         self._settled_up_to = self._marked_up_to = None
         try:
             self.last_part = self._find_last_part()
-            with LEDGER_ERRORS.translated():
+            with LEDGER_ERRORS.translate_errors():
                 (self._rows,) = self._connection.execute("SELECT COUNT(*) FROM verdicts").fetchone()
             self.find_unsettled_parts(1)
             self.state_store.check_readable()
@@ -202,7 +202,7 @@ class Ledger:
             self.replace_damaged(str(error.__cause__))
 
     def _find_last_part(self) -> Part | None:
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             row = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1"
@@ -212,7 +212,7 @@ class Ledger:
     def _replace_unreadable(self, part: Part, error: MessageError) -> PartJudged:
         """A verdict that says so; it chains to the row before, and stands for the numbers in between."""
         key = (part.epoch, part.part_number)
-        with LEDGER_ERRORS.translated():
+        with LEDGER_ERRORS.translate_errors():
             row = self._connection.execute(
                 "SELECT epoch, part_number FROM verdicts WHERE (epoch, part_number) < (?, ?)"
                 " ORDER BY epoch DESC, part_number DESC LIMIT 1",

@@ -19,7 +19,7 @@ from inference.models.model_resolver import ModelResolver
 from inference.models.shadow_trial import ShadowTrial, TrialReport, TrialSample
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError, ModelError, PictureError, RestartNeededError
-from sightline.kernel.background import at_low_priority
+from sightline.kernel.background import run_at_low_priority
 from sightline.kernel.health import ComponentHealth
 from sightline.kernel.supervised_thread import SupervisedThread
 from sightline.messaging.bus import Inbox, RestartNeeded
@@ -203,7 +203,7 @@ class ModelLoader:
         )
         detector = open_detector(model.runtime, folder, loading)
         candidate = ServingModel(detector)
-        at_low_priority(lambda: check_golden_frames(detector, folder / "golden.npz"))
+        run_at_low_priority(lambda: check_golden_frames(detector, folder / "golden.npz"))
         took_s = round(time.monotonic() - started, 3)
         log.info("model loaded", extra={"model": model.name, "digest": digest, "took_s": took_s})
         report = self._run_shadow_trial(model, candidate)
@@ -226,7 +226,7 @@ class ModelLoader:
         trial = ShadowTrial(candidate, replaced.contract.name, self._requirements.shadow)
         self._trial = trial
         try:
-            return at_low_priority(lambda: trial.run(lambda: self._ended))
+            return run_at_low_priority(lambda: trial.run(lambda: self._ended))
         finally:
             self._trial = None
 

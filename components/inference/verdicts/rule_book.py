@@ -14,7 +14,7 @@ from sightline.kernel.command_execution import Reply
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import PartCaptured
 from sightline.storage.product_store import ProductStoreReader
-from sightline.storage.products import LabelTiers, Product, VerdictPolicy, with_tiers
+from sightline.storage.products import LabelTiers, Product, VerdictPolicy, replace_tiers
 
 BAD_PRODUCT_FAULT = "product-refused"
 ALLOWED_TIERS = frozenset({"reject", "review", "keep"})
@@ -109,4 +109,4 @@ def apply_thresholds(product: Product, thresholds: ProductThresholds | None) -> 
             0 < score <= 1 for score in changes.values()
         ):
             raise ValueError(f"{label}: found {changes}; scores above 0, up to 1 are allowed")
-    return with_tiers(product, tiers, f"+{thresholds.changes}")
+    return replace_tiers(product, tiers, f"+{thresholds.changes}")

@@ -92,7 +92,7 @@ def select_pictures(
     over = _find_over_size(rest, rules.max_bytes)
     choice.to_drop.extend((picture, "size") for picture in over)
     given_up = set(over)
-    all_wanted = _keeps_all(rules.keep) and not pressed
+    all_wanted = _keeps_every_picture(rules.keep) and not pressed
     choice.to_store.extend(
         picture
         for picture, verdict in rest
@@ -120,5 +120,5 @@ def _is_decided(picture: SpoolPicture, verdict: Verdict | None, now_s: float) ->
     return verdict is not None or picture.part is None or too_late
 
 
-def _keeps_all(keep: KeepConfiguration) -> bool:
+def _keeps_every_picture(keep: KeepConfiguration) -> bool:
     return keep == KeepConfiguration(defect=True, review=True, missed=True, empty=True, each_ok=1)

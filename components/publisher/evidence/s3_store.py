@@ -39,7 +39,7 @@ class S3EvidenceStore:
         bucket, name = self._configuration.bucket, self._configuration.prefix + key
         extra = {"ContentType": CONTENT_TYPES.get(path.suffix, "application/octet-stream")}
         try:
-            client = self._connect()
+            client = self._create_s3_client()
             client.upload_file(str(path), bucket, name, ExtraArgs=extra, Config=self._transfer)
         except boto3.exceptions.S3UploadFailedError as error:
             raise EvidenceError(_explain_error(bucket, name, error.__context__ or error)) from error
@@ -53,7 +53,7 @@ class S3EvidenceStore:
         except OSError as error:
             raise EvidenceError(f"{name} cannot be read from the spool: {error}") from error
 
-    def _connect(self) -> Any:
+    def _create_s3_client(self) -> Any:
         if self._client is None:
             import boto3
             from boto3.s3.transfer import TransferConfig

@@ -71,7 +71,7 @@ class EvidenceUploader(threading.Thread):
         """Scan and store until told to end."""
         while not self._stopping.is_set():
             try:
-                self._sweep()
+                self._upload_selected_pictures()
             except Exception as error:  # noqa: BLE001 else the spool would grow past its limits, unseen
                 self._report_failure(error)
                 self._stopping.wait(self._backoff.next_delay_s())
@@ -88,7 +88,7 @@ class EvidenceUploader(threading.Thread):
         self.join(timeout_s)
         return not self.is_alive()
 
-    def _sweep(self) -> None:
+    def _upload_selected_pictures(self) -> None:
         """Store what the rules choose; those the store refused come last. EvidenceError, OutboxError."""
         now_s = self._clock.now_s()
         pictures, empty_folders = scan_spool(self._spool, self._clock.to_current_s)

@@ -21,10 +21,10 @@ class PersistentSessions(BaseAuthPlugin):  # type: ignore[misc]  # amqtt is not 
         """Admit anyone: the broker listens on the loopback interface only."""
         name = session.client_id or ""
         if name.startswith(f"{CLIENT_ID}-") and not session.clean_session:
-            self._hand_over(session)
+            self._adopt_held_session(session)
         return True
 
-    def _hand_over(self, session: Session) -> None:
+    def _adopt_held_session(self, session: Session) -> None:
         """Hand the waiting messages to this cloud side."""
         broker = self.context._broker_instance
         held, _ = broker._sessions.pop(CLIENT_ID, (None, None))

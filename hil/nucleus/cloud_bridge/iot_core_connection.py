@@ -65,9 +65,9 @@ class IotCoreConnection:
             keep_alive_secs=KEEP_ALIVE_S,
             ping_timeout_ms=PING_TIMEOUT_MS,
             protocol_operation_timeout_ms=ACKNOWLEDGEMENT_TIMEOUT_MS,
-            on_connection_interrupted=lambda **_: self._call_in_loop(self._interrupted),
+            on_connection_interrupted=lambda **_: self._call_in_loop(self._note_interruption),
             on_connection_resumed=lambda session_present, **_: self._call_in_loop(
-                self._resumed, session_present
+                self._note_resumption, session_present
             ),
         )
 
@@ -85,7 +85,7 @@ class IotCoreConnection:
             self.connected = False
             with contextlib.suppress(*_AWSCRT_ERRORS, asyncio.TimeoutError):
                 await asyncio.wait_for(
-                    _shielded(self._connection.disconnect()), DISCONNECT_TIMEOUT_S
+                    _shield_future(self._connection.disconnect()), DISCONNECT_TIMEOUT_S
                 )
 
     async def publish(self, topic: str, payload: bytes, quality_of_service: int) -> None:
@@ -117,7 +117,7 @@ class IotCoreConnection:
         # the client itself fails what is not acknowledged as soon as the connection is gone
         try:
             future, _ = request()
-            await _shielded(future)
+            await _shield_future(future)
         except _AWSCRT_ERRORS as error:
             raise CloudUnreachableError(str(error)) from error
 
@@ -125,7 +125,7 @@ class IotCoreConnection:
         wait_s = float(MIN_RECONNECT_WAIT_S)
         while not self.connected:
             try:
-                await _shielded(self._connection.connect())
+                await _shield_future(self._connection.connect())
                 self.connected = True
                 log.info("connected to the broker")
             except _AWSCRT_ERRORS as error:
@@ -137,12 +137,12 @@ class IotCoreConnection:
         with contextlib.suppress(RuntimeError):  # the event loop is closed: nothing waits any more
             self._loop.call_soon_threadsafe(call, *arguments)
 
-    def _interrupted(self) -> None:
+    def _note_interruption(self) -> None:
         if self.connected:
             log.warning("connection to the broker lost")
         self.connected = False
 
-    def _resumed(self, session_present: bool) -> None:
+    def _note_resumption(self, session_present: bool) -> None:
         log.info("reconnected to the broker")
         self.connected = True
         if not session_present:
@@ -150,9 +150,9 @@ class IotCoreConnection:
                 self._connection.subscribe(topic_filter, mqtt.QoS.AT_LEAST_ONCE, self._on_message)
 
     def _on_message(self, topic: str, payload: bytes, **_: Any) -> None:
-        self._call_in_loop(self._dispatch, topic, payload)
+        self._call_in_loop(self._deliver_message, topic, payload)
 
-    def _dispatch(self, topic: str, payload: bytes) -> None:
+    def _deliver_message(self, topic: str, payload: bytes) -> None:
         for topic_filter, receivers in list(self._receivers.items()):
             if filter_matches(topic_filter, topic):
                 for receive in list(receivers):
@@ -166,6 +166,6 @@ class IotCoreConnection:
             self._connection.unsubscribe(topic_filter)
 
 
-def _shielded(future: Any) -> "asyncio.Future[Any]":
+def _shield_future(future: Any) -> "asyncio.Future[Any]":
     """Shield the client's future: cancelling it would break the callback that sets it."""
     return asyncio.shield(asyncio.wrap_future(future))

@@ -42,14 +42,14 @@ class Spool:
         self._waiting.append(SpooledMessage(topic, payload))
         self._waiting_bytes += len(payload)
         if self._sending is None or self._sending.done():
-            self._sending = asyncio.get_running_loop().create_task(self._send())
+            self._sending = asyncio.get_running_loop().create_task(self._send_waiting_messages())
 
     def close(self) -> None:
         """Stop publishing and drop what waits."""
         if self._sending is not None:
             self._sending.cancel()
 
-    async def _send(self) -> None:
+    async def _send_waiting_messages(self) -> None:
         while self._waiting:
             batch = self._waiting[:IN_FLIGHT]
             taken = await asyncio.gather(*(self._try_publish(message) for message in batch))

@@ -54,7 +54,7 @@ class TokenExchangeService:
     async def start(self) -> None:
         """Listen on a free port."""
         self._server = await asyncio.start_server(
-            self._serve, HOST, 0, limit=MAX_TOKEN_REQUEST_BYTES
+            self._serve_request, HOST, 0, limit=MAX_TOKEN_REQUEST_BYTES
         )
         self._port = self._server.sockets[0].getsockname()[1]
 
@@ -71,7 +71,9 @@ class TokenExchangeService:
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
         }
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIMEOUT_S)
             writer.write(self._response(request))

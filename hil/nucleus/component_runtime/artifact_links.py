@@ -21,10 +21,10 @@ def link_artifacts(recipe: ComponentRecipe, source: Path, unarchived: Path) -> N
         shutil.rmtree(unarchived)
     unarchived.mkdir(parents=True)
     for artifact in recipe.matching_manifest().artifacts:
-        _link(artifact, source.resolve(), unarchived)
+        _link_artifact(artifact, source.resolve(), unarchived)
 
 
-def _link(artifact: RecipeArtifact, source: Path, unarchived: Path) -> None:
+def _link_artifact(artifact: RecipeArtifact, source: Path, unarchived: Path) -> None:
     file = PurePosixPath(artifact.uri)
     if artifact.unarchive != "ZIP":
         return

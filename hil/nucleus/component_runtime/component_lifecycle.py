@@ -126,7 +126,7 @@ class ComponentLifecycle:
             return
         if self.child is not None:
             self._set_state("STOPPING")
-            await self._end(self.child)
+            await self._end_child(self.child)
             self._end_requested.set()
         else:
             self._task.cancel()
@@ -269,9 +269,9 @@ class ComponentLifecycle:
         """Run the startup script; after success, stay up until stopped."""
         self._set_state("STARTING")
         self.child = self._spawn_child(step, keeps_descendants=True)
-        return await self._await_child(self._stay_up(self.child, step))
+        return await self._await_child(self._supervise_running_child(self.child, step))
 
-    async def _stay_up(self, child: ScriptProcess, step: LifecycleStep) -> int:
+    async def _supervise_running_child(self, child: ScriptProcess, step: LifecycleStep) -> int:
         code = await _wait_or_stop(child, step.timeout)
         if code != 0 or self._stopping or self._restart_requested:
             await child.stop(GRACE_S)
@@ -289,7 +289,7 @@ class ComponentLifecycle:
                 self.cpu_seconds_before += self.child.cpu_seconds
             self.child = None
 
-    async def _end(self, child: ScriptProcess) -> None:
+    async def _end_child(self, child: ScriptProcess) -> None:
         """Run the shutdown step, then stop what is left."""
         step = self._steps.step("shutdown")
         if step is not None:
@@ -322,7 +322,7 @@ class ComponentLifecycle:
 
     def _schedule_end(self, child: ScriptProcess) -> None:
         async def end() -> None:
-            await self._end(child)
+            await self._end_child(child)
             self._end_requested.set()
 
         task = asyncio.get_running_loop().create_task(end())

@@ -20,7 +20,7 @@ from hil.nucleus.configuration.configuration_store import ConfigurationStore
 from hil.nucleus.configuration.configuration_tree import merge_into
 from hil.nucleus.nucleus_plan import NucleusPlan
 from hil.nucleus.recipe_files.deployment import ComponentConfigurationUpdate
-from hil.nucleus.recipe_files.recipe import ComponentRecipe, without_steps
+from hil.nucleus.recipe_files.recipe import ComponentRecipe, remove_steps
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ class ComponentSet:
         given.update(self.extra_environment(token))
         self.recipes[name] = recipe
         self.lifecycles[name] = ComponentLifecycle(
-            without_steps(recipe, plan.dialect.ignored_steps),
+            remove_steps(recipe, plan.dialect.ignored_steps),
             build_script_environment(recipe, self._folders, self._store, plan.thing_name, given),
             self._changed,
             LifecycleRules(plan.dialect.counts_starts, self._stop_dependents),

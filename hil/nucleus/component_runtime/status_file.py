@@ -49,7 +49,7 @@ class StatusFile:
         self._scheduled = False
         self._refresh_members()
         components = {
-            component.name: self._entry(component)
+            component.name: self._build_status_entry(component)
             for component in self._components
             if component.has_process
         }
@@ -67,7 +67,7 @@ class StatusFile:
         except OSError as error:
             log.error("cannot write %s: %s", self._path, error)
 
-    def _entry(self, component: ComponentLifecycle) -> dict[str, Any]:
+    def _build_status_entry(self, component: ComponentLifecycle) -> dict[str, Any]:
         pid = component.child.pid if component.child is not None else None
         cpu_seconds, resident_mib = component.cpu_seconds_before, 0.0
         for member in self._members.get(pid, [pid]) if pid is not None else []:

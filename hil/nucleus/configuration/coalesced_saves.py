@@ -69,20 +69,20 @@ class CoalescedSaves:
         """
         running = self._running.get(path)
         if running is None:
-            task = self._begin(path, content, None)
+            task = self._begin_save(path, content, None)
         elif path in self._next:
             task = self._next[path]  # not begun: it takes what is there when it begins
         else:
-            task = self._next[path] = self._begin(path, content, running)
+            task = self._next[path] = self._begin_save(path, content, running)
         await asyncio.shield(task)
 
-    def _begin(
+    def _begin_save(
         self, path: Path, content: ContentSource, before: "asyncio.Task[None] | None"
     ) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(self._save(path, content, before))
         if before is None:
             self._running[path] = task
-        task.add_done_callback(lambda done: self._ended(path, done))
+        task.add_done_callback(lambda done: self._forget_ended_save(path, done))
         return task
 
     async def _save(
@@ -96,7 +96,7 @@ class CoalescedSaves:
             return
         await asyncio.to_thread(self._files.write, path, made, version)
 
-    def _ended(self, path: Path, task: "asyncio.Task[None]") -> None:
+    def _forget_ended_save(self, path: Path, task: "asyncio.Task[None]") -> None:
         if self._running.get(path) is task:
             del self._running[path]
         if not task.cancelled():

@@ -98,7 +98,7 @@ class ConfigurationStore:
     def remove(self, component: str) -> None:
         """Delete a component's configuration."""
         self._components.pop(component, None)
-        self._files.remove(self._path(component))
+        self._files.remove(self._build_file_path(component))
 
     def snapshot(self) -> dict[str, bytes]:
         """A snapshot of all configurations, for `restore`."""
@@ -169,7 +169,7 @@ class ConfigurationStore:
         if changed:
             try:
                 await self._saves.save(
-                    self._path(component), lambda: self._encode_stored(component)
+                    self._build_file_path(component), lambda: self._encode_stored(component)
                 )
             except OSError as error:
                 log.error("cannot store the configuration of %s: %s", component, error)
@@ -179,13 +179,13 @@ class ConfigurationStore:
 
     def _log_own_changes(self, component: str, stored: _StoredConfiguration) -> None:
         """Log what a component changed itself, since it may now refuse it."""
-        own = ["/" + "/".join(path) for path in _own_changes(stored)[:MAX_LOGGED_CHANGES]]
+        own = ["/" + "/".join(path) for path in _list_own_changes(stored)[:MAX_LOGGED_CHANGES]]
         if not own:
             return
         log.warning(
             "%s changed its own configuration at %s, which persists over restarts. If the component "
             "refuses it, deploy it with reset %s, or stop the nucleus and delete %s",
-            *(component, ", ".join(own), json.dumps(own), self._path(component)),
+            *(component, ", ".join(own), json.dumps(own), self._build_file_path(component)),
         )
 
     def _notify(self, component: str, changed: Sequence[KeyPath]) -> None:
@@ -195,7 +195,7 @@ class ConfigurationStore:
                     watch.notify(component, leaf)
 
     def _load(self, component: str) -> _StoredConfiguration:
-        path = self._path(component)
+        path = self._build_file_path(component)
         ensure_file_path(path)
         try:
             return _decode_stored(path.read_bytes())
@@ -209,7 +209,7 @@ class ConfigurationStore:
             return _StoredConfiguration()
 
     def _save(self, component: str) -> None:
-        path = self._path(component)
+        path = self._build_file_path(component)
         content = msgspec.json.encode(self._components[component])
         self._files.write(path, content, self._files.next_version(path))
 
@@ -217,7 +217,7 @@ class ConfigurationStore:
         stored = self._components.get(component)
         return None if stored is None else msgspec.json.encode(stored)
 
-    def _path(self, component: str) -> Path:
+    def _build_file_path(self, component: str) -> Path:
         return self._folder / f"{component}.json"
 
 
@@ -257,7 +257,7 @@ def _apply_deployment(
     return stored
 
 
-def _own_changes(stored: _StoredConfiguration) -> list[KeyPath]:
+def _list_own_changes(stored: _StoredConfiguration) -> list[KeyPath]:
     """The paths that the component changed itself."""
     paths = [tuple(msgspec.json.decode(key, type=list[str])) for key in stored.changed_at_s]
     return [path for path in paths if path]
@@ -271,7 +271,7 @@ def _drop_undeclared_changes(stored: _StoredConfiguration, default: Json, merge:
     """
     declared = copy.deepcopy(default)
     merge_into(declared, merge)
-    for path in _own_changes(stored):
+    for path in _list_own_changes(stored):
         strange = undeclared_prefix(declared, path, find_value(stored.values, path))
         if strange:
             place = "/" + "/".join(strange)

@@ -105,10 +105,10 @@ def undeclared_prefix(declared: Any, path: Sequence[str], value: Any) -> Sequenc
             return path[: length + 1]
         declared = declared[key]
     both_texts = isinstance(declared, str) and isinstance(value, str)
-    return () if both_texts or _kind_name(declared) == _kind_name(value) else path
+    return () if both_texts or _classify_value(declared) == _classify_value(value) else path
 
 
-def _kind_name(value: Any) -> str:
+def _classify_value(value: Any) -> str:
     """Map, list, number, bool, text or null; a text that is a number or bool counts as one."""
     if isinstance(value, str):
         if value in ("true", "false"):

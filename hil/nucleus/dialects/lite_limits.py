@@ -53,7 +53,7 @@ def find_recipe_violations(name: str, text: str) -> Iterator[str]:
 
 def find_configuration_violations(name: str, values: Json) -> Iterator[str]:
     """Why Lite could not store or return the configuration, one line per reason."""
-    for pointer, value in _stored_values(values, ""):
+    for pointer, value in _list_stored_values(values, ""):
         size = len(msgspec.json.encode(value))
         if size > MAX_VALUE_BYTES:
             key = f"services/{name}/configuration{pointer}"
@@ -115,7 +115,7 @@ def _raise_if_any(lines: list[str]) -> None:
 
 
 def _find_manifest_violations(name: str, manifests: list[Json]) -> Iterator[str]:
-    chosen = next((manifest for manifest in manifests if _applies_here(manifest)), None)
+    chosen = next((manifest for manifest in manifests if _applies_to_lite(manifest)), None)
     if chosen is None or not isinstance(chosen.get("Lifecycle"), Mapping):
         yield (
             f"{name}: No lifecycle was found for linux. A manifest with Platform {{os: linux, "
@@ -131,16 +131,16 @@ def _find_manifest_violations(name: str, manifests: list[Json]) -> Iterator[str]
         )
 
 
-def _applies_here(manifest: Json) -> bool:
+def _applies_to_lite(manifest: Json) -> bool:
     platform = manifest.get("Platform") or {}
     runs_here = platform.get("os", "*") in ("*", "all", "linux")
     return runs_here and platform.get("runtime") in ("*", "aws_nucleus_lite")
 
 
-def _stored_values(value: Any, above: str) -> Iterator[tuple[str, Any]]:
+def _list_stored_values(value: Any, above: str) -> Iterator[tuple[str, Any]]:
     """The values that are stored under one key each: everything but maps."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _stored_values(inner, f"{above}/{key}")
+            yield from _list_stored_values(inner, f"{above}/{key}")
     else:
         yield above, value

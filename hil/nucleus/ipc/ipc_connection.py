@@ -68,12 +68,12 @@ class IpcConnection(asyncio.Protocol):
         try:
             frame = self._next_frame() if self._is_listening() else None
             if frame is not None:
-                self._handle(
+                self._handle_message(
                     ipc_messages.parse_message(
                         decode_event_frame(frame), self._dialect.common_headers_only
                     )
                 )
-            more = self._is_listening() and self._whole_frame_bytes() > 0
+            more = self._is_listening() and self._find_complete_frame_bytes() > 0
         except ProtocolError as error:
             log.warning("connection of %s closed: %s", self.component or "an unknown client", error)
             self.close()
@@ -121,7 +121,7 @@ class IpcConnection(asyncio.Protocol):
     def _is_listening(self) -> bool:
         return self._transport is not None and not self._is_refused
 
-    def _whole_frame_bytes(self) -> int:
+    def _find_complete_frame_bytes(self) -> int:
         """The length of the first frame if it is whole, else 0."""
         unread = self._unread
         if len(unread) < PRELUDE_BYTES:
@@ -130,7 +130,7 @@ class IpcConnection(asyncio.Protocol):
         return total if len(unread) >= total else 0
 
     def _next_frame(self) -> bytes | None:
-        total = self._whole_frame_bytes()
+        total = self._find_complete_frame_bytes()
         if not total:
             return None
         frame = bytes(self._unread[:total])
@@ -147,7 +147,7 @@ class IpcConnection(asyncio.Protocol):
         if transport is not None:
             transport.abort()
 
-    def _handle(self, message: ipc_messages.IpcMessage) -> None:
+    def _handle_message(self, message: ipc_messages.IpcMessage) -> None:
         if not self.component:
             self._handle_connect(message)
         elif message.stream == 0:
@@ -160,7 +160,7 @@ class IpcConnection(asyncio.Protocol):
                     )
                 )
         elif message.type != ipc_messages.MESSAGE:
-            self._refuse(message.stream, ServiceError())
+            self._send_error(message.stream, ServiceError())
         else:
             self._handle_request(message)
 
@@ -211,7 +211,7 @@ class IpcConnection(asyncio.Protocol):
     def _handle_request(self, message: ipc_messages.IpcMessage) -> None:
         operation = message.operation
         if not operation.startswith(ipc_messages.NAMESPACE):
-            self._refuse(message.stream, ServiceError())
+            self._send_error(message.stream, ServiceError())
             return
         call = OperationCall(
             self, message.stream, operation[len(ipc_messages.NAMESPACE) :], message.payload
@@ -219,11 +219,11 @@ class IpcConnection(asyncio.Protocol):
         try:
             answer = self._operations.perform(call)
         except OperationError as error:
-            self._refuse(message.stream, error)
+            self._send_error(message.stream, error)
             return
         except Exception:  # of one request; the connection and the others go on
             log.exception("%s of %s failed", call.operation, self.component)
-            self._refuse(message.stream, ServiceError())
+            self._send_error(message.stream, ServiceError())
             return
         if isinstance(answer, dict):
             self._respond(call, message.stream, answer)
@@ -236,10 +236,10 @@ class IpcConnection(asyncio.Protocol):
         try:
             response = await answer
         except OperationError as error:
-            self._refuse(stream, error)
+            self._send_error(stream, error)
         except Exception:
             log.exception("%s of %s failed", call.operation, self.component)
-            self._refuse(stream, ServiceError())
+            self._send_error(stream, ServiceError())
         else:
             self._respond(call, stream, response)
 
@@ -259,7 +259,7 @@ class IpcConnection(asyncio.Protocol):
         )
         call.send_held_events()
 
-    def _refuse(self, stream: int, error: OperationError) -> None:
+    def _send_error(self, stream: int, error: OperationError) -> None:
         body = {"_message": error.text, "_errorCode": error.code}
         if self._dialect.error_details:
             body = {"message": error.text, **body, "_service": SERVICE}

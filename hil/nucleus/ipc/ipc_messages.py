@@ -57,18 +57,18 @@ def parse_message(frame: EventStreamFrame, common_types_only: bool) -> IpcMessag
 
 def encode_bare(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     """Encode a frame with the common headers only."""
-    return assemble_frame(encode_headers(_common(kind, flags, stream)), payload)
+    return assemble_frame(encode_headers(_build_common_headers(kind, flags, stream)), payload)
 
 
 def encode_modelled(kind: int, flags: int, stream: int, model: str, payload: bytes) -> bytes:
     """Encode a frame with a JSON payload of a model (named without its namespace)."""
-    before, after = _around_stream(kind, flags, model)
+    before, after = _encode_headers_around_stream(kind, flags, model)
     return assemble_frame(b"".join((before, _I32.pack(stream), after)), payload)
 
 
 @lru_cache(maxsize=256)
-def _around_stream(kind: int, flags: int, model: str) -> tuple[bytes, bytes]:
-    before = encode_headers(_common(kind, flags, 0))[: -_I32.size]
+def _encode_headers_around_stream(kind: int, flags: int, model: str) -> tuple[bytes, bytes]:
+    before = encode_headers(_build_common_headers(kind, flags, 0))[: -_I32.size]
     after = encode_headers(
         (
             text_header(":content-type", JSON_TYPE),
@@ -78,6 +78,6 @@ def _around_stream(kind: int, flags: int, model: str) -> tuple[bytes, bytes]:
     return before, after
 
 
-def _common(kind: int, flags: int, stream: int) -> tuple[EventStreamHeader, ...]:
+def _build_common_headers(kind: int, flags: int, stream: int) -> tuple[EventStreamHeader, ...]:
     values = (kind, flags, stream)
     return tuple(integer_header(name, value) for name, value in zip(_COMMON, values, strict=True))

@@ -22,8 +22,8 @@ def is_authorized(access_control: Policies, service: str, operation: str, resour
     if not isinstance(policies, Mapping):
         return False
     return any(
-        _lists(policy, "operations", operation, mqtt=False)
-        and _lists(policy, "resources", resource, mqtt=service == MQTTPROXY)
+        _allows_resource(policy, "operations", operation, mqtt=False)
+        and _allows_resource(policy, "resources", resource, mqtt=service == MQTTPROXY)
         for policy in policies.values()
         if isinstance(policy, Mapping)
     )
@@ -35,7 +35,7 @@ def check_authorized(access_control: Policies, service: str, operation: str, res
         raise UnauthorizedError
 
 
-def _lists(policy: Policies, key: str, wanted: str, mqtt: bool) -> bool:
+def _allows_resource(policy: Policies, key: str, wanted: str, mqtt: bool) -> bool:
     values = policy.get(key)
     if not isinstance(values, list) or not wanted:
         return False

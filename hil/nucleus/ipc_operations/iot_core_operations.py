@@ -51,7 +51,9 @@ class IotCoreOperations:
             return self._add_to_spool(self._spool, request.topic_name, payload)
         if len(self._unacknowledged) >= self._dialect.max_unacknowledged_publishes:
             raise ServiceError(_CANNOT_PUBLISH)
-        publishing = asyncio.ensure_future(self._publish(request.topic_name, payload, quality))
+        publishing = asyncio.ensure_future(
+            self._publish_to_cloud(request.topic_name, payload, quality)
+        )
         self._unacknowledged.add(publishing)  # at once: many requests may come in one read
         publishing.add_done_callback(self._unacknowledged.discard)
         return publishing
@@ -61,7 +63,7 @@ class IotCoreOperations:
         request = operation_requests.parse_request(operation_requests.SubscribeToIoTCore, call.body)
         self._check_authorized(call, request.topic_name)
         quality = min(operation_requests.parse_quality_of_service(request.qos), 1)
-        return self._subscribe(call, request.topic_name, quality)
+        return self._subscribe_to_cloud(call, request.topic_name, quality)
 
     def lose_subscriptions(self) -> int:
         """Drop every subscription while its stream stays open; returns their number."""
@@ -84,14 +86,16 @@ class IotCoreOperations:
             raise ServiceError(_CANNOT_PUBLISH) from error
         return {}
 
-    async def _publish(self, topic: str, payload: bytes, quality: int) -> Json:
+    async def _publish_to_cloud(self, topic: str, payload: bytes, quality: int) -> Json:
         try:
             await self._cloud.publish(topic, payload, quality)
         except CloudUnreachableError as error:
             raise ServiceError(_CANNOT_PUBLISH) from error
         return {}
 
-    async def _subscribe(self, call: OperationCall, topic_filter: str, quality: int) -> Json:
+    async def _subscribe_to_cloud(
+        self, call: OperationCall, topic_filter: str, quality: int
+    ) -> Json:
         def receive(topic: str, payload: bytes) -> None:
             message = {"topicName": topic, "payload": base64.b64encode(payload).decode()}
             call.send_event("IoTCoreMessage", msgspec.json.encode({"message": message}))

@@ -48,7 +48,7 @@ class LocalPubSub:
                 subscription.deliver(payload)
         return len(receivers)
 
-    def silence(self, sender: str, topic: str) -> None:
+    def silence_subscriptions(self, sender: str, topic: str) -> None:
         """Stop delivery to the matching subscriptions; new ones are not affected."""
         for subscription in self._receivers(sender, topic):
             subscription.silent = True

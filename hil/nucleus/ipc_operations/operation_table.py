@@ -106,7 +106,7 @@ class OperationTable:
                 call.component, request.topic, _encode_event(request.topic, message)
             )
         else:
-            self._pubsub.silence(call.component, request.topic)
+            self._pubsub.silence_subscriptions(call.component, request.topic)
         return {}
 
     def _is_delivered(self, message: operation_requests.PublishMessage) -> bool:
@@ -130,7 +130,7 @@ class OperationTable:
         request = operation_requests.parse_request(operation_requests.GetConfiguration, call.body)
         name = request.component_name or call.component
         path = tuple(request.key_path)
-        value = self._configurations.value(_canonical_name(name), path)
+        value = self._configurations.value(_unify_nucleus_name(name), path)
         if not isinstance(value, dict):
             value = {path[-1]: value}
         answer = {"componentName": name, "value": value}
@@ -146,9 +146,9 @@ class OperationTable:
             raise operation_requests.build_invalid_update_error()
         if not 0 <= request.timestamp <= MAX_TIMESTAMP_S:
             raise operation_requests.build_invalid_update_error()
-        return self._update(call.component, request)
+        return self._merge_configuration(call.component, request)
 
-    async def _update(
+    async def _merge_configuration(
         self, component: str, request: operation_requests.UpdateConfiguration
     ) -> Json:
         path, value = tuple(request.key_path), request.value_to_merge
@@ -168,7 +168,7 @@ class OperationTable:
             payload = msgspec.json.encode({"configurationUpdateEvent": event})
             call.send_event("ConfigurationUpdateEvents", payload)
 
-        name = _canonical_name(request.component_name or call.component)
+        name = _unify_nucleus_name(request.component_name or call.component)
         call.keep_open(self._configurations.watch(name, tuple(request.key_path), notify))
         return {}
 
@@ -194,7 +194,7 @@ class OperationTable:
         check_authorized(policies, service, NAMESPACE + call.operation, resource)
 
 
-def _canonical_name(component: str) -> str:
+def _unify_nucleus_name(component: str) -> str:
     return NUCLEUS_NAMES[0] if component in NUCLEUS_NAMES else component
 
 

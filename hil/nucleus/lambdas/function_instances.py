@@ -73,7 +73,7 @@ class FunctionInstances:
                 with self._lock:
                     for instance in list(self._instances.values()):
                         self._check_instance(instance)
-                    if self._needs_another():
+                    if self._needs_another_instance():
                         instance = FunctionInstance(self._settings.handler, self._environment)
                         self._instances[instance.name] = instance
         finally:
@@ -122,7 +122,7 @@ class FunctionInstances:
             if instance is not None and instance.event is not None:
                 instance.event, instance.since_s = None, time.monotonic()
 
-    def _needs_another(self) -> bool:
+    def _needs_another_instance(self) -> bool:
         parameters = self._settings.parameters
         if parameters.pinned:
             return not self._instances

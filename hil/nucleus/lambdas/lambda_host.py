@@ -36,7 +36,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     link = NucleusLink(gone)
-    threading.Thread(target=_stop_when, args=(gone, stopped), daemon=True).start()
+    threading.Thread(target=_stop_when_gone, args=(gone, stopped), daemon=True).start()
     try:
         with tempfile.TemporaryDirectory(prefix="lambda-") as folder:
             _run(link, Path(folder) / "host.socket", Path(sys.argv[1]), stopped)
@@ -66,7 +66,7 @@ def _run(link: NucleusLink, socket: Path, code: Path, stopped: threading.Event) 
             server.shutdown()
 
 
-def _stop_when(gone: threading.Event, stopped: threading.Event) -> None:
+def _stop_when_gone(gone: threading.Event, stopped: threading.Event) -> None:
     gone.wait()
     stopped.set()
 

@@ -27,7 +27,7 @@ def compare_deployments(
     removed = set(recipes_before) - set(recipes_after)
     added = set(recipes_after) - set(recipes_before)
     kept = set(recipes_before) & set(recipes_after)
-    restarted = _with_dependents(
+    restarted = _add_hard_dependents(
         {name for name in kept if recipes_before[name] != recipes_after[name]}, recipes_after
     )
     configured = {
@@ -41,7 +41,7 @@ def compare_deployments(
     )
 
 
-def _with_dependents(names: set[str], recipes: Mapping[str, ComponentRecipe]) -> set[str]:
+def _add_hard_dependents(names: set[str], recipes: Mapping[str, ComponentRecipe]) -> set[str]:
     """The components and all their HARD dependents."""
     found = set(names)
     for recipe in recipes.values():  # dependencies first

@@ -43,14 +43,14 @@ class LogRotation:
 def rotate_file(path: Path, max_files: int = MAX_ROTATED_FILES) -> None:
     """Copy a file to NAME.1, after moving NAME.1 to NAME.2 and so on, and empty it."""
     for number in range(max_files - 1, 0, -1):
-        older = _numbered(path, number)
+        older = _build_numbered_path(path, number)
         if older.exists():
-            older.replace(_numbered(path, number + 1))
-    with path.open("r+b") as full, _numbered(path, 1).open("wb") as copy:
+            older.replace(_build_numbered_path(path, number + 1))
+    with path.open("r+b") as full, _build_numbered_path(path, 1).open("wb") as copy:
         shutil.copyfileobj(full, copy, COPY_CHUNK_BYTES)
         copy.write(full.read())  # what came meanwhile
         os.ftruncate(full.fileno(), 0)
 
 
-def _numbered(path: Path, number: int) -> Path:
+def _build_numbered_path(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}")

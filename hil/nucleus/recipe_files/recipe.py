@@ -167,7 +167,7 @@ def load_recipes(
     return recipes
 
 
-def without_steps(recipe: ComponentRecipe, names: Collection[StepName]) -> ComponentRecipe:
+def remove_steps(recipe: ComponentRecipe, names: Collection[StepName]) -> ComponentRecipe:
     """The recipe without the steps that a nucleus ignores."""
     nothing = dict.fromkeys(names)
     manifests = [

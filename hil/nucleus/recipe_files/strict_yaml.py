@@ -37,7 +37,7 @@ def load_yaml(path: Path, struct_type: type[T]) -> T:
     try:
         return msgspec.convert(content, type=struct_type)
     except msgspec.ValidationError as error:
-        pointer = _exact_pointer(content, struct_type, json_pointer(str(error)))
+        pointer = _resolve_pointer(content, struct_type, json_pointer(str(error)))
         problem = str(error).split(" - at ")[0]
         found = repr(find_value_at(content, pointer))[:MAX_FOUND_CHARACTERS]
         raise RecipeError(f"{path} at {pointer or '/'}: {problem}; found {found}") from error
@@ -54,7 +54,9 @@ def _read_content(path: Path, text: str) -> Any:
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: not valid YAML: {' '.join(_lines(error))}") from error
+        raise RecipeError(
+            f"{path}: not valid YAML: {' '.join(_strip_error_lines(error))}"
+        ) from error
     except (ValueError, AttributeError, TypeError) as error:  # a tag or a shape that promises more
         raise RecipeError(f"{path}: has a value that cannot be read: {error}") from error
     except RecursionError as error:
@@ -112,33 +114,33 @@ def _check_values(path: Path, content: Any) -> None:
             waiting.extend((f"{pointer}/{place}", inner) for place, inner in enumerate(value))
 
 
-def _exact_pointer(content: Any, struct_type: type[T], pointer: str) -> str:
+def _resolve_pointer(content: Any, struct_type: type[T], pointer: str) -> str:
     """Replace each `...` in the pointer, which means any key of a map, by the actual key."""
     while ANY_KEY in pointer:
         above, _, below = pointer.partition(ANY_KEY)
         keys = find_value_at(content, above)
-        wrong = [key for key in keys or () if _is_wrong(content, struct_type, above, key)]
+        wrong = [key for key in keys or () if _is_invalid_entry(content, struct_type, above, key)]
         pointer = f"{above}/{wrong[0] if wrong else '*'}{below}"
     return pointer
 
 
-def _is_wrong(content: Any, struct_type: type[T], above: str, key: str) -> bool:
+def _is_invalid_entry(content: Any, struct_type: type[T], above: str, key: str) -> bool:
     try:
-        msgspec.convert(_with_only(content, above.split("/")[1:], key), type=struct_type)
+        msgspec.convert(_keep_only_key(content, above.split("/")[1:], key), type=struct_type)
     except msgspec.ValidationError:
         return True
     return False
 
 
-def _with_only(content: Any, steps: list[str], key: str) -> Any:
+def _keep_only_key(content: Any, steps: list[str], key: str) -> Any:
     if not steps:
         return {key: content[key]}
     if isinstance(content, list):
         place = int(steps[0])
-        inner = _with_only(content[place], steps[1:], key)
+        inner = _keep_only_key(content[place], steps[1:], key)
         return [*content[:place], inner, *content[place + 1 :]]
-    return {**content, steps[0]: _with_only(content[steps[0]], steps[1:], key)}
+    return {**content, steps[0]: _keep_only_key(content[steps[0]], steps[1:], key)}
 
 
-def _lines(error: yaml.YAMLError) -> Iterable[str]:
+def _strip_error_lines(error: yaml.YAMLError) -> Iterable[str]:
     return (line.strip() for line in str(error).splitlines())

@@ -15,12 +15,15 @@ def meets_requirement(version: str, requirement: str) -> bool:
     """
     wanted = _parse_version(version)
     return any(
-        all(_meets(wanted, sign, _parse_version(number)) for sign, number in _terms(alternative))
+        all(
+            _meets_term(wanted, sign, _parse_version(number))
+            for sign, number in _parse_terms(alternative)
+        )
         for alternative in requirement.split("||")
     )
 
 
-def _terms(alternative: str) -> list[tuple[str, str]]:
+def _parse_terms(alternative: str) -> list[tuple[str, str]]:
     text = alternative.strip()
     if text in ("*", ""):
         return []
@@ -38,7 +41,7 @@ def _parse_version(text: str) -> VersionNumber:
     return major, minor, patch
 
 
-def _meets(version: VersionNumber, sign: str, wanted: VersionNumber) -> bool:
+def _meets_term(version: VersionNumber, sign: str, wanted: VersionNumber) -> bool:
     if sign == ">=":
         return version >= wanted
     if sign == "<=":

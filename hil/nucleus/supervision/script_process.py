@@ -44,7 +44,7 @@ class ScriptProcess:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._descriptor = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._descriptor, self._reap)
+        self._loop.add_reader(self._descriptor, self._reap_process)
 
     async def wait(self) -> int:
         """The exit code, or minus the number of the signal that killed it."""
@@ -77,7 +77,7 @@ class ScriptProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    def _reap(self) -> None:
+    def _reap_process(self) -> None:
         self._loop.remove_reader(self._descriptor)
         if not self._keeps_descendants:
             self._signal(

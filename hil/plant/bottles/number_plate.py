@@ -13,7 +13,7 @@ PLATE_LEFT_PX, PLATE_TOP_PX = 16, 16
 
 
 @functools.cache
-def _glyph(digit: int) -> Picture:
+def _draw_digit(digit: int) -> Picture:
     glyph = np.zeros((DIGIT_HEIGHT_PX, DIGIT_WIDTH_PX), np.uint8)
     cv2.putText(glyph, str(digit), (2, 31), cv2.FONT_HERSHEY_DUPLEX, 1.05, 255, 2, cv2.LINE_AA)
     return glyph
@@ -21,7 +21,7 @@ def _glyph(digit: int) -> Picture:
 
 def draw_part_number(picture: Picture, number: int) -> None:
     """Write the number, six white digits on black, into the upper left corner, in place."""
-    glyphs = np.hstack([_glyph(int(digit)) for digit in f"{number % 10**DIGITS:0{DIGITS}}"])
+    glyphs = np.hstack([_draw_digit(int(digit)) for digit in f"{number % 10**DIGITS:0{DIGITS}}"])
     height, width = glyphs.shape
     picture[
         PLATE_TOP_PX - 6 : PLATE_TOP_PX + height + 6, PLATE_LEFT_PX - 6 : PLATE_LEFT_PX + width + 6
@@ -46,6 +46,6 @@ def read_part_number(picture: Picture) -> int | None:
 
 
 def _read_digit(cell: NDArray[np.float32]) -> int | None:
-    errors = [float(np.abs(cell - _glyph(digit)).mean()) for digit in range(10)]
+    errors = [float(np.abs(cell - _draw_digit(digit)).mean()) for digit in range(10)]
     best = int(np.argmin(errors))
     return best if errors[best] < 30 else None

@@ -81,7 +81,7 @@ def plan_part(number: int, seed: int, mix: PartMix = "line") -> PartPlan:
     """
     random = np.random.default_rng([seed, number, 1])
     kind: PartKind = ("good", "look_alike", "defect", "empty")[
-        int(random.choice(4, p=_kind_shares(mix, number)))
+        int(random.choice(4, p=_select_kind_shares(mix, number)))
     ]
     bands: tuple[SeverityBand, ...] = ()
     if kind == "defect":
@@ -91,7 +91,7 @@ def plan_part(number: int, seed: int, mix: PartMix = "line") -> PartPlan:
     return PartPlan(number, kind, bands, _choose_look_alikes(kind, random), mix == "training")
 
 
-def _kind_shares(mix: PartMix, number: int) -> tuple[float, float, float, float]:
+def _select_kind_shares(mix: PartMix, number: int) -> tuple[float, float, float, float]:
     if mix == "examination":
         return GOOD_SHARES if number % 2 else BAD_SHARES
     return TRAINING_SHARES if mix == "training" else LINE_SHARES

@@ -57,7 +57,7 @@ def build_target_svg(target: CalibrationTarget) -> str:
     square, quiet = target.square_mm, QUIET_SQUARES * target.square_mm
     width, height = (side + 2 * quiet for side in target.size_mm)
     foot = 14.0
-    shapes = [*_black_squares(square), *_markers(target)]
+    shapes = [*_build_black_squares_svg(square), *_build_markers_svg(target)]
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height + foot:g}mm" '
@@ -65,20 +65,20 @@ def build_target_svg(target: CalibrationTarget) -> str:
         f'<rect width="{width:g}" height="{height + foot:g}" fill="#fff"/>\n'
         f'<g transform="translate({quiet:g} {quiet:g})" fill="#000" shape-rendering="crispEdges">\n'
         + "\n".join(shapes)
-        + f"\n</g>\n{_footer(target, quiet, height)}\n</svg>\n"
+        + f"\n</g>\n{_build_footer_svg(target, quiet, height)}\n</svg>\n"
     )
 
 
-def _black_squares(square: float) -> list[str]:
+def _build_black_squares_svg(square: float) -> list[str]:
     return [
-        _rect(column * square, row * square, square)
+        _build_rect_svg(column * square, row * square, square)
         for row in range(ROWS)
         for column in range(COLUMNS)
         if (row + column) % 2 == 0
     ]
 
 
-def _markers(target: CalibrationTarget) -> list[str]:
+def _build_markers_svg(target: CalibrationTarget) -> list[str]:
     """The black modules of each marker, where the board has it."""
     dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
     module = MARKER_SHARE * target.square_mm / MODULES
@@ -88,17 +88,17 @@ def _markers(target: CalibrationTarget) -> list[str]:
         left, top = (float(side) for side in np.asarray(corners)[0][:2])
         bits = cv2.aruco.generateImageMarker(dictionary, int(number), MODULES)
         shapes += [
-            _rect(left + column * module, top + row * module, module)
+            _build_rect_svg(left + column * module, top + row * module, module)
             for row, column in zip(*np.nonzero(np.asarray(bits) == 0), strict=True)
         ]
     return shapes
 
 
-def _rect(x: float, y: float, side: float) -> str:
+def _build_rect_svg(x: float, y: float, side: float) -> str:
     return f'<rect x="{x:.4f}" y="{y:.4f}" width="{side:.4f}" height="{side:.4f}"/>'
 
 
-def _footer(target: CalibrationTarget, left: float, top: float) -> str:
+def _build_footer_svg(target: CalibrationTarget, left: float, top: float) -> str:
     """What it is, and 50 mm to lay a ruler on."""
     ruler = f"M{left:g} {top:g}v3m0-1.5h50m0-1.5v3"
     words = (

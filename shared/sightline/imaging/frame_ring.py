@@ -64,10 +64,12 @@ class RingWriter:
         self._slots = slots
         self._slot_bytes = slot_bytes
         self._generations = dict.fromkeys(cameras, INVALID_GENERATION)
-        self._memory = self._create("\n".join(cameras).encode())
+        self._memory = self._create_ring_file("\n".join(cameras).encode())
 
-    def _create(self, names: bytes) -> mmap.mmap:
-        size = _PAGE_BYTES + len(self._cameras) * self._slots * _stride(self._slot_bytes)
+    def _create_ring_file(self, names: bytes) -> mmap.mmap:
+        size = _PAGE_BYTES + len(self._cameras) * self._slots * _compute_slot_stride(
+            self._slot_bytes
+        )
         _remove_stale_drafts(self.path)
         draft = self.path.with_suffix(f".{os.getpid()}.new")
         descriptor = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o640)
@@ -156,9 +158,9 @@ class RingReader:
 
         Raises FrameOverwrittenError if the slot was written again before `use` was done.
         """
-        with self._slot(ref) as (memory, start):
+        with self._open_slot(ref) as (memory, start):
             self._check(memory, start, ref)
-            result = use(_view(memory, start + _PAGE_BYTES, ref))
+            result = use(_build_frame_view(memory, start + _PAGE_BYTES, ref))
             self._check(memory, start, ref)
         return result
 
@@ -167,10 +169,10 @@ class RingReader:
         return self.read(ref, np.array)
 
     @contextlib.contextmanager
-    def _slot(self, ref: FrameRef) -> Iterator[tuple[mmap.mmap, int]]:
+    def _open_slot(self, ref: FrameRef) -> Iterator[tuple[mmap.mmap, int]]:
         mapped = self._ring
         if mapped is None or mapped.incarnation != ref.incarnation:
-            mapped = self._ring = self._open()
+            mapped = self._ring = self._map_ring()
         if mapped.incarnation != ref.incarnation:
             raise FrameOverwrittenError(f"{ref.camera}: the ring of this frame is gone")
         is_there = ref.camera in mapped.cameras and 0 <= ref.slot < mapped.slots
@@ -179,7 +181,7 @@ class RingReader:
         camera = mapped.cameras.index(ref.camera)
         yield mapped.memory, _slot_start(camera, ref.slot, mapped.slots, mapped.slot_bytes)
 
-    def _open(self) -> _MappedRing:
+    def _map_ring(self) -> _MappedRing:
         try:
             with self._path.open("rb") as file:
                 memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -204,20 +206,20 @@ class RingReader:
             )
 
 
-def _stride(slot_bytes: int) -> int:
+def _compute_slot_stride(slot_bytes: int) -> int:
     pages = -(-slot_bytes // _PAGE_BYTES)
     return _PAGE_BYTES * (1 + pages)
 
 
 def _slot_start(camera: int, slot: int, slots: int, slot_bytes: int) -> int:
-    return _PAGE_BYTES + (camera * slots + slot) * _stride(slot_bytes)
+    return _PAGE_BYTES + (camera * slots + slot) * _compute_slot_stride(slot_bytes)
 
 
 def _ref_bytes(ref: FrameRef) -> int:
     return frame_bytes(ref.width, ref.height, ref.pixel_format)
 
 
-def _view(memory: mmap.mmap, start: int, ref: FrameRef) -> NDArray[np.uint8]:
+def _build_frame_view(memory: mmap.mmap, start: int, ref: FrameRef) -> NDArray[np.uint8]:
     flat = np.frombuffer(memory, np.uint8, _ref_bytes(ref), start)
     return flat.reshape(frame_shape(ref.width, ref.height, ref.pixel_format))
 

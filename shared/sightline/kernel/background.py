@@ -17,7 +17,7 @@ def lower_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-def at_low_priority(work: Callable[[], T]) -> T:
+def run_at_low_priority(work: Callable[[], T]) -> T:
     """Run in a thread of low priority; returns its result or raises its error.
 
     Threads that `work` starts inherit the priority: open no detector in it that serves later.

@@ -98,12 +98,12 @@ class _ErrorMark:
 
 def on(*types: type) -> Callable[[F], F]:
     """The method handles messages, or events of the component's own threads, of these types."""
-    return _marking(_HandlerMark(types))
+    return _build_marker(_HandlerMark(types))
 
 
 def every(*, seconds: float | Callable[[Any], float]) -> Callable[[F], F]:
     """The method runs at this interval, first at once; a function of the component gives a configured one."""
-    return _marking(_TimerMark(seconds))
+    return _build_marker(_TimerMark(seconds))
 
 
 def command(
@@ -115,7 +115,7 @@ def command(
     holds, and returns a `Reply`, or None if the reply follows later, or `NO_REPLY`. `CommandError` refuses
     the command, which is `current_command` meanwhile.
     """
-    return _marking(_CommandMark(kind, arguments))
+    return _build_marker(_CommandMark(kind, arguments))
 
 
 def on_error(*types: type[Exception]) -> Callable[[F], F]:
@@ -123,10 +123,10 @@ def on_error(*types: type[Exception]) -> Callable[[F], F]:
 
     Of two methods the one for the nearer type takes it.
     """
-    return _marking(_ErrorMark(types))
+    return _build_marker(_ErrorMark(types))
 
 
-def _marking(mark: object) -> Callable[[F], F]:
+def _build_marker(mark: object) -> Callable[[F], F]:
     def mark_method(method: F) -> F:
         setattr(method, MARKS, [*getattr(method, MARKS, []), mark])
         return method
@@ -151,20 +151,20 @@ class Component(Generic[C]):
         names = {name: None for base in reversed(cls.__mro__) for name in vars(base)}
         for name in names:  # in the order in which they are written: so timers run
             for mark in getattr(getattr(cls, name, None), MARKS, ()):
-                cls._collect(name, mark)
+                cls._collect_mark(name, mark)
 
     @classmethod
-    def _collect(cls, name: str, mark: object) -> None:
+    def _collect_mark(cls, name: str, mark: object) -> None:
         if isinstance(mark, _HandlerMark):
             for event_type in mark.types:
-                _enter(cls._handler_names, event_type, name)
+                _add_unique_entry(cls._handler_names, event_type, name)
         elif isinstance(mark, _TimerMark):
             cls._timer_marks[name] = mark
         elif isinstance(mark, _CommandMark):
-            _enter(cls._command_marks, mark.kind, (name, mark.arguments))
+            _add_unique_entry(cls._command_marks, mark.kind, (name, mark.arguments))
         elif isinstance(mark, _ErrorMark):
             for error_type in mark.types:
-                _enter(cls._error_names, error_type, name)
+                _add_unique_entry(cls._error_names, error_type, name)
 
     def __init__(self, context: ComponentContext[C]) -> None:
         self.context = context
@@ -188,7 +188,7 @@ class Component(Generic[C]):
             subject = event.message
             self.received_monotonic_ns = event.received_monotonic_ns
         if isinstance(subject, NewConfiguration):
-            self._configuration_changed(subject)
+            self._handle_new_configuration(subject)
             return
         name = self._handler_names.get(type(subject))
         if name is not None:
@@ -209,10 +209,10 @@ class Component(Generic[C]):
         What fails does not keep the rest from being done; the first error is raised at the end.
         """
         errors: list[Exception] = []
-        waits_s = [self._attempt(self.between_events, errors)]
+        waits_s = [self._attempt_work(self.between_events, errors)]
         for name, timer in self._interval_timers.items():
             if timer.advance_if_due(self.clock.monotonic_ns()):
-                self._attempt(getattr(self, name), errors)
+                self._attempt_work(getattr(self, name), errors)
         if errors:
             raise errors[0]
         now_ns = self.clock.monotonic_ns()
@@ -278,7 +278,7 @@ class Component(Generic[C]):
                 raise
             getattr(self, name)(error)
 
-    def _attempt(self, work: Callable[[], Any], errors: list[Exception]) -> float | None:
+    def _attempt_work(self, work: Callable[[], Any], errors: list[Exception]) -> float | None:
         try:
             with self.foreseen_errors():
                 found: float | None = work()
@@ -289,7 +289,7 @@ class Component(Generic[C]):
             errors.append(error)
         return None
 
-    def _configuration_changed(self, event: NewConfiguration) -> None:
+    def _handle_new_configuration(self, event: NewConfiguration) -> None:
         before = self.configuration
         assert isinstance(event.configuration, type(before))
         self.configuration = event.configuration
@@ -311,7 +311,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def _enter(table: dict[K, V], key: K, value: V) -> None:
+def _add_unique_entry(table: dict[K, V], key: K, value: V) -> None:
     if key in table and table[key] != value:
         raise TypeError(f"{table[key]} and {value} both want {key}")
     table[key] = value

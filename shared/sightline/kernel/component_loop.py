@@ -114,18 +114,18 @@ class ComponentLoop(Generic[C]):
                 self._handle_guarded(event)
             self._reconfigure_if_due()
             self._check_freshness()
-            wait_s = min(self._tick(), FRESHNESS_INTERVAL_S)
+            wait_s = min(self._tick_guarded(), FRESHNESS_INTERVAL_S)
 
     def _handle_guarded(self, event: object) -> None:
         """One event that nobody foresaw is lost alone, and told; what it was about is not done."""
         try:
-            self._dispatch(event)
+            self._dispatch_event(event)
         except (NucleusGoneError, RestartNeededError):
             raise
         except Exception as error:  # noqa: BLE001 nobody foresaw it, so it can be anything
             self._report_unforeseen(error, f"handling {type(event).__name__}")
 
-    def _tick(self) -> float:
+    def _tick_guarded(self) -> float:
         try:
             wait_s = self._component.tick()
         except (NucleusGoneError, RestartNeededError):
@@ -151,7 +151,7 @@ class ComponentLoop(Generic[C]):
         )
         log.error("unforeseen error", exc_info=error, extra={"where": where})
 
-    def _dispatch(self, event: object) -> None:
+    def _dispatch_event(self, event: object) -> None:
         if isinstance(event, RefusedMessage):
             self._context.health.count("messages_refused")
             log.error(
@@ -167,7 +167,7 @@ class ComponentLoop(Generic[C]):
             self._context.health.count("messages_of_another_station")
         else:
             if isinstance(event, Delivery):
-                self._freshness.note(event.stream, event.received_monotonic_ns)
+                self._freshness.note_message(event.stream, event.received_monotonic_ns)
             self._component.handle(event)
 
     def _check_freshness(self) -> None:

@@ -39,7 +39,7 @@ class PinnedThreadPool:
         if self._helpers is None or helpers < 1:
             return [work(thing) for thing in things]
         turns = _PendingItems(work, things)
-        with self._pinned_apart():
+        with self._pin_threads_apart():
             helping = [self._helpers.submit(turns.work_until_empty) for _ in range(helpers)]
             try:
                 turns.work_until_empty()
@@ -60,7 +60,7 @@ class PinnedThreadPool:
         self._helper_ids.append(threading.get_native_id())
 
     @contextmanager
-    def _pinned_apart(self) -> Iterator[None]:
+    def _pin_threads_apart(self) -> Iterator[None]:
         here = _current_processor()
         elsewhere = self._processors - {here}
         if not elsewhere:

@@ -36,7 +36,7 @@ class StreamFreshness:
         self._heard_ns = {s.name: now_ns for s in self._streams.values() if s.always_sent}
         self._silent: set[str] = set()
 
-    def note(self, stream: MessageStream, received_monotonic_ns: int) -> None:
+    def note_message(self, stream: MessageStream, received_monotonic_ns: int) -> None:
         """A message came on a stream."""
         if stream.name not in self._streams:
             return

@@ -177,14 +177,14 @@ class SubscriptionWatchdog:
                 self._unrenewed_since_ns = self._clock.monotonic_ns()
         elif beat.silent_s == 0.0 and self._unrenewed_since_ns is None:
             self._health.clear_fault(NUCLEUS_DEAF_FAULT)
-        self._renew()
+        self._renew_when_lost()
         silent_s, unrenewed_s = beat.silent_s, self._unrenewed_s()
         is_deaf = silent_s > self.RESTART_AFTER_S or unrenewed_s > self.RESTART_UNRENEWED_AFTER_S
         if is_deaf and not self._restart_requested:
             self._restart_requested = True
             self._inbox.post(RestartNeeded(f"deaf for {max(silent_s, unrenewed_s):.0f} s"))
 
-    def _renew(self) -> None:
+    def _renew_when_lost(self) -> None:
         """Open all subscriptions again, if they are to be; what failed half-way is tried until it is done.
 
         One's own beat may be heard meanwhile: by a subscription that was never lost, while another that

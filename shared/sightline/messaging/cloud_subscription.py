@@ -46,10 +46,10 @@ class CloudSubscription(threading.Thread):
         while self._is_active():
             # of its own for each stream: one that is closed late must not end the next one
             self._closed = closed = threading.Event()
-            if self._is_active() and self._bind(closed):
+            if self._is_active() and self._open_stream(closed):
                 backoff.reset()
                 closed.wait()
-            self._unbind()
+            self._close_stream()
             self._ended.wait(backoff.next_delay_s())
 
     def renew(self) -> None:
@@ -64,12 +64,12 @@ class CloudSubscription(threading.Thread):
     def _is_active(self) -> bool:
         return not self._ended.is_set() and self._is_connected()
 
-    def _bind(self, closed: threading.Event) -> bool:
+    def _open_stream(self, closed: threading.Event) -> bool:
         try:
             bound, self._operation = self._client.subscribe_to_iot_core_async(
                 topic_name=self._topic,
                 qos="1",
-                on_stream_event=self._receive,
+                on_stream_event=self._deliver_payload,
                 on_stream_error=self._keep_stream,
                 on_stream_closed=closed.set,
             )
@@ -85,13 +85,13 @@ class CloudSubscription(threading.Thread):
         log.info("bound to the cloud", extra={"topic": self._topic})
         return True
 
-    def _unbind(self) -> None:
+    def _close_stream(self) -> None:
         operation, self._operation = self._operation, None
         if operation is not None:
             with contextlib.suppress(AwsCrtError, RuntimeError):
                 operation.close()
 
-    def _receive(self, event: model.IoTCoreMessage) -> None:
+    def _deliver_payload(self, event: model.IoTCoreMessage) -> None:
         message = event.message
         self._deliver(message.payload if message is not None and message.payload else b"")
 

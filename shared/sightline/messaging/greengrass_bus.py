@@ -70,7 +70,9 @@ class GreengrassBus:
         self._inbox = inbox
         self._thing_name = os.environ.get("AWS_IOT_THING_NAME", "")
         self._lifecycle = _NucleusConnectionHandler(inbox)
-        self._client = GreengrassCoreIPCClientV2(client=_connect(self._lifecycle), executor=None)
+        self._client = GreengrassCoreIPCClientV2(
+            client=_connect_to_nucleus(self._lifecycle), executor=None
+        )
         self._operations: list[Any] = []
         self._subscriptions: dict[MessageStream, Any] = {}
         self._cloud_subscriptions: list[CloudSubscription] = []
@@ -150,7 +152,7 @@ class GreengrassBus:
             answer.result(REQUEST_TIMEOUT_S)
             return operation
 
-        return self._request(f"to subscribe to {stream.name}", request)
+        return self._request_from_nucleus(f"to subscribe to {stream.name}", request)
 
     def _subscribe_to_cloud(self, stream: MessageStream) -> None:
         subscription = CloudSubscription(
@@ -164,7 +166,7 @@ class GreengrassBus:
 
     def read_configuration(self) -> dict[str, Any]:
         """The component's whole configuration as the nucleus has it."""
-        response = self._request(
+        response = self._request_from_nucleus(
             "for the configuration",
             lambda: self._client.get_configuration_async().result(REQUEST_TIMEOUT_S),
         )
@@ -172,7 +174,7 @@ class GreengrassBus:
 
     def watch_configuration(self) -> None:
         """Let changes of the configuration come into the inbox."""
-        _, operation = self._request(
+        _, operation = self._request_from_nucleus(
             "to tell of new configurations",
             lambda: self._client.subscribe_to_configuration_update(
                 key_path=[],
@@ -185,7 +187,7 @@ class GreengrassBus:
 
     def watch_validation(self, check: ConfigurationCheck) -> None:
         """Let the nucleus ask whether a new configuration can be, where it asks."""
-        operation = self._request(
+        operation = self._request_from_nucleus(
             "to ask about new configurations", lambda: subscribe_to_validation(self._client, check)
         )
         if operation is not None:
@@ -193,7 +195,7 @@ class GreengrassBus:
 
     def watch_updates(self) -> None:
         """Let the nucleus's questions before an update come into the inbox, where it asks."""
-        operation = self._request(
+        operation = self._request_from_nucleus(
             "to ask before updates",
             lambda: update_consent.subscribe_to_updates(self._client, self._inbox),
         )
@@ -202,7 +204,7 @@ class GreengrassBus:
 
     def defer_update(self, deployment_id: str, recheck_ms: int) -> None:
         """Let an update go on (0), or have the nucleus ask again after that time."""
-        self._request(
+        self._request_from_nucleus(
             "to wait with an update",
             lambda: update_consent.defer_update(self._client, deployment_id, recheck_ms),
         )
@@ -214,7 +216,7 @@ class GreengrassBus:
         with contextlib.suppress(*CONNECTION_ERRORS):
             self._client.close()
 
-    def _request(self, what: str, request: Callable[[], T]) -> T:
+    def _request_from_nucleus(self, what: str, request: Callable[[], T]) -> T:
         """The nucleus's answer; FatalError if it refuses, TransportError if none comes, NucleusGoneError."""
         try:
             return request()
@@ -239,7 +241,7 @@ def _describe_error(error: Exception) -> str:
     return f"{type(error).__name__}: {getattr(error, 'message', None) or error}"
 
 
-def _connect(lifecycle: _NucleusConnectionHandler) -> Any:
+def _connect_to_nucleus(lifecycle: _NucleusConnectionHandler) -> Any:
     try:
         return connect(lifecycle_handler=lifecycle, timeout=REQUEST_TIMEOUT_S)
     except KeyError as error:

@@ -33,7 +33,7 @@ class DatabaseErrors:
         self.damage = ""  # the text, once the file was found to be damaged
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """SQLite's errors, and those of values that it has no room for, as the component's own."""
         try:
             yield

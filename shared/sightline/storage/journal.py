@@ -29,21 +29,21 @@ def open_journal(path: Path, schema: str, report: DamageReport | None = None) ->
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _open_checked(path, schema)
+        return _open_and_check_database(path, schema)
     except sqlite3.DatabaseError as error:
         if report is None or not (is_damage(error) or _is_not_a_file(path)):
             raise FatalError(f"{path} is no usable journal: {error}") from error
         reason = "it is no file" if _is_not_a_file(path) else str(error)
     try:
         kept = set_aside(path)
-        connection = _open_checked(path, schema)
+        connection = _open_and_check_database(path, schema)
     except (OSError, sqlite3.DatabaseError) as error:
         raise FatalError(f"{path} is damaged and cannot be set aside: {error}") from error
     report(f"{path.name} is damaged ({reason}). It is kept as {kept.name}, and a new one begins.")
     return connection
 
 
-def _open_checked(path: Path, schema: str) -> sqlite3.Connection:
+def _open_and_check_database(path: Path, schema: str) -> sqlite3.Connection:
     suspect = _suspect_marker(path)
     check = suspect.exists() or (path.is_file() and _is_small_enough_to_check(path))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)

@@ -91,13 +91,13 @@ class ProductStoreReader:
 
     def find(self, name: str, version: str) -> Product | None:
         """A version of a product, also one that is no longer in use; None if the store has none."""
-        found = self._find(name, version)
+        found = self._find_loaded_product(name, version)
         if found is None:
             self.refresh()
-            found = self._find(name, version) or self._find_older(name, version)
+            found = self._find_loaded_product(name, version) or self._find_older(name, version)
         return found
 
-    def _find(self, name: str, version: str) -> Product | None:
+    def _find_loaded_product(self, name: str, version: str) -> Product | None:
         for product in self._by_digest.values():
             if (product.name, product.version) == (name, version):
                 return product
@@ -108,7 +108,7 @@ class ProductStoreReader:
             digest = file.parent.name
             if digest not in self._by_digest:
                 self._load_product(digest)
-        return self._find(name, version)
+        return self._find_loaded_product(name, version)
 
     def _read_name(self, file: Path) -> str:
         """The digest that a name holds, or in words why it holds none."""

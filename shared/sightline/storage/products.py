@@ -181,7 +181,7 @@ def _warn_of_old_keys(name: str, version: str, keys: str) -> None:
     )
 
 
-def with_tiers(product: Product, tiers: dict[str, LabelTiers], suffix: str) -> Product:
+def replace_tiers(product: Product, tiers: dict[str, LabelTiers], suffix: str) -> Product:
     """The product with other tiers for some labels, under a version that tells so."""
     return msgspec.structs.replace(
         product, defects={**product.defects, **tiers}, version=product.version + suffix

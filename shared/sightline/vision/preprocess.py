@@ -44,16 +44,16 @@ class FramePyramid:
         level, size = self._whole, self.size
         while size[0] >= 2 * width and size[1] >= 2 * height:
             size = (size[0] // 2, size[1] // 2)
-            level = self._halved(level, size)
+            level = self._get_or_resize_level(level, size)
         if size != (width, height):
-            level = self._resized(level, (width, height))
+            level = self._resize_level(level, (width, height))
         return level
 
-    def _halved(self, level: Image, size: tuple[int, int]) -> Image:
+    def _get_or_resize_level(self, level: Image, size: tuple[int, int]) -> Image:
         found = self._levels.get(size)
-        return found if found is not None else self._resized(level, size)
+        return found if found is not None else self._resize_level(level, size)
 
-    def _resized(self, level: Image, size: tuple[int, int]) -> Image:
+    def _resize_level(self, level: Image, size: tuple[int, int]) -> Image:
         resized: Image = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
         self._levels[size] = resized
         return resized

@@ -167,7 +167,7 @@ class EquipmentUnderTest:
 
     def deliver(self, stream: MessageStream, message: StationMessage) -> None:
         """A message comes from the bus, as the loop hands it over."""
-        self._freshness.note(stream, self.clock.now_ns)
+        self._freshness.note_message(stream, self.clock.now_ns)
         self.component.handle(Delivery(stream, message, self.clock.now_ns))
 
     def deliver_mode(self, mode: OperatingMode) -> None:

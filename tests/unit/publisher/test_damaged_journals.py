@@ -215,7 +215,7 @@ def test_damage_that_shows_while_it_works_makes_a_new_process_set_the_file_aside
 ) -> None:
     desk.deliver(PART_JUDGED, *(a_verdict(number) for number in range(1, 41)))
     desk.deliver(GATE_ACTED, *(an_outcome(number) for number in range(1, 41)))
-    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translated():
+    with pytest.raises(OutboxError), desk.recorder._outbox._disk.translate_errors():
         raise sqlite3.DatabaseError("database disk image is malformed")
     with pytest.raises(RestartNeededError, match=r"outbox\.sqlite is damaged"):
         desk.recorder.tick()

@@ -62,4 +62,4 @@ def test_an_address_of_another_s3_server_is_one_that_the_sdk_takes(address: str)
     values = {"evidence": {"kind": "s3", "s3": {"bucket": "pictures", "endpointUrl": address}}}
     s3 = load_configuration(PublisherConfiguration, values).evidence.s3
     assert s3.endpoint_url == address
-    S3EvidenceStore(s3)._connect()
+    S3EvidenceStore(s3)._create_s3_client()

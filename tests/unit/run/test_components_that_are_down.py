@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.nucleus.nucleus_files.log_tail import LOG_TAIL_LINES, MAX_LINE_CHARACTERS, read_log_tail
-from hil.run.component_status import BrokenComponentWatch, build_component_figures, describe_down
+from hil.run.component_status import (
+    BrokenComponentWatch,
+    build_component_figures,
+    describe_broken_component,
+)
 from hil.run.run_summary import find_run_problems
 from hil.run.status import format_station_status
 
@@ -56,7 +60,7 @@ def test_one_that_ended_well_is_not_told(tmp_path: Path) -> None:
     assert (
         BrokenComponentWatch(tmp_path).describe_changes(nucleus(component(state="FINISHED"))) == []
     )
-    assert describe_down(CAPTURE, component(state="FINISHED")) == ""
+    assert describe_broken_component(CAPTURE, component(state="FINISHED")) == ""
 
 
 def test_the_status_says_why_and_what_to_do() -> None:

@@ -30,7 +30,7 @@ def errors(tmp_path: Path) -> DatabaseErrors:
 
 def test_a_full_disk_is_no_damage(errors: DatabaseErrors) -> None:
     text = r"order book: .*full.* Nothing is booked"
-    with pytest.raises(BookError, match=text) as raised, errors.translated():
+    with pytest.raises(BookError, match=text) as raised, errors.translate_errors():
         raise sqlite3.OperationalError("database or disk is full")
     assert not isinstance(raised.value, BookDamagedError)
     assert errors.damage == ""
@@ -39,18 +39,18 @@ def test_a_full_disk_is_no_damage(errors: DatabaseErrors) -> None:
 def test_damage_is_remembered_and_has_the_whole_file_checked_at_the_next_start(
     errors: DatabaseErrors, tmp_path: Path
 ) -> None:
-    with pytest.raises(BookDamagedError), errors.translated():
+    with pytest.raises(BookDamagedError), errors.translate_errors():
         raise sqlite3.DatabaseError("database disk image is malformed")
     assert "malformed" in errors.damage
     assert (tmp_path / "book.sqlite.suspect").exists()
 
 
 def test_a_value_that_the_database_cannot_hold_is_not_called_damage(errors: DatabaseErrors) -> None:
-    with pytest.raises(BookError, match="cannot hold this") as raised, errors.translated():
+    with pytest.raises(BookError, match="cannot hold this") as raised, errors.translate_errors():
         raise OverflowError("Python int too large to convert to SQLite INTEGER")
     assert not isinstance(raised.value, BookDamagedError)
 
 
 def test_other_errors_pass_unchanged(errors: DatabaseErrors) -> None:
-    with pytest.raises(KeyError), errors.translated():
+    with pytest.raises(KeyError), errors.translate_errors():
         raise KeyError("a mistake of our own")

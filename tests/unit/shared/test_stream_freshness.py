@@ -32,7 +32,7 @@ def test_a_stream_that_was_heard_and_falls_silent_is_a_fault_once(
     clock: HandMovedClock, health: ComponentHealth
 ) -> None:
     freshness = StreamFreshness((STATION_MODE, PART_CAPTURED), health, clock)
-    freshness.note(STATION_MODE, clock.monotonic_ns())
+    freshness.note_message(STATION_MODE, clock.monotonic_ns())
     clock.move(STATION_MODE.max_silence_s or 0)
     assert freshness.find_silent() == []
     clock.move(0.1)
@@ -46,7 +46,7 @@ def test_a_stream_that_is_heard_again_is_no_fault_and_is_watched_again(
 ) -> None:
     freshness = StreamFreshness((STATION_MODE,), health, clock)
     for _ in range(2):
-        freshness.note(STATION_MODE, clock.monotonic_ns())
+        freshness.note_message(STATION_MODE, clock.monotonic_ns())
         assert faults(health) == []
         clock.move(11)
         assert freshness.find_silent() == [STATION_MODE]

@@ -54,7 +54,7 @@ def as_gdk_does(folder: Path) -> None:
 def test_a_staged_folder_is_one_that_gdk_takes(part: Any, staged: Path) -> None:
     folder = staged / part.name
     configuration = json.loads((folder / "gdk-config.json").read_text())
-    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.find_refused_gdk_settings("gdk-config.json", configuration) == []
     assert list(configuration["component"]) == [part.name]
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert (recipe["ComponentName"], recipe["ComponentVersion"]) == (part.name, "0.1.0")
@@ -120,7 +120,7 @@ def test_next_patch_is_left_to_gdk_and_asks_for_any_patch_of_the_others(tmp_path
     needs = recipe["ComponentDependencies"]["com.sightline.model.Cap"]
     assert needs["VersionRequirement"] == ">=0.1.0 <0.2.0"
     configuration = json.loads((folder / "gdk-config.json").read_text())
-    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.find_refused_gdk_settings("gdk-config.json", configuration) == []
 
 
 def test_packages_of_a_stricter_licence_are_in_the_component_of_drivers_and_in_no_other(
@@ -154,7 +154,7 @@ def test_an_unknown_component_is_named_with_those_that_there_are(
 
 def test_the_configuration_at_the_top_is_one_that_gdk_takes() -> None:
     configuration = json.loads((ROOT / "gdk-config.json").read_text())
-    assert gdk_rules.refused_configuration("gdk-config.json", configuration) == []
+    assert gdk_rules.find_refused_gdk_settings("gdk-config.json", configuration) == []
 
 
 @pytest.mark.skipif(shutil.which("gdk") is None, reason="gdk is not installed")

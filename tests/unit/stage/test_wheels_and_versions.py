@@ -10,10 +10,10 @@ import pytest
 from sightline.errors import RecipeError
 from tools.stage.stageable_components import REQUIREMENTS, ROOT, list_components
 from tools.stage.suite_version import (
+    fill_recipe_version,
     load_suite_version,
     parse_recipe_version,
     parse_suite_version,
-    with_version,
 )
 from tools.stage.wheels import fetch_wheels, select_lock_entries
 
@@ -115,11 +115,11 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_a_recipe_takes_the_version_and_pins_the_suites_own_parts_to_it() -> None:
-    text = with_version(RECIPE, "0.3.1", "0.1.0", ["com.sightline.model.Cap"])
+    text = fill_recipe_version(RECIPE, "0.3.1", "0.1.0", ["com.sightline.model.Cap"])
     assert parse_recipe_version(text) == "0.3.1"
     assert '    VersionRequirement: "0.3.1"' in text
     assert '">=2.0.3 <3.0.0"' in text
-    free = with_version(RECIPE, "NEXT_PATCH", "0.1.0", ["com.sightline.model.Cap"])
+    free = fill_recipe_version(RECIPE, "NEXT_PATCH", "0.1.0", ["com.sightline.model.Cap"])
     assert '    VersionRequirement: ">=0.1.0 <0.2.0"' in free
     with pytest.raises(RecipeError, match="0 ComponentVersion lines"):
-        with_version("ComponentName: x\n", "0.1.0", "0.1.0", [])
+        fill_recipe_version("ComponentName: x\n", "0.1.0", "0.1.0", [])

@@ -93,7 +93,7 @@ class Hosted:
         """Batches of half a second come; each but the very first completes a state."""
         for _ in range(batches):
             message = batch(self.taken, sample("vibration", float(self.taken)))
-            self.freshness.note(MACHINE_SAMPLES, self.clock.now_ns)
+            self.freshness.note_message(MACHINE_SAMPLES, self.clock.now_ns)
             self.host.handle(Delivery(MACHINE_SAMPLES, message, self.clock.now_ns))
             self.taken += 1
 

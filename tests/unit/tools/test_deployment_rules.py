@@ -36,6 +36,6 @@ def test_a_deployment_that_a_component_would_refuse_is_caught(
     defaults = {CAPTURE: capture_configuration(), "com.sightline.model.Cap": {"stationFolder": ""}}
     deployment = {"components": {component: {"configurationUpdate": {"merge": merge}}}}
     structs = {CAPTURE: CaptureConfiguration}
-    found = deployment_rules.refused_merges("line.yaml", deployment, defaults, structs)
+    found = deployment_rules.find_refused_merges("line.yaml", deployment, defaults, structs)
     assert len(found) == len(said)
     assert all(text in line for text, line in zip(said, found, strict=True))

@@ -24,4 +24,4 @@ from tools.suite_rules.source_files import SourceFile
     ],
 )
 def test_forbidden_texts_are_caught(text: str, caught: bool) -> None:
-    assert bool(forbidden_text.forbidden_texts(SourceFile("docs/page.md", text))) is caught
+    assert bool(forbidden_text.find_forbidden_texts(SourceFile("docs/page.md", text))) is caught

@@ -38,5 +38,5 @@ def gdk_configuration(**changes: Any) -> dict[str, Any]:
 def test_a_configuration_that_gdk_would_refuse_is_caught(
     configuration: dict[str, Any], said: str
 ) -> None:
-    found = gdk_rules.refused_configuration("gdk-config.json", configuration)
+    found = gdk_rules.find_refused_gdk_settings("gdk-config.json", configuration)
     assert (said in found[0]) if said else found == []

@@ -34,15 +34,15 @@ DEFAULTS = {
 def findings(recipe: Json) -> list[str]:
     """What the rules about a whole recipe say."""
     return [
-        *nucleus_lite_rules.large_recipes("recipe", json.dumps(recipe), recipe),
-        *nucleus_lite_rules.too_many_sub_objects("recipe", recipe),
-        *nucleus_lite_rules.long_values("recipe", recipe_rules.recipe_configuration(recipe)),
-        *nucleus_lite_rules.incomplete_manifests("recipe", recipe),
-        *nucleus_lite_rules.binding_dependencies("recipe", recipe),
-        *nucleus_lite_rules.unknown_keys("recipe", recipe),
-        *nucleus_lite_rules.missing_features("recipe", recipe),
-        *recipe_rules.wrong_platform("recipe", recipe),
-        *recipe_rules.unknown_steps("recipe", recipe),
+        *nucleus_lite_rules.find_large_recipes("recipe", json.dumps(recipe), recipe),
+        *nucleus_lite_rules.find_too_many_sub_objects("recipe", recipe),
+        *nucleus_lite_rules.find_long_values("recipe", recipe_rules.recipe_configuration(recipe)),
+        *nucleus_lite_rules.find_incomplete_manifests("recipe", recipe),
+        *nucleus_lite_rules.find_binding_dependencies("recipe", recipe),
+        *nucleus_lite_rules.find_unknown_keys("recipe", recipe),
+        *nucleus_lite_rules.find_missing_features("recipe", recipe),
+        *recipe_rules.find_wrong_platforms("recipe", recipe),
+        *recipe_rules.find_unknown_steps("recipe", recipe),
     ]
 
 
@@ -124,14 +124,14 @@ def test_sub_objects_are_counted_as_lite_counts_them() -> None:
     assert nucleus_lite_rules.count_sub_objects([1, 2, 3]) == 3
     assert nucleus_lite_rules.count_sub_objects({"a": 1, "b": [1, {"c": 2}]}) == 2 * 2 + 2 + 2
     exact = [0] * nucleus_lite_rules.MAX_SUB_OBJECTS
-    assert list(nucleus_lite_rules.too_many_sub_objects("x", exact)) == []
-    assert list(nucleus_lite_rules.too_many_sub_objects("x", [*exact, 0])) != []
+    assert list(nucleus_lite_rules.find_too_many_sub_objects("x", exact)) == []
+    assert list(nucleus_lite_rules.find_too_many_sub_objects("x", [*exact, 0])) != []
 
 
 def test_a_map_may_be_longer_than_a_list_because_each_of_its_values_is_kept_alone() -> None:
     values = {str(number): "x" * 90 for number in range(20)}
-    assert list(nucleus_lite_rules.long_values("x", {"table": values})) == []
-    assert list(nucleus_lite_rules.long_values("x", {"table": list(values.values())})) != []
+    assert list(nucleus_lite_rules.find_long_values("x", {"table": values})) == []
+    assert list(nucleus_lite_rules.find_long_values("x", {"table": list(values.values())})) != []
 
 
 LAPTOP = (ROOT / "recipes/deployments/laptop.yaml").read_text(encoding="utf-8")
@@ -147,7 +147,9 @@ def unfit(component: str, **values: Any) -> list[str]:
     deployment = copy.deepcopy(yaml.safe_load(LAPTOP))
     merge_of(deployment, component).update(values)
     in_scripts = {"com.sightline.model.Cap": ("/stationFolder",), CAPTURE: ("/stationFolder",)}
-    return fleet_rules.unfit_configurations("d", yaml.safe_dump(deployment), DEFAULTS, in_scripts)
+    return fleet_rules.find_unfit_configurations(
+        "d", yaml.safe_dump(deployment), DEFAULTS, in_scripts
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_deployment_that_lite_has_no_room_for_is_caught(
 def test_what_lite_cannot_run_anyway_need_not_fit() -> None:
     many = {str(number): number for number in range(200)}
     merges = {"aws.greengrass.LegacySubscriptionRouter": {"subscriptions": many}}
-    assert deployment_rules.too_much_for_lite("x", merge_trees(merges, {}), merges) == []
+    assert deployment_rules.find_lite_overloads("x", merge_trees(merges, {}), merges) == []
 
 
 def lifecycle(**steps: Any) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def lifecycle(**steps: Any) -> dict[str, Any]:
     ],
 )
 def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said: str) -> None:
-    found = list(nucleus_lite_rules.missing_features("recipe", recipe))
+    found = list(nucleus_lite_rules.find_missing_features("recipe", recipe))
     assert (said in found[0]) if said else found == []
 
 
@@ -220,13 +222,13 @@ def test_what_nucleus_lite_does_not_have_is_caught(recipe: dict[str, Any], said:
 def test_what_does_not_survive_a_nucleus_is_caught(
     configuration: dict[str, Any], said: str
 ) -> None:
-    found = list(nucleus_lite_rules.numbers_and_depth("recipe", configuration))
+    found = list(nucleus_lite_rules.find_unfit_numbers_and_depth("recipe", configuration))
     assert (said in found[0]) if said else found == []
 
 
 def test_topics_that_lite_would_stumble_over_are_caught() -> None:
     long = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/" + "x" * 120)
     wild = dataclasses.replace(INSPECTION_RECORD, topic="sightline/{thing}/+")
-    assert list(nucleus_lite_rules.unfit_streams(CATALOGUE)) == []
-    assert "Lite takes 256" in next(nucleus_lite_rules.unfit_streams([long]))
-    assert "wildcard" in next(nucleus_lite_rules.unfit_streams([wild]))
+    assert list(nucleus_lite_rules.find_unfit_streams(CATALOGUE)) == []
+    assert "Lite takes 256" in next(nucleus_lite_rules.find_unfit_streams([long]))
+    assert "wildcard" in next(nucleus_lite_rules.find_unfit_streams([wild]))

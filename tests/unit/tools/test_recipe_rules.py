@@ -44,10 +44,12 @@ def test_a_recipe_that_is_no_yaml_is_named() -> None:
 
 def test_a_manifest_that_one_nucleus_passes_over_is_caught() -> None:
     recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE.replace('      runtime: "*"\n', ""))
-    assert "/Manifests/0/Platform" in recipe_rules.wrong_platform("Capture.yaml", recipe)[0]
-    assert recipe_rules.wrong_platform("Capture.yaml", {}) == ["Capture.yaml at /Manifests: none"]
+    assert "/Manifests/0/Platform" in recipe_rules.find_wrong_platforms("Capture.yaml", recipe)[0]
+    assert recipe_rules.find_wrong_platforms("Capture.yaml", {}) == [
+        "Capture.yaml at /Manifests: none"
+    ]
     assert (
-        recipe_rules.wrong_platform(
+        recipe_rules.find_wrong_platforms(
             "Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE)
         )
         == []
@@ -57,33 +59,37 @@ def test_a_manifest_that_one_nucleus_passes_over_is_caught() -> None:
 def test_scripts_and_recipes_that_are_too_large_are_caught() -> None:
     large = RECIPE.replace("run capture", "run capture " + "x" * 10_240)
     assert (
-        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", large))
+        recipe_rules.find_long_scripts(
+            "Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", large)
+        )
         != []
     )
     assert (
-        recipe_rules.long_scripts("Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE))
+        recipe_rules.find_long_scripts(
+            "Capture.yaml", recipe_rules.parse_recipe("Capture.yaml", RECIPE)
+        )
         == []
     )
     recipe = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
     said = list(
-        nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe)
+        nucleus_lite_rules.find_large_recipes("Capture.yaml", RECIPE + "# " + "x" * 8_000, recipe)
     )
     assert "at most 8000 are allowed" in said[0]
     described = {**recipe, "ComponentDescription": "\n" * 4_500}  # two characters each as JSON
-    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, described)) != []
-    assert list(nucleus_lite_rules.large_recipes("Capture.yaml", RECIPE, recipe)) == []
+    assert list(nucleus_lite_rules.find_large_recipes("Capture.yaml", RECIPE, described)) != []
+    assert list(nucleus_lite_rules.find_large_recipes("Capture.yaml", RECIPE, recipe)) == []
 
 
 def test_permissions_and_defaults_that_differ_from_the_code_are_caught() -> None:
     expected = capture_configuration()
     empty = recipe_rules.parse_recipe("Capture.yaml", RECIPE)
-    assert recipe_rules.different_access_control("C", empty, expected["accessControl"]) != []
+    assert recipe_rules.find_different_access_control("C", empty, expected["accessControl"]) != []
     assert any(
-        "/ringSlots:" in line for line in recipe_rules.different_defaults("C", empty, expected)
+        "/ringSlots:" in line for line in recipe_rules.find_different_defaults("C", empty, expected)
     )
     whole = recipe_rules.parse_recipe("C", fill_recipe(RECIPE, expected))
-    assert recipe_rules.different_access_control("C", whole, expected["accessControl"]) == []
-    assert recipe_rules.different_defaults("C", whole, expected) == []
+    assert recipe_rules.find_different_access_control("C", whole, expected["accessControl"]) == []
+    assert recipe_rules.find_different_defaults("C", whole, expected) == []
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -105,6 +111,6 @@ def test_a_step_that_nucleus_lite_would_not_find_or_that_wants_root_is_caught(
     step: str, body: dict[str, Any], words: str
 ) -> None:
     recipe = {"Manifests": [{"Lifecycle": {step: body}}]}
-    assert words in recipe_rules.unknown_steps("recipe", recipe)[0]
+    assert words in recipe_rules.find_unknown_steps("recipe", recipe)[0]
     good = {"run": {"Script": "x", "RequiresPrivilege": False}, "errorResetTime": 3600}
-    assert not recipe_rules.unknown_steps("recipe", {"Manifests": [{"Lifecycle": good}]})
+    assert not recipe_rules.find_unknown_steps("recipe", {"Manifests": [{"Lifecycle": good}]})

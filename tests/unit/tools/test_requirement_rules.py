@@ -24,9 +24,9 @@ def test_a_package_that_is_imported_and_not_brought_or_brought_and_not_imported_
     ]
     whole = "msgspec\nnumpy\nopencv-python-headless\n"
     run = {"capture": ["capture"]}
-    assert requirement_rules.different_requirements(sources, {"capture": whole}, run) == []
+    assert requirement_rules.find_different_requirements(sources, {"capture": whole}, run) == []
     needs = {"capture": "msgspec\nnumpy\nboto3\n"}
-    assert requirement_rules.different_requirements(sources, needs, run) == [
+    assert requirement_rules.find_different_requirements(sources, needs, run) == [
         "requirements/components/capture.in: opencv-python-headless is imported by "
         "what runs with it and not in it",
         "requirements/components/capture.in: boto3 is imported by nothing that runs with it",
@@ -48,12 +48,12 @@ def test_what_the_install_step_of_a_model_imports_is_in_its_artifact() -> None:
         SourceFile("shared/sightline/storage/journal.py", "import msgspec"),
     ]
     needs = requirement_rules.find_component_requirements(files)
-    assert requirement_rules.different_requirements(sources, needs, run) == [
+    assert requirement_rules.find_different_requirements(sources, needs, run) == [
         "requirements/components/model.in: msgspec is imported by what runs with it and not in it"
     ]
-    assert requirement_rules.different_requirements(sources, {"model": "msgspec\n"}, run) == []
+    assert requirement_rules.find_different_requirements(sources, {"model": "msgspec\n"}, run) == []
     files["requirements/components/model.in"] = "msgspec\n"
-    assert requirement_rules.incomplete_locks(files) == [
+    assert requirement_rules.find_incomplete_locks(files) == [
         "requirements/components/model.txt: msgspec of model.in is not in it; run make lock"
     ]
 
@@ -71,8 +71,8 @@ def test_a_components_lock_that_is_not_the_projects_is_caught() -> None:
         "requirements/python3.10.txt": "numpy==2.2.6 ; python_full_version < '3.11' \\\n",
         "requirements/components/capture.txt": "numpy==2.2.6 \\\n",
     }
-    assert requirement_rules.different_locks(files) == []
+    assert requirement_rules.find_different_locks(files) == []
     files["requirements/components/capture.txt"] = "numpy==2.3.0 \\\n"
-    assert requirement_rules.different_locks(files) == [
+    assert requirement_rules.find_different_locks(files) == [
         "requirements/components/capture.txt: numpy==2.3.0 is not the project's; run make lock"
     ]

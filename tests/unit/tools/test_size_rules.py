@@ -24,8 +24,8 @@ def test_long_files_and_functions_get_a_warning_unless_named_with_a_reason() -> 
 
 def test_a_reason_for_a_file_or_function_that_is_gone_is_caught() -> None:
     sources = {"a.py": SourceFile("a.py", "def f() -> None: ...\n")}
-    assert size_rules.stale_exceptions(sources, {"a.py": "", "a.py:f": ""}) == []
-    assert size_rules.stale_exceptions(sources, {"b.py": "", "b.py:f": "", "a.py:g": ""}) == [
+    assert size_rules.find_stale_exceptions(sources, {"a.py": "", "a.py:f": ""}) == []
+    assert size_rules.find_stale_exceptions(sources, {"b.py": "", "b.py:f": "", "a.py:g": ""}) == [
         "size_rules.py names b.py, which is not there",
         "size_rules.py names b.py:f, which is not there",
         "size_rules.py names a.py:g, which is not there",

@@ -24,14 +24,14 @@ from tools.suite_rules.source_files import SourceFile
     ],
 )
 def test_a_topic_outside_of_the_catalogue_is_caught(path: str, code: str, caught: bool) -> None:
-    assert bool(stream_rules.stray_topics(SourceFile(path, code))) is caught
+    assert bool(stream_rules.find_stray_topics(SourceFile(path, code))) is caught
 
 
 def test_a_stream_without_sender_or_reader_is_caught() -> None:
     silent = dataclasses.replace(PART_JUDGED, name="Silent", senders=())
     unheard = dataclasses.replace(PART_JUDGED, name="Unheard", readers=())
-    assert stream_rules.unconnected_streams([PART_JUDGED]) == []
-    assert stream_rules.unconnected_streams([silent, unheard]) == [
+    assert stream_rules.find_unconnected_streams([PART_JUDGED]) == []
+    assert stream_rules.find_unconnected_streams([silent, unheard]) == [
         "stream Silent: no sender",
         "stream Unheard: no reader",
     ]

@@ -7,6 +7,6 @@ from tools.suite_rules import (
 
 def test_a_component_without_tests_is_caught() -> None:
     paths = ["tests/unit/capture/test_numbering.py", "tests/unit/gate/__init__.py"]
-    assert test_presence.components_without_tests(paths, ["capture", "gate"]) == [
+    assert test_presence.find_components_without_tests(paths, ["capture", "gate"]) == [
         "components/gate: no test in tests/unit/gate/"
     ]

@@ -24,7 +24,11 @@ from training.evaluation.image_level import (
     compute_picture_figures,
 )
 from training.evaluation.picture_set_figures import compute_figures, compute_group_figures
-from training.evaluation.predictions import PicturePrediction, PredictedBox, build_box_prediction
+from training.evaluation.predictions import (
+    PicturePrediction,
+    PredictedBox,
+    build_prediction_from_boxes,
+)
 from training.evaluation.threshold_costs import ErrorPrices, find_cheapest, sweep_thresholds
 
 GOLDEN = Path(__file__).parent / "golden" / "coco_ap.json"
@@ -104,7 +108,7 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
         for n in numbers
     ]
     predictions = [
-        build_box_prediction(
+        build_prediction_from_boxes(
             [
                 PredictedBox(str(c), s, (x, y, w, h))
                 for i, c, s, x, y, w, h in golden["found"]
@@ -122,7 +126,7 @@ def test_average_precision_is_that_of_the_coco_tools() -> None:
 def test_all_boxes_found_as_they_are_is_perfect_and_no_truth_is_no_figure() -> None:
     boxes: list[Box] = [(0, 0, 10, 10), (50, 50, 20, 10)]
     truth = [picture(1, [TrueBox("a", box) for box in boxes])]
-    perfect = [build_box_prediction([PredictedBox("a", 0.9, box) for box in boxes])]
+    perfect = [build_prediction_from_boxes([PredictedBox("a", 0.9, box) for box in boxes])]
     found = compute_average_precision(match_boxes_by_label(truth, perfect, ("a",)))
     assert (found.ap, found.ap50) == (1.0, 1.0)
     assert (
@@ -158,7 +162,9 @@ def test_what_is_not_visible_is_neither_a_hit_nor_a_false_alarm_nor_a_miss() -> 
     found = [PredictedBox("a", 0.9, (0, 0, 10, 10)), PredictedBox("a", 0.8, (50, 0, 10, 10))]
     assert match_boxes(truth, found).count_outcomes(0.5) == (1, 0, 0)
     figures = compute_box_figures(
-        DataSet("d", "coco", (picture(1, truth),), ("a",)), [build_box_prediction(found)], 0.5
+        DataSet("d", "coco", (picture(1, truth),), ("a",)),
+        [build_prediction_from_boxes(found)],
+        0.5,
     )
     assert figures["union_f1"]["value"] == 1.0
     assert figures["coco_ap"]["ap"]["value"] == 1.0
@@ -275,7 +281,7 @@ def test_predictions_with_other_labels_are_measured_as_defects_of_one_kind() -> 
     found = DataSet(
         "d", "coco", (picture(1, [TrueBox("hole", (0, 0, 9, 9))], "anomaly"),), ("hole",)
     )
-    prediction = build_box_prediction([PredictedBox("anomaly", 0.8, (0, 0, 9, 9))])
+    prediction = build_prediction_from_boxes([PredictedBox("anomaly", 0.8, (0, 0, 9, 9))])
     figures = compute_figures(found, [prediction], 0.5, 0.5)
     assert figures["by_box"]["matched_f1"]["value"] == 1.0
     assert figures["by_box"]["labels"] == ["defect"]
@@ -296,7 +302,7 @@ def test_groups_are_listed_with_the_worst_first() -> None:
     hole = TrueBox("hole", (0, 0, 10, 10))
     pictures = [picture(n, [hole], "anomaly", group) for n, group in enumerate("aabbc")]
     right, wrong = (
-        build_box_prediction([PredictedBox("hole", 0.9, hole.box)]),
+        build_prediction_from_boxes([PredictedBox("hole", 0.9, hole.box)]),
         PicturePrediction((), 0.1),
     )
     found = DataSet("d", "coco", tuple(pictures), ("hole",))
