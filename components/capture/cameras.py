@@ -184,7 +184,9 @@ class StationCameras:
         if self._source is None:
             return empty_frame_set(cameras, self._no_source_reason)
         try:
-            seen = self._positions.arrange(self._source.frames(part_number, triggered_monotonic_ns))
+            seen = self._positions.arrange(
+                self._source.collect_frames(part_number, triggered_monotonic_ns)
+            )
             return write_frames(self._ring, seen, part_number, self.measure, self._clock)
         except CameraError as error:
             return empty_frame_set(cameras, str(error))

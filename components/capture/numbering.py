@@ -88,7 +88,7 @@ def next_by_counter(
     """
     if state is None or not state.counted_by_plc:
         return NumberingStep(begin_epoch(state, counter, counter, now_s))
-    came_back = _has_come_back(state, counter, away_s)
+    came_back = _does_earlier_count_resume(state, counter, away_s)
     if counter == state.last_number or (came_back and counter == state.before_jump):
         return None
     new = _find_new_count(state, counter, away_s)
@@ -161,7 +161,7 @@ def _find_new_count(state: NumberingState, counter: int, away_s: float | None) -
     """How a count begins with this counter; None if it goes on from the last number."""
     last = state.last_number
     back = state.before_jump
-    if back is not None and _has_come_back(state, counter, away_s):
+    if back is not None and _does_earlier_count_resume(state, counter, away_s):
         fault = f"The PLC's counter came back from {last} to {counter}, after a jump from {back}."
         return _NewCount(back + 1, last, fault)
     if counter > last:
@@ -185,7 +185,7 @@ def _find_new_count(state: NumberingState, counter: int, away_s: float | None) -
     return _NewCount(None, last, fault, before_jump=last if back is None else back)
 
 
-def _has_come_back(state: NumberingState, counter: int, away_s: float | None) -> bool:
+def _does_earlier_count_resume(state: NumberingState, counter: int, away_s: float | None) -> bool:
     """Whether the count before this epoch goes on, and this one was a wrong reading of a moment."""
     if state.before_jump is None:
         return False

@@ -101,7 +101,7 @@ class VividNodes:
     def frames(self) -> tuple[CameraFrame | CameraFault, ...]:
         """What the cameras see now."""
         assert self.source is not None
-        return self.source.frames(1, self.clock.monotonic_ns())
+        return self.source.collect_frames(1, self.clock.monotonic_ns())
 
     @property
     def gauges(self) -> dict[str, float]:

@@ -51,7 +51,7 @@ class TakeReferenceStep:
         if arguments.forget:
             product = arguments.product or self._product_now()
             self._references.forget(product)
-            return Reply(f"No reference for {_named(product)} any more")
+            return Reply(f"No reference for {_format_product(product)} any more")
         part = (
             Part(arguments.epoch, arguments.part_number)
             if arguments.part_number
@@ -62,7 +62,7 @@ class TakeReferenceStep:
         version = self._context.new_version("ref")
         self._references.store(found.product, version, found.frames)
         return Reply(
-            f"Part {part.part_number} is the reference for {_named(found.product)}: {found.where}",
+            f"Part {part.part_number} is the reference for {_format_product(found.product)}: {found.where}",
             StepDetails(version=version),
         )
 
@@ -105,5 +105,5 @@ class TakeReferenceStep:
             )
 
 
-def _named(product: str) -> str:
+def _format_product(product: str) -> str:
     return "parts of no product" if product in ("", NO_PRODUCT_SET) else product

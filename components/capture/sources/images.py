@@ -51,7 +51,7 @@ class ImagesSource:
         self._request_event.clear()
         self._ahead = (part_number, self._decoder.submit(self._decode_soon, part_number))
 
-    def frames(self, part_number: int, triggered_monotonic_ns: int) -> CameraFrames:
+    def collect_frames(self, part_number: int, triggered_monotonic_ns: int) -> CameraFrames:
         """The part's frames: at once if it was expected, else decoded now; the number decides."""
         self._observe_rate(time.monotonic())
         self._request_event.set()

@@ -52,7 +52,7 @@ class FrameSource(Protocol):
     def expect(self, part_number: int) -> None:
         """Get ready for this part, which is likely to come next; returns at once."""
 
-    def frames(
+    def collect_frames(
         self, part_number: int, triggered_monotonic_ns: int
     ) -> tuple[CameraFrame | CameraFault, ...]:
         """What each camera saw of the part that triggered then, in the cameras' order."""

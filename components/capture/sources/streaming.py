@@ -42,7 +42,7 @@ class StreamingSource:
     def expect(self, part_number: int) -> None:
         """Nothing to prepare: the cameras stream."""
 
-    def frames(
+    def collect_frames(
         self, part_number: int, triggered_monotonic_ns: int
     ) -> tuple[CameraFrame | CameraFault, ...]:
         """Each camera's frame of the trigger's time, as soon as all have it or cannot have it."""

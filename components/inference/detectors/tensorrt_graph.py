@@ -25,7 +25,7 @@ def convert_for_tensorrt(model: onnx.ModelProto, *, activations: bool) -> onnx.M
     _restore_clamps(result.graph, values)
     _normalise_pixels_in_float(result.graph, values, activations)
     if activations:
-        _make_symmetric(result.graph, values)
+        _make_activation_ranges_symmetric(result.graph, values)
     else:
         _drop_rounding(result.graph)
     return result
@@ -117,7 +117,9 @@ def _build_rounding_nodes(
     ]
 
 
-def _make_symmetric(graph: onnx.GraphProto, values: dict[str, TensorValues]) -> None:
+def _make_activation_ranges_symmetric(
+    graph: onnx.GraphProto, values: dict[str, TensorValues]
+) -> None:
     """The same range of each activation in signed numbers around zero: a bit less fine."""
     known: dict[tuple[str, str], tuple[str, str]] = {}
     for node in [*_find_nodes(graph, "QuantizeLinear"), *_find_nodes(graph, "DequantizeLinear")]:

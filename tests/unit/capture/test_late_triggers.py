@@ -162,7 +162,7 @@ class Snapshots:
     def expect(self, part_number: int) -> None:
         pass
 
-    def frames(self, part_number: int, _: int) -> tuple[CameraFrame | CameraFault, ...]:
+    def collect_frames(self, part_number: int, _: int) -> tuple[CameraFrame | CameraFault, ...]:
         self.asked.append(part_number)
         return tuple(CameraFault(camera, "a test's") for camera in CAMERAS)
 

@@ -35,7 +35,7 @@ def test_each_camera_gives_its_frame_of_the_trigger_in_the_cameras_order() -> No
         triggered_ns = rig.now_ns()
         for late_ms, name in ((15, "cam3"), (0, "cam1"), (10, "cam2")):
             rig.cameras[name].push(triggered_ns + late_ms * MILLISECOND_NS, shade=late_ms)
-        frames = rig.source.frames(1, triggered_ns)
+        frames = rig.source.collect_frames(1, triggered_ns)
         assert [read_shade(frame) for frame in frames] == [0, 10, 15]
         assert [frame.camera for frame in frames] == ["cam1", "cam2", "cam3"]
         captured = [
@@ -52,7 +52,7 @@ def test_a_frame_that_comes_after_it_was_asked_for_is_waited_for() -> None:
         camera = rig.cameras["cam1"]
         camera.push(triggered_ns - 400 * MILLISECOND_NS, shade=1)
         camera.push(triggered_ns + MILLISECOND_NS, shade=2)
-        assert read_shade(rig.source.frames(1, triggered_ns)[0]) == 2
+        assert read_shade(rig.source.collect_frames(1, triggered_ns)[0]) == 2
 
 
 def test_frames_of_parts_asked_for_late_are_still_their_own() -> None:
@@ -63,7 +63,7 @@ def test_frames_of_parts_asked_for_late_are_still_their_own() -> None:
         times_ns = [first_ns + index * 100 * MILLISECOND_NS for index in range(3)]
         for index, time_ns in enumerate(times_ns):
             rig.cameras["cam1"].push(time_ns, shade=index)
-        seen = [read_shade(rig.source.frames(n, t)[0]) for n, t in enumerate(times_ns)]
+        seen = [read_shade(rig.source.collect_frames(n, t)[0]) for n, t in enumerate(times_ns)]
         assert seen == [0, 1, 2]
 
 
@@ -74,7 +74,7 @@ def test_one_frame_is_never_given_to_two_parts() -> None:
         triggered_ns = rig.now_ns()
         rig.cameras["cam1"].push(triggered_ns + MILLISECOND_NS, shade=9)
         rig.cameras["cam1"].push(triggered_ns + 900 * MILLISECOND_NS, shade=10)
-        first, second = (rig.source.frames(n, triggered_ns)[0] for n in (1, 2))
+        first, second = (rig.source.collect_frames(n, triggered_ns)[0] for n in (1, 2))
         assert read_shade(first) == 9
         assert isinstance(second, CameraFault)
         assert "no frame of the time of the trigger" in second.text
@@ -114,13 +114,13 @@ def test_the_first_frames_are_dropped() -> None:
             camera.push(triggered_ns + shade * MILLISECOND_NS, shade=shade)
         rig.wait_until_streaming()
         camera.push(triggered_ns + 9 * MILLISECOND_NS, shade=77)
-        assert read_shade(rig.source.frames(1, triggered_ns)[0]) == 77
+        assert read_shade(rig.source.collect_frames(1, triggered_ns)[0]) == 77
 
 
 def test_before_its_first_frames_are_through_a_camera_is_missing_with_that_reason() -> None:
     with open_rig("cam1", droppedFirst=3, matching=FREE) as rig:
         rig.start()
-        (fault,) = rig.source.frames(1, rig.now_ns())
+        (fault,) = rig.source.collect_frames(1, rig.now_ns())
         assert fault == CameraFault("cam1", "the camera is being opened")
 
 
@@ -132,7 +132,7 @@ def test_frames_that_the_driver_dropped_are_counted_by_sequence_and_matched_by_t
         camera.push(triggered_ns, shade=1)
         camera.sequence += 5
         camera.push(triggered_ns + 200 * MILLISECOND_NS, shade=2)
-        assert read_shade(rig.source.frames(2, triggered_ns + 200 * MILLISECOND_NS)[0]) == 2
+        assert read_shade(rig.source.collect_frames(2, triggered_ns + 200 * MILLISECOND_NS)[0]) == 2
         assert rig.counter("frames_dropped_cam1") == 5
 
 
@@ -145,7 +145,7 @@ def test_the_exposure_that_a_camera_tells_is_in_the_conditions_of_its_frames() -
         for camera in rig.cameras.values():
             camera.push(triggered_ns)
         references = ReferenceComparison(load_configuration(CaptureConfiguration, {}), rig.health)
-        frames = rig.source.frames(1, triggered_ns)
+        frames = rig.source.collect_frames(1, triggered_ns)
         measured = [references.measure(frame) for frame in frames if isinstance(frame, CameraFrame)]
         assert [condition.exposure_us for condition in measured] == [2500, None]
 
@@ -198,7 +198,7 @@ def test_a_control_that_reports_success_and_does_not_hold_keeps_the_camera_out()
         rig.start()
         wait_until("the fault", lambda: "camera-cam1" in rig.faults)
         assert rig.faults["camera-cam1"] == "the control frame_sync reads 0; 1 was set"
-        (fault,) = rig.source.frames(1, rig.now_ns())
+        (fault,) = rig.source.collect_frames(1, rig.now_ns())
         assert isinstance(fault, CameraFault)
         rig.cameras["cam1"].controls.stuck.clear()
         rig.wait_until_streaming()
@@ -238,14 +238,14 @@ def test_other_controls_are_set_while_it_streams_and_no_part_gets_a_frame_from_b
             camera.push(began_ns, shade=shade)
         rig.wait_until_streaming()
         adjusted(rig, gain=9)
-        (fault,) = rig.source.frames(1, began_ns)
+        (fault,) = rig.source.collect_frames(1, began_ns)
         assert fault == CameraFault("cam1", "the camera's controls are being set")
         wait_until("the control is set", lambda: camera.controls["gain"] == 9)
         triggered_ns = rig.now_ns()
         for shade in range(3):  # two were exposed before it held
             camera.push(triggered_ns, shade=10 + shade)
         wait_until("frames come", lambda: isinstance(rig.source.latest()[0], CameraFrame))
-        assert read_shade(rig.source.frames(2, triggered_ns)[0]) == 12
+        assert read_shade(rig.source.collect_frames(2, triggered_ns)[0]) == 12
         assert camera.opened == 1
 
 

@@ -22,7 +22,7 @@ def test_the_newest_frame_is_shown_and_stays_for_its_part() -> None:
             rig.cameras[name].push(triggered_ns - 90 * MILLISECOND_NS, shade=4)
             rig.cameras[name].push(triggered_ns, shade=5)
         wait_until("the newest frame", lambda: shade_seen(rig) == 5)
-        assert [read_shade(frame) for frame in rig.source.frames(1, triggered_ns)] == [5, 5]
+        assert [read_shade(frame) for frame in rig.source.collect_frames(1, triggered_ns)] == [5, 5]
         assert shade_seen(rig) == 5
 
 

@@ -59,7 +59,7 @@ class Seen:
     def expect(self, part_number: int) -> None:
         pass
 
-    def frames(self, _: int, triggered_ns: int) -> tuple[CameraFrame | CameraFault, ...]:
+    def collect_frames(self, _: int, triggered_ns: int) -> tuple[CameraFrame | CameraFault, ...]:
         return (CameraFault("cam1", "unplugged"), CameraFault("cam2", "no frame came"))
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ def test_a_camera_whose_reader_fails_in_an_unforeseen_way_is_opened_again(odd: E
         triggered_ns = rig.now_ns()
         for name in ("cam1", "cam2"):
             rig.cameras[name].push(triggered_ns + MILLISECOND_NS, shade=5)
-        assert [read_shade(frame) for frame in rig.source.frames(1, triggered_ns)] == [5, 5]
+        assert [read_shade(frame) for frame in rig.source.collect_frames(1, triggered_ns)] == [5, 5]
     assert "thread-camera-cam1" not in rig.faults  # its reader is no more
 
 
@@ -58,10 +58,10 @@ def test_a_frame_that_the_driver_gives_again_is_not_the_next_parts() -> None:
         for _ in range(2):
             rig.cameras["cam1"].push(triggered_ns + MILLISECOND_NS, shade=9)
         rig.cameras["cam1"].await_silence()
-        first = rig.source.frames(1, triggered_ns)[0]
+        first = rig.source.collect_frames(1, triggered_ns)[0]
         rig.cameras["cam1"].push(triggered_ns + MILLISECOND_NS, shade=9)
         rig.cameras["cam1"].await_silence()
-        second = rig.source.frames(2, triggered_ns + 2 * MILLISECOND_NS)[0]
+        second = rig.source.collect_frames(2, triggered_ns + 2 * MILLISECOND_NS)[0]
         assert isinstance(first, CameraFrame)
         assert isinstance(second, CameraFault)
 
@@ -77,7 +77,7 @@ def test_two_parts_nearer_to_one_another_than_two_frames_never_share_one() -> No
         for frame in range(4):
             rig.cameras["cam1"].push(begin_ns + frame * 33 * MILLISECOND_NS, shade=frame)
         rig.cameras["cam1"].await_silence()
-        seen = [rig.source.frames(n, begin_ns + n * MILLISECOND_NS)[0] for n in range(5)]
+        seen = [rig.source.collect_frames(n, begin_ns + n * MILLISECOND_NS)[0] for n in range(5)]
         shades = [read_shade(frame) for frame in seen if isinstance(frame, CameraFrame)]
         assert len(shades) == len(set(shades)) < len(seen)
 
