@@ -20,7 +20,7 @@ export const sendCommand = async (...of) => (await postCommand(...of)).command_i
 
 // Sends a command; returns its id, whether the broker confirmed it, and when it expires.
 export async function postCommand(station, kind, args = {}, lifetimeS = COMMAND_LIFETIME_S, issuer = DEFAULT_ISSUER) {
-  const answer = await fetch("/api/orders", {
+  const answer = await fetch("/api/commands", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ station, kind, issued_by: issuer, lifetime_s: lifetimeS, arguments: args }),
