@@ -182,7 +182,7 @@ class Changeover:
             problem = self.products.problems.get(arguments.product)
             known = ", ".join(sorted(self.products.current)) or "none"
             raise CommandError(
-                problem or f"The station knows no product {arguments.product}; it knows {known}"
+                problem or f"Product {arguments.product} is not on this station; it has {known}"
             )
         if arguments.lot:
             self._refuse_if_plc_sets("lot")
@@ -211,7 +211,7 @@ class Changeover:
         if product is not None and arguments.label not in product.defects:
             known = ", ".join(sorted(product.defects))
             raise CommandError(
-                f"{product.name} knows no defect {arguments.label}; it knows {known}"
+                f"Product {product.name} has no defect {arguments.label}; its defects are {known}"
             )
         planned = PlannedChallenge(label=arguments.label)
         if next_part is not None:

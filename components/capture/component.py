@@ -88,7 +88,8 @@ class CaptureComponent(Component[CaptureConfiguration]):
         self._cpu_latency = CpuLatencyRequest()
         if not self._cpu_latency.is_available:
             log.info(
-                "processors may sleep between parts", extra={"not_opened": str(CPU_LATENCY_DEVICE)}
+                "cannot keep the processors awake between parts",
+                extra={"not_opened": str(CPU_LATENCY_DEVICE)},
             )
         path = context.work_folder / NUMBERING_FILE
         self._counter = PartCounter(path, context.health, context.clock)

@@ -211,7 +211,7 @@ class PartCounter:
         if abs(counter) <= MAX_COUNTER:
             return True
         self._report(
-            f"The PLC's counter reads {counter}, which is no count of parts; it is ignored. Check the "
+            f"The PLC's counter reads {counter}, which is not a count of parts; it is ignored. Check the "
             "node or register of the counter."
         )
         return False
@@ -235,7 +235,7 @@ class PartCounter:
         if self.stored is None or self._file.is_in_place():
             return
         self._file.close()
-        what = self._set_aside(self._path) if self._path.is_dir() else "it was taken away"
+        what = self._set_aside(self._path) if self._path.is_dir() else "its file was removed"
         log.error("part number is stored again", extra={"reason": what})
         self._store(self.stored)
         self.wait_until_stored()
@@ -295,7 +295,7 @@ class EpochFile:
             try:
                 self.last = int(kept)
             except ValueError:
-                self._text.set_aside("it holds no number", lambda text: log.error(text))
+                self._text.set_aside("it does not hold a number", lambda text: log.error(text))
         if not -1 <= self.last < MAX_EPOCH:
             self.last = -1
 

@@ -181,7 +181,7 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
 
     @on(CounterSeen)
     def counter_seen(self, seen: CounterSeen) -> None:
-        """The PLC counted a part, or began to count anew, or shows where its counter stands."""
+        """The PLC counted a part, or restarted its count, or shows where its counter is."""
         if seen.count_id < self._ignored_before_count_id:
             return
         change = self._counter.track(seen)

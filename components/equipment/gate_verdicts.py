@@ -3,7 +3,7 @@
 from equipment.links.link import GateRecord, OutcomesRead, WriteVerdict
 from sightline.messaging.messages import GateActed, PartJudged
 
-VERDICT_TOO_LATE = "its deadline is over"
+VERDICT_TOO_LATE = "its deadline has passed"
 PLC_PART_NUMBERS = range(2**32)  # what the PLC's register takes
 STATION_COUNTS_TEXT = (
     "The station counts the parts itself (capture's trigger is gpio or interval), and so does the PLC: after "
@@ -30,18 +30,18 @@ def build_verdict_write(
     if judged.part.part_number not in PLC_PART_NUMBERS:
         return "the PLC's registers cannot hold its number"
     if judged.replayed:
-        return "it is replayed from the ledger; only a fresh verdict may move the gate"
+        return "it is replayed from the ledger; only a new verdict may move the gate"
     if judged.boot_id != boot_id:
-        return "its deadline is of another boot"
+        return "its deadline is from before the machine restarted"
     if judged.triggered_monotonic_ns < counting_since_ns:
-        return "its part was counted before this connection; the PLC may have begun to count anew"
+        return "its part was counted before this connection; the PLC may have restarted its count"
     not_after_ns = judged.deadline_monotonic_ns - margin_ns
     if now_ns > not_after_ns:
         return VERDICT_TOO_LATE
     if judged.verdict == "ok" and withheld:
         return withheld
     if judged.verdict == "ok" and judged.challenge:
-        return "it is a challenge part, which never passes"
+        return "it is a challenge part, which must never pass"
     return WriteVerdict(judged.part.part_number, judged.verdict, not_after_ns)
 
 

@@ -24,14 +24,17 @@ WITHHOLD_REASONS: dict[OperatingMode, str] = {
     "maintenance": "the station is in maintenance",
 }
 MODE_FAULTS: dict[OperatingMode, tuple[str, str]] = {
-    "paused": ("station-paused", "The station is paused: no part passes until it is resumed."),
+    "paused": (
+        "station-paused",
+        "The station is paused: no part passes until production is resumed.",
+    ),
     "maintenance": (
         "station-maintenance",
-        "Maintenance: no part passes, and none is counted as production, until it is resumed.",
+        "Maintenance: no part passes, and none is counted as production, until production is resumed.",
     ),
     "bypass": (
         "station-bypass",
-        "Bypass: every part passes, whatever is found on it, until it is resumed.",
+        "Bypass: every part passes, also with defects, until production is resumed.",
     ),
 }
 
@@ -101,7 +104,7 @@ class StationModeState:
         """Nobody announces the mode any more; the kernel clears the fault when it is heard again."""
         self._is_silent = True
         effect = (
-            "the bypass is suspended, and verdicts decide"
+            "the bypass is suspended: verdicts decide"
             if self._mode == "bypass"
             else f"the last one ({self._mode}) stays in force"
         )
@@ -116,7 +119,9 @@ class StationModeState:
         found = self._file.load_or_set_aside(self._report_damage)
         self._stored_mode = next((mode for mode in get_args(OperatingMode) if mode == found), None)
         if found is not None and self._stored_mode is None:
-            self._file.set_aside(f"it holds no known mode: {found!r:.40}", self._report_damage)
+            self._file.set_aside(
+                f"it does not hold a known mode: {found!r:.40}", self._report_damage
+            )
         return self._stored_mode or "production"
 
     def _report_damage(self, text: str) -> None:
@@ -133,8 +138,8 @@ class StationModeState:
         except OSError as error:
             self._health.raise_fault(
                 MODE_NOT_STORED,
-                f"Cannot store the station's mode {mode!r}: {error}. It is in force, but a restart would not "
-                "show it at once. Check the disk.",
+                f"Cannot store the station's mode {mode!r}: {error}. It is in force, but after a restart it "
+                "is unknown until the publisher announces it. Check the disk.",
             )
         else:
             self._stored_mode = mode

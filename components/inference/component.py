@@ -185,7 +185,9 @@ class InferenceComponent(Component[InferenceConfiguration]):
         end = part_after(announced.last)
         if self._committer.must_wait_for_settled(end, announced):
             return
-        self._committer.fill_gap_before(end, announced, "announced, but no pictures came in time")
+        self._committer.fill_gap_before(
+            end, announced, "announced, but no pictures arrived in time"
+        )
         self._announced = None
 
     @every(seconds=CHECK_INTERVAL_S)

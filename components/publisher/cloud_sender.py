@@ -185,9 +185,11 @@ class CloudSender(SupervisedThread):
         self._queue.set_aside(stored)
         self._health.count(self._channel.unreadable_counter)
         self._health.raise_fault(
-            self._channel.unreadable_fault, f"{name} {number} is kept aside: {error}"
+            self._channel.unreadable_fault, f"{name} {number} is set aside: {error}"
         )
-        log.error("kept aside", extra={"stream": name, "sequence": number, "error": str(error)})
+        log.error(
+            "message set aside", extra={"stream": name, "sequence": number, "error": str(error)}
+        )
 
     def _wait_after(self, error: TransportError | OutboxError) -> None:
         away = isinstance(error, TransportError)
@@ -241,7 +243,7 @@ class RecordSender(CloudSender):
         if flight.is_silent(now_s):
             flight.return_all(now_s)
             self._renew_subscriptions()
-            raise CloudUnreachableError("the cloud does not say that it stored what was sent")
+            raise CloudUnreachableError("the cloud does not confirm that it stored what was sent")
         stored = self._load_next(now_s)
         if stored is None:
             return False
@@ -334,5 +336,5 @@ class RecordSender(CloudSender):
         """The nucleus answers, but no word of the cloud comes: it may have forgotten who listens."""
         if self._in_flight.silences % SILENCES_TO_RENEW == 0:
             self._health.count("cloud_subscriptions_renewed")
-            log.warning("the cloud is silent; its subscriptions are bound anew")
+            log.warning("no message from the cloud; renewing its subscriptions")
             self._nucleus.renew_cloud_subscriptions()

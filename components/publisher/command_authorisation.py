@@ -46,7 +46,7 @@ def decide_command(
         return CommandDecision("refused", reason)
     if command.expires_utc_ns <= now_utc_ns:
         late_s = (now_utc_ns - command.expires_utc_ns) / 1e9
-        return CommandDecision("expired", f"it came {late_s:.1f} s after its end")
+        return CommandDecision("expired", f"Command expired {late_s:.1f} s ago")
     return CommandDecision("done" if command.kind in MODE_KINDS else "accepted")
 
 
@@ -55,7 +55,7 @@ def _check_form(command: Command) -> str:
         if not NAME_PATTERN.fullmatch(text):
             return f"{name} must match {NAME_PATTERN.pattern}"
     if command.kind not in COMMAND_KINDS:
-        return f"no kind of command is called {command.kind[:64]!r}"
+        return f"there is no command kind {command.kind[:64]!r}"
     if not all(
         0 <= ns <= MAX_COMMAND_UTC_NS for ns in (command.issued_utc_ns, command.expires_utc_ns)
     ):
@@ -89,11 +89,11 @@ def _check_arguments(command: Command) -> str:
 def _check_times(command: Command, allowed: CommandsConfiguration, now_utc_ns: int) -> str:
     ahead_ns = command.issued_utc_ns - now_utc_ns
     if ahead_ns > MAX_CLOCK_DIFFERENCE_NS:
-        return f"it is issued {ahead_ns / 1e9:.0f} s ahead of the station's clock"
+        return f"issued_utc_ns is {ahead_ns / 1e9:.0f} s ahead of the station's clock"
     lifetime_s = (command.expires_utc_ns - command.issued_utc_ns) / 1e9
     if not 0 < lifetime_s <= allowed.max_lifetime_s:
         return (
-            f"it ends {lifetime_s:.0f} s after it was issued; "
+            f"it expires {lifetime_s:.0f} s after it was issued; "
             f"more than 0 and at most {allowed.max_lifetime_s:.0f} s are allowed"
         )
     return ""

@@ -92,7 +92,7 @@ class CommandGateway:
         except OutboxError as error:
             self._health.count("commands_not_taken")
             if self._health.raise_fault(AUDIT_WRITE_FAULT, str(error)):
-                log.error("a command is not taken", extra={"error": str(error)})
+                log.error("a command is not stored", extra={"error": str(error)})
             return
         self._health.clear_fault(AUDIT_WRITE_FAULT)
         self._sender.wake()
@@ -103,7 +103,7 @@ class CommandGateway:
             is_news = self._audit.store_carried_out(answer)
         except OutboxError as error:  # the component answers again when it is told again
             if self._health.raise_fault(AUDIT_WRITE_FAULT, str(error)):
-                log.error("an answer is not taken", extra={"error": str(error)})
+                log.error("a reply is not stored", extra={"error": str(error)})
             return
         if is_news:
             self._health.count(f"commands_{answer.result}")
@@ -163,14 +163,12 @@ class CommandGateway:
             for entry in self._audit.load_unanswered():
                 if entry.command.kind == RESTART_KIND:
                     name = entry.command.arguments.get("component")
-                    reason = (
-                        f"the publisher ended before the nucleus answered: look whether {name} runs"
-                    )
+                    reason = f"the publisher ended before the nucleus answered: check that {name} is running"
                     self.handle_carried_out(
                         self._build_carried_out(entry.command, "refused", reason)
                     )
         except OutboxError as error:
-            log.warning("unanswered commands stay", extra={"error": str(error)})
+            log.warning("unanswered commands are not refused yet", extra={"error": str(error)})
 
     def _load_modes(self) -> list[ModeChange]:
         """The modes of the trail; where it tells none, the last mode that was kept beside it.
@@ -181,7 +179,7 @@ class CommandGateway:
             modes = self._audit.load_modes()
         except OutboxError as error:
             modes = []
-            log.error("the trail tells no mode", extra={"error": str(error)})
+            log.error("cannot read the mode from the audit trail", extra={"error": str(error)})
         if modes:
             return modes
         mode = self._mode_file.load_or_set_aside(
@@ -189,7 +187,7 @@ class CommandGateway:
         )
         if mode not in STATION_MODES - {"production", "bypass"}:
             return []
-        text = f"The audit trail tells no mode; the station goes on in {mode}, as it was last."
+        text = f"The audit trail has no mode; the station continues in its last mode, {mode}."
         _report_damage(self._health, MODE_FROM_FILE_FAULT, text)
         return [ModeChange(mode, 0, "")]  # type: ignore[arg-type]
 
@@ -197,7 +195,7 @@ class CommandGateway:
         try:
             self._mode_file.store(self._modes[-1].mode)
         except OSError as error:
-            log.warning("the mode is kept in the trail only", extra={"error": str(error)})
+            log.warning("the mode is stored in the audit trail only", extra={"error": str(error)})
 
     def _build_mode_change(self, command: Command, now_utc_ns: int) -> ModeChange | None:
         mode = MODE_KINDS[command.kind]

@@ -324,18 +324,19 @@ class PublisherComponent(Component[PublisherConfiguration]):
             "same clock, set its clock, or raise gateWaitMs if the gate is that far."
         )
         if self.health.raise_fault(MISFITS_FAULT, text):
-            log.error("outcomes fit no part", extra={"misfit_s": self._gate_matcher.misfit_s})
+            log.error("gate times fit no part", extra={"misfit_s": self._gate_matcher.misfit_s})
 
     def _report_gap(self) -> None:
         since_ns = self._gap_since_ns
         if since_ns is None or self.clock.monotonic_ns() - since_ns < MAX_GAP_NS:
             return
+        last = self._sequencer.last_part or PART_BEFORE_FIRST
         text = (
-            f"Records are blocked: the verdict after {self._sequencer.last_part} is missing and was not "
-            "resent by inference. Check that Inference is running."
+            f"Records are blocked: the verdict after part {last.part_number} of epoch {last.epoch} is "
+            "missing and was not resent by inference. Check that Inference is running."
         )
         if self.health.raise_fault(GAP_FAULT, text):
-            log.error("a gap stays open", extra={"last": self._sequencer.last_part})
+            log.error("records are blocked by a gap", extra={"last": self._sequencer.last_part})
 
     def _build_uploader(self) -> EvidenceUploader:
         configuration, work_folder = self.configuration, self.context.work_folder

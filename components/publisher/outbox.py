@@ -176,8 +176,9 @@ class Outbox:
             before = Part(*row) if row and _are_all_integers(row) else None
             if before is not None and before > settled:
                 raise RestartNeededError(
-                    f"{self._path} is settled up to {before}, which is behind {settled}: another "
-                    "publisher works on it. Leave only one running."
+                    f"{self._path} already has records up to part {before.part_number} of epoch "
+                    f"{before.epoch}, which is after part {settled.part_number} of epoch "
+                    f"{settled.epoch}: another publisher uses it. Leave only one running."
                 )
             news = [sent for sent in messages if before is None or _last_part_in(sent) > before]
             self._insert_messages(connection, news, gates if news else ())

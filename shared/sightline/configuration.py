@@ -42,7 +42,7 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
         return _convert(struct_type, own)
     except UnicodeEncodeError as error:
         raise ConfigurationError(
-            f"{struct_type.__name__}: found a text that is no UTF-8, {error.object[:MAX_QUOTED_CHARACTERS]!a}"
+            f"{struct_type.__name__}: found text that is not UTF-8, {error.object[:MAX_QUOTED_CHARACTERS]!a}"
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{struct_type.__name__}: it is nested too deeply") from error

@@ -79,7 +79,7 @@ def test_a_size_that_the_driver_adjusts_is_refused() -> None:
     with nodes_with() as nodes:
         nodes.start(4200, 3100)
         wait_until("the fault", lambda: "camera-cam1" in nodes.faults)
-        assert "UYVY 4200x3100 was asked for" in nodes.faults["camera-cam1"]
+        assert "UYVY 4200x3100 was requested" in nodes.faults["camera-cam1"]
 
 
 def test_a_node_that_another_has_open_is_had_when_it_is_free() -> None:

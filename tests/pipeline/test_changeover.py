@@ -92,7 +92,7 @@ def test_a_changeover_takes_effect_between_two_parts_and_outlasts_a_kill(
     refused = ask(line, "change_product", product="can")
     assert (refused.result, refused.reason) == (
         "refused",
-        "The station knows no product can; it knows bottle, bottle-strict",
+        "Product can is not on this station; it has bottle, bottle-strict",
     )
     killed_at = line.counted()
     wait_for_part(line, killed_at + 2)

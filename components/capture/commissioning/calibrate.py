@@ -104,7 +104,9 @@ class CalibrateStep:
             raise CameraError(f"No camera is called {arguments.camera}")
         if arguments.forget:
             version = self._calibrations.remove([arguments.camera])
-            return Reply(f"{arguments.camera} has no scale any more", StepDetails(version=version))
+            return Reply(
+                f"{arguments.camera} is no longer calibrated", StepDetails(version=version)
+            )
         found = self._measure_camera(
             self._latest_frame(arguments.camera), CalibrationTarget(arguments.square_mm)
         )

@@ -51,7 +51,7 @@ class TakeReferenceStep:
         if arguments.forget:
             product = arguments.product or self._product_now()
             self._references.forget(product)
-            return Reply(f"No reference for {_format_product(product)} any more")
+            return Reply(f"Removed the reference for {_format_product(product)}")
         part = (
             Part(arguments.epoch, arguments.part_number)
             if arguments.part_number

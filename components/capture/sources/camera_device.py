@@ -77,7 +77,7 @@ def check_stream_format(wanted: StreamFormat, found: StreamFormat) -> None:
         found.pixel_format,
     ):
         raise CameraError(
-            f"the camera gives {_describe_format(found)}; {_describe_format(wanted)} was asked for"
+            f"the camera gives {_describe_format(found)}; {_describe_format(wanted)} was requested"
         )
 
 

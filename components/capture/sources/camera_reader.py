@@ -61,7 +61,7 @@ class CameraReader:
         self._newest: RawFrame | None = None
         self._used_up_to_ns = 0
         self._format = wanted
-        self._missing_reason: str | None = "the camera is being opened"
+        self._missing_reason: str | None = "the camera is not open yet"
         self._exposure_us: int | None = None
         self._parts_without_frame = 0
         self._last_sequence: int | None = None
@@ -84,7 +84,10 @@ class CameraReader:
         """Wait until the camera is given back; not for ever, where its driver hangs."""
         self._thread.join(CAMERA_JOIN_TIMEOUT_S)
         if self._thread.is_alive():
-            log.error("camera not given back: its driver hangs", extra={"camera": self.camera})
+            log.error(
+                "camera cannot be closed: its driver does not respond",
+                extra={"camera": self.camera},
+            )
         self._health.clear_fault(THREAD_FAULT + self._thread.name)  # of a reader that is no more
 
     def adjust(self, configuration: V4l2Configuration) -> None:
@@ -116,7 +119,7 @@ class CameraReader:
     def newest_frame(self) -> CameraFrame | CameraFault:
         """The frame that came last; it stays. With `arrived` held."""
         if self._missing_reason is not None or self._newest is None:
-            return CameraFault(self.camera, self._missing_reason or "no frame came yet")
+            return CameraFault(self.camera, self._missing_reason or "no frame has arrived yet")
         return self._build_frame(self._newest)
 
     def _build_frame(self, chosen: RawFrame) -> CameraFrame | CameraFault:

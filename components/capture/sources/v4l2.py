@@ -126,7 +126,9 @@ class LinuxpyControls:
         with _camera_errors(f"{self._node}: control {name}"):
             value = self._find(name).value
         if value is None:
-            raise CameraError(f"{self._node}: control {name} cannot be read, so not be verified")
+            raise CameraError(
+                f"{self._node}: control {name} cannot be read, so it cannot be verified"
+            )
         return int(value)
 
     def __setitem__(self, name: str, value: int) -> None:

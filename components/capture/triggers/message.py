@@ -44,7 +44,7 @@ class MessageTrigger:
         if message.received_monotonic_ns > self._clock.monotonic_ns():
             return "its trigger has a time in the future"
         if not message.delay_ms >= 0:  # nor if it is no number
-            return f"its trigger has a delay of {message.delay_ms} ms, which cannot be"
+            return f"its trigger has a delay of {message.delay_ms} ms, which is impossible"
         return ""
 
     def close(self) -> None:

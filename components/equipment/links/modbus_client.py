@@ -21,8 +21,8 @@ MODBUS_REFUSALS = {
     4: "it has failed",
     5: "it needs more time",
     6: "it is busy",
-    10: "the gateway finds no way to it",
-    11: "the gateway gets no answer from it",
+    10: "the gateway has no path to it",
+    11: "the gateway gets no response from it",
 }
 
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from equipment.links.opcua_configuration import OpcuaSecurity
 from sightline.errors import MachineLinkError
 
-NOT_TRUSTED = "the PLC refuses this station's certificate {certificate}: have it trusted there"
+NOT_TRUSTED = "the PLC refuses this station's certificate {certificate}: let the PLC trust it"
 OPCUA_REFUSALS: dict[type[BaseException], str] = {
     ua.uaerrors.BadCertificateUntrusted: NOT_TRUSTED,
     ua.uaerrors.BadSecurityChecksFailed: NOT_TRUSTED,
@@ -31,10 +31,10 @@ OPCUA_REFUSALS: dict[type[BaseException], str] = {
         "yet or no longer valid"
     ),
     ua.uaerrors.BadCertificateUseNotAllowed: (
-        "the PLC refuses this station's certificate {certificate}: it is not one for clients"
+        "the PLC refuses this station's certificate {certificate}: it is not a client certificate"
     ),
     ua.uaerrors.BadCertificateInvalid: (
-        "the PLC refuses this station's certificate {certificate}: it cannot be read there"
+        "the PLC refuses this station's certificate {certificate}: the PLC cannot read it"
     ),
 }
 NO_SUCH_ENDPOINT = "No matching endpoints"

@@ -78,14 +78,14 @@ class RequestQueue:
     def _reject_void(self, order: WriteVerdict) -> bool:
         void = order.count_id != self._count_id
         if void:
-            reason = "it was decided before this connection, or before the counter began anew"
+            reason = "it was decided before this connection, or before the PLC restarted its count"
             self._post(VerdictNotWritten(order, reason))
         return void
 
     def _reject_late(self, order: WriteVerdict) -> bool:
         late = self._clock.monotonic_ns() > order.not_after_monotonic_ns
         if late:
-            reason = "its time was over before it could be written"
+            reason = "its deadline passed before it could be written"
             self._post(VerdictNotWritten(order, reason, is_late=True))
         return late
 

@@ -1,7 +1,7 @@
 """`python -m inference.detectors.build_engine MODEL --out FILE`: a TensorRT engine from a model file.
 
 A process of its own, at low priority: it takes minutes on a Jetson, and parts pass meanwhile. Each step
-is told as a line `progress SHARE PHASE`. It needs no GPU under tensorrt-rtx.
+is reported as a line `progress SHARE PHASE`. It needs no GPU under tensorrt-rtx.
 """
 
 import argparse
@@ -30,7 +30,9 @@ def load_tensorrt() -> Any:
             continue
         if hasattr(library, "Builder"):  # on PyPI, tensorrt without its libraries is an empty shell
             return library
-    raise ModelError("TensorRT is not installed: JetPack brings it, else install tensorrt-rtx")
+    raise ModelError(
+        "TensorRT is not installed: it is part of JetPack; elsewhere install tensorrt-rtx"
+    )
 
 
 def read_library_version(library: Any) -> str:
@@ -53,7 +55,7 @@ def build_engine(model: Path, report: BuildProgressCallback) -> bytes:
     try:
         graph = convert_for_tensorrt(onnx.load(model), activations=True)
     except (OSError, DecodeError) as error:
-        raise ModelError(f"{model} is no model: {error}") from error
+        raise ModelError(f"{model} is not a model: {error}") from error
     if not parser.parse(graph.SerializeToString()):
         reasons = "; ".join(str(parser.get_error(i).desc()) for i in range(parser.num_errors))
         raise ModelError(f"{model}: TensorRT cannot read it: {reasons[:500]}")

@@ -46,7 +46,10 @@ class EngineCache:
             log.warning("engine unreadable", extra={"file": str(file), "error": str(error)})
             return None
         if header.key != key:
-            log.warning("engine of others", extra={"file": str(file), "found": repr(header.key)})
+            log.warning(
+                "engine is of another model, GPU or version",
+                extra={"file": str(file), "found": repr(header.key)},
+            )
             return None
         if hashlib.sha256(engine).hexdigest() != header.sha256:
             log.warning("engine damaged", extra={"file": str(file), "bytes": len(engine)})

@@ -103,7 +103,7 @@ class GpuDevice:
             return asked.result(limit_s)
         except TimeoutError as error:
             raise RestartNeededError(
-                f"The GPU did not answer within {limit_s:g} s. Inference starts again."
+                f"The GPU did not respond within {limit_s:g} s. Inference starts again."
             ) from error
 
     def stage_frame(self, number: int, frame: ByteArray) -> StagedFrame:

@@ -107,7 +107,7 @@ class JudgingQueue:
     ) -> str | None:
         """Why no model sees this part, or None: what is known at once, for many of them are cheap."""
         if captured.boot_id != self._boot_id:
-            return "captured before the last start of the machine"
+            return "captured before the machine restarted"
         if captured.unphotographed:
             return f"no picture was taken: {captured.unphotographed}"
         if not captured.frames:
@@ -120,7 +120,7 @@ class JudgingQueue:
             return "too late to be judged before the gate"
         if is_given_up:
             self._health.count("parts_given_up")
-            return "given up, so that the parts behind it are judged in time"
+            return "skipped because of overload, so that later parts are judged in time"
         return None
 
     def _describe_missing_models(self, rules: PartRules) -> str | None:

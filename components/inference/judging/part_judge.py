@@ -136,10 +136,10 @@ class PartJudge:
                 captured.frames, models, policy.min_score()
             )
         except FrameOverwrittenError as error:
-            self._commit_missed(captured, f"pictures gone: {error}")
+            self._commit_missed(captured, f"pictures no longer available: {error}")
             return None
         except RestartNeededError:
-            self._commit_missed(captured, "models failed: the GPU does not answer")
+            self._commit_missed(captured, "models failed: the GPU does not respond")
             raise
         except Exception as error:  # noqa: BLE001 a model may make its runtime raise anything
             log_unexpected_error(error)
@@ -159,8 +159,8 @@ class PartJudge:
         if labels:
             self._health.raise_fault(
                 UNFINDABLE_FAULT,
-                f"No model that serves can find {', '.join(labels)}, so no part is ok. Deploy a model "
-                "that knows these labels, or take them out of the product's defects.",
+                f"No model in use can find {', '.join(labels)}, so no part is ok. Deploy a model "
+                "that knows these labels, or remove them from the product's defects.",
             )
         else:
             self._health.clear_fault(UNFINDABLE_FAULT)

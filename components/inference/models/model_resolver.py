@@ -64,5 +64,5 @@ class ModelResolver:
             raise ModelError(f"digest: found {start!r}; 8 to 64 hexadecimal digits are expected")
         found = sorted(path.name for path in self._store_folder.glob(f"{start}*") if path.is_dir())
         if len(found) != 1:
-            raise ModelError(f"digest {start!r}: {len(found)} models in the store start so")
+            raise ModelError(f"digest {start!r}: {len(found)} models in the store match")
         return found[0]

@@ -107,8 +107,8 @@ class TrialReport:
     def describe(self) -> str:
         """For people: parts compared, and where the two differ."""
         if self.max_difference is None:
-            return "no part came to compare it on"
-        text = f"{self.parts} parts in the shadow, {self.verdicts_differ} judged otherwise"
+            return "no part passed on which to compare it"
+        text = f"{self.parts} parts compared, {self.verdicts_differ} with another verdict"
         told = self.differences[:MAX_DESCRIBED_DIFFERENCES] or [self.max_difference]
         return f"{text}; " + "; ".join(str(difference) for difference in told)
 

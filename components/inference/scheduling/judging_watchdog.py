@@ -54,7 +54,7 @@ class JudgingWatchdog:
         text = f"{what} All of them are rejected. See the other faults and the machine's load."
         self._health.set_ready(False)
         if self._health.raise_fault(NOTHING_JUDGED_FAULT, text):
-            log.error("nothing is judged", extra={"what": what})
+            log.error("no part is judged", extra={"what": what})
         if self._claim_restart():
             raise RestartNeededError(f"{what} Inference starts again.")
 
@@ -67,6 +67,6 @@ class JudgingWatchdog:
                 return False
             self._memory.store(str(now_ns))
         except OSError as error:
-            log.error("cannot store when it was started again", extra={"error": str(error)})
+            log.error("cannot store the time of the restart", extra={"error": str(error)})
             return False
         return True

@@ -115,9 +115,9 @@ class ChallengeTracker:
         if each_h <= 0 or ago_h < each_h:
             self._health.clear_fault(OVERDUE_FAULT)
             return
-        found = "no challenge part was found yet"
+        found = "no challenge part has been detected yet"
         if self._last_found is not None:
-            found = f"the last challenge part was found {ago_h:.1f} h ago"
+            found = f"the last challenge part was detected {ago_h:.1f} h ago"
         text = f"Challenge overdue: {found}; one is due every {each_h:g} h. Send a challenge part through."
         self._health.raise_fault(OVERDUE_FAULT, text, "warning")
 
@@ -134,7 +134,7 @@ class ChallengeTracker:
         if not self._open_holds:
             self._health.clear_fault(HOLD_FAULT)
             return
-        gate = "No part is ok" if self.configuration.closes_gate else "Parts are judged as ever"
+        gate = "No part is ok" if self.configuration.closes_gate else "Parts are judged as usual"
         holds = "; ".join(_describe_hold(held) for held in self._open_holds)
         self._health.raise_fault(
             HOLD_FAULT,

@@ -77,7 +77,7 @@ class RuleBook:
         product = self.products.current.get(request.product)
         if product is None:
             known = ", ".join(sorted(self.products.current)) or "none"
-            raise CommandError(f"the station knows no product {request.product}; it knows {known}")
+            raise CommandError(f"product {request.product} is not on this station; it has {known}")
         after = change_threshold(product, self._thresholds.get(request.product), request)
         return Reply(
             f"{request.product} is version {after.version}+{after.changes}",

@@ -27,7 +27,9 @@ def change_threshold(
     """What is set for the product from now on; CommandError says what is allowed."""
     if request.label not in product.defects:
         known = ", ".join(sorted(product.defects))
-        raise CommandError(f"{product.name} knows no defect {request.label}; it knows {known}")
+        raise CommandError(
+            f"product {product.name} has no defect {request.label}; its defects are {known}"
+        )
     given = {
         tier: getattr(request, tier) for tier in TIER_NAMES if getattr(request, tier) is not None
     }
@@ -58,5 +60,5 @@ def _check_order(now: LabelTiers, given: dict[str, float]) -> None:
         low, high = limits[tier]
         if not low <= value <= high:
             raise CommandError(
-                f"{tier} of {value:g} is refused; {low:g} to {high:g} are allowed beside the others"
+                f"{tier} of {value:g} is not allowed; with the other thresholds it can be {low:g} to {high:g}"
             )

@@ -26,7 +26,7 @@ from sightline.messaging.messages import Part, PartCaptured, PartJudged, PartsAn
 from sightline.messaging.topics import PART_JUDGED
 
 NOT_STORED = "its verdict could not be stored"
-NO_PICTURES = "no pictures of this part came"
+NO_PICTURES = "no pictures of this part arrived"
 MAX_COMMITTED_AT_ONCE = 1000
 MAX_PUBLISHED_AT_ONCE = (
     64  # parts wait meanwhile; the others are published by and by, as after a restart

@@ -18,8 +18,8 @@ ERROR_EXPLANATIONS = {
     "NoSuchBucket": "there is no such bucket:",
     "InvalidAccessKeyId": "the credentials are not known to",
     "SignatureDoesNotMatch": "the credentials are wrong for",
-    "ExpiredToken": "the credentials have ended for",
-    "RequestTimeTooSkewed": "the station's clock is too far off for",
+    "ExpiredToken": "the credentials have expired for",
+    "RequestTimeTooSkewed": "the station's clock is too wrong for",
 }
 
 

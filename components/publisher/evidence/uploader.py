@@ -125,9 +125,9 @@ class EvidenceUploader(threading.Thread):
             log.warning("pictures of ok parts are not kept", extra={"waiting_mib": waiting_mib})
         lost = sum(cause in ("size", "age") for _, cause in choice.to_drop)
         if lost:
-            text = f"{lost} pictures had no room or waited too long, and were given up"
+            text = f"{lost} pictures had no room or waited too long, and were dropped"
             self._health.raise_fault(GIVEN_UP_FAULT, text)
-            log.error("pictures given up", extra={"count": lost})
+            log.error("pictures dropped", extra={"count": lost})
 
     def _drop_picture(self, picture: SpoolPicture, cause: DropCause) -> None:
         try:

@@ -145,7 +145,7 @@ class ComponentLoop(Generic[C]):
     def _report_unforeseen(self, error: Exception, where: str) -> None:
         self._unforeseen_until_s = time.monotonic() + UNFORESEEN_SHOWN_S
         self._context.health.count("unforeseen_errors")
-        text = f"An error that is not foreseen, in {where}: {type(error).__name__}: {error}"
+        text = f"Unexpected error in {where}: {type(error).__name__}: {error}"
         self._context.health.raise_fault(
             UNFORESEEN_FAULT, f"{text}. Please report the component's log."
         )

@@ -69,9 +69,12 @@ class LastGoodConfiguration(Generic[C]):
             if self._read_last_good() != text:
                 self._last_good.store(text)
         except OSError as error:
-            told = f"a start with a wrong configuration would not find this one: {error}"
-            if self._health.raise_fault(CONFIGURATION_NOT_STORED_FAULT, told, "warning"):
-                log.error("configuration not kept", extra={"error": str(error)})
+            reason = (
+                f"Cannot store this configuration as the last good one: {error}. After a restart with "
+                "a refused configuration an older one is in force."
+            )
+            if self._health.raise_fault(CONFIGURATION_NOT_STORED_FAULT, reason, "warning"):
+                log.error("configuration not stored", extra={"error": str(error)})
         else:
             self._health.clear_fault(CONFIGURATION_NOT_STORED_FAULT)
 
@@ -87,7 +90,7 @@ class LastGoodConfiguration(Generic[C]):
         text = self._read_last_good()
         if text is None:
             raise ConfigurationError(
-                "the configuration is refused and no earlier good one is known"
+                "the configuration is refused and there is no earlier good one"
             )
         try:
             values = msgspec.json.decode(text, type=dict[str, Any])
@@ -111,7 +114,7 @@ def report_old_keys(
     keys = describe_old_keys(found, MAX_DESCRIBED_CHARACTERS)
     if any(key.both_given for key in found):
         level: FaultLevel = "fault"
-        text = f"Old configuration keys stand beside the new ones: {keys}. {what_to_do}"
+        text = f"Old and new configuration keys are both set: {keys}. {what_to_do}"
     else:
         level = "warning"
         text = f"Only this release reads these old configuration keys: {keys}. {what_to_do}"

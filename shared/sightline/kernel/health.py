@@ -23,7 +23,7 @@ MAX_FACT_CHARACTERS = 2000  # it may be a list, as of the products
 SHORT_FAULT_CHARACTERS = 60
 THREAD_FAULT = "thread-"  # and the thread's name: while it stands, the component is not ready
 REPORT_TOO_LARGE_FAULT = "health-report-too-large"
-REPORT_SHORTENED = "the faults are told in fewer words, and perhaps not all of them"
+REPORT_SHORTENED = "the faults are shortened, and some may be left out"
 
 
 class ComponentHealth:
@@ -131,7 +131,7 @@ class HealthReporter(threading.Thread):
             except NucleusGoneError:
                 return
             except Exception as error:
-                log.error("health is not reported", exc_info=error)
+                log.error("health is not published", exc_info=error)
                 self._health.count("reports_failed")
             time.sleep(MIN_REPORT_INTERVAL_S)
             self._health.wait_for_ready_change(REPORT_INTERVAL_S - MIN_REPORT_INTERVAL_S)

@@ -44,7 +44,7 @@ class StreamFreshness:
         if stream.name in self._silent:
             self._silent.discard(stream.name)
             self._health.clear_fault(stream.silence_fault)
-            log.info("stream is heard again", extra={"stream": stream.name})
+            log.info("stream is received again", extra={"stream": stream.name})
 
     def find_silent(self) -> list[MessageStream]:
         """The streams that fell silent since the last call; each is a fault until it is heard again."""

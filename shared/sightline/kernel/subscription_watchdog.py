@@ -164,14 +164,17 @@ class SubscriptionWatchdog:
         try:
             beat.send_if_due(self._bus.publish)
         except TransportError as error:
-            log.debug("beat not taken", extra={"error": str(error)})
+            log.debug("beat not published", extra={"error": str(error)})
         if beat.check_renewal_due():
             text = (
                 f"The nucleus takes messages but has delivered none for {beat.silent_s:.0f} s. "
                 "The subscriptions are opened again."
             )
             if self._health.raise_fault(NUCLEUS_DEAF_FAULT, text):
-                log.error("deaf; subscribing again", extra={"silent_s": round(beat.silent_s, 1)})
+                log.error(
+                    "no message is delivered; subscribing again",
+                    extra={"silent_s": round(beat.silent_s, 1)},
+                )
             self._health.count("subscriptions_renewed")
             if self._unrenewed_since_ns is None:
                 self._unrenewed_since_ns = self._clock.monotonic_ns()
@@ -182,7 +185,9 @@ class SubscriptionWatchdog:
         is_deaf = silent_s > self.RESTART_AFTER_S or unrenewed_s > self.RESTART_UNRENEWED_AFTER_S
         if is_deaf and not self._restart_requested:
             self._restart_requested = True
-            self._inbox.post(RestartNeeded(f"deaf for {max(silent_s, unrenewed_s):.0f} s"))
+            self._inbox.post(
+                RestartNeeded(f"no message was delivered for {max(silent_s, unrenewed_s):.0f} s")
+            )
 
     def _renew_when_lost(self) -> None:
         """Open all subscriptions again, if they are to be; what failed half-way is tried until it is done.
@@ -209,7 +214,7 @@ class SubscriptionWatchdog:
         try:
             beat.send_if_due(self._bus.publish)
         except TransportError as error:
-            log.debug("cloud beat not taken", extra={"error": str(error)})
+            log.debug("cloud beat not published", extra={"error": str(error)})
         if beat.check_renewal_due():
             text = (
                 f"IoT Core has delivered nothing to this station for {beat.silent_s:.0f} s, not even its "

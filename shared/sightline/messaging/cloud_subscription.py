@@ -80,9 +80,11 @@ class CloudSubscription(threading.Thread):
             concurrent.futures.TimeoutError,
         ) as error:
             text = getattr(error, "message", None) or str(error) or type(error).__name__
-            log.warning("not bound; again soon", extra={"topic": self._topic, "error": text})
+            log.warning(
+                "cloud subscription failed; retrying", extra={"topic": self._topic, "error": text}
+            )
             return False
-        log.info("bound to the cloud", extra={"topic": self._topic})
+        log.info("subscribed at the cloud", extra={"topic": self._topic})
         return True
 
     def _close_stream(self) -> None:

@@ -27,8 +27,8 @@ def subscribe_to_validation(client: Any, check: ConfigurationCheck) -> Any:
         try:
             words = check(dict(event.configuration or {}))
         except Exception as error:
-            log.exception("a configuration cannot be looked at")
-            words = f"the configuration cannot be looked at: {type(error).__name__}: {error}"
+            log.exception("a configuration cannot be checked")
+            words = f"the configuration cannot be checked: {type(error).__name__}: {error}"
         report = model.ConfigurationValidityReport(
             status="REJECTED" if words else "ACCEPTED",
             deployment_id=event.deployment_id,
@@ -38,7 +38,7 @@ def subscribe_to_validation(client: Any, check: ConfigurationCheck) -> Any:
             # not waited for: the client's own thread must not wait for the client
             client.send_configuration_validity_report_async(configuration_validity_report=report)
         except (AwsCrtError, RuntimeError) as error:
-            log.warning("not answered about a configuration", extra={"error": repr(error)})
+            log.warning("no reply sent about a configuration", extra={"error": repr(error)})
 
     return subscribe_if_supported(
         client.subscribe_to_validate_configuration_updates, on_event, "configurations"

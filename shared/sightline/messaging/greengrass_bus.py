@@ -175,7 +175,7 @@ class GreengrassBus:
     def watch_configuration(self) -> None:
         """Let changes of the configuration come into the inbox."""
         _, operation = self._request_from_nucleus(
-            "to tell of new configurations",
+            "to announce new configurations",
             lambda: self._client.subscribe_to_configuration_update(
                 key_path=[],
                 on_stream_event=lambda event: self._inbox.post(ConfigurationChanged()),
@@ -188,7 +188,8 @@ class GreengrassBus:
     def watch_validation(self, check: ConfigurationCheck) -> None:
         """Let the nucleus ask whether a new configuration can be, where it asks."""
         operation = self._request_from_nucleus(
-            "to ask about new configurations", lambda: subscribe_to_validation(self._client, check)
+            "to request validation of new configurations",
+            lambda: subscribe_to_validation(self._client, check),
         )
         if operation is not None:
             self._operations.append(operation)
@@ -221,13 +222,11 @@ class GreengrassBus:
         try:
             return request()
         except model.GreengrassCoreIPCError as error:
-            raise FatalError(
-                f"asked {what}, the nucleus refuses: {_describe_error(error)}"
-            ) from error
+            raise FatalError(f"The nucleus refuses {what}: {_describe_error(error)}") from error
         except CONNECTION_ERRORS as error:
             if self._lifecycle.closed.wait(DISCONNECT_NOTICE_S):
                 raise NucleusGoneError("the nucleus closed the connection") from error
-            text = f"asked {what}, the nucleus does not answer: {_describe_error(error)}"
+            text = f"The nucleus does not answer a request {what}: {_describe_error(error)}"
             raise TransportError(text) from error
 
     def _to_transport_error(self, stream: MessageStream, error: Exception) -> Exception:

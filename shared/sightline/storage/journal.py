@@ -32,8 +32,8 @@ def open_journal(path: Path, schema: str, report: DamageReport | None = None) ->
         return _open_and_check_database(path, schema)
     except sqlite3.DatabaseError as error:
         if report is None or not (is_damage(error) or _is_not_a_file(path)):
-            raise FatalError(f"{path} is no usable journal: {error}") from error
-        reason = "it is no file" if _is_not_a_file(path) else str(error)
+            raise FatalError(f"{path} is not a usable journal: {error}") from error
+        reason = "it is not a file" if _is_not_a_file(path) else str(error)
     try:
         kept = set_aside(path)
         connection = _open_and_check_database(path, schema)
@@ -168,7 +168,7 @@ class DurableText:
 
 def _describe_read_error(error: OSError | UnicodeDecodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is no UTF-8 text"
+        return f"byte {error.start} is not UTF-8 text"
     return (error.strerror or str(error)).lower()
 
 

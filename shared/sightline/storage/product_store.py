@@ -43,7 +43,7 @@ def _load_all_products(store: Path) -> list[Product]:
         try:
             found.append(_load_stored_product(file))
         except SightlineError as error:
-            log.warning("passed over: %s", error)
+            log.warning("skipped: %s", error)
     return found
 
 
@@ -115,7 +115,7 @@ class ProductStoreReader:
         try:
             digest = load_named_digest(self._store, file.name)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
             return f"the name {_printable_name(file.name)} cannot be read: {reason}"
         if not is_digest(digest):
             return f"the name {_printable_name(file.name)} holds {digest[:80]!a}; a SHA-256 is expected"

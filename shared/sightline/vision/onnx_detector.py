@@ -58,7 +58,7 @@ def _open_session(file: Path, threads: int) -> Any:
             str(file), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
-        raise ModelError(f"{file} is no model that can be loaded: {error}") from error
+        raise ModelError(f"{file} cannot be loaded as a model: {error}") from error
 
 
 def _parse_contract(file: Path, session: Any) -> ModelContract:

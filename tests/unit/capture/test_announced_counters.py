@@ -161,7 +161,7 @@ def test_a_counter_that_is_no_count_of_parts_is_a_fault_and_nothing_else(
     station.deliver(PART_TRIGGERED, told(station, counter))
     station.announce(counter)
     station.advance(2.5)
-    assert "no count of parts" in station.faults["part-counter"]
+    assert "not a count of parts" in station.faults["part-counter"]
     station.trigger(2)
     assert station.numbers == [1, 2]
     assert station.captured[0].part.epoch == station.captured[1].part.epoch

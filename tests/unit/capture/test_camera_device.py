@@ -51,5 +51,5 @@ def test_a_frame_that_lacks_bytes_is_refused() -> None:
 def test_a_format_that_the_driver_adjusted_is_refused_in_words(found: StreamFormat) -> None:
     wanted = StreamFormat(4208, 3120, "UYVY")
     check_stream_format(wanted, StreamFormat(4208, 3120, "UYVY", bytes_per_line=8448))
-    with pytest.raises(CameraError, match="UYVY 4208x3120 was asked for"):
+    with pytest.raises(CameraError, match="UYVY 4208x3120 was requested"):
         check_stream_format(wanted, found)

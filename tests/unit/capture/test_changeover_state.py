@@ -58,12 +58,16 @@ def test_a_lot_begins_and_ends_between_two_parts(begin_line: StartStation) -> No
 @pytest.mark.parametrize(
     ("kind", "arguments", "words"),
     [
-        ("change_product", {"product": "tin"}, "knows no product tin; it knows bottle, can"),
+        (
+            "change_product",
+            {"product": "tin"},
+            "Product tin is not on this station; it has bottle, can",
+        ),
         ("change_product", {}, "missing required field `product`"),
         ("change_product", {"product": "can", "colour": "red"}, "colour"),
         ("lot_start", {"lot": ""}, "at /lot"),
         ("lot_end", {"lot": "L-1"}, "unknown field `lot`"),
-        ("challenge_part", {"label": "hole"}, "bottle knows no defect hole"),
+        ("challenge_part", {"label": "hole"}, "Product bottle has no defect hole; its defects are"),
         (
             "challenge_part",
             {"label": "dent", "partNumber": 2},

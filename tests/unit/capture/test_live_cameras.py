@@ -121,7 +121,7 @@ def test_before_its_first_frames_are_through_a_camera_is_missing_with_that_reaso
     with open_rig("cam1", droppedFirst=3, matching=FREE) as rig:
         rig.start()
         (fault,) = rig.source.collect_frames(1, rig.now_ns())
-        assert fault == CameraFault("cam1", "the camera is being opened")
+        assert fault == CameraFault("cam1", "the camera is not open yet")
 
 
 def test_frames_that_the_driver_dropped_are_counted_by_sequence_and_matched_by_time() -> None:
@@ -295,7 +295,7 @@ def test_a_format_that_the_driver_adjusted_keeps_the_camera_out() -> None:
         rig.cameras["cam1"].gives = StreamFormat(640, 480, "YUYV")
         rig.start()
         wait_until("the fault", lambda: "camera-cam1" in rig.faults)
-        assert "the camera gives YUYV 640x480; UYVY 32x16 was asked for" in str(rig.faults)
+        assert "the camera gives YUYV 640x480; UYVY 32x16 was requested" in str(rig.faults)
 
 
 def test_the_library_is_imported_where_it_is_chosen_and_nowhere_else() -> None:

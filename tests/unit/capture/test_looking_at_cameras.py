@@ -16,7 +16,7 @@ def test_the_newest_frame_is_shown_and_stays_for_its_part() -> None:
     with open_rig("cam1", "cam2") as rig:
         rig.start()
         rig.wait_until_streaming()
-        assert rig.source.latest()[0] == CameraFault("cam1", "no frame came yet")
+        assert rig.source.latest()[0] == CameraFault("cam1", "no frame has arrived yet")
         triggered_ns = rig.now_ns()
         for name in ("cam1", "cam2"):
             rig.cameras[name].push(triggered_ns - 90 * MILLISECOND_NS, shade=4)

@@ -161,7 +161,7 @@ def test_a_reference_belongs_to_the_product_that_the_part_was(
     assert "the reference for cup" in step.text
     assert (folder.references / "cup" / step.version / "cam4.png").is_file()
     assert (
-        "for cup any more"
+        "Removed the reference for cup"
         in find_step(station, send_command(station, "take_reference", forget=True)).text
     )
     station.configure(product="jug")

@@ -47,7 +47,7 @@ def test_every_other_verdict_goes_out_as_what_it_is(verdict: Verdict) -> None:
 def test_the_last_moment_is_the_deadline_less_the_margin() -> None:
     last_moment = NOW + 400 * MS - MARGIN
     assert isinstance(order(a_verdict(), last_moment), WriteVerdict)
-    assert order(a_verdict(), last_moment + 1) == "its deadline is over"
+    assert order(a_verdict(), last_moment + 1) == "its deadline has passed"
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_the_last_moment_is_the_deadline_less_the_margin() -> None:
         ({"replayed": True}, "replayed"),
         ({"part": Part(1, -1)}, "cannot hold its number"),
         ({"part": Part(1, 2**32)}, "cannot hold its number"),
-        ({"boot_id": "another boot"}, "another boot"),
-        ({"deadline_monotonic_ns": NOW}, "deadline is over"),
+        ({"boot_id": "another boot"}, "before the machine restarted"),
+        ({"deadline_monotonic_ns": NOW}, "deadline has passed"),
         ({"triggered_monotonic_ns": CONNECTED - 1}, "before this connection"),
     ],
 )

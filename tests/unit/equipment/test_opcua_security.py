@@ -53,7 +53,10 @@ def test_a_station_that_the_plc_trusts_connects_and_its_verdict_arrives(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("stranger", ["refuses this station's certificate", "stranger.der", "have it trusted"]),
+        (
+            "stranger",
+            ["refuses this station's certificate", "stranger.der", "let the PLC trust it"],
+        ),
         ("namesake", ["refuses this station's certificate", "urn:sightline:station"]),
     ],
 )

@@ -122,7 +122,7 @@ def test_what_was_announced_is_missed_as_soon_as_there_is_room_without_another_w
     running.run_until("the announced part", lambda: told(running)[-1][0] == unseen)
     assert told(running)[first - 1 :] == [
         *[(number, "missed", NOT_STORED) for number in range(first, unseen)],
-        (unseen, "missed", "announced, but no pictures came in time"),
+        (unseen, "missed", "announced, but no pictures arrived in time"),
     ]
 
 

@@ -210,7 +210,7 @@ def test_a_device_that_answers_nothing_makes_inference_start_again(
     monkeypatch.setattr(factory.gpu, "_max_response_s", 0.05)
     answer = threading.Event()
     factory.gpu.submit(answer.wait)
-    with pytest.raises(RestartNeededError, match=r"did not answer within 0\.05 s"):
+    with pytest.raises(RestartNeededError, match=r"did not respond within 0\.05 s"):
         detector.infer(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     examiner = PartInference(bench.station, CAMERAS, images_at_once=1)
     with pytest.raises(RestartNeededError):
@@ -250,7 +250,7 @@ def test_a_lost_device_makes_the_part_missed_and_the_process_leave(
     running: InferenceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object) -> None:
-        raise RestartNeededError("The GPU did not answer within 10 s.")
+        raise RestartNeededError("The GPU did not respond within 10 s.")
 
     monkeypatch.setattr(PartInference, "predict_part", lost)
     with pytest.raises(RestartNeededError):
@@ -262,7 +262,7 @@ def test_a_device_that_is_lost_while_a_model_loads_makes_the_process_leave(
     bench: InferenceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object) -> None:
-        raise RestartNeededError("The GPU did not answer within 10 s.")
+        raise RestartNeededError("The GPU did not respond within 10 s.")
 
     monkeypatch.setattr("inference.models.model_loader.open_detector", lost)
     bench.start(wait_for_models=False)

@@ -33,7 +33,7 @@ def test_a_command_brings_a_model_of_the_store_into_force_also_after_a_restart(
     judging.run_until_digest(blind)
     [answer] = bench.command_replies()
     assert (answer.command_id, answer.result) == ("c-1", "done")
-    assert "2 parts in the shadow, 2 judged otherwise" in answer.reason
+    assert "2 parts compared, 2 with another verdict" in answer.reason
     bench.run_until("the choice", lambda: load_named_digest(bench.store, "surface") == blind)
     bench.stop()
     bench.start()
@@ -82,7 +82,7 @@ def test_a_command_outlasts_a_new_configuration_and_is_answered_each_time_it_is_
     judging.run_until_digest(blind)
     [answer] = bench.command_replies()
     assert (answer.command_id, answer.result) == ("c-6", "done")
-    assert "5 parts in the shadow" in answer.reason
+    assert "5 parts compared" in answer.reason
     load_model(bench, "c-6", model="surface", digest=blind)
     assert bench.command_replies() == [answer, answer]
     bench.stop()

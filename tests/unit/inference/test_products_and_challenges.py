@@ -165,7 +165,7 @@ def test_a_wrong_threshold_is_refused_once_and_nothing_changes(
     assert wrong.result == "refused"
     assert "at /reject: Expected `float` <= 1.0; found 1.5" in wrong.reason
     assert command(bench, "c-2", "set_threshold", product="can", label="x").reason.endswith(
-        "it knows lenient, strict"
+        "it has lenient, strict"
     )
     assert judge(bench, 1, "strict").policy_version == "1"
 
@@ -293,7 +293,7 @@ def test_a_shift_without_a_challenge_that_was_found_is_a_warning(
     )
     bench.start()
     tick_until(bench, "it is due", lambda: OVERDUE_FAULT in faults(bench))
-    assert "no challenge part was found yet" in faults(bench)[OVERDUE_FAULT]
+    assert "no challenge part has been detected yet" in faults(bench)[OVERDUE_FAULT]
     bench.configuration = replace(bench.configuration, challenge=ChallengeConfiguration(each_h=8))
     bench.start()
     judge(bench, 1, "strict", challenge="scratch")

@@ -62,7 +62,7 @@ def test_a_defect_stays_a_defect_when_a_camera_is_missing(running: InferenceUnde
     ("how", "reason"),
     [
         ({"in_time_ms": -1}, "too late"),
-        ({"boot": "another boot"}, "before the last start of the machine"),
+        ({"boot": "another boot"}, "before the machine restarted"),
         ({"cameras": ()}, "no camera"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_frame_whose_slot_was_reused_makes_the_part_missed_and_the_next_is_jud
     running.deliver(PART_CAPTURED, msgspec.structs.replace(fresh, part=Part(EPOCH, 2)))
     first, second = running.verdicts()
     assert first.verdict == "missed"
-    assert "pictures gone" in first.reason
+    assert "pictures no longer available" in first.reason
     assert second.verdict == "ok"
 
 

@@ -47,7 +47,7 @@ def test_what_is_allowed_is_done_here_or_accepted_for_the_component_that_does_it
         ({"issued_by": "guest"}, "'pause' is not allowed to 'guest'"),
         ({"kind": "resume"}, "'resume' is not allowed to 'shift-leader'"),
         ({"kind": "bypass"}, "'bypass' is not allowed"),
-        ({"kind": "explode"}, "no kind of command is called 'explode'"),
+        ({"kind": "explode"}, "there is no command kind 'explode'"),
         ({"command_id": ""}, "command_id must match"),
         ({"command_id": "x" * 65}, "command_id must match"),
         ({"issued_by": "shift leader\n"}, "issued_by must match"),
@@ -56,7 +56,7 @@ def test_what_is_allowed_is_done_here_or_accepted_for_the_component_that_does_it
         ({"arguments": {"remark": "x" * 201}}, "at most 200"),
         ({"issued_utc_ns": NOW_NS + 2 * MINUTE_NS}, "120 s ahead of the station's clock"),
         ({"expires_utc_ns": NOW_NS + 86_401 * 10**9}, "at most 86400 s are allowed"),
-        ({"expires_utc_ns": NOW_NS}, "it ends 0 s after it was issued"),
+        ({"expires_utc_ns": NOW_NS}, "it expires 0 s after it was issued"),
         ({"expires_utc_ns": 10**4000}, "its times must be"),
         ({"issued_utc_ns": -1}, "its times must be"),
     ],
@@ -69,7 +69,7 @@ def test_everything_else_is_refused_in_words(changes: dict[str, object], word: s
 
 def test_a_command_that_comes_after_its_end_has_expired() -> None:
     decision = decided(issued_utc_ns=NOW_NS - MINUTE_NS, expires_utc_ns=NOW_NS - 1_500_000_000)
-    assert decision == CommandDecision("expired", "it came 1.5 s after its end")
+    assert decision == CommandDecision("expired", "Command expired 1.5 s ago")
     assert decided(issued_utc_ns=NOW_NS - MINUTE_NS, expires_utc_ns=NOW_NS).result == "expired"
 
 

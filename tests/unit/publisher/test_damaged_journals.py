@@ -283,7 +283,7 @@ def test_a_publisher_that_is_not_the_only_one_leaves_before_it_sets_the_position
     first = Outbox(tmp_path / "outbox.sqlite")
     second = Outbox(tmp_path / "outbox.sqlite")
     second.commit([a_record(number) for number in range(1, 9)], Part(EPOCH, 8))
-    with pytest.raises(RestartNeededError, match="another publisher works on it"):
+    with pytest.raises(RestartNeededError, match="another publisher uses it"):
         first.commit([a_record(5)], Part(EPOCH, 5))
     assert first.load_settled_part() == Part(EPOCH, 8)
     first.commit([a_record(8)], Part(EPOCH, 8))  # as after an answer of the disk that was lost

@@ -277,7 +277,7 @@ def test_a_reopened_outbox_knows_how_many_records_wait(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_outbox_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "outbox.sqlite").write_bytes(b"not a database, however long it is" * 100)
-    with pytest.raises(FatalError, match="no usable journal"):
+    with pytest.raises(FatalError, match="not a usable journal"):
         Outbox(tmp_path / "outbox.sqlite")
 
 

@@ -165,7 +165,7 @@ def test_a_restart_that_was_asked_for_before_a_kill_is_not_asked_for_again(
     desk.start()
     result, reason = result_at_last(desk, RESTART)
     assert result == "refused"
-    assert f"look whether {CAPTURE} runs" in reason
+    assert f"check that {CAPTURE} is running" in reason
     nucleus.holds.set()
     assert nucleus.restarted == [CAPTURE]
 

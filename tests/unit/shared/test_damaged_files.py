@@ -67,7 +67,7 @@ def test_a_folder_in_the_place_of_a_database_is_set_aside(tmp_path: Path) -> Non
     path.mkdir()
     reports: list[str] = []
     open_journal(path, SCHEMA, reports.append).execute("INSERT INTO parts VALUES (1, '')")
-    assert "no file" in reports[0]
+    assert "not a file" in reports[0]
 
 
 def test_two_damages_within_a_second_are_both_kept(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_whole_database_is_opened_as_it_is_and_nothing_is_reported(tmp_path: P
 def test_without_anyone_to_tell_a_damaged_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"no database at all, for certain" * 50)
-    with pytest.raises(FatalError, match="no usable journal"):
+    with pytest.raises(FatalError, match="not a usable journal"):
         open_journal(path, SCHEMA)
     assert path.exists()
 

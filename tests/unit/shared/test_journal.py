@@ -77,7 +77,7 @@ def test_a_journal_syncs_each_commit(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_bytes(b"this was never a database" * 100)
-    with pytest.raises(FatalError, match=r"ledger\.db is no usable journal"):
+    with pytest.raises(FatalError, match=r"ledger\.db is not a usable journal"):
         open_journal(path, SCHEMA)
 
 

@@ -66,7 +66,7 @@ def test_a_start_with_a_wrong_configuration_takes_the_last_good_one(
 def test_a_first_start_with_a_wrong_configuration_fails(
     keeper: LastGoodConfiguration[Settings],
 ) -> None:
-    with pytest.raises(ConfigurationError, match="no earlier good one is known"):
+    with pytest.raises(ConfigurationError, match="there is no earlier good one"):
         keeper.load_first({"rate": 7})
 
 
@@ -82,7 +82,7 @@ def test_a_component_starts_on_a_full_disk_and_says_that_its_configuration_is_no
     full_disk: Path, keeper: LastGoodConfiguration[Settings], health: ComponentHealth
 ) -> None:
     assert keeper.load_first({"rateHz": 7}) == Settings(rate_hz=7)
-    assert "would not find this one" in faults(health)[NOT_KEPT]
+    assert "an older one is in force" in faults(health)[NOT_KEPT]
     assert keeper.accept_if_valid({"rateHz": 8}) == Settings(rate_hz=8)
     full_disk.rmdir()
     assert keeper.accept_if_valid({"rateHz": 9}) == Settings(rate_hz=9)

@@ -288,10 +288,22 @@ def test_what_was_kept_and_cannot_be_is_taken_back_or_replaced_by_a_command(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"label": "hole", "reject": 0.5}, "knows cap_missing, dent, scratch"),
-        ({"label": "dent", "reject": 0.3}, "reject of 0.3 is refused; 0.35 to 1 are allowed"),
-        ({"label": "dent", "review": 0.6}, "review of 0.6 is refused; 0.2 to 0.5 are allowed"),
-        ({"label": "dent", "keep": 0.4}, "keep of 0.4 is refused; 0 to 0.35 are allowed"),
+        (
+            {"label": "hole", "reject": 0.5},
+            "has no defect hole; its defects are cap_missing, dent, scratch",
+        ),
+        (
+            {"label": "dent", "reject": 0.3},
+            "reject of 0.3 is not allowed; with the other thresholds it can be 0.35 to 1",
+        ),
+        (
+            {"label": "dent", "review": 0.6},
+            "review of 0.6 is not allowed; with the other thresholds it can be 0.2 to 0.5",
+        ),
+        (
+            {"label": "dent", "keep": 0.4},
+            "keep of 0.4 is not allowed; with the other thresholds it can be 0 to 0.35",
+        ),
         ({"label": "dent"}, "either some of reject, review and keep, or reset"),
         ({"label": "dent", "reset": True, "keep": 0.1}, "either some of"),
     ],
