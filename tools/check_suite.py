@@ -22,6 +22,7 @@ from tools.suite_rules import (
     import_rules,
     name_rules,
     nucleus_lite_rules,
+    plain_words,
     recipe_rules,
     rename_record,
     requirement_rules,
@@ -53,7 +54,10 @@ def find_warnings(root: Path = ROOT) -> list[str]:
 
 def _check_source(source: SourceFile) -> Iterator[str]:
     yield from forbidden_text.find_forbidden_texts(source)
-    if source.is_python and not (yield from _check_syntax(source)):
+    if source.is_python and (yield from _check_syntax(source)):
+        return
+    yield from plain_words.find_dialect(source)
+    if source.is_python:
         yield from import_rules.find_forbidden_imports(source)
         yield from import_rules.find_forbidden_room_imports(source)
         yield from stream_rules.find_stray_topics(source)
