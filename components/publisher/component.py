@@ -144,8 +144,9 @@ class PublisherComponent(Component[PublisherConfiguration]):
 
     def between_events(self) -> float | None:
         """Commit what is ready; returns the seconds until the next part is."""
-        self._commit_ready()
-        self._commit_corrections()
+        with self.foreseen_errors():
+            self._commit_ready()
+            self._commit_corrections()
         self._restart_if_damaged()
         due_ns = self._joiner.due_ns()
         if due_ns is None:

@@ -1,7 +1,11 @@
 """What the station reports when its disk is full or the cloud is away for long."""
 
+import pytest
+
 from publisher.component import BACKLOG_FAULT, GAP_FAULT, MAX_UNCOMMITTED_PARTS, OUTBOX_WRITE_FAULT
 from publisher.configuration import PublisherConfiguration, RecordsConfiguration
+from publisher.outbox import OutboxError
+from sightline.errors import RestartNeededError
 from sightline.messaging.topics import GATE_ACTED, PART_JUDGED
 from tests.unit.publisher.conftest import MakeDesk
 from tests.unit.publisher.publisher_kit import PublisherUnderTest, a_verdict, an_outcome
@@ -20,6 +24,35 @@ def test_parts_wait_while_the_disk_is_full_and_none_is_lost(desk: PublisherUnder
     desk.pass_seconds(0.5)
     assert [record.partNumber for record in desk.records(10)] == list(range(1, 11))
     assert OUTBOX_WRITE_FAULT not in desk.faults()
+
+
+def test_a_commit_that_the_disk_refuses_is_tried_again_after_half_a_second(
+    desk: PublisherUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OutboxError("the disk is full")
+
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    monkeypatch.setattr(desk.recorder._outbox, "commit", refuse)
+    desk.clock.pass_seconds(2.2)  # the timers are due in 0.8 s again
+    assert 0 < desk.recorder.tick() <= 0.5
+    assert OUTBOX_WRITE_FAULT in desk.faults()
+
+
+def test_a_commit_that_shows_damage_ends_the_process_at_once(
+    desk: PublisherUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        desk.recorder._outbox._disk.damage = "outbox.sqlite is damaged"
+        raise OutboxError("the outbox is malformed")
+
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    monkeypatch.setattr(desk.recorder._outbox, "commit", refuse)
+    desk.clock.pass_seconds(2.2)
+    with pytest.raises(RestartNeededError):
+        desk.recorder.tick()
+    monkeypatch.undo()
+    desk.recorder._outbox._disk.damage = ""
 
 
 def test_more_parts_than_can_wait_are_left_to_the_ledger(desk: PublisherUnderTest) -> None:
