@@ -22,6 +22,7 @@ LEDGER_ERRORS = DatabaseErrors(
     "Parts are rejected until it can be written again.",
     error=LedgerError,
     damaged=LedgerDamagedError,
+    closed_is_damage=True,  # a new file is tried again until it opens
 )
 
 

@@ -13,7 +13,9 @@ class DatabaseErrors:
     """Translates what SQLite raises for one database, and remembers when it says that the file is damaged.
 
     `name` and `meaning` make the text that a technician reads: what cannot be written or read, and what
-    follows from it. Damage is raised as `damaged`, where a component has an error of its own for it.
+    follows from it. Damage is raised as `damaged`, where a component has an error of its own for it; with
+    `closed_is_damage` a closed connection is, too: its owner closed a damaged file and could not open a
+    new one.
     """
 
     def __init__(
@@ -24,12 +26,14 @@ class DatabaseErrors:
         error: type[RetryableError],
         damaged: type[RetryableError] | None = None,
         path: Path | None = None,
+        closed_is_damage: bool = False,
     ) -> None:
         self._name = name
         self._meaning = meaning
         self._error = error
         self._damaged = damaged or error
         self._path = path
+        self._closed_is_damage = closed_is_damage
         self.damage = ""  # the text, once the file was found to be damaged
 
     @contextmanager
@@ -38,8 +42,9 @@ class DatabaseErrors:
         try:
             yield
         except sqlite3.Error as error:
-            kind = self._damaged if is_damage(error) else self._error
-            if is_damage(error):
+            kind = self._error
+            if is_damage(error) or (self._closed_is_damage and _is_closed(error)):
+                kind = self._damaged
                 self._remember_damage(error)
             text = f"Cannot write or read the {self._name}: {error}. {self._meaning}"
             raise kind(text) from error
@@ -52,3 +57,7 @@ class DatabaseErrors:
         else:
             self.damage = f"The {self._name} {self._path.name} is damaged: {error}"
             mark_suspect(self._path)
+
+
+def _is_closed(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error)

@@ -3,15 +3,17 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from inference.ledger.ledger_errors import LedgerError
+from inference.ledger import verdict_ledger
+from inference.ledger.ledger_errors import LedgerDamagedError, LedgerError
 from inference.ledger.state_store import ProductThresholds
 from inference.ledger.verdict_ledger import MAX_ROWS_AT_ONCE, UNREADABLE_VERDICT_REASON, Ledger
+from sightline.errors import FatalError
 from sightline.kernel.component import NewConfiguration
 from sightline.messaging.messages import HoldRange, Part, PartJudged, PartSettled
 from sightline.messaging.topics import PART_SETTLED, PARTS_ANNOUNCED
@@ -303,3 +305,23 @@ def test_what_was_judged_reads_as_it_was_committed(ledger: Ledger) -> None:
     verdicts: list[PartJudged] = [verdict(1), verdict(2)]
     ledger.commit(verdicts)
     assert ledger.load_unsettled(10) == verdicts
+
+
+def test_a_new_ledger_that_cannot_be_opened_is_opened_when_the_disk_takes_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.commit([verdict(1)])
+
+    def refuse(*_: object) -> sqlite3.Connection:
+        raise FatalError("database or disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(verdict_ledger, "open_journal", refuse)
+        with pytest.raises(FatalError):
+            ledger.replace_damaged("it is malformed")
+    with pytest.raises(LedgerDamagedError):  # so that it is replaced once more
+        ledger.commit([verdict(2)])
+    with suppress(LedgerError):  # there is nothing left to set aside
+        ledger.replace_damaged("it is closed")
+    ledger.commit([verdict(2)])
+    assert [judged.part.part_number for judged in ledger.load_unsettled(10)] == [2]

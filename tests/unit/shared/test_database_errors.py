@@ -51,6 +51,24 @@ def test_a_value_that_the_database_cannot_hold_is_not_called_damage(errors: Data
     assert not isinstance(raised.value, BookDamagedError)
 
 
+@pytest.mark.parametrize("closed_is_damage", [False, True])
+def test_a_closed_database_is_damage_only_to_an_owner_that_opens_a_new_one(
+    closed_is_damage: bool,
+) -> None:
+    errors = DatabaseErrors(
+        "order book",
+        "",
+        error=BookError,
+        damaged=BookDamagedError,
+        closed_is_damage=closed_is_damage,
+    )
+    connection = sqlite3.connect(":memory:")
+    connection.close()
+    with pytest.raises(BookError) as raised, errors.translate_errors():
+        connection.execute("BEGIN")
+    assert isinstance(raised.value, BookDamagedError) is closed_is_damage
+
+
 def test_other_errors_pass_unchanged(errors: DatabaseErrors) -> None:
     with pytest.raises(KeyError), errors.translate_errors():
         raise KeyError("a mistake of our own")
