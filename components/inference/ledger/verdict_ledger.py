@@ -161,7 +161,9 @@ class Ledger:
         """Set the database aside and begin an empty one; LedgerError if the disk does not let that be."""
         self._connection.close()
         try:
-            kept = set_aside(self._path)
+            fate = f"kept as {set_aside(self._path).name}"
+        except FileNotFoundError:  # the try before could not open a new one
+            fate = "set aside before"
         except OSError as error:
             raise LedgerDamagedError(
                 f"The verdict ledger is damaged ({reason}) and cannot be set aside: {error}. "
@@ -170,9 +172,7 @@ class Ledger:
         finally:
             self._connection = self._open_database()
             self.state_store.use_connection(self._connection)
-        self._report(
-            f"{self._path.name} is damaged ({reason}). It is kept as {kept.name}. {LOSS_NOTICE}"
-        )
+        self._report(f"{self._path.name} is damaged ({reason}). It is {fate}. {LOSS_NOTICE}")
         self._load_position()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -321,7 +321,7 @@ def test_a_new_ledger_that_cannot_be_opened_is_opened_when_the_disk_takes_it(
             ledger.replace_damaged("it is malformed")
     with pytest.raises(LedgerDamagedError):  # so that it is replaced once more
         ledger.commit([verdict(2)])
-    with suppress(LedgerError):  # there is nothing left to set aside
-        ledger.replace_damaged("it is closed")
+    ledger.replace_damaged("it is closed")  # no error: its caller then writes the holds down again
+    assert ledger.last_part is None
     ledger.commit([verdict(2)])
     assert [judged.part.part_number for judged in ledger.load_unsettled(10)] == [2]
