@@ -1,6 +1,8 @@
 """The target that an engineer prints has the size that it says."""
 
+import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,14 @@ def test_a_size_that_cannot_be_is_refused_with_what_is_allowed(
         main()
     assert "2 to 100 mm are allowed" in capsys.readouterr().err
     assert not (tmp_path / "t.svg").exists()
+
+
+def test_the_former_name_of_the_tool_runs_it_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["target", str(tmp_path / "target.svg")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runpy.run_module("tools.calibration_target", run_name="__main__")
+    assert capsys.readouterr().err == ""
+    assert (tmp_path / "target.svg").is_file()
