@@ -1,9 +1,10 @@
 """The record of renames, docs/renames.json, names what is there.
 
-It lists old and new names for this release, and may be pruned with the next. Checked are the new modules
-and files, and classes, those of members, too. A function may be gone by now and is not checked, unless a
-function of its name is in exactly one other module: then the entry has its old place. Private functions,
-values and the names of members are not checked.
+It lists old and new names for this release, and may be pruned with the next; its `_about` says what each
+section is. Checked are the new modules, files and entry points, and classes, those of members, too. A
+function may be gone by now and is not checked, unless a function of its name is in exactly one other
+module: then the entry has its old place. Private functions, values and the names of members are not
+checked.
 """
 
 import ast
@@ -38,13 +39,20 @@ def find_wrong_renames(sources: Iterable[SourceFile]) -> list[str]:
         "files": lambda new: _check_file(new, paths),
         "symbols": lambda new: _check_symbol(new, definitions),
         "members": lambda new: _check_member(new, definitions),
+        "entry_points": lambda new: _check_module(new, definitions),
     }
-    return [
+    wrong = [
         f"{RECORD_PATH}: {old} -> {new}: {problem}; correct or remove the entry"
         for section, check in checks.items()
         for old, new in record.get(section, {}).items()
         if (problem := check(new))
     ]
+    both = [
+        f"{RECORD_PATH}: {old} is gone and in {section}; keep one of the entries"
+        for section in checks
+        for old in record.get(section, {}).keys() & record.get("gone", {}).keys()
+    ]
+    return wrong + both
 
 
 def _check_module(module: str, definitions: _Definitions) -> str:

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from tools.recipes import ROOT
 from tools.suite_rules.rename_record import RECORD_PATH, find_wrong_renames
 from tools.suite_rules.source_files import SourceFile
+from training.methods.plan_keys import RENAMED_PLAN_KEYS
 
 SITE = """
 Names = dict[str, str]
@@ -43,6 +45,8 @@ def find_wrong(section: str, new: str) -> list[str]:
         ("members", "cloud.site.Site@4.any_method"),
         ("members", "cloud.site.build_site(parameter)"),
         ("configuration", "maxOkCount"),
+        ("entry_points", "cloud.site"),
+        ("gone", "a word on what replaces it"),
     ],
 )
 def test_an_entry_whose_new_name_is_there_passes(section: str, new: str) -> None:
@@ -54,6 +58,7 @@ def test_an_entry_whose_new_name_is_there_passes(section: str, new: str) -> None
     [
         ("modules", "cloud.sites", "no module cloud.sites"),
         ("files", "cloud/sites.py", "no such file"),
+        ("entry_points", "cloud.sites", "no module cloud.sites"),
         ("symbols", "cloud.sites.Site", "no module cloud.sites"),
         ("symbols", "cloud.site.Sites", "no class Sites in cloud.site"),
         ("symbols", "cloud.site._Sites", "no class _Sites in cloud.site"),
@@ -67,6 +72,24 @@ def test_an_entry_whose_new_name_is_gone_is_caught(section: str, new: str, said:
     assert find_wrong(section, new) == [
         f"{RECORD_PATH}: old.name -> {new}: {said}; correct or remove the entry"
     ]
+
+
+def test_a_name_that_is_both_gone_and_renamed_is_caught() -> None:
+    record = {"symbols": {"old.name": "cloud.site.Site"}, "gone": {"old.name": "nothing"}}
+    found = find_wrong_renames([*SOURCES, SourceFile(RECORD_PATH, json.dumps(record))])
+    assert found == [f"{RECORD_PATH}: old.name is gone and in symbols; keep one of the entries"]
+
+
+def test_every_section_of_the_record_says_what_it_is() -> None:
+    record = json.loads((ROOT / RECORD_PATH).read_text())
+    assert [name for name in record["_about"] if name] == [
+        name for name in record if name != "_about"
+    ]
+
+
+def test_the_record_has_the_old_keys_of_training_plans() -> None:
+    record = json.loads((ROOT / RECORD_PATH).read_text())
+    assert record["plan_keys"] == RENAMED_PLAN_KEYS
 
 
 def test_without_a_record_nothing_is_said() -> None:
