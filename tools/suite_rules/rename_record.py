@@ -119,11 +119,17 @@ def _read_definitions(sources: Iterable[SourceFile]) -> _Definitions:
 
 
 def _find_classes(tree: ast.Module) -> Iterator[str]:
-    """Names of classes, and of what is assigned at the top: `Names = dict[str, str]` is a type, too."""
+    """Names of classes, and of what is assigned at the top: `Names = dict[str, str]` is a type, too.
+
+    A package has those in its `__all__`, too.
+    """
     yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        yield from (target.id for target in targets if isinstance(target, ast.Name))
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        yield from names
+        if names == ["__all__"] and isinstance(node, ast.Assign):
+            yield from ast.literal_eval(node.value)
 
 
 def _find_functions(tree: ast.Module) -> Iterator[str]:
