@@ -46,6 +46,8 @@ ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may imp
         "messaging": _TOP,
         "old_component_keys": "old_keys messaging",
         "storage": f"{_TOP} messaging old_component_keys",
+        "product_store": "storage",
+        "model_store": "storage",
         "kernel": f"{_TOP} messaging storage",
         "imaging": f"{_TOP} messaging storage",
         "vision": f"{_TOP} messaging storage imaging",

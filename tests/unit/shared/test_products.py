@@ -176,3 +176,11 @@ def test_a_product_that_is_damaged_in_the_store_hinders_no_other_and_its_own_com
     assert products.refresh()
     assert products.current["can"].version == "3"
     assert products.problems == {}
+
+
+@pytest.mark.parametrize("module", ["sightline.product_store", "sightline.model_store"])
+def test_the_former_name_of_a_store_runs_it_without_a_warning(module: str) -> None:
+    command = [sys.executable, "-W", "error", "-m", module, "--help"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "store" in ran.stdout
