@@ -35,7 +35,7 @@ class MessagePublisher:
         self._bus = bus
         self._health = health
         self._fault = fault
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held until health shows the same as `_failing`
         self._failing: set[str] = set()  # fault codes
 
     def publish(self, stream: MessageStream, message: StationMessage) -> bool:
@@ -54,12 +54,13 @@ class MessagePublisher:
         if fault in self._failing:
             with self._lock:
                 self._failing.discard(fault)
-            self._health.clear_fault(fault)
+                self._health.clear_fault(fault)
         return True
 
     def _report(self, fault: str, stream: MessageStream, error: Exception) -> None:
+        text = f"Cannot publish {stream.name}: {error}"
         with self._lock:
             self._failing.add(fault)
-        text = f"Cannot publish {stream.name}: {error}"
-        if self._health.raise_fault(fault, text, "warning"):
+            is_new = self._health.raise_fault(fault, text, "warning")
+        if is_new:
             log.error("not published", extra={"stream": stream.name, "error": str(error)})

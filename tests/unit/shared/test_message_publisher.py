@@ -1,5 +1,8 @@
 """What the nucleus does not take is counted, a warning while it lasts, and returned as not published."""
 
+import threading
+from typing import Any
+
 import pytest
 
 from sightline.errors import MessageError, NucleusGoneError
@@ -75,3 +78,25 @@ def test_a_nucleus_that_is_gone_is_no_warning_but_the_end(
     bus.refuses = {"PartSettled": NucleusGoneError("closed")}
     with pytest.raises(NucleusGoneError):
         publisher.publish(PART_SETTLED, SETTLED)
+
+
+def test_a_message_that_is_taken_just_as_another_is_refused_leaves_no_warning_for_ever(
+    bus: RefusingBus,
+) -> None:
+    others: list[threading.Thread] = []
+
+    class OvertakenHealth(ComponentHealth):
+        def raise_fault(self, *arguments: Any) -> bool:
+            other = threading.Thread(target=shared.publish, args=(GATE_ACTED, SETTLED))
+            others.append(other)
+            other.start()
+            other.join(0.2)
+            return super().raise_fault(*arguments)
+
+    health = OvertakenHealth("com.sightline.Capture", "1.0.0", "line-1", HandMovedClock())
+    shared = MessagePublisher(bus, health)
+    bus.refuse(PART_SETTLED)
+    assert not shared.publish(PART_SETTLED, SETTLED)
+    others[0].join()
+    assert shared.publish(GATE_ACTED, SETTLED)
+    assert faults(health) == {}
