@@ -177,6 +177,7 @@ class Changeover:
         """Another product, and a lot where one is named; CommandError."""
         self._refuse_if_plc_sets("product")
         self.products.refresh()
+        self._select_if_changed()  # what was deployed is in force, whatever becomes of the command
         product = self.products.current.get(arguments.product)
         if product is None:
             problem = self.products.problems.get(arguments.product)

@@ -206,13 +206,6 @@ class CaptureComponent(Component[CaptureConfiguration]):
         self._adopt_unseen()
 
     @every(seconds=1)
-    def announce_last_part(self) -> None:
-        """Announce the last number that is stored; the parts up to it are published before."""
-        self._counter.tick()
-        self._publish_pending_parts()
-        self._announce()
-
-    @every(seconds=1)
     def open_cameras(self) -> None:
         """Open cameras and ring again that were away."""
         self._cameras.open()
@@ -224,6 +217,13 @@ class CaptureComponent(Component[CaptureConfiguration]):
         self._apply_product()
         configurations = self._changeover.configurations_by_product()
         self._cameras.prefetch_references(self._commissioning.reference_folders(configurations))
+
+    @every(seconds=1)
+    def announce_last_part(self) -> None:
+        """Announce the last number that is stored; the parts up to it are published before."""
+        self._counter.tick()
+        self._publish_pending_parts()
+        self._announce()
 
     @every(seconds=1)
     def rest_after_parts(self) -> None:

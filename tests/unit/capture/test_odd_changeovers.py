@@ -50,3 +50,16 @@ def test_a_product_that_a_command_found_damaged_is_a_fault_until_it_is_whole(
     assert command(station, "c-2", "change_product", product="tin").result == "done"
     station.advance(1.0)
     assert "product-refused" not in station.faults
+
+
+def test_a_product_deployed_before_a_change_that_the_disk_refuses_is_in_force_within_a_second(
+    begin_line: StartStation, tmp_path: Path
+) -> None:
+    station = begin_line()
+    station.trigger(1)
+    deploy(tmp_path, "bottle", version="2")
+    (station.folder / "chosen.new").mkdir()
+    assert command(station, "c-1", "change_product", product="can").result == "refused"
+    station.advance(1.1)
+    assert (station.announced[-1].product, station.announced[-1].product_version) == ("bottle", "2")
+    assert station.health.build_report().facts["product_version"] == "2"
