@@ -34,6 +34,7 @@ from sightline.kernel.command_execution import (
 from sightline.kernel.health import ComponentHealth
 from sightline.kernel.interval_timer import IntervalTimer
 from sightline.kernel.message_publisher import MessagePublisher
+from sightline.kernel.stream_freshness import StreamSilent
 from sightline.messaging.bus import Delivery, Inbox, MessageBus, NoNucleus, NucleusControl
 from sightline.messaging.messages import CommandAccepted, CommandKind, Part, StationMessage
 from sightline.messaging.topics import MessageStream
@@ -200,8 +201,9 @@ class Component(Generic[C]):
             self.handle_other(event)
 
     def handle_other(self, event: object) -> None:
-        """An event that no method is marked for."""
-        log.warning("unknown event", extra={"event": repr(event)})
+        """An event that no method is marked for; a silence is a fault already."""
+        if not isinstance(event, StreamSilent):
+            log.warning("unknown event", extra={"event": repr(event)})
 
     def tick(self) -> float:
         """Do what is due; returns the seconds until the next tick is wanted.
@@ -293,9 +295,11 @@ class Component(Generic[C]):
         before = self.configuration
         assert isinstance(event.configuration, type(before))
         self.configuration = event.configuration
-        with self.foreseen_errors():
-            self.reconfigure(before)
-        self._start_timers()
+        try:
+            with self.foreseen_errors():
+                self.reconfigure(before)
+        finally:
+            self._start_timers()
 
     def _start_timers(self) -> None:
         """All at the start; after a new configuration those whose interval it gives."""

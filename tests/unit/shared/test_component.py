@@ -6,6 +6,7 @@ import pytest
 
 from sightline.errors import NucleusGoneError, RetryableError
 from sightline.kernel.component import Component, NewConfiguration, every, on, on_error
+from sightline.kernel.stream_freshness import StreamSilent
 from sightline.messaging.bus import Delivery
 from sightline.messaging.messages import Part, PartSettled
 from sightline.messaging.topics import PART_SETTLED
@@ -178,6 +179,25 @@ def test_a_new_configuration_is_in_force_and_its_interval_begins_at_once(
     component.handle(NewConfiguration(KernelConfiguration(interval_s=0.2)))
     assert component.tick() == pytest.approx(0.2)
     assert component.calls == ["from 5 to 0.2", "between", "interval"]
+
+
+def test_intervals_of_a_new_configuration_hold_even_if_it_cannot_be_put_into_force(
+    component: RecordingComponent, clock: HandMovedClock
+) -> None:
+    component.tick()
+    component.raises = {"from 5 to 0.2": OSError("no more files")}
+    with pytest.raises(OSError, match="files"):
+        component.handle(NewConfiguration(KernelConfiguration(interval_s=0.2)))
+    assert component.tick() == pytest.approx(0.2)
+
+
+def test_a_silence_that_a_component_does_nothing_about_is_no_unknown_event(
+    component: RecordingComponent, caplog: pytest.LogCaptureFixture
+) -> None:
+    component.handle(StreamSilent(PART_SETTLED))
+    assert caplog.records == []
+    component.handle(object())
+    assert [record.message for record in caplog.records] == ["unknown event"]
 
 
 def test_two_methods_for_one_message_are_refused_when_the_class_is_made() -> None:
