@@ -63,3 +63,15 @@ def test_a_product_deployed_before_a_change_that_the_disk_refuses_is_in_force_wi
     station.advance(1.1)
     assert (station.announced[-1].product, station.announced[-1].product_version) == ("bottle", "2")
     assert station.health.build_report().facts["product_version"] == "2"
+
+
+def test_a_product_that_is_deployed_is_announced_in_the_second_in_which_it_is_found(
+    begin_line: StartStation, tmp_path: Path
+) -> None:
+    station = begin_line()
+    station.trigger(1)
+    deploy(tmp_path, "bottle", version="2")
+    count = len(station.announced)
+    while len(station.announced) == count:
+        station.advance(0.1)
+    assert station.announced[-1].product_version == "2"
