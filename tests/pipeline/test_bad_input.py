@@ -115,5 +115,6 @@ def _install_broken_model(station: RunningStation, folder: Path) -> None:
     (broken / "model.onnx").write_bytes(b"this is no model")
     store_model(broken, "surface", station.folder / "station" / "models")
     station.wait_for(
-        "the refusal", lambda: "no model" in fault_text(station, INFERENCE, "model-surface")
+        "the refusal",
+        lambda: "cannot be loaded as a model" in fault_text(station, INFERENCE, "model-surface"),
     )

@@ -61,7 +61,7 @@ def test_the_number_in_the_picture_is_the_number_in_the_record_and_at_the_gate(r
 def test_of_three_models_that_come_the_good_one_takes_over_and_each_part_is_judged_in_time(
     run: Run,
 ) -> None:
-    assert "no model that can be loaded" in run.swaps.broken
+    assert "cannot be loaded as a model" in run.swaps.broken
     assert "wrong shape" in run.swaps.wrong_shape
     assert not any(is_unseen(record) for record in run.records)
     late = [record for record in run.records if _is_late(record)]

@@ -32,7 +32,7 @@ def test_without_a_model_parts_are_missed_and_when_it_comes_they_are_judged(
 
 
 DAMAGES = {
-    "not a model": "no model that can be loaded",
+    "not a model": "cannot be loaded as a model",
     "wrong shape": "wrong shape",
     "no contract": f"no metadata '{CONTRACT_KEY}'",
     "other answers": "golden frame 0 differs",

@@ -197,7 +197,7 @@ def test_after_a_restart_the_last_good_model_serves_while_the_store_names_a_brok
     bench.start()
     assert judging.judge().models[0].digest == old
     bench.run_until("the fault", lambda: bool(bench.health.build_report().faults))
-    assert "no model that can be loaded" in bench.health.build_report().faults[0].text
+    assert "cannot be loaded as a model" in bench.health.build_report().faults[0].text
     shutil.rmtree(bench.store / old)
 
 

@@ -243,7 +243,7 @@ def test_the_demo_models_become_engines(tmp_path: Path) -> None:
 def test_what_tensorrt_cannot_read_is_refused_with_its_words(tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(b"this is no model")
-    with pytest.raises(ModelError, match="is no model"):
+    with pytest.raises(ModelError, match="is not a model"):
         build_engine.build_in_subprocess(file, tmp_path / "e", lambda *_: None)
 
 
