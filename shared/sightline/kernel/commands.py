@@ -30,11 +30,6 @@ COMMAND_COMPONENTS: dict[CommandKind, str] = {
 A = TypeVar("A", bound=ConfigurationStruct)
 
 
-def is_command_for(command: CommandAccepted, component: str) -> bool:
-    """Whether this component is the one that carries the command out."""
-    return COMMAND_COMPONENTS.get(command.kind) == component
-
-
 def read_arguments(command: CommandAccepted) -> dict[str, CommandArgument]:
     """The command's arguments by name, without its remark."""
     return {name: value for name, value in command.arguments.items() if name != "remark"}

@@ -6,33 +6,14 @@ import pytest
 import yaml
 
 from sightline.errors import RecipeError
-from sightline.messaging.topics import CAPTURE, COMPONENTS
+from sightline.messaging.topics import COMPONENTS
+from tests.unit.tools.recipe_kit import RECIPE, capture_configuration
 from tools.access_control import build_access_control
-from tools.recipes import build_expected_configuration, fill_recipe
+from tools.recipes import fill_recipe
 from tools.suite_rules import (
     nucleus_lite_rules,
     recipe_rules,
 )
-
-RECIPE = """---
-ComponentName: com.sightline.Capture  # kept
-ComponentConfiguration:
-  DefaultConfiguration:
-    accessControl: {}
-Manifests:
-  - Platform:
-      os: linux
-      runtime: "*"
-    Lifecycle:
-      run:
-        Script: exec sh launch.sh run capture
-"""
-
-
-def capture_configuration() -> dict[str, Any]:
-    from capture.configuration import CaptureConfiguration
-
-    return build_expected_configuration(CAPTURE, CaptureConfiguration)
 
 
 def test_a_recipe_that_is_no_yaml_is_named() -> None:

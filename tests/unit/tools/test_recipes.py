@@ -1,33 +1,11 @@
 """Recipes are filled from the code, and keep their other lines."""
 
-from typing import Any
-
 import pytest
 import yaml
 
 from sightline.errors import RecipeError
-from sightline.messaging.topics import CAPTURE
-from tools.recipes import build_expected_configuration, drop_nulls, fill_recipe
-
-RECIPE = """---
-ComponentName: com.sightline.Capture  # kept
-ComponentConfiguration:
-  DefaultConfiguration:
-    accessControl: {}
-Manifests:
-  - Platform:
-      os: linux
-      runtime: "*"
-    Lifecycle:
-      run:
-        Script: exec sh launch.sh run capture
-"""
-
-
-def capture_configuration() -> dict[str, Any]:
-    from capture.configuration import CaptureConfiguration
-
-    return build_expected_configuration(CAPTURE, CaptureConfiguration)
+from tests.unit.tools.recipe_kit import RECIPE, capture_configuration
+from tools.recipes import drop_nulls, fill_recipe
 
 
 def test_filling_a_recipe_keeps_every_other_line_and_can_be_repeated() -> None:
