@@ -285,7 +285,12 @@ install_packages() {
     run apt-get update -qq
     # shellcheck disable=SC2086  # a list of words
     run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
-    run python3 -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
+    # launch.sh of the components looks for the same names
+    run sh -c 'for python in python3 python3.13 python3.12 python3.11 python3.10; do
+        "$python" -c "import sys; sys.exit(sys.version_info < (3, 10))" 2>/dev/null && exit 0
+    done
+    echo "Python 3.10 or later is needed beside the system (docs/jetson-xavier.md)" >&2
+    exit 1'
 }
 
 make_users() {

@@ -38,10 +38,22 @@ install_environment() {
     cp "$artifact/requirements.txt" "$environment/requirements.txt"
 }
 
+# The system's Python if it is new enough, since it sees JetPack's TensorRT; else the newest one beside it.
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.10 or later is needed; found $(python3 --version 2>&1 || true). Install python3.10 \
+beside it, in /usr/local/bin or another folder of this PATH: $PATH (docs/jetson-xavier.md)"
+}
+
 make_environment() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || fail "Python 3.10 or later is needed"
+    python=$(find_python)
     rm -rf "$environment"
-    python3 -m venv --system-site-packages "$environment"
+    "$python" -m venv --system-site-packages "$environment"
 }
 
 install_wheels() {

@@ -115,6 +115,54 @@ def test_the_install_step_makes_an_environment_from_the_artifact_s_own_wheels(
     assert (work / "environment").stat().st_ino == made  # nothing changed: it is kept
 
 
+def put_python(folder: Path, name: str, version: str) -> None:
+    """A program by that name: an old interpreter refuses, a new one is this one."""
+    folder.mkdir(exist_ok=True)
+    lines = {
+        "new": f'exec "{sys.executable}" "$@"',
+        "old": '[ "$1" != --version ] || echo "Python 3.8.10"\nexit 1',
+    }
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{lines[version]}\n")
+    program.chmod(0o755)
+
+
+def install_with_path(artifact: Path, work: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["sh", str(artifact / "sightline" / "launch.sh"), "install"],
+        cwd=work,
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_where_the_system_s_python_is_too_old_the_newer_one_beside_it_is_used(
+    artifact: Path, work: Path, tmp_path: Path
+) -> None:
+    put_python(tmp_path / "local", "python3", "old")  # JetPack 5 has 3.8
+    put_python(tmp_path / "local", "python3.10", "new")
+    for name in ("python3.13", "python3.12", "python3.11"):  # this machine may have them
+        put_python(tmp_path / "local", name, "old")
+    put_wheel(artifact)
+    installed = install_with_path(artifact, work, tmp_path / "local")
+    assert installed.returncode == 0, installed.stderr
+    assert (work / "environment" / "bin" / "python").exists()
+
+
+def test_where_every_python_is_too_old_the_install_step_says_which_one_it_found(
+    artifact: Path, work: Path, tmp_path: Path
+) -> None:
+    for name in ("python3", "python3.13", "python3.12", "python3.11", "python3.10"):
+        put_python(tmp_path / "local", name, "old")
+    put_wheel(artifact)
+    refused = install_with_path(artifact, work, tmp_path / "local")
+    assert refused.returncode == 1
+    assert "Python 3.10 or later is needed; found Python 3.8.10" in refused.stderr
+    assert str(tmp_path / "local") in refused.stderr
+    assert not (work / "environment").exists()
+
+
 USING_DRIVERS = """
 import importlib, pathlib, sys, time
 for attempt in range(3):
