@@ -18,10 +18,14 @@ log = logging.getLogger(__name__)
 
 
 class TagProperties(ConfigurationStruct, frozen=True, kw_only=True):
-    """What is known of a tag: its normal limits, the manufacturing step, the tags it moves with."""
+    """What is known of a tag: its normal limits, the manufacturing step, the tags it moves with.
+
+    `resolution` is the sensor's smallest step, in the tag's unit; without it the readings show it.
+    """
 
     normal_low: float | None = None
     normal_high: float | None = None
+    resolution: Annotated[float, msgspec.Meta(ge=0)] | None = None
     step: Text = ""
     related: tuple[Name, ...] = ()
     score_outliers: bool = True

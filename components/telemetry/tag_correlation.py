@@ -2,7 +2,7 @@
 
 Readings come as deviations of each tag from its own usual level, in its own usual spread. The distance
 is Mahalanobis's under the running correlation, shrunk towards "no tag depends on another" while little
-is known, so that it can always be inverted.
+is known, so that it can always be inverted. A tag that is missing leaves the others' distance as it is.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ MAX_LEARNED_DEVIATION = 4.0  # deviations: an outlier must not bend the correlat
 MIN_TAG_VARIANCE = 0.25  # a tag that hardly moves has no correlation worth knowing
 
 Vector = NDArray[np.float64]
+Places = NDArray[np.intp]  # of tags in the group
 
 
 @dataclass(frozen=True)
@@ -34,33 +35,53 @@ class RunningCorrelation:
         self._tags = tags
         self._mean: Vector = np.zeros(tags)
         self._products: Vector = np.eye(tags)
-        self._known = 0
+        self._known: Vector = np.zeros((tags, tags))  # intervals in which both tags were there
 
-    def measure_distance(self, deviations: Vector) -> MahalanobisDistance:
-        """How far these deviations are from what is usual together."""
-        precision = np.linalg.inv(self.correlation_matrix())
+    def count_intervals(self, places: Places) -> int:
+        """The intervals in which each two of these tags were there; 0 for fewer than two tags."""
+        return 0 if len(places) < 2 else int(self._known[np.ix_(places, places)].min())
+
+    def measure_distance(self, deviations: Vector, places: Places) -> MahalanobisDistance:
+        """How far the deviations of the tags at these places are from what is usual together."""
+        precision = np.linalg.inv(self.correlation_matrix(places))
         weighted = precision @ deviations
         # What each tag adds when the others are known: the square of its own conditional deviation.
         own = weighted * weighted / np.diag(precision)
         return MahalanobisDistance(max(float(deviations @ weighted), 0.0), int(np.argmax(own)))
 
-    def learn(self, deviations: Vector) -> None:
-        """Take one interval's deviations into the running mean and covariance."""
-        self._known = min(self._known + 1, MEMORY_INTERVALS)
-        share = 1.0 / (self._known + self._tags)
+    def learn(self, deviations: Vector, places: Places) -> None:
+        """Take one interval's deviations of the tags at these places into the mean and covariance."""
+        pairs = np.ix_(places, places)
+        self._known[pairs] = np.minimum(self._known[pairs] + 1, MEMORY_INTERVALS)
+        share = 1.0 / (self._known[pairs] + self._tags)
         clipped = np.clip(deviations, -MAX_LEARNED_DEVIATION, MAX_LEARNED_DEVIATION)
-        apart = clipped - self._mean
-        self._mean = self._mean + share * apart
-        self._products = (1 - share) * (self._products + share * np.outer(apart, apart))
+        apart = clipped - self._mean[places]
+        self._mean[places] += np.diag(share) * apart
+        self._products[pairs] = (1 - share) * (
+            self._products[pairs] + share * np.outer(apart, apart)
+        )
 
-    def correlation_matrix(self) -> Vector:
-        """The correlation matrix, shrunk towards the identity."""
-        spread = np.sqrt(np.maximum(np.diag(self._products), MIN_TAG_VARIANCE))
-        correlation = self._products / np.outer(spread, spread)
+    def correlation_matrix(self, places: Places) -> Vector:
+        """The correlation matrix of these tags, shrunk towards the identity until it can be inverted."""
+        pairs = np.ix_(places, places)
+        products = self._products[pairs]
+        spread = np.sqrt(np.maximum(np.diag(products), MIN_TAG_VARIANCE))
+        correlation = products / np.outer(spread, spread)
         np.fill_diagonal(correlation, 1.0)
-        shrinkage = max(MIN_SHRINKAGE, self._tags / (self._known + self._tags))
-        result: Vector = (1 - shrinkage) * correlation + shrinkage * np.eye(self._tags)
-        return result
+        known = float(self._known[pairs].min())
+        shrinkage = max(MIN_SHRINKAGE, self._tags / (known + self._tags))
+        while not _is_positive(shrunk := _shrink(correlation, shrinkage)):
+            shrinkage = (1 + shrinkage) / 2  # tags that were there at different times
+        return shrunk
+
+
+def _shrink(correlation: Vector, shrinkage: float) -> Vector:
+    result: Vector = (1 - shrinkage) * correlation + shrinkage * np.eye(len(correlation))
+    return result
+
+
+def _is_positive(matrix: Vector) -> bool:
+    return bool(np.linalg.eigvalsh(matrix)[0] >= MIN_SHRINKAGE / 2)
 
 
 def group_related_tags(related: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[str, ...]]:

@@ -28,13 +28,14 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class RunLengthCase:
-    """Stable readings: how much of a value is carried over from the last, how heavy the tails are."""
+    """Stable readings: how much of a value is carried over, how heavy the tails are, how coarse it is told."""
 
     name: str
     wanted: int
     intervals: int
     carried_over: float = 0.0
     degrees_of_freedom: int = 0  # 0: normal
+    step: float = 0.0  # what the sensors round to; 0: nothing
     is_plant: bool = False
 
 
@@ -44,6 +45,8 @@ KINDS: dict[str, dict[str, float | bool]] = {
     "carried over 0.9": {"carried_over": 0.9},
     "carried over 0.97": {"carried_over": 0.97},
     "heavy tails (Student, 6)": {"degrees_of_freedom": 6},
+    "heavy tails (Student, 4)": {"degrees_of_freedom": 4},
+    "in steps of twice their noise": {"step": 2.0},
     "the simulated conveyor": {"is_plant": True},
 }
 
@@ -63,7 +66,12 @@ def main() -> None:
     ]
     cases += [
         RunLengthCase(name, 86_400, 800_000 // share, **KINDS[name])  # type: ignore[arg-type]
-        for name in ("independent, normal", "carried over 0.5")
+        for name in (
+            "independent, normal",
+            "carried over 0.5",
+            "heavy tails (Student, 4)",
+            "in steps of twice their noise",
+        )
     ]
     with multiprocessing.Pool(given.processes) as pool:
         print("| readings | wanted | intervals | false alarms | measured run length (95 %) |")
@@ -119,7 +127,8 @@ def readings(case: RunLengthCase, seed: int) -> Iterator[Row]:
             else chance.standard_normal(len(TAGS))
         )
         values = keeps * values + fresh * (mixed @ noise)
-        yield {tag: 10 + float(value) for tag, value in zip(TAGS, values, strict=True)}
+        told = np.round(values / case.step) * case.step if case.step else values
+        yield {tag: 10 + float(value) for tag, value in zip(TAGS, told, strict=True)}
 
 
 def plant_readings(intervals: int, seed: int) -> Iterator[Row]:
