@@ -43,7 +43,6 @@ function zoomable(figure, content, overlay, boxes, large) {
   if (!boxes.length) return;
   const zoom = () => applyCloseUp(content, overlay.viewBox.baseVal, boxes);
   if (!large) {
-    zoom();
     content.addEventListener("framed", zoom);
     return;
   }
@@ -60,7 +59,10 @@ function image(record, camera, key, loaded) {
     src: address,
     alt: `Part ${record.partNumber}, ${camera}`,
     decoding: "async",
-    onload: () => loaded(element),
+    onload: () => {
+      element.classList.add("loaded");
+      loaded(element);
+    },
   });
   let tries = 0;
   element.addEventListener("error", () => {
