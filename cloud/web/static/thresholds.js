@@ -33,6 +33,9 @@ function showThresholds(stations, { station, products }) {
   byId("empty").hidden = products.length > 0;
   byId("work").hidden = products.length === 0;
   renderIfChanged(byId("station"), [stations, state.station], (known) => stationChoice(known, chooseStation));
+  if (stations.length > 1) {
+    for (const link of document.querySelectorAll(".bar-links a")) link.href = withStation(new URL(link.href).pathname, state.station);
+  }
   if (!findChosen()) chooseFirst();
   renderIfChanged(byId("labels"), [products, state.chosen], ([all]) => all.flatMap(productRows));
   const tiers = findChosen();
