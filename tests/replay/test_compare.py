@@ -102,7 +102,7 @@ def a_record(**boxes: list[dict[str, Any]]) -> RecordedMessage:
     return RecordedMessage("InspectionRecord", 5, {"partNumber": 7, "otherCameras": boxes})
 
 
-BOXES = [
+BOXES: list[dict[str, Any]] = [
     {"label": "scratch", "score": 0.9, "x": 1, "y": 2, "width": 30, "height": 4},
     {"label": "scratch", "score": 0.8, "x": 500, "y": 2, "width": 30, "height": 4},
 ]
