@@ -76,6 +76,13 @@ class SiteSummary:
                 "now_utc_ns": now_utc_ns,
             }
 
+    def find_fact(self, station: str | None, component: str, name: str) -> tuple[str, str]:
+        """A station (None: the first by name), and a fact that its component stated last, or ""."""
+        with self._lock:
+            thing = station if station is not None else min(self._stations, default="")
+            figures = self._stations.get(thing)
+            return thing, figures.find_fact(component, name) if figures is not None else ""
+
     def _find_station(self, thing: str) -> StationFigures:
         if thing not in self._stations:
             self._stations[thing] = StationFigures(self._clock)

@@ -20,7 +20,7 @@ from sightline.messaging.messages import (
 )
 
 MAX_EXACT_PARTS = 100_000
-IMAGES_A_PART = 4
+IMAGES_A_PART = 8
 MAX_LATENCY_MS = 86_400_000.0
 RATE_WINDOW_NS = 30_000_000_000
 PERCENTILES_INTERVAL_S = 1.0
@@ -92,6 +92,11 @@ class StationFigures:
         known = self._health.get(name)
         if known is None or is_newer(known.health.at_utc_ns, new_ns, stored.received_utc_ns):
             self._health[name] = stored
+
+    def find_fact(self, component: str, name: str) -> str:
+        """A fact that a component stated last; empty if it did not."""
+        stored = self._health.get(component)
+        return stored.health.facts.get(name, "") if stored is not None else ""
 
     @property
     def received(self) -> int:

@@ -22,6 +22,7 @@ from cloud.web.commissioning_routes import build_commissioning_routes
 from cloud.web.evidence_files import find_picture_path
 from cloud.web.query_string import QueryError, parse_parts_query, parse_query_number
 from cloud.web.responses import STATIC_FOLDER, json_response
+from cloud.web.threshold_routes import build_threshold_routes
 from cloud.wire.commands import CommandSender
 from sightline.errors import RetryableError
 from sightline.messaging.messages import Verdict
@@ -78,6 +79,7 @@ def build_app(sources: PageSources) -> Starlette:
             *build_commissioning_routes(
                 sources.history, sources.views, sources.command_sender, sources.utc_ns
             ),
+            *build_threshold_routes(sources.store, sources.summary.find_fact),
             Mount("/static", StaticFiles(directory=STATIC_FOLDER)),
         ],
         middleware=[

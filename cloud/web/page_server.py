@@ -1,17 +1,22 @@
 """Serves the application on a loopback socket and writes its address to a file."""
 
+import asyncio
 import errno
 import socket
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sightline.storage.journal import DurableText
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
 GRACEFUL_SHUTDOWN_S = 1
+MAX_REQUEST_S = 10.0  # from its first byte, or from the connection on, to its last
+MAX_CONNECTIONS = 256
 
 
 def bind_socket(port: int) -> socket.socket:
@@ -31,6 +36,43 @@ def bind_socket(port: int) -> socket.socket:
     return server_socket
 
 
+class TimedRequests(H11Protocol):
+    """Closes a connection whose request does not arrive in time: it would be held open for ever."""
+
+    max_request_s = MAX_REQUEST_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
+        super().connection_made(transport)
+        self._expect_rest()
+
+    def data_received(self, data: bytes) -> None:
+        """Expect the rest of the request, if there is one."""
+        super().data_received(data)
+        self._expect_rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._cancel_deadline()
+        super().connection_lost(exc)
+
+    def _expect_rest(self) -> None:
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._cancel_deadline()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.max_request_s, self._close_late)
+
+    def _close_late(self) -> None:
+        self._deadline = None
+        self.transport.close()
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 class PageServer(uvicorn.Server):
     """Writes the address file once it serves."""
 
@@ -41,7 +83,9 @@ class PageServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                http=TimedRequests,
                 ws="none",
+                limit_concurrency=MAX_CONNECTIONS,
                 timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
             )
         )

@@ -30,13 +30,17 @@ class EvidenceWriter:
     """Encodes and writes in a thread of its own; pictures that would pile up are dropped and counted."""
 
     def __init__(
-        self, spool: Path, configuration: EvidencePictureConfiguration, health: ComponentHealth
+        self,
+        spool: Path,
+        configuration: EvidencePictureConfiguration,
+        cameras: int,
+        health: ComponentHealth,
     ) -> None:
         self._spool = spool
         self._jpeg_quality = configuration.jpeg_quality
         self._health = health
         self._pictures: queue.Queue[_PictureToWrite | None] = queue.Queue()
-        self._max_pictures = configuration.max_backlog * 4
+        self._max_pictures = configuration.max_backlog * cameras
         self._thread = SupervisedThread("evidence", self._run, health)
         self._thread.start()
 

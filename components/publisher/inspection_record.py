@@ -95,6 +95,7 @@ def build_record(
         otherCameras=boxes,
         frameSizes=judged.frame_sizes,
         countedBy=judged.counted_by,
+        thresholdBasis=judged.threshold_basis,
     )
     return shrink_record_to_fit(record)
 
@@ -195,6 +196,7 @@ def _without_last_machine_value(record: InspectionRecord) -> InspectionRecord | 
 
 
 RECORD_CUTS: tuple[Cut[InspectionRecord], ...] = (
+    lambda record: replace(record, thresholdBasis=None),
     _without_lowest_score_box,
     _without_last_machine_value,
     lambda record: replace(record, machine=None),

@@ -1,6 +1,6 @@
 """The pool: rendered pictures of parts with ground truth, made once and kept.
 
-cam1..cam4/000001.jpg   part k's pictures show the number k
+cam1/000001.jpg         part k's pictures show the number k
 ground_truth.json       COCO: boxes by picture, with severity
 parts.json              each part's properties and expected verdict
 pool.json               the parameters of the pool; a request with the same ones reuses it
@@ -29,24 +29,28 @@ CATEGORIES = ("scratch", "dent", "cap_present", "cap_missing")
 Json = dict[str, Any]
 
 
-def ensure_pool(directory: Path, parts: int, seed: int, mix: PartMix = "line") -> Path:
+def ensure_pool(
+    directory: Path, parts: int, seed: int, mix: PartMix = "line", cameras: int = CAMERAS
+) -> Path:
     """Render the pool, with progress, unless the folder has it already; returns the folder."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(directory.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second waits, and finds the pool made
-        return _ensure_locked(directory, parts, seed, mix)
+        return _ensure_locked(directory, parts, seed, mix, cameras)
 
 
-def _ensure_locked(directory: Path, parts: int, seed: int, mix: PartMix) -> Path:
-    request = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed, "mix": mix}
+def _ensure_locked(directory: Path, parts: int, seed: int, mix: PartMix, cameras: int) -> Path:
+    request: Json = {"renderer_version": RENDERER_VERSION, "parts": parts, "seed": seed, "mix": mix}
+    if cameras != CAMERAS:
+        request["cameras"] = cameras
     description = directory / "pool.json"
     if description.is_file() and json.loads(description.read_text()) == request:
         return directory
     draft = directory.with_name(directory.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
-    for camera in range(CAMERAS):
+    for camera in range(cameras):
         (draft / f"cam{camera + 1}").mkdir(parents=True)
-    listed = list(_render_parts(draft, parts, seed, mix))
+    listed = list(_render_parts(draft, parts, seed, mix, cameras))
     _write_ground_truth(draft, listed)
     (draft / "pool.json").write_text(json.dumps(request))
     shutil.rmtree(directory, ignore_errors=True)
@@ -54,19 +58,21 @@ def _ensure_locked(directory: Path, parts: int, seed: int, mix: PartMix) -> Path
     return directory
 
 
-def _render_parts(folder: Path, parts: int, seed: int, mix: PartMix) -> Iterator[Json]:
+def _render_parts(
+    folder: Path, parts: int, seed: int, mix: PartMix, cameras: int
+) -> Iterator[Json]:
     started = time.monotonic()
     with ProcessPoolExecutor(max_workers=2) as workers:
-        write = partial(_write_part, folder, seed, mix)
+        write = partial(_write_part, folder, seed, mix, cameras)
         rendered = workers.map(write, range(1, parts + 1), chunksize=4)
         for done, entry in enumerate(rendered, start=1):
             _show_progress(done, parts, time.monotonic() - started)
             yield entry
 
 
-def _write_part(folder: Path, seed: int, mix: PartMix, number: int) -> Json:
+def _write_part(folder: Path, seed: int, mix: PartMix, cameras: int, number: int) -> Json:
     plan = plan_part(number, seed, mix)
-    views = render_part(plan, seed)
+    views = render_part(plan, seed, cameras)
     for view in views:
         place = folder / f"cam{view.camera + 1}" / f"{number:06}.jpg"
         cv2.imwrite(str(place), view.picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run_record(given: argparse.Namespace, progress: TerminalProgress) -> int:
     words = ["--parts", str(given.parts), "--rate", str(given.rate), "--port", "0"]
     words += ["--images", str(given.images)] if given.images else []
+    words += ["--cameras", str(given.cameras)] if given.cameras is not None else []
     run = parse_run_arguments(
         [*words, *_run_options(given.out.resolve().parent / f".{given.out.name}.run")]
     )
@@ -114,6 +115,9 @@ def _parser() -> argparse.ArgumentParser:
     recording.add_argument("--rate", type=float, default=2.0, help="parts per second (default: 2)")
     recording.add_argument(
         "--images", type=Path, help="folder of pictures to play (default: rendered bottles)"
+    )
+    recording.add_argument(
+        "--cameras", type=int, help="number of cameras, 1 to 8 (default: those of the deployment)"
     )
     recording.set_defaults(run=_run_record)
     for name, run, words in (

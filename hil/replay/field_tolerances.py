@@ -4,9 +4,13 @@ A field without a row must be equal. A path names fields from the message down; 
 element. The first row that matches a path or a prefix of it applies.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+OTHER_CAMERAS = "otherCameras"  # boxes by camera's name
+_OTHER_CAMERA = re.compile(r"^otherCameras\.[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ MACHINE = FieldTolerance(
     "machine", "the drive's readings are simulated in each run", compared=False
 )
 
+FAINT = FieldTolerance(
+    "faint",
+    "scores at the lowest that is looked at come and go; boxes are compared",
+    compared=False,
+)
+
 _COMMON_TOLERANCES: dict[str, FieldTolerance] = {
     "station_id": RUN,
     "stationId": RUN,
@@ -81,12 +91,13 @@ _STREAM_TOLERANCES: dict[str, dict[str, FieldTolerance]] = {
         "detections[].size_mm": MILLIMETRES,
         "evidence[].key": RUN,
         "replayed": RUN,
+        "threshold_basis.scores": FAINT,
     },
     "GateActed": {"acted_utc_ns": CLOCK, "cause": EXACT},
     "InspectionRecord": {
         **{
             f"{camera}[].{field}": tolerance
-            for camera in ("cam1", "cam2", "cam3", "cam4")
+            for camera in ("cam1", "cam2", "cam3", "cam4", OTHER_CAMERAS)
             for field, tolerance in (
                 *(("score", SCORE), ("sizeMm", MILLIMETRES)),
                 *((side, BOX) for side in ("x", "y", "width", "height")),
@@ -99,6 +110,7 @@ _STREAM_TOLERANCES: dict[str, dict[str, FieldTolerance]] = {
         "evidence[].key": RUN,
         "confidence": SCORE,
         "machine": MACHINE,
+        "thresholdBasis.scores": FAINT,
         "conveyerBeltSpeed": MACHINE,
         "productionLineStatus": MACHINE,
     },
@@ -108,6 +120,7 @@ COMPARED_STREAMS = tuple(_STREAM_TOLERANCES)
 
 def find_tolerance(stream: str, path: str) -> FieldTolerance:
     """Find a field's tolerance by its path, with `[]` for list elements."""
+    path = _OTHER_CAMERA.sub(OTHER_CAMERAS, path)
     rows: Mapping[str, FieldTolerance] = {
         **_COMMON_TOLERANCES,
         **_STREAM_TOLERANCES.get(stream, {}),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hil.replay.field_tolerances import COMPARED_STREAMS, find_tolerance
+from hil.replay.field_tolerances import COMPARED_STREAMS, OTHER_CAMERAS, find_tolerance
 from hil.replay.segment import RecordedMessage
 
 NOTHING = "(nothing)"
@@ -98,12 +98,19 @@ def _pair_fields(path: str, reference: Any, found: Any) -> Iterator[tuple[str, A
 
 def _align_boxes(reference: Json, found: Json) -> Json:
     """Reorder the reference's boxes as found: boxes with close scores may swap."""
-    return {
+    aligned = {
         key: _order_boxes(found.get(key), value)
         if key in _BOX_LISTS and isinstance(value, list)
         else value
         for key, value in reference.items()
     }
+    others = reference.get(OTHER_CAMERAS)
+    if others:
+        given = found.get(OTHER_CAMERAS) or {}
+        aligned[OTHER_CAMERAS] = {
+            camera: _order_boxes(given.get(camera), boxes) for camera, boxes in others.items()
+        }
+    return aligned
 
 
 def _order_boxes(found: Any, boxes: list[Json]) -> list[Any]:

@@ -35,7 +35,7 @@ class RecorderConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Where to write; `keeps_frames`: record pixels too, not only digests."""
 
     folder: str
-    cameras: tuple[str, ...] = ("cam1", "cam2", "cam3", "cam4")
+    cameras: tuple[str, ...]
     keeps_frames: bool = True
 
 

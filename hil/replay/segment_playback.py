@@ -28,6 +28,7 @@ from hil.replay.segment_recording import SECONDS_A_PART, select_references
 from hil.run.run_arguments import RunArguments
 from hil.run.terminal_progress import TerminalProgress
 from sightline.imaging.pixels import RAW_FRAME_SUFFIX
+from sightline.messaging.topics import CAPTURE, INFERENCE
 
 OUTPUTS = "outputs.jsonl"
 
@@ -49,7 +50,7 @@ def play_segment(
         folder=out / "run",
         parts=len(segment.parts),
         first_number=segment.parts[0].part_number,
-        merges=_without_source(segment.merges),
+        merges=_build_merges(segment),
         plant=("--schedule", str(schedule)),
     )
     if models is not None:
@@ -65,12 +66,17 @@ def play_segment(
     return outputs
 
 
-def _without_source(merges: dict[str, Json]) -> dict[str, Json]:
-    """The run's configuration without its frame source."""
-    return {
+def _build_merges(segment: RunSegment) -> dict[str, Json]:
+    """The recorded run's configuration without its frame source, with its cameras and frame size."""
+    merges: dict[str, Json] = {
         component: {key: value for key, value in values.items() if key != "source"}
-        for component, values in merges.items()
+        for component, values in segment.merges.items()
     }
+    cameras = {"cameras": list(segment.cameras)}
+    frame = {"frame": {"width": segment.width, "height": segment.height}}
+    merges[CAPTURE] = {**merges.get(CAPTURE, {}), **cameras, **frame}
+    merges[INFERENCE] = {**merges.get(INFERENCE, {}), **cameras}
+    return merges
 
 
 def find_differences(folder: Path, outputs: list[RecordedMessage]) -> list[FieldDifference]:

@@ -26,13 +26,13 @@ from hil.replay.segment import (
     save_messages,
     save_segment,
 )
+from hil.run.camera_pictures import read_cameras
 from hil.run.run_arguments import RunArguments
 from hil.run.terminal_progress import TerminalProgress
 from sightline import __version__
 from sightline.errors import PictureError
 from sightline.imaging.pixels import RAW_FRAME_SUFFIX
 
-CAMERAS = ("cam1", "cam2", "cam3", "cam4")
 SECONDS_A_PART = 10.0
 PLAYED_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png"}
@@ -49,27 +49,33 @@ def record_segment(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     began_utc_ns = time.time_ns()
+    cameras = read_cameras(arguments)
     with running_station(
-        add_recorder(arguments, draft, CAMERAS, True), pictures, progress
+        add_recorder(arguments, draft, cameras, True), pictures, progress
     ) as machine:
         run_parts(
             machine, draft, parts, progress, SECONDS_A_PART * parts + parts / arguments.rate_hz
         )
     progress.print_line("Packing the frames ...")
-    segment = pack_segment(draft, folder.name, began_utc_ns, pictures, arguments)
+    segment = pack_segment(draft, folder.name, began_utc_ns, pictures, arguments, cameras)
     draft.rename(folder)
     return segment
 
 
 def pack_segment(
-    draft: Path, name: str, began_utc_ns: int, pictures: Path, arguments: RunArguments
+    draft: Path,
+    name: str,
+    began_utc_ns: int,
+    pictures: Path,
+    arguments: RunArguments,
+    cameras: tuple[str, ...],
 ) -> RunSegment:
     """Build a segment from the recorder's files: frames, header, references."""
     messages = load_messages(draft / MESSAGES)
     captured = [noted for noted in messages if noted.stream == "PartCaptured"]
     if not captured:
         raise SegmentError(f"{draft / MESSAGES} has no parts")
-    played = _list_pictures(pictures)
+    played = _list_pictures(pictures, cameras)
     first_ns = captured[0].message["triggered_monotonic_ns"]
     parts = tuple(
         SegmentPart(
@@ -83,13 +89,15 @@ def pack_segment(
         for noted in captured
     )
     one = captured[0].message
-    size = one["frames"][0]
+    size = next((ref for noted in captured for ref in noted.message["frames"]), None)
+    if size is None:
+        raise SegmentError(f"{draft / MESSAGES} has {len(captured)} parts, none with a frame")
     segment = RunSegment(
         name=name,
         recorded_utc_ns=began_utc_ns,
         boot_id=one["boot_id"],
         station_id=one["station_id"],
-        cameras=CAMERAS,
+        cameras=cameras,
         width=size["width"],
         height=size["height"],
         parts=parts,
@@ -100,7 +108,7 @@ def pack_segment(
     save_messages(draft / MESSAGES, messages)
     save_messages(draft / REFERENCE, select_references(messages))
     save_segment(draft, segment)
-    shutil.rmtree(draft / RAW)
+    shutil.rmtree(draft / RAW, ignore_errors=True)  # none without frames
     return segment
 
 
@@ -137,7 +145,7 @@ def _is_frame(picture: Path, digest: str) -> bool:
         return False
 
 
-def _list_pictures(pictures: Path) -> dict[str, list[Path]]:
+def _list_pictures(pictures: Path, cameras: Sequence[str]) -> dict[str, list[Path]]:
     """Each camera's pictures, in the order in which capture plays them."""
     return {
         camera: sorted(
@@ -145,7 +153,7 @@ def _list_pictures(pictures: Path) -> dict[str, list[Path]]:
             for path in (pictures / camera).rglob("*")
             if path.suffix.lower() in PLAYED_SUFFIXES and path.is_file()
         )
-        for camera in CAMERAS
+        for camera in cameras
         if (pictures / camera).is_dir()
     }
 

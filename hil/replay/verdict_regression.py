@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from hil.replay.frame_files import decode_frame, to_bgr
+from hil.replay.frame_files import Pixels, decode_frame, to_bgr
 from hil.replay.message_comparison import index_by_part
 from hil.replay.segment import FRAMES, Json, RecordedMessage, RunSegment
 
-WIDTH_PX = 480
+MAX_SHOWN_PX = 960  # two of the file's to one of the page's
 BEFORE_BGR, AFTER_BGR = (200, 120, 0), (0, 0, 220)
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; color: #1c2430 }
 table { border-collapse: collapse; margin: 1rem 0 } td, th { padding: .3rem .8rem; text-align: left }
 th { color: #5a6675; font-weight: 500 } tr { border-bottom: 1px solid #dde2e8 }
 figure { display: inline-block; margin: .3rem } figcaption { color: #5a6675; font-size: 13px }
-img { width: 30rem; border-radius: 3px } section { margin: 2.2rem 0 }
+img { max-width: 30rem; max-height: 30rem; border-radius: 3px } section { margin: 2.2rem 0 }
 .escape { color: #b3261e } h2 { margin: 0 }
 """
 
@@ -93,15 +94,8 @@ def _format_section(place: Path, folder: Path, segment: RunSegment, change: Verd
     figures = []
     for camera, frame in part.frames.items():
         picture = to_bgr(decode_frame(folder / FRAMES / frame.file))
-        for judged, colour in ((change.before, BEFORE_BGR), (change.after, AFTER_BGR)):
-            for box in judged.get("detections", ()):
-                if box["camera"] == camera:
-                    corner = (box["x"] + box["width"], box["y"] + box["height"])
-                    cv2.rectangle(picture, (box["x"], box["y"]), corner, colour, 3)
-        height = round(WIDTH_PX * 2 * picture.shape[0] / picture.shape[1])
-        small = cv2.resize(picture, (WIDTH_PX * 2, height), interpolation=cv2.INTER_AREA)
         name = f"part-{change.part_number}-{camera}.jpg"
-        cv2.imwrite(str(place / name), small)
+        cv2.imwrite(str(place / name), draw_changes(picture, change, camera))
         scores = "; ".join(
             f"{side} {_format_scores(judged, camera)}"
             for side, judged in (("before", change.before), ("after", change.after))
@@ -115,6 +109,25 @@ def _format_section(place: Path, folder: Path, segment: RunSegment, change: Verd
         f"<p>{_format_verdict(change.before)} &rarr; {_format_verdict(change.after)}</p>"
         f"{''.join(figures)}</section>"
     )
+
+
+def draw_changes(picture: Pixels, change: VerdictChange, camera: str) -> Pixels:
+    """The picture as large as it is shown, with the boxes before and after; lines are screen pixels."""
+    height, width = picture.shape[:2]
+    scale = min(MAX_SHOWN_PX / width, MAX_SHOWN_PX / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    shown = cv2.resize(picture, size, interpolation=interpolation)
+    for judged, colour, thickness in ((change.before, BEFORE_BGR, 6), (change.after, AFTER_BGR, 2)):
+        for box in judged.get("detections", ()):
+            if box["camera"] == camera:
+                right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+                corners = [
+                    (round(x * scale), round(y * scale))
+                    for x, y in ((box["x"], box["y"]), (right, bottom))
+                ]
+                cv2.rectangle(shown, corners[0], corners[1], colour, thickness)
+    return np.asarray(shown, np.uint8)
 
 
 def _format_scores(judged: Json, camera: str) -> str:

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.nucleus.recipe_files.deployment import load_deployment
+from hil.nucleus.recipe_files.recipe import load_recipe
+from hil.plant.bottles.part import CAMERAS
 from hil.plant.pool import ensure_pool
 from hil.run.run_arguments import RunArguments
 from hil.run.terminal_progress import TerminalProgress
+from sightline.messaging.topics import CAPTURE
 
 POOL_SEED = 20
 
@@ -37,9 +41,29 @@ def prepare_pictures(
     """The folder to play, and its ground truth (None for the user's pictures)."""
     if arguments.images is not None:
         return arguments.images, None
-    progress.print_line(f"Bottles: {arguments.pool_parts} rendered parts in {arguments.pool}")
-    pool = ensure_pool(arguments.pool, arguments.pool_parts, POOL_SEED)
+    cameras = read_cameras(arguments)
+    folder = find_pool_folder(arguments.pool, len(cameras))
+    progress.print_line(f"Bottles: {arguments.pool_parts} rendered parts in {folder}")
+    pool = ensure_pool(folder, arguments.pool_parts, POOL_SEED, cameras=len(cameras))
     return pool, load_pool_truth(pool)
+
+
+def find_pool_folder(pool: Path, cameras: int) -> Path:
+    """The folder of bottles for so many cameras; their views differ with the number."""
+    return pool if cameras == CAMERAS else pool.with_name(f"{pool.name}-{cameras}-cameras")
+
+
+def read_cameras(arguments: RunArguments) -> tuple[str, ...]:
+    """The cameras that capture will have."""
+    recipe = load_recipe(arguments.recipes / f"{CAPTURE}.yaml")
+    deployed = load_deployment(arguments.deployment).components.get(CAPTURE)
+    layers = (
+        recipe.component_configuration.default_configuration,
+        {} if deployed is None else deployed.configuration_update.merge,
+        arguments.merges.get(CAPTURE, {}),
+    )
+    given = [layer["cameras"] for layer in layers if layer.get("cameras")]
+    return tuple(str(camera) for camera in given[-1])
 
 
 def load_pool_truth(pool: Path) -> PoolTruth:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hil.nucleus.dialects.dialect import DIALECTS
+from sightline.messaging.topics import CAPTURE, INFERENCE
 
+MAX_CAMERAS = 8
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -49,6 +51,8 @@ def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
         parser.error(f"--images: no such folder: {given.images}")
     if given.parts is not None and given.parts < 1:
         parser.error(f"--parts: found {given.parts}; 1 or more is allowed")
+    if given.cameras is not None and not 1 <= given.cameras <= MAX_CAMERAS:
+        parser.error(f"--cameras: found {given.cameras}; 1 to {MAX_CAMERAS} is allowed")
     if not 0 < given.rate <= 25:
         parser.error(
             f"--rate: found {given.rate}; more than 0 and at most 25 parts per second is allowed"
@@ -66,7 +70,16 @@ def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
         plc=given.plc,
         nucleus=given.nucleus,
         strict_budgets=given.strict_budgets,
+        merges=_name_cameras(given.cameras),
     )
+
+
+def _name_cameras(number: int | None) -> Mapping[str, Mapping[str, Any]]:
+    """cam1, cam2, ... for capture and inference; without a number, those of the deployment."""
+    if number is None:
+        return {}
+    cameras = {"cameras": [f"cam{place + 1}" for place in range(number)]}
+    return {CAPTURE: cameras, INFERENCE: cameras}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=2.0, help="parts per second (default: 2)")
     parser.add_argument(
         "--images", type=Path, help="folder of pictures to play (default: rendered bottles)"
+    )
+    parser.add_argument(
+        "--cameras",
+        type=int,
+        metavar="N",
+        help=f"number of cameras, 1 to {MAX_CAMERAS} (default: those of the deployment)",
     )
     parser.add_argument(
         "--pool-parts", type=int, default=240, help="number of bottles to render (default: 240)"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from sightline.messaging.messages import Fault, ModelUse, RecordBox
+from sightline.messaging.messages import EvidencePicture, Fault, ModelUse, RecordBox
 from sightline.messaging.topics import (
     GAP_RECORD,
     GATE_CORRECTION,
@@ -20,6 +20,7 @@ from tests.cloud.browser import CHROMIUM, extract_text, rendered
 from tests.cloud.browser_page import open_browser
 from tests.cloud.example_records import (
     SCRATCH,
+    THING,
     correction,
     defect,
     gap,
@@ -177,12 +178,70 @@ def test_the_boxes_of_all_cameras_are_shown_and_named(
     site.wait_received(1)
     markup = rendered(f"{site.page}/?part=1", tmp_path / "profile")
     large = markup[markup.index("pictures large") :]
-    assert [large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10")] == (
-        sorted(large.index(f"<figcaption>{name}") for name in ("cam4", "cam5", "cam6", "cam10"))
-    )
+    shown = [found.partition("<")[0] for found in large.split("<figcaption>")[1:]]
+    assert [name.split()[0] for name in shown] == ["cam2", "cam5", "cam6", "cam10", "top"]
     assert "cam10 shows a scratch" in extract_text(markup)
     for number in range(3):
         assert f'class="box" x="{number}"' in large
+
+
+@pytest.mark.parametrize("number", [1, 8])
+def test_a_part_shows_the_cameras_that_it_had_and_no_others(
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path, number: int
+) -> None:
+    cameras = [f"cam{place + 1}" for place in range(number)]
+    pictures = tuple(EvidencePicture(camera=c, key=f"{THING}/7/1/{c}.jpg") for c in cameras)
+    for picture in pictures:
+        keep_picture(site, picture.key)
+    sizes = dict.fromkeys(cameras, (1280, 720))
+    sender.send(record(1, verdict="review", evidence=pictures, frameSizes=sizes))
+    sender.send(record(2, frameSizes=sizes))
+    site.wait_received(2)
+    markup = rendered(f"{site.page}/?part=1", tmp_path / "profile")
+    card = markup[markup.index('data-part="1"') : markup.index("pictures large")]
+    large = markup[markup.index("pictures large") :]
+    for shown in (card, large):
+        assert [found.partition("<")[0] for found in shown.split("<figcaption>")[1:]] == cameras
+    assert extract_text(markup).count("No picture stored") == 1  # of part 2, whose none was due
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(200, 200), (4160, 3120), (3120, 4160), (1280, 720)], ids=str
+)
+def test_labels_and_lines_have_the_same_size_on_the_screen_for_any_picture(
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path, width: int, height: int
+) -> None:
+    box = RecordBox(
+        label="scratch",
+        score=0.91,
+        x=width // 2,
+        y=height // 2,
+        width=width // 10,
+        height=height // 10,
+    )
+    part = defect(1, cam2=(box,), frameSizes={"cam2": (width, height)})
+    keep_picture(site, part.evidence[0].key, width // 2, height // 2)
+    sender.send(part)
+    site.wait_received(1)
+    with open_browser(f"{site.page}/?part=1", tmp_path / "profile") as page:
+        wait_for(lambda: page.value("!!document.querySelector('.large .frame img.loaded')"))
+        label = page.value(
+            "(() => { const b = document.querySelector('.large .box-label').getBoundingClientRect();"
+            " return [b.width, b.height]; })()"
+        )
+        frame = page.value(
+            "(() => { const b = document.querySelector('.large .frame').getBoundingClientRect();"
+            " return [b.width, b.height]; })()"
+        )
+        line = page.value(
+            "(() => { const s = getComputedStyle(document.querySelector('.large rect.box'));"
+            " return [s.strokeWidth, s.vectorEffect]; })()"
+        )
+    assert 60 < label[0] < 120
+    assert 15 < label[1] < 24
+    assert frame[0] / frame[1] == pytest.approx(width / height, rel=0.01)
+    assert min(frame) > 300
+    assert line[1] == "non-scaling-stroke"
 
 
 def test_parts_that_nobody_saw_and_what_the_gate_did_later_are_said(

@@ -95,3 +95,23 @@ def test_every_tolerance_is_of_a_stream_of_the_catalogue() -> None:
     assert set(COMPARED_STREAMS) <= {stream.name for stream in CATALOGUE}
     assert find_tolerance("PartJudged", "timings.per_image_ms[]").name == "timing"
     assert find_tolerance("PartJudged", "product").name == "exact"
+
+
+def a_record(**boxes: list[dict[str, Any]]) -> RecordedMessage:
+    """The record of a part with boxes on cameras beyond the customer's four."""
+    return RecordedMessage("InspectionRecord", 5, {"partNumber": 7, "otherCameras": boxes})
+
+
+BOXES: list[dict[str, Any]] = [
+    {"label": "scratch", "score": 0.9, "x": 1, "y": 2, "width": 30, "height": 4},
+    {"label": "scratch", "score": 0.8, "x": 500, "y": 2, "width": 30, "height": 4},
+]
+
+
+def test_boxes_of_a_fifth_camera_have_the_tolerances_of_the_first_four() -> None:
+    near = [{**box, "score": box["score"] + 0.01, "x": box["x"] + 2} for box in BOXES]
+    assert compare_messages([a_record(cam5=BOXES)], [a_record(cam5=near[::-1])]) == []
+    far = [{**BOXES[0], "x": 40}, BOXES[1]]
+    (found,) = compare_messages([a_record(cam5=BOXES)], [a_record(cam5=far)])
+    assert (found.path, found.tolerance) == ("otherCameras.cam5[0].x", "box")
+    assert compare_messages([a_record(cam5=BOXES)], [a_record(cam6=BOXES)])

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from hil.replay.__main__ import main
@@ -20,7 +21,12 @@ from hil.replay.segment import (
     save_messages,
 )
 from hil.replay.segment_playback import OUTPUTS
-from hil.replay.verdict_regression import find_verdict_changes, write_verdict_page
+from hil.replay.verdict_regression import (
+    VerdictChange,
+    draw_changes,
+    find_verdict_changes,
+    write_verdict_page,
+)
 
 SEGMENT = Path(__file__).parent / "segments" / "four-bottles"
 
@@ -90,6 +96,26 @@ def test_the_gate_lists_changed_verdicts_with_pictures_and_what_would_pass_first
     picture = cv2.imread(str(tmp_path / pictures[0]))
     assert picture is not None
     assert picture.shape == (540, 960, 3)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [(200, 200, (960, 960)), (4160, 3120, (720, 960)), (600, 800, (960, 720))],
+    ids=str,
+)
+def test_boxes_are_as_thick_on_the_page_for_pictures_of_any_size(
+    width: int, height: int, shown: tuple[int, int]
+) -> None:
+    box = {"camera": "cam1", "x": width // 4, "y": height // 4}
+    box |= {"width": width // 2, "height": height // 2}
+    change = VerdictChange(7, {"detections": [box]}, {"detections": [box | {"camera": "cam2"}]})
+    grey = np.full((height, width, 3), 90, np.uint8)
+    picture = draw_changes(grey, change, "cam1")
+    assert picture.shape[:2] == shown
+    drawn = (picture != 90).any(axis=2)
+    row = drawn[shown[0] // 2]
+    assert 8 <= row.sum() <= 16  # two lines of some pixels, and the picture between them
+    assert not drawn[shown[0] // 2, shown[1] // 2]
 
 
 def test_a_segment_that_cannot_be_read_is_told_by_file_and_line(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may imp
         "web": "store wire live",
         "site": "store wire live message_intake web",
         "__main__": "wire web site",
+        "command": "",
     },
     "training": {
         "datasets": "",

@@ -11,9 +11,11 @@ export const OUTCOME_UNKNOWN =
 
 export async function fetchJson(path, timeoutMs = TIMEOUT_MS) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(timeoutMs), cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw new Error(await readError(answer) ?? `${path}: ${answer.status}`);
   return answer.json();
 }
+
+const readError = (answer) => answer.json().then((content) => content.error, () => null);
 
 // Sends a command and returns its id; throws the server's error text.
 export const sendCommand = async (...of) => (await postCommand(...of)).command_id;

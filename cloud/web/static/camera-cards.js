@@ -26,14 +26,20 @@ export function renderCameraCards(container, views, now, assign) {
 }
 
 function buildCard(camera, container) {
-  const picture = createElement("img", { alt: `Live picture of ${camera}`, decoding: "async" });
+  const figure = createElement("figure", { class: "picture" });
+  const picture = createElement("img", {
+    alt: `Live picture of ${camera}`,
+    decoding: "async",
+    onload: ({ target }) => figure.style.setProperty("--shape", target.naturalWidth / target.naturalHeight),
+  });
+  figure.append(picture);
   const head = createElement("div", { class: "camera-head" });
   const scores = createElement("div", { class: "scores" });
   const element = createElement(
     "article",
     { class: "camera", "data-camera": camera },
     head,
-    createElement("figure", { class: "picture" }, picture),
+    figure,
     scores,
   );
   container.append(element);

@@ -104,7 +104,9 @@ function showSummary(summary) {
   renderIfChanged(byId("notices"), summary.notices, (texts) => texts.map((text) => createElement("p", { class: "banner" }, text)));
   renderIfChanged(byId("versions"), summary.versions, versionsPanel);
   renderIfChanged(byId("station"), [summary.stations, state.station], (known) => stationChoice(known, chooseStation));
-  byId("bench-link").href = state.several ? withStation("/commissioning", state.station) : "/commissioning";
+  for (const [id, path] of [["bench-link", "/commissioning"], ["thresholds-link", "/thresholds"]]) {
+    byId(id).href = state.several ? withStation(path, state.station) : path;
+  }
   byId("making").inert = (summary.station || null) !== state.station;
 }
 

@@ -13,26 +13,27 @@ export const GATES = {
   unconfirmed: "not confirmed",
 };
 export const CHALLENGE_RESULTS = { found: "detected", passed: "missed", undecided: "undecided" };
-const CAMERAS = ["cam1", "cam2", "cam3", "cam4"];
+const CUSTOMER_CAMERAS = ["cam1", "cam2", "cam3", "cam4"]; // fields of the record; the rest is in `otherCameras`
 
 // A gap record stands for parts that were not inspected; it has none of a part's fields.
 export const isGapRecord = (part) => part.gapId !== undefined;
 export const partId = (part) => part.recordId ?? part.gapId;
 
-// All cameras of a part, sorted by name; the first four are in every record.
+// The cameras that the part had, sorted by name: those with a frame, a box or a picture, and those missing.
 export function listCameras(record) {
-  const others = [
+  const found = [
+    ...Object.keys(record.frameSizes ?? {}),
+    ...CUSTOMER_CAMERAS.filter((name) => (record[name] ?? []).length),
     ...Object.keys(record.otherCameras ?? {}),
     ...(record.missingCameras ?? []),
     ...(record.evidence ?? []).map((picture) => picture.camera),
   ];
-  const more = [...new Set(others)].filter((name) => !CAMERAS.includes(name));
-  return [...CAMERAS, ...more.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))];
+  return [...new Set(found)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
 }
 
 export function boxesForCamera(record, camera) {
   const others = record.otherCameras ?? {};
-  const found = CAMERAS.includes(camera) ? record[camera] : Object.hasOwn(others, camera) ? others[camera] : [];
+  const found = CUSTOMER_CAMERAS.includes(camera) ? record[camera] : Object.hasOwn(others, camera) ? others[camera] : [];
   return found ?? [];
 }
 

@@ -1,12 +1,12 @@
 // The latest parts as cards. A card is built once, and again when the gate's action was corrected.
 
-import { cameraPicture } from "./camera-pictures.js";
 import { createElement } from "./dom.js";
 import {
   formatCount, formatGap, formatGate, formatMilliseconds, formatReason, formatTime, isGapRecord, isGateUnexpected,
-  listBoxes, listCameras, partId, VERDICTS,
+  partId, VERDICTS,
 } from "./format.js";
 import { verdictIcon } from "./icons.js";
+import { pictureGrid } from "./picture-grid.js";
 
 const built = new Map();
 
@@ -51,12 +51,12 @@ function gapCard(gap, open) {
   );
 }
 
-function partCard(record, open) {
+export function partCard(record, open) {
   return createElement(
     "button",
     { class: `card ${record.verdict}`, onclick: () => open(record), "data-part": record.partNumber },
     buildCardHead(record),
-    pictures(record),
+    pictureGrid(record, "span", false),
     createElement("span", { class: "card-reason" }, formatReason(record.reason)),
     createElement(
       "span",
@@ -76,12 +76,4 @@ function buildCardHead(record) {
     createElement("span", { class: "card-number" }, `#${record.partNumber}`),
     createElement("time", { datetime: record.timestamp }, formatTime(record.timestamp)),
   );
-}
-
-function pictures(record) {
-  const nothing = !(record.evidence ?? []).length && !listBoxes(record).length;
-  if (nothing && !(record.missingCameras ?? []).length) {
-    return createElement("span", { class: "pictures none" }, "No picture stored");
-  }
-  return createElement("span", { class: "pictures" }, listCameras(record).map((c) => cameraPicture(record, c, false)));
 }

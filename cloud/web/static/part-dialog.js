@@ -1,12 +1,12 @@
 // One part in detail: explanation, large pictures, detections, versions, timings, machine state.
 
-import { cameraPicture } from "./camera-pictures.js";
 import { createElement } from "./dom.js";
 import {
   capitalize, CHALLENGE_RESULTS, explainVerdict, formatCode, formatCount, formatDateTime, formatGap, formatGate,
-  formatMilliseconds, formatReason, formatScore, formatValue, GATES, isGapRecord, listBoxes, listCameras, VERDICTS,
+  formatMilliseconds, formatReason, formatScore, formatValue, GATES, isGapRecord, listBoxes, VERDICTS,
 } from "./format.js";
 import { verdictIcon } from "./icons.js";
+import { pictureGrid } from "./picture-grid.js";
 import { referenceButton } from "./reference-button.js";
 import { withStation } from "./station-choice.js";
 
@@ -21,7 +21,7 @@ function fillWithPart(dialog, record) {
   return [
     head(dialog, record, record.verdict, `Part ${record.partNumber} · ${VERDICTS[record.verdict] ?? record.verdict}`),
     createElement("p", { class: "why" }, explainVerdict(record)),
-    createElement("div", { class: "pictures large" }, listCameras(record).map((c) => cameraPicture(record, c, true))),
+    pictureGrid(record, "div", true),
     createElement("div", { class: "detail-acts" }, referenceButton(record)),
     createElement("div", { class: "fact-columns" }, createElement("div", {}, detectionBlock(record), versionBlock(record)), factBlock(record), timingBlock(record), machineBlock(record)),
   ];

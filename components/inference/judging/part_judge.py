@@ -124,7 +124,7 @@ class PartJudge:
             self._context.station_id, configuration.cameras, configuration.images_at_once
         )
         self._evidence_writer = EvidenceWriter(
-            folder.evidence_spool, configuration.evidence, self._health
+            folder.evidence_spool, configuration.evidence, len(configuration.cameras), self._health
         )
 
     def _predict(

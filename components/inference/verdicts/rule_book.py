@@ -1,5 +1,6 @@
 """What a part is judged by: the product that its message names, with the thresholds set for it since."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,19 @@ from inference.ledger.state_store import ProductThresholds, ThresholdChange
 from inference.verdicts.threshold_changes import SetThreshold, change_threshold
 from sightline.errors import CommandError
 from sightline.kernel.command_execution import Reply
-from sightline.kernel.health import ComponentHealth
+from sightline.kernel.health import MAX_FACT_CHARACTERS, ComponentHealth
 from sightline.messaging.messages import PartCaptured
 from sightline.storage.product_store import ProductStoreReader
-from sightline.storage.products import LabelTiers, Product, VerdictPolicy, replace_tiers
+from sightline.storage.products import (
+    LabelTiers,
+    Product,
+    VerdictPolicy,
+    describe_tiers,
+    replace_tiers,
+)
 
 BAD_PRODUCT_FAULT = "product-refused"
+THRESHOLDS_FACT = "thresholds"
 ALLOWED_TIERS = frozenset({"reject", "review", "keep"})
 
 
@@ -47,6 +55,7 @@ class RuleBook:
     def refresh_products(self) -> None:
         """Load products that were deployed, and report what is wrong with others."""
         self.products.refresh()
+        self._report_thresholds()
         problems = "; ".join(self.products.problems.values())
         if problems:
             self._health.raise_fault(BAD_PRODUCT_FAULT, problems)
@@ -84,6 +93,14 @@ class RuleBook:
             change=ThresholdChange(request.product, after),
             apply=partial(self._thresholds.__setitem__, request.product, after),
         )
+
+    def _report_thresholds(self) -> None:
+        """State the thresholds in force; those that are invalid are left out."""
+        in_force = []
+        for product in self.products.current.values():
+            with contextlib.suppress(TypeError, ValueError):
+                in_force.append(apply_thresholds(product, self._thresholds.get(product.name)))
+        self._health.set_fact(THRESHOLDS_FACT, describe_tiers(in_force, MAX_FACT_CHARACTERS))
 
     def required_models(self) -> tuple[ModelConfiguration, ...]:
         """The models of the configuration, and those that the products want beside them."""

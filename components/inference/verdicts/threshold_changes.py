@@ -5,7 +5,8 @@ import msgspec
 from inference.ledger.state_store import ProductThresholds
 from sightline.configuration import ConfigurationStruct
 from sightline.errors import CommandError
-from sightline.storage.products import LabelName, LabelTiers, Product, ProductName, ScoreThreshold
+from sightline.storage.products import LabelName, Product, ProductName, ScoreThreshold
+from sightline.vision.threshold_basis import change_tiers
 
 TIER_NAMES = ("reject", "review", "keep")
 
@@ -42,23 +43,10 @@ def change_threshold(
     else:
         before_it = labels.get(request.label, {})
         kept = {tier: score for tier, score in before_it.items() if tier in TIER_NAMES}
-        _check_order(msgspec.structs.replace(product.defects[request.label], **kept), given)
+        try:
+            change_tiers(msgspec.structs.replace(product.defects[request.label], **kept), given)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
         labels[request.label] = {**kept, **given}
     changes = (current.changes if current is not None else 0) + 1
     return ProductThresholds(version=product.version, changes=changes, labels=labels)
-
-
-def _check_order(now: LabelTiers, given: dict[str, float]) -> None:
-    """`reject` may not be below `review`, nor that below `keep`."""
-    after = msgspec.structs.replace(now, **given)
-    limits = {
-        "reject": (after.review, 1.0),
-        "review": (after.keep, after.reject),
-        "keep": (0.0, after.review),
-    }
-    for tier, value in given.items():
-        low, high = limits[tier]
-        if not low <= value <= high:
-            raise CommandError(
-                f"{tier} of {value:g} is not allowed; with the other thresholds it can be {low:g} to {high:g}"
-            )

@@ -18,7 +18,7 @@ from sightline.messaging.messages import (
     StageTimings,
     Verdict,
 )
-from sightline.messaging.shrink import shrink_to_fit
+from sightline.messaging.shrink import Cut, shrink_to_fit
 from sightline.storage.products import VerdictPolicy
 from sightline.text import truncate
 from sightline.vision.model_outputs import ServingModel
@@ -90,6 +90,7 @@ def build_verdict(
             label for label in policy.product_labels if label not in policy.defects
         ),
         evidence=evidence,
+        threshold_basis=reasoned.threshold_basis,
         timings=StageTimings(
             capture_ms=_to_milliseconds(
                 captured.captured_monotonic_ns - captured.triggered_monotonic_ns
@@ -130,7 +131,12 @@ def _with_short_reason(message: PartJudged) -> PartJudged | None:
     return msgspec.structs.replace(message, reason=reason)
 
 
-VERDICT_CUTS = (_without_labels_not_found, _without_lowest_score, _with_short_reason)
+VERDICT_CUTS: tuple[Cut[PartJudged], ...] = (
+    _without_labels_not_found,
+    lambda message: msgspec.structs.replace(message, threshold_basis=None),
+    _without_lowest_score,
+    _with_short_reason,
+)
 
 
 def _keep_detections(message: PartJudged, kept: int) -> PartJudged:

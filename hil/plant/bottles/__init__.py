@@ -1,4 +1,4 @@
-"""Renders aluminium bottles with known ground truth: four views per part, defects and look-alikes."""
+"""Renders aluminium bottles with known ground truth: one view per camera, defects and look-alikes."""
 
 from hil.plant.bottles.number_plate import draw_part_number, read_part_number
 from hil.plant.bottles.part import BottleView, PartPlan, plan_part, render_part

@@ -1,4 +1,4 @@
-"""Plans a part and renders its four pictures."""
+"""Plans a part and renders its pictures, one for each camera."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -112,13 +112,13 @@ def _choose_look_alikes(kind: PartKind, random: np.random.Generator) -> tuple[st
     return chosen
 
 
-def render_part(plan: PartPlan, seed: int) -> tuple[BottleView, ...]:
-    """Render a part's four pictures, reproducible by plan and seed."""
+def render_part(plan: PartPlan, seed: int, cameras: int = CAMERAS) -> tuple[BottleView, ...]:
+    """Render a part's pictures, reproducible by plan, seed and number of cameras."""
     random = np.random.default_rng([seed, plan.number, 2])
-    marked = int(random.integers(CAMERAS))
+    marked = int(random.integers(cameras))
     return tuple(
         _render_view(plan, camera, plan.marked_in_all_views or camera == marked, random)
-        for camera in range(CAMERAS)
+        for camera in range(cameras)
     )
 
 

@@ -214,6 +214,19 @@ class HoldRange(msgspec.Struct, frozen=True, kw_only=True):
     last: Part
 
 
+class ThresholdBasis(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells how other thresholds would have judged a part.
+
+    `scores`: of each defect label the score that decides, after what the product tolerates by size,
+    zone and count. Labels that are not named stayed below `min_score`, where the station stops to look.
+    `otherwise` is the verdict if no label reaches a threshold.
+    """
+
+    scores: dict[str, float]
+    min_score: float
+    otherwise: Verdict
+
+
 class PartJudged(StationMessage, frozen=True, kw_only=True):
     """The one verdict of a part: inference -> equipment, publisher.
 
@@ -257,6 +270,7 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
     counted_by: CountedBy = "station"
     gap_from: int | None = None
     frame_sizes: dict[str, tuple[int, int]] = {}
+    threshold_basis: ThresholdBasis | None = None
 
 
 class GateActed(StationMessage, frozen=True, kw_only=True):
@@ -551,6 +565,7 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     otherCameras: dict[str, tuple[RecordBox, ...]] = {}
     frameSizes: dict[str, tuple[int, int]] = {}
     countedBy: CountedBy = "plc"
+    thresholdBasis: ThresholdBasis | None = None
 
 
 class GateCorrection(msgspec.Struct, frozen=True, kw_only=True):

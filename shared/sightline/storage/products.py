@@ -6,7 +6,7 @@ One JSON file for each product, refused at the door with the JSON pointer of wha
 import functools
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -186,3 +186,40 @@ def replace_tiers(product: Product, tiers: dict[str, LabelTiers], suffix: str) -
     return msgspec.structs.replace(
         product, defects={**product.defects, **tiers}, version=product.version + suffix
     )
+
+
+def describe_tiers(products: Iterable[Product], max_length: int) -> str:
+    """`bottle 3+1: dent 0.5/0.35/0.2 scratch 0.6/0.3/0.2; ...` by product; what is too long is left out.
+
+    The three are `reject`, `review` and `keep`; `parse_tiers` reads them.
+    """
+    told = ""
+    for product in products:
+        labels = " ".join(
+            f"{label} {tiers.reject:g}/{tiers.review:g}/{tiers.keep:g}"
+            for label, tiers in sorted(product.defects.items())
+        )
+        more = f"{told}; " if told else ""
+        more += f"{product.name} {product.version}: {labels}"
+        told = more if len(more) <= max_length else told
+    return told
+
+
+def parse_tiers(text: str) -> dict[str, tuple[str, dict[str, LabelTiers]]]:
+    """By product, the version and tiers that `describe_tiers` told; what cannot be read is left out."""
+    found: dict[str, tuple[str, dict[str, LabelTiers]]] = {}
+    for product in text.split("; "):
+        head, _, labels = product.partition(": ")
+        words = labels.split()
+        try:
+            name, version = head.split()
+            tiers = {
+                label: LabelTiers(reject=reject, review=review, keep=keep)
+                for label, scores in zip(words[::2], words[1::2], strict=True)
+                for reject, review, keep in [map(float, scores.split("/"))]
+            }
+        except ValueError:
+            continue
+        if all(1 >= of.reject >= of.review >= of.keep > 0 for of in tiers.values()):
+            found[name] = (version, tiers)
+    return found

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sightline.messaging.messages import Detection, Verdict
+from sightline.messaging.messages import Detection, ThresholdBasis, Verdict
 from sightline.storage.products import VerdictPolicy
 from sightline.vision.model_outputs import DetectionOverflow
+from sightline.vision.threshold_basis import build_threshold_basis
 from sightline.vision.tolerances import find_over_count, is_tolerated, measure_detections
 
 
@@ -37,6 +38,7 @@ class ReasonedVerdict:
     keep_pictures: bool
     relevant_detections: tuple[Detection, ...] = ()
     rejecting_labels: frozenset[str] = frozenset()
+    threshold_basis: ThresholdBasis | None = None
 
 
 def measure_and_judge(
@@ -70,6 +72,18 @@ def judge_detections(
     """A defect is a defect whatever else is wrong; an ok needs every camera, good conditions, a product."""
     seeing = _find_cameras_with_product(detections, policy)
     faulty = [found for found in detections if _is_defect(found, coverage, policy)]
+    reasoned = _judge_faulty(detections, faulty, coverage, policy, seeing)
+    otherwise = _judge_faulty(detections, (), coverage, policy, seeing).verdict
+    return replace(reasoned, threshold_basis=build_threshold_basis(faulty, policy, otherwise))
+
+
+def _judge_faulty(
+    detections: Sequence[Detection],
+    faulty: Sequence[Detection],
+    coverage: ViewCoverage,
+    policy: VerdictPolicy,
+    seeing: set[str],
+) -> ReasonedVerdict:
     defects = _find_over_count(faulty, policy, "reject")
     perhaps = _find_over_count(faulty, policy, "review")
     doubts = _find_doubts(perhaps, coverage, seeing)

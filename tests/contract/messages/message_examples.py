@@ -62,6 +62,9 @@ EVIDENCE = tuple(
     m.EvidencePicture(camera=camera, key=f"station-1/3/1207/{camera}.jpg") for camera in CAMERAS
 )
 HELD_BACK = m.HoldRange(hold="3-1207", first=m.Part(3, 801), last=PART)
+THRESHOLD_BASIS = m.ThresholdBasis(
+    scores={"cap_missing": 0.99, "scratch": 0.91}, min_score=0.2, otherwise="review"
+)
 PART_JUDGED = m.PartJudged(
     station_id="station-1",
     part=PART,
@@ -97,6 +100,7 @@ PART_JUDGED = m.PartJudged(
     counted_by="plc",
     gap_from=1207,
     frame_sizes={"cam1": (1280, 720), "cam2": (1280, 720), "cam3": (1920, 1080)},
+    threshold_basis=THRESHOLD_BASIS,
 )
 _BOX = m.RecordBox(label="scratch", score=0.91, x=412, y=96, width=58, height=21, sizeMm=7.25)
 _FAULT = m.Fault(
@@ -284,6 +288,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         otherCameras={"top": (msgspec.structs.replace(_BOX, x=1400),)},
         frameSizes={"cam1": (1280, 720), "top": (1920, 1080)},
         countedBy="station",
+        thresholdBasis=THRESHOLD_BASIS,
     ),
     m.GateCorrection(
         correctionId="station-1-3-1207/gate",

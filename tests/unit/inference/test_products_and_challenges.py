@@ -19,6 +19,8 @@ from sightline.messaging.messages import (
 )
 from sightline.messaging.topics import PART_CAPTURED
 from sightline.storage.product_store import PRODUCT_FILE, store_product
+from sightline.storage.products import LabelTiers, parse_tiers
+from sightline.vision.threshold_basis import judge_by_basis
 from tests.unit.inference.conftest import EPOCH, InferenceUnderTest
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
 
@@ -155,6 +157,31 @@ def test_a_threshold_is_in_force_from_the_next_part_on_and_outlasts_a_kill(
     verdict = judge(bench, 3, "strict")
     assert (verdict.verdict, verdict.policy_version) == ("ok", "1+1")
     assert judge(bench, 4, "lenient", "7").policy_version == "7"
+
+
+def test_the_thresholds_in_force_and_the_scores_that_decide_are_told(
+    two_products: InferenceUnderTest,
+) -> None:
+    bench = two_products
+    found = judge(bench, 1, "strict")
+    assert found.threshold_basis is not None
+    assert found.threshold_basis.scores == {
+        "scratch": max(f.score for f in found.detections if f.label == "scratch")
+    }
+    assert found.threshold_basis.otherwise == "ok"
+
+    def in_force() -> LabelTiers:
+        assert bench.inspector is not None
+        bench.inspector.refresh_products()
+        told = parse_tiers(bench.health.build_report().facts["thresholds"])
+        return told["strict"][1]["scratch"]
+
+    now = in_force()
+    assert judge_by_basis(found.threshold_basis, {"scratch": now}) == "defect"
+    command(bench, "c-1", "set_threshold", product="strict", label="scratch", reject=1.0)
+    assert in_force() == replace(now, reject=1.0)
+    foretold = judge_by_basis(found.threshold_basis, {"scratch": in_force()})
+    assert judge(bench, 2, "strict").verdict == foretold == "review"
 
 
 def test_a_wrong_threshold_is_refused_once_and_nothing_changes(

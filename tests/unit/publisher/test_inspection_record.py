@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from publisher.inspection_record import RecordOrigin, build_record, format_iso_utc
+from publisher.inspection_record import (
+    RecordOrigin,
+    build_record,
+    format_iso_utc,
+    shrink_record_to_fit,
+)
 from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode, encode_of_any_size
 from sightline.messaging.messages import (
     Detection,
@@ -20,6 +25,7 @@ from sightline.messaging.messages import (
     PartJudged,
     RecordBox,
     StageTimings,
+    ThresholdBasis,
 )
 from tests.unit.publisher.publisher_kit import (
     EPOCH,
@@ -311,3 +317,12 @@ def test_the_least_boxes_are_cut_first_whichever_camera_they_are_of() -> None:
     assert record.boxesOmitted + len(shown) == len(boxes)
     assert shown == sorted(box.score for box in boxes)[-len(shown) :]
     assert all(boxes_of(record)[camera] for camera in cameras)
+
+
+def test_the_scores_behind_a_verdict_go_into_the_record_and_leave_it_before_any_box() -> None:
+    basis = ThresholdBasis(scores={"scratch": 0.91}, min_score=0.2, otherwise="ok")
+    judged = replace(a_scratched_part(), threshold_basis=basis)
+    record = build_record(judged, "rejected", a_machine_state(), PLACE, JOINED_UTC_NS)
+    assert record.thresholdBasis == basis
+    without = replace(record, thresholdBasis=None)
+    assert shrink_record_to_fit(record, len(encode(record)) - 1) == without

@@ -127,7 +127,9 @@ def put_python(folder: Path, name: str, version: str) -> None:
     program.chmod(0o755)
 
 
-def install_with_path(artifact: Path, work: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+def install_with_path(
+    artifact: Path, work: Path, folder: Path
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["sh", str(artifact / "sightline" / "launch.sh"), "install"],
         cwd=work,
