@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from sightline.messaging.messages import (
     StageTimings,
     Verdict,
 )
+from sightline.messaging.state_pages import add_page
 
 MAX_EXACT_PARTS = 100_000
 IMAGES_A_PART = 8
@@ -80,10 +82,13 @@ class StationFigures:
             self._windows[name].add(values)
 
     def add_state(self, stored: StoredState) -> None:
-        """Add a machine's state; the newest is kept."""
+        """Add a machine's state; the newest is kept, a further page joins the pages before it."""
         name, new_ns = stored.state.equipment_id, stored.state.state_utc_ns
         known = self._machine.get(name)
-        if known is None or is_newer(known.state.state_utc_ns, new_ns, stored.received_utc_ns):
+        whole = add_page(known.state if known else None, stored.state)
+        if whole is not stored.state:
+            self._machine[name] = replace(stored, state=whole)
+        elif known is None or is_newer(known.state.state_utc_ns, new_ns, stored.received_utc_ns):
             self._machine[name] = stored
 
     def add_health(self, stored: StoredHealth) -> None:

@@ -57,7 +57,8 @@ class SampleBatcher:
     def _build_batches(
         self, samples: tuple[TagSample, ...], now_utc_ns: int
     ) -> Iterator[MachineSamples]:
-        for together in split_into_batches(samples):
+        batches = list(split_into_batches(samples))
+        for to_come, together in zip(reversed(range(len(batches))), batches, strict=True):
             self._sequence += 1
             yield MachineSamples(
                 station_id=self._station_id,
@@ -66,6 +67,7 @@ class SampleBatcher:
                 sequence=self._sequence,
                 sampled_utc_ns=now_utc_ns,
                 samples=together,
+                batches_to_come=to_come,
             )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from publisher.gate_matcher import GatePart
 from sightline.messaging.messages import GateOutcome, MachineState, Part, PartJudged
+from sightline.messaging.state_pages import add_page
 
 MAX_KEPT_STATES = 256
 MAX_STATE_DISTANCE_NS = 60_000_000_000
@@ -91,8 +92,12 @@ class MachineStateHistory:
         self._states: deque[MachineState] = deque(maxlen=MAX_KEPT_STATES)
 
     def add(self, state: MachineState) -> None:
-        """Keep a state that came."""
-        self._states.append(state)
+        """Keep a state that came; a further page joins the pages before it."""
+        last = self._states[-1] if self._states else None
+        whole = add_page(last, state)
+        if whole is not state:
+            self._states.pop()
+        self._states.append(whole)
 
     def find_at(self, triggered_utc_ns: int) -> MachineState | None:
         """The last state up to the trigger, else the first after it; None beyond a minute of it."""

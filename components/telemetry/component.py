@@ -2,6 +2,7 @@
 
 from sightline.kernel.component import Component, ComponentContext, every, on
 from sightline.messaging.messages import MachineSamples, MachineState
+from sightline.messaging.state_pages import split_into_pages
 from sightline.messaging.topics import MACHINE_STATE
 from telemetry.configuration import TelemetryConfiguration
 from telemetry.lambda_function import DeployedFunction, lambda_handler
@@ -25,7 +26,7 @@ class TelemetryComponent(Component[TelemetryConfiguration]):
 
     def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Publish a state at once, and hand it over for the cloud."""
-        is_published = self.publish(MACHINE_STATE, state)
+        is_published = all(self.publish(MACHINE_STATE, page) for page in split_into_pages(state))
         self.health.count("states_published" if is_published else "states_not_published")
         self._cloud_sender.send(state)
 

@@ -31,7 +31,8 @@ class ReadingInterval:
 class BatchConsolidator:
     """Collects one machine's batches; the batch that completes an interval closes it.
 
-    There is no timer here: a batch comes each interval even if it is empty.
+    There is no timer here: a batch comes each interval even if it is empty. What one sampling brought in
+    several batches stays together; where its last batch is lost, the next sampling closes the interval.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -45,7 +46,7 @@ class BatchConsolidator:
         if self._due_ns is None or self._was_clock_set_back(now_ns):
             self._due_ns = now_ns + self._interval_ns
         self._samples.extend(batch.samples)
-        if now_ns < self._due_ns - self._interval_ns * EARLY_SHARE:
+        if batch.batches_to_come or now_ns < self._due_ns - self._interval_ns * EARLY_SHARE:
             return None
         behind = max(0, now_ns - self._due_ns) // self._interval_ns
         self._due_ns += self._interval_ns * (1 + behind)

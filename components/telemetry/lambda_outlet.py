@@ -18,6 +18,7 @@ from sightline.kernel.health import ComponentHealth
 from sightline.kernel.message_publisher import MessagePublisher
 from sightline.messaging.codec import encode
 from sightline.messaging.messages import MachineState, StationMessage
+from sightline.messaging.state_pages import split_into_pages
 from sightline.messaging.topics import (
     MACHINE_STATE,
     MACHINE_STATE_TO_CLOUD,
@@ -27,8 +28,10 @@ from sightline.messaging.topics import (
 )
 from sightline.old_keys import OldKey
 from telemetry.state_builder import TelemetryFunction
+from telemetry.state_sender import MIN_INTERVAL_S
 
 HEALTH_INTERVAL_NS = 1_000_000_000
+CLOUD_INTERVAL_NS = round(MIN_INTERVAL_S * 1e9)
 RENAME_IN_ENVIRONMENT = (
     "Rename them in the Lambda's environment variable TELEMETRY_CONFIGURATION: docs/upgrading.md."
 )
@@ -104,12 +107,12 @@ class LambdaOutlet:
 
     def publish_state(self, state: MachineState, function: TelemetryFunction) -> None:
         """Send a state; what cannot be sent is counted and not repeated."""
-        if self._publish_or_count(MACHINE_STATE, state):
+        pages = split_into_pages(state)
+        if all(self._publish_or_count(MACHINE_STATE, page) for page in pages):
             self._health.count("states_published")
-        least_ns = round(1e9 / MACHINE_STATE_TO_CLOUD.max_rate_hz)
-        if not self._claim_send_slot(MACHINE_STATE_TO_CLOUD, least_ns):
+        if not self._claim_send_slot(MACHINE_STATE_TO_CLOUD, CLOUD_INTERVAL_NS):
             self._health.count("states_replaced")
-        elif self._publish_or_count(MACHINE_STATE_TO_CLOUD, state):
+        elif all(self._publish_or_count(MACHINE_STATE_TO_CLOUD, page) for page in pages):
             self._health.count("states_to_cloud")
         self.report_health(function)
 

@@ -1,17 +1,17 @@
 """One machine's way from batches of readings to enriched, scored states."""
 
 from collections import deque
-
-import msgspec
+from collections.abc import Sequence
 
 from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
 from sightline.messaging.messages import MachineSamples, MachineState, MachineValue
 from telemetry.configuration import TelemetryConfiguration
-from telemetry.consolidation import BatchConsolidator, ReadingInterval
+from telemetry.consolidation import BatchConsolidator, ConsolidatedReading, ReadingInterval
 from telemetry.enrichment import derive_status, enrich_reading
-from telemetry.outlier_scoring import OutlierScorer
+from telemetry.outlier_scoring import OutlierScorer, OutlierScores
 
 MAX_REMEMBERED_BATCHES = 256
+MAX_VALUE_BYTES = MAX_MESSAGE_BYTES // 2  # a text longer than that is no reading
 
 
 class MachineStateBuilder:
@@ -52,36 +52,30 @@ class MachineStateBuilder:
         numbers = {r.tag: r.value for r in interval.readings if isinstance(r.value, float)}
         scores = self._scorer.score(status, numbers)
         self._sequence += 1
-        state = MachineState(
+        return MachineState(
             station_id=batch.station_id,
             equipment_id=batch.equipment_id,
             line_id=batch.line_id,
             state_utc_ns=interval.ended_utc_ns,
             status=status,
-            values=tuple(
-                enrich_reading(reading, self._profiles, scores.by_tag.get(reading.tag, 0.0))
-                for reading in interval.readings
-            ),
+            values=self._select_values(interval.readings, scores),
             outlier_score=round(scores.score, 3),
             outlier_cause=scores.cause,
             sequence=self._sequence,
         )
-        return self._shrink_to_fit(state)
 
-    def _shrink_to_fit(self, state: MachineState) -> MachineState:
-        """As much of the state as fits a message: what the line does, then the least usual values."""
-        while state.values and len(encode_of_any_size(state)) > MAX_MESSAGE_BYTES:
-            least = min(reversed(state.values), key=self._rank)
-            kept = tuple(value for value in state.values if value is not least)
-            state = msgspec.structs.replace(state, values=kept)
-            self.values_omitted += 1
-        return state
-
-    def _rank(self, value: MachineValue) -> tuple[bool, float]:
-        """What records tell of the line goes before all else, however usual it is."""
-        configuration = self._configuration
-        is_of_line = value.tag in (configuration.belt_speed_tag, configuration.running_tag)
-        return is_of_line, value.outlier_score
+    def _select_values(
+        self, readings: Sequence[ConsolidatedReading], scores: OutlierScores
+    ) -> tuple[MachineValue, ...]:
+        """Those that fit a message, first what records tell of the line: it is on the first page."""
+        values = [
+            enrich_reading(reading, self._profiles, scores.by_tag.get(reading.tag, 0.0))
+            for reading in readings
+        ]
+        small = [v for v in values if len(encode_of_any_size(v)) <= MAX_VALUE_BYTES]
+        self.values_omitted += len(values) - len(small)
+        line_tags = (self._configuration.belt_speed_tag, self._configuration.running_tag)
+        return tuple(sorted(small, key=lambda value: value.tag not in line_tags))
 
 
 class TelemetryFunction:
@@ -98,7 +92,7 @@ class TelemetryFunction:
 
     @property
     def values_omitted(self) -> int:
-        """Values that found no room in their state."""
+        """Values that are too long for a message."""
         return sum(machine.values_omitted for machine in self._machines.values())
 
     def handle_batch(self, batch: MachineSamples) -> MachineState | None:

@@ -8,10 +8,11 @@ from sightline.kernel.message_publisher import MessagePublisher
 from sightline.kernel.supervised_thread import SupervisedThread
 from sightline.messaging.bus import MessageBus
 from sightline.messaging.messages import MachineState
+from sightline.messaging.state_pages import split_into_pages
 from sightline.messaging.topics import MACHINE_STATE_TO_CLOUD
 
 NOT_IN_CLOUD_FAULT = "machine-state-not-in-cloud"
-MIN_INTERVAL_S = 1.0 / MACHINE_STATE_TO_CLOUD.max_rate_hz
+MIN_INTERVAL_S = 1.0
 
 
 class MachineStateSender:
@@ -41,7 +42,10 @@ class MachineStateSender:
         """Send the newest state, at most one an interval, until told to end or the nucleus goes."""
         while (state := self._wait_for_next()) is not None:
             try:
-                is_sent = self._publisher.publish(MACHINE_STATE_TO_CLOUD, state)
+                is_sent = all(
+                    self._publisher.publish(MACHINE_STATE_TO_CLOUD, page)
+                    for page in split_into_pages(state)
+                )
             except NucleusGoneError:
                 return
             self._health.count("states_to_cloud" if is_sent else "states_dropped")

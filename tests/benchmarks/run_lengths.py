@@ -28,7 +28,7 @@ Row = dict[str, float]
 
 @dataclass(frozen=True)
 class RunLengthCase:
-    """Stable readings: how much of a value is carried over, how heavy the tails are, how coarse it is told."""
+    """Stable readings: how much is carried over, how heavy the tails are, how coarse the steps."""
 
     name: str
     wanted: int

@@ -304,13 +304,17 @@ class TagSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineSamples(StationMessage, frozen=True, kw_only=True):
-    """One batch of readings an interval, even an empty one: equipment -> telemetry."""
+    """One batch of readings an interval, even an empty one: equipment -> telemetry.
+
+    Many tags need several batches: `batches_to_come` of the same sampling follow.
+    """
 
     equipment_id: str
     line_id: str
     sequence: int
     sampled_utc_ns: int
     samples: tuple[TagSample, ...]
+    batches_to_come: int = 0
 
 
 class MachineValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -328,7 +332,10 @@ class MachineValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineState(StationMessage, frozen=True, kw_only=True):
-    """A machine's state over one interval: telemetry -> publisher, IoT Core."""
+    """A machine's state over one interval: telemetry -> publisher, IoT Core.
+
+    Many tags need several pages, numbered from 1: the same interval, `sequence` and scores, other values.
+    """
 
     equipment_id: str
     line_id: str
@@ -338,6 +345,8 @@ class MachineState(StationMessage, frozen=True, kw_only=True):
     outlier_score: float = 0.0
     outlier_cause: str = ""
     sequence: int = 0
+    page: int = 1
+    pages: int = 1
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,7 +102,7 @@ MACHINE_SAMPLES = MessageStream(
     silence_fault="no-readings",
 )
 MACHINE_STATE = MessageStream(
-    "MachineState", messages.MachineState, "sightline/machine/state", (TELEMETRY,), (PUBLISHER,), 10
+    "MachineState", messages.MachineState, "sightline/machine/state", (TELEMETRY,), (PUBLISHER,), 40
 )
 MACHINE_STATE_TO_CLOUD = MessageStream(
     "MachineStateToCloud",
@@ -110,7 +110,7 @@ MACHINE_STATE_TO_CLOUD = MessageStream(
     "sightline/{thing}/machine-state",
     (TELEMETRY,),
     (CLOUD,),
-    1,
+    4,
     "cloud",
 )
 STATION_HEALTH = MessageStream(

@@ -207,6 +207,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
                 source_utc_ns=TRIGGERED_UTC_NS,
             ),
         ),
+        batches_to_come=1,
     ),
     m.MachineState(
         station_id="station-1",
@@ -230,6 +231,8 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         outlier_score=6.5,
         outlier_cause="vibration",
         sequence=78,
+        page=2,
+        pages=3,
     ),
     m.StationHealth(
         station_id="station-1",

@@ -1,13 +1,16 @@
 """Batches become one state an interval, with limits and related tags, whatever the readings are."""
 
 import math
+from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.messaging.codec import decode, encode
+from sightline.messaging.codec import MAX_MESSAGE_BYTES, decode, encode
 from sightline.messaging.messages import MachineSamples, MachineState, TagQuality, TagSample
+from sightline.messaging.state_pages import split_into_pages
 from telemetry.configuration import TagProfile
 from telemetry.consolidation import ConsolidatedReading, consolidate_samples
 from telemetry.state_builder import TelemetryFunction
@@ -175,26 +178,59 @@ def test_each_machine_has_its_own_interval_and_numbering() -> None:
     assert [s.values[0].value for s in states] == [1.0, 2.0, 1.0, 2.0]
 
 
-def test_a_state_too_large_for_a_message_is_cut_and_the_cut_is_counted() -> None:
-    function = a_function(interval_s=0.1)
-    for n in range(8):  # many names over one interval: more than a message holds
-        names = [sample(f"{n}-{k}-{'x' * 50}", 1.0) for k in range(25)]
-        state = function.handle_batch(batch(n + 1, *names, at_s=0.0 if n < 7 else 0.2))
-    assert state is not None
-    assert len(encode(state)) > 6_000
-    assert function.values_omitted == 200 - len(state.values)
+def hundred_tags(sampling: int) -> tuple[TagSample, ...]:
+    """A hundred tags, the last of them the belt's: more than one message holds."""
+    names = [f"machine.axis{number}.position" for number in range(99)] + ["belt_speed"]
+    return tuple(sample(name, float(sampling), unit="mm") for name in names)
 
 
-def test_a_state_that_is_cut_keeps_the_belt_speed_and_whether_the_line_runs() -> None:
+def batches_of(sampling: int, first_sequence: int) -> list[MachineSamples]:
+    groups = list(split_into_groups(hundred_tags(sampling)))
+    return [
+        msgspec.structs.replace(
+            batch(first_sequence + number, *group, at_s=float(sampling)),
+            batches_to_come=len(groups) - 1 - number,
+        )
+        for number, group in enumerate(groups)
+    ]
+
+
+def split_into_groups(samples: tuple[TagSample, ...]) -> Iterator[tuple[TagSample, ...]]:
+    for start in range(0, len(samples), 40):
+        yield samples[start : start + 40]
+
+
+def test_a_hundred_tags_of_one_sampling_are_one_state_on_several_pages() -> None:
+    function = a_function(interval_s=1.0)
+    batches = [each for n in range(4) for each in batches_of(n, first_sequence=1 + 3 * n)]
+    states = list(run_batches(function, batches))
+    assert [len(state.values) for state in states] == [100] * 3
+    mean = [{value.value for value in state.values} for state in states]
+    assert mean == [{0.5}, {2.0}, {3.0}]  # each from whole samplings
+    pages = split_into_pages(states[-1])
+    assert len(pages) > 1
+    assert all(len(encode(page)) <= MAX_MESSAGE_BYTES for page in pages)
+    assert pages[0].values[0].tag == "belt_speed"  # what records tell is on the first page
+    assert function.values_omitted == 0
+
+
+def test_where_the_last_batch_of_a_sampling_is_lost_the_next_sampling_closes_the_interval() -> None:
+    function = a_function(interval_s=1.0)
+    batches = [each for n in range(4) for each in batches_of(n, first_sequence=1 + 3 * n)]
+    lost = batches.pop(5)
+    assert lost.batches_to_come == 0
+    states = list(run_batches(function, batches))
+    assert [state.state_utc_ns for state in states] == [START + 2 * S, START + 3 * S]
+    assert (len(states[0].values), function.batches_lost) == (100, 1)
+
+
+def test_a_text_too_long_for_a_message_is_left_out_and_counted() -> None:
     function = a_function(interval_s=0.1)
-    others = [sample(f"{k}-{'x' * 50}", 1.0) for k in range(60)]
-    usual = [*others, sample("line_running", True), sample("belt_speed", 0.5)]
     function.handle_batch(batch(1, at_s=0.0))
-    state = function.handle_batch(batch(2, *usual, at_s=0.2))
+    state = function.handle_batch(batch(2, sample("note", "x" * 5_000), sample("a", 1.0), at_s=0.2))
     assert state is not None
-    assert function.values_omitted > 0
-    kept = {value.tag: value.value for value in state.values}
-    assert (kept["line_running"], kept["belt_speed"]) == (True, 0.5)
+    assert [value.tag for value in state.values] == ["a"]
+    assert function.values_omitted == 1
 
 
 texts = st.text(max_size=64)
@@ -224,8 +260,10 @@ def test_any_readings_in_any_order_give_states_that_are_messages(
 ) -> None:
     function: TelemetryFunction = a_function(interval_s=0.5)
     for state in run_batches(function, batches):
-        payload = encode(state)
-        assert decode(MachineState, payload) == state  # so no NaN: it would come back as null
+        for page in split_into_pages(state):
+            assert (
+                decode(MachineState, encode(page)) == page
+            )  # so no NaN: it would come back as null
         assert len({value.tag for value in state.values}) == len(state.values)
         for value in state.values:
             assert (value.quality == "good") == (value.value is not None)
