@@ -13,6 +13,7 @@ SightlineError
     ├── CommandError           a command cannot be carried out: says why, and what is allowed
     ├── MessageError           a message cannot be decoded, is too large, or of an unknown version
     ├── PictureError           a picture cannot be decoded
+    ├── TextError              a file is no text, or no JSON, or has a key twice: says the line
     ├── ModelError             a model file is missing, broken or of the wrong shape
     ├── RecipeError            a recipe or deployment file is wrong
     ├── NucleusGoneError       the connection to the nucleus is closed; leave and be started again
@@ -70,6 +71,15 @@ class MessageError(FatalError):
 
 class PictureError(FatalError):
     """A picture file or buffer cannot be decoded."""
+
+
+class TextError(FatalError):
+    """A file is no text, or no JSON, or has a key twice; line and column from 1, 0 if unknown."""
+
+    def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
+        place = f"line {line}: " if line else ""
+        super().__init__(place + problem)
+        self.problem, self.line, self.column = problem, line, column
 
 
 class ModelError(FatalError):
