@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import PictureError
+from sightline.imaging.picture_decoder import read_picture_file
 from sightline.imaging.pixels import bgr_to_uyvy
 from sightline.vision.preprocess import PREPROCESSINGS, FramePyramid
 from training.datasets.data_set import LabelledPicture
@@ -23,9 +23,7 @@ Images = NDArray[np.uint8]
 
 def load_frame(file: Path) -> FramePyramid:
     """A picture as the station captures it: converted to the camera's UYVY and back to RGB."""
-    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise PictureError(f"{file} cannot be decoded as a picture")
+    picture = read_picture_file(file)
     if picture.shape[1] % 2:  # no camera packs an odd width
         return FramePyramid(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8))
     return FramePyramid.from_frame(bgr_to_uyvy(picture), "UYVY")

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import PictureError
+from sightline.imaging.picture_decoder import read_picture_file
 from training.datasets import LabelledPicture, TrueBox
 from training.evaluation.predictions import PicturePrediction, PredictedBox
 
@@ -17,10 +18,7 @@ MAP_OPACITY = 0.5
 
 def load_picture(picture: LabelledPicture) -> Image:
     """The picture's pixels, (height, width, 3); PictureError if it cannot be decoded."""
-    image = cv2.imread(str(picture.file), cv2.IMREAD_COLOR)
-    if image is None:
-        raise PictureError(f"{picture.file} cannot be decoded as a picture")
-    return np.asarray(image)
+    return read_picture_file(picture.file)
 
 
 def draw_prediction(

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sightline.errors import PictureError
+from sightline.imaging.picture_decoder import read_picture_file
 from training.datasets import LabelledPicture
 
 THUMBNAIL_SIDE_PX = 64
@@ -21,9 +21,7 @@ def load_thumbnail(picture: LabelledPicture) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=MAX_CACHED_THUMBNAILS)
 def _load_thumbnail(file: Path, _changed_ns: int) -> NDArray[np.uint8]:
-    grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise PictureError(f"{file} cannot be decoded as a picture")
+    grey = cv2.cvtColor(read_picture_file(file), cv2.COLOR_BGR2GRAY)
     return np.asarray(
         cv2.resize(grey, (THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX), interpolation=cv2.INTER_AREA),
         np.uint8,

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sightline.errors import CameraError, PictureError
+from sightline.imaging.picture_decoder import PICTURE_SUFFIXES, decode_grey_plane, decode_picture
+from sightline.imaging.picture_header import READABLE_FORMATS
 from sightline.imaging.pixels import RAW_FRAME_SUFFIX, planes_to_uyvy
 
-PLAYABLE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 Image = NDArray[np.uint8]
 
 
@@ -27,7 +28,9 @@ def assign_pictures(folder: Path, cameras: Sequence[str]) -> dict[str, list[Path
         dealt = _distribute(_list_playable(folder), cameras)
     for camera, files in dealt.items():
         if not files:
-            raise CameraError(f"{camera} has no pictures in {folder}; JPEG and PNG are played")
+            raise CameraError(
+                f"{camera} has no pictures in {folder}; {READABLE_FORMATS} are played"
+            )
     return dealt
 
 
@@ -46,7 +49,9 @@ def _list_playable(folder: Path) -> list[Path]:
         return sorted(
             path
             for path in folder.rglob("*")
-            if path.suffix.lower() in PLAYABLE_SUFFIXES and path.is_file()
+            if path.suffix.lower() in PICTURE_SUFFIXES
+            and not path.name.startswith(".")
+            and path.is_file()
         )
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}") from error
@@ -62,23 +67,15 @@ def read_picture(file: Path, width: int, height: int) -> Image:
     except OSError as error:
         raise CameraError(f"{file}: {error.strerror or error}") from error
     is_raw = file.name.endswith(RAW_FRAME_SUFFIX)
-    picture = _decode_picture_file(content, cv2.IMREAD_GRAYSCALE if is_raw else cv2.IMREAD_COLOR)
-    if picture is None:
-        raise PictureError(f"{file} cannot be decoded as a picture ({len(content)} bytes)")
+    try:
+        picture = decode_grey_plane(content) if is_raw else decode_picture(content)
+    except PictureError as error:
+        raise PictureError(f"{file} cannot be decoded as a picture: {error}") from error
     if not is_raw:
         return bgr_picture_to_uyvy(fit_picture(picture, width, height))
     if picture.shape != (2 * height, width):
         raise PictureError(f"{file}: a raw frame of {picture.shape}; {width}x{height} is played")
     return planes_to_uyvy(picture)
-
-
-def _decode_picture_file(content: bytes, flag: int) -> Image | None:
-    if not content:
-        return None
-    try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), flag)
-    except cv2.error:
-        return None  # such as a picture of absurd size
 
 
 def fit_picture(picture: Image, width: int, height: int) -> Image:

@@ -18,6 +18,7 @@ from tests.unit.capture.capture_kit import (
     save_picture,
 )
 from tests.unit.capture.conftest import StartStation
+from tests.unit.shared.picture_bytes import claim_size, encode
 
 
 def test_each_camera_plays_the_pictures_of_its_own_folder(station: CaptureUnderTest) -> None:
@@ -96,6 +97,38 @@ def test_a_corrupt_picture_is_a_missing_camera_with_its_reason_and_the_others_se
     station.trigger(3, 4)
     assert station.captured[-1].missing_cameras == ()
     assert station.faults == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            claim_size(encode(plain_picture(9, 9, 9), ".jpg"), 65_500, 65_500),
+            "65500 x 65500 px; at most",
+        ),
+        (encode(plain_picture(9, 9, 9), ".bmp")[:-9], "cut off after"),
+        (encode(np.full((8, 8), 4_095, np.uint16), ".png"), "a camera of 12 bits"),
+    ],
+)
+def test_no_picture_of_the_folder_is_played_half_or_nearly_black_or_takes_all_memory(
+    station: CaptureUnderTest, pictures: Path, content: bytes, reason: str
+) -> None:
+    (pictures / "cam2" / "part.png").write_bytes(content)
+    station.trigger(1, 2)
+    assert station.captured[-1].missing_cameras == ("cam2",)
+    assert reason in station.faults["camera-cam2"]
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".webp", ".JPG"])
+def test_pictures_of_all_usual_formats_are_played_and_files_of_macos_are_not(
+    start_station: StartStation, tmp_path: Path, suffix: str
+) -> None:
+    save_picture(tmp_path / "pictures" / f"part{suffix}", plain_picture(90, 90, 90))
+    (tmp_path / "pictures" / f"._part{suffix}").write_bytes(b"\0\5\x16\7")
+    station = start_station()
+    station.trigger(1, 2)
+    assert station.captured[-1].missing_cameras == ()
+    assert abs(float(station.pixels(station.captured[-1], "cam1").mean()) - 90) < 3
 
 
 def test_without_the_folder_parts_go_out_unseen_until_it_appears(

@@ -131,5 +131,5 @@ def test_training_sees_pictures_as_the_station_does(tmp_path: Path) -> None:
     small = load_frame(tmp_path / "p.png").at_size(80, 45)
     assert small.shape == (45, 80, 3)
     assert np.abs(small[20, 40].astype(int) - (200, 120, 40)).max() <= 3
-    with pytest.raises(PictureError, match="cannot be decoded"):
+    with pytest.raises(PictureError, match="cannot be read"):
         load_frame(tmp_path / "none.png")
