@@ -16,8 +16,8 @@ MIN_SHAPE, MAX_SHAPE = 0.0, 0.5  # a lighter tail than the exponential is not be
 MIN_TAIL_VARIANCE = 1e-9
 MAX_ALARMS_OF_EXPECTED = 3
 CAUTION = 0.7  # standard errors by which the tail is taken heavier than it was seen
-LEAST_STATISTIC = 1e-9  # below it nothing is surprising
-LEAST_TAIL = 1e-300  # beyond it only the exponent counts
+MIN_STATISTIC = 1e-9  # below it nothing is surprising
+MIN_TAIL = 1e-300  # beyond it only the exponent counts
 MEMORY_INTERVALS = 200_000  # what is older counts half, again and again
 
 
@@ -110,7 +110,7 @@ class TailCalibrator:
 
 def compute_surprise(statistic: float, dimensions: int) -> float:
     """The negative logarithm of the probability that a chi-squared variable is as large."""
-    if statistic < LEAST_STATISTIC:
+    if statistic < MIN_STATISTIC:
         return 0.0
     tail = min(_compute_chi_squared_tail(statistic, dimensions), 1.0)
-    return -math.log(tail) if tail > LEAST_TAIL else statistic / 2
+    return -math.log(tail) if tail > MIN_TAIL else statistic / 2

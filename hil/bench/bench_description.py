@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, field
 
 from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, TextError
 from sightline.messaging.messages import PixelFormat
 from sightline.old_component_keys import place_components_below
+from sightline.strict_yaml import read_yaml
 
 BENCH_VARIABLE = "SIGHTLINE_BENCH"
 MAX_TIME_TO_GATE_S = 60.0  # the longest deadline that capture can be given
@@ -193,8 +193,8 @@ class BenchDescription(ConfigurationStruct, frozen=True, kw_only=True):
 def load_bench(path: Path) -> BenchDescription:
     """Load a bench file; ConfigurationError names file, pointer, what was found and what is allowed."""
     try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        values = read_yaml(path)
+    except (OSError, TextError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} at /: found {values!r}; expected an object")

@@ -18,6 +18,7 @@ from hil.run.run_arguments import REPOSITORY, RunArguments
 from hil.run.station_process import StationFailedError
 from hil.run.terminal_progress import TerminalProgress
 from sightline.messaging.topics import INSPECTION_RECORD
+from sightline.strict_yaml import read_yaml
 
 READY_TIMEOUT_S = 90.0
 SETTLE_TIMEOUT_S = 60.0
@@ -36,7 +37,7 @@ def add_recorder(
     (made / "recipes" / f"{RECORDER_COMPONENT}.yaml").write_text(
         yaml.safe_dump(recipe, sort_keys=False)
     )
-    deployment = yaml.safe_load(arguments.deployment.read_text())
+    deployment = read_yaml(arguments.deployment)
     deployment["components"][RECORDER_COMPONENT] = {"version": RECORDER_VERSION}
     (made / "deployment.yaml").write_text(yaml.safe_dump(deployment, sort_keys=False))
     merge = {"folder": str(folder), "cameras": list(cameras), "keepsFrames": keeps_frames}

@@ -21,6 +21,7 @@ import yaml
 from hil.run.rate_search import find_max_rate
 from hil.run.run_arguments import REPOSITORY
 from sightline.storage.model_store import find_model, load_precision
+from sightline.strict_yaml import read_yaml
 
 Json = dict[str, Any]
 MAX_RATE_HZ = 25.0  # of the streams between the components
@@ -53,7 +54,7 @@ class ModelChoice:
 
     def write_deployment(self, deployment: Path, folder: Path) -> Path:
         """Write the deployment with this choice into the folder."""
-        content: Json = yaml.safe_load(deployment.read_text(encoding="utf-8"))
+        content: Json = read_yaml(deployment)
         inference = content["components"]["com.sightline.Inference"]
         merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
         merge["models"] = [

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 from sightline import __version__
 from sightline.configuration import json_pointer
-from sightline.errors import RecipeError
+from sightline.errors import RecipeError, TextError
 from sightline.old_component_keys import OLD_COMPONENT_KEYS, place_components_below
 from sightline.old_keys import OldKey, find_as_written, place_below, rename_old_keys
+from sightline.strict_text import read_text
+from sightline.strict_yaml import decode_yaml
 
 Json = dict[str, Any]
 Name = Annotated[
@@ -25,7 +26,6 @@ Name = Annotated[
 Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
 Minutes = Annotated[float, Meta(ge=0, le=10_080)]
 OLD_ROLLOUT_KEYS = {"/rollout/greatestPerMinute": "maxPerMinute"}
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _DeploymentStruct(
@@ -124,9 +124,9 @@ def parse_deployment_file(name: str, text: str) -> DeploymentFile:
     Old keys are renamed, so that stations get new ones only, which is said on stderr.
     """
     try:
-        values = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: not valid YAML: {error}") from error
+        values = decode_yaml(text)
+    except TextError as error:
+        raise RecipeError(f"{name}: {error}") from error
     old_keys: list[OldKey] = []
     if isinstance(values, dict):
         values, old_keys = rename_old_keys(values, _build_old_keys(values))
@@ -159,9 +159,12 @@ def _build_old_keys(values: Json) -> dict[str, str]:
 def load_deployment_file(path: Path) -> DeploymentFile:
     """Load a deployment file."""
     try:
-        return parse_deployment_file(str(path), path.read_text(encoding="utf-8"))
+        text = read_text(path)
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
+    except TextError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return parse_deployment_file(str(path), text)
 
 
 def _refuse_duplicates(name: str, file: DeploymentFile) -> None:

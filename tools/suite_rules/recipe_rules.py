@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from sightline.configuration import find_value_at
-from sightline.errors import RecipeError
+from sightline.errors import RecipeError, TextError
+from sightline.strict_yaml import decode_yaml
 
 MAX_SCRIPT_BYTES = 10 * 1024
 MAX_SERVICE_BYTES = 4 * 1024
@@ -19,15 +20,14 @@ OTHER_LIFECYCLE_KEYS = ("Setenv", "errorResetTime")
 Recipe = Mapping[str, Any]
 SAFE_TEXT = re.compile(r"(?!-)[A-Za-z0-9._/-]+")  # what a script may be filled in with
 _IN_SCRIPT = re.compile(r"\{configuration:(/[^{}\s]*)\}")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 
 
 def parse_recipe(name: str, text: str) -> Recipe:
     """The recipe as a mapping; RecipeError if it is no YAML mapping."""
     try:
-        recipe = yaml.load(text, Loader=_LOADER)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: no YAML: {error}") from error
+        recipe = decode_yaml(text)
+    except TextError as error:
+        raise RecipeError(f"{name}: {error}") from error
     if not isinstance(recipe, dict):
         raise RecipeError(f"{name}: found {type(recipe).__name__}; a mapping is expected")
     return recipe

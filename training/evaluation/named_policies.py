@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import yaml
-
 from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, TextError
 from sightline.old_component_keys import OLD_POLICY_KEYS
 from sightline.old_keys import place_below
 from sightline.storage.products import VerdictPolicy, load_product
+from sightline.strict_yaml import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +38,8 @@ DEFAULT_POLICY = NamedPolicy("the default policy", VerdictPolicy())
 def read_policy(file: Path) -> NamedPolicy:
     """The policy of a product file (JSON) or of an inference configuration (JSON or YAML)."""
     try:
-        content = yaml.safe_load(file.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
+        content = read_yaml(file)
+    except (OSError, TextError) as error:
         raise ConfigurationError(f"Cannot read a policy from {file}: {error}") from error
     if not isinstance(content, dict) or "policy" not in content:
         product = load_product(file)

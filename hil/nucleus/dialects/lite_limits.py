@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from hil.nucleus.nucleus_errors import ServiceError
 from hil.nucleus.recipe_files.recipe import ComponentRecipe
 from sightline.errors import RecipeError
+from sightline.strict_yaml import decode_yaml
 
 MAX_SUBOBJECTS = 254
 MAX_VALUE_BYTES = 1024
@@ -41,7 +41,7 @@ def find_recipe_violations(name: str, text: str) -> Iterator[str]:
     size = len(text.encode())
     if size > MAX_RECIPE_BYTES:
         yield f"{name}: the recipe has {size} bytes; Nucleus Lite reads at most {MAX_RECIPE_BYTES}"
-    content = yaml.load(text, Loader=yaml.BaseLoader)
+    content = decode_yaml(text, "texts")
     count = count_subobjects(content)
     if count > MAX_SUBOBJECTS:
         yield (
@@ -93,7 +93,7 @@ def check_recipes(folders: Iterable[Path], recipes: Iterable[ComponentRecipe]) -
     found: list[str] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.yaml"))):
         text = path.read_text()
-        content = yaml.load(text, Loader=yaml.BaseLoader)
+        content = decode_yaml(text, "texts")
         key = (content.get("ComponentName", ""), content.get("ComponentVersion", ""))
         if key in wanted:
             wanted.discard(key)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import yaml
 
 from hil.nucleus.nucleus_files.damaged_files import (
     ensure_file_path,
@@ -19,6 +18,7 @@ from hil.nucleus.nucleus_files.damaged_files import (
 from hil.nucleus.recipe_files.deployment import Deployment
 from hil.nucleus.recipe_files.recipe import ComponentRecipe, load_recipes
 from sightline.errors import RecipeError
+from sightline.strict_yaml import read_yaml
 
 log = logging.getLogger(__name__)
 DeploymentProgress = Literal[
@@ -96,7 +96,7 @@ class DeploymentStore:
         """Copy the recipes that are in a folder."""
         wanted = {(recipe.component_name, recipe.component_version) for recipe in recipes}
         for path in folder.glob("*.yaml"):
-            content = yaml.safe_load(path.read_text())
+            content = read_yaml(path)
             name, version = content["ComponentName"], str(content["ComponentVersion"])
             if (name, version) in wanted:
                 shutil.copyfile(path, self.recipes_folder / f"{name}-{version}.yaml")

@@ -10,7 +10,7 @@ import msgspec
 
 from hil.nucleus.configuration.configuration_tree import merge_into
 from hil.nucleus.recipe_files.recipe import ComponentRecipe
-from hil.nucleus.recipe_files.strict_yaml import load_yaml
+from hil.nucleus.recipe_files.typed_yaml import load_yaml
 from hil.nucleus.recipe_files.version_requirements import meets_requirement
 from sightline.errors import RecipeError
 

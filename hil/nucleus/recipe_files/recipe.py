@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
-from hil.nucleus.recipe_files.strict_yaml import load_yaml
+from hil.nucleus.recipe_files.typed_yaml import load_yaml
 from hil.nucleus.supervision.failure_counters import DEFAULT_RESET_S
 from sightline.errors import RecipeError
+from sightline.strict_yaml import read_yaml
 
 StepName = Literal["install", "startup", "run", "shutdown", "recover"]
 DEFAULT_TIMEOUT_S: dict[StepName, float] = {
@@ -134,7 +134,7 @@ def load_recipe(path: Path, typed_scalars: bool = True) -> ComponentRecipe:
     recipe = load_yaml(path, ComponentRecipe)
     if typed_scalars:
         return recipe
-    texts = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
+    texts = read_yaml(path, "texts")
     default = texts.get("ComponentConfiguration", {}).get("DefaultConfiguration", {})
     configuration = ComponentConfiguration(default_configuration=default)
     return msgspec.structs.replace(recipe, component_configuration=configuration)

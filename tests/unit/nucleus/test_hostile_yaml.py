@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hil.nucleus.recipe_files.deployment import load_deployment
 from hil.nucleus.recipe_files.recipe import load_recipe
-from hil.nucleus.recipe_files.strict_yaml import MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES
+from hil.nucleus.recipe_files.typed_yaml import MAX_FILE_BYTES, MAX_VALUES
 from sightline.errors import RecipeError
+from sightline.strict_yaml import MAX_DEPTH
 
 HEAD = "thingName: t\ncomponents: {}\n"
 LETTERS = "abcdefghijkl"
@@ -44,7 +45,7 @@ def written(folder: Path, text: str) -> Path:
         (HEAD + MERGE_BOMB, f"at most {MAX_VALUES} are allowed"),
         (HEAD + CHAIN, "nested deeper"),
         (HEAD + "a: " + "[" * 20_000, "nested deeper"),
-        (HEAD + "a: " + "[" * 20_000 + "]" * 20_000, "nested deeper"),
+        (HEAD + "a: " + "[" * 120_000 + "]" * 120_000, "nested deeper"),
         (HEAD + "a: " + "{b: " * 20_000, "nested deeper"),
         (HEAD + "a: " + "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "nested deeper"),
         (HEAD + "a: &a [*a]", "an alias contains itself"),
@@ -62,6 +63,8 @@ def written(folder: Path, text: str) -> Path:
         (HEAD + "a: {1: x}", "at /a: found the key 1; quote it"),
         (HEAD + "a: {true: x}", "found the key True; quote it"),
         (HEAD + "? [a]\n: b", "not valid YAML"),
+        (HEAD + "a: 1\nb: 2\na: 3\n", "line 5: the key 'a' is there twice, first in line 3"),
+        (HEAD + "a: {b: 1, b: 1}\n", "the key 'b' is there twice"),
         ("", "Expected `object`, got `null`"),
         ("--- 1\n--- 2\n", "not valid YAML"),
         (HEAD + "#" * MAX_FILE_BYTES, f"at most {MAX_FILE_BYTES} are allowed"),

@@ -1,24 +1,23 @@
 """Loads YAML files as typed structs; errors name file, JSON pointer, what was found and what is allowed.
 
-A file is checked before it is converted: multiplying aliases, deep nesting and values that JSON does not
-have are refused, so that a small file cannot use much memory.
+A file is checked before it is converted: values that JSON does not have are refused, beside what
+`sightline.strict_yaml` refuses.
 """
 
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 
 from sightline.configuration import find_value_at, json_pointer
-from sightline.errors import RecipeError
+from sightline.errors import RecipeError, TextError
+from sightline.strict_text import read_text
+from sightline.strict_yaml import decode_yaml
 
 ANY_KEY = "/..."
 MAX_FILE_BYTES = 256 * 1024
 MAX_VALUES = 20_000  # with each alias counted as often as it is used
-MAX_DEPTH = 64
 MAX_FOUND_CHARACTERS = 200
 JSON_TYPES = (str, int, float, bool, type(None), dict, list)
 T = TypeVar("T", bound=msgspec.Struct)
@@ -30,8 +29,8 @@ def load_yaml(path: Path, struct_type: type[T]) -> T:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise RecipeError(f"{path}: found {size} bytes; at most {MAX_FILE_BYTES} are allowed")
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, TextError) as error:
         raise RecipeError(f"{path}: cannot be read: {error}") from error
     content = _read_content(path, text)
     try:
@@ -46,50 +45,11 @@ def load_yaml(path: Path, struct_type: type[T]) -> T:
 def _read_content(path: Path, text: str) -> Any:
     """Parse the text; RecipeError if it is not YAML or has values that JSON does not have."""
     try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            _check_size(path, node)
-            content = None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        raise RecipeError(
-            f"{path}: not valid YAML: {' '.join(_strip_error_lines(error))}"
-        ) from error
-    except (ValueError, AttributeError, TypeError) as error:  # a tag or a shape that promises more
-        raise RecipeError(f"{path}: has a value that cannot be read: {error}") from error
-    except RecursionError as error:
-        raise RecipeError(f"{path}: nested deeper than {MAX_DEPTH} levels") from error
+        content = decode_yaml(text, max_values=MAX_VALUES)
+    except TextError as error:
+        raise RecipeError(f"{path}: {error}") from error
     _check_values(path, content)
     return content
-
-
-def _check_size(path: Path, root: yaml.Node | None) -> None:
-    """RecipeError if the file expands beyond the limit or contains itself."""
-    known: dict[int, tuple[int, int]] = {}
-
-    def size_and_height(node: yaml.Node, depth: int) -> tuple[int, int]:
-        size, height = known.get(id(node), (0, 0))
-        if depth + height > MAX_DEPTH:
-            raise RecipeError(
-                f"{path}: nested deeper than {MAX_DEPTH} levels, or an alias contains itself"
-            )
-        if not size:
-            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
-            pairs = isinstance(node, yaml.MappingNode)
-            parts = [part for pair in inner for part in pair] if pairs else inner
-            found = [size_and_height(part, depth + 1) for part in parts]
-            size = 1 + sum(size for size, _ in found)
-            height = max((height + 1 for _, height in found), default=0)
-            known[id(node)] = size, height
-        return size, height
-
-    if root is not None and (found := size_and_height(root, 0)[0]) > MAX_VALUES:
-        raise RecipeError(
-            f"{path}: found {found} values, counting each use of an alias; "
-            f"at most {MAX_VALUES} are allowed"
-        )
 
 
 def _check_values(path: Path, content: Any) -> None:
@@ -140,7 +100,3 @@ def _keep_only_key(content: Any, steps: list[str], key: str) -> Any:
         inner = _keep_only_key(content[place], steps[1:], key)
         return [*content[:place], inner, *content[place + 1 :]]
     return {**content, steps[0]: _keep_only_key(content[steps[0]], steps[1:], key)}
-
-
-def _strip_error_lines(error: yaml.YAMLError) -> Iterable[str]:
-    return (line.strip() for line in str(error).splitlines())
