@@ -64,10 +64,15 @@ def _convert(struct_type: type[T], own: dict[str, Any]) -> T:
         pointer = _restore_keys(json_pointer(str(error)), renamed, struct_type)
         problem = str(error).split(" - at ")[0] + _explain_new_names(pointer, old_keys)
         pointer = find_as_written(pointer, old_keys)
-        found = truncate(repr(find_value_at(own, pointer)), MAX_QUOTED_CHARACTERS)
+        found = truncate(_quote(find_value_at(own, pointer)), MAX_QUOTED_CHARACTERS)
         raise ConfigurationError(
             f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}"
         ) from error
+
+
+def _quote(value: Any) -> str:
+    """A refused value as it is shown and logged: without user and password of an address in it."""
+    return re.sub(r"://[^@\s]*@", "://...@", repr(value))
 
 
 def _explain_new_names(pointer: str, old_keys: Sequence[OldKey]) -> str:

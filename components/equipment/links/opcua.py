@@ -1,15 +1,24 @@
 """The link to a PLC over OPC UA."""
 
 import asyncio
+import datetime
 import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from asyncua import Client
+from asyncua import Client, ua
 
 from equipment.configuration import TagConfiguration
+from equipment.links.link import LinkFault
+from equipment.links.opcua_certificates import CERTIFICATE_DATED, describe_validity
+from equipment.links.opcua_client import PlcClient
 from equipment.links.opcua_configuration import OpcuaConfiguration
-from equipment.links.opcua_security import configure_security, describe_refusal
+from equipment.links.opcua_security import (
+    configure_security,
+    describe_no_endpoint,
+    describe_refusal,
+    is_no_endpoint,
+)
 from equipment.links.opcua_session import OpcuaSession
 from equipment.links.reconnecting_link import ReconnectingLink
 from sightline.clock import Clock
@@ -17,7 +26,6 @@ from sightline.errors import MachineLinkError
 from sightline.messaging.bus import Inbox
 
 log = logging.getLogger(__name__)
-SESSION_TIMEOUT_MS = 60_000
 
 
 class OpcuaLink(ReconnectingLink):
@@ -37,21 +45,39 @@ class OpcuaLink(ReconnectingLink):
         self._client: Client | None = None
 
     async def _connect_and_work(self) -> None:
-        configuration = self._configuration
-        client = Client(configuration.endpoint, timeout=configuration.request_timeout_s)
-        client.session_timeout = SESSION_TIMEOUT_MS
-        self._client = client
-        session = OpcuaSession(client, configuration, self._tags, self._post, self._clock)
+        client = self._client = PlcClient(self._configuration)
+        session = OpcuaSession(client, self._configuration, self._tags, self._post, self._clock)
         await self._open_in_time(self._open(client, session))
         await session.run()
 
     async def _open(self, client: Client, session: OpcuaSession) -> None:
-        await _as_task(configure_security(client, self._configuration.security))
-        await _as_task(client.connect())
+        await _as_task(self._connect(client))
         self._requests = (
             session.requests
         )  # what is asked for while it opens waits in it, but for verdicts
         await _as_task(session.open())
+        self._report_certificate(client)
+
+    async def _connect(self, client: Client) -> None:
+        try:
+            await configure_security(client, self._configuration.security)
+            await client.connect()
+        except ua.UaError as error:
+            if not is_no_endpoint(error):
+                raise
+            asking = PlcClient(self._configuration)
+            raise MachineLinkError(
+                await describe_no_endpoint(asking, self._configuration.security)
+            ) from error
+
+    def _report_certificate(self, client: Client) -> None:
+        if self._configuration.security.policy == "none":
+            return
+        shown = client.security_policy.peer_certificate or b""
+        now = datetime.datetime.fromtimestamp(self._clock.utc_ns() / 1e9, datetime.timezone.utc)
+        text = describe_validity(shown, now)
+        if text:
+            self._post(LinkFault(CERTIFICATE_DATED, text))
 
     async def _disconnect(self) -> None:
         if self._client is not None:
@@ -59,9 +85,7 @@ class OpcuaLink(ReconnectingLink):
             self._client = None
 
     def _describe_error(self, error: BaseException) -> str:
-        return describe_refusal(error, self._configuration.security) or super()._describe_error(
-            error
-        )
+        return describe_refusal(error, self._configuration) or super()._describe_error(error)
 
 
 async def _as_task(work: Coroutine[Any, Any, None]) -> None:

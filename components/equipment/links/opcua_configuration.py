@@ -12,11 +12,16 @@ Path = Annotated[str, Meta(max_length=1024)]
 NodeText = Annotated[
     str,
     Meta(
-        pattern=r"^(ns=\d+;|nsu=[^;]+;)?[isgb]=.+$",
+        pattern=r"^\s*(ns=\s*\d+\s*;\s*|nsu=[^;]+;\s*)?[isgb]=.+$",
         description="an OPC UA node id: ns=INDEX;s=NAME, or nsu=NAMESPACE URI;s=NAME",
     ),
 ]
 PLC_NODE_PREFIX = "nsu=urn:sightline:plc;s="
+
+
+SecurityPolicyName = Literal[
+    "none", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"
+]
 
 
 class PlcNodes(ConfigurationStruct, frozen=True, kw_only=True):
@@ -44,16 +49,34 @@ class OpcuaSecurity(ConfigurationStruct, frozen=True, kw_only=True):
     """How the connection is protected; paths are relative to the component's work folder.
 
     With `make_certificate` a missing certificate is made, with its key, for this `application_uri`.
-    An empty `server_certificate` trusts the one that the server shows.
+    `server_certificate` is the one that the server must show; `trust_any`: it may show any.
     """
 
-    policy: Literal["none", "Basic256Sha256"] = "none"
+    policy: SecurityPolicyName = "none"
     mode: Literal["Sign", "SignAndEncrypt"] = "SignAndEncrypt"
     certificate: Path = "opcua-certificate.der"
     private_key: Path = "opcua-key.pem"
     server_certificate: Path = ""
+    trust_any: bool = False
     make_certificate: bool = False
     application_uri: Annotated[str, Meta(pattern=r"^\S+$")] = "urn:sightline:station"
+
+
+class OpcuaUser(ConfigurationStruct, frozen=True, kw_only=True):
+    """Who logs in; nobody, if `name` is empty. The password is in a file that only the component reads.
+
+    It is sent encrypted, or not at all, unless `allow_plain_password` says so.
+    """
+
+    name: Annotated[str, Meta(max_length=256)] = ""
+    password_file: Path = ""
+    allow_plain_password: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name and not self.password_file:
+            raise ValueError(
+                f"user {self.name} has no passwordFile; name the file with the password"
+            )
 
 
 class OpcuaConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
@@ -61,8 +84,16 @@ class OpcuaConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 
     endpoint: Annotated[str, Meta(pattern=r"^opc\.tcp://[^/]+")] = "opc.tcp://127.0.0.1:4840"
     security: OpcuaSecurity = OpcuaSecurity()
+    user: OpcuaUser = OpcuaUser()
     nodes: PlcNodes = PlcNodes()
     publishing_interval_ms: Milliseconds = 10.0
     request_timeout_s: Seconds = 2.0
     first_retry_s: Seconds = 0.2
     max_retry_s: Seconds = 3.0
+
+    def __post_init__(self) -> None:
+        if "@" in self.endpoint:
+            raise ValueError(
+                "the endpoint holds a user or a password; write it without, and set user/name and "
+                "user/passwordFile"
+            )

@@ -8,21 +8,28 @@ from typing import Any
 from asyncua import Client, ua
 from asyncua.common.subscription import Subscription
 
+from equipment.links.opcua_requests import OpcuaRequests
+
 log = logging.getLogger(__name__)
 QUEUE_SIZE = 10_000  # changes that the server keeps for one publishing interval
 KEEP_ALIVE_S = 3.0
 LIFETIME_S = 30.0
 MAX_INTERVAL_MS = 50.0  # what capture allows a trigger to be late, if it is not told otherwise
 SLOW_SUBSCRIPTION = "plc-tells-slowly"
+QUEUE_OF_ONE = (
+    "the PLC's server keeps one change only: of parts counted between two reports all but the last "
+    "are missed"
+)
 
 
 @dataclass(frozen=True)
 class SubscriptionIntervals:
-    """How often the server looks and tells, as asked and as it revised that."""
+    """How often the server looks and tells and how much it keeps, as asked and as it revised that."""
 
     requested_ms: float
     publishing_ms: float
     sampling_ms: float
+    queue_size: int = QUEUE_SIZE
 
     @property
     def are_slow(self) -> bool:
@@ -35,20 +42,23 @@ class SubscriptionIntervals:
         return self.sampling_ms > MAX_INTERVAL_MS
 
     def describe(self) -> str:
-        """What is wrong, for the technician."""
+        """What the server gave in place of what was asked."""
+        changes = "one change" if self.queue_size == 1 else f"{self.queue_size:,} changes"
         return (
-            f"The PLC's OPC UA server reports changes every {self.publishing_ms:g} ms and samples every "
-            f"{self.sampling_ms:g} ms (requested: {self.requested_ms:g} ms, publishingIntervalMs). Parts "
-            "reported that late are not photographed: they are missed, and rejected. Let the server "
-            f"publish and sample every {MAX_INTERVAL_MS:g} ms or faster, or use Modbus TCP."
+            f"reports changes every {self.publishing_ms:g} ms, samples every {self.sampling_ms:g} ms, and "
+            f"keeps {changes} meanwhile (requested: {self.requested_ms:g} ms, publishingIntervalMs, and "
+            f"{QUEUE_SIZE:,} changes; allowed: {max(MAX_INTERVAL_MS, self.requested_ms):g} ms)"
         )
 
 
 class OpcuaSubscription:
     """The subscription while the session lives."""
 
-    def __init__(self, client: Client, handler: Any, interval_ms: float) -> None:
+    def __init__(
+        self, client: Client, requests: OpcuaRequests, handler: Any, interval_ms: float
+    ) -> None:
         self._session = client.uaclient.session
+        self._requests = requests
         self._requested_ms = interval_ms
         self._recording_session = _RecordingSession(self._session)
         parameters = ua.CreateSubscriptionParameters(
@@ -63,16 +73,34 @@ class OpcuaSubscription:
     async def open(
         self, nodes: Sequence[Any], counter: int
     ) -> tuple[SubscriptionIntervals, list[Any]]:
-        """Subscribe to nodes; the intervals of the one that counts, and a handle or a refusal for each."""
+        """Subscribe to nodes; the terms of the one that counts, and a handle or a refusal for each."""
         created = await self._subscription.init()
         publishing_ms = float(created.RevisedPublishingInterval or self._requested_ms)
         if publishing_ms != self._requested_ms:
             await self._keep_alive_by_time(publishing_ms)
-        results = await self._subscription.subscribe_data_change(nodes, queuesize=QUEUE_SIZE)
-        revised = self._recording_session.results[counter].RevisedSamplingInterval
-        return SubscriptionIntervals(
-            self._requested_ms, publishing_ms, max(float(revised), 0.0)
-        ), list(results)
+        results = await self._requests.monitor(nodes, self._monitor)
+        revised = self._recording_session.results[counter]
+        terms = SubscriptionIntervals(
+            self._requested_ms,
+            publishing_ms,
+            max(float(revised.RevisedSamplingInterval), 0.0),
+            max(int(revised.RevisedQueueSize), 1),
+        )
+        return terms, results
+
+    async def _monitor(self, nodes: Sequence[Any]) -> list[Any]:
+        return list(
+            await self._subscription.subscribe_data_change(
+                nodes, queuesize=QUEUE_SIZE, sampling_interval=self._requested_ms
+            )
+        )
+
+    async def close(self) -> None:
+        """Leave it: what it would tell comes in another way."""
+        try:
+            await self._subscription.delete()
+        except ua.UaError as error:
+            log.warning("the subscription stays", extra={"error": str(error)})
 
     async def _keep_alive_by_time(self, publishing_ms: float) -> None:
         """Keep-alive and lifetime are counted in publishing intervals, which are others now."""
@@ -101,5 +129,6 @@ class _RecordingSession:
 
     async def create_monitored_items(self, parameters: Any) -> list[Any]:
         """Ask the server, and note what it revised."""
-        self.results = list(await self._session.create_monitored_items(parameters))
-        return self.results
+        answers = list(await self._session.create_monitored_items(parameters))
+        self.results += answers
+        return answers

@@ -8,7 +8,7 @@ from typing import Any
 from asyncua import ua
 
 from equipment.configuration import TagConfiguration
-from equipment.links.register_codes import MAX_UTC_NS, check_reading
+from equipment.links.register_codes import MAX_UTC_NS, check_reading, parse_whole_number
 from sightline.errors import MachineLinkError
 from sightline.messaging.messages import TagQuality, TagSample
 
@@ -26,14 +26,21 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 def parse_node_id(text: str, namespaces: Sequence[str]) -> Any:
     """The node id that a text names; a namespace may be given by its URI (`nsu=`)."""
-    if not text.startswith("nsu="):
-        return ua.NodeId.from_string(text)
-    uri, _, rest = text[4:].partition(";")
-    if uri not in namespaces:
+    written = text.strip()
+    if written.startswith("nsu="):
+        uri, _, rest = written[4:].partition(";")
+        if uri not in namespaces:
+            raise MachineLinkError(
+                f"the server has no namespace {uri!r}; it has {', '.join(namespaces)}"
+            )
+        written = f"ns={namespaces.index(uri)};{rest.lstrip()}"
+    try:
+        return ua.NodeId.from_string(written)
+    except (ua.UaError, ValueError) as error:
         raise MachineLinkError(
-            f"the server has no namespace {uri!r}; it has {', '.join(namespaces)}"
-        )
-    return ua.NodeId.from_string(f"ns={namespaces.index(uri)};{rest}")
+            f"{text!r} is no node id; write ns=INDEX;s=NAME, ns=INDEX;i=NUMBER, ns=INDEX;g=GUID or "
+            "ns=INDEX;b=BASE64"
+        ) from error
 
 
 def to_utc_ns(moment: datetime.datetime | None) -> int:
@@ -43,6 +50,35 @@ def to_utc_ns(moment: datetime.datetime | None) -> int:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
     utc_ns = (aware - _EPOCH) // _MICROSECOND * 1000
     return utc_ns if 0 < utc_ns < MAX_UTC_NS else 0
+
+
+def parse_register_number(where: str, value: Any) -> int:
+    """A register's number; one that is a yes or no is 1 or 0, and one that was never written is 0."""
+    if value is None:
+        return 0
+    return int(value) if isinstance(value, bool) else parse_whole_number(where, value)
+
+
+def parse_outcome_column(where: str, value: Any) -> list[int]:
+    """One column of the outcomes: whole numbers, times as nanoseconds since 1970."""
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple | bytes):
+        raise MachineLinkError(f"{where} holds {value!r:.40}; an array is expected")
+    return [_parse_outcome_number(where, element) for element in value]
+
+
+def _parse_outcome_number(where: str, element: object) -> int:
+    if isinstance(element, datetime.datetime):
+        return to_utc_ns(element)
+    if isinstance(element, float) and math.isfinite(element) and element.is_integer():
+        return int(element)
+    if isinstance(element, int) and not isinstance(element, bool):
+        return element
+    raise MachineLinkError(
+        f"{where} holds {element!r:.40}; whole numbers are expected (and DateTime or Int64 nanoseconds "
+        "since 1970 for outcomeTimes)"
+    )
 
 
 def parse_speed(value: object) -> float | None:

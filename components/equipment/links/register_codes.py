@@ -25,6 +25,8 @@ def check_reading(tag: TagConfiguration, value: float) -> tuple[float | None, Ta
 
 def parse_whole_number(where: str, value: object) -> int:
     """A register's value, a signed one as its unsigned one counts it; MachineLinkError if it is none."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        value = int(value)  # a PLC that keeps whole numbers in REAL
     is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= -(2**31)
     if not is_whole:
         raise MachineLinkError(f"{where} holds {value!r}; a whole number from 0 is expected")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from equipment.links.link import (
+    LinkFault,
     LinkRequest,
     ReadOutcomes,
     ReadTags,
@@ -17,7 +18,12 @@ from sightline.clock import Clock
 from sightline.errors import MachineLinkError
 
 CANCEL_AGAIN_S = 0.05
+PART_NUMBER_UNWRITABLE = "part-number-unwritable"
 WorkFunction = Callable[[], Coroutine[Any, Any, None]]
+
+
+class ValueDoesNotFitError(MachineLinkError):
+    """A number that the PLC's variable cannot hold; nothing was written."""
 
 
 class RequestQueue:
@@ -28,6 +34,7 @@ class RequestQueue:
         self._clock = clock
         self._verdicts: asyncio.Queue[WriteVerdict] = asyncio.Queue()
         self._count_id: int | None = None
+        self._is_misfit = False
         self._pending = {
             kind: asyncio.Event() for kind in (WriteHeartbeat, ReadTags, ReadOutcomes, StopLine)
         }
@@ -70,10 +77,28 @@ class RequestQueue:
             order = await self._verdicts.get()
             if self._reject_void(order) or self._reject_late(order):
                 continue
-            await registers(order)
+            if not await self._write_fitting(registers, order):
+                continue
             if self._reject_void(order) or self._reject_late(order):
                 continue
             await strobe()
+
+    async def _write_fitting(
+        self, registers: Callable[[WriteVerdict], Coroutine[Any, Any, None]], order: WriteVerdict
+    ) -> bool:
+        """Whether the registers took the verdict; one that does not fit is told, and the next may fit."""
+        try:
+            await registers(order)
+        except ValueDoesNotFitError as error:
+            self._post(VerdictNotWritten(order, str(error)))
+            text = f"The verdict of part {order.part_number} was not written, and it is rejected: {error}."
+            self._post(LinkFault(PART_NUMBER_UNWRITABLE, text))
+            self._is_misfit = True
+            return False
+        if self._is_misfit:
+            self._is_misfit = False
+            self._post(LinkFault(PART_NUMBER_UNWRITABLE, ""))
+        return True
 
     def _reject_void(self, order: WriteVerdict) -> bool:
         void = order.count_id != self._count_id
