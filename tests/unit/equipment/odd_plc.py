@@ -18,14 +18,19 @@ T = TypeVar("T")
 class OddPlc:
     """A server in a thread with its own loop, on any free port."""
 
+    named_endpoint = "opc.tcp://127.0.0.1:0/"
+
     def __init__(self) -> None:
         self.written: list[tuple[str, int]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="odd-plc", daemon=True)
         self._thread.start()
-        self._server = Server()
+        self._server = self._build_server()
         self._nodes = PlcAddressSpace(self._server)
         self._do(self._start())
+
+    def _build_server(self) -> Any:
+        return Server()
 
     @property
     def endpoint(self) -> str:
@@ -69,7 +74,7 @@ class OddPlc:
 
     async def _start(self) -> None:
         await self._server.init()
-        self._server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        self._server.set_endpoint(self.named_endpoint)
         await self._secure(self._server)
         await self._nodes.create()
         for row in NODES:

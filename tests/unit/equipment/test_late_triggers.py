@@ -90,7 +90,7 @@ def slow_server(monkeypatch: pytest.MonkeyPatch, floor_ms: float) -> None:
 
 
 @pytest.mark.parametrize("plc", ["opcua"], indirect=True)
-def test_a_server_that_publishes_slowly_is_a_fault_with_both_intervals_and_each_part_says_its_age(
+def test_a_server_that_publishes_slowly_is_a_fault_with_both_intervals_and_its_parts_are_read_in_time(
     plc: RunningPlc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow_server(monkeypatch, 500.0)
@@ -104,7 +104,8 @@ def test_a_server_that_publishes_slowly_is_a_fault_with_both_intervals_and_each_
             wait_for("the next part", partial(is_past, time.monotonic_ns() + 170 * MS))
         wait_for("all", lambda: len(equipment.triggered()) == 5)
         assert all(is_told_as_late_as(equipment, number, ns) for number, ns in counted)
-        assert max(trigger.delay_ms for trigger in equipment.triggered()) > 100
+        delays_ms = [trigger.delay_ms for trigger in equipment.triggered()]
+        assert sorted(delays_ms)[2] < 100  # a busy machine may let one wait; the server lets all
         plc.start_task(plc.plc.drop_connections(0.3))
         wait_for("away", lambda: "plc-away" in equipment.faults())
         assert SLOW_SUBSCRIPTION not in equipment.faults()
