@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -105,6 +106,10 @@ class ReconnectingLink:
             return f"no answer within {self._settings.request_timeout_s:g} s (requestTimeoutS)"
         if isinstance(error, MachineLinkError):
             return str(error)
+        if isinstance(error, socket.gaierror):
+            return (
+                f"no host of this name is known here ({error.strerror}); write the PLC's IP address"
+            )
         return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
     def _enqueue(self, request: LinkRequest) -> None:

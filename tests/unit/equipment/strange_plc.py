@@ -154,7 +154,10 @@ class StrangePlc(OddPlc):
         plain = service.write
 
         async def write(parameters: Any, *more: Any, **named: Any) -> Any:
-            wrong = [refuses(item) for item in parameters.NodesToWrite]
+            wrong = [
+                item.NodeId.NamespaceIndex == self.node_id("").NamespaceIndex and refuses(item)
+                for item in parameters.NodesToWrite  # the server writes its own nodes so, too
+            ]
             if not any(wrong):
                 return await plain(parameters, *more, **named)
             return [ua.StatusCode(status if is_wrong else 0) for is_wrong in wrong]

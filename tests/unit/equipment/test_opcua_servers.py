@@ -49,11 +49,6 @@ def plc(server: StrangePlc) -> StrangePlc:
     return server
 
 
-def is_ours(item: Any) -> bool:
-    """Whether a node is the PLC's, and not the server's own."""
-    return bool(item.NodeId.NamespaceIndex == 2)
-
-
 def all_numbers_as(kind: Any, initial: object = 0) -> Types:
     """Every number of the hand-shake in one type."""
     columns: Types = {f"Outcome.{name}": (kind, []) for name in ("Numbers", "Actions", "Causes")}
