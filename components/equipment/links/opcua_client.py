@@ -21,7 +21,7 @@ LOGIN_NAMES = {
 }
 
 
-class PlcClient(Client):
+class PlcClient(Client):  # type: ignore[misc]  # the library has types only in part
     """A client that logs in as configured, or says why it cannot."""
 
     def __init__(self, configuration: OpcuaConfiguration) -> None:

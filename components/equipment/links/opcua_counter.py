@@ -57,7 +57,7 @@ class OpcuaCounter:
     def _parse(self, data: Any) -> int:
         if not is_good(data):
             raise MachineLinkError(f"its status is {data.StatusCode.name}")
-        value = data.Value.Value if data.Value is not None else None
+        value: Any = data.Value.Value if data.Value is not None else None
         counter = parse_counter(value)
         kind = data.Value.VariantType
         if kind in SHORT_KINDS:

@@ -3,6 +3,7 @@
 import datetime
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,6 +54,16 @@ def all_numbers_as(kind: Any, initial: object = 0) -> Types:
     """Every number of the hand-shake in one type."""
     columns: Types = {f"Outcome.{name}": (kind, []) for name in ("Numbers", "Actions", "Causes")}
     return {**dict.fromkeys((*WRITTEN, *COUNTED), (kind, initial)), **columns}
+
+
+def has_triggered(equipment: RunningEquipment, number: int) -> bool:
+    """Whether the last trigger is this part's."""
+    return [trigger.counter for trigger in equipment.triggered()][-1:] == [number]
+
+
+def has_part_number(plc: StrangePlc, written: int) -> bool:
+    """Whether the last verdict is for this number, as the PLC has it."""
+    return plc.writes("Verdict.PartNumber")[-1:] == [("Verdict.PartNumber", written)]
 
 
 def fault_says(equipment: RunningEquipment, code: str, *words: str) -> None:
@@ -222,14 +233,12 @@ def test_a_counter_that_wraps_loses_no_part_and_the_verdict_bears_the_plcs_own_n
             plc.count(raw)
             wait_for(
                 "its trigger",
-                lambda number=number: [t.counter for t in equipment.triggered()][-1:] == [number],
+                partial(has_triggered, equipment, number),
             )
             equipment.judge(number, "ok")
             wait_for(
                 "its verdict",
-                lambda raw=raw: (
-                    plc.writes("Verdict.PartNumber")[-1:] == [("Verdict.PartNumber", raw)]
-                ),
+                partial(has_part_number, plc, raw),
             )
         assert len(equipment.triggered()) == len(counted)
         assert equipment.faults() == {}
@@ -430,7 +439,7 @@ def test_a_part_that_is_read_has_the_product_that_held_when_it_was_counted(plc: 
         for number, product in enumerate([1, 2, 1, 2], start=1):
             plc.put("Line.Product", product, Kind.UInt16)
             plc.count(number)
-            wait_for("its trigger", lambda number=number: len(equipment.triggered()) == number)
+            wait_for("its trigger", partial(has_triggered, equipment, number))
         assert [t.product for t in equipment.triggered()] == ["bottle", "can", "bottle", "can"]
 
 
