@@ -74,7 +74,7 @@ def find_value_type(where: str, data: Any) -> NodeType | None:
         raise MachineLinkError(
             f"{where} is an array; a single number is expected: name one element, or a variable of its own"
         )
-    return _check_kind(where, variant.VariantType)
+    return _check_kind(f"{where} holds {variant.Value!r:.40} and", variant.VariantType)
 
 
 async def find_data_type(client: Client, where: str, data: Any, default: Any) -> NodeType:

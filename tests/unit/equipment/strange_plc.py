@@ -277,7 +277,7 @@ def takes_a_part_through(
     """A part is triggered, its verdict arrives in order, and its outcome comes back."""
     plc.written.clear()
     plc.count(counted)
-    wait_for("the trigger", lambda: [t.counter for t in equipment.triggered()][-1:] == [number])
+    wait_for("the trigger", lambda: has_triggered(equipment, number))
     equipment.judge(number, "ok")
     wait_for("the strobe", lambda: bool(plc.writes("Verdict.Strobe")))
     names = [name for name, _ in plc.writes("Verdict.")]
@@ -295,3 +295,21 @@ def takes_a_part_through(
     (found,) = [found for found in equipment.gate_acted() if found.part_number == number]
     assert (found.action, found.acted_utc_ns) == ("passed", utc_ns)
     assert "plc-away" not in equipment.faults()
+
+
+def has_triggered(equipment: RunningEquipment, number: int) -> bool:
+    """Whether the last trigger is this part's."""
+    return [trigger.counter for trigger in equipment.triggered()][-1:] == [number]
+
+
+def has_part_number(plc: StrangePlc, written: int) -> bool:
+    """Whether the last verdict is for this number, as the PLC has it."""
+    return plc.writes("Verdict.PartNumber")[-1:] == [("Verdict.PartNumber", written)]
+
+
+def fault_says(equipment: RunningEquipment, code: str, *words: str) -> None:
+    """Wait for a fault with all these words."""
+    wait_for(
+        f"the fault {code} with {words}",
+        lambda: all(word in equipment.faults().get(code, "") for word in words),
+    )

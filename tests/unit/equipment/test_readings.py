@@ -92,9 +92,9 @@ def test_every_cause_has_its_word() -> None:
     assert cause_name(-1) == "cause -1"
 
 
-@pytest.mark.parametrize("value", [None, "7", 7.0, -(2**31) - 1, True])
+@pytest.mark.parametrize("value", [None, "7", 7.5, float("nan"), -(2**31) - 1, True])
 def test_a_register_that_is_no_whole_number_is_refused_with_its_place(value: object) -> None:
-    assert parse_whole_number("x", 7) == 7
+    assert parse_whole_number("x", 7) == parse_whole_number("x", 7.0) == 7
     with pytest.raises(MachineLinkError, match=r"verdict_strobe holds .*whole number from 0"):
         parse_whole_number("verdict_strobe", value)
 
