@@ -59,9 +59,9 @@ class StrangePlc(OddPlc):
             self._do(self._put(self.node_id(row.name), ua.DataValue(variant)))
         self.written.clear()
         self.requests.clear()
-        self._count_requests()
         if prepare is not None:
             prepare(self)
+        self._count_requests()  # the refused ones, too
 
     def _undo_oddities(self) -> None:
         inner = self.server.iserver
