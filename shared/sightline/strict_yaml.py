@@ -63,8 +63,7 @@ def _refuse_deep_nesting(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
-            raise TextError(f"nested deeper than {MAX_DEPTH} levels", line)
+            raise TextError(f"nested deeper than {MAX_DEPTH} levels", _find_line(event))
 
 
 class _SizeCheck:
@@ -89,7 +88,7 @@ class _SizeCheck:
         if depth + height > MAX_DEPTH:
             raise TextError(
                 f"nested deeper than {MAX_DEPTH} levels, or an alias contains itself",
-                node.start_mark.line + 1,
+                _find_line(node),
             )
         if not size:
             found = [self._measure(part, depth + 1) for part in _list_parts(node)]
@@ -97,6 +96,10 @@ class _SizeCheck:
             height = max((height + 1 for _, height in found), default=0)
             self._known[id(node)] = size, height
         return size, height
+
+
+def _find_line(marked: yaml.Node | yaml.Event) -> int:
+    return marked.start_mark.line + 1 if marked.start_mark else 0
 
 
 def _list_parts(node: yaml.Node) -> list[yaml.Node]:
@@ -111,12 +114,11 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE_TAG:
             continue
-        line, name = key.start_mark.line + 1, (key.tag, key.value)
+        line, name = _find_line(key), (key.tag, key.value)
         if name in first_lines:
             raise TextError(
                 f"the key {key.value!r} is there twice, first in line {first_lines[name]}; only one of "
                 "them can count: delete the other",
                 line,
-                key.start_mark.column + 1,
             )
         first_lines[name] = line

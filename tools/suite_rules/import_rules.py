@@ -32,7 +32,7 @@ ALLOWED_IMPORTS: dict[str, frozenset[str]] = {
 }
 _IMPORTING = ("import_module", "__import__")  # calls that import the module they name
 
-_TOP = "backoff clock configuration cpu_features errors old_keys strict_text text"
+_TOP = "backoff clock configuration cpu_features errors old_keys strict_text strict_yaml text"
 
 ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may import
     "sightline": {
@@ -41,6 +41,7 @@ ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may imp
         "cpu_features": "",
         "errors": "",
         "strict_text": "errors",
+        "strict_yaml": "errors strict_text",
         "text": "",
         "old_keys": "text",
         "configuration": "errors old_keys text",

@@ -1,4 +1,4 @@
-"""A YAML file means one thing, however a person's program saved it; else a sentence says where it is wrong."""
+"""YAML means one thing, however a program saved it; else a sentence says where it is wrong."""
 
 import codecs
 import contextlib
