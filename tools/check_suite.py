@@ -13,6 +13,7 @@ from sightline.messaging.topics import CATALOGUE, COMPONENTS
 from tools.fleet.station_checks import StationChecker
 from tools.iam.policy_checks import find_policy_file_problems
 from tools.recipes import build_expected_configuration, find_configuration_type
+from tools.stage.settings_component import build_settings_recipe
 from tools.suite_rules import (
     commit_subjects,
     coverage_map,
@@ -113,14 +114,15 @@ def _check_recipes(sources: tuple[SourceFile, ...]) -> Iterator[str]:
             yield from _check_recipe(path, text)
         except RecipeError as error:
             yield str(error)
+    yield from find_recipe_problems(
+        "the recipe of settings", build_settings_recipe("Example", "0.1.0")
+    )
     for component in COMPONENTS:
         if f"recipes/{component}.yaml" not in files:
             yield f"{component}: no recipe"
     for source in (s for s in sources if s.path == SUITE_RECIPE):
         try:
-            yield from _check_any_recipe(
-                source.path, source.text, recipe_rules.parse_recipe(source.path, source.text)
-            )
+            yield from find_recipe_problems(source.path, source.text)
         except RecipeError as error:
             yield str(error)
 
@@ -158,6 +160,11 @@ def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
                     )
     except RecipeError as error:
         yield str(error)
+
+
+def find_recipe_problems(path: str, text: str) -> Iterator[str]:
+    """One line for each thing in a recipe that one of the two nuclei would not take."""
+    yield from _check_any_recipe(path, text, recipe_rules.parse_recipe(path, text))
 
 
 def _check_any_recipe(path: str, text: str, recipe: recipe_rules.Recipe) -> Iterator[str]:

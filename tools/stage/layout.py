@@ -35,14 +35,25 @@ class StagingOptions:
 
 def stage_component(part: StageableComponent, options: StagingOptions, root: Path = ROOT) -> Path:
     """Stage a component under `target`; returns its folder."""
-    folder = options.target / part.name
+    recipe = part.recipe.read_text(encoding="utf-8")
+    ours = [other.name for other in list_components(root)]
+    text = fill_recipe_version(recipe, options.version, options.suite, ours)
+    folder = lay_out_folder(part.name, text, part.lock, options, root)
+    shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
+    return folder
+
+
+def lay_out_folder(
+    name: str, recipe: str, lock: Path, options: StagingOptions, root: Path = ROOT
+) -> Path:
+    """Lay out what every component's folder has: the recipe, the shared package, the wheels of a lock."""
+    folder = options.target / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
     shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
-    shutil.copyfile(part.lock, folder / "requirements.txt")
-    _add_wheels(part.lock.read_text(encoding="utf-8"), options, folder / "wheels")
-    _write_control_files(part, options, folder, root)
+    shutil.copyfile(lock, folder / "requirements.txt")
+    _add_wheels(lock.read_text(encoding="utf-8"), options, folder / "wheels")
+    _write_control_files(name, recipe, options, folder)
     return folder
 
 
@@ -86,14 +97,9 @@ def _add_wheels(lock: str, choice: StagingOptions, target: Path) -> None:
             shutil.copyfile(wheel, target / wheel.name)
 
 
-def _write_control_files(
-    part: StageableComponent, choice: StagingOptions, folder: Path, root: Path
-) -> None:
-    recipe = part.recipe.read_text(encoding="utf-8")
-    ours = [other.name for other in list_components(root)]
-    text = fill_recipe_version(recipe, choice.version, choice.suite, ours)
-    (folder / archive.RECIPE).write_text(text, encoding="utf-8")
-    configuration = build_gdk_configuration(part.name, ["python3", archive.SCRIPT], choice)
+def _write_control_files(name: str, recipe: str, choice: StagingOptions, folder: Path) -> None:
+    (folder / archive.RECIPE).write_text(recipe, encoding="utf-8")
+    configuration = build_gdk_configuration(name, ["python3", archive.SCRIPT], choice)
     content = json.dumps(configuration, indent=2) + "\n"
     (folder / archive.CONFIGURATION).write_text(content, encoding="utf-8")
     shutil.copyfile(archive.__file__, folder / archive.SCRIPT)
