@@ -13,6 +13,7 @@ from sightline.configuration import ConfigurationStruct, named_entries
 from sightline.messaging.topics import EQUIPMENT
 from sightline.old_component_keys import OLD_COMPONENT_KEYS
 from sightline.storage.products import ProductName
+from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Milliseconds = Annotated[float, Meta(ge=1, le=10_000)]
@@ -125,6 +126,7 @@ class EquipmentConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     line_id: Name = "line-1"
     link: LinkConfiguration = LinkConfiguration()
     tags: Tags = DEFAULT_TAGS
+    station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
     sample_interval_s: Seconds = 0.5
     heartbeat_interval_ms: Milliseconds = 100.0
     counter_announce_interval_s: Seconds = 1.0

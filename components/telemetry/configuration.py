@@ -10,6 +10,7 @@ from msgspec.structs import force_setattr
 from sightline.configuration import ConfigurationStruct, named_entries
 from sightline.messaging.topics import TELEMETRY
 from sightline.old_component_keys import OLD_COMPONENT_KEYS
+from sightline.storage.station_folder import DEFAULT_STATION_FOLDER
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
@@ -113,6 +114,7 @@ class TelemetryConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 
     OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[TELEMETRY]
 
+    station_folder: Annotated[str, msgspec.Meta(min_length=1)] = DEFAULT_STATION_FOLDER
     interval_s: Seconds = 1.0
     running_tag: Text = "line_running"
     belt_speed_tag: Text = "belt_speed"

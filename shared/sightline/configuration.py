@@ -14,7 +14,8 @@ from sightline.errors import ConfigurationError
 from sightline.old_keys import OldKey, find_as_written, rename_old_keys
 from sightline.text import truncate
 
-GREENGRASS_KEYS = frozenset({"accessControl"})
+# `settingsVersion`: which version of the station's own settings goes with the rest; see docs/fleet.md
+GREENGRASS_KEYS = frozenset({"accessControl", "settingsVersion"})
 MAX_QUOTED_CHARACTERS = 200
 
 
@@ -37,7 +38,7 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
 
     Old keys are read, too, and win over new ones; `find_old_keys` tells which there are.
     """
-    own = {key: value for key, value in values.items() if key not in GREENGRASS_KEYS}
+    own = remove_greengrass_keys(values)
     try:
         return _convert(struct_type, own)
     except UnicodeEncodeError as error:
@@ -46,6 +47,11 @@ def load_configuration(struct_type: type[T], values: dict[str, Any]) -> T:
         ) from error
     except RecursionError as error:
         raise ConfigurationError(f"{struct_type.__name__}: it is nested too deeply") from error
+
+
+def remove_greengrass_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without what is none of the component's: its permissions, and what the kernel reads."""
+    return {key: value for key, value in values.items() if key not in GREENGRASS_KEYS}
 
 
 def find_old_keys(struct_type: type[ConfigurationStruct], values: dict[str, Any]) -> list[OldKey]:
@@ -66,7 +72,7 @@ def _convert(struct_type: type[T], own: dict[str, Any]) -> T:
         pointer = find_as_written(pointer, old_keys)
         found = truncate(_quote(find_value_at(own, pointer)), MAX_QUOTED_CHARACTERS)
         raise ConfigurationError(
-            f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}"
+            f"{struct_type.__name__} at {pointer or '/'}: {problem}; found {found}", pointer
         ) from error
 
 

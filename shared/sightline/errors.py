@@ -60,6 +60,10 @@ class EvidenceError(RetryableError):
 class ConfigurationError(FatalError):
     """A configuration value is refused: says where (JSON pointer), what was found, what is allowed."""
 
+    def __init__(self, text: str, pointer: str = "") -> None:
+        super().__init__(text)
+        self.pointer = pointer
+
 
 class CommandError(FatalError):
     """A command cannot be carried out: says why, and what is allowed."""

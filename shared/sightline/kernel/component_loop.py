@@ -30,6 +30,7 @@ MAX_FAILED_TICKS = 50
 FAILED_TICK_WAIT_S = 0.5
 CONFIGURATION_RETRY_S = 5.0
 FRESHNESS_INTERVAL_S = 1.0
+SETTINGS_CHECK_INTERVAL_S = 1.0
 MAX_FRESHNESS_WAIT_S = 3.0  # for an inbox that is never empty
 EXIT_STOPPED = 0
 
@@ -90,6 +91,7 @@ class ComponentLoop(Generic[C]):
         self._unforeseen_until_s: float | None = None
         self._retry_configuration_at_s: float | None = None
         self._check_freshness_at_s = 0.0
+        self._check_settings_at_s = 0.0
         health, inbox, name = context.health, context.inbox, context.health.component
         beats = SubscriptionWatchdog(
             name, context.station_id, nucleus, inbox, health, context.clock
@@ -197,8 +199,11 @@ class ComponentLoop(Generic[C]):
             self._component.handle(NewConfiguration(configuration))
 
     def _reconfigure_if_due(self) -> None:
-        if (
-            self._retry_configuration_at_s is not None
-            and time.monotonic() >= self._retry_configuration_at_s
-        ):
+        now_s = time.monotonic()
+        retry_at_s = self._retry_configuration_at_s
+        due = retry_at_s is not None and now_s >= retry_at_s
+        if now_s >= self._check_settings_at_s:
+            self._check_settings_at_s = now_s + SETTINGS_CHECK_INTERVAL_S
+            due = due or self._configurations.settings_changed()
+        if due:
             self._handle_guarded(ConfigurationChanged())

@@ -32,7 +32,7 @@ class ComponentHealth:
     def __init__(self, component: str, version: str, station_id: str, clock: Clock) -> None:
         self.component = component
         self._version = version
-        self._station_id = station_id
+        self.station_id = station_id
         self._clock = clock
         self._lock = threading.Lock()
         self._counters: dict[str, int] = {}
@@ -90,7 +90,7 @@ class ComponentHealth:
         """The message as things stand."""
         with self._lock:
             return StationHealth(
-                station_id=self._station_id,
+                station_id=self.station_id,
                 component=self.component,
                 version=self._version,
                 at_utc_ns=self._clock.utc_ns(),

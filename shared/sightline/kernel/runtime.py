@@ -31,6 +31,7 @@ from sightline.kernel.configuration_keeper import LastGoodConfiguration
 from sightline.kernel.folder_lock import FolderLock
 from sightline.kernel.health import THREAD_FAULT, ComponentHealth, HealthReporter
 from sightline.kernel.logs import configure_logging
+from sightline.kernel.station_settings import SETTINGS_FAULT, SettingsNotThereError
 from sightline.messaging.bus import Inbox, MessageBus, NucleusGone, RestartNeeded
 from sightline.messaging.topics import streams_read_by
 
@@ -71,7 +72,12 @@ def run_component(
         wait_for_folder_lock(Path.cwd(), inbox, lambda: HealthReporter(bus, health, inbox), health)
         values = LastGoodConfiguration(configuration_type, Path.cwd(), health)
         context = ComponentContext(
-            values.load_first(bus.read_configuration()),
+            wait_for_configuration(
+                lambda: values.load_first(bus.read_configuration()),
+                inbox,
+                lambda: HealthReporter(bus, health, inbox),
+                health,
+            ),
             bus,
             inbox,
             clock,
@@ -169,6 +175,36 @@ def wait_for_folder_lock(
     if health.clear_fault(WORK_FOLDER_IN_USE_FAULT):
         log.info("the older process has ended")
     return lock
+
+
+def wait_for_configuration(
+    load: Callable[[], C],
+    inbox: Inbox,
+    reporter: Callable[[], HealthReporter],
+    health: ComponentHealth,
+    poll_s: float = 1.0,
+) -> C:
+    """Wait for the station's own settings where the rest alone would be half a configuration.
+
+    In a first deployment they may come a moment later; until then it is a fault.
+    """
+    report_at_s = time.monotonic()
+    while True:
+        try:
+            configuration = load()
+        except SettingsNotThereError as error:
+            if health.raise_fault(SETTINGS_FAULT, str(error)):
+                log.error("waiting for the station's settings", extra={"problem": str(error)})
+        else:
+            return configuration
+        if time.monotonic() >= report_at_s:
+            report_at_s = time.monotonic() + WAITING_REPORT_INTERVAL_S
+            reporter().publish_once()
+        event = inbox.next_event(poll_s)
+        if isinstance(event, StopRequest):
+            raise _StoppedEarlyError
+        if isinstance(event, NucleusGone):
+            raise NucleusGoneError(event.reason)
 
 
 class _StoppedEarlyError(Exception):
