@@ -5,6 +5,7 @@ lost its disk never gives a number twice. Within an epoch the numbers are the PL
 An epoch ends where the count does: with a new count, a wrap, or a jump that no line can make.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import msgspec
 from sightline.errors import MessageError
 from sightline.messaging.codec import decode_of_any_size, encode_of_any_size
 from sightline.messaging.messages import CountedBy, Part
-from sightline.storage.journal import DurableRecord
+from sightline.storage.journal import DurableRecord, DurableText
 
+log = logging.getLogger(__name__)
+IDENTITY_FILE = "numbering.inode"
 LARGE_JUMP = 1000  # from here on somebody is to hear of it
 MAX_PARTS_PER_S = 100
 MAX_JUMP = 1_000_000  # and what a line can count in the time since
@@ -218,11 +221,12 @@ def begin_epoch(before: NumberingState | None, first: int, last: int, now_s: int
 
 
 class NumberingFile:
-    """Keeps the state on disk."""
+    """Keeps the state on disk, and beside it which file that is: a copy of it is another one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._record = DurableRecord(path)
+        self._identity = DurableText(path.with_name(IDENTITY_FILE))
         self._inode: int | None = None
 
     def load(self) -> NumberingState | None:
@@ -232,6 +236,17 @@ class NumberingFile:
         except ValueError as error:
             raise MessageError(f"the stored part number is damaged: {error}") from error
         return decode_of_any_size(NumberingState, content) if content is not None else None
+
+    def is_copy(self) -> bool:
+        """Whether the file came from a backup or another disk: later states than its own may be known."""
+        known = self._load_identity()
+        try:
+            return known is not None and known != str(self._path.stat().st_ino)
+        except OSError:
+            return False
+
+    def _load_identity(self) -> str | None:
+        return self._identity.load_or_set_aside(lambda text: log.error(text))
 
     @property
     def may_be_older(self) -> bool:
@@ -243,6 +258,8 @@ class NumberingFile:
         self._record.store(encode_of_any_size(state))
         if self._inode is None:
             self._inode = self._path.stat().st_ino
+            if self._load_identity() != str(self._inode):
+                self._identity.store(str(self._inode))
 
     def is_in_place(self) -> bool:
         """Whether the file that was stored into is the one that the next start will read."""

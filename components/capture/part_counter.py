@@ -20,7 +20,7 @@ from capture.triggers.trigger import TriggerEvent
 from sightline.clock import Clock, boot_id
 from sightline.errors import MessageError
 from sightline.kernel.health import ComponentHealth
-from sightline.messaging.messages import Part
+from sightline.messaging.messages import FaultLevel, Part
 from sightline.storage.journal import DurableText, set_aside
 
 log = logging.getLogger(__name__)
@@ -201,10 +201,25 @@ class PartCounter:
             given_monotonic_ns=self._clock.monotonic_ns(),
             given_utc_s=self._clock.utc_ns() // 1_000_000_000,
         )
+        if before is None and self._epochs.last < 0:
+            self._announce_first_epoch(self.state)
         if before is None or before.epoch != self.state.epoch:
             self._adopted = None
             self._epochs.store(self.state.epoch)
         return self.state
+
+    def _announce_first_epoch(self, state: NumberingState) -> None:
+        """Nobody finds out by chance that a station has replaced another."""
+        text = f"Epoch {state.epoch} begins with part {state.last_number}."
+        log.info("first epoch", extra={"epoch": state.epoch, "part_number": state.last_number})
+        self._health.set_fact("first_epoch", text)
+        if state.counted_by_plc and state.last_number > FIRST_ADOPTED:
+            self._report(
+                f"This station has no memory of its parts, and the PLC has counted to {state.last_number}. "
+                f"{text} If it replaces another machine, that one's last parts may have no record: "
+                "docs/fleet.md.",
+                "warning",
+            )
 
     def _is_valid_count(self, counter: int) -> bool:
         """Whether this is a number that messages, ledgers and records can carry; a fault if not."""
@@ -251,6 +266,14 @@ class PartCounter:
                     "The stored part number is lost. A new epoch begins; parts counted meanwhile are "
                     "recorded as missed."
                 )
+            if kept is not None and self._file.is_copy():
+                self._epochs.last = max(self._epochs.last, kept.epoch)
+                self._report(
+                    f"The stored part number {kept.last_number} came with a copy of this folder, so later "
+                    "parts may have records already. A new epoch begins; parts counted since the last "
+                    "one in inference's ledger are recorded as missed."
+                )
+                return None
             return kept
         except (MessageError, OSError) as error:
             self._report(
@@ -277,9 +300,9 @@ class PartCounter:
         except OSError as error:
             return f"it cannot be set aside: {error}"
 
-    def _report(self, fault: str) -> None:
+    def _report(self, fault: str, level: FaultLevel = "fault") -> None:
         log.error("part counter does not continue", extra={"reason": fault})
-        self._health.raise_fault(DISCONTINUITY, fault)
+        self._health.raise_fault(DISCONTINUITY, fault, level)
         self._discontinuity_ends_ns = self._clock.monotonic_ns() + DISCONTINUITY_SHOWN_NS
 
 
