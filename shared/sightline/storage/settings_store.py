@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from sightline.errors import ConfigurationError, MessageError, SightlineError
+from sightline.errors import ConfigurationError, MessageError, SightlineError, TextError
 from sightline.messaging.codec import decode_of_any_size
 from sightline.storage.journal import DurableText
+from sightline.strict_text import decode_json
 
 STATION_FILE = "station.json"
 SETTINGS_FOLDER = "settings"
@@ -48,7 +49,8 @@ def decode_settings(content: bytes, place: str) -> SettingsFile:
         )
     try:
         settings = decode_of_any_size(SettingsFile, content)
-    except MessageError as error:
+        decode_json(content.decode())  # for a key that is there twice
+    except (MessageError, TextError) as error:
         raise ConfigurationError(f"{place} cannot be read as settings: {error}") from error
     if not _THING.fullmatch(settings.thing):
         raise ConfigurationError(

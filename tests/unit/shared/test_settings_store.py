@@ -97,6 +97,7 @@ def test_a_file_that_was_cut_is_refused(cut: int) -> None:
         (b'{"thing": "a", "schema_version": 2}', "found schema version 2; known is 1"),
         (b'{"thing": "../../etc"}', "at /thing"),
         (b'{"thing": ""}', "at /thing"),
+        (b'{"thing": "a", "components": {"com.sightline.Capture": {"lot": 1, "lot": 2}}}', "twice"),
         (b'{"thing": "a", "components": {"com.sightline.Capture": 3}}', "Expected `object`"),
         (b" " * (MAX_FILE_BYTES + 1), "bytes; at most"),
     ],
