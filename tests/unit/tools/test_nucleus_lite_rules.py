@@ -168,7 +168,7 @@ def unfit(component: str, **values: Any) -> list[str]:
         (
             "com.sightline.Equipment",
             {"products": {str(number): "bottle" for number in range(60)}},
-            "com.sightline.Equipment: 25",
+            "at /components/com.sightline.Equipment: 2",
         ),
         (
             "com.sightline.Inference",
