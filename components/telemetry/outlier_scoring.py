@@ -171,8 +171,9 @@ def robust_deviation(value: float, window: NDArray[np.float64], step: float = 0.
     """Signed robust deviations between a value and a window of at least one; `step` is the sensor's."""
     median = _median(window)
     least = max(step / 2, MIN_DEVIATION, MIN_RELATIVE_DEVIATION * abs(median))
-    deviation = (value - median) / max(_robust_spread(window, median), least)
-    return float(min(max(deviation, -1e6), 1e6))
+    beyond = max(abs(value - median) - step / 2, 0.0)  # a step away may be half a step away
+    deviation = beyond / max(_robust_spread(window, median), least)
+    return math.copysign(min(deviation, 1e6), value - median)
 
 
 def _robust_spread(window: NDArray[np.float64], median: float) -> float:
