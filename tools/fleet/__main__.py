@@ -4,17 +4,18 @@ import argparse
 import sys
 
 from sightline.errors import SightlineError
-from tools.fleet import subcommands
+from tools.fleet import lambda_import, subcommands
 from tools.fleet.command_line import build_fleet_parser
-from tools.fleet.rollout import RolloutClock, SystemRolloutClock
+from tools.fleet.rollout_clock import RolloutClock, SystemRolloutClock
 
 COMMANDS = {
     "plan": subcommands.run_plan,
     "deploy": subcommands.run_deploy,
     "status": subcommands.run_status,
+    "history": subcommands.run_history,
     "rollback": subcommands.run_rollback,
     "diff": subcommands.run_diff,
-    "import-lambda": subcommands.run_import_lambda,
+    "import-lambda": lambda_import.run_import_lambda,
 }
 
 
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None, clock: RolloutClock | None = None) 
         return 1
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. Deployments already sent stay in force; run the same command again to continue.",
+            "\nInterrupted. Deployments already sent stay in force, and a group's job goes on by itself; "
+            "run the same command again to continue.",
             file=sys.stderr,
         )
         return 1

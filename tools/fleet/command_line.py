@@ -7,7 +7,7 @@ from tools.stage.stageable_components import ROOT
 from tools.stage.wheels import ARCHITECTURES
 
 DESCRIPTION = """\
-Manage a fleet of stations: plan, deploy, status, rollback, diff, import-lambda.
+Manage a fleet of stations: plan, deploy, status, history, rollback, diff, import-lambda.
 Commands that change something are dry runs that print the exact requests unless --send is given.
 """
 
@@ -20,13 +20,16 @@ def build_fleet_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_plan_options(commands.add_parser("plan", help="show what would change on each station"))
+    _add_plan_options(commands.add_parser("plan", help="show what would change in each group"))
     _add_deploy_options(commands.add_parser("deploy", help="roll out, canaries first"))
     _add_status_options(
         commands.add_parser("status", help="show the status of the fleet as a table")
     )
     _add_rollback_options(
-        commands.add_parser("rollback", help="return stations to their previous deployment")
+        commands.add_parser("rollback", help="return to an earlier deployment, canaries first")
+    )
+    _add_history_options(
+        commands.add_parser("history", help="show who sent which deployment, newest first")
     )
     _add_diff_options(commands.add_parser("diff", help="compare two sites"))
     _add_lambda_options(
@@ -40,19 +43,20 @@ def build_fleet_parser() -> argparse.ArgumentParser:
 def _add_plan_options(command: argparse.ArgumentParser) -> None:
     _add_file_argument(command)
     _add_cloud_options(command)
-    _add_station_choice(command)
+    _add_site_choice(command)
     command.add_argument(
-        "--offline", action="store_true", help="do not query AWS; treat every station as new"
+        "--offline", action="store_true", help="do not query AWS; treat every group as new"
     )
-    command.add_argument("--all", action="store_true", help="also show stations without a change")
+    command.add_argument("--all", action="store_true", help="also show groups without a change")
     command.add_argument("--requests", action="store_true", help="print the requests as JSON lines")
 
 
 def _add_deploy_options(command: argparse.ArgumentParser) -> None:
     _add_file_argument(command)
     _add_cloud_options(command)
-    _add_station_choice(command)
+    _add_site_choice(command)
     _add_send_option(command)
+    _add_lock_options(command)
     command.add_argument(
         "--unchecked",
         action="store_true",
@@ -75,8 +79,25 @@ def _add_status_options(command: argparse.ArgumentParser) -> None:
 def _add_rollback_options(command: argparse.ArgumentParser) -> None:
     _add_file_argument(command)
     _add_cloud_options(command)
-    _add_station_choice(command)
+    _add_site_choice(command)
     _add_send_option(command)
+    _add_lock_options(command)
+    command.add_argument(
+        "--to",
+        metavar="WHAT",
+        default="",
+        help="id, name, digest or roll-out of an earlier deployment, as in `history` (default: the "
+        "last successful one before the newest roll-out)",
+    )
+
+
+def _add_history_options(command: argparse.ArgumentParser) -> None:
+    _add_file_argument(command)
+    _add_cloud_options(command)
+    _add_site_choice(command)
+    command.add_argument(
+        "--count", type=int, default=5, help="deployments of each group (default: %(default)s)"
+    )
 
 
 def _add_diff_options(command: argparse.ArgumentParser) -> None:
@@ -129,8 +150,12 @@ def _add_file_argument(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_station_choice(command: argparse.ArgumentParser) -> None:
+def _add_site_choice(command: argparse.ArgumentParser) -> None:
     command.add_argument("--site", action="append", default=[], help="only this site; repeatable")
+
+
+def _add_station_choice(command: argparse.ArgumentParser) -> None:
+    _add_site_choice(command)
     command.add_argument(
         "--station", action="append", default=[], help="only this station; repeatable"
     )
@@ -141,6 +166,18 @@ def _add_cloud_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--account", help="AWS account (default: that of the credentials)")
     command.add_argument(
         "--endpoint-url", help="endpoint of the service, for tests (default: AWS's)"
+    )
+
+
+def _add_lock_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--operator", help="your name in the lock and in the deployments' tags (default: USER@HOST)"
+    )
+    command.add_argument(
+        "--break-lock",
+        metavar="REASON",
+        default="",
+        help="take the lock from a roll-out that has ended without releasing it",
     )
 
 

@@ -24,7 +24,10 @@ Name = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9:_-]{1,128}$")
 ]  # what IoT takes for things and groups
 Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+$")]
+Nucleus = Literal["classic", "lite"]  # as in `provision.sh --nucleus`; classic is Nucleus 2.x
+Canary = bool | Literal["site"]
 Minutes = Annotated[float, Meta(ge=0, le=10_080)]
+PerMinute = Annotated[int, Meta(ge=1, le=1000)]  # what an IoT job takes
 OLD_ROLLOUT_KEYS = {"/rollout/greatestPerMinute": "maxPerMinute"}
 
 
@@ -53,9 +56,10 @@ class StationSettings(_DeploymentStruct, frozen=True, kw_only=True):
 
     `plc` is an address, `opc.tcp://...` or `modbus-tcp://...`; `cameras` has the device node of each;
     `models` are names in the model store; `product` is what runs until PLC or command change it, and
-    `products` says what the PLC calls each, mostly a number.
+    `products` says what the PLC calls each, mostly a number. `nucleus` is what the machine runs.
     """
 
+    nucleus: Nucleus | None = None
     line: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     plc: Annotated[str, Meta(pattern=r"^(opc\.tcp|modbus-tcp)://\S+$")] | None = None
     cameras: Annotated[dict[str, str], Meta(min_length=1, max_length=8)] | None = None
@@ -66,9 +70,9 @@ class StationSettings(_DeploymentStruct, frozen=True, kw_only=True):
 
 
 class StationEntry(StationSettings, frozen=True, kw_only=True):
-    """One station, by thing name; `canary`: it gets changes first."""
+    """One station, by thing name; `canary`: it gets changes first, of all (true) or of its site ("site")."""
 
-    canary: bool = False
+    canary: Canary = False
 
 
 class SiteEntry(StationSettings, frozen=True, kw_only=True):
@@ -80,15 +84,15 @@ class SiteEntry(StationSettings, frozen=True, kw_only=True):
 class RolloutSettings(_DeploymentStruct, frozen=True, kw_only=True):
     """How fast a change is rolled out, and when the rollout stops.
 
-    First the canaries, then a pause, then the others: `stationsPerMinute` at first, and by
-    `growthFactor` more after each minute without a failure. It stops when more than `stopAtFailedShare`
-    of the stations that have ended, at least `stopAfterStations`, have failed.
+    First the canaries, then a pause, then the sites in the order of the file. In each thing group at most
+    `stationsPerMinute` are notified, and by `growthFactor` more each time as many have succeeded. It stops
+    when `stopAtFailedShare` of the stations that have ended, at least `stopAfterStations`, have failed.
     """
 
     canary_pause_minutes: Minutes = 30.0
-    stations_per_minute: Annotated[float, Meta(gt=0, le=1000)] = 10.0
+    stations_per_minute: PerMinute = 10
     growth_factor: Annotated[float, Meta(ge=1, le=5)] = 1.5
-    max_per_minute: Annotated[float, Meta(gt=0, le=1000)] = 100.0
+    max_per_minute: PerMinute = 100
     stop_at_failed_share: Annotated[float, Meta(ge=0, le=1)] = 0.05
     stop_after_stations: Annotated[int, Meta(ge=1)] = 5
     station_timeout_minutes: Annotated[int, Meta(ge=1, le=10_080)] = 60

@@ -1,35 +1,23 @@
-"""A thin client for AWS IoT Greengrass over boto3."""
+"""A thin client for AWS IoT Greengrass, its thing groups and the components' bucket, over boto3."""
 
-import functools
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-
-from sightline.errors import FatalError, RetryableError
-from tools.fleet.deployment_requests import AwsLocation, parse_digest, parse_thing_name
+from tools.fleet.component_bucket import ComponentBucket
+from tools.fleet.deployment_requests import AwsLocation, parse_digest
+from tools.fleet.service_calls import (
+    ServiceCaller,
+    UnknownResourceError,
+    create_client,
+    find_account,
+    open_session,
+)
+from tools.fleet.thing_groups import ThingGroupClient
 
 Json = dict[str, Any]
-T = TypeVar("T")
-R = TypeVar("R")
 PAGE_SIZE = 100
-MAX_CONCURRENT_REQUESTS = 16
-
-
-class FleetError(RetryableError):
-    """A request failed; names the operation and the service's answer."""
-
-
-class UnknownResourceError(FleetError):
-    """The service does not know this name: no such thing, or not a core device yet."""
-
-
-class MissingCredentialsError(FatalError):
-    """AWS credentials, region or account are missing."""
 
 
 @dataclass(frozen=True)
@@ -38,34 +26,53 @@ class LatestDeployment:
 
     deployment: str
     status: str
-    digest: str
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was wanted; empty if another tool created it."""
+        return parse_digest(self.name)
 
 
-class FleetClient:
+@dataclass(frozen=True)
+class CoreDevice:
+    """What a core device last said of itself; `runtime` is aws_nucleus_classic or aws_nucleus_lite."""
+
+    status: str
+    runtime: str
+    reported: datetime | None
+
+
+class FleetClient(ServiceCaller):
     """The greengrassv2 operations that this tool uses; every error is a FleetError."""
 
-    def __init__(self, client: Any, place: AwsLocation) -> None:
-        self._client = client
+    def __init__(
+        self, client: Any, place: AwsLocation, things: ThingGroupClient, bucket: ComponentBucket
+    ) -> None:
+        super().__init__(client)
         self.location = place
+        self.things = things
+        self.bucket = bucket
 
     def list_latest_deployments(self) -> dict[str, LatestDeployment]:
-        """The latest deployment of each thing, by thing name; one request per 100."""
-        pages = self._pages("list_deployments", "deployments", historyFilter="LATEST_ONLY")
+        """The latest deployment of each target, by the end of its ARN (`thing/NAME`, `thinggroup/NAME`)."""
+        pages = self._pages(
+            "list_deployments", "deployments", PAGE_SIZE, historyFilter="LATEST_ONLY"
+        )
         return {
-            thing: LatestDeployment(
+            entry["targetArn"].split(":", 5)[-1]: LatestDeployment(
                 entry["deploymentId"],
                 entry.get("deploymentStatus", ""),
-                parse_digest(entry.get("deploymentName")),
+                entry.get("deploymentName") or "",
             )
             for entry in pages
-            if (thing := parse_thing_name(entry["targetArn"]))
         }
 
-    def list_deployments(self, station: str) -> list[Json]:
-        """All deployments of a station, newest first."""
-        target = self.location.thing_arn(station)
+    def list_deployments(self, group: str) -> list[Json]:
+        """All deployments of a thing group, newest first."""
+        target = self.location.thing_group_arn(group)
         found = self._pages(
-            "list_deployments", "deployments", targetArn=target, historyFilter="ALL"
+            "list_deployments", "deployments", PAGE_SIZE, targetArn=target, historyFilter="ALL"
         )
         return sorted(found, key=lambda entry: entry["creationTimestamp"], reverse=True)
 
@@ -73,105 +80,80 @@ class FleetClient:
         """A deployment's content."""
         return self._call("get_deployment", deploymentId=deployment)
 
-    def create_deployment(self, request: Json) -> str:
-        """Create a deployment; returns its id."""
-        return str(self._call("create_deployment", **request)["deploymentId"])
+    def create_deployment(self, request: Json) -> Json:
+        """Create a deployment; the answer has its deploymentId and, for a group, its iotJobId."""
+        return self._call("create_deployment", **request)
+
+    def cancel_deployment(self, deployment: str) -> None:
+        """Cancel a deployment for the stations that have not received it yet."""
+        self._call("cancel_deployment", deploymentId=deployment)
 
     def create_component(self, request: Json) -> str:
         """Create a component version; returns its ARN."""
         return str(self._call("create_component_version", **request)["arn"])
 
-    def list_core_devices(self, thing_group: str) -> dict[str, Json]:
-        """The core devices of a thing group, by name, with their health."""
+    def describe_component(self, component: str, version: str) -> Json | None:
+        """A component version's status and tags; None if there is no such version."""
+        arn = f"{self.location.component_arn(component)}:versions:{version}"
+        try:
+            return self._call("describe_component", arn=arn)
+        except UnknownResourceError:
+            return None
+
+    def list_component_versions(self, component: str) -> list[str]:
+        """A component's versions in the account."""
+        arn = self.location.component_arn(component)
+        pages = self._pages("list_component_versions", "componentVersions", PAGE_SIZE, arn=arn)
+        try:
+            return [entry["componentVersion"] for entry in pages]
+        except UnknownResourceError:
+            return []
+
+    def list_core_devices(self, thing_group: str) -> dict[str, CoreDevice]:
+        """The core devices of a thing group, by name."""
         group = self.location.thing_group_arn(thing_group)
-        found = self._pages("list_core_devices", "coreDevices", thingGroupArn=group)
-        return {device["coreDeviceThingName"]: device for device in found}
+        found = self._pages("list_core_devices", "coreDevices", PAGE_SIZE, thingGroupArn=group)
+        try:
+            return {
+                device["coreDeviceThingName"]: CoreDevice(
+                    device.get("status", ""),
+                    device.get("runtime") or "",
+                    device.get("lastStatusUpdateTimestamp"),
+                )
+                for device in found
+            }
+        except UnknownResourceError:  # the group is not there yet
+            return {}
 
     def find_outcome(self, station: str, deployment: str) -> Json:
         """A deployment's status on a station as reported by the device; empty before its first report."""
-        found = (
-            entry for entry in self.list_outcomes(station) if entry["deploymentId"] == deployment
+        found = self._pages(
+            "list_effective_deployments",
+            "effectiveDeployments",
+            PAGE_SIZE,
+            coreDeviceThingName=station,
         )
-        return next(found, {})
+        return next((entry for entry in found if entry["deploymentId"] == deployment), {})
 
-    def list_outcomes(self, station: str) -> Iterator[Json]:
-        """The status of each of a station's deployments, newest first."""
-        return self._pages(
-            "list_effective_deployments", "effectiveDeployments", coreDeviceThingName=station
-        )
-
-    def list_installed_components(self, station: str) -> list[Json]:
+    def list_installed_components(self, station: str) -> Iterator[Json]:
         """The components on a station with their states."""
-        return list(
-            self._pages(
-                "list_installed_components", "installedComponents", coreDeviceThingName=station
-            )
+        return self._pages(
+            "list_installed_components",
+            "installedComponents",
+            PAGE_SIZE,
+            coreDeviceThingName=station,
         )
-
-    def _pages(self, operation: str, key: str, **request: Any) -> Iterator[Json]:
-        token: Json = {}
-        while True:
-            answer = self._call(operation, maxResults=PAGE_SIZE, **request, **token)
-            yield from answer.get(key, [])
-            if not answer.get("nextToken"):
-                return
-            token = {"nextToken": answer["nextToken"]}
-
-    def _call(self, operation: str, **request: Any) -> Json:
-        try:
-            answer: Json = getattr(self._client, operation)(**request)
-        except (NoCredentialsError, NoRegionError) as error:
-            raise MissingCredentialsError(str(error)) from error
-        except (ClientError, BotoCoreError) as error:
-            kind = (
-                UnknownResourceError
-                if _error_code(error) == "ResourceNotFoundException"
-                else FleetError
-            )
-            raise kind(f"{operation}: {error}") from error
-        return answer
-
-
-def _error_code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else ""
 
 
 def connect_to_fleet(region: str | None, account: str | None, endpoint: str | None) -> FleetClient:
     """Connect to the fleet; the account comes from STS if it is not given."""
-    session = _session(region)
-    partition = session.get_partition_for_region(session.region_name)
-    own = account or _find_account(session)
-    client = create_client("greengrassv2", session.region_name, endpoint)
-    return FleetClient(client, AwsLocation(session.region_name, own, partition))
-
-
-def create_client(service: str, region: str | None, endpoint: str | None) -> Any:
-    """A boto3 client with adaptive retries for throttled requests."""
-    config = Config(
-        retries={"mode": "adaptive", "max_attempts": 10},
-        max_pool_connections=MAX_CONCURRENT_REQUESTS,
+    session = open_session(region)
+    name = session.region_name
+    partition = session.get_partition_for_region(name)
+    own = account or find_account(session)
+    return FleetClient(
+        create_client("greengrassv2", name, endpoint),
+        AwsLocation(name, own, partition),
+        ThingGroupClient(create_client("iot", name, endpoint)),
+        ComponentBucket(create_client("s3", name, endpoint), name, own),
     )
-    return _session(region).client(service, endpoint_url=endpoint, config=config)
-
-
-def map_concurrently(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Apply `work` to several items at a time; yields the results in order."""
-    with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
-        yield from pool.map(work, items)
-
-
-@functools.cache  # it reads the services' models, which are large
-def _session(region: str | None) -> Any:
-    session = boto3.Session(region_name=region)
-    if session.region_name is None:
-        raise MissingCredentialsError("No AWS region: pass --region or set AWS_DEFAULT_REGION")
-    return session
-
-
-def _find_account(session: Any) -> str:
-    try:
-        return str(session.client("sts").get_caller_identity()["Account"])
-    except (ClientError, BotoCoreError) as error:
-        raise MissingCredentialsError(
-            f"No AWS account: pass --account or set up credentials: {error}"
-        ) from error

@@ -1,25 +1,28 @@
 """Fleet status: each station's deployment, health and components, as a table."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.fleet.desired_state import DesiredStation
-from tools.fleet.fleet_client import FleetClient, LatestDeployment, map_concurrently
+from tools.fleet.fleet_client import FleetClient
+from tools.fleet.fleet_survey import FleetSurvey, survey_fleet
+from tools.fleet.rollout_groups import DesiredGroup, GroupWave
+from tools.fleet.service_calls import map_concurrently
+from tools.fleet.station_watch import describe_broken_components
 
 Json = dict[str, Any]
-HEALTHY_STATES = frozenset({"RUNNING", "FINISHED"})
-_PENDING_REASONS = {True: "no deployment yet", False: "runs another deployment than the file's"}
-SUCCEEDED_DEPLOYMENTS = frozenset({"SUCCEEDED", "COMPLETED"})
+HEALTHY, SUCCEEDED, NONE, OLD = "HEALTHY", "SUCCEEDED", "NONE", "OLD"
+PENDING = ("QUEUED", "IN_PROGRESS")
 
 
 @dataclass(frozen=True)
 class StationStatus:
-    """One row; `matches_file`: whether the latest deployment is the file's."""
+    """One row; `matches_file`: whether its group's latest deployment is the file's."""
 
     station: str
     site: str
+    group: str
     canary: bool
     matches_file: bool
     deployment: str
@@ -30,23 +33,28 @@ class StationStatus:
     @property
     def is_fine(self) -> bool:
         """Whether the file's deployment succeeded and the station is healthy."""
-        return (
-            self.matches_file
-            and self.deployment in SUCCEEDED_DEPLOYMENTS
-            and self.health == "HEALTHY"
-        )
+        return self.matches_file and self.deployment == SUCCEEDED and self.health == HEALTHY
 
 
 def read_station_statuses(
-    thing_group: str, stations: Sequence[DesiredStation], cloud: FleetClient
+    kind: str, waves: Sequence[GroupWave], cloud: FleetClient
 ) -> list[StationStatus]:
-    """Read the stations' current status from the service."""
-    latest, devices = cloud.list_latest_deployments(), cloud.list_core_devices(thing_group)
-    return list(
-        map_concurrently(
-            lambda station: _read_station_status(station, latest, devices, cloud), stations
-        )
-    )
+    """Read the stations' current status: some requests for each group, one for each ill station."""
+    survey = survey_fleet(kind, waves, cloud)
+    groups = [group for wave in waves for group in wave.groups]
+    ill = [
+        station.name
+        for group in groups
+        for station in group.stations
+        if (device := survey.devices.get(station.name)) and device.status != HEALTHY
+    ]
+    broken = describe_broken_components(ill, cloud)
+    failed = {g.name: _read_failures(g, survey, cloud) for g in groups}
+    return [
+        _build_status(group, station.name, station.site, survey, broken | failed[group.name])
+        for group in groups
+        for station in group.stations
+    ]
 
 
 def format_status_table(rows: Sequence[StationStatus], everyone: bool) -> str:
@@ -57,7 +65,7 @@ def format_status_table(rows: Sequence[StationStatus], everyone: bool) -> str:
     ]
     sites += [_format_site(site, [r for r in rows if r.site == site]) for site in _site_names(rows)]
     stations: list[tuple[str, ...]] = [
-        ("STATION", "SITE", "DEPLOYMENT", "HEALTH", "RUNTIME", "PROBLEM")
+        ("STATION", "GROUP", "DEPLOYMENT", "HEALTH", "RUNTIME", "PROBLEM")
     ]
     stations += [_format_station(row) for row in shown]
     return format_columns(sites) + ("\n" + format_columns(stations) if shown else "")
@@ -70,39 +78,48 @@ def format_columns(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _read_station_status(
-    station: DesiredStation,
-    latest: Mapping[str, LatestDeployment],
-    devices: Mapping[str, Json],
-    cloud: FleetClient,
+def _read_failures(group: DesiredGroup, survey: FleetSurvey, cloud: FleetClient) -> dict[str, str]:
+    deployment = survey.deployments.get(group.name, {}).get("deploymentId", "")
+    things = [
+        thing
+        for thing, execution in survey.executions.get(group.name, {}).items()
+        if execution.status not in (SUCCEEDED, *PENDING) and thing in survey.devices
+    ]
+    answers = map_concurrently(lambda thing: cloud.find_outcome(thing, deployment), things)
+    reasons = {t: str(a.get("reason") or "") for t, a in zip(things, answers, strict=True)}
+    return {thing: words for thing, words in reasons.items() if words}
+
+
+def _build_status(
+    group: DesiredGroup, station: str, site: str, survey: FleetSurvey, known: dict[str, str]
 ) -> StationStatus:
-    last = latest.get(station.name)
-    device = devices.get(station.name, {})
-    said = cloud.find_outcome(station.name, last.deployment) if last and device else {}
-    health = device.get("status", "")
+    last, device = survey.latest_of_group(group.name), survey.devices.get(station)
+    execution = survey.executions.get(group.name, {}).get(station)
+    is_member = station in survey.members.get(group.name, ())
+    waiting = "QUEUED" if last and is_member else NONE
+    found = survey.list_groups_of(station)
+    trouble = known.get(station, "")
+    if device is None:
+        trouble = "no core device of this name in the thing group"
+    elif not is_member:
+        trouble = f"in {', '.join(found) or 'no group'}, not in {group.name}: deploy moves it"
+    elif last is None or last.digest != group.digest:
+        trouble = trouble or (
+            "its group has another deployment than the file's" if last else "no deployment yet"
+        )
+    elif station in survey.of_things:
+        trouble = trouble or "still has a deployment of its own: deploy retires it"
     return StationStatus(
-        station=station.name,
-        site=station.site,
-        canary=station.canary,
-        matches_file=last is not None and last.digest == station.digest,
-        deployment=said.get("coreDeviceExecutionStatus", "QUEUED" if last else "NONE"),
-        health=health or "UNKNOWN",
-        runtime=device.get("runtime", "") or "",
-        trouble=_describe_trouble(said, health, station.name, cloud),
+        station=station,
+        site=site,
+        group=group.name,
+        canary=group.canary,
+        matches_file=bool(last and last.digest == group.digest and is_member),
+        deployment=execution.status if execution and is_member else waiting,
+        health=(device.status if device else "") or "UNKNOWN",
+        runtime=device.runtime if device else "",
+        trouble=trouble,
     )
-
-
-def _describe_trouble(
-    said: Mapping[str, Any], health: str, station: str, cloud: FleetClient
-) -> str:
-    if not health:
-        return "no core device of this name in the thing group"
-    if health == "HEALTHY":
-        return str(said.get("reason") or "")
-    states = cloud.list_installed_components(station)
-    ill = [entry for entry in states if entry.get("lifecycleState") not in HEALTHY_STATES]
-    words = (f"{e['componentName']} {e.get('lifecycleState', 'UNKNOWN')}" for e in ill)
-    return ", ".join(words) or str(said.get("reason") or "")
 
 
 def _site_names(rows: Sequence[StationStatus]) -> list[str]:
@@ -111,7 +128,7 @@ def _site_names(rows: Sequence[StationStatus]) -> list[str]:
 
 def _format_site(site: str, rows: Sequence[StationStatus]) -> tuple[str, ...]:
     count = Counter(_classify_row(row) for row in rows)
-    unhealthy = sum(row.health != "HEALTHY" for row in rows)
+    unhealthy = sum(row.health != HEALTHY for row in rows)
     fine = sum(row.is_fine for row in rows)
     figures = (
         len(rows),
@@ -127,12 +144,11 @@ def _format_site(site: str, rows: Sequence[StationStatus]) -> tuple[str, ...]:
 def _classify_row(row: StationStatus) -> str:
     if not row.matches_file:
         return "to deploy"
-    if row.deployment in SUCCEEDED_DEPLOYMENTS:
+    if row.deployment == SUCCEEDED:
         return "done"
-    return "in progress" if row.deployment in ("QUEUED", "IN_PROGRESS") else "failed"
+    return "in progress" if row.deployment in PENDING else "failed"
 
 
 def _format_station(row: StationStatus) -> tuple[str, ...]:
     name = f"{row.station} (canary)" if row.canary else row.station
-    what = row.trouble or ("" if row.matches_file else _PENDING_REASONS[row.deployment == "NONE"])
-    return name, row.site, row.deployment, row.health, row.runtime, what
+    return name, row.group, row.deployment, row.health, row.runtime, row.trouble

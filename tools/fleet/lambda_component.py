@@ -1,6 +1,8 @@
 """Imports telemetry as a Lambda component: the function's zip and the two requests that create it."""
 
+import hashlib
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -12,7 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sightline.errors import RecipeError
 from tools.fleet.deployment_requests import AwsLocation
-from tools.fleet.fleet_client import FleetError
+from tools.fleet.fleet_client import FleetClient
+from tools.fleet.service_calls import FleetError
+from tools.fleet.settings_version import DIGEST_TAG
 from tools.stage.archive import pack_folder
 from tools.stage.stageable_components import REQUIREMENTS, ROOT, SHARED
 from tools.stage.wheels import fetch_wheels
@@ -31,10 +35,21 @@ class LambdaImport:
     function: Json
     component: Json
 
-    def build_version_request(self, arn: str) -> Json:
-        """The CreateComponentVersion request for a published function version."""
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return str(self.component["lambdaFunction"]["componentName"])
+
+    @property
+    def version(self) -> str:
+        """The component's version."""
+        return str(self.component["lambdaFunction"]["componentVersion"])
+
+    def build_version_request(self, arn: str, digest: str) -> Json:
+        """The CreateComponentVersion request for a published function version; "" keeps the ARN."""
         given = self.component["lambdaFunction"]
-        return {**self.component, "lambdaFunction": {**given, "lambdaArn": arn}}
+        function = {**given, "lambdaArn": arn or given["lambdaArn"]}
+        return {**self.component, "lambdaFunction": function, "tags": {DIGEST_TAG: digest}}
 
 
 def build_lambda_import(
@@ -47,6 +62,7 @@ def build_lambda_import(
         parameters = given["componentLambdaParameters"]
     except KeyError as error:
         raise RecipeError(f"the Lambda description is missing {error}") from error
+    _check_role(role, place)
     arn = given["lambdaArn"].replace(":REGION:", f":{place.region}:")
     arn = arn.replace(":ACCOUNT_ID:", f":{place.account}:").replace(
         "arn:aws:", f"arn:{place.partition}:"
@@ -59,6 +75,25 @@ def build_lambda_import(
     return LambdaImport(
         {**function, "Role": role, "Architectures": [machine], "Publish": False},
         {"lambdaFunction": {**given, "lambdaArn": arn, "componentLambdaParameters": changed}},
+    )
+
+
+def compute_import_digest(ready: LambdaImport, code: bytes) -> str:
+    """The digest of the function's code and settings and of the component."""
+    words = json.dumps([ready.function, ready.component], sort_keys=True).encode()
+    return hashlib.sha256(hashlib.sha256(code).digest() + words).hexdigest()
+
+
+def is_imported(ready: LambdaImport, digest: str, cloud: FleetClient) -> bool:
+    """Whether exactly this was imported; RecipeError if the version has other content."""
+    found = cloud.describe_component(ready.name, ready.version)
+    if found is None:
+        return False
+    if (found.get("tags") or {}).get(DIGEST_TAG) == digest:
+        return True
+    raise RecipeError(
+        f"{ready.name} {ready.version} is in the account with other content, and a version never "
+        "changes; raise componentVersion in the description (nothing was sent)"
     )
 
 
@@ -98,6 +133,15 @@ def _publish_version(client: Any, function: Json, content: bytes) -> str:
     for done in ("function_active_v2", "function_updated_v2"):
         client.get_waiter(done).wait(FunctionName=name)  # until then no version can be published
     return str(client.publish_version(FunctionName=name)["FunctionArn"])
+
+
+def _check_role(role: str, place: AwsLocation) -> None:
+    wanted = rf"arn:{place.partition}:iam::{place.account}:role/[\w+=,.@/-]+"
+    if not re.fullmatch(wanted, role):
+        raise RecipeError(
+            f"--role: found {role!r}; expected the ARN of a role of this account, "
+            f"arn:{place.partition}:iam::{place.account}:role/NAME"
+        )
 
 
 def parse_python_version(runtime: str) -> str:

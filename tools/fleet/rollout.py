@@ -1,260 +1,261 @@
-"""Rolls out a plan: canaries first, then the others at a growing rate while none fails.
+"""Rolls out a plan: canaries, a pause, then group by group, as far as failures and health allow.
 
-It keeps no state: sent deployments are stored by the service, and a new plan continues the rollout.
+Within a group the IoT job keeps the pace and aborts itself; this tool goes from group to group, watches
+the stations that have the change, and cancels what is under way if they fail or fall ill. It keeps no
+state: a new plan continues the rollout.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tools.fleet.deployment_file import RolloutSettings
-from tools.fleet.fleet_client import FleetClient, UnknownResourceError, map_concurrently
-from tools.fleet.fleet_plan import FleetPlan, StationPlan, build_plan_request
+from tools.fleet.fleet_client import FleetClient
+from tools.fleet.fleet_plan import FleetPlan, GroupPlan, WavePlan
+from tools.fleet.rollout_clock import RolloutClock
+from tools.fleet.service_calls import ExistingResourceError, FleetError, UnknownResourceError
+from tools.fleet.settings_version import publish_settings
+from tools.fleet.station_watch import (
+    GroupRun,
+    StationWatch,
+    WatchedStations,
+    describe_broken_components,
+    find_ill_stations,
+)
+from tools.fleet.thing_migration import ThingMigration
+from tools.fleet.thing_wave import ThingWave, ThingWaveOutcome
 
-SUCCEEDED_STATUSES = frozenset({"SUCCEEDED", "COMPLETED"})
-UNSUCCESSFUL_STATUSES = frozenset({"FAILED", "TIMED_OUT", "CANCELED", "REJECTED"})
-NOT_PROVISIONED = "NOT_THERE"  # this tool's own status for stations that the service does not know
-POLL_INTERVAL_S = 5.0
-MINUTE_S = 60.0
+POLL_INTERVAL_S, PAUSE_POLL_S, MINUTE_S = 10.0, 30.0, 60.0
 Json = dict[str, Any]
 NotePrinter = Callable[[str], None]
 
 
-class RolloutClock(Protocol):
-    """The clock of a rollout, replaceable in tests."""
-
-    def now_s(self) -> float:
-        """A monotonic time in seconds."""
-
-    def utc_s(self) -> float:
-        """Seconds since 1970, as in the service's timestamps."""
-
-    def wait(self, seconds: float) -> None:
-        """Wait for this time."""
-
-
-class SystemRolloutClock:
-    """The machine's own clock."""
-
-    def now_s(self) -> float:
-        """The monotonic clock."""
-        return time.monotonic()
-
-    def utc_s(self) -> float:
-        """The machine's time of day."""
-        return time.time()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep."""
-        time.sleep(seconds)
-
-
 @dataclass
 class RolloutOutcome:
-    """The stations' results; `silent` stations did not report within the timeout.
-
-    Stations in `missing` are not provisioned: they block nothing and do not count as failed.
-    `ended_utc_s` is when the last successful one ended.
-    """
+    """The stations' results; `silent` did not report, `missing` have no core device: neither is a failure."""
 
     sent: int = 0
     succeeded: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
-    ended_utc_s: float = 0.0
+    missing: list[str] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
 
-    def add(self, other: "RolloutOutcome") -> None:
-        """Add another wave's outcome."""
-        self.sent += other.sent
-        self.succeeded += other.succeeded
-        self.failed |= other.failed
-        self.silent += other.silent
-        self.missing |= other.missing
-        self.ended_utc_s = max(self.ended_utc_s, other.ended_utc_s)
-        self.stopped = self.stopped or other.stopped
+    def add(self, found: WatchedStations) -> None:
+        """Add a wave's stations."""
+        self.succeeded += [thing for thing in found.succeeded if thing not in found.ill]
+        self.failed |= found.failed | found.ill
+        self.silent += found.silent
+        self.missing += found.missing
 
 
-@dataclass
-class RolloutPace:
-    """How many deployments may have been sent by now; the rate grows each minute without a failure."""
-
-    rollout: RolloutSettings
-    started_s: float
-    rate: float = field(init=False)
-    allowed: float = 1.0
-    advanced_s: float = field(init=False)
-    grown_s: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rate = min(self.rollout.stations_per_minute, self.rollout.max_per_minute)
-        self.advanced_s = self.grown_s = self.started_s
-
-    def advance(self, now_s: float, failed_since: bool) -> None:
-        """Advance to now: allow more, and raise the rate if none has failed."""
-        self.allowed += self.rate * (now_s - self.advanced_s) / MINUTE_S
-        self.advanced_s = now_s
-        if failed_since:
-            self.rate, self.grown_s = self.rollout.stations_per_minute, now_s
-        elif now_s - self.grown_s >= MINUTE_S:
-            faster = self.rate * self.rollout.growth_factor
-            self.rate, self.grown_s = min(faster, self.rollout.max_per_minute), now_s
-
-
-@dataclass(frozen=True)
-class RunningDeployment:
-    """A deployment sent to a station and not ended yet."""
-
-    station: str
-    deployment: str
-    since_s: float
-
-
-class RolloutWave:
-    """One wave of stations: sends at the allowed pace, polls the results, and may stop."""
+class Rollout:
+    """A roll-out under way."""
 
     def __init__(
-        self, plan: FleetPlan, cloud: FleetClient, clock: RolloutClock, say: NotePrinter
+        self,
+        plan: FleetPlan,
+        rollout: RolloutSettings,
+        cloud: FleetClient,
+        clock: RolloutClock,
+        say: NotePrinter,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._plan = plan
-        self._cloud = cloud
-        self._clock = clock
-        self._print_note = say
-        self._running: list[RunningDeployment] = []
+        self._plan, self._settings = plan, rollout
+        self._cloud, self._clock, self._print_note = cloud, clock, say
+        self._check_lock = check
+        self._outcome = RolloutOutcome()
+        self._earlier: WatchedStations = WatchedStations()
         self._last_report = ""
 
-    def run(
-        self, entries: Sequence[StationPlan], rollout: RolloutSettings, strict: bool
-    ) -> RolloutOutcome:
-        """Send and wait until each has ended or timed out; `strict`: one failure stops the wave.
+    def run(self) -> RolloutOutcome:
+        """Create what is missing, then go from wave to wave until the end or a reason to stop."""
+        self._check_lock()
+        for creation in self._plan.creations:
+            self._create_group(creation)
+        if self._plan.settings is not None and self._plan.settings.is_new:
+            publish_settings(self._plan.settings, self._cloud, self._clock)
+        waves = self._plan.waves
+        for number, wave in enumerate(waves):
+            later = waves[number + 1 :]
+            guarded = [w for w in later if wave.wave.site in ("", w.wave.site)]  # by these canaries
+            is_more = wave.wave.is_canary and any(w.is_pending for w in guarded)
+            if not wave.is_pending and not is_more:
+                continue
+            self._run_wave(wave, is_more)
+            if self._outcome.stopped:
+                return self._outcome
+        for departure in self._plan.departures:
+            self._check_lock()
+            self._cloud.things.remove(departure.build_request())
+        return self._outcome
 
-        Stations that already have the wanted deployment are only waited for.
-        """
-        outcome, pace = RolloutOutcome(), RolloutPace(rollout, self._clock.now_s())
-        waiting = [entry for entry in entries if entry.state != "same"]
-        self._running = [
-            self._build_running_deployment(e, e.current) for e in entries if e.state == "same"
+    def _run_wave(self, wave: WavePlan, is_more: bool) -> None:
+        if not self._bridge(wave):
+            return
+        runs = [self._send_group(entry) for entry in wave.groups]
+        self._move(wave)
+        watch = StationWatch(self._plan.kind, runs, self._settings, self._cloud, self._clock)
+        found = self._watch_wave(wave, watch)
+        if is_more and not self._outcome.stopped:
+            self._pause(wave, watch, found)
+        self._close_wave(wave, runs, watch, found)
+
+    def _bridge(self, wave: WavePlan) -> bool:
+        """Bring things' own deployments to the file's versions; False if that stops the roll-out."""
+        place, found = self._cloud.location, _migrations(wave)
+        settled = {m.station.name: m.build_retirement(place) for m in found if m.is_settled}
+        bridged = {
+            m.station.name: m.build_bridge(place)
+            for m in found
+            if m.needs_bridge and not m.is_settled and m.station.name in _members(wave)
+        }
+        return self._run_things(settled, "retiring") and self._run_things(bridged, "bridging")
+
+    def _run_things(self, requests: dict[str, Json], what: str) -> bool:
+        if not requests:
+            return True
+        self._print_note(f"{what} {len(requests)} deployments of single things")
+        wave = ThingWave(self._settings, self._cloud, self._clock, self._check_lock)
+        outcome: ThingWaveOutcome = wave.run(requests)
+        self._outcome.sent += outcome.sent
+        self._outcome.failed |= outcome.failed
+        words = "its own deployment has not succeeded yet; run this again when it is connected"
+        self._outcome.held |= dict.fromkeys(outcome.silent, words)
+        if outcome.failed:
+            self._outcome.stopped = f"{what} failed on {', '.join(outcome.failed)}"
+        return not outcome.failed
+
+    def _send_group(self, entry: GroupPlan) -> GroupRun:
+        members = entry.members - set(self._outcome.held)
+        if entry.request is None:
+            return GroupRun(entry.group.name, entry.current, entry.job, members)
+        self._check_lock()
+        answer = self._cloud.create_deployment(entry.request)
+        self._outcome.sent += 1
+        self._print_note(f"{entry.group.name}: deployment {answer['deploymentId']}")
+        return GroupRun(
+            entry.group.name, answer["deploymentId"], answer.get("iotJobId", ""), members
+        )
+
+    def _move(self, wave: WavePlan) -> None:
+        for entry in wave.groups:
+            for move in entry.moves:
+                if move.thing not in self._outcome.held:
+                    self._check_lock()
+                    self._cloud.things.move(move.build_request())
+
+    def _watch_wave(self, wave: WavePlan, watch: StationWatch) -> WatchedStations:
+        while True:
+            found = watch.poll()
+            self._report(wave, found)
+            self._outcome.stopped = self._find_stop_reason(wave, watch, found)
+            if self._outcome.stopped or not found.pending:
+                return found
+            self._clock.wait(POLL_INTERVAL_S)
+
+    def _find_stop_reason(self, wave: WavePlan, watch: StationWatch, found: WatchedStations) -> str:
+        earlier_ill = find_ill_stations(self._earlier.succeeded, watch.devices)
+        bad = {**found.failed, **found.ill, **earlier_ill}
+        if found.aborted:
+            return f"AWS IoT aborted the job of {', '.join(found.aborted)}: too many failures"
+        if wave.wave.is_canary:
+            bad |= dict.fromkeys(found.silent, "no report")
+            named = (f"{thing} ({words})" for thing, words in bad.items())
+            return f"canaries: {', '.join(named)}" if bad else ""
+        return self._judge_share({**self._outcome.failed, **bad}, found)
+
+    def _judge_share(self, bad: dict[str, str], found: WatchedStations) -> str:
+        ended = len({*bad, *self._outcome.succeeded, *found.succeeded})
+        share = len(bad) / ended if ended else 0.0
+        if not bad or ended < self._settings.stop_after_stations:
+            return ""
+        if share >= self._settings.stop_at_failed_share:
+            return f"{len(bad)} of {ended} stations failed or are not healthy"
+        return ""
+
+    def _pause(self, wave: WavePlan, watch: StationWatch, found: WatchedStations) -> None:
+        """Watch the canaries until the last one has had the change for canaryPauseMinutes."""
+        if not found.succeeded and self._is_anybody_else_there(watch):
+            self._outcome.stopped = "no canary is provisioned"
+            return
+        end_s = self._find_pause_end_s(found)
+        if end_s > self._clock.now_s():
+            left = (end_s - self._clock.now_s()) / MINUTE_S
+            self._print_note(f"{wave.wave.title}: succeeded; watching them for {left:.1f} min")
+        while not self._outcome.stopped and self._clock.now_s() < end_s:
+            self._clock.wait(min(PAUSE_POLL_S, end_s - self._clock.now_s()))
+            found.ill = find_ill_stations(found.succeeded, self._read_devices(watch))
+            self._outcome.stopped = self._find_stop_reason(wave, watch, found)
+        if not self._outcome.stopped:
+            self._check_canaries(watch, found)
+
+    def _find_pause_end_s(self, found: WatchedStations) -> float:
+        passed_s = max(0.0, self._clock.utc_s() - found.ended_utc_s)  # the clocks may differ
+        return self._clock.now_s() + self._settings.canary_pause_minutes * MINUTE_S - passed_s
+
+    def _read_devices(self, watch: StationWatch) -> Any:
+        watch.devices = self._cloud.list_core_devices(self._plan.kind)
+        return watch.devices
+
+    def _is_anybody_else_there(self, watch: StationWatch) -> bool:
+        return any(thing in watch.devices for entry in self._plan.groups for thing in entry.members)
+
+    def _check_canaries(self, watch: StationWatch, found: WatchedStations) -> None:
+        """At the end of the pause: their last status counts however old it is, and so do their components."""
+        found.ill = find_ill_stations(found.succeeded, watch.devices, even_if_old=True)
+        found.ill |= describe_broken_components(found.succeeded, self._cloud)
+        named = (f"{thing} {words}" for thing, words in found.ill.items())
+        if found.ill:
+            self._outcome.stopped = f"canaries are not healthy: {', '.join(named)}"
+
+    def _close_wave(
+        self, wave: WavePlan, runs: Sequence[GroupRun], watch: StationWatch, found: WatchedStations
+    ) -> None:
+        if not self._outcome.stopped:
+            found.ill |= find_ill_stations(found.succeeded, watch.devices, even_if_old=True)
+        found.ill |= describe_broken_components(found.ill, self._cloud)
+        self._outcome.add(found)
+        self._earlier.succeeded |= found.succeeded
+        if self._outcome.stopped:
+            self._cancel(runs)
+            return
+        self._outcome.stopped = self._judge_share(self._outcome.failed, found)
+        settled = [
+            m for m in _migrations(wave) if not m.is_settled and m.station.name in found.succeeded
         ]
-        while (waiting and not outcome.stopped) or self._running:
-            failed_before = len(outcome.failed)
-            while waiting and not outcome.stopped and outcome.sent < pace.allowed:
-                self._send_deployment(waiting.pop(0), outcome)
-            self._poll_outcomes(outcome, rollout.station_timeout_minutes * MINUTE_S)
-            outcome.stopped = outcome.stopped or _find_stop_reason(outcome, rollout, strict)
-            self._report(_describe_outcome(outcome, len(self._running) + len(waiting)))
-            if self._running or (waiting and not outcome.stopped):
-                self._clock.wait(POLL_INTERVAL_S)
-            pace.advance(self._clock.now_s(), failed_since=len(outcome.failed) > failed_before)
-        return outcome
+        place = self._cloud.location
+        self._run_things({m.station.name: m.build_retirement(place) for m in settled}, "retiring")
 
-    def _report(self, words: str) -> None:
+    def _cancel(self, runs: Iterable[GroupRun]) -> None:
+        """Whoever has not received the deployment shall not receive it, nor a station that joins later."""
+        for run in runs:
+            try:
+                self._cloud.cancel_deployment(run.deployment)
+                self._print_note(f"{run.group}: canceled {run.deployment} for stations without it")
+            except (ExistingResourceError, UnknownResourceError, FleetError) as error:
+                self._print_note(f"{run.group}: {run.deployment} was not canceled: {error}")
+
+    def _create_group(self, creation: Json) -> None:
+        try:
+            self._cloud.things.create_group(creation)
+        except ExistingResourceError:
+            return
+
+    def _report(self, wave: WavePlan, found: WatchedStations) -> None:
+        words = (
+            f"{wave.wave.title}: succeeded {len(found.succeeded)}, failed {len(found.failed)}, "
+            f"not healthy {len(found.ill)}, no report {len(found.silent)}, pending {len(found.pending)}"
+        )
         if words != self._last_report:
             self._print_note(words)
         self._last_report = words
 
-    def _build_running_deployment(self, entry: StationPlan, deployment: str) -> RunningDeployment:
-        return RunningDeployment(entry.station.name, deployment, self._clock.now_s())
 
-    def _send_deployment(self, entry: StationPlan, outcome: RolloutOutcome) -> None:
-        request = build_plan_request(entry, self._plan.thing_group, self._cloud.location)
-        try:
-            self._running.append(
-                self._build_running_deployment(entry, self._cloud.create_deployment(request))
-            )
-            outcome.sent += 1
-        except UnknownResourceError as error:
-            outcome.missing[entry.station.name] = str(error)
-
-    def _find_outcome(self, running: RunningDeployment) -> Json:
-        try:
-            return self._cloud.find_outcome(running.station, running.deployment)
-        except UnknownResourceError as error:
-            return {"coreDeviceExecutionStatus": NOT_PROVISIONED, "reason": str(error)}
-
-    def _poll_outcomes(self, outcome: RolloutOutcome, timeout_s: float) -> None:
-        polled, self._running = self._running, []
-        for running, answer in zip(
-            polled, map_concurrently(self._find_outcome, polled), strict=True
-        ):
-            status = answer.get("coreDeviceExecutionStatus", "")
-            if status in SUCCEEDED_STATUSES:
-                outcome.succeeded.append(running.station)
-                ended_utc_s = answer["modifiedTimestamp"].timestamp()
-                outcome.ended_utc_s = max(outcome.ended_utc_s, ended_utc_s)
-            elif status in UNSUCCESSFUL_STATUSES:
-                outcome.failed[running.station] = (
-                    f"{status}: {answer.get('reason') or 'no reason given'}"
-                )
-            elif status == NOT_PROVISIONED:
-                outcome.missing[running.station] = answer["reason"]
-            elif self._clock.now_s() - running.since_s >= timeout_s:
-                outcome.silent.append(running.station)
-            else:
-                self._running.append(running)
+def _migrations(wave: WavePlan) -> list[ThingMigration]:
+    return [migration for entry in wave.groups for migration in entry.migrations]
 
 
-def roll_out(
-    plan: FleetPlan,
-    cloud: FleetClient,
-    clock: RolloutClock,
-    say: NotePrinter,
-    rollout: RolloutSettings | None = None,
-) -> RolloutOutcome:
-    """Roll out to the canaries, check that they stay healthy for a pause, then to all others."""
-    entries = plan.stations
-    given = rollout or entries[0].station.rollout
-    wave = RolloutWave(plan, cloud, clock, say)
-    canaries = [entry for entry in entries if entry.station.canary]
-    others = [entry for entry in plan.pending if not entry.station.canary]
-    outcome = RolloutOutcome()
-    if canaries:
-        outcome.add(wave.run(canaries, given, strict=True))
-        if others and not outcome.stopped:
-            _pause_after_canaries(outcome.ended_utc_s, given, clock, say)
-            there = [entry for entry in canaries if entry.station.name not in outcome.missing]
-            outcome.stopped = _find_unhealthy_canaries(there, cloud, plan.thing_group)
-    if not outcome.stopped:
-        outcome.add(wave.run(others, given, strict=False))
-    return outcome
-
-
-def _pause_after_canaries(
-    ended_utc_s: float, rollout: RolloutSettings, clock: RolloutClock, say: NotePrinter
-) -> None:
-    """Wait for the rest of the pause; none if the canaries have had the change long enough."""
-    passed_s = max(0.0, clock.utc_s() - ended_utc_s)  # the clocks may differ
-    left_s = rollout.canary_pause_minutes * MINUTE_S - passed_s
-    if left_s > 0:
-        say(f"canaries succeeded; waiting {left_s / MINUTE_S:.1f} min before the other stations")
-        clock.wait(left_s)
-
-
-def _find_unhealthy_canaries(
-    canaries: Sequence[StationPlan], cloud: FleetClient, thing_group: str
-) -> str:
-    if not canaries:
-        return "no canary is provisioned"
-    devices = cloud.list_core_devices(thing_group)
-    ill = [
-        f"{entry.station.name} {devices.get(entry.station.name, {}).get('status', 'unknown')}"
-        for entry in canaries
-        if devices.get(entry.station.name, {}).get("status") != "HEALTHY"
-    ]
-    return f"canaries are not healthy: {', '.join(ill)}" if ill else ""
-
-
-def _find_stop_reason(outcome: RolloutOutcome, rollout: RolloutSettings, strict: bool) -> str:
-    if strict and (outcome.failed or outcome.silent):
-        return f"canaries failed or did not report: {', '.join([*outcome.failed, *outcome.silent])}"
-    ended = len(outcome.failed) + len(outcome.succeeded)
-    share = len(outcome.failed) / ended if ended else 0.0
-    if ended >= rollout.stop_after_stations and share > rollout.stop_at_failed_share:
-        return f"{len(outcome.failed)} of {ended} stations failed"
-    return ""
-
-
-def _describe_outcome(outcome: RolloutOutcome, waiting: int) -> str:
-    ended = f"succeeded {len(outcome.succeeded)}, failed {len(outcome.failed)}"
-    return f"sent {outcome.sent}, {ended}, no report {len(outcome.silent)}, pending {waiting}"
+def _members(wave: WavePlan) -> frozenset[str]:
+    return frozenset().union(*(entry.members for entry in wave.groups))

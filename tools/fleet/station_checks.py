@@ -9,10 +9,12 @@ from sightline.configuration import ConfigurationStruct, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.messaging.topics import CAPTURE, COMPONENTS, PUBLISHER
 from tools.fleet import version_pins
-from tools.fleet.desired_state import OURS, DesiredComponent, DesiredStation
+from tools.fleet.desired_state import OURS, SETTINGS_PREFIX, DesiredComponent, DesiredStation
 from tools.fleet.merge_tree import merge_trees
 from tools.recipes import ROOT, find_configuration_type
 from tools.suite_rules import deployment_rules, recipe_rules
+
+LITE_RUNTIME = "aws_nucleus_lite"
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class KnownComponent:
     """A component of this checkout; `struct` is None for components without code.
 
     `requires` has the versions of our own components, `needs` the version requirements of AWS's;
-    `in_scripts` points to the texts that are filled into its scripts.
+    `in_scripts` points to the texts that are filled into its scripts; `for_lite`: Nucleus Lite takes it.
     """
 
     version: str
@@ -29,6 +31,7 @@ class KnownComponent:
     requires: Mapping[str, str] | None = None
     needs: Mapping[str, str] | None = None
     in_scripts: tuple[str, ...] = ()
+    for_lite: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class StationChecker:
         unchecked: list[str] = []
         for name, component in station.components.items():
             known = self._known.get(name)
+            if name.startswith(SETTINGS_PREFIX):
+                refused.append(f"at /components/{name}: the fleet tool adds this one; delete it")
+                continue
             if known is None:
                 if name.startswith(OURS):
                     refused.append(
@@ -89,12 +95,21 @@ class StationChecker:
         found = {name: component.version for name, component in station.components.items()}
         known = (self._known[name] for name in found if name in self._known)
         needs = {name: text for entry in known for name, text in (entry.needs or {}).items()}
-        yield from version_pins.find_pin_problems(found, needs)
+        yield from version_pins.find_pin_problems(found, needs, station.nucleus)
+        if station.nucleus == "lite":
+            yield from (
+                f"at /components/{name}: Nucleus Lite cannot run it (its recipe has no manifest for "
+                "the runtime aws_nucleus_lite)"
+                for name in found
+                if name in self._known and not self._known[name].for_lite
+            )
         yield from version_pins.find_wiping_resets(
             {name: component.reset for name, component in station.components.items()}
         )
         publisher = station.components.get(PUBLISHER)
-        yield from version_pins.find_missing_cli(found, publisher.merge if publisher else {})
+        yield from version_pins.find_missing_cli(
+            found, publisher.merge if publisher else {}, station.nucleus
+        )
 
     def _check_drivers(self, station: DesiredStation) -> list[str]:
         capture = station.components.get(CAPTURE)
@@ -150,6 +165,7 @@ def _load_known_components(root: Path) -> Iterator[tuple[str, KnownComponent]]:
                 requires={n: text for n, text in all_needs.items() if n.startswith(OURS)},
                 needs={n: text for n, text in all_needs.items() if not n.startswith(OURS)},
                 in_scripts=recipe_rules.find_shell_pointers(recipe),
+                for_lite=_is_for_lite(recipe),
             ),
         )
     for path in sorted((root / "recipes" / "lambda").glob("*.json")):
@@ -157,4 +173,9 @@ def _load_known_components(root: Path) -> Iterator[tuple[str, KnownComponent]]:
         function = description["createComponentVersion"]["lambdaFunction"]
         name = function["componentName"]
         defaults = deployment_rules.lambda_defaults(description)[name]
-        yield name, KnownComponent(str(function["componentVersion"]), defaults)
+        yield name, KnownComponent(str(function["componentVersion"]), defaults, for_lite=False)
+
+
+def _is_for_lite(recipe: Mapping[str, Any]) -> bool:
+    platforms = (manifest.get("Platform") or {} for manifest in recipe.get("Manifests") or ())
+    return any(platform.get("runtime") in ("*", LITE_RUNTIME) for platform in platforms)

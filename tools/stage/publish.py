@@ -22,7 +22,8 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sightline.errors import RecipeError, RetryableError, SightlineError
-from tools.fleet.fleet_client import FleetClient, connect_to_fleet, create_client
+from tools.fleet.fleet_client import FleetClient, connect_to_fleet
+from tools.fleet.service_calls import create_client
 from tools.stage import archive
 from tools.stage.stageable_components import ROOT, find_components, list_components
 from tools.stage.suite_version import fill_recipe_version, parse_recipe_version

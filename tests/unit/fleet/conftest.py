@@ -1,6 +1,9 @@
 """A fleet of twelve stations in three sites, and a service that knows them."""
 
-from collections.abc import Callable, Iterator
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import yaml
 
 from tests.unit.fleet.fake_aws_endpoint import serving
 from tests.unit.fleet.fake_greengrass import ACCOUNT, BEGAN, REGION, FakeGreengrass
+from tools.fleet import settings_artifact
 from tools.fleet.__main__ import main
 from tools.fleet.station_checks import StationChecker
 from tools.stage.stageable_components import ROOT
@@ -76,6 +80,15 @@ class FastClock:
         self.time_s += seconds
 
 
+def pack_settings(settings: Mapping[str, Json]) -> bytes:
+    """The settings alone, without the shared package and its wheels."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for thing, content in settings.items():
+            archive.writestr(f"settings/{thing}.json", json.dumps(content))
+    return packed.getvalue()
+
+
 def list_names(content: Json) -> list[str]:
     """Every station of a file."""
     return [name for site in content["sites"].values() for name in site["stations"]]
@@ -100,7 +113,8 @@ def address(greengrass: FakeGreengrass, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    with serving(greengrass.service) as found:
+    monkeypatch.setattr(settings_artifact, "build_settings_archive", pack_settings)
+    with serving(greengrass.service, greengrass.iot, objects=greengrass.bucket) as found:
         yield found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
@@ -31,6 +31,15 @@ class ServiceRefusalError(Exception):
         self.code, self.words, self.status = code, words, status
 
 
+class ObjectService(Protocol):
+    """A service that speaks no JSON, such as S3; it answers what is under its own paths."""
+
+    def answer_object(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes] | None:
+        """Status, headers and body; None if it is another service's."""
+
+
 class BotocoreService:
     """A service of botocore; `handlers` has a function for each operation that it can do."""
 
@@ -44,6 +53,7 @@ class BotocoreService:
         self._lock = threading.Lock()
         self.asked: Counter[str] = Counter()
         self.requests: list[tuple[str, Json]] = []
+        self.changes: list[tuple[str, Json]] = []  # of all that is not a question
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, Json] | None:
         """Status and body of one request; None if it is another service's."""
@@ -64,6 +74,8 @@ class BotocoreService:
         with self._lock:
             self.asked[operation.name] += 1
             self.requests.append((operation.name, request))
+            if not operation.name.startswith(("List", "Get", "Describe")):
+                self.changes.append((operation.name, request))
             answer = self._handlers[operation.name](request)
         unknown = set(answer) - set(operation.output_shape.members)
         missing = set(operation.output_shape.required_members) - set(answer)
@@ -73,9 +85,9 @@ class BotocoreService:
 
 
 @contextmanager
-def serving(*services: BotocoreService) -> Iterator[str]:
+def serving(*services: BotocoreService, objects: ObjectService | None = None) -> Iterator[str]:
     """The services at one address of this machine, as long as the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(services))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(services, objects))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -97,13 +109,20 @@ def _answer(
     raise ServiceRefusalError("UnknownOperationException", f"{method} {target}", 404)
 
 
-def _handler(services: Sequence[BotocoreService]) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    services: Sequence[BotocoreService], objects: ObjectService | None
+) -> type[BaseHTTPRequestHandler]:
     class Request(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def _any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if objects is not None:
+                found = objects.answer_object(self.command, self.path, dict(self.headers), body)
+                if found is not None:
+                    self._send_bytes(*found)
+                    return
             try:
                 status, answer = _answer(services, self.command, self.path, body)
                 self._send(status, answer)
@@ -111,7 +130,14 @@ def _handler(services: Sequence[BotocoreService]) -> type[BaseHTTPRequestHandler
                 answer = {"message": refusal.words, "__type": refusal.code}
                 self._send(refusal.status, answer, refusal.code)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _any
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _any
+
+        def _send_bytes(self, status: int, headers: dict[str, str], content: bytes) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
 
         def _send(self, status: int, answer: Json, code: str = "") -> None:
             content = json.dumps(answer, default=_plain).encode()
