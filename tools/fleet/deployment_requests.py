@@ -105,7 +105,7 @@ def build_group_deployment(
         "iotJobConfiguration": build_job_configuration(group.rollout, group.canary),
         "deploymentPolicies": _policies(group.policies),
         "tags": record.build_tags(group.kind, group.site, group.digest),
-        "clientToken": _hash_token(token),
+        "clientToken": hash_token(token),
     }
 
 
@@ -123,7 +123,7 @@ def build_group_rollback(
         "iotJobConfiguration": build_job_configuration(group.rollout, group.canary),
         **(policies if earlier.get("deploymentPolicies") else {}),
         "tags": record.build_tags(group.kind, group.site, parse_digest(name)),
-        "clientToken": _hash_token(f"{group.name}{BACK_TO}{target} from {instead_of}"),
+        "clientToken": hash_token(f"{group.name}{BACK_TO}{target} from {instead_of}"),
     }
 
 
@@ -165,7 +165,7 @@ def _build_for_thing(
         "deploymentName": f"{PREFIX} {what}",
         "components": dict(components),
         "deploymentPolicies": _policies(station.policies),
-        "clientToken": _hash_token(f"{station.name} {what} {json.dumps(components)} {instead_of}"),
+        "clientToken": hash_token(f"{station.name} {what} {json.dumps(components)} {instead_of}"),
     }
 
 
@@ -198,5 +198,6 @@ def _parse_word(name: str | None, place: int) -> str:
     return words[place] if len(words) > place and words[0] == PREFIX else ""
 
 
-def _hash_token(text: str) -> str:
+def hash_token(text: str) -> str:
+    """A client token: the service takes a request with the same one once."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from tools.fleet.fleet_plan import FleetPlan, GroupPlan, format_names
 from tools.fleet.rollout import RolloutOutcome
+from tools.fleet.version_pins import NUCLEUS_LITE
 
 MAX_SHOWN_LINES = 50
 
@@ -23,6 +24,12 @@ def print_plan(made: FleetPlan, everyone: bool, stream: TextIO | None = None) ->
     for entry in made.groups:
         if entry.is_pending or everyone:
             _print_group(entry, out)
+    for version in sorted(_list_lite_pins(made)):
+        print(
+            f"{NUCLEUS_LITE} {version}: no deployment updates Nucleus Lite; it fails on a station whose "
+            "package has another version. Update the package first, or leave the pin out",
+            file=out,
+        )
     for departure in made.departures:
         words = "leaves it (not in the file); what it runs stays until it joins another group"
         print(f"{departure.group}: {departure.thing} {words}", file=out)
@@ -42,6 +49,8 @@ def print_outcome(outcome: RolloutOutcome, absent: Sequence[str]) -> int:
         print(f"{station}: {reason}")
     for station in outcome.silent:
         print(f"{station}: no report yet; it gets the deployment when it connects")
+    if outcome.spared:
+        print(f"canceled before they got it: {format_names(outcome.spared)}")
     for station, words in outcome.held.items():
         print(f"{station}: {words}")
     for station in dict.fromkeys([*outcome.missing, *absent]):
@@ -79,6 +88,11 @@ def print_progress(what: str, done: int, whole: int) -> None:
     """Print how far it is, on a terminal."""
     if sys.stderr.isatty() and (done == whole or done % 20 == 0):
         print(f"\r{what} {done}/{whole}", end="\n" if done == whole else "", file=sys.stderr)
+
+
+def _list_lite_pins(made: FleetPlan) -> set[str]:
+    found = (entry.group.components.get(NUCLEUS_LITE) for entry in made.pending)
+    return {component.version for component in found if component is not None}
 
 
 def _print_group(entry: GroupPlan, out: TextIO) -> None:

@@ -5,7 +5,7 @@ the stations that have the change, and cancels what is under way if they fail or
 state: a new plan continues the rollout.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class RolloutOutcome:
     succeeded: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    spared: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
@@ -47,6 +48,7 @@ class RolloutOutcome:
         self.succeeded += [thing for thing in found.succeeded if thing not in found.ill]
         self.failed |= found.failed | found.ill
         self.silent += found.silent
+        self.spared += found.spared
         self.missing += found.missing
 
 
@@ -111,14 +113,23 @@ class Rollout:
             for m in found
             if m.needs_bridge and not m.is_settled and m.station.name in _members(wave)
         }
-        return self._run_things(settled, "retiring") and self._run_things(bridged, "bridging")
+        joining = {move.thing for entry in wave.groups for move in entry.moves}
+        ready = {  # bridged before, but perhaps while the station was away
+            m.station.name: m.deployment
+            for m in found
+            if not m.needs_bridge and not m.is_settled and m.station.name in joining
+        }
+        retired = self._run_things(settled, "retiring")
+        return retired and self._run_things(bridged, "bridging", ready)
 
-    def _run_things(self, requests: dict[str, Json], what: str) -> bool:
-        if not requests:
+    def _run_things(
+        self, requests: dict[str, Json], what: str, sent: Mapping[str, str] | None = None
+    ) -> bool:
+        if not requests and not sent:
             return True
-        self._print_note(f"{what} {len(requests)} deployments of single things")
+        self._print_note(f"{what} {len({**requests, **(sent or {})})} deployments of single things")
         wave = ThingWave(self._settings, self._cloud, self._clock, self._check_lock)
-        outcome: ThingWaveOutcome = wave.run(requests)
+        outcome: ThingWaveOutcome = wave.run(requests, sent or {})
         self._outcome.sent += outcome.sent
         self._outcome.failed |= outcome.failed
         words = "its own deployment has not succeeded yet; run this again when it is connected"
@@ -158,12 +169,15 @@ class Rollout:
     def _find_stop_reason(self, wave: WavePlan, watch: StationWatch, found: WatchedStations) -> str:
         earlier_ill = find_ill_stations(self._earlier.succeeded, watch.devices)
         bad = {**found.failed, **found.ill, **earlier_ill}
-        if found.aborted:
-            return f"AWS IoT aborted the job of {', '.join(found.aborted)}: too many failures"
         if wave.wave.is_canary:
             bad |= dict.fromkeys(found.silent, "no report")
             named = (f"{thing} ({words})" for thing, words in bad.items())
-            return f"canaries: {', '.join(named)}" if bad else ""
+            if bad:
+                return f"canaries: {', '.join(named)}"
+        if found.aborted:
+            return f"the job of {', '.join(found.aborted)} was aborted after too many failures"
+        if wave.wave.is_canary:
+            return ""
         return self._judge_share({**self._outcome.failed, **bad}, found)
 
     def _judge_share(self, bad: dict[str, str], found: WatchedStations) -> str:
@@ -177,7 +191,8 @@ class Rollout:
 
     def _pause(self, wave: WavePlan, watch: StationWatch, found: WatchedStations) -> None:
         """Watch the canaries until the last one has had the change for canaryPauseMinutes."""
-        if not found.succeeded and self._is_anybody_else_there(watch):
+        there = found.succeeded.keys() & watch.devices.keys()
+        if not there and self._is_anybody_else_there(watch):
             self._outcome.stopped = "no canary is provisioned"
             return
         end_s = self._find_pause_end_s(found)

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 R = TypeVar("R")
 MAX_CONCURRENT_REQUESTS = 16
-_UNKNOWN = frozenset({"ResourceNotFoundException", "NoSuchKey", "404"})
+_UNKNOWN = frozenset({"ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "404"})
 _CONFLICTS = frozenset(
     {"ConflictException", "ResourceAlreadyExistsException", "PreconditionFailed", "412"}
 )

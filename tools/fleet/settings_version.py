@@ -15,7 +15,7 @@ from typing import Any
 
 from tools.fleet import settings_artifact
 from tools.fleet.component_bucket import ComponentBucket
-from tools.fleet.deployment_requests import PREFIX
+from tools.fleet.deployment_requests import PREFIX, hash_token
 from tools.fleet.desired_state import DesiredComponent, DesiredStation, settings_component
 from tools.fleet.fleet_client import FleetClient
 from tools.fleet.rollout_clock import RolloutClock
@@ -62,7 +62,11 @@ class SettingsVersion:
     def build_creation(self, bucket: str) -> Json:
         """The CreateComponentVersion request."""
         recipe = settings_artifact.build_settings_recipe(self.component, self.version, bucket)
-        return {"inlineRecipe": recipe.encode(), "tags": {DIGEST_TAG: self.digest}}
+        return {
+            "inlineRecipe": recipe.encode(),
+            "tags": {DIGEST_TAG: self.digest},
+            "clientToken": hash_token(f"{self.component} {self.version} {self.digest}"),
+        }
 
 
 def plan_settings_version(

@@ -31,12 +31,17 @@ class GroupRun:
 
 @dataclass
 class WatchedStations:
-    """The stations by what came of their deployment; `ended_utc_s` is when the last success was."""
+    """The stations by what came of their deployment.
+
+    `silent` did not report in time, `spared` will not get it because it was canceled, `missing` have no
+    core device yet.
+    """
 
     succeeded: dict[str, datetime | None] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     ill: dict[str, str] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)
+    spared: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
@@ -74,7 +79,7 @@ class StationWatch:
         for run, by_thing in zip(running, executions, strict=True):
             for thing in sorted(run.members):
                 self._classify(run, thing, by_thing.get(thing), found)
-            if any(thing in found.pending for thing in run.members):
+            if run.members & {*found.pending, *found.spared, *found.failed}:
                 self._check_abort(run, found)
         found.ill = find_ill_stations(found.succeeded, self.devices)
         return found
@@ -107,9 +112,8 @@ class StationWatch:
         job = self._cloud.things.describe_job(run.job)
         if job.get("status") == "CANCELED":
             found.aborted.append(run.group)
-            still = [thing for thing in found.pending if thing in run.members]
+            found.spared += [thing for thing in found.pending if thing in run.members]
             found.pending = [thing for thing in found.pending if thing not in run.members]
-            found.silent += still
 
     def _find_reason(self, thing: str, deployment: str) -> str:
         try:

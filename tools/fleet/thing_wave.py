@@ -38,8 +38,12 @@ class ThingWave:
         self._rollout, self._cloud, self._clock, self._check = rollout, cloud, clock, check
         self._running: dict[str, tuple[str, float]] = {}
 
-    def run(self, requests: Mapping[str, Json]) -> ThingWaveOutcome:
-        """Send each thing's request, `stationsPerMinute` at first, and wait until all have ended."""
+    def run(self, requests: Mapping[str, Json], sent: Mapping[str, str]) -> ThingWaveOutcome:
+        """Send each thing's request, `stationsPerMinute` a minute, and wait until all have ended.
+
+        `sent` has deployments from before that are waited for, too, by thing.
+        """
+        self._running = {thing: (name, self._clock.now_s()) for thing, name in sent.items()}
         outcome, waiting, started_s = ThingWaveOutcome(), list(requests), self._clock.now_s()
         while (waiting and not outcome.failed) or self._running:
             passed_s = self._clock.now_s() - started_s

@@ -89,6 +89,14 @@ def pack_settings(settings: Mapping[str, Json]) -> bytes:
     return packed.getvalue()
 
 
+def read_settings(greengrass: FakeGreengrass, version: str) -> dict[str, Json]:
+    """What a published version of the kind's settings has, by thing."""
+    stored = greengrass.bucket.objects[f"com.sightline.settings.Line/{version}/settings.zip"]
+    with zipfile.ZipFile(io.BytesIO(stored)) as archive:
+        found = [json.loads(archive.read(name)) for name in archive.namelist()]
+    return {entry["thing"]: entry for entry in found}
+
+
 def list_names(content: Json) -> list[str]:
     """Every station of a file."""
     return [name for site in content["sites"].values() for name in site["stations"]]

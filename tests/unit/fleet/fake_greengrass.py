@@ -128,7 +128,8 @@ class FakeGreengrass:
             return  # Nucleus Lite has no shadow: it never hears of it
         if done.get(station, {}).get("status") in ("SUCCEEDED", *FAILED, "CANCELED", "REMOVED"):
             return
-        status, reason = self.fate(station, entry), "com.sightline.Capture is BROKEN"
+        status = self.fate(station, entry) if self.health[station] else "QUEUED"
+        reason = "com.sightline.Capture is BROKEN"
         if status == "SUCCEEDED":
             groups = {group for group, things in self.groups.items() if station in things}
             own = OF_THING if kind == "thing" else name

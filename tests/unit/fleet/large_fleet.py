@@ -1,17 +1,13 @@
-"""A fleet of 1,000 stations in 20 sites, and a service that has deployed it."""
+"""A fleet of 1,000 stations in 20 sites, and an account in which they are provisioned."""
+
+from collections import Counter
 
 import yaml
 
-from tests.unit.fleet.conftest import fleet_file
-from tests.unit.fleet.fake_greengrass import ACCOUNT, REGION, FakeGreengrass
-from tools.fleet.deployment_file import parse_deployment_file
-from tools.fleet.deployment_requests import AwsLocation
-from tools.fleet.desired_state import DesiredStation, build_desired_stations
-from tools.fleet.fleet_plan import build_fleet_plan
-from tools.fleet.station_checks import StationChecker
+from tests.unit.fleet.conftest import fleet_file, list_names
+from tests.unit.fleet.fake_greengrass import FakeGreengrass
 
 SITES, STATIONS_OF_A_SITE = 20, 50
-PLACE = AwsLocation(REGION, ACCOUNT)
 
 
 def large_file(publishing_interval_ms: float = 10.0) -> str:
@@ -24,15 +20,16 @@ def large_file(publishing_interval_ms: float = 10.0) -> str:
     return yaml.dump(content, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
 
 
-def large_fleet(text: str) -> list[DesiredStation]:
-    """The stations of a text."""
-    return build_desired_stations(parse_deployment_file("large.yaml", text))
+def provisioned(text: str) -> FakeGreengrass:
+    """An account whose 1,000 stations are in the kind's group and have no deployment yet."""
+    return FakeGreengrass(
+        list_names(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    )
 
 
-def deployed(text: str, checker: StationChecker) -> FakeGreengrass:
-    """A service whose 1,000 stations have what the text asks for."""
-    plan = build_fleet_plan("line", large_fleet(text), checker, None)
-    greengrass = FakeGreengrass([entry.station.name for entry in plan.stations])
-    for request in plan.build_requests(PLACE):
-        greengrass.create_deployment(request)
-    return greengrass
+def count_requests(greengrass: FakeGreengrass) -> Counter[str]:
+    """The requests since the last call, by operation."""
+    asked = greengrass.service.asked + greengrass.iot.asked + greengrass.bucket.asked
+    for counter in (greengrass.service.asked, greengrass.iot.asked, greengrass.bucket.asked):
+        counter.clear()
+    return asked

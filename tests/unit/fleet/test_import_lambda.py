@@ -115,20 +115,56 @@ def test_an_import_publishes_a_version_and_names_it_in_the_component(
     created = functions.functions["sightline-telemetry"]
     assert (created["Role"], created["Architectures"]) == (ROLE, ["arm64"])
     assert "components:com.sightline.TelemetryLambda:versions:" in capsys.readouterr().err
-    assert main([*words, "--send"]) == 1  # the same component version cannot be made again
-    assert functions.service.asked["UpdateFunctionCode"] == 1
-    assert "create_component_version" in capsys.readouterr().err
 
 
-def test_a_function_that_is_there_gets_the_code_and_the_machine_before_a_version_is_made(
+def test_the_same_import_given_again_sends_nothing_and_is_no_error(
+    words: list[str], functions: Functions, greengrass: FakeGreengrass, capsys: Capture
+) -> None:
+    assert main([*words, "--send"]) == 0
+    asked = dict(functions.service.asked)
+    capsys.readouterr()
+    for again in (["--send"], []):
+        assert main([*words, *again]) == 0
+        said = capsys.readouterr()
+        assert "is already there with this content; nothing to do" in said.err
+        assert said.out == ""
+    assert dict(functions.service.asked) == asked
+    assert len(greengrass.components) == 1
+
+
+def test_other_content_under_the_same_version_is_refused_before_a_function_version_is_made(
     words: list[str], functions: Functions, capsys: Capture
 ) -> None:
     assert main([*words, "--send"]) == 0
-    capsys.readouterr()
-    main([*words, "--send", "--architecture", "x86_64"])
+    asked = dict(functions.service.asked)
+    for again in (["--send"], []):
+        assert main([*words, *again, "--merge", '{"intervalS": 2.0}']) == 1
+        said = capsys.readouterr().err
+        assert "with other content, and a version never changes; raise componentVersion" in said
+    assert dict(functions.service.asked) == asked
+
+
+def test_an_import_that_stopped_before_the_component_was_made_goes_on(
+    words: list[str], functions: Functions, greengrass: FakeGreengrass, capsys: Capture
+) -> None:
+    assert main([*words, "--send"]) == 0
+    greengrass.components.clear()
+    assert main([*words, "--send", "--architecture", "x86_64"]) == 0
     assert functions.functions["sightline-telemetry"]["Architectures"] == ["x86_64"]
     assert functions.service.asked["PublishVersion"] == 2
     assert "an update is in progress" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["foo", "arn:aws:iam::999999999999:role/telemetry", "arn:aws:iam::123456789012:user/kim"],
+)
+def test_a_role_that_is_none_of_this_account_is_refused_in_the_dry_run(
+    words: list[str], capsys: Capture, role: str
+) -> None:
+    given = [role if word == ROLE else word for word in words]
+    assert main(given) == 1
+    assert f"--role: found {role!r}; expected the ARN of a role" in capsys.readouterr().err
 
 
 def test_a_change_that_telemetry_would_refuse_is_refused(words: list[str], capsys: Capture) -> None:

@@ -3,8 +3,8 @@
 import copy
 import json
 
-from tests.unit.fleet.conftest import VERSION, Json, Run
-from tests.unit.fleet.fake_greengrass import FakeGreengrass, thing
+from tests.unit.fleet.conftest import VERSION, Json, Run, read_settings
+from tests.unit.fleet.fake_greengrass import FakeGreengrass
 from tests.unit.fleet.test_plan_and_deploy import Capture
 from tools.fleet.deployment_file import parse_deployment_file
 from tools.fleet.desired_state import build_desired_stations
@@ -36,13 +36,14 @@ def test_stations_get_new_keys_only_and_the_inner_place_wins(
         f"/sites/site-0/merge/{CAPTURE}/conditions/lowestBrightness = 11 is now called",
     ):
         assert words in told
-    found = {}
-    for deployment in greengrass.deployments.values():
-        update = deployment["components"][CAPTURE]["configurationUpdate"]
-        found[deployment["targetArn"]] = json.loads(update["merge"])["conditions"]
-    assert found[thing("station-1-1")] == {"minBrightness": 10, "maxBrightness": 240}
-    assert found[thing("station-0-1")] == {"minBrightness": 11, "maxBrightness": 240}
-    assert found[thing("station-0-2")] == {"minBrightness": 12, "maxBrightness": 240}
+    kind = next(iter(greengrass.deployments.values()))["components"][CAPTURE]
+    merged = json.loads(kind["configurationUpdate"]["merge"])["conditions"]
+    assert merged == {"minBrightness": 10, "maxBrightness": 240}
+    own = read_settings(greengrass, "1.0.0")
+    found = {name: entry["components"][CAPTURE].get("conditions") for name, entry in own.items()}
+    assert found["station-1-1"] is None
+    assert found["station-0-1"] == {"minBrightness": 11}
+    assert found["station-0-2"] == {"minBrightness": 12}
 
 
 def test_what_is_for_an_older_version_keeps_its_keys(content: Json, capsys: Capture) -> None:

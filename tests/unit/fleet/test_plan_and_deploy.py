@@ -5,68 +5,143 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fleet.conftest import VERSION, Run, list_names
-from tests.unit.fleet.fake_greengrass import FakeGreengrass, thing
+from tests.unit.fleet.conftest import VERSION, Run, list_names, read_settings
+from tests.unit.fleet.fake_greengrass import FakeGreengrass, thing_group
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
 
 
-def test_a_plan_names_every_station_and_sends_nothing(
-    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
+GROUPS = ["line-canary", "line-site-0", "line-site-1", "line-site-2"]
+
+
+def merges_of(deployment: Json) -> dict[str, Json]:
+    """What a deployment merges into each component."""
+    return {
+        name: json.loads(component.get("configurationUpdate", {}).get("merge", "{}"))
+        for name, component in deployment["components"].items()
+    }
+
+
+def test_a_plan_names_every_group_and_sends_nothing(
+    run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("plan") == 0
     said = capsys.readouterr().out
-    assert all(f"{name}: new" in said for name in list_names(content))
-    assert "12 of 12 stations" in said
-    assert greengrass.service.asked["CreateDeployment"] == 0
+    assert "line-canary: new, 3 stations, canary" in said
+    assert all(f"{name}: new, 3 stations" in said for name in GROUPS)
+    assert all(f"thing group {name}: is created" in said for name in GROUPS)
+    assert "com.sightline.settings.Line 1.0.0: is published" in said
+    assert "station-1-2 joins" in said
+    assert "4 of 4 groups would change (12 provisioned stations)" in said
+    assert greengrass.changes == []
 
 
 def test_deploy_is_a_dry_run_that_prints_exactly_what_send_sends(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
-    assert run("deploy") == 0
+    words = ("--operator", "kim")
+    assert run("deploy", *words) == 0
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert greengrass.deployments == {}
-    assert run("deploy", "--send") == 0
-    sent = [r for name, r in greengrass.service.requests if name == "CreateDeployment"]
-    assert [entry["request"] for entry in printed] == sent
-    assert {entry["operation"] for entry in printed} == {"CreateDeployment"}
+    assert greengrass.changes == []
+    assert greengrass.bucket.objects == {}
+    assert run("deploy", *words, "--send") == 0
+    sent = [
+        (name, json.loads(json.dumps(r, default=bytes.decode))) for name, r in greengrass.changes
+    ]
+    put = [entry["request"] for entry in printed if entry["operation"] == "PutObject"]
+    assert [e for e in printed if e["operation"] != "PutObject"] == [
+        {"operation": name, "request": request} for name, request in sent
+    ]
+    assert [entry["Key"] for entry in put] == ["com.sightline.settings.Line/1.0.0/settings.zip"]
+    assert put[0]["ExpectedBucketOwner"] == "123456789012"
+    assert put[0]["Bucket"] == "sightline-components-eu-central-1-123456789012"
 
 
-def test_a_station_gets_its_pinned_versions_its_own_words_and_the_policies(
+def test_a_group_gets_pinned_versions_the_kinds_configuration_the_jobs_pace_and_the_policies(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
-    content["sites"]["site-1"] |= {"products": {"1": "bottle"}, "models": ["cap"]}
-    content["sites"]["site-1"]["stations"]["station-1-2"]["product"] = "bottle"
-    assert run("deploy", "--send", "--station", "station-1-2") == 0
-    (deployment,) = greengrass.deployments.values()
-    assert deployment["targetArn"] == thing("station-1-2")
+    content["rollout"] |= {"stationsPerMinute": 10, "growthFactor": 1.5, "maxPerMinute": 60}
+    assert run("deploy", "--send") == 0
+    by_target = {entry["targetArn"]: entry for entry in greengrass.deployments.values()}
+    assert set(by_target) == {thing_group(name) for name in GROUPS}
+    deployment = by_target[thing_group("line-site-1")]
     components = deployment["components"]
     versions = {name: component["componentVersion"] for name, component in components.items()}
+    assert versions.pop("com.sightline.settings.Line") == "1.0.0"
     assert {versions[name] for name in versions if name.startswith("com.")} == {VERSION}
     assert versions["aws.greengrass.Nucleus"] == "2.15.0"
-    merges = {
-        n: json.loads(c.get("configurationUpdate", {}).get("merge", "{}"))
-        for n, c in components.items()
+    assert merges_of(deployment)["com.sightline.Capture"] == {
+        "source": {"kind": "v4l2"},
+        "deadlineMs": 500.0,
     }
-    assert merges["com.sightline.Publisher"] == {"siteId": "site-1", "lineId": "line-2"}
-    assert (
-        merges["com.sightline.Equipment"]["link"]["opcua"]["endpoint"] == "opc.tcp://10.0.1.2:4840"
-    )
-    assert merges["com.sightline.Capture"]["source"]["cameras"]["cam3"] == {"node": "/dev/video3"}
-    assert merges["com.sightline.Capture"]["deadlineMs"] == 500.0
-    assert merges["com.sightline.Capture"]["product"] == "bottle"
-    assert merges["com.sightline.Equipment"]["products"] == {"1": "bottle"}
-    assert merges["com.sightline.Inference"]["models"] == [{"name": "cap"}]
+    assert merges_of(deployment)["com.sightline.Publisher"] == {}  # the rest is the station's own
     assert deployment["deploymentPolicies"] == {
         "failureHandlingPolicy": "ROLLBACK",
         "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
         "configurationValidationPolicy": {"timeoutInSeconds": 20},
     }
+    rule = {
+        "failureType": "ALL",
+        "action": "CANCEL",
+        "thresholdPercentage": 5.0,
+        "minNumberOfExecutedThings": 5,
+    }
+    assert deployment["iotJobConfiguration"] == {
+        "jobExecutionsRolloutConfig": {
+            "exponentialRate": {
+                "baseRatePerMinute": 10,
+                "incrementFactor": 1.5,
+                "rateIncreaseCriteria": {"numberOfSucceededThings": 10},
+            },
+            "maximumPerMinute": 60,
+        },
+        "abortConfig": {"criteriaList": [rule]},
+        "timeoutConfig": {"inProgressTimeoutInMinutes": 5},
+    }
+    canary = by_target[thing_group("line-canary")]["iotJobConfiguration"]["abortConfig"]
+    one = rule | {"thresholdPercentage": 0.01, "minNumberOfExecutedThings": 1}
+    assert canary == {"criteriaList": [one]}  # one failure among canaries
 
 
-def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
+@pytest.mark.parametrize(
+    ("factor", "rate"), [(1, {"maximumPerMinute": 10}), (1.05, {"maximumPerMinute": 10})]
+)
+def test_a_pace_that_does_not_grow_is_a_constant_one(
+    run: Run, greengrass: FakeGreengrass, content: Json, factor: float, rate: Json
+) -> None:
+    content["rollout"] |= {"growthFactor": factor}
+    assert run("deploy", "--send", "--site", "site-0") == 0
+    for deployment in greengrass.deployments.values():
+        assert deployment["iotJobConfiguration"]["jobExecutionsRolloutConfig"] == rate
+
+
+def test_what_is_a_stations_own_travels_in_the_settings_component(
+    run: Run, greengrass: FakeGreengrass, content: Json
+) -> None:
+    content["sites"]["site-1"] |= {"products": {"1": "bottle"}, "models": ["cap"]}
+    content["sites"]["site-1"]["stations"]["station-1-2"]["product"] = "bottle"
+    assert run("deploy", "--send") == 0
+    settings = read_settings(greengrass, "1.0.0")
+    assert set(settings) == set(list_names(content))
+    own = settings["station-1-2"]
+    assert (own["schema_version"], own["thing"], own["site"]) == (1, "station-1-2", "site-1")
+    components = own["components"]
+    assert components["com.sightline.Publisher"] == {"siteId": "site-1", "lineId": "line-2"}
+    assert (
+        components["com.sightline.Equipment"]["link"]["opcua"]["endpoint"]
+        == "opc.tcp://10.0.1.2:4840"
+    )
+    assert components["com.sightline.Equipment"]["products"] == {"1": "bottle"}
+    assert components["com.sightline.Capture"]["source"]["cameras"]["cam3"] == {
+        "node": "/dev/video3"
+    }
+    assert components["com.sightline.Capture"]["product"] == "bottle"
+    assert components["com.sightline.Inference"]["models"] == [{"name": "cap"}]
+    assert "deadlineMs" not in components["com.sightline.Capture"]  # the kind's, in the deployment
+
+
+def test_the_stations_word_wins_over_the_sites(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     site = content["sites"]["site-0"]
@@ -74,17 +149,37 @@ def test_the_stations_word_wins_over_the_sites_and_the_sites_over_the_kinds(
     del site["stations"]["station-0-1"]["line"]
     site["stations"]["station-0-2"]["merge"] = {"com.sightline.Capture": {"deadlineMs": 700}}
     assert run("deploy", "--send") == 0
-    found = {}
-    for deployment in greengrass.deployments.values():
-        merges = {
-            name: json.loads(component.get("configurationUpdate", {}).get("merge", "{}"))
-            for name, component in deployment["components"].items()
-        }
-        line = merges["com.sightline.Publisher"]["lineId"]
-        found[deployment["targetArn"]] = (line, merges["com.sightline.Capture"]["deadlineMs"])
-    assert found[thing("station-1-1")] == ("line-1", 500.0)
-    assert found[thing("station-0-1")] == ("of-the-site", 600)
-    assert found[thing("station-0-2")] == ("line-2", 700)
+    settings = read_settings(greengrass, "1.0.0")
+    found = {
+        name: (
+            own["components"]["com.sightline.Publisher"]["lineId"],
+            own["components"]["com.sightline.Capture"].get("deadlineMs"),
+        )
+        for name, own in settings.items()
+    }
+    assert found["station-1-1"] == ("line-1", None)
+    assert found["station-0-1"] == ("of-the-site", 600)
+    assert found["station-0-2"] == ("line-2", 700)
+
+
+@pytest.mark.parametrize(
+    ("component", "merge", "said"),
+    [
+        ("aws.greengrass.TokenExchangeService", {"port": 1}, "reads no settings of a station"),
+        ("com.sightline.model.Cap", {"stationFolder": "/x"}, "reads no settings of a station"),
+        ("com.sightline.Capture", {"stationFolder": "/x"}, "sets stationFolder of"),
+        ("com.sightline.Capture", {"accessControl": {}}, "sets accessControl of"),
+        ("com.sightline.Other", {}, "which is missing from /components"),
+    ],
+)
+def test_what_no_station_can_have_of_its_own_is_refused(
+    run: Run, content: Json, capsys: Capture, component: str, merge: Json, said: str
+) -> None:
+    content["sites"]["site-0"]["merge"] = {component: merge}
+    assert run("plan", "--offline") == 1
+    words = capsys.readouterr().err
+    assert "site-0 " in words
+    assert said in words
 
 
 def test_what_a_component_would_refuse_is_refused_before_anything_is_sent(
@@ -110,20 +205,36 @@ def test_a_version_that_this_checkout_cannot_check_needs_a_word(
     assert "pinned to 9.9.9" in capsys.readouterr().err
     assert greengrass.deployments == {}
     assert run("deploy", "--send", "--unchecked") == 0
-    assert len(greengrass.deployments) == 12
+    assert len(greengrass.deployments) == 4
 
 
-def test_a_fleet_that_is_as_wanted_gets_nothing_and_is_hardly_asked(
+def test_a_fleet_that_is_as_wanted_gets_nothing_and_no_station_is_asked(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
-    greengrass.service.asked.clear()
+    for service in (greengrass.service, greengrass.iot):
+        service.asked.clear()
+    greengrass.bucket.asked.clear()
     assert run("plan") == 0
-    assert "0 of 12 stations" in capsys.readouterr().out
-    assert dict(greengrass.service.asked) == {"ListDeployments": 1}
+    assert "0 of 4 groups" in capsys.readouterr().out
+    assert dict(greengrass.service.asked) == {
+        "ListDeployments": 1,
+        "GetDeployment": 4,
+        "ListCoreDevices": 1,
+    }
+    assert dict(greengrass.iot.asked) == {
+        "ListThingGroups": 1,
+        "DescribeThingGroup": 5,
+        "ListThingsInThingGroup": 5,
+        "ListJobExecutionsForJob": 4,
+    }
+    assert not greengrass.bucket.asked
+    before = len(greengrass.changes)
+    assert run("deploy", "--send") == 0
+    assert len(greengrass.changes) == before
 
 
-def test_one_changed_station_is_the_only_one_that_gets_a_deployment(
+def test_one_changed_station_changes_its_group_alone_and_every_station_gets_to_know_it(
     run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
@@ -131,20 +242,48 @@ def test_one_changed_station_is_the_only_one_that_gets_a_deployment(
     capsys.readouterr()
     assert run("plan") == 0
     said = capsys.readouterr().out
-    assert "site-0/station-0-1: changed\n" in said
-    assert 'com.sightline.Equipment /link/kind: "opcua" -> "modbus"' in said
-    assert "com.sightline.Equipment /link/opcua/endpoint: " in said
+    assert "line-site-0: changed, 3 stations\n" in said
+    assert "com.sightline.settings.Line 1.0.0 -> 1.0.1" in said
+    assert 'station-0-1: com.sightline.Equipment /link/kind: "opcua" -> "modbus"' in said
+    assert "station-0-1: com.sightline.Equipment /link/opcua/endpoint: " in said
     assert "-> default" in said
-    assert "1 of 12 stations" in said
+    assert "station-0-2" not in said
+    assert "1 of 4 groups" in said
     assert run("deploy", "--send") == 0
-    assert len(greengrass.deployments) == 13
+    assert len(greengrass.deployments) == 5
+    latest = list(greengrass.deployments.values())[-1]
+    assert latest["targetArn"] == thing_group("line-site-0")
+    assert latest["components"]["com.sightline.settings.Line"]["componentVersion"] == "1.0.1"
+
+
+def test_settings_that_were_published_before_keep_their_version(
+    run: Run, greengrass: FakeGreengrass, content: Json
+) -> None:
+    for product in ("one", "two", "one"):
+        content["sites"]["site-2"]["product"] = product
+        assert run("deploy", "--send") == 0
+    pins = [
+        entry["components"]["com.sightline.settings.Line"]["componentVersion"]
+        for entry in greengrass.deployments.values()
+        if entry["targetArn"] == thing_group("line-site-2")
+    ]
+    assert pins == ["1.0.0", "1.0.1", "1.0.0"]
+
+
+def test_an_artifact_whose_version_was_not_created_is_published_again(
+    run: Run, greengrass: FakeGreengrass
+) -> None:
+    key = "com.sightline.settings.Line/1.0.0/settings.zip"
+    greengrass.bucket.objects[key] = b"of an interrupted run"
+    assert run("deploy", "--send") == 0
+    assert greengrass.bucket.objects[key] != b"of an interrupted run"
 
 
 def test_what_a_station_had_before_does_not_linger(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
-    run("deploy", "--send", "--station", "station-0-0")
-    (deployment,) = greengrass.deployments.values()
+    run("deploy", "--send")
+    deployment = next(iter(greengrass.deployments.values()))
     resets = {
         name: component.get("configurationUpdate", {}).get("reset")
         for name, component in deployment["components"].items()
@@ -167,11 +306,7 @@ def test_what_a_station_had_before_does_not_linger(
             {"version": "3.0.0"},
             "pinned to 3.0.0; >=2.0.3 <3.0.0",
         ),
-        (
-            "aws.greengrass.NucleusLite",
-            {"version": "2.6.0"},
-            "never gets a deployment to a single thing",
-        ),
+        ("com.sightline.settings.Line", {"version": "1.0.0"}, "the fleet tool adds this one"),
         (
             "aws.greengrass.Nucleus",
             {"version": "2.15.0", "configurationUpdate": {"reset": [""]}},
@@ -242,17 +377,21 @@ def test_a_text_that_reaches_a_script_is_refused_if_it_is_more_than_a_path(
     assert "/stationFolder: found" in capsys.readouterr().out
 
 
-def test_a_deployment_that_failed_is_sent_again(
+def test_a_deployment_that_failed_on_a_station_is_sent_again(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
-    greengrass.fate = lambda station, _: "FAILED" if station == "station-1-1" else "SUCCEEDED"
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-2-1" else "SUCCEEDED"
     assert run("deploy", "--send") == 1
-    assert "station-1-1: FAILED: com.sightline.Capture is BROKEN" in capsys.readouterr().out
-    greengrass.fate = lambda *_: (
-        "FAILED" if _[1]["deploymentId"] < "deployment-00013" else "SUCCEEDED"
-    )
-    assert run("plan", "--station", "station-1-1") == 0
-    assert "station-1-1: again" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "station-2-1: FAILED: com.sightline.Capture is BROKEN" in said
+    assert run("plan") == 0
+    said = capsys.readouterr().out
+    assert "line-site-2: again" in said
+    assert "1 of 4 groups" in said
+    greengrass.fate = lambda *_: "SUCCEEDED"
+    assert run("deploy", "--send") == 0
+    assert run("plan") == 0
+    assert "0 of 4 groups" in capsys.readouterr().out
 
 
 def test_an_unknown_site_or_a_broken_file_is_named(
@@ -272,12 +411,10 @@ def test_an_unknown_site_or_a_broken_file_is_named(
 def test_what_the_service_answers_is_told(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
-    run("deploy", "--send", "--station", "station-0-0")
-    (deployment,) = greengrass.deployments.values()
-    deployment["deploymentName"] = "made by hand"
-    del greengrass.deployments[deployment["deploymentId"]]
-    greengrass.deployments["x"] = {**deployment, "deploymentId": "gone"}
-    assert run("plan", "--station", "station-0-0") == 1
+    run("deploy", "--send")
+    key, deployment = next(iter(greengrass.deployments.items()))
+    greengrass.deployments[key] = {**deployment, "deploymentId": "gone"}
+    assert run("plan") == 1
     assert "get_deployment: " in capsys.readouterr().err
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.fleet.conftest import Run
+from tests.unit.fleet.conftest import FastClock, Run, read_settings
 from tests.unit.fleet.fake_greengrass import FakeGreengrass
 
 Json = dict[str, Any]
@@ -49,85 +49,170 @@ def test_a_fleet_that_is_fine_is_said_in_one_line_for_each_site(
         "configurationUpdate": {"merge": {"gateWaitMs": 500}},
     }
     assert run("status", "--site", "site-0") == 1
-    assert "runs another deployment than the file's" in capsys.readouterr().out
+    assert "its group has another deployment than the file's" in capsys.readouterr().out
 
 
-def test_the_way_back_is_what_ran_before_and_is_printed_before_it_is_sent(
+def targets(greengrass: FakeGreengrass, after: int) -> list[str]:
+    """The targets of the deployments after the first ones."""
+    found = list(greengrass.deployments.values())[after:]
+    return [entry["targetArn"].split("/")[-1] for entry in found]
+
+
+def test_the_way_back_is_what_ran_before_versions_and_settings_together(
     run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     assert run("deploy", "--send") == 0
     first = dict(greengrass.deployments)
     content["sites"]["site-1"]["product"] = "bottle-750"
-    assert run("deploy", "--send") == 0
+    for name in ("com.sightline.Capture", "com.sightline.Publisher"):
+        content["components"][name] = {**content["components"][name], "version": "0.1.7"}
+    assert run("deploy", "--unchecked", "--send") == 0
     capsys.readouterr()
-    assert run("rollback", "--site", "site-1") == 0
+    assert run("rollback") == 0
     said = capsys.readouterr()
-    assert 'com.sightline.Capture /product: "bottle-750" -> default' in said.err
-    assert len([json.loads(line) for line in said.out.splitlines()]) == 4
-    assert len(greengrass.deployments) == 16
-    assert run("rollback", "--site", "site-1", "--send") == 0
-    back = [entry for key, entry in greengrass.deployments.items() if key > "deployment-00016"]
-    assert len(back) == 4
-    for entry in back:
+    assert "com.sightline.Capture 0.1.7 -> 0.1.0" in said.err
+    assert 'station-1-1: com.sightline.Capture /product: "bottle-750" -> default' in said.err
+    printed = [json.loads(line)["request"] for line in said.out.splitlines()]
+    assert len(greengrass.deployments) == 8
+    greengrass.changes.clear()
+    assert run("rollback", "--send") == 0
+    assert [r for name, r in greengrass.changes if name == "CreateDeployment"] == printed
+    assert targets(greengrass, 8) == ["line-canary", "line-site-0", "line-site-1", "line-site-2"]
+    for entry in list(greengrass.deployments.values())[8:]:
         (before,) = [o for o in first.values() if o["targetArn"] == entry["targetArn"]]
         assert entry["components"] == before["components"]
         assert entry["deploymentPolicies"] == before["deploymentPolicies"]
+        assert entry["iotJobConfiguration"] == before["iotJobConfiguration"]  # at a pace
         assert entry["deploymentName"].endswith(f"back to {before['deploymentId']}")
+    pins = [n.running["com.sightline.settings.Line"] for n in greengrass.nuclei.values()]
+    assert set(pins) == {"1.0.0"}
+
+
+def test_the_way_back_has_canaries_and_a_pause_and_stops_where_it_fails(
+    run: Run, greengrass: FakeGreengrass, content: Json, clock: FastClock
+) -> None:
+    for deadline in (500.0, 400.0):
+        change_kind(content, deadline)
+        assert run("deploy", "--send") == 0
+    content["rollout"]["canaryPauseMinutes"] = 30
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-0-2" else "SUCCEEDED"
+    content["rollout"]["stopAfterStations"] = 1
+    clock.waits.clear()
+    assert run("rollback", "--send") == 1
+    assert sum(clock.waits) == pytest.approx(1800, abs=1)
+    assert targets(greengrass, 8) == ["line-canary", "line-site-0"]
+
+
+def test_groups_that_had_no_part_in_the_newest_roll_out_stay(
+    run: Run, greengrass: FakeGreengrass, content: Json
+) -> None:
+    assert run("deploy", "--send") == 0
+    change_kind(content, 400.0)
+    greengrass.fate = lambda station, _: "FAILED" if station == "station-1-0" else "SUCCEEDED"
+    assert run("deploy", "--send") == 1  # stopped at the canaries
+    greengrass.fate = lambda *_: "SUCCEEDED"
+    assert run("rollback", "--send") == 0
+    assert targets(greengrass, 5) == ["line-canary"]
+    content["sites"]["site-2"]["product"] = "one"
+    change_kind(content, 500.0)
+    assert run("deploy", "--send") == 0
+    assert run("rollback", "--send") == 0
+    assert targets(greengrass, 7)[-1] == "line-site-2"
 
 
 def test_going_back_twice_goes_two_steps_back(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
-    only = ("--station", "station-0-1")
+    only = ("--site", "site-0")
     for product in ("one", "two", "three"):
         content["sites"]["site-0"]["product"] = product
         assert run("deploy", "--send", *only) == 0
     assert run("rollback", "--send", *only) == 0
-    assert product_of(list(greengrass.deployments.values())[-1]) == "two"
+    assert product_of(greengrass) == "two"
     assert run("rollback", "--send", *only) == 0
-    assert product_of(list(greengrass.deployments.values())[-1]) == "one"
+    assert product_of(greengrass) == "one"
+    assert run("rollback", "--send", *only) == 1
 
 
 def test_the_way_back_passes_over_what_did_not_come_through(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
-    only = ("--station", "station-0-1")
-    greengrass.fate = lambda _, deployment: (
-        "FAILED" if product_of(deployment) == "bad" else "SUCCEEDED"
-    )
-    for product, code in (("good", 0), ("bad", 1), ("new", 0)):
+    only = ("--site", "site-0")
+    for product, fate, code in (
+        ("good", "SUCCEEDED", 0),
+        ("bad", "FAILED", 1),
+        ("new", "SUCCEEDED", 0),
+    ):
         content["sites"]["site-0"]["product"] = product
+        greengrass.fate = lambda station, _, fate=fate: (
+            "SUCCEEDED" if station.endswith("-0") else fate
+        )
         assert run("deploy", "--send", *only) == code
     assert run("rollback", "--send", *only) == 0
-    assert product_of(list(greengrass.deployments.values())[-1]) == "good"
+    assert product_of(greengrass) == "good"
 
 
-def test_a_station_that_is_no_core_device_keeps_none_from_going_back(
+@pytest.mark.parametrize("kind", ["id", "name", "digest", "roll-out"])
+def test_the_way_back_goes_to_what_is_named(
+    run: Run, greengrass: FakeGreengrass, content: Json, kind: str
+) -> None:
+    only = ("--site", "site-0")
+    for product in ("one", "two", "three", "four"):
+        content["sites"]["site-0"]["product"] = product
+        assert run("deploy", "--send", *only) == 0
+    of_site = [d for d in greengrass.deployments.values() if "site-0" in d["targetArn"]]
+    name = of_site[1]["deploymentName"]
+    _, _, digest, rollout = name.split(" ")
+    named = {"id": of_site[1]["deploymentId"], "name": name, "digest": digest, "roll-out": rollout}
+    assert run("rollback", "--send", *only, "--to", named[kind]) == 0
+    assert product_of(greengrass) == "two"
+
+
+def test_an_unknown_target_is_refused_with_those_that_there_are(
     run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
 ) -> None:
     for product in ("one", "two"):
         content["sites"]["site-0"]["product"] = product
         assert run("deploy", "--send", "--site", "site-0") == 0
-    greengrass.health["station-0-3"] = ""
-    assert run("rollback", "--send", "--site", "site-0") == 1
-    assert "station-0-3: cannot roll back: not provisioned" in capsys.readouterr().err
-    assert [product_of(entry) for entry in greengrass.deployments.values()].count("one") == 7
+    assert run("rollback", "--site", "site-0", "--to", "yesterday") == 1
+    rollout = next(d for d in greengrass.deployments.values() if "site-0" in d["targetArn"])
+    assert rollout["deploymentName"].split(" ")[3] in capsys.readouterr().err
 
 
-def product_of(deployment: Json) -> str:
-    """What its capture component is told to run."""
-    update = deployment["components"]["com.sightline.Capture"]["configurationUpdate"]
-    return str(json.loads(update["merge"])["product"])
+def test_earlier_settings_without_a_station_that_joined_later_are_refused(
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
+) -> None:
+    assert run("deploy", "--send") == 0
+    content["sites"]["site-1"]["stations"]["station-1-9"] = {"line": "line-9"}
+    greengrass.add_thing("station-1-9")
+    assert run("deploy", "--send") == 0
+    before = len(greengrass.deployments)
+    assert run("rollback", "--send") == 1
+    said = capsys.readouterr()
+    assert "1.0.0 has no settings for station-1-9, which joined later" in said.out + said.err
+    assert len(greengrass.deployments) == before
 
 
-def test_a_station_without_a_past_and_a_whole_fleet_at_once_are_refused(
+def change_kind(content: Json, deadline_ms: float) -> None:
+    """A change for all stations."""
+    merge = content["components"]["com.sightline.Capture"]["configurationUpdate"]["merge"]
+    merge["deadlineMs"] = deadline_ms
+
+
+def product_of(greengrass: FakeGreengrass) -> str:
+    """What the last deployment's settings tell a station of site-0 to run."""
+    last = list(greengrass.deployments.values())[-1]
+    version = last["components"]["com.sightline.settings.Line"]["componentVersion"]
+    settings = read_settings(greengrass, version)["station-0-1"]["components"]
+    return str(settings["com.sightline.Capture"]["product"])
+
+
+def test_a_fleet_without_a_past_is_refused(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
     assert run("rollback", "--send") == 1
-    assert "rollback needs --site or --station" in capsys.readouterr().err
-    assert run("rollback", "--station", "station-0-0", "--send") == 1
-    assert "station-0-0: cannot roll back: no deployments" in capsys.readouterr().err
-    assert run("deploy", "--send", "--station", "station-0-0") == 0
-    assert run("rollback", "--station", "station-0-0", "--send") == 1
+    assert "no deployments" in capsys.readouterr().err
+    assert run("deploy", "--send") == 0
+    assert run("rollback", "--send") == 1
     assert "no earlier successful deployment" in capsys.readouterr().err
-    assert len(greengrass.deployments) == 1
+    assert len(greengrass.deployments) == 4
