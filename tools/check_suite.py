@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from sightline.command_output import run_command
 from sightline.errors import RecipeError
 from sightline.messaging.topics import CATALOGUE, COMPONENTS
 from tools.fleet.station_checks import StationChecker
@@ -214,4 +215,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -99,7 +99,11 @@ prepare_account() {
         --assume-role-policy-document "file://$policies_in/provisioning-trust.json"
     run aws iam attach-role-policy --role-name "$provisioning_role" \
         --policy-arn arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration
-    run_once aws iot create-thing-group --region "$region" --thing-group-name "$group"
+    # a station joins the second until the hook, or tools.fleet, names the group of its roll-outs
+    for name in "$group" "$group-new"; do
+        run_once aws iot create-thing-group --region "$region" --thing-group-name "$name" \
+            --thing-group-properties "attributePayload={attributes={sightline-kind=$group}}"
+    done
     create_receipts
     create_template
     create_claim
@@ -222,7 +226,8 @@ provision_station() {
     "install_$nucleus"
     wait_until_provisioned
     forget_claim
-    echo "# $thing is provisioned in $group. Next: python -m tools.fleet deploy FILE --station $thing --send"
+    echo "# $thing is provisioned in $group. With a hook it gets its deployment by itself; without one, next:"
+    echo "#   python -m tools.fleet deploy FILE --send"
 }
 
 check_names() {
@@ -347,6 +352,7 @@ services:
       templateParameters:
         ThingName: "$thing"
         ThingGroupName: "$group"
+        RolloutGroupName: "$group-new"
 EOF
     run java "-Droot=$greengrass" -Dlog.store=FILE -jar "$installer/lib/Greengrass.jar" \
         --trusted-plugin "$kit/fleet-provisioning.jar" --init-config "$installer/config.yaml" \
@@ -386,6 +392,7 @@ services:
       templateParams:
         ThingName: "$thing"
         ThingGroupName: "$group"
+        RolloutGroupName: "$group-new"
 EOF
     # the package's own, which is read after config.yaml, lets components run as ggcore
     write "$root/etc/greengrass/config.d/greengrass-lite.yaml" 644 <<EOF

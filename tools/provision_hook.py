@@ -1,7 +1,8 @@
 """Pre-provisioning hook for `provision.sh --hook`: admits only stations of a deployment file.
 
 `python -m tools.provision_hook recipes/deployments/SITES.yaml --zip build/hook.zip` packs this Lambda
-with the list of stations. Without a hook the claim certificate can provision any station name.
+with the list of stations and of the group each belongs to: there it gets its deployment as it joins.
+Without a hook the claim certificate can provision any station name, and `tools.fleet deploy` must move it.
 """
 
 import argparse
@@ -13,38 +14,51 @@ from pathlib import Path
 from typing import Any
 
 STATIONS = "stations.json"
+ROLLOUT_GROUP = "RolloutGroupName"  # a parameter of the provisioning template
+_FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the same list gives the same bytes
 
 
-def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, bool]:
+def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """AWS IoT calls this before it issues a certificate; the station list is packed with this file."""
     listed = json.loads(Path(__file__).with_name(STATIONS).read_text(encoding="utf-8"))
-    return {"allowProvisioning": is_allowed(event.get("parameters") or {}, listed)}
+    return answer_hook(event.get("parameters") or {}, listed)
 
 
-def is_allowed(parameters: Mapping[str, Any], listed: Mapping[str, str]) -> bool:
-    """Whether the list has this station in this thing group."""
+def answer_hook(
+    parameters: Mapping[str, Any], listed: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Admit a station of the list into its kind's thing group, and name the group of its roll-outs."""
     thing, group = parameters.get("ThingName"), parameters.get("ThingGroupName")
-    return isinstance(thing, str) and thing in listed and listed[thing] == group
+    found = listed.get(thing) if isinstance(thing, str) else None
+    if found is None or found["kind"] != group:
+        return {"allowProvisioning": False}
+    return {"allowProvisioning": True, "parameterOverrides": {ROLLOUT_GROUP: found["group"]}}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the zip."""
     from tools.fleet.deployment_file import load_deployment_file  # not in the Lambda
+    from tools.fleet.rollout_groups import build_group_waves
 
     parser = argparse.ArgumentParser(prog="python -m tools.provision_hook", description=__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="deployment files that list the sites")
     parser.add_argument("--zip", type=Path, default=Path("build/provision-hook.zip"))
     given = parser.parse_args(arguments)
     listed = {
-        name: file.thing_group
+        station.name: {"kind": group.kind, "group": group.name}
         for file in map(load_deployment_file, given.files)
-        for site in file.sites.values()
-        for name in site.stations
+        for wave in build_group_waves(file)
+        for group in wave.groups
+        for station in group.stations
     }
     given.zip.parent.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "provision_hook.py": Path(__file__).read_text(encoding="utf-8"),
+        STATIONS: json.dumps(listed, indent=1, sort_keys=True),
+    }
     with zipfile.ZipFile(given.zip, "w") as archive:
-        archive.write(__file__, "provision_hook.py")
-        archive.writestr(STATIONS, json.dumps(listed, indent=1, sort_keys=True))
+        for name, text in contents.items():
+            archive.writestr(zipfile.ZipInfo(name, _FIXED_TIMESTAMP), text)
     print(f"{given.zip}: {len(listed)} stations; handler provision_hook.lambda_handler")
     return 0
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from sightline.command_output import run_command
 from sightline.configuration import ConfigurationStruct, default_configuration
 from sightline.errors import RecipeError
 from sightline.messaging.topics import COMPONENTS, EQUIPMENT, TELEMETRY
@@ -141,4 +142,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

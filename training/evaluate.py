@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline import __version__
+from sightline.command_output import run_command
 from sightline.errors import ConfigurationError, PictureError, SightlineError
 from training.datasets import DataSet
 from training.datasets.splits import SPLIT_CHOICES
@@ -264,4 +265,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -21,6 +21,7 @@ import onnx
 import torch
 
 from sightline import __version__
+from sightline.command_output import run_command
 from sightline.errors import ModelError, PictureError, SightlineError
 from sightline.storage.model_store import compute_digest
 from sightline.vision.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract, Precision
@@ -242,4 +243,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sightline.command_output import run_command
 from sightline.errors import ConfigurationError, SightlineError
 from training.datasets import UNKNOWN, DataSet, LabelledPicture
 from training.datasets.lookout import BACKGROUND_LABEL
@@ -160,4 +161,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

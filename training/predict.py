@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sightline.command_output import run_command
 from sightline.errors import ModelError, SightlineError
 from training.datasets.storage import S3_SCHEME, Storage, open_storage
 from training.evaluation.model_archive import find_model_folder
@@ -92,4 +93,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

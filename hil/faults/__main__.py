@@ -22,6 +22,7 @@ from hil.run.camera_pictures import POOL_SEED
 from hil.run.interrupts import InterruptSignals
 from hil.run.run_arguments import REPOSITORY
 from hil.run.station_state import AlreadyRunningError
+from sightline.command_output import run_command
 
 POOL_PARTS = 240
 DEFAULT_SEED = 12
@@ -140,4 +141,4 @@ def _print_line(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -14,6 +14,7 @@ from hil.replay.verdict_regression import find_verdict_changes, write_verdict_pa
 from hil.run.camera_pictures import prepare_pictures
 from hil.run.run_arguments import REPOSITORY, parse_run_arguments
 from hil.run.terminal_progress import TerminalProgress
+from sightline.command_output import run_command
 from sightline.errors import SightlineError
 
 SAME, FAILED, DIFFERENT = 0, 1, 3
@@ -154,4 +155,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -12,6 +12,7 @@ from typing import Any
 from hil.run.component_status import RESTART_COMMAND, describe_broken_component
 from hil.run.run_arguments import REPOSITORY
 from hil.run.run_summary import VERDICTS
+from sightline.command_output import run_command
 
 Json = dict[str, Any]
 
@@ -66,4 +67,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from sightline.command_output import run_command
 from sightline.errors import SightlineError
 from tools.fleet import lambda_import, subcommands
 from tools.fleet.command_line import build_fleet_parser
@@ -38,4 +39,4 @@ def main(arguments: list[str] | None = None, clock: RolloutClock | None = None) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

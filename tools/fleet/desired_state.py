@@ -1,5 +1,6 @@
 """The desired state of each station: components, versions and merged configuration."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from tools.fleet.version_pins import is_for_nucleus
 Json = dict[str, Any]
 OURS = "com.sightline."
 SETTINGS_PREFIX = f"{OURS}settings."
+_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 NOT_A_STATIONS_OWN = ("accessControl", "stationFolder")  # what nucleus and scripts read themselves
 
 
@@ -78,8 +80,14 @@ def build_kind_components(file: DeploymentFile, nucleus: Nucleus) -> dict[str, D
 
 def settings_component(thing_group: str) -> str:
     """The name of a kind's settings component: com.sightline.settings.JetsonOrin for jetson-orin."""
-    words = thing_group.replace(":", "-").replace("_", "-").split("-")
-    return SETTINGS_PREFIX + "".join(word[:1].upper() + word[1:] for word in words)
+    words = re.split("[:_-]+", thing_group)
+    kind = "".join(word[:1].upper() + word[1:] for word in words)
+    if not _KIND.fullmatch(kind):
+        raise RecipeError(
+            f"at /thingGroup: {thing_group} makes {SETTINGS_PREFIX}{kind}; the name must begin with a "
+            "letter and have at most 64 letters and digits"
+        )
+    return SETTINGS_PREFIX + kind
 
 
 def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:

@@ -152,10 +152,11 @@ class Rollout:
 
     def _move(self, wave: WavePlan) -> None:
         for entry in wave.groups:
-            for move in entry.moves:
-                if move.thing not in self._outcome.held:
-                    self._check_lock()
-                    self._cloud.things.move(move.build_request())
+            moves = [move for move in entry.moves if move.thing not in self._outcome.held]
+            if moves:
+                self._check_lock()
+            for move in moves:
+                self._cloud.things.move(move.build_request())
 
     def _watch_wave(self, wave: WavePlan, watch: StationWatch) -> WatchedStations:
         while True:

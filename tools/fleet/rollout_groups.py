@@ -15,7 +15,6 @@ import msgspec
 
 from sightline.errors import RecipeError
 from tools.fleet.deployment_file import (
-    Canary,
     DeploymentFile,
     DeploymentPolicies,
     Nucleus,
@@ -31,6 +30,7 @@ from tools.fleet.desired_state import (
 Json = dict[str, Any]
 DIGEST_CHARACTERS = 16
 MAX_GROUP_NAME = 128
+NEW = "new"  # as in provision.sh
 ALL_SITES = ""  # the site of the kind's canaries
 
 
@@ -118,11 +118,6 @@ def group_name(kind: str, site: str, canary: bool, nucleus: Nucleus) -> str:
     return "-".join(word for word in words if word)
 
 
-def name_group_of_station(kind: str, site: str, canary: Canary, nucleus: Nucleus) -> str:
-    """The thing group that a station belongs to."""
-    return group_name(kind, ALL_SITES if canary is True else site, bool(canary), nucleus)
-
-
 def _list_turns(file: DeploymentFile) -> Iterator[tuple[str, bool]]:
     yield ALL_SITES, True
     for site in file.sites:
@@ -176,8 +171,12 @@ def _refuse_equal_names(file: DeploymentFile, groups: Sequence[DesiredGroup]) ->
                 f"at /sites: {_describe(other)} and {_describe(group)} would both be the thing group "
                 f"{group.name}; rename the site (-canary and -lite end the names of other groups)"
             )
-    if file.thing_group in seen:
-        raise RecipeError(f"at /thingGroup: {file.thing_group} is also the name of a site's group")
+    waiting = f"{file.thing_group}-{NEW}"
+    if waiting in seen:
+        raise RecipeError(
+            f"at /sites/{seen[waiting].site}: {waiting} is where newly provisioned stations wait; "
+            "rename the site"
+        )
 
 
 def _describe(group: DesiredGroup) -> str:

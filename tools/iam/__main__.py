@@ -10,6 +10,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from sightline.command_output import run_command
 from tools.iam.iam_policies import (
     AccountNames,
     build_policies,
@@ -109,4 +110,4 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

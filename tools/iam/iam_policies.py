@@ -19,6 +19,7 @@ Json = dict[str, Any]
 THING = "${iot:Connection.Thing.ThingName}"
 THING_OF_CREDENTIALS = "${credentials-iot:ThingName}"
 OURS = "com.sightline.*"
+SETTINGS = "com.sightline.settings.*"
 AWS_COMPONENTS = (
     "aws.greengrass.*"  # the nucleus, the token exchange service, the CLI: public, in no account
 )
@@ -47,7 +48,7 @@ def build_policies(
         "claim": build_claim_policy(names),
         "token-exchange": build_token_exchange_policy(names),
         "component-publisher": build_component_publisher_policy(names),
-        "fleet-operator": build_fleet_operator_policy(),
+        "fleet-operator": build_fleet_operator_policy(names),
         "receipts": build_receipts_policy(),
     }
 
@@ -98,7 +99,7 @@ def build_claim_policy(names: AccountNames) -> Json:
 
 
 def build_provisioning_template() -> Json:
-    """The provisioning template: a thing in its group, a certificate, its two policies."""
+    """The provisioning template: a thing in its kind's and its roll-outs' group, certificate, policies."""
     text = {"Type": "String"}
     policies = {
         role.replace("-", ""): {
@@ -111,6 +112,7 @@ def build_provisioning_template() -> Json:
         "Parameters": {
             "ThingName": text,
             "ThingGroupName": text,
+            "RolloutGroupName": text,
             "AWS::IoT::Certificate::Id": text,
         },
         "Resources": {
@@ -118,7 +120,7 @@ def build_provisioning_template() -> Json:
                 "Type": "AWS::IoT::Thing",
                 "Properties": {
                     "ThingName": {"Ref": "ThingName"},
-                    "ThingGroups": [{"Ref": "ThingGroupName"}],
+                    "ThingGroups": [{"Ref": "ThingGroupName"}, {"Ref": "RolloutGroupName"}],
                 },
             },
             "certificate": {
@@ -166,25 +168,38 @@ def build_component_publisher_policy(names: AccountNames) -> Json:
     )
 
 
-def build_fleet_operator_policy() -> Json:
+def build_fleet_operator_policy(names: AccountNames) -> Json:
     """Operating the fleet: what `python -m tools.fleet` needs, and the jobs behind it.
 
-    CreateDeployment and two lists take no resource, and its conditions know the request's tags only. Whom
+    CreateDeployment and some lists take no resource, and its conditions know the request's tags only. Whom
     a deployment may reach is held by iot:CreateJob, which the service asks for as the same caller.
     """
     free = ("CreateDeployment", "ListCoreDevices", "ListDeployments")
     deployments = ("CancelDeployment", "GetComponent", "GetDeployment")
     devices = ("ListEffectiveDeployments", "ListInstalledComponents")
+    versions = ("CreateComponentVersion", "DescribeComponent", "ListComponentVersions")
     jobs = ("CancelJob", "CreateJob", "DescribeJob", "DescribeJobExecution", "UpdateJob")
+    lists = ("ListJobExecutionsForJob", "ListThingsInThingGroup")
+    groups = ("CreateThingGroup", "RemoveThingFromThingGroup", "UpdateThingGroupsForThing")
     shadows = [f"iot:{name}ThingShadow" for name in ("Delete", "Get", "Update")]
-    names = (*deployments, *devices, "TagResource")
+    on_all = (*deployments, *devices, "TagResource")
     targets = [_iot("thing/*"), _iot("thinggroup/*")]
-    asked = [f"iot:{name}" for name in (*jobs, "DescribeThing", "DescribeThingGroup")]
+    of_jobs = (*jobs, *lists, *groups, "DescribeThing", "DescribeThingGroup")
+    bucket = f"arn:aws:s3:::{names.component_bucket}"
+    locks, settings = f"{bucket}/fleet/locks/*", f"{bucket}/{SETTINGS}"
+    of_settings = [_greengrass(f"components:{SETTINGS}")]
     return _policy(
-        _allow([f"greengrass:{name}" for name in names], [_greengrass("*")]),
-        _allow(asked, [*targets, _iot("job/*")]),
+        _allow([f"greengrass:{name}" for name in on_all], [_greengrass("*")]),
+        _allow([f"greengrass:{name}" for name in versions], of_settings),
+        _allow([f"iot:{name}" for name in of_jobs], [*targets, _iot("job/*")]),
         _allow(shadows, [_iot("thing/*/AWSManagedGreengrassV2Deployment")]),
-        _allow([*(f"greengrass:{name}" for name in free), "sts:GetCallerIdentity"], ["*"]),
+        _allow(["s3:ListBucket"], [bucket]),  # else a lock that is not there reads as forbidden
+        _allow(["s3:GetObject", "s3:PutObject"], [locks, settings]),
+        _allow(["s3:DeleteObject"], [locks]),
+        _allow(
+            [*(f"greengrass:{n}" for n in free), "iot:ListThingGroups", "sts:GetCallerIdentity"],
+            ["*"],
+        ),
     )
 
 

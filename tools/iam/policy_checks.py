@@ -13,6 +13,7 @@ ACTIONS_WITHOUT_RESOURCE = frozenset(  # the services have no resource type for 
         "greengrass:CreateDeployment",
         "greengrass:ListCoreDevices",
         "greengrass:ListDeployments",
+        "iot:ListThingGroups",
         "sts:GetCallerIdentity",
     }
 )

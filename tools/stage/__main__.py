@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from sightline.command_output import run_command
 from sightline.errors import SightlineError
 from tools.stage import archive
 from tools.stage.layout import (
@@ -144,4 +145,4 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -21,6 +21,7 @@ from typing import Any
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sightline.command_output import run_command
 from sightline.errors import RecipeError, RetryableError, SightlineError
 from tools.fleet.fleet_client import FleetClient, connect_to_fleet
 from tools.fleet.service_calls import create_client
@@ -254,4 +255,4 @@ def _arguments() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

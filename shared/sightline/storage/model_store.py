@@ -21,6 +21,7 @@ from typing import Literal
 
 import msgspec
 
+from sightline.command_output import run_command
 from sightline.cpu_features import has_fast_int8
 from sightline.errors import ModelError, SightlineError
 from sightline.storage.journal import DurableText, sync_folder
@@ -177,4 +178,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -12,6 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
+from sightline.command_output import run_command
 from sightline.errors import ConfigurationError, SightlineError
 from sightline.storage.model_store import compute_digest, is_digest, load_named_digest, store_files
 from sightline.storage.products import Product, load_product
@@ -172,4 +173,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

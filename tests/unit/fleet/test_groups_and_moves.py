@@ -137,6 +137,15 @@ def test_a_site_that_moved_to_another_name_takes_its_stations_along(
     assert greengrass.nuclei["station-1-1"].removed == []
 
 
+def test_a_station_that_was_provisioned_without_a_hook_is_fetched_into_its_group(
+    run: Run, greengrass: FakeGreengrass
+) -> None:
+    greengrass.groups["line-new"], greengrass.kinds["line-new"] = {"station-1-2"}, "line"
+    assert run("deploy", "--send") == 0
+    assert groups_of(greengrass, "station-1-2") == {"line-site-1"}
+    assert greengrass.groups["line-new"] == set()
+
+
 def test_groups_of_another_kind_with_a_like_name_are_left_alone(
     run: Run, greengrass: FakeGreengrass, capsys: Capture
 ) -> None:
@@ -149,7 +158,7 @@ def test_groups_of_another_kind_with_a_like_name_are_left_alone(
     assert "line-site-1 belongs to the kind line-site" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("site", ["canary", "lite"])
+@pytest.mark.parametrize("site", ["canary", "lite", "new"])
 def test_a_site_whose_group_would_have_the_name_of_another_is_refused(
     run: Run, content: Json, capsys: Capture, site: str
 ) -> None:
@@ -158,7 +167,9 @@ def test_a_site_whose_group_would_have_the_name_of_another_is_refused(
         content["sites"]["x"] = content["sites"].pop("site-2") | {"nucleus": "lite"}
         content["sites"]["x-lite"] = {"stations": {"station-9": {}}}
     assert run("plan", "--offline") == 1
-    assert "would both be the thing group" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert ("would both be the thing group" in said) != (site == "new")
+    assert "rename the site" in said
 
 
 def test_a_deployment_of_the_kinds_own_group_with_the_same_components_is_refused(

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.unit.provision.aws_models import check_by_models
-from tests.unit.provision.conftest import SCRIPT, BlankMachine, Run
+from tests.unit.provision.conftest import BlankMachine, Run
 from tools import provision_hook
 from tools.iam.iam_policies import build_provisioning_template
 from tools.recipes import ROOT
@@ -63,8 +63,13 @@ def test_the_station_asks_for_its_own_name_and_group_with_the_claim(
     claim = services[f"aws.greengrass.{plugin}"]["configuration"]
     assert claim["iotDataEndpoint"] == "the-data_endpoint"
     parameters = claim["templateParameters" if nucleus == "classic" else "templateParams"]
-    assert parameters == {"ThingName": "site-1-line-1", "ThingGroupName": "jetson-orin"}
-    assert set(parameters) <= set(build_provisioning_template()["Parameters"])
+    assert parameters == {
+        "ThingName": "site-1-line-1",
+        "ThingGroupName": "jetson-orin",
+        "RolloutGroupName": "jetson-orin-new",
+    }
+    asked = set(build_provisioning_template()["Parameters"]) - {"AWS::IoT::Certificate::Id"}
+    assert set(parameters) == asked
     assert (machine.root / "var" / "lib" / "sightline").is_dir()
     assert (greengrass / "AmazonRootCA1.pem").is_file()
 
@@ -146,59 +151,55 @@ def test_the_accounts_side_writes_what_a_station_needs_into_the_kit(
     assert not [call for call in machine.calls[before:] if "create-keys" in call]
 
 
-def test_only_listed_stations_are_provisioned_and_only_into_their_group(tmp_path: Path) -> None:
+def test_only_listed_stations_are_provisioned_and_only_into_their_groups(tmp_path: Path) -> None:
     target = tmp_path / "hook.zip"
     file = ROOT / "recipes" / "deployments" / "jetson-orin.yaml"
     assert provision_hook.main([str(file), "--zip", str(target)]) == 0
     with zipfile.ZipFile(target) as archive:
         archive.extractall(tmp_path)
     code = (
-        "import json, sys, provision_hook as h; print(h.lambda_handler(json.load(sys.stdin), None))"
+        "import json, sys, provision_hook as h; "
+        "print(json.dumps(h.lambda_handler(json.load(sys.stdin), None)))"
     )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"
     answers = []
     for thing, group in (
         ("site-1-line-1", "jetson-orin"),
+        ("site-2-line-1", "jetson-orin"),
         ("site-1-line-1", "other"),
         ("intruder", "jetson-orin"),
     ):
-        event = {"parameters": {"ThingName": thing, "ThingGroupName": group}}
+        parameters = {"ThingName": thing, "ThingGroupName": group, "RolloutGroupName": "any-other"}
         done = subprocess.run(
-            [
-                sys.executable,
-                "-I",
-                "-c",
-                f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}",
-            ],
-            input=json.dumps(event),
+            [sys.executable, "-I", "-c", code],
+            input=json.dumps({"parameters": parameters}),
             capture_output=True,
             text=True,
             check=True,
         )
-        answers.append("True" in done.stdout)
-    assert answers == [True, False, False]
+        answers.append(json.loads(done.stdout))
+    admitted = [
+        {
+            "allowProvisioning": True,
+            "parameterOverrides": {"RolloutGroupName": f"jetson-orin-{name}"},
+        }
+        for name in ("canary", "site-2")
+    ]
+    assert answers == [*admitted, {"allowProvisioning": False}, {"allowProvisioning": False}]
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-@pytest.mark.parametrize("script", [SCRIPT, ROOT / "shared" / "sightline" / "launch.sh"], ids=str)
-def test_scripts_are_clean(script: Path) -> None:
-    subprocess.run(["shellcheck", str(script)], check=True)
+def test_the_same_list_of_stations_gives_the_same_hook(tmp_path: Path) -> None:
+    file = ROOT / "recipes" / "deployments" / "jetson-orin.yaml"
+    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
+    for target in (one, other):
+        assert provision_hook.main([str(file), "--zip", str(target)]) == 0
+    assert one.read_bytes() == other.read_bytes()
 
 
-def test_under_lite_components_run_as_the_user_that_was_made_for_them(
-    run: Run, machine: BlankMachine, programs: Path
+def test_a_station_that_nobody_named_a_group_for_waits_in_one_that_the_fleet_tool_empties(
+    run: Run, machine: BlankMachine
 ) -> None:
-    """What lies in config.d is read after config.yaml, and the package writes its own user there."""
-    folder = machine.root / "etc" / "greengrass"
-    packaged = folder / "config.d" / "greengrass-lite.yaml"
-    wanted = 'posixUser: "gg_component:gg_component"'
-    dry = run("station", nucleus="lite").stdout
-    assert f"+ write {packaged} (mode 644)" in dry
-    assert dry.count(wanted) == 2
-    script = f"mkdir -p {packaged.parent}\necho 'posixUser: \"ggcore:ggcore\"' >{packaged}\n"
-    program = programs / "apt-get"
-    program.write_text(program.read_text() + script)
-    assert run("station", "--apply", nucleus="lite").returncode == 0
-    for path in (folder / "config.yaml", *packaged.parent.iterdir()):
-        services: Any = yaml.safe_load(path.read_text())["services"]
-        configuration = services["aws.greengrass.NucleusLite"]["configuration"]
-        assert configuration["runWithDefault"] == {"posixUser": "gg_component:gg_component"}
+    said = run("account").stdout
+    kind = "attributePayload={attributes={sightline-kind=jetson-orin}}"
+    for name in ("jetson-orin", "jetson-orin-new"):
+        assert f"--thing-group-name {name} --thing-group-properties {kind}" in said
