@@ -32,7 +32,7 @@ def test_1000_stations(
     command, before, interval_ms = CASES[case]
     monkeypatch.setitem(os.environ, "AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setitem(os.environ, "AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(settings_artifact, "build_settings_archive", pack_settings)
+    monkeypatch.setattr(settings_artifact, "build_archive", pack_settings)
     greengrass, path = provisioned(large_file()), tmp_path / "line.yaml"
 
     def run(name: str, *words: str) -> int:

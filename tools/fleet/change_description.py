@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tools.fleet.desired_state import SETTINGS_PREFIX
 from tools.fleet.merge_tree import flatten_leaves
+from tools.stage.settings_component import SETTINGS_PREFIX
 
 Json = dict[str, Any]
 COMPARED_PARTS = ("deploymentPolicies", "iotJobConfiguration")

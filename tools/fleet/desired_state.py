@@ -20,11 +20,10 @@ from tools.fleet.deployment_file import (
 from tools.fleet.merge_tree import merge_trees
 from tools.fleet.station_settings import ComponentMerges, build_merges
 from tools.fleet.version_pins import is_for_nucleus
+from tools.stage.settings_component import find_settings_component
 
 Json = dict[str, Any]
 OURS = "com.sightline."
-SETTINGS_PREFIX = f"{OURS}settings."
-_KIND = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 NOT_A_STATIONS_OWN = ("accessControl", "stationFolder")  # what nucleus and scripts read themselves
 
 
@@ -82,12 +81,10 @@ def settings_component(thing_group: str) -> str:
     """The name of a kind's settings component: com.sightline.settings.JetsonOrin for jetson-orin."""
     words = re.split("[:_-]+", thing_group)
     kind = "".join(word[:1].upper() + word[1:] for word in words)
-    if not _KIND.fullmatch(kind):
-        raise RecipeError(
-            f"at /thingGroup: {thing_group} makes {SETTINGS_PREFIX}{kind}; the name must begin with a "
-            "letter and have at most 64 letters and digits"
-        )
-    return SETTINGS_PREFIX + kind
+    try:
+        return find_settings_component(kind)
+    except RecipeError as error:
+        raise RecipeError(f"at /thingGroup: {thing_group}: {error}") from error
 
 
 def _generate_stations(file: DeploymentFile) -> Iterator[DesiredStation]:

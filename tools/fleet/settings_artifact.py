@@ -1,78 +1,50 @@
-"""The settings component's artifact and recipe: one file a station, beside what puts it in its place."""
+"""The settings component as the fleet tool publishes it: recipe with its bucket, artifact in memory."""
 
-import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from sightline.storage.settings_store import SettingsFile, encode_settings
+from tools.stage import settings_component
 from tools.stage.__main__ import PYTHONS
-from tools.stage.archive import pack_folder
-from tools.stage.stageable_components import REQUIREMENTS, ROOT, SHARED
-from tools.stage.wheels import ARCHITECTURES, fetch_wheels
+from tools.stage.layout import StagingOptions
+from tools.stage.stageable_components import ROOT
+from tools.stage.suite_version import load_suite_version
+from tools.stage.wheels import ARCHITECTURES
 
 Json = dict[str, Any]
 ARTIFACT_NAME = "settings.zip"
-RECIPE_TEMPLATE = """\
----
-RecipeFormatVersion: "2020-01-25"
-ComponentName: {component}
-ComponentVersion: "{version}"
-ComponentDescription: "Settings of the stations of one kind"
-ComponentPublisher: Sightline
-ComponentConfiguration:
-  DefaultConfiguration:
-    stationFolder: /var/lib/sightline
-Manifests:
-  - Platform:
-      os: linux
-      runtime: "*"
-    Lifecycle:
-      install:
-        Script: >-
-          sh {{artifacts:decompressedPath}}/settings/sightline/launch.sh install &&
-          sh {{artifacts:decompressedPath}}/settings/sightline/launch.sh run sightline.storage.settings_store
-          put {{artifacts:decompressedPath}}/settings/settings --thing {{iot:thingName}}
-          --store "{{configuration:/stationFolder}}/settings"
-        RequiresPrivilege: false
-        Timeout: 600
-      run:
-        Script: exit 0
-        RequiresPrivilege: false
-    Artifacts:
-      - Uri: s3://{bucket}/{component}/{version}/{artifact}
-        Unarchive: ZIP
-"""
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+_URI_PLACEHOLDER = "s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/"
 
 
-def build_settings_recipe(component: str, version: str, bucket: str) -> str:
+def build_recipe(component: str, version: str, bucket: str) -> str:
     """The recipe of one version of a kind's settings component."""
-    return RECIPE_TEMPLATE.format(
-        component=component, version=version, bucket=bucket, artifact=ARTIFACT_NAME
-    )
+    text = settings_component.build_settings_recipe(_parse_kind(component), version)
+    return text.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{component}/{version}/")
 
 
-def build_settings_archive(settings: Mapping[str, Json], root: Path = ROOT) -> bytes:
+def build_archive(component: str, version: str, settings: Mapping[str, Json]) -> bytes:
     """The artifact: `settings/THING.json` for each station, the shared package and its wheels."""
-    lock = root / REQUIREMENTS / "product.txt"
+    files = {
+        thing: encode_settings(msgspec.convert(content, SettingsFile))
+        for thing, content in settings.items()
+    }
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "content"
-        shutil.copytree(root / SHARED, folder / SHARED.name, ignore=_LEFT_OUT)
-        shutil.copyfile(lock, folder / "requirements.txt")
-        _add_wheels(lock.read_text(encoding="utf-8"), folder / "wheels", root / ".cache" / "wheels")
-        (folder / "settings").mkdir()
-        for thing, content in settings.items():
-            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-            (folder / "settings" / f"{thing}.json").write_text(text, encoding="utf-8")
-        target = Path(place) / ARTIFACT_NAME
-        pack_folder(folder, target)
-        return target.read_bytes()
+        options = StagingOptions(
+            suite=load_suite_version(ROOT),
+            version=version,
+            architectures=ARCHITECTURES,
+            pythons=PYTHONS,
+            target=Path(place),
+            cache=ROOT / ".cache" / "wheels",
+        )
+        kind = _parse_kind(component)
+        folder = settings_component.stage_settings(kind, version, files, options)
+        return settings_component.build_settings_archive(folder)
 
 
-def _add_wheels(lock: str, folder: Path, cache: Path) -> None:
-    folder.mkdir()
-    for architecture in ARCHITECTURES:
-        for wheel in fetch_wheels(lock, PYTHONS, architecture, cache):
-            shutil.copyfile(wheel, folder / wheel.name)
+def _parse_kind(component: str) -> str:
+    return component.removeprefix(settings_component.SETTINGS_PREFIX)

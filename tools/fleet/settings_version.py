@@ -61,7 +61,7 @@ class SettingsVersion:
 
     def build_creation(self, bucket: str) -> Json:
         """The CreateComponentVersion request."""
-        recipe = settings_artifact.build_settings_recipe(self.component, self.version, bucket)
+        recipe = settings_artifact.build_recipe(self.component, self.version, bucket)
         return {
             "inlineRecipe": recipe.encode(),
             "tags": {DIGEST_TAG: self.digest},
@@ -103,7 +103,7 @@ def settings_key(component: str, version: str) -> str:
 
 def publish_settings(wanted: SettingsVersion, cloud: FleetClient, clock: RolloutClock) -> None:
     """Upload and create the version, and wait until it can be deployed; published is no error."""
-    archive = settings_artifact.build_settings_archive(wanted.settings)
+    archive = settings_artifact.build_archive(wanted.component, wanted.version, wanted.settings)
     cloud.bucket.put(cloud.bucket.build_put(wanted.key, archive))
     try:
         cloud.create_component(wanted.build_creation(cloud.bucket.name))

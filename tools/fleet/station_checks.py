@@ -9,9 +9,10 @@ from sightline.configuration import ConfigurationStruct, load_configuration
 from sightline.errors import ConfigurationError
 from sightline.messaging.topics import CAPTURE, COMPONENTS, PUBLISHER
 from tools.fleet import version_pins
-from tools.fleet.desired_state import OURS, SETTINGS_PREFIX, DesiredComponent, DesiredStation
+from tools.fleet.desired_state import OURS, DesiredComponent, DesiredStation
 from tools.fleet.merge_tree import merge_trees
 from tools.recipes import ROOT, find_configuration_type
+from tools.stage.settings_component import SETTINGS_PREFIX
 from tools.suite_rules import deployment_rules, recipe_rules
 
 LITE_RUNTIME = "aws_nucleus_lite"

@@ -80,7 +80,7 @@ class FastClock:
         self.time_s += seconds
 
 
-def pack_settings(settings: Mapping[str, Json]) -> bytes:
+def pack_settings(_component: str, _version: str, settings: Mapping[str, Json]) -> bytes:
     """The settings alone, without the shared package and its wheels."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -121,7 +121,7 @@ def address(greengrass: FakeGreengrass, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(settings_artifact, "build_settings_archive", pack_settings)
+    monkeypatch.setattr(settings_artifact, "build_archive", pack_settings)
     with serving(greengrass.service, greengrass.iot, objects=greengrass.bucket) as found:
         yield found
 

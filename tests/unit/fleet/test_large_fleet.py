@@ -23,7 +23,7 @@ def large(
     """Runs a command on a text of 1,000 stations."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(settings_artifact, "build_settings_archive", pack_settings)
+    monkeypatch.setattr(settings_artifact, "build_archive", pack_settings)
     greengrass, path = provisioned(large_file()), tmp_path / "line.yaml"
 
     def command(text: str, name: str, *words: str) -> int:
