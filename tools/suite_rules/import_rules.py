@@ -32,12 +32,16 @@ ALLOWED_IMPORTS: dict[str, frozenset[str]] = {
 }
 _IMPORTING = ("import_module", "__import__")  # calls that import the module they name
 
-_TOP = "backoff clock configuration cpu_features errors old_keys strict_text strict_yaml text"
+_TOP = (
+    "backoff clock command_output configuration cpu_features errors old_keys strict_text "
+    "strict_yaml text"
+)
 
 ROOMS: dict[str, dict[str, str]] = {  # package: room: the rooms that it may import
     "sightline": {
         "backoff": "",
         "clock": "",
+        "command_output": "",
         "cpu_features": "",
         "errors": "",
         "strict_text": "errors",

@@ -99,6 +99,20 @@ def serving(*services: BotocoreService, objects: ObjectService | None = None) ->
         server.server_close()
 
 
+def page(key: str, entries: list[Any], request: Json) -> Json:
+    """A page of a list, as long as the request allows, and the token of the next one."""
+    begin = int(request.get("nextToken") or 0)
+    end = begin + request.get("maxResults", 50)
+    found: Json = {key: entries[begin:end]}
+    return {**found, "nextToken": str(end)} if end < len(entries) else found
+
+
+def snake_case(name: str) -> str:
+    """`ListDeployments` to `list_deployments`."""
+    words = (f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return "".join(words).strip("_")
+
+
 def _answer(
     services: Sequence[BotocoreService], method: str, target: str, body: bytes
 ) -> tuple[int, Json]:

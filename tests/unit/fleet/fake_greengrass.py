@@ -3,11 +3,16 @@
 import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import yaml
 
-from tests.unit.fleet.fake_aws_endpoint import BotocoreService, Json, ServiceRefusalError
+from tests.unit.fleet.fake_aws_endpoint import (
+    BotocoreService,
+    Json,
+    ServiceRefusalError,
+    page,
+    snake_case,
+)
 from tests.unit.fleet.fake_nucleus import OF_THING, FakeNucleus
 from tests.unit.fleet.fake_s3 import FakeBucket
 
@@ -70,7 +75,9 @@ class FakeGreengrass:
         self.service.changes = self.iot.changes = self.changes
 
     def _serve(self, name: str, operations: str) -> BotocoreService:
-        handlers = {operation: getattr(self, _snake(operation)) for operation in operations.split()}
+        handlers = {
+            operation: getattr(self, snake_case(operation)) for operation in operations.split()
+        }
         return BotocoreService(name, handlers)
 
     def add_thing(self, name: str, health: str = "HEALTHY", lite: bool = False) -> None:
@@ -172,7 +179,7 @@ class FakeGreengrass:
             }
             for entry in found
         ]
-        return _page("deployments", entries, request)
+        return page("deployments", entries, request)
 
     def get_deployment(self, request: Json) -> Json:
         """One of them, whole."""
@@ -193,7 +200,7 @@ class FakeGreengrass:
             for name in sorted(members)
             if self.health[name]
         ]
-        return _page("coreDevices", entries, request)
+        return page("coreDevices", entries, request)
 
     def list_effective_deployments(self, request: Json) -> Json:
         """What the station said of its deployments, the newest first."""
@@ -217,12 +224,12 @@ class FakeGreengrass:
                     "modifiedTimestamp": done["at"],
                 }
             )
-        return _page("effectiveDeployments", entries, request)
+        return page("effectiveDeployments", entries, request)
 
     def list_installed_components(self, request: Json) -> Json:
         """What a test put there."""
         station = self._core_device(request)
-        return _page("installedComponents", self.installed.get(station, []), request)
+        return page("installedComponents", self.installed.get(station, []), request)
 
     def create_component_version(self, request: Json) -> Json:
         """A version can be created once."""
@@ -263,7 +270,7 @@ class FakeGreengrass:
         if not versions:
             raise ServiceRefusalError("ResourceNotFoundException", request["arn"], 404)
         entries = [{"componentVersion": version} for version in versions]
-        return _page("componentVersions", entries, request)
+        return page("componentVersions", entries, request)
 
     # --- iot ---
 
@@ -289,11 +296,11 @@ class FakeGreengrass:
         """Those with the prefix."""
         found = [name for name in self.groups if name.startswith(request["namePrefixFilter"])]
         entries = [{"groupName": name, "groupArn": thing_group(name)} for name in found]
-        return _page("thingGroups", entries, request)
+        return page("thingGroups", entries, request)
 
     def list_things_in_thing_group(self, request: Json) -> Json:
         """The members."""
-        return _page("things", sorted(self._members(request["thingGroupName"])), request)
+        return page("things", sorted(self._members(request["thingGroupName"])), request)
 
     def update_thing_groups_for_thing(self, request: Json) -> Json:
         """Removes and adds at once; a group's continuous job reaches whoever joins."""
@@ -331,7 +338,7 @@ class FakeGreengrass:
             }
             for station, found in done.items()
         ]
-        return _page("executionSummaries", entries, request)
+        return page("executionSummaries", entries, request)
 
     def describe_job(self, request: Json) -> Json:
         """Whether it was aborted, and how many ended how."""
@@ -388,16 +395,3 @@ class FakeGreengrass:
         if not entry["isLatestForTarget"]:
             return "INACTIVE"
         return "CANCELED" if entry.get("canceled") else "ACTIVE"
-
-
-def _page(key: str, entries: list[Any], request: Json) -> Json:
-    begin = int(request.get("nextToken") or 0)
-    end = begin + request.get("maxResults", 50)
-    page: dict[str, Any] = {key: entries[begin:end]}
-    return {**page, "nextToken": str(end)} if end < len(entries) else page
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).strip(
-        "_"
-    )

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.fleet.fake_greengrass import REGION, FakeGreengrass, thing
-from tools.fleet.fleet_client import create_client
+from tools.fleet.service_calls import create_client
 
 
 @pytest.mark.parametrize(

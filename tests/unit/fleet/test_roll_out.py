@@ -73,7 +73,7 @@ def test_a_roll_out_that_was_stopped_in_the_pause_waits_for_what_is_left_of_it(
     clock.wait = stop_after_ten_minutes  # type: ignore[method-assign]
     assert run("deploy", "--send") == 1
     assert sent(greengrass) == ["line-canary"]
-    del clock.wait  # type: ignore[attr-defined]
+    del clock.wait
     assert run("deploy", "--send") == 0
     assert sum(clock.waits) == pytest.approx(1200, abs=1)
 

@@ -138,16 +138,15 @@ def test_the_way_back_passes_over_what_did_not_come_through(
     run: Run, greengrass: FakeGreengrass, content: Json
 ) -> None:
     only = ("--site", "site-0")
-    for product, fate, code in (
-        ("good", "SUCCEEDED", 0),
-        ("bad", "FAILED", 1),
-        ("new", "SUCCEEDED", 0),
-    ):
+
+    def deploy(product: str, fate: str) -> int:
+        greengrass.fate = lambda station, _: "SUCCEEDED" if station.endswith("-0") else fate
         content["sites"]["site-0"]["product"] = product
-        greengrass.fate = lambda station, _, fate=fate: (
-            "SUCCEEDED" if station.endswith("-0") else fate
-        )
-        assert run("deploy", "--send", *only) == code
+        return run("deploy", "--send", *only)
+
+    assert deploy("good", "SUCCEEDED") == 0
+    assert deploy("bad", "FAILED") == 1
+    assert deploy("new", "SUCCEEDED") == 0
     assert run("rollback", "--send", *only) == 0
     assert product_of(greengrass) == "good"
 
