@@ -24,7 +24,7 @@ class ComponentBucket(ServiceCaller):
         self.name = f"sightline-components-{region}-{account}"
         self._place = {"Bucket": self.name, "ExpectedBucketOwner": account}
 
-    def build_put(self, key: str, content: bytes, **conditions: str) -> Json:
+    def build_put(self, key: str, content: bytes | str, **conditions: str) -> Json:
         """The PutObject request."""
         return {**self._place, "Key": key, "Body": content, **conditions}
 

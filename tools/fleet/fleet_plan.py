@@ -121,14 +121,14 @@ class FleetPlan:
         return bool(self.pending or self.departures or self.creations)
 
     def build_requests(
-        self, place: AwsLocation, bucket: str = "", put: Callable[..., Json] | None = None
+        self, place: AwsLocation, bucket: str, put: Callable[[str, Any], Json]
     ) -> Iterator[Request]:
         """The requests, in order; the settings archive is described, not built."""
         for creation in self.creations:
             yield "CreateThingGroup", creation
         if self.settings is not None and self.settings.is_new:
             words = f"<settings of {len(self.settings.settings)} stations, digest {self.settings.digest}>"
-            yield "PutObject", put(self.settings.key, words) if put else {"Key": self.settings.key}
+            yield "PutObject", put(self.settings.key, words)
             yield "CreateComponentVersion", self.settings.build_creation(bucket)
         for entry in self.groups:
             yield from entry.build_requests(place)

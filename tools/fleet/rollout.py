@@ -52,6 +52,29 @@ class RolloutOutcome:
         self.missing += found.missing
 
 
+@dataclass
+class JoiningPace:
+    """How many stations may join by now: a job does not hold back the things that join its group."""
+
+    rollout: RolloutSettings
+    minute_began_s: float
+    rate: float = field(init=False)
+    left: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rate = self.left = self.rollout.stations_per_minute
+
+    def take(self, now_s: float, wanted: int) -> int:
+        """Take as many of the wanted as this minute still has; each minute has growthFactor times more."""
+        while now_s - self.minute_began_s >= MINUTE_S:
+            self.minute_began_s += MINUTE_S
+            self.rate = min(self.rate * self.rollout.growth_factor, self.rollout.max_per_minute)
+            self.left = self.rate
+        taken = min(wanted, int(self.left))
+        self.left -= taken
+        return taken
+
+
 class Rollout:
     """A roll-out under way."""
 
@@ -97,7 +120,6 @@ class Rollout:
         if not self._bridge(wave):
             return
         runs = [self._send_group(entry) for entry in wave.groups]
-        self._move(wave)
         watch = StationWatch(self._plan.kind, runs, self._settings, self._cloud, self._clock)
         found = self._watch_wave(wave, watch)
         if is_more and not self._outcome.stopped:
@@ -150,20 +172,21 @@ class Rollout:
             entry.group.name, answer["deploymentId"], answer.get("iotJobId", ""), members
         )
 
-    def _move(self, wave: WavePlan) -> None:
-        for entry in wave.groups:
-            moves = [move for move in entry.moves if move.thing not in self._outcome.held]
-            if moves:
-                self._check_lock()
-            for move in moves:
-                self._cloud.things.move(move.build_request())
-
     def _watch_wave(self, wave: WavePlan, watch: StationWatch) -> WatchedStations:
+        """Let stations join at the roll-out's pace, for each then gets the deployment, and watch all."""
+        moves = [m for e in wave.groups for m in e.moves if m.thing not in self._outcome.held]
+        pace = JoiningPace(self._settings, self._clock.now_s())
         while True:
+            allowed = pace.take(self._clock.now_s(), len(moves))
+            joining, moves = moves[:allowed], moves[allowed:]
+            if joining:
+                self._check_lock()
+            for move in joining:
+                self._cloud.things.move(move.build_request())
             found = watch.poll()
             self._report(wave, found)
             self._outcome.stopped = self._find_stop_reason(wave, watch, found)
-            if self._outcome.stopped or not found.pending:
+            if self._outcome.stopped or not (found.pending or moves):
                 return found
             self._clock.wait(POLL_INTERVAL_S)
 
@@ -202,7 +225,7 @@ class Rollout:
             self._print_note(f"{wave.wave.title}: succeeded; watching them for {left:.1f} min")
         while not self._outcome.stopped and self._clock.now_s() < end_s:
             self._clock.wait(min(PAUSE_POLL_S, end_s - self._clock.now_s()))
-            found.ill = find_ill_stations(found.succeeded, self._read_devices(watch))
+            found.ill = find_ill_stations(found.succeeded, watch.read_all_health())
             self._outcome.stopped = self._find_stop_reason(wave, watch, found)
         if not self._outcome.stopped:
             self._check_canaries(watch, found)
@@ -210,10 +233,6 @@ class Rollout:
     def _find_pause_end_s(self, found: WatchedStations) -> float:
         passed_s = max(0.0, self._clock.utc_s() - found.ended_utc_s)  # the clocks may differ
         return self._clock.now_s() + self._settings.canary_pause_minutes * MINUTE_S - passed_s
-
-    def _read_devices(self, watch: StationWatch) -> Any:
-        watch.devices = self._cloud.list_core_devices(self._plan.kind)
-        return watch.devices
 
     def _is_anybody_else_there(self, watch: StationWatch) -> bool:
         return any(thing in watch.devices for entry in self._plan.groups for thing in entry.members)

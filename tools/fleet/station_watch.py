@@ -67,11 +67,12 @@ class StationWatch:
         self._kind, self._runs, self._rollout = kind, runs, rollout
         self._cloud, self._clock = cloud, clock
         self.devices: Mapping[str, CoreDevice] = {}
+        self._asked_all_s = 0.0
 
     def poll(self) -> WatchedStations:
-        """Ask once: two requests for each group that is under way, and one for each 100 core devices."""
+        """Ask once: three requests for each group under way, and each minute for all stations' health."""
         found = WatchedStations()
-        self.devices = self._cloud.list_core_devices(self._kind)
+        self._read_health()
         running = [run for run in self._runs if run.job]
         executions = map_concurrently(
             lambda run: self._cloud.things.list_executions(run.job), running
@@ -83,6 +84,20 @@ class StationWatch:
                 self._check_abort(run, found)
         found.ill = find_ill_stations(found.succeeded, self.devices)
         return found
+
+    def _read_health(self) -> None:
+        if self.devices and self._clock.now_s() - self._asked_all_s < MINUTE_S:
+            groups = [run.group for run in self._runs]
+            for devices in map_concurrently(self._cloud.list_core_devices, groups):
+                self.devices = {**self.devices, **devices}
+        else:
+            self.read_all_health()
+
+    def read_all_health(self) -> Mapping[str, CoreDevice]:
+        """Ask for the health of all stations of the kind, 100 with each request."""
+        self.devices = self._cloud.list_core_devices(self._kind)
+        self._asked_all_s = self._clock.now_s()
+        return self.devices
 
     def _classify(
         self, run: GroupRun, thing: str, execution: JobExecution | None, found: WatchedStations

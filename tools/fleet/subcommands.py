@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 from sightline.errors import RecipeError
 from tools.fleet import site_comparison
+from tools.fleet.component_bucket import ComponentBucket
 from tools.fleet.deployment_file import DeploymentFile, load_deployment_file
 from tools.fleet.deployment_requests import AwsLocation, DeploymentRecord
 from tools.fleet.desired_state import build_desired_stations
@@ -174,8 +175,8 @@ def _hold_lock(
 
 def _print_plan_requests(made: FleetPlan, cloud: FleetClient | None) -> None:
     place = cloud.location if cloud else OFFLINE_LOCATION
-    put = cloud.bucket.build_put if cloud else None
-    print_requests(made.build_requests(place, cloud.bucket.name if cloud else "BUCKET", put))
+    bucket = ComponentBucket(None, place.region, place.account)
+    print_requests(made.build_requests(place, bucket.name, bucket.build_put))
 
 
 def _connect_client(given: argparse.Namespace) -> FleetClient:

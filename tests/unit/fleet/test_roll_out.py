@@ -295,3 +295,27 @@ def test_a_deployment_that_was_canceled_is_sent_again(
     assert "line-canary: again" in capsys.readouterr().out
     assert run("deploy", "--send") == 0
     assert sent(greengrass)[:2] == ["line-canary", "line-canary"]
+
+
+def test_stations_that_join_their_group_do_so_at_the_roll_outs_pace(
+    run: Run, greengrass: FakeGreengrass, content: Json, clock: FastClock
+) -> None:
+    """A job reaches whoever joins its group at once: the pace has to be kept by the joining."""
+    content["sites"] = fleet_file(sites=1, stations=36)["sites"]
+    for name in set(list_names(content)) - set(greengrass.health):
+        greengrass.add_thing(name)
+    for name in set(greengrass.health) - set(list_names(content)):
+        greengrass.remove_thing(name)
+    content["rollout"] |= {"stationsPerMinute": 10, "growthFactor": 1}
+    assert run("deploy", "--send") == 0
+    assert 170 <= clock.time_s <= 200  # 35 after the canary: 10 at once, 10 in each minute
+
+
+def test_a_failure_stops_the_joining(run: Run, greengrass: FakeGreengrass, content: Json) -> None:
+    content["sites"] = fleet_file(sites=1, stations=36)["sites"]
+    for name in set(list_names(content)) - set(greengrass.health):
+        greengrass.add_thing(name)
+    content["rollout"] |= {"stationsPerMinute": 10, "growthFactor": 1}
+    greengrass.fate = lambda station, _: "SUCCEEDED" if station.endswith("-0") else "FAILED"
+    assert run("deploy", "--send") == 1
+    assert len(greengrass.groups["line-site-0"]) == 10
