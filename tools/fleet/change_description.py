@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sightline.kernel.station_settings import VERSION_KEY
 from tools.fleet.merge_tree import flatten_leaves
 from tools.stage.settings_component import SETTINGS_PREFIX
 
@@ -82,7 +83,9 @@ def _describe_value(values: Mapping[str, Any], pointer: str) -> str:
 
 
 def _parse_leaves(component: Mapping[str, Any]) -> Json:
-    return flatten_leaves(json.loads(_configuration_update(component).get("merge") or "{}"))
+    """The leaves of what is merged; the version of the settings component is told by its pin."""
+    merge = json.loads(_configuration_update(component).get("merge") or "{}")
+    return {key: value for key, value in flatten_leaves(merge).items() if key != f"/{VERSION_KEY}"}
 
 
 def _configuration_update(component: Mapping[str, Any]) -> Json:

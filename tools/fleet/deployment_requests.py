@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sightline.kernel.station_settings import VERSION_KEY
+from sightline.messaging.topics import COMPONENTS
 from tools.fleet.deployment_file import DeploymentPolicies
 from tools.fleet.desired_state import DesiredComponent, DesiredStation
 from tools.fleet.job_configuration import build_job_configuration
@@ -95,8 +97,10 @@ def build_group_deployment(
 
     Idempotent as long as `instead_of`, the group's deployment until now, is the same.
     """
-    components = build_component_requests({**group.components, **settings})
     versions = " ".join(component.version for component in settings.values())
+    components = build_component_requests(
+        {**_name_settings_version(group.components, versions), **settings}
+    )
     token = f"{group.name} {group.digest} {versions} {instead_of}"
     return {
         "targetArn": place.thing_group_arn(group.name),
@@ -166,6 +170,17 @@ def _build_for_thing(
         "components": dict(components),
         "deploymentPolicies": _policies(station.policies),
         "clientToken": hash_token(f"{station.name} {what} {json.dumps(components)} {instead_of}"),
+    }
+
+
+def _name_settings_version(
+    components: Mapping[str, DesiredComponent], version: str
+) -> dict[str, DesiredComponent]:
+    """Tell the components that read settings which version goes with this deployment: no other is taken."""
+    named = {VERSION_KEY: version}
+    return {
+        name: replace(one, merge={**one.merge, **named}) if name in COMPONENTS else one
+        for name, one in components.items()
     }
 
 

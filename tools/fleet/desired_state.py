@@ -24,7 +24,11 @@ from tools.stage.settings_component import find_settings_component
 
 Json = dict[str, Any]
 OURS = "com.sightline."
-NOT_A_STATIONS_OWN = ("accessControl", "stationFolder")  # what nucleus and scripts read themselves
+NOT_A_STATIONS_OWN = (
+    "accessControl",
+    "stationFolder",
+    "settingsVersion",
+)  # what nucleus and scripts read themselves
 
 
 @dataclass(frozen=True)

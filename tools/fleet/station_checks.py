@@ -15,6 +15,7 @@ from tools.recipes import ROOT, find_configuration_type
 from tools.stage.settings_component import SETTINGS_PREFIX
 from tools.suite_rules import deployment_rules, recipe_rules
 
+STATION_FOLDER = "stationFolder"
 LITE_RUNTIME = "aws_nucleus_lite"
 
 
@@ -64,7 +65,11 @@ class StationChecker:
 
     def check(self, station: DesiredStation) -> StationCheckResult:
         """Check a station; each line names a problem and its place."""
-        refused: list[str] = [*self._check_pins(station), *self._check_drivers(station)]
+        refused: list[str] = [
+            *self._check_pins(station),
+            *self._check_drivers(station),
+            *self._check_folders(station),
+        ]
         unchecked: list[str] = []
         for name, component in station.components.items():
             known = self._known.get(name)
@@ -120,6 +125,20 @@ class StationChecker:
         configuration = merge_trees(known.defaults, capture.merge)
         place = f"at /components/{CAPTURE}"
         return deployment_rules.find_missing_drivers(station.components, configuration, place)
+
+    def _check_folders(self, station: DesiredStation) -> Iterator[str]:
+        """The station's settings lie in one folder, where each component reads them."""
+        found = {
+            name: merge_trees(self._known[name].defaults, component.merge).get(STATION_FOLDER)
+            for name, component in station.components.items()
+            if name in COMPONENTS and name in self._known
+        }
+        folders = sorted({str(folder) for folder in found.values() if folder})
+        if len(folders) > 1:
+            yield (
+                f"at /components: the components have different folders, /{STATION_FOLDER} = "
+                f"{', '.join(folders)}; give the same one to each of {', '.join(found)}"
+            )
 
     def _check_component(
         self, name: str, component: DesiredComponent, known: KnownComponent

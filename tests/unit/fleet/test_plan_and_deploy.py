@@ -74,8 +74,11 @@ def test_a_group_gets_pinned_versions_the_kinds_configuration_the_jobs_pace_and_
     assert merges_of(deployment)["com.sightline.Capture"] == {
         "source": {"kind": "v4l2"},
         "deadlineMs": 500.0,
+        "settingsVersion": "1.0.0",  # with these settings and no others
     }
-    assert merges_of(deployment)["com.sightline.Publisher"] == {}  # the rest is the station's own
+    ours = {"com.sightline.Equipment", "com.sightline.Telemetry", "com.sightline.Publisher"}
+    assert all(merges_of(deployment)[name] == {"settingsVersion": "1.0.0"} for name in ours)
+    assert merges_of(deployment)["com.sightline.model.Cap"] == {}
     assert deployment["deploymentPolicies"] == {
         "failureHandlingPolicy": "ROLLBACK",
         "componentUpdatePolicy": {"timeoutInSeconds": 60, "action": "NOTIFY_COMPONENTS"},
@@ -123,6 +126,7 @@ def test_a_pace_that_does_not_grow_is_a_constant_one(
         ("com.sightline.model.Cap", {"stationFolder": "/x"}, "reads no settings of a station"),
         ("com.sightline.Capture", {"stationFolder": "/x"}, "sets stationFolder of"),
         ("com.sightline.Capture", {"accessControl": {}}, "sets accessControl of"),
+        ("com.sightline.Capture", {"settingsVersion": "1.0.0"}, "sets settingsVersion of"),
         ("com.sightline.Other", {}, "which is missing from /components"),
     ],
 )
@@ -306,6 +310,24 @@ def test_a_text_that_reaches_a_script_is_refused_if_it_is_more_than_a_path(
     }
     assert run("plan") == 1
     assert "/stationFolder: found" in capsys.readouterr().out
+
+
+def test_components_that_would_look_for_the_settings_in_different_folders_are_refused(
+    run: Run, greengrass: FakeGreengrass, content: Json, capsys: Capture
+) -> None:
+    merge = content["components"]["com.sightline.Capture"]["configurationUpdate"]["merge"]
+    merge["stationFolder"] = "/data/station"
+    assert run("plan") == 1
+    said = capsys.readouterr().out
+    assert "different folders, /stationFolder = /data/station, /var/lib/sightline" in said
+    for name in ("Inference", "Equipment", "Telemetry", "Publisher"):
+        folder = {"configurationUpdate": {"merge": {"stationFolder": "/data/station"}}}
+        content["components"][f"com.sightline.{name}"] = {"version": VERSION, **folder}
+    assert run("deploy", "--send") == 0
+    deployment = next(iter(greengrass.deployments.values()))
+    assert merges_of(deployment)["com.sightline.settings.Line"] == {
+        "stationFolder": "/data/station"
+    }
 
 
 def test_a_deployment_that_failed_on_a_station_is_sent_again(
