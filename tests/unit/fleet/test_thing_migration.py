@@ -126,8 +126,10 @@ def test_a_group_deployment_that_fails_on_a_station_leaves_its_own_in_force(
         if station == "station-2-2" and "thinggroup" in deployment["targetArn"]
         else "SUCCEEDED"
     )
+    content["rollout"]["stopAtFailedShare"] = 0.5  # the others of its group are retired
     assert run("deploy", "--send") == 1
     assert greengrass.nuclei["station-2-2"].removed == []
+    assert greengrass.nuclei["station-2-1"].roots["thing"] == {}
     assert "com.sightline.Capture" in greengrass.nuclei["station-2-2"].roots["thing"]
 
 
