@@ -9,16 +9,16 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import cv2
 import numpy as np
 
 from sightline.command_output import run_command
-from sightline.errors import ConfigurationError, SightlineError
+from sightline.errors import ConfigurationError, EvidenceError, SightlineError
 from training.datasets import UNKNOWN, DataSet, LabelledPicture
-from training.datasets.lookout import BACKGROUND_LABEL
+from training.datasets.masks import BACKGROUND_LABEL
 from training.datasets.splits import SPLIT_CHOICES
 from training.datasets.storage import S3_SCHEME
 from training.jobs.data_options import add_data_options, read_selected_data
@@ -39,11 +39,10 @@ MASKS_FOLDER = "masks"
 
 
 def build_manifest_lines(data_set: DataSet, prefix: str, written: datetime) -> list[str]:
-    """One JSON line for each picture whose label is normal or anomaly."""
+    """One JSON line for each picture whose labels are known."""
     return [
         json.dumps(_build_line(picture, data_set.labels, prefix, written))
-        for picture in data_set.pictures
-        if picture.label != UNKNOWN
+        for picture in _select_known(data_set)
     ]
 
 
@@ -59,9 +58,15 @@ def draw_mask(picture: LabelledPicture, labels: Sequence[str]) -> np.ndarray:
 
 
 def build_mask_name(picture: LabelledPicture) -> str:
-    """The path of a picture's mask, relative to the manifest."""
-    name = picture.name.removeprefix(S3_SCHEME)
-    return f"{MASKS_FOLDER}/{Path(name).with_suffix('.png').as_posix()}"
+    """The path of a picture's mask, relative to the manifest; of `a.jpg` another one than of `a.png`."""
+    name = picture.name.removeprefix(S3_SCHEME).replace("\\", "/")
+    parts = [part for part in PurePosixPath(name).parts if part not in ("..", "/")]
+    return f"{MASKS_FOLDER}/{'/'.join(parts)}.png"
+
+
+def _select_known(data_set: DataSet) -> list[LabelledPicture]:
+    """The pictures whose label is known and whole: a mask without a dropped box would call it good."""
+    return [one for one in data_set.pictures if one.label != UNKNOWN and not one.lost_labels]
 
 
 def _build_line(
@@ -110,11 +115,17 @@ def write_manifest(data_set: DataSet, out: Path, prefix: str) -> int:
             f"found {len(data_set.labels)} labels; a manifest can have at most {len(MASK_COLOURS)}"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    for picture in data_set.pictures:
+    written: dict[Path, str] = {}
+    for picture in _select_known(data_set):
         if any(box.visible for box in picture.boxes):
             file = out.parent / build_mask_name(picture)
+            if written.setdefault(file, picture.name) != picture.name:
+                raise ConfigurationError(
+                    f"{picture.name} and {written[file]} would have the same mask {file}; rename one of them"
+                )
             file.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(file), draw_mask(picture, data_set.labels))
+            if not cv2.imwrite(str(file), draw_mask(picture, data_set.labels)):
+                raise EvidenceError(f"Cannot write {file}")
     below = prefix.rstrip("/") + "/" if prefix else ""
     lines = build_manifest_lines(data_set, below, datetime.now(timezone.utc))
     out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
@@ -146,6 +157,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data_set = read_selected_data(args)
         if args.split:
             data_set = data_set.select_splits(SPLIT_CHOICES[args.split])
+        if not _select_known(data_set):
+            raise ConfigurationError(
+                f"{args.data} has no picture with a known label"
+                + (f" of the split {args.split}" if args.split else "")
+                + "; nothing is written"
+            )
         prefix = args.prefix or (args.data if args.data.startswith(S3_SCHEME) else "")
         count = write_manifest(data_set, args.out, prefix)
     except SightlineError as error:
@@ -156,7 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if prefix and data_set.has_boxes
         else ""
     )
-    sys.stdout.write(f"{args.out}: {count} of {len(data_set.pictures)} pictures{masks}\n")
+    left = len(data_set.pictures) - count
+    unknown = f" ({left} without a known label, or with dropped ones)" if left else ""
+    sys.stdout.write(f"{args.out}: {count} of {len(data_set.pictures)} pictures{unknown}{masks}\n")
     return 0
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from sightline.command_output import run_command
 from sightline.errors import ModelError, SightlineError
+from training.datasets.data_folder import PREDICTIONS_FOLDER
+from training.datasets.reading_summary import format_notes
 from training.datasets.storage import S3_SCHEME, Storage, open_storage
 from training.evaluation.model_archive import find_model_folder
 from training.evaluation.predictors import open_predictor
-from training.jobs.prediction_run import PREDICTIONS_FOLDER, RESULTS_FILE, predict_storage
+from training.jobs.prediction_run import RESULTS_FILE, predict_storage
 from training.jobs.sagemaker_environment import find_job_data, find_job_model, find_job_output
 
 BAR_INTERVAL_S = 2.0
@@ -89,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{out.address}/{RESULTS_FILE}: {len(results['pictures'])} pictures, "
         f"{results['anomalies']} anomalies, {results['failed']} could not be read\n"
     )
+    sys.stderr.write(format_notes(results["left_out"]))
     return 1 if results["failed"] else 0
 
 

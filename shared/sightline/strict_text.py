@@ -6,6 +6,7 @@ Infinity, which are no JSON.
 
 import codecs
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -56,10 +57,16 @@ def find_encoding(content: bytes, otherwise: str = "utf-8") -> str:
     return otherwise
 
 
-def decode_json(text: str) -> Any:
-    """The value of a JSON text; TextError with line and column if it is none, or has a key twice."""
+def decode_json(text: str, allow_nan: bool = False) -> Any:
+    """The value of a JSON text; TextError with line and column if it is none, or has a key twice.
+
+    With `allow_nan`, NaN, Infinity and numbers beyond all bounds are left to the caller to judge.
+    """
+    numbers: dict[str, Any] = (
+        {} if allow_nan else {"parse_constant": _refuse_constant, "parse_float": _parse_finite}
+    )
     try:
-        return json.loads(text, object_pairs_hook=_build_object, parse_constant=_refuse_constant)
+        return json.loads(text, object_pairs_hook=_build_object, **numbers)
     except _DuplicateKeyError as error:
         line, column = _find_duplicate(text)
         raise TextError(
@@ -91,6 +98,13 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number; write a finite one, or null")
+
+
+def _parse_finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse_constant(text)
+    return number
 
 
 def _find_duplicate(text: str) -> tuple[int, int]:

@@ -1,6 +1,5 @@
-"""Data sets: COCO JSON, Pascal VOC, class folders and Lookout for Vision manifests."""
+"""Data sets of the usual labelling tools and exporters, as formats.py lists them."""
 
-from training.datasets.coco import COCO_FILE, read_coco
 from training.datasets.data_set import (
     ANOMALY,
     NORMAL,
@@ -18,7 +17,6 @@ from training.datasets.model_inputs import Images, load_frame, load_input, load_
 
 __all__ = [
     "ANOMALY",
-    "COCO_FILE",
     "DATA_SET_FORMATS",
     "NORMAL",
     "UNKNOWN",
@@ -33,6 +31,5 @@ __all__ = [
     "load_frame",
     "load_input",
     "load_inputs",
-    "read_coco",
     "read_dataset",
 ]

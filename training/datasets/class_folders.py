@@ -1,11 +1,17 @@
-"""Class folders: `train|test / normal|anomaly`, and optionally `labels.csv` with each picture's group."""
+"""Class folders: `train|test / normal|anomaly`, and optionally `labels.csv` with each picture's group.
 
-import csv
+Folders may be called by other words for good and bad parts, in any case, with splits or without. In
+MVTec's layout, all folders beside `good` are kinds of defects, marked in `ground_truth/KIND/NAME_mask.png`.
+"""
+
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
+from sightline.errors import PictureError
+from training.datasets.class_labels_file import ClassLabels, read_class_labels
+from training.datasets.class_words import describe_class_words, find_class_of
+from training.datasets.data_folder import DataFolder
 from training.datasets.data_set import (
     ANOMALY,
     NORMAL,
@@ -15,81 +21,161 @@ from training.datasets.data_set import (
     LabelLocation,
     LabelProblem,
     SplitName,
+    TrueBox,
 )
+from training.datasets.masks import MaskBoxes, read_white_mask
 from training.datasets.splits import SPLIT_WORDS
 
-CLASS_LABELS_FILE = "labels.csv"
-CLASS_LABELS: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
-GROUP_COLUMNS = ("group", "near_dup_group", "series")
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+GOOD_FOLDER, MASKS_FOLDER, MASK_END = "good", "ground_truth", "_mask"
 
 
-def read_class_folders(folder: Path) -> DataSet:
+@dataclass(frozen=True)
+class _Place:
+    """What the folders of a picture say."""
+
+    split: SplitName
+    class_folder: str
+    folder: str  # the class folder's path
+
+
+def has_class_folders(folder: DataFolder) -> bool:
+    """Whether some pictures lie in a folder whose name says that they are normal or anomalous."""
+    root = _find_root(folder)
+    places = (_find_place(root, file) for file in folder.pictures)
+    return any(place is not None and find_class_of(place.class_folder) for place in places)
+
+
+def read_class_folders(folder: DataFolder) -> DataSet:
     """The pictures in class folders; unknown classes and rows without a file are problems."""
-    pictures, problems = [], []
-    groups, row_problems = _read_groups(folder)
-    for split in (name for name in SPLIT_WORDS if (folder / name).is_dir()):
-        for class_folder in sorted(entry for entry in (folder / split).iterdir() if entry.is_dir()):
-            if class_folder.name not in CLASS_LABELS:
-                text = f"unknown class {class_folder.name!r}; known are {', '.join(CLASS_LABELS)}"
-                problems.append(LabelProblem(LabelLocation(str(class_folder)), text))
-                continue
-            for file in find_picture_files(class_folder):
-                pictures.append(_build_picture(folder, file, SPLIT_WORDS[split], groups))
+    reader = _ClassFolders(folder)
+    pictures = [picture for file in folder.pictures for picture in reader.read(file)]
+    order = list(dict.fromkeys(SPLIT_WORDS.values()))
+    pictures.sort(key=lambda picture: order.index(picture.split) if picture.split else len(order))
+    labels = dict.fromkeys(box.label for picture in pictures for box in picture.boxes)
     return DataSet(
-        folder.name, "class-folders", tuple(pictures), (), tuple(problems + row_problems)
+        folder.folder.name,
+        "mvtec" if reader.is_mvtec else "class-folders",
+        tuple(pictures),
+        tuple(sorted(labels)),
+        (*reader.problems, *reader.rows.problems),
     )
 
 
-def find_picture_files(folder: Path) -> Iterator[Path]:
-    """All picture files below a folder, by name."""
-    return (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in PICTURE_SUFFIXES)
+class _ClassFolders:
+    """Reads one picture after the other."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self.rows: ClassLabels = read_class_labels(folder)
+        self.problems: list[LabelProblem] = []
+        self._folder = folder
+        self._root = _find_root(folder)
+        self._unknown: set[str] = set()
+        names = {
+            place.class_folder.lower()
+            for file in folder.pictures
+            if (place := _find_place(self._root, file))
+        }
+        self._masks = {
+            folder.name_of(file).lower(): file
+            for file in folder.pictures
+            if MASKS_FOLDER in folder.name_of(file).lower().split("/")
+        }
+        self.is_mvtec = GOOD_FOLDER in names and (
+            bool(self._masks) or any(find_class_of(name) is None for name in names)
+        )
+
+    def read(self, file: Path) -> Iterator[LabelledPicture]:
+        """The picture, if its folders give it a class."""
+        place = _find_place(self._root, file)
+        if place is None:
+            return
+        label = self._find_label(place)
+        if label is None:
+            if place.folder not in self._unknown:
+                self._unknown.add(place.folder)
+                text = f"unknown class {place.class_folder!r}; {describe_class_words()}: rename the folder"
+                self.problems.append(LabelProblem(LabelLocation(place.folder), text))
+            self._folder.mark_used(file)
+            return
+        self._folder.mark_used(file)
+        try:
+            yield self._build_picture(file, place, label)
+        except PictureError as error:
+            self.problems.append(LabelProblem(LabelLocation(str(file)), str(error)))
+
+    def _find_label(self, place: _Place) -> ImageLabel | None:
+        if self.is_mvtec:
+            return NORMAL if place.class_folder.lower() == GOOD_FOLDER else ANOMALY
+        return find_class_of(place.class_folder)
+
+    def _build_picture(self, file: Path, place: _Place, label: ImageLabel) -> LabelledPicture:
+        name = self._folder.name_of(file)
+        group, source = self.rows.groups.get(name, ("", LabelLocation(str(file))))
+        mask = self._read_mask(file, place) if label == ANOMALY and self._masks else None
+        boxes = tuple(
+            TrueBox(kind, box, source=source) for kind, box in (mask.boxes if mask else ())
+        )
+        width, height = (mask.width, mask.height) if mask else (0, 0)
+        return LabelledPicture(
+            file,
+            width,
+            height,
+            boxes,
+            group=group,
+            split=place.split,
+            label=label,
+            source=source,
+            name=name,
+        )
+
+    def _read_mask(self, file: Path, place: _Place) -> MaskBoxes:
+        wanted = f"{MASKS_FOLDER}/{place.class_folder}/{file.stem}".lower()
+        found = [
+            mask
+            for name, mask in self._masks.items()
+            if name.rpartition(".")[0].endswith((wanted, wanted + MASK_END))
+        ]
+        if len(found) != 1:
+            raise PictureError(
+                f"found {len(found)} masks for {self._folder.name_of(file)}; expected "
+                f"{MASKS_FOLDER}/{place.class_folder}/{file.stem}{MASK_END}.png"
+            )
+        self._folder.mark_used(found[0])
+        mask = read_white_mask(found[0], place.class_folder)
+        if not mask.boxes:
+            raise PictureError(
+                f"its mask {self._folder.name_of(found[0])} marks nothing; draw the defect white"
+            )
+        return mask
 
 
-def read_picture_size(file: Path) -> tuple[int, int]:
-    """Width and height of a picture; (0, 0) if it cannot be decoded."""
-    picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    return (0, 0) if picture is None else (picture.shape[1], picture.shape[0])
+def _find_root(folder: DataFolder) -> Path:
+    """The folder with the splits or classes: the data set's, or the only one in it that leads to pictures."""
+    root = folder.folder
+    while True:
+        below = {
+            file.relative_to(root).parts[:-1][:1]
+            for file in folder.pictures
+            if root in file.parents
+        }
+        names = {parts[0] for parts in below if parts}
+        if len(names) != 1 or () in below:
+            return root
+        (name,) = names
+        if name.lower() in SPLIT_WORDS or find_class_of(name) is not None:
+            return root
+        root /= name
 
 
-def _build_picture(
-    folder: Path, file: Path, split: SplitName, groups: dict[str, tuple[str, LabelLocation]]
-) -> LabelledPicture:
-    name = file.relative_to(folder).as_posix()
-    group, source = groups.get(name, ("", LabelLocation(str(file))))
-    label = CLASS_LABELS[Path(name).parts[1]]
-    width, height = read_picture_size(file)
-    return LabelledPicture(
-        file, width, height, (), group=group, split=split, label=label, source=source, name=name
-    )
-
-
-def _read_groups(folder: Path) -> tuple[dict[str, tuple[str, LabelLocation]], list[LabelProblem]]:
-    file = folder / CLASS_LABELS_FILE
-    if not file.is_file():
-        return {}, []
-    groups: dict[str, tuple[str, LabelLocation]] = {}
-    problems = []
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        for row in reader:
-            source = LabelLocation(str(file), reader.line_num)
-            name = row.get("path") or ""
-            groups[name] = (next((row[c] for c in GROUP_COLUMNS if row.get(c)), ""), source)
-            text = _find_row_problem(folder, name, row)
-            if text:
-                problems.append(LabelProblem(source, text))
-    return groups, problems
-
-
-def _find_row_problem(folder: Path, name: str, row: dict[str, str]) -> str:
-    parts = Path(name).parts
-    if len(parts) < 3:
-        return f"path {name!r}: expected SPLIT/CLASS/FILE"
-    if not (folder / name).is_file():
-        return f"the file {name} is missing"
-    if row.get("label", parts[1]) not in CLASS_LABELS:
-        return f"unknown class {row['label']!r}; known are {', '.join(CLASS_LABELS)}"
-    if row.get("label", parts[1]) != parts[1]:
-        return f"{name} is in the folder {parts[1]} but labelled {row['label']}"
-    return ""
+def _find_place(root: Path, file: Path) -> _Place | None:
+    """Split and class folder of a picture: SPLIT/CLASS, CLASS alone, or CLASS/SPLIT."""
+    parts = file.relative_to(root).parts[:-1]
+    if not parts or parts[0].lower() == MASKS_FOLDER:
+        return None
+    split = SPLIT_WORDS.get(parts[0].lower(), "")
+    if split:
+        if len(parts) < 2:
+            return None
+        return _Place(split, parts[1], str(root / parts[0] / parts[1]))
+    below = SPLIT_WORDS.get(parts[1].lower(), "") if len(parts) > 1 else ""
+    return _Place(below, parts[0], str(root / parts[0]))

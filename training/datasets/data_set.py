@@ -10,6 +10,7 @@ ImageLabel = Literal["normal", "anomaly", ""]
 NORMAL: ImageLabel = "normal"
 ANOMALY: ImageLabel = "anomaly"
 UNKNOWN: ImageLabel = ""
+SHARES = -1  # in place of width and height: boxes from 0 to 1
 SplitName = Literal["train", "validation", "test", ""]
 
 
@@ -44,7 +45,11 @@ class TrueBox:
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """One picture and its labels; pictures of a `group` show the same part, or nearly the same."""
+    """One picture and its labels; pictures of a `group` show the same part, or nearly the same.
+
+    As read from a label file, width and height are those that boxes refer to: 0 if the file does not say,
+    `SHARES` if boxes are shares of the picture. Checked labels are in pixels of the picture as it is shown.
+    """
 
     file: Path
     width: int
@@ -85,15 +90,24 @@ class LabelProblem:
         return f"{self.source}: {self.text}"
 
 
+@dataclass(frozen=True, order=True)
+class ReadingNote:
+    """What was left out or converted without being a bad label: what happened, and to what."""
+
+    text: str
+    example: str
+
+
 @dataclass(frozen=True)
 class DataSet:
-    """Pictures in a fixed order, the labels of boxes, and problems with labels."""
+    """Pictures in a fixed order, the labels of boxes, problems with labels, and notes."""
 
     name: str
     format: str
     pictures: tuple[LabelledPicture, ...]
     labels: tuple[str, ...]
     problems: tuple[LabelProblem, ...] = ()
+    notes: tuple[ReadingNote, ...] = ()
 
     def select_splits(self, *splits: SplitName) -> "DataSet":
         """The data set with the pictures of these splits only."""

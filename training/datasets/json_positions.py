@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sightline.errors import TextError
+from sightline.strict_text import decode_json
+
 JSON_DECODER = json.JSONDecoder()
 JSON_WHITESPACE = re.compile(r"[ \t\n\r]*")
 
@@ -21,19 +24,32 @@ class JsonEntry:
 
 
 def read_lists(text: str) -> dict[str, list[JsonEntry]]:
-    """The lists of a JSON object by key; other values are skipped. ValueError if it is not an object."""
-    if not isinstance(json.loads(text), dict):
-        raise ValueError(f"expected an object, found {text[:20]!r}")
+    """The lists of a JSON object by key; other values are skipped. TextError if it is not an object."""
+    if not isinstance(decode_json(text, allow_nan=True), dict):
+        raise TextError(f"expected an object, found {text[:20]!r}")
+    return locate_lists(text)
+
+
+def locate_lists(text: str) -> dict[str, list[JsonEntry]]:
+    """As `read_lists`, for a text that is known to be an object."""
+    start = _expect_letter(text, _skip_whitespace(text, 0), "{")
+    lists = dict(_scan_lists(text, start))
+    return {key: _locate(text, entries) for key, entries in lists.items()}
+
+
+def locate_rows(text: str) -> list[JsonEntry]:
+    """The entries of a JSON list, for a text that is known to be one."""
+    start = _expect_letter(text, _skip_whitespace(text, 0), "[")
+    return _locate(text, _scan_entries(text, start)[0])
+
+
+def _locate(text: str, entries: list[tuple[Any, int]]) -> list[JsonEntry]:
     starts = [0, *(position + 1 for position, letter in enumerate(text) if letter == "\n")]
-
-    def row(value: Any, position: int) -> JsonEntry:
+    rows = []
+    for value, position in entries:
         line = bisect_right(starts, position)
-        return JsonEntry(value, line, position - starts[line - 1] + 1)
-
-    return {
-        key: [row(value, position) for value, position in entries]
-        for key, entries in _scan_lists(text, _expect_letter(text, _skip_whitespace(text, 0), "{"))
-    }
+        rows.append(JsonEntry(value, line, position - starts[line - 1] + 1))
+    return rows
 
 
 def _scan_lists(text: str, position: int) -> Iterator[tuple[str, list[tuple[Any, int]]]]:

@@ -1,21 +1,18 @@
-"""Amazon Lookout for Vision manifests: JSON Lines, one picture each, classified or segmented.
+"""Amazon manifests: JSON Lines, one picture each, of Lookout for Vision or SageMaker Ground Truth.
 
 `anomaly-label-metadata/class-name` is the label (`anomaly-label` may be 1 for normal pictures, too). The
 mask `anomaly-mask-ref` marks each kind of anomaly in a colour of `internal-color-map`; each connected
-region of a colour becomes a box.
+region of a colour becomes a box. Ground Truth's jobs have names of their own: manifest_labels.py.
 """
 
-import json
-import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from sightline.errors import EvidenceError, PictureError
-from training.datasets.class_folders import read_picture_size
+from sightline.errors import EvidenceError, PictureError, TextError
+from sightline.strict_text import decode_json, read_text
+from training.datasets.data_folder import DataFolder
 from training.datasets.data_set import (
     ANOMALY,
     NORMAL,
@@ -25,26 +22,53 @@ from training.datasets.data_set import (
     LabelledPicture,
     LabelLocation,
     LabelProblem,
+    ReadingNote,
     TrueBox,
 )
+from training.datasets.manifest_labels import (
+    CLASSIFICATION,
+    DETECTION,
+    SEGMENTATION,
+    SOURCE_KEY,
+    Job,
+    combine_labels,
+    find_jobs,
+    parse_boxes,
+    parse_class,
+    parse_colours,
+)
+from training.datasets.masks import MaskBoxes, read_colour_mask
 from training.datasets.splits import find_split_in_name, parse_split
 from training.datasets.storage import S3_SCHEME, fetch_file
 
 MANIFEST_SUFFIXES = (".manifest", ".jsonl")
-CLASS_NAMES: dict[str, ImageLabel] = {"normal": NORMAL, "anomaly": ANOMALY}
-BACKGROUND_LABEL = "BACKGROUND"
-HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 FetchFile = Callable[[str, Path], Path]
 
 
-def find_manifests(folder: Path) -> list[Path]:
-    """The folder's manifests."""
-    return sorted(file for file in folder.iterdir() if file.suffix in MANIFEST_SUFFIXES)
+def find_manifests(folder: DataFolder) -> list[Path]:
+    """The folder's manifests, else those of its sub-folders (Ground Truth: `manifests/output/`)."""
+    files = folder.files_of(*MANIFEST_SUFFIXES)
+    return [file for file in files if file.parent == folder.folder] or files
 
 
-def read_lookout(folder: Path) -> DataSet:
+def read_lookout(folder: DataFolder) -> DataSet:
     """The pictures of all manifests of a folder; the file name gives the split."""
-    return read_manifests(folder.name, find_manifests(folder), fetch_file)
+
+    def fetch(name: str, near: Path) -> Path:
+        if not name.startswith(S3_SCHEME):
+            return folder.find_picture(name, near)
+        try:
+            return fetch_file(name, near.parent)
+        except EvidenceError as error:
+            try:  # the bucket may have been copied here
+                found = folder.find_picture("/" + name.rpartition("/")[2], near)
+            except PictureError:
+                raise error from None
+            text = "pictures of a bucket that cannot be read: read from the folder by their names"
+            folder.notes.append(ReadingNote(text, name))
+            return found
+
+    return read_manifests(folder.folder.name, find_manifests(folder), fetch)
 
 
 def read_manifest_at(address: str) -> DataSet:
@@ -52,22 +76,35 @@ def read_manifest_at(address: str) -> DataSet:
     file = fetch_file(address, Path())
     if not file.is_file():
         raise PictureError(f"{address} is missing")
+    if not address.startswith(S3_SCHEME):
+
+        def fetch_near(name: str, near: Path) -> Path:
+            found = fetch_file(name, near.parent)
+            if name.startswith(S3_SCHEME) or found.is_file():
+                return found
+            return _open_folder(near.parent).find_picture(name, near)
+
+        return read_manifests(file.stem, [file], fetch_near)
     beside = address.rpartition("/")[0]
 
     def fetch(name: str, near: Path) -> Path:
-        in_bucket = address.startswith(S3_SCHEME) and not name.startswith((S3_SCHEME, "/"))
-        return fetch_file(f"{beside}/{name}" if in_bucket else name, near)
+        below = not name.startswith((S3_SCHEME, "/"))
+        return fetch_file(f"{beside}/{name}" if below else name, near.parent)
 
     return read_manifests(file.stem, [file], fetch)
 
 
+@lru_cache(maxsize=1)
+def _open_folder(folder: Path) -> DataFolder:
+    return DataFolder(folder)
+
+
 def read_manifests(name: str, files: Sequence[Path], fetch: FetchFile) -> DataSet:
-    """One data set from these manifests; `fetch` gets an address as a local file."""
+    """One data set from these manifests; `fetch` gets an address near a manifest as a local file."""
     pictures: list[LabelledPicture] = []
     problems: list[LabelProblem] = []
     for file in files:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(_read_lines(file, problems), start=1):
             source = LabelLocation(str(file), number)
             try:
                 if line.strip():
@@ -78,119 +115,90 @@ def read_manifests(name: str, files: Sequence[Path], fetch: FetchFile) -> DataSe
     return DataSet(name, "lookout", tuple(pictures), tuple(labels), tuple(problems))
 
 
+def _read_lines(file: Path, problems: list[LabelProblem]) -> list[str]:
+    try:
+        return read_text(file).split("\n")
+    except TextError as error:
+        problems.append(LabelProblem(LabelLocation(str(file), error.line), error.problem))
+        return []
+
+
 def _read_picture(
     manifest: Path, line: str, source: LabelLocation, fetch: FetchFile
 ) -> LabelledPicture:
     value = _parse_object(line)
-    address = _require_text(value, "source-ref")
-    file = fetch(address, manifest.parent)
-    if not file.is_file():
-        raise PictureError(f"source-ref: the file {address} is missing")
-    width, height = read_picture_size(file)
-    boxes = _read_mask_boxes(value, manifest, (width, height), source, fetch)
+    address = value.get(SOURCE_KEY)
+    if not isinstance(address, str) or not address:
+        raise PictureError(f"{SOURCE_KEY} is missing; each line needs the address of a picture")
     split = parse_split(value.get("split")) or find_split_in_name(manifest.stem)
-    group = str(value.get("group", ""))
-    label = _parse_label(value) or (ANOMALY if boxes else UNKNOWN)
+    jobs = find_jobs(value)
+    marks = [mark for job in jobs if (mark := _read_marks(job, value, manifest, fetch))]
+    if len(marks) > 1:
+        raise PictureError("it has boxes or masks of several jobs; keep one of them")
+    size = (marks[0].width, marks[0].height) if marks else (0, 0)
+    boxes = tuple(
+        TrueBox(label, box, source=source) for label, box in (marks[0].boxes if marks else ())
+    )
     return LabelledPicture(
-        file,
-        width,
-        height,
+        _fetch_picture(address, manifest, fetch),
+        *size,
         boxes,
-        group=group,
+        group=str(value.get("group", "")),
         split=split,
-        label=label,
+        label=_find_label(jobs, boxes),
         source=source,
         name=address,
     )
 
 
+def _fetch_picture(address: str, manifest: Path, fetch: FetchFile) -> Path:
+    try:
+        file = fetch(address, manifest)
+    except PictureError as error:
+        raise PictureError(f"{SOURCE_KEY}: {error}") from error
+    if not file.is_file():
+        raise PictureError(f"{SOURCE_KEY}: the file {address} is missing")
+    return file
+
+
+def _find_label(jobs: Sequence[Job], boxes: Sequence[TrueBox]) -> ImageLabel:
+    """The class, else anomaly where something is marked, else normal where a job looked for boxes."""
+    label = combine_labels([parse_class(job) for job in jobs if job.kind == CLASSIFICATION])
+    if label == NORMAL and boxes:
+        raise PictureError("it is normal, but has marked defects; correct one of both")
+    if label == UNKNOWN and boxes:
+        return ANOMALY
+    if label == UNKNOWN and any(job.kind != CLASSIFICATION for job in jobs):
+        return NORMAL
+    return label
+
+
+def _read_marks(
+    job: Job, value: dict[str, Any], manifest: Path, fetch: FetchFile
+) -> MaskBoxes | None:
+    if job.kind == DETECTION:
+        found = parse_boxes(job)
+        return MaskBoxes(found.width, found.height, found.boxes)
+    if job.kind != SEGMENTATION:
+        return None
+    address = value.get(job.name)
+    if not isinstance(address, str) or not address:
+        raise PictureError(f"{job.name} is missing")
+    try:
+        file = fetch(address, manifest)
+    except PictureError as error:
+        raise PictureError(f"{job.name}: {address} is missing or not a picture: {error}") from error
+    return read_colour_mask(file, parse_colours(job), address)
+
+
 def _parse_object(line: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise PictureError(f"not JSON: {error}") from error
+        value = decode_json(line.removesuffix("\r"), allow_nan=True)
+    except TextError as error:
+        raise PictureError(f"{error.problem} (column {error.column or 1})") from error
     if not isinstance(value, dict):
-        raise PictureError(f"expected an object, found {type(value).__name__}")
+        raise PictureError(
+            f"expected an object, found {type(value).__name__}; a manifest has one picture a line, each in "
+            "braces"
+        )
     return value
-
-
-def _require_text(value: dict[str, Any], key: str) -> str:
-    found = value.get(key)
-    if not isinstance(found, str) or not found:
-        raise PictureError(f"{key} is missing")
-    return found
-
-
-def _parse_label(value: dict[str, Any]) -> ImageLabel:
-    metadata = value.get("anomaly-label-metadata")
-    if metadata is None:
-        return UNKNOWN
-    name = metadata.get("class-name") if isinstance(metadata, dict) else metadata
-    if not isinstance(name, str) or name.lower() not in CLASS_NAMES:
-        raise PictureError(
-            f"anomaly-label-metadata/class-name: unknown class {name!r}; known are "
-            f"{', '.join(CLASS_NAMES)}"
-        )
-    return CLASS_NAMES[name.lower()]
-
-
-def _read_mask_boxes(
-    value: dict[str, Any],
-    manifest: Path,
-    size: tuple[int, int],
-    source: LabelLocation,
-    fetch: FetchFile,
-) -> tuple[TrueBox, ...]:
-    if "anomaly-mask-ref" not in value:
-        return ()
-    address = _require_text(value, "anomaly-mask-ref")
-    mask = cv2.imread(str(fetch(address, manifest.parent)), cv2.IMREAD_COLOR)
-    if mask is None:
-        raise PictureError(f"anomaly-mask-ref: {address} is missing or not a picture")
-    if (mask.shape[1], mask.shape[0]) != size:
-        raise PictureError(
-            f"anomaly-mask-ref: {address} has {mask.shape[1]} x {mask.shape[0]} px, the picture "
-            f"{size[0]} x {size[1]}"
-        )
-    colours = _parse_colours(value)
-    packed = np.asarray(mask).astype(np.int64) @ np.array([1, 256, 65536])  # blue, green, red
-    unknown = set(np.unique(packed).tolist()) - colours.keys()
-    if unknown:
-        shown = ", ".join(f"#{colour:06x}" for colour in sorted(unknown)[:5])
-        raise PictureError(f"{address} has the colour {shown}, which is not in internal-color-map")
-    boxes = [
-        TrueBox(label, box, source=source)
-        for colour, label in colours.items()
-        if label != BACKGROUND_LABEL
-        for box in find_regions((packed == colour).astype(np.uint8))
-    ]
-    return tuple(boxes)
-
-
-def find_regions(mask: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """The boxes around the connected regions of a mask (height, width) of 0 and 1."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    return [
-        (float(x), float(y), float(width), float(height))
-        for x, y, width, height, _ in stats[1:count].tolist()
-    ]
-
-
-def _parse_colours(value: dict[str, Any]) -> dict[int, str]:
-    metadata = value.get("anomaly-mask-ref-metadata")
-    entries = metadata.get("internal-color-map") if isinstance(metadata, dict) else None
-    if not isinstance(entries, dict):
-        raise PictureError("anomaly-mask-ref-metadata/internal-color-map is missing")
-    found = {}
-    for key, entry in entries.items():
-        colour, name = (entry.get("hex-color"), entry.get("class-name")) if entry else (None, None)
-        if (
-            not isinstance(colour, str)
-            or not HEX_COLOUR.fullmatch(colour)
-            or not isinstance(name, str)
-        ):
-            raise PictureError(
-                f"internal-color-map/{key} needs class-name and hex-color as #rrggbb; found {entry}"
-            )
-        found[int(colour[1:], 16)] = name
-    return found

@@ -1,6 +1,7 @@
 """The words for splits in labels, file names, folders and options. Pure."""
 
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from sightline.errors import PictureError
@@ -26,6 +27,14 @@ def parse_split(value: Any) -> SplitName:
     if not isinstance(value, str) or value.lower() not in SPLIT_WORDS:
         raise PictureError(f"unknown split {value!r}; known are {', '.join(SPLIT_WORDS)}")
     return SPLIT_WORDS[value.lower()]
+
+
+def find_split_in_path(path: str) -> SplitName:
+    """The split of the folder that is called like one; empty if there is none, or several."""
+    found = {
+        split for part in PurePosixPath(path).parent.parts if (split := find_split_in_name(part))
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def find_split_in_name(text: str) -> SplitName:

@@ -1,12 +1,16 @@
 """The command-line options for reading a data set."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from training.datasets import DATA_SET_FORMATS, DataSet, read_dataset
 from training.datasets.folds import parse_fold, split_by_fold
 from training.datasets.label_checks import check_labels
+from training.datasets.label_sizes import ExifBoxes
 from training.datasets.lookout import MANIFEST_SUFFIXES, read_manifest_at
+from training.datasets.reading_summary import format_reading, summarize_reading
 from training.datasets.storage import fetch_folder
 from training.jobs.sagemaker_environment import find_job_data
 
@@ -41,24 +45,40 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help="2/5: the second of five folds, split by groups, is the test part (default: own split)",
     )
+    add(
+        "--exif-boxes",
+        default="",
+        choices=["", *get_args(ExifBoxes)[1:]],
+        help="for pictures with an EXIF orientation: boxes are of the picture as stored or as shown "
+        "(default: by the size in the labels)",
+    )
 
 
 def read_selected_data(args: argparse.Namespace) -> DataSet:
-    """The data set selected by the options; PictureError lists bad labels."""
-    return read_data(args.data, args.format, args.drop_bad_labels, args.without_group, args.fold)
+    """The data set selected by the options, summarized on standard error; PictureError lists bad labels."""
+    data_set = read_data(
+        args.data, args.format, args.drop_bad_labels, args.without_group, args.fold, args.exif_boxes
+    )
+    sys.stderr.write(format_reading(summarize_reading(data_set)))
+    return data_set
 
 
 def read_data(
-    address: str, format: str, drop_bad_labels: bool, without: Sequence[str] = (), fold: str = ""
+    address: str,
+    format: str,
+    drop_bad_labels: bool,
+    without: Sequence[str] = (),
+    fold: str = "",
+    exif_boxes: ExifBoxes = "",
 ) -> DataSet:
     """The data set of a folder, bucket or manifest, split by fold if given, without these groups.
 
     Folds are assigned before groups are left out, so that the other groups stay in their folds.
     """
     if address.endswith(MANIFEST_SUFFIXES):
-        data_set = check_labels(read_manifest_at(address), drop_bad_labels)
+        data_set = check_labels(read_manifest_at(address), drop_bad_labels, exif_boxes)
     else:
-        data_set = read_dataset(fetch_folder(address), format, drop_bad_labels)
+        data_set = read_dataset(fetch_folder(address), format, drop_bad_labels, exif_boxes)
     if fold:
         data_set = split_by_fold(data_set, *parse_fold(fold))
     return data_set.without_groups(*without)

@@ -11,25 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from sightline.errors import PictureError
+from sightline.imaging.picture_decoder import PICTURE_SUFFIXES
 from training.datasets import LabelledPicture
-from training.datasets.class_folders import PICTURE_SUFFIXES
+from training.datasets.data_folder import (
+    MARKED_SUFFIX,
+    PREDICTIONS_FOLDER,
+    find_reason_to_ignore,
+)
+from training.datasets.data_set import ReadingNote
+from training.datasets.reading_summary import summarize_notes
 from training.datasets.storage import FETCH_THREADS, Storage, filter_by_suffix
 from training.evaluation.drawing import draw_prediction, encode_jpeg, load_picture
 from training.evaluation.predictions import PicturePrediction, PicturePredictor
 
-PREDICTIONS_FOLDER = "predictions"  # below the data; not read as pictures
 RESULTS_FILE = "results.json"
-MARKED_SUFFIX, ENTRY_SUFFIX = ".marked.jpg", ".json"
+ENTRY_SUFFIX = ".json"
 ProgressCallback = Callable[[int, int], None]  # how many are done, of how many
 
 
-def list_pictures(storage: Storage) -> list[str]:
-    """The names of the pictures in a storage, without earlier predictions."""
-    return [
+def list_pictures(storage: Storage) -> tuple[list[str], list[ReadingNote]]:
+    """The names of the pictures in a storage, without earlier predictions, and what was left out."""
+    names = [
         name
-        for name in filter_by_suffix(storage.list_names(), PICTURE_SUFFIXES)
+        for name in storage.list_names()
         if not name.startswith(f"{PREDICTIONS_FOLDER}/") and not name.endswith(MARKED_SUFFIX)
     ]
+    reasons = {name: find_reason_to_ignore(name) for name in names}
+    kept = [name for name in names if not reasons[name]]
+    notes = [ReadingNote(reason, name) for name, reason in reasons.items() if reason]
+    return filter_by_suffix(kept, PICTURE_SUFFIXES), notes
 
 
 def predict_storage(
@@ -40,7 +50,7 @@ def predict_storage(
     show_progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Predict the pictures of `data` without a prediction in `out`; returns the content of results.json."""
-    names = list_pictures(data)
+    names, notes = list_pictures(data)
     done = {} if again else _load_done_entries(predictor, data, out, names)
     show_progress(len(done), len(names))
     left = [name for name in names if name not in done]
@@ -57,6 +67,7 @@ def predict_storage(
         "image_threshold": predictor.image_threshold,
         "anomalies": sum(bool(one.get("anomaly")) for one in done.values()),
         "failed": sum("error" in one for one in done.values()),
+        "left_out": summarize_notes(notes),
         "pictures": [done[name] for name in names],
     }
     out.store(RESULTS_FILE, _encode_json(results))

@@ -5,6 +5,7 @@ is refused, and so is one whose 16 bits hold fewer: at 8 bits it would be nearly
 """
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def turn_upright(pixels: Pixels, header: PictureHeader) -> Pixels:
     return np.asarray(turned if flip is None else cv2.flip(turned, flip), np.uint8)
 
 
-def _decode(content: bytes, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _decode(content: bytes, flags: int) -> NDArray[Any]:
     try:
         pixels = cv2.imdecode(
             np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION
@@ -88,10 +89,10 @@ def _decode(content: bytes, flags: int) -> NDArray[np.uint8] | NDArray[np.uint16
         raise PictureError(f"it is damaged: {error.err}") from error
     if pixels is None:
         raise PictureError(f"it is damaged, or cut off after {len(content)} bytes: fetch it again")
-    return pixels  # type: ignore[return-value]
+    return np.asarray(pixels)
 
 
-def _reduce_to_8_bits(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Pixels:
+def _reduce_to_8_bits(pixels: NDArray[Any]) -> Pixels:
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     if pixels.dtype != np.uint16:

@@ -18,6 +18,7 @@ ORIENTATIONS = frozenset(range(1, 9))
 SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EXIF_MARK = b"Exif\0\0"
+LFS_POINTER = b"version https://git-lfs"
 ORIENTATION_TAG, WIDTH_TAG, HEIGHT_TAG, BITS_TAG = 274, 256, 257, 258
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame: size and bits
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
@@ -57,6 +58,8 @@ def read_picture_header(content: bytes) -> PictureHeader:
     """The header of a picture file's content; PictureError if it has none that is read here."""
     if not content:
         raise PictureError("the file is empty")
+    if content.startswith(LFS_POINTER):
+        raise PictureError("it is a pointer of Git LFS, not the file: run `git lfs pull`")
     for signature, read in _READERS.items():
         if content.startswith(signature):
             try:

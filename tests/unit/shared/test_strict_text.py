@@ -40,6 +40,7 @@ def test_a_file_in_another_encoding_is_refused_with_its_line_and_what_to_do() ->
         ("{a: 1}", "not JSON", 1, 2),
         ('{"a": NaN}', "NaN is no number", 0, 0),
         ('{"a": -Infinity}', "-Infinity is no number", 0, 0),
+        ('{"a": 1e999}', "1e999 is no number", 0, 0),
         ("[" * 100_000, "nested too deeply", 0, 0),
         ("1" * 5_000, "not JSON", 0, 0),
         ("", "not JSON", 1, 1),
@@ -53,6 +54,14 @@ def test_text_that_is_no_json_or_means_two_things_is_refused_with_its_place(
     assert problem in str(refused.value)
     assert refused.value.line == line
     assert not column or refused.value.column == column
+
+
+def test_who_judges_numbers_can_read_those_that_are_none() -> None:
+    assert decode_json('{"a": NaN, "b": 1e999, "c": -Infinity}', allow_nan=True)["b"] == float(
+        "inf"
+    )
+    with pytest.raises(TextError, match="twice"):
+        decode_json('{"a": NaN, "a": 1}', allow_nan=True)
 
 
 VALUES = st.recursive(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def write_coco(
 
 def write_voc(folder: Path, name: str, objects: list[tuple[Any, ...]]) -> Path:
     """A picture of 40 x 30 and its annotation; objects: name, difficult, four sides."""
-    write_picture(folder / "JPEGImages" / f"{name}.png")
+    write_picture(folder / "JPEGImages" / f"{name}.png", crc32(name.encode()))
     file = folder / "Annotations" / f"{name}.xml"
     file.parent.mkdir(exist_ok=True)
     things = "".join(OBJECT.format(*one) for one in objects)

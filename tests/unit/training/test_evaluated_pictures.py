@@ -54,7 +54,7 @@ def test_a_test_part_that_cannot_be_read_is_named_and_not_passed_over(
     printed = capsys.readouterr().err
     assert "2 bad labels" in printed
     assert f"{test}:" in printed
-    assert f"{tmp_path / 'old.json'}: cannot be read" in printed
+    assert f"{tmp_path / 'old.json'}:1:1: cannot be read" in printed
     (tmp_path / "coco_train.json").unlink()
     assert evaluate.main([str(bright), "--data", str(tmp_path)]) == 1
     assert "coco_test.json" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """The pure steps of training and evaluation."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -19,7 +18,7 @@ from training.augmentation.detector_crops import (
     cut_random_crop,
     mirror_ground_truth,
 )
-from training.datasets import load_frame, read_coco
+from training.datasets import load_frame
 from training.evaluation.part_figures import EvaluatedPart, compute_verdict_figures
 from training.evaluation.wilson_bounds import compute_share_bounds
 from training.fitting.anchor_targets import BACKGROUND_ANCHOR, IGNORED_ANCHOR, match_anchors
@@ -115,14 +114,6 @@ def test_escapes_overkill_and_review_are_shares_of_the_right_parts() -> None:
     assert (found["review"]["count"], found["review"]["of"]) == (1, 6)
     assert found["recall_by_band"]["scratch fine"]["share"] == 0.5
     assert found["recall_by_band"]["scratch faint"]["visible"] is False
-
-
-def test_a_folder_without_a_sound_coco_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"ground_truth\.json is not a COCO file"):
-        read_coco(tmp_path)
-    (tmp_path / "ground_truth.json").write_text(json.dumps({"images": [{}], "annotations": []}))
-    with pytest.raises(PictureError, match="categories"):
-        read_coco(tmp_path)
 
 
 def test_training_sees_pictures_as_the_station_does(tmp_path: Path) -> None:
