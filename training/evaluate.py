@@ -17,7 +17,9 @@ from typing import Any
 from sightline import __version__
 from sightline.command_output import run_command
 from sightline.errors import ConfigurationError, PictureError, SightlineError
-from training.datasets import DataSet
+from training.datasets import UNKNOWN, DataSet
+from training.datasets.label_checks import adopt_spelling
+from training.datasets.reading_summary import summarize_reading
 from training.datasets.splits import SPLIT_CHOICES
 from training.datasets.storage import open_storage
 from training.evaluation.card_figures import (
@@ -63,6 +65,7 @@ def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
         )
         _warn_of_unjudged_labels(result["labels_not_judged"], judge)
         result[SEEN_FACT] = max(seen.values())
+        result["data read"] = summarize_reading(chosen)
         if args.cards:
             for folder in folders:
                 write_part_figures(folder, result)
@@ -97,6 +100,7 @@ def evaluate_baselines(args: argparse.Namespace) -> dict[str, Any]:
         "data": chosen.name,
         "data digest": chosen.compute_digest(),
         "fold": args.fold,
+        "data read": summarize_reading(chosen),
         "pictures": len(chosen.pictures),
         "training pictures": len(training.pictures),
         "baselines": compute_baseline_figures(chosen, training),
@@ -112,7 +116,13 @@ def _evaluate_by_picture(
     seen: int,
     judge: NamedPolicy,
 ) -> dict[str, Any]:
+    chosen, training = (adopt_spelling(one, predictor.labels) for one in (chosen, training))
     labels = args.labels or _select_labels(predictor.labels, chosen, judge)
+    if chosen.has_boxes and not labels:
+        sys.stderr.write(
+            f"  {predictor.name} knows {', '.join(predictor.labels) or 'no labels'}, the data set "
+            f"{', '.join(chosen.labels)}: boxes are compared without labels\n"
+        )
     started = time.monotonic()
     evaluation = evaluate_pictures(
         predictor,
@@ -134,7 +144,7 @@ def _evaluate_by_picture(
         "run time, s": round(time.monotonic() - started, 1),
         "version": __version__,
     }
-    result = {**facts, **evaluation.figures}
+    result = {**facts, "data read": summarize_reading(chosen), **evaluation.figures}
     several = any(picture.part_number for picture in chosen.pictures)
     mark = f"{predictor.name}-" if several else ""
     _store_text(args.out, mark + FIGURES_FILE, json.dumps(result, indent=2) + "\n")
@@ -151,6 +161,10 @@ def _select_pictures(data_set: DataSet, splits: Sequence[str]) -> DataSet:
     """The chosen splits (default: test; all pictures if none has a split); PictureError if empty."""
     if not splits and not _has_splits(data_set):
         chosen = data_set
+        sys.stderr.write(
+            f"  no picture of {data_set.name} has a split: all {len(data_set.pictures)} are evaluated, "
+            "also those that a model was trained on\n"
+        )
     else:
         chosen = data_set.select_splits(*(SPLIT_CHOICES[split] for split in splits or ["test"]))
     if not chosen.pictures:
@@ -159,6 +173,11 @@ def _select_pictures(data_set: DataSet, splits: Sequence[str]) -> DataSet:
         raise PictureError(
             f"{data_set.name} has no pictures of the split {' or '.join(splits or ['test'])}; there are "
             f"{there or 'no pictures'}. Choose others with --split."
+        )
+    if all(picture.label == UNKNOWN for picture in chosen.pictures):
+        raise PictureError(
+            f"{data_set.name}: of {len(chosen.pictures)} pictures none has a label that is known; there is "
+            "nothing to compare with"
         )
     return chosen
 
@@ -187,7 +206,7 @@ def _warn_of_unjudged_labels(not_judged: Sequence[str], judge: NamedPolicy) -> N
 def _read_training_part(args: argparse.Namespace, data_set: DataSet) -> DataSet:
     if not args.training:
         return data_set.select_splits("train")
-    other = read_data(args.training, args.format, args.drop_bad_labels)
+    other = read_data(args.training, args.format, args.drop_bad_labels, exif_boxes=args.exif_boxes)
     part = other.select_splits("train")
     return part if part.pictures else other
 
