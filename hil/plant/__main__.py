@@ -33,6 +33,7 @@ async def run_plant(arguments: argparse.Namespace) -> None:
     await plc.start()
     status = PlantStatus(arguments.status, plc.endpoint, last_number=arguments.first_number - 1)
     plc.on_outcome = status.record_gate_acted
+    plc.on_confirmation = status.record_confirmation
     schedule = json.loads(arguments.schedule.read_text()) if arguments.schedule else ()
     conveyor = Conveyor(plc, arguments.rate, arguments.parts, status.record_part_counted, schedule)
     status.write()

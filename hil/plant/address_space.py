@@ -47,6 +47,11 @@ NODES: tuple[PlcNode, ...] = (
     PlcNode("Outcome.Times", INT64, []),
     PlcNode("Outcome.Causes", UINT16, []),
     PlcNode("Outcome.Counter", UINT32, 0),
+    PlcNode("Confirmation.Numbers", UINT32, []),
+    PlcNode("Confirmation.Times", INT64, []),
+    PlcNode("Confirmation.Results", UINT16, []),
+    PlcNode("Confirmation.Counter", UINT32, 0),
+    PlcNode("Reject.BinFull", BOOLEAN, False),
     *(PlcNode(tag.node, DOUBLE, 0.0) for tag in MACHINE_TAGS),
 )
 

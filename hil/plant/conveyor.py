@@ -15,7 +15,7 @@ class ConveyorLine(Protocol):
     def parts_under_way(self) -> bool: ...
 
     @property
-    def line_stop_active(self) -> bool: ...
+    def belt_stands(self) -> bool: ...
 
     async def count_part(self) -> tuple[int, int]: ...
 
@@ -70,12 +70,8 @@ class Conveyor:
         started_s, fed = time.monotonic(), 0
         while True:
             await asyncio.sleep(max(0.0, started_s + self._next_due_s(fed) - time.monotonic()))
-            if (
-                self._line.line_stop_active
-            ):  # parts wait with the belt; what was not fed is not made up for
-                await _wait_until(
-                    lambda: not (self._line.line_stop_active and self._feeding.is_set())
-                )
+            if self._line.belt_stands:  # parts wait with it; what was not fed is not made up for
+                await _wait_until(lambda: not (self._line.belt_stands and self._feeding.is_set()))
                 started_s, fed = time.monotonic(), 0
             if not self._feeding.is_set():
                 return

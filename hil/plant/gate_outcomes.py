@@ -1,12 +1,19 @@
-"""The PLC's gate outcomes and their register codes."""
+"""The PLC's gate outcomes and confirmations, and their register codes."""
 
 from dataclasses import dataclass
 
+from hil.plant.gate_confirmation import Confirmation
 from hil.plant.reject_gate import OUTCOME_CAUSES, PartOutcome
 
 OUTCOME_RING_SLOTS = 64
 ACTION_CODES = {"passed": 1, "rejected": 2}
 CAUSE_CODES = {cause: code for code, cause in enumerate(OUTCOME_CAUSES)}
+CONFIRMATION_CODES: dict[Confirmation, int] = {
+    "confirmed": 1,
+    "not_arrived": 2,
+    "unexpected": 3,
+    "stray": 4,
+}
 
 
 @dataclass(frozen=True)

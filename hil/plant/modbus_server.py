@@ -8,10 +8,12 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from hil.plant.gate_outcomes import OUTCOME_RING_SLOTS, TimedPartOutcome
+from hil.plant.gate_confirmation import ConfirmedPart
+from hil.plant.gate_outcomes import CONFIRMATION_CODES, OUTCOME_RING_SLOTS, TimedPartOutcome
 from hil.plant.plc_server import WriteHandlers
 from hil.plant.register_map import (
     ADDRESS_COUNT,
+    CONFIRMATION_ADDRESSES,
     OUTCOME_ADDRESSES,
     OUTCOME_WORDS,
     REGISTERS,
@@ -82,13 +84,17 @@ class ModbusPlcServer:
         """Write the ring's slots, then the counter, so that a reader of the counter finds the rest."""
         for place, entry in enumerate(kept, start=total - len(kept)):
             address = OUTCOME_ADDRESSES[place % OUTCOME_RING_SLOTS]
-            self._words[address : address + OUTCOME_WORDS] = [
-                *encode_words("uint32", entry.outcome.number, self._order),
-                *encode_words("uint64", entry.acted_utc_ns, self._order),
-                entry.action_code,
-                entry.cause_code,
-            ]
+            codes = (entry.action_code, entry.cause_code)
+            self._write_slot(address, entry.outcome.number, entry.acted_utc_ns, codes)
         self._write_register(self._rows["Outcome.Counter"], total)
+
+    async def write_confirmations(self, kept: Sequence[ConfirmedPart], total: int) -> None:
+        """Write the ring's slots, then the counter."""
+        for place, part in enumerate(kept, start=total - len(kept)):
+            address = CONFIRMATION_ADDRESSES[place % OUTCOME_RING_SLOTS]
+            codes = (CONFIRMATION_CODES[part.confirmation], 0)
+            self._write_slot(address, part.number, part.acted_utc_ns, codes)
+        self._write_register(self._rows["Confirmation.Counter"], total)
 
     def read(self, name: str) -> int:
         """The value of an integer register."""
@@ -102,6 +108,13 @@ class ModbusPlcServer:
     async def restore_register(self, name: str) -> None:
         """Undo `remove_register`."""
         self._removed.discard(name)
+
+    def _write_slot(self, address: int, number: int, utc_ns: int, codes: tuple[int, int]) -> None:
+        self._words[address : address + OUTCOME_WORDS] = [
+            *encode_words("uint32", number, self._order),
+            *encode_words("uint64", utc_ns, self._order),
+            *codes,
+        ]
 
     def _write_register(self, row: HoldingRegister, value: float | str) -> None:
         self._words[row.address : row.address + row.words] = row.encode(value, self._order)

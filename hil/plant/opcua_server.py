@@ -3,14 +3,15 @@
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from asyncua import Server, ua
 
 from hil.plant.address_space import PlcAddressSpace
-from hil.plant.gate_outcomes import TimedPartOutcome
+from hil.plant.gate_confirmation import ConfirmedPart
+from hil.plant.gate_outcomes import CONFIRMATION_CODES, TimedPartOutcome
 from hil.plant.plc_server import WriteHandlers
 
 logging.getLogger("asyncua").setLevel(logging.ERROR)  # each start warns that there is no encryption
@@ -73,13 +74,26 @@ class OpcuaPlcServer:
 
     async def write_outcomes(self, kept: Sequence[TimedPartOutcome], total: int) -> None:
         """Write the columns, then the counter, so that a reader of the counter finds the rest."""
-        columns = {
+        columns: dict[str, object] = {
             "Outcome.Numbers": [entry.outcome.number for entry in kept],
             "Outcome.Actions": [entry.action_code for entry in kept],
             "Outcome.Times": [entry.acted_utc_ns for entry in kept],
             "Outcome.Causes": [entry.cause_code for entry in kept],
             "Outcome.Counter": total,
         }
+        await self._write_columns(columns)
+
+    async def write_confirmations(self, kept: Sequence[ConfirmedPart], total: int) -> None:
+        """Write the columns, then the counter."""
+        columns: dict[str, object] = {
+            "Confirmation.Numbers": [part.number for part in kept],
+            "Confirmation.Times": [part.acted_utc_ns for part in kept],
+            "Confirmation.Results": [CONFIRMATION_CODES[part.confirmation] for part in kept],
+            "Confirmation.Counter": total,
+        }
+        await self._write_columns(columns)
+
+    async def _write_columns(self, columns: Mapping[str, object]) -> None:
         now = time.time_ns()
         for name, value in columns.items():
             await self.write(name, value, now)

@@ -19,16 +19,20 @@ FaultKind = Literal[
     "nan_tag",
     "missing_tag",
     "jump_counter",
+    "reject_falls_back",
+    "ok_blown_out",
+    "bin_full",
     "clear",
 ]
 
 
 class PlantCommand(msgspec.Struct, forbid_unknown_fields=True):
-    """`start`, `stop`, `acknowledge` (a line-stop), `make` (product and lot of the next parts), or
-    `fault` with its kind and what that needs.
+    """`start`, `stop`, `acknowledge` (a line-stop), `make` (product and lot of the next parts), `belt`
+    (its speed from now on), or `fault` with its kind and what that needs.
     """
 
-    command: Literal["start", "stop", "acknowledge", "make", "fault"]
+    command: Literal["start", "stop", "acknowledge", "make", "belt", "fault"]
+    speed_mps: float = 0.0
     product: int = 0
     lot: str = ""
     kind: FaultKind | None = None
@@ -55,6 +59,9 @@ class PlantCommandHandler:
             "nan_tag": lambda command: plc.set_tag_fault(command.tag, "nan"),
             "missing_tag": lambda command: plc.set_tag_fault(command.tag, "missing"),
             "jump_counter": self._jump_counter,
+            "reject_falls_back": self._let_rejects_fall_back,
+            "ok_blown_out": self._blow_good_parts_out,
+            "bin_full": lambda command: plc.set_bin_full(True),
             "clear": self._clear_faults,
         }
 
@@ -79,6 +86,8 @@ class PlantCommandHandler:
             self._conveyor.stop()
         elif command.command == "acknowledge":
             await self._plc.acknowledge_line_stop()
+        elif command.command == "belt":
+            await self._plc.set_belt_speed(command.speed_mps)
         elif command.command == "make":
             await self._plc.set_product(command.product, command.lot)
         else:
@@ -97,8 +106,16 @@ class PlantCommandHandler:
     async def _jump_counter(self, command: PlantCommand) -> None:
         self._plc.jump_counter(command.by)
 
+    async def _let_rejects_fall_back(self, command: PlantCommand) -> None:
+        self._plc.lanes.falling_back = command.by
+
+    async def _blow_good_parts_out(self, command: PlantCommand) -> None:
+        self._plc.lanes.blown_out = command.by
+
     async def _clear_faults(self, command: PlantCommand) -> None:
         self._plc.heartbeat_frozen = False
+        self._plc.lanes.falling_back = self._plc.lanes.blown_out = 0
+        await self._plc.set_bin_full(False)
         if command.tag:
             await self._plc.set_tag_fault(command.tag, None)
 

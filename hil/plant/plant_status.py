@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, TextIO
 
+from hil.plant.gate_confirmation import ConfirmedPart
 from hil.plant.gate_outcomes import TimedPartOutcome
 
 MAX_OUTCOMES = 20_000
@@ -55,6 +56,11 @@ class PlantStatus:
             cause=outcome.cause,
             acted_utc_ns=acted.acted_utc_ns,
         )
+
+    def record_confirmation(self, part: ConfirmedPart) -> None:
+        """The sensors behind the gate saw a part where it belongs, or not."""
+        if part.confirmation != "confirmed":
+            self._write_event(event="not_confirmed", number=part.number, result=part.confirmation)
 
     def record_fault_injected(self, **details: object) -> None:
         """A test injected a fault."""

@@ -9,20 +9,27 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from hil.plant.belt import Belt
 from hil.plant.drive_model import MACHINE_TAGS, MachineModel
+from hil.plant.gate_confirmation import ConfirmationSettings, ConfirmedPart, GateConfirmation
 from hil.plant.gate_outcomes import OUTCOME_RING_SLOTS, TimedPartOutcome
+from hil.plant.lanes import LanesBehindGate
 from hil.plant.plc_server import PlcServer, ProtocolName
 from hil.plant.register_map import WordOrder
-from hil.plant.reject_gate import GateSettings, RejectGate
+from hil.plant.reject_gate import FIRST_DRY_RUN_NUMBER, GateSettings, RejectGate
 
 MACHINE_INTERVAL_S = 0.1
+SENSOR_INTERVAL_S = 0.01
 UINT32 = 2**32
-FIRST_DRY_RUN_NUMBER = 4_000_000_000  # from here on numbers are a dry run's, and no part's
 
 
 @dataclass(frozen=True)
 class PlcSettings:
-    """The PLC's settings; `first_number` is the number of the first part."""
+    """The PLC's settings; `first_number` is the number of the first part.
+
+    The belt stands while the bin is full, and where a part did not go where it was sent if the PLC
+    is set to stop then.
+    """
 
     protocol: ProtocolName = "opcua"
     host: str = "127.0.0.1"
@@ -32,6 +39,9 @@ class PlcSettings:
     seed: int = 1
     word_order: WordOrder = "high-first"
     gate: GateSettings = field(default_factory=GateSettings)
+    confirmation: ConfirmationSettings = field(default_factory=ConfirmationSettings)
+    stop_if_bin_full: bool = True
+    stop_if_not_confirmed: bool = False
 
 
 class SimulatedPlc:
@@ -40,7 +50,15 @@ class SimulatedPlc:
     def __init__(self, settings: PlcSettings) -> None:
         self._settings = settings
         self.on_outcome: Callable[[TimedPartOutcome], None] = _ignore_outcome
-        self._gate = RejectGate(settings.gate)
+        self.on_confirmation: Callable[[ConfirmedPart], None] = _ignore_confirmation
+        self._belt = Belt(settings.belt_speed_mps)
+        self._belt_speed_mps = settings.belt_speed_mps  # while no line-stop holds it
+        self._gate = RejectGate(settings.gate, self._belt)
+        self._confirmation = GateConfirmation(settings.confirmation, self._belt)
+        self._confirmed: deque[ConfirmedPart] = deque(maxlen=OUTCOME_RING_SLOTS)
+        self._confirmation_counter = 0
+        self.lanes = LanesBehindGate(self._belt, settings.confirmation.good_lane_m)
+        self._is_bin_full = False
         self._counter = settings.first_number - 1
         self._outcomes: deque[TimedPartOutcome] = deque(maxlen=OUTCOME_RING_SLOTS)
         self._outcome_counter = 0
@@ -88,8 +106,7 @@ class SimulatedPlc:
         """Count a part at the trigger; returns its number and the time in nanoseconds since 1970."""
         self._counter = (self._counter + 1) % UINT32
         counted_utc_ns = time.time_ns()
-        delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
-        self._gate.add_part(self._counter, time.monotonic_ns(), delay_ns)
+        self._gate.add_part(self._counter, time.monotonic_ns())
         self._arrival.set()
         await self._server.write("Line.PartCounter", self._counter, counted_utc_ns)
         return self._counter, counted_utc_ns
@@ -106,17 +123,37 @@ class SimulatedPlc:
         await self._server.write("Line.Lot", lot, now)
 
     async def acknowledge_line_stop(self) -> None:
-        """An operator acknowledged the line-stop: the belt continues."""
+        """An operator acknowledged the line-stop: the belt continues, but not while the bin is full."""
+        if self._is_bin_full and self._settings.stop_if_bin_full:
+            return
         self._line_stopped = False
-        self._gate.start_belt(time.monotonic_ns())
-        self._arrival.set()
+        self._move_belt()
         await self._server.write("Station.LineStop", 0, time.time_ns())
         await self._write_line_state()
+
+    async def set_belt_speed(self, speed_mps: float) -> None:
+        """Run the belt at another speed, with the parts that are on it; 0 stands, below 0 goes back."""
+        await self._publish_gate_outcomes()  # of those that arrived at the old speed
+        self._belt_speed_mps = speed_mps
+        self._move_belt()
+        await self._write_line_state()
+
+    async def set_bin_full(self, is_full: bool) -> None:
+        """The reject bin is full, or was emptied."""
+        self._is_bin_full = is_full
+        await self._server.write("Reject.BinFull", is_full, time.time_ns())
+        if is_full and self._settings.stop_if_bin_full:
+            await self._stop_line()
 
     @property
     def line_stop_active(self) -> bool:
         """Whether the belt is stopped by an unacknowledged line-stop."""
         return self._line_stopped
+
+    @property
+    def belt_stands(self) -> bool:
+        """Whether the belt brings no parts: a line-stop, or its speed."""
+        return self._line_stopped or self._belt_speed_mps <= 0
 
     @property
     def parts_under_way(self) -> bool:
@@ -150,24 +187,40 @@ class SimulatedPlc:
         await self._server.go_online()
 
     async def _reset_counter(self, next_number: int) -> None:
-        self._gate = RejectGate(self._settings.gate)
+        self._gate = RejectGate(self._settings.gate, self._belt)
+        self._confirmation = GateConfirmation(self._settings.confirmation, self._belt)
         self._counter = next_number - 1
         self._outcomes.clear()
         self._outcome_counter = 0
+        self._confirmed.clear()
+        self._confirmation_counter = 0
         await self._server.write("Line.PartCounter", self._counter, time.time_ns())
         await self._server.write_outcomes(tuple(self._outcomes), self._outcome_counter)
+        await self._server.write_confirmations((), 0)
 
     async def _write_line_state(self) -> None:
         now, moves = time.time_ns(), self._line_running and not self._line_stopped
-        speed = self._settings.belt_speed_mps if moves else 0.0
+        speed = self._belt_speed_mps if moves else 0.0
         await self._server.write("Line.BeltSpeed", speed, now)
         await self._server.write("Line.Running", moves, now)
 
     def _handle_line_stop(self, value: int) -> None:
         if value and not self._line_stopped:
             self._line_stopped = True
-            self._gate.stop_belt(time.monotonic_ns())
+            self._move_belt()
             self._start_task(self._write_line_state())
+
+    async def _stop_line(self) -> None:
+        """The PLC itself stops the line, until an operator acknowledges that."""
+        await self._server.write("Station.LineStop", 1, time.time_ns())
+        self._handle_line_stop(1)
+
+    def _move_belt(self) -> None:
+        """Let the belt run as it should by now, and the gate wait for parts accordingly."""
+        speed_mps = 0.0 if self._line_stopped else self._belt_speed_mps
+        self._belt.set_speed(speed_mps, time.monotonic_ns())
+        self._gate.note_speed()
+        self._arrival.set()
 
     def _handle_heartbeat(self, value: int) -> None:
         if not self.heartbeat_frozen:
@@ -177,8 +230,7 @@ class SimulatedPlc:
         """Send an uncounted dry-run part to the gate, unless parts are on the belt."""
         if number < FIRST_DRY_RUN_NUMBER or self._gate.parts_under_way:
             return
-        delay_ns = self._settings.gate.delay_ns(self._settings.belt_speed_mps)
-        self._gate.add_part(number, time.monotonic_ns(), delay_ns)
+        self._gate.add_trial(number, time.monotonic_ns(), self._settings.belt_speed_mps)
         self._arrival.set()
 
     def _handle_verdict(self, strobe: int) -> None:
@@ -201,11 +253,14 @@ class SimulatedPlc:
         while True:
             arrival_ns = self._gate.next_arrival_ns()
             wait_s = None if arrival_ns is None else (arrival_ns - time.monotonic_ns()) / 1e9
+            if self._confirmation.is_awaiting or not self.lanes.are_empty:
+                wait_s = SENSOR_INTERVAL_S if wait_s is None else min(wait_s, SENSOR_INTERVAL_S)
             if wait_s is None or wait_s > 0:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._arrival.wait(), wait_s)
                 self._arrival.clear()
             await self._publish_gate_outcomes()
+            await self._publish_confirmations()
 
     async def _publish_gate_outcomes(self) -> None:
         now_ns, now_utc_ns = time.monotonic_ns(), time.time_ns()
@@ -215,12 +270,40 @@ class SimulatedPlc:
         ]
         if not acted:
             return
+        for entry in acted:
+            self._watch_behind_gate(entry)
         self._outcomes.extend(acted)
         self._outcome_counter += len(acted)
         await self._server.write_outcomes(tuple(self._outcomes), self._outcome_counter)
         for outcome in acted:
             if outcome.outcome.number < FIRST_DRY_RUN_NUMBER:
                 self.on_outcome(outcome)
+
+    def _watch_behind_gate(self, acted: TimedPartOutcome) -> None:
+        """The part goes on behind the gate; a trial is none."""
+        outcome, is_rejected = acted.outcome, acted.outcome.action == "rejected"
+        if outcome.number < FIRST_DRY_RUN_NUMBER:
+            self._confirmation.add_part(
+                outcome.number, is_rejected, acted.acted_utc_ns, outcome.arrived_ns
+            )
+            self.lanes.add_part(is_rejected, outcome.arrived_ns)
+
+    async def _publish_confirmations(self) -> None:
+        now_ns = time.monotonic_ns()
+        for sensor in self.lanes.find_seen(now_ns):
+            self._confirmation.record_sensor(sensor, now_ns, time.time_ns())
+        decided = self._confirmation.decide(now_ns)
+        if not decided:
+            return
+        self._confirmed.extend(decided)
+        self._confirmation_counter += len(decided)
+        await self._server.write_confirmations(tuple(self._confirmed), self._confirmation_counter)
+        for part in decided:
+            self.on_confirmation(part)
+        if self._settings.stop_if_not_confirmed and any(
+            part.confirmation != "confirmed" for part in decided
+        ):
+            await self._stop_line()
 
     async def _run_machine(self) -> None:
         nodes = {tag.name: tag.node for tag in MACHINE_TAGS}
@@ -246,4 +329,8 @@ def _build_server(settings: PlcSettings) -> PlcServer:
 
 
 def _ignore_outcome(_outcome: TimedPartOutcome) -> None:
+    return
+
+
+def _ignore_confirmation(_part: ConfirmedPart) -> None:
     return

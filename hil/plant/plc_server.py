@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
+from hil.plant.gate_confirmation import ConfirmedPart
 from hil.plant.gate_outcomes import TimedPartOutcome
 
 ProtocolName = Literal["opcua", "modbus"]
@@ -36,6 +37,9 @@ class PlcServer(Protocol):
 
     async def write_outcomes(self, kept: Sequence[TimedPartOutcome], total: int) -> None:
         """Write the stored outcomes, oldest first, then their total number."""
+
+    async def write_confirmations(self, kept: Sequence[ConfirmedPart], total: int) -> None:
+        """Write the stored confirmations, oldest first, then their total number."""
 
     def read(self, name: str) -> int:
         """The value of an integer register."""

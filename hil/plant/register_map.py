@@ -66,6 +66,8 @@ REGISTERS: tuple[HoldingRegister, ...] = (
     HoldingRegister("Line.Running", 12, "bool"),
     HoldingRegister("Station.LineStop", 13, "uint16", written_by_station=True),
     HoldingRegister("Line.Product", 14, "uint16"),
+    HoldingRegister("Reject.BinFull", 15, "bool"),
+    HoldingRegister("Confirmation.Counter", 16, "uint32"),
     HoldingRegister("Station.Heartbeat", 20, "uint32", written_by_station=True),
     HoldingRegister("Verdict.PartNumber", 22, "uint32", written_by_station=True),
     HoldingRegister("Verdict.Code", 24, "uint16", written_by_station=True),
@@ -79,14 +81,20 @@ REGISTERS: tuple[HoldingRegister, ...] = (
 )
 OUTCOMES_ADDRESS = 100
 OUTCOME_WORDS = 8  # number (2), time (4), action, cause
-ADDRESS_COUNT = 720
 OUTCOMES_END = OUTCOMES_ADDRESS + OUTCOME_RING_SLOTS * OUTCOME_WORDS
 OUTCOME_ADDRESSES = tuple(range(OUTCOMES_ADDRESS, OUTCOMES_END, OUTCOME_WORDS))
+CONFIRMATIONS_ADDRESS = 800  # slots as long as the outcomes': number, time, result, spare
+CONFIRMATIONS_END = CONFIRMATIONS_ADDRESS + OUTCOME_RING_SLOTS * OUTCOME_WORDS
+CONFIRMATION_ADDRESSES = tuple(range(CONFIRMATIONS_ADDRESS, CONFIRMATIONS_END, OUTCOME_WORDS))
+ADDRESS_COUNT = CONFIRMATIONS_END + 8
 
 
 def build_readable_mask() -> list[bool]:
     """For each address below `END`, whether it is readable (spare ones within a block are)."""
     return [
-        address < 38 or OUTCOMES_ADDRESS <= address < OUTCOMES_END or 700 <= address < 708
+        address < 38
+        or OUTCOMES_ADDRESS <= address < OUTCOMES_END
+        or 700 <= address < 708
+        or CONFIRMATIONS_ADDRESS <= address < CONFIRMATIONS_END
         for address in range(ADDRESS_COUNT)
     ]

@@ -8,11 +8,26 @@ import re
 from types import CodeType, SimpleNamespace
 from typing import Any
 
-ZERO = {"BOOL": False, "REAL": 0.0, "UINT": 0, "UDINT": 0, "ULINT": 0}
+ZERO = {"BOOL": False, "REAL": 0.0, "UINT": 0, "UDINT": 0, "DINT": 0, "ULINT": 0}
 WORDS = {"AND": "and", "OR": "or", "NOT": "not", "MOD": "%", "TRUE": "True", "FALSE": "False"}
 DECLARATION = re.compile(r"(\w+)\s*:\s*(?:ARRAY\[0\.\.(\d+)\] OF )?(\w+)(?:\s*:=\s*([^;]+))?;")
-ASSIGNMENT = re.compile(r"^([\w.\[\] +]+?)\s*:=\s*(.*);$")
-FUNCTIONS = {"MIN": min, "MAX": max, "UDINT_TO_UINT": int, "copy": copy.copy}
+ASSIGNMENT = re.compile(r"^([\w.\[\] +-]+?)\s*:=\s*(.*);$")
+
+
+def _wrapped_dint(value: int) -> int:
+    """What 32 bits with a sign keep of a number."""
+    return (value + 2**31) % 2**32 - 2**31
+
+
+FUNCTIONS = {
+    "MIN": min,
+    "MAX": max,
+    "ABS": abs,
+    "UDINT_TO_UINT": int,
+    "DINT_TO_REAL": float,
+    "copy": copy.copy,
+    "wrapped_dint": _wrapped_dint,
+}
 
 
 class FunctionBlock:
@@ -83,7 +98,8 @@ def _python(text: str) -> str:
         if text.startswith(word + " "):
             return f"{python} {_expression(re.sub(r' (THEN|DO)$', '', text[len(word) :].strip()))}:"
     target, value = ASSIGNMENT.findall(text)[0]
-    return f"{target} = copy({_expression(value)})"
+    keep = "wrapped_dint" if target.startswith("di") else "copy"
+    return f"{target} = {keep}({_expression(value)})"
 
 
 def _expression(text: str) -> str:

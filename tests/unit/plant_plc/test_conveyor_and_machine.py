@@ -19,7 +19,7 @@ class NotedLine:
         self.counted_at_s: list[float] = []
         self.running: list[bool] = []
         self.parts_under_way = False
-        self.line_stop_active = False
+        self.belt_stands = False
 
     async def count_part(self) -> tuple[int, int]:
         """Note a part."""
@@ -115,12 +115,12 @@ def test_a_line_that_is_held_feeds_nothing_and_makes_up_for_nothing() -> None:
     async def work(line: NotedLine, conveyor: Conveyor, told: list[int]) -> None:
         conveyor.start()
         await until(lambda: len(told) >= 3)
-        line.line_stop_active = True
+        line.belt_stands = True
         await asyncio.sleep(0.02)
         fed = len(told)
         await asyncio.sleep(0.2)
         assert len(told) == fed
-        line.line_stop_active = False
+        line.belt_stands = False
         await until(lambda: len(told) >= fed + 5)
         pauses = [b - a for a, b in itertools.pairwise(line.counted_at_s[fed:])]
         assert sum(pauses[:4]) >= 4 * 0.01 - 0.005
