@@ -7,15 +7,17 @@ from dataclasses import replace
 from equipment.configuration import EquipmentConfiguration
 from equipment.counter_tracker import CounterTracker, CounterValue
 from equipment.dry_run_handler import DryRunArguments, DryRunHandler, explain_no_dry_run
+from equipment.gate_history import GateHistory
 from equipment.gate_verdicts import (
     STATION_COUNTS_TEXT,
     VERDICT_TOO_LATE,
     MissedStreak,
     build_verdict_write,
     describe_line_stop,
-    find_new_outcomes,
 )
 from equipment.links.link import (
+    BinFullSeen,
+    ConfirmationsRead,
     CounterSeen,
     LineStopSeen,
     LinkDown,
@@ -23,6 +25,7 @@ from equipment.links.link import (
     LinkUp,
     MachineLink,
     OutcomesRead,
+    ReadConfirmations,
     ReadOutcomes,
     ReadTags,
     StopLine,
@@ -39,6 +42,7 @@ from equipment.part_trigger import (
     describe_unreadable_texts,
     find_unreadable_texts,
 )
+from equipment.reject_watch import RejectWatch
 from equipment.sample_batcher import SampleBatcher
 from equipment.station_mode import StationModeState
 from equipment.timeliness import TriggerTimeliness, VerdictTimeliness
@@ -48,7 +52,6 @@ from sightline.kernel.component import Component, ComponentContext, command, eve
 from sightline.kernel.stream_freshness import StreamSilent
 from sightline.messaging.messages import (
     CounterAnnounced,
-    GateActed,
     Part,
     PartJudged,
     PartSettled,
@@ -58,7 +61,6 @@ from sightline.messaging.messages import (
 from sightline.messaging.topics import (
     COUNTER_ANNOUNCED,
     EQUIPMENT,
-    GATE_ACTED,
     MACHINE_SAMPLES,
     PART_TRIGGERED,
     STATION_MODE,
@@ -95,10 +97,10 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         self._bypassed_numbers: deque[int] = deque(maxlen=MAX_PARTS_UNDER_WAY)
         self._timeliness = VerdictTimeliness()
         self._trigger_timeliness = TriggerTimeliness()
-        self._outcome_counter: int | None = None
-        self._repeat_outcomes = True
         self._awaits_outcomes = False
-        self._unpublished: deque[GateActed] = deque()
+        self._gate_history = GateHistory(context.station_id, context.health)
+        self._rejects = RejectWatch(context.health, context.configuration)
+        self._line_stop_reason = ""
         self._reply_publisher = BackgroundPublisher(context.publisher, context.health)
         commands = self.accept_commands(
             CommissioningReplies(EQUIPMENT, context.health, context.clock),
@@ -130,6 +132,7 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         self._mode.configure(self.configuration.allow_bypass)
         self._batcher = SampleBatcher(self.context.station_id, self.configuration)
         self._missed_streak = MissedStreak(self.configuration.line_stop_after_missed)
+        self._rejects.configure(self.configuration)
 
     @on(LinkUp)
     def link_up(self, event: LinkUp) -> None:
@@ -137,7 +140,8 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         if event.count_id < self._ignored_before_count_id:
             return
         self._link_is_up = True
-        self._repeat_outcomes = True
+        self._gate_history.begin_connection()
+        self._rejects.begin_connection()
         self._count_id = event.count_id
         self._counter.start_connection(event.connected_monotonic_ns)
         self.health.clear_fault("plc-away")
@@ -189,7 +193,7 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         self._dry_runs.record_counter(seen.counter)
         if change == "start" and self._awaits_outcomes:
             self._awaits_outcomes = False
-            self._link.request(ReadOutcomes())
+            self._request_gate_history()
         if change in ("start", "restart"):
             self._bypassed_numbers.clear()  # the numbers may come again
         if change in ("wrap", "restart"):
@@ -291,18 +295,25 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
             and judged.triggered_monotonic_ns >= self._counter.since_monotonic_ns
         )
         if over_this_connection and self._missed_streak.record(judged):
-            log.error("too many parts missed in a row; requesting a line stop")
+            limit = self.configuration.line_stop_after_missed
+            self._stop_line(f"{limit} parts missed in a row (lineStopAfterMissed)")
+
+    def _stop_line(self, reason: str) -> None:
+        """Request a line stop, if there is a reason."""
+        if reason:
+            log.error("requesting a line stop", extra={"reason": reason})
             self.health.count("line_stops_asked_for")
+            self._line_stop_reason = reason
             self._link.request(StopLine())
 
     @on(LineStopSeen)
     def line_stop_changed(self, seen: LineStopSeen) -> None:
         """The line stop was set, by whomever, or acknowledged at the PLC."""
         if seen.stopped:
-            text = describe_line_stop(self.configuration.line_stop_after_missed)
-            self.health.raise_fault("line-stop", text)
-        else:
-            self.health.clear_fault("line-stop")
+            self.health.raise_fault("line-stop", describe_line_stop(self._line_stop_reason))
+        elif self.health.clear_fault("line-stop"):
+            self._line_stop_reason = ""
+            self._stop_line(self._rejects.record_acknowledged())
 
     @on(VerdictEchoed)
     def verdict_echoed(self, echoed: VerdictEchoed) -> None:
@@ -345,33 +356,47 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         if self._counter.last is None:  # only the counter tells parts from earlier dry runs
             self._awaits_outcomes = True
             return
-        found, lost = find_new_outcomes(
-            self.context.station_id,
-            self._outcome_counter,
-            reading,
-            repeat_all=self._repeat_outcomes,
-        )
-        self._outcome_counter, self._repeat_outcomes = reading.counter, False
         self._dry_runs.record_outcomes(reading)
-        is_trial = self._dry_runs.is_trial
-        self._unpublished.extend(acted for acted in found if not is_trial(acted.part_number))
-        if lost:
-            self.health.count("gate_outcomes_lost", lost)
-            log.error("the PLC forgot outcomes before they were read", extra={"lost": lost})
+        fresh = self._gate_history.take_outcomes(
+            reading,
+            self._dry_runs.is_trial,
+            awaits_confirmation=self.configuration.link.confirms_parts,
+        )
+        in_production = self._mode.counts_as_production
+        self._stop_line(self._rejects.record_outcomes(fresh, in_production))
         self.publish_outcomes()
+
+    @on(ConfirmationsRead)
+    def confirmations_read(self, reading: ConfirmationsRead) -> None:
+        """Where the sensors behind the gate saw parts, as far as the PLC remembers it."""
+        if self._counter.last is None:
+            self._awaits_outcomes = True
+            return
+        fresh = self._gate_history.take_confirmations(reading)
+        self._stop_line(self._rejects.record_confirmations(fresh))
+        self.publish_outcomes()
+
+    @on(BinFullSeen)
+    def bin_full_changed(self, seen: BinFullSeen) -> None:
+        """The reject bin is full, or was emptied."""
+        self._stop_line(self._rejects.record_bin(seen.is_full))
 
     @every(seconds=_heartbeat_interval_s)
     def publish_outcomes(self) -> None:
         """Publish in order what is not yet published; the rest waits for the bus."""
-        while self._unpublished and self.publish(GATE_ACTED, self._unpublished[0]):
-            self._unpublished.popleft()
+        self._gate_history.publish(self.publish)
 
     @on(PartSettled)
     def part_settled(self, settled: PartSettled) -> None:
         """A publisher that has just started may lack outcomes: all are read and published again."""
         if settled.begins:
-            self._repeat_outcomes = True
-            self._link.request(ReadOutcomes())
+            self._gate_history.repeat()
+            self._request_gate_history()
+
+    def _request_gate_history(self) -> None:
+        self._link.request(ReadOutcomes())
+        if self.configuration.link.confirms_parts:
+            self._link.request(ReadConfirmations())
 
     @on(StationMode)
     def mode_announced(self, announced: StationMode) -> None:

@@ -45,6 +45,13 @@ class LinkConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
         return self.modbus.registers.dry_run is not None
 
     @property
+    def confirms_parts(self) -> bool:
+        """Whether it is said where the PLC tells what the sensors behind the gate saw."""
+        if self.kind == "opcua":
+            return self.opcua.nodes.confirmation_counter is not None
+        return self.modbus.registers.confirmation_counter is not None
+
+    @property
     def endpoint(self) -> str:
         """Where the PLC is."""
         return self.active.endpoint
@@ -114,7 +121,7 @@ DEFAULT_TAGS = (
 
 
 class EquipmentConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
-    """What the component talks to, and how often; `line_stop_after_missed` 0 asks for no line-stop.
+    """What the component talks to, and how often; a limit of 0 parts in a row is never reached.
 
     `products`: what the PLC calls a product, mostly a number, to the product's name. `tags` is written
     as a map by tag; where it is given it takes the place of all the defaults. A list is still read.
@@ -132,6 +139,10 @@ class EquipmentConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     counter_announce_interval_s: Seconds = 1.0
     verdict_margin_ms: Annotated[float, Meta(ge=0, le=10_000)] = 20.0
     line_stop_after_missed: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    max_rejects_in_row: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    line_stop_if_rejects_in_row: bool = False
+    line_stop_if_not_confirmed: bool = False
+    line_stop_if_bin_full: bool = True
     allow_bypass: bool = False
     products: Annotated[dict[str, ProductName], Meta(max_length=1000)] = field(default_factory=dict)
 

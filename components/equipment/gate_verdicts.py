@@ -1,7 +1,7 @@
-"""What goes to the gate and what comes from it; nothing is remembered longer than one connection."""
+"""What goes to the gate; nothing is remembered longer than one connection."""
 
-from equipment.links.link import GateRecord, OutcomesRead, WriteVerdict
-from sightline.messaging.messages import GateActed, PartJudged
+from equipment.links.link import WriteVerdict
+from sightline.messaging.messages import PartJudged
 
 VERDICT_TOO_LATE = "its deadline has passed"
 PLC_PART_NUMBERS = range(2**32)  # what the PLC's register takes
@@ -63,33 +63,10 @@ class MissedStreak:
         return True
 
 
-def describe_line_stop(limit: int) -> str:
-    """Why the line stands, for the operator."""
+def describe_line_stop(reason: str) -> str:
+    """Why the line stands, for the operator; `reason`: why this station requested it, if it did."""
+    requested = f"requested it: {reason}" if reason else "did not request it"
     return (
-        "Line stop: the line stands until an operator acknowledges it at the PLC. This station requests it "
-        f"after {limit} parts missed in a row (0: never)."
-    )
-
-
-def find_new_outcomes(
-    station_id: str, known_counter: int | None, reading: OutcomesRead, *, repeat_all: bool
-) -> tuple[tuple[GateActed, ...], int]:
-    """The outcomes to publish (all kept ones, or those since `known_counter`), and how many are lost."""
-    records = reading.records
-    if known_counter is None or reading.counter < known_counter:  # our start, or the PLC's
-        return tuple(build_gate_acted(station_id, record) for record in records), 0
-    more = reading.counter - known_counter
-    fresh = records[-more:] if more else ()
-    found = records if repeat_all else fresh
-    return tuple(build_gate_acted(station_id, record) for record in found), more - len(fresh)
-
-
-def build_gate_acted(station_id: str, record: GateRecord) -> GateActed:
-    """The PLC's record as a message."""
-    return GateActed(
-        station_id=station_id,
-        part_number=record.part_number,
-        action=record.action,
-        acted_utc_ns=record.acted_utc_ns,
-        cause=record.cause,
+        "Line stop: the line stands until an operator acknowledges it at the PLC. This station "
+        f"{requested}."
     )

@@ -34,6 +34,7 @@ from sightline.messaging.messages import (
     CommandCarriedOut,
     GapRecord,
     GateActed,
+    GateConfirmed,
     MachineState,
     Part,
     PartJudged,
@@ -74,7 +75,9 @@ class PublisherComponent(Component[PublisherConfiguration]):
         self._sequencer = VerdictSequencer(self._settled_part)
         self._gate_matcher = GateMatcher(outbox.load_gate_parts(), self.configuration.gate_wait_ms)
         self._corrections: deque[GatePart] = deque()
-        self._joiner = PartJoiner(self._gate_matcher.find_part)
+        self._joiner = PartJoiner(
+            self._gate_matcher.find_part, self.configuration.confirmation_wait_ms
+        )
         self._machine_states = MachineStateHistory()
         self._wall_clock = WallClock()  # older than each uploader: it knows of earlier jumps
         self._gap_since_ns: int | None = None
@@ -116,6 +119,13 @@ class PublisherComponent(Component[PublisherConfiguration]):
     def gate_acted(self, acted: GateActed) -> None:
         """What the gate did goes into the part's record, or into a correction of it."""
         self._queue_corrections(self._gate_matcher.add_outcome(acted))
+
+    @on(GateConfirmed)
+    def gate_confirmed(self, confirmed: GateConfirmed) -> None:
+        """Where the sensors behind the gate saw a part goes into its record, unless that is committed."""
+        part = self._gate_matcher.add_confirmation(confirmed)
+        if part is not None and self._settled_part is not None and part.part <= self._settled_part:
+            self.health.count("confirmations_not_recorded")
 
     @on(MachineState)
     def machine_state_changed(self, state: MachineState) -> None:
@@ -196,6 +206,7 @@ class PublisherComponent(Component[PublisherConfiguration]):
         self._sender.set_rate(configuration.records.rate_hz)
         self._commands.set_allowed(configuration.commands)
         self._gate_matcher.set_late_gate(configuration.gate_wait_ms)
+        self._joiner.confirmation_wait_ms = configuration.confirmation_wait_ms
         if _select_evidence_settings(before) != _select_evidence_settings(configuration):
             self._uploader.close()
             self._uploader = self._build_uploader()
@@ -297,7 +308,9 @@ class PublisherComponent(Component[PublisherConfiguration]):
         machine = self._machine_states.find_at(joined.judged.triggered_utc_ns)
         now_utc_ns = self.clock.utc_ns()
         judged = add_gate_timings(joined)
-        return build_record(judged, joined.gate, machine, origin, now_utc_ns, mode)
+        return build_record(
+            judged, joined.gate, machine, origin, now_utc_ns, mode, joined.confirmation
+        )
 
     def _without_dropped_evidence(self, joined: JoinedPart) -> JoinedPart:
         """The record names no picture that is known not to reach the store."""

@@ -101,7 +101,8 @@ class CommandsConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 class PublisherConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Where the station stands, what its records say, and where they and the pictures go.
 
-    From `pressure_share` of the outbox's or the spool's limit on, pictures of ok parts are dropped.
+    From `pressure_share` of the outbox's or the spool's limit on, pictures of ok parts are dropped. A
+    record waits so long for the gate, and for what sensors behind the gate tell, where there are any.
     """
 
     OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_COMPONENT_KEYS[PUBLISHER]
@@ -116,6 +117,7 @@ class PublisherConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     records: RecordsConfiguration = RecordsConfiguration()
     pressure_share: Annotated[float, Meta(gt=0, le=1)] = 0.8
     gate_wait_ms: Annotated[float, Meta(ge=0, le=60_000)] = 1000.0
+    confirmation_wait_ms: Annotated[float, Meta(ge=0, le=60_000)] = 1500.0
     belt_speed_tag: Name = "belt_speed"
     product_labels: tuple[Name, ...] = ("cap_present",)
     commands: CommandsConfiguration = CommandsConfiguration()

@@ -8,7 +8,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sightline.messaging.messages import GateActed, GateAction, Part, PartJudged
+from sightline.messaging.messages import (
+    GateActed,
+    GateAction,
+    GateConfirmation,
+    GateConfirmed,
+    Part,
+    PartJudged,
+)
 
 CLOCK_DIFFERENCE_NS = (
     250_000_000  # trigger and gate are told by one clock, the PLC's, where it tells both
@@ -50,13 +57,15 @@ class GatePart:
     act_window: GateActWindow
     gate: GateAction | None = None
     acted_utc_ns: int | None = None
+    awaits_confirmation: bool = False
+    confirmation: GateConfirmation = "unknown"
 
     def may_have_outcome(self, outcome: GateActed) -> bool:
         """Whether the outcome may be this part's."""
         is_free = self.gate is None and outcome.part_number == self.part.part_number
         return is_free and self.act_window.may_contain(outcome.acted_utc_ns)
 
-    def has_outcome(self, outcome: GateActed) -> bool:
+    def has_outcome(self, outcome: GateActed | GateConfirmed) -> bool:
         """Whether this very outcome is known as this part's."""
         same = outcome.part_number == self.part.part_number
         return same and self.acted_utc_ns == outcome.acted_utc_ns
@@ -144,6 +153,7 @@ class GateMatcher:
         for part in self._parts:
             self._by_number.setdefault(part.part_number, set()).add(part)
         self._pending: deque[GateActed] = deque(maxlen=MAX_PENDING_OUTCOMES)
+        self._early: deque[GateConfirmed] = deque(maxlen=MAX_PENDING_OUTCOMES)
         self.misfits = 0  # outcomes in a row whose number a part has, and whose time none
         self.misfit_s = 0.0  # how long after its part's trigger the last of them was
 
@@ -182,6 +192,18 @@ class GateMatcher:
         self._count_outcome_misfits(outcome, bool(settled))
         return settled
 
+    def add_confirmation(self, confirmed: GateConfirmed) -> GatePart | None:
+        """Take where the sensors saw a part; the part that knows it by that. Repeats change nothing."""
+        for part in self._find_by_number(confirmed.part_number):
+            if part.has_outcome(confirmed):
+                known = replace(part, confirmation=confirmed.confirmation)
+                self._parts[part.part] = known
+                is_news = part.awaits_confirmation and known != part
+                return known if is_news else None
+        if confirmed not in self._early:
+            self._early.append(confirmed)
+        return None
+
     def _count_outcome_misfits(self, outcome: GateActed, has_owner: bool) -> None:
         if has_owner:
             self.misfits = 0
@@ -197,7 +219,15 @@ class GateMatcher:
         while (pair := self._find_next_pair()) is not None:
             outcome, owner = pair
             self._pending.remove(outcome)
-            owner = replace(owner, gate=outcome.action, acted_utc_ns=outcome.acted_utc_ns)
+            owner = replace(
+                owner,
+                gate=outcome.action,
+                acted_utc_ns=outcome.acted_utc_ns,
+                awaits_confirmation=outcome.awaits_confirmation,
+            )
+            for early in self._early:
+                if owner.has_outcome(early):
+                    owner = replace(owner, confirmation=early.confirmation)
             self._parts[owner.part] = owner
             settled.append(owner)
         return settled

@@ -12,6 +12,7 @@ from sightline.messaging.codec import MAX_MESSAGE_BYTES
 from sightline.messaging.messages import (
     Detection,
     GapRecord,
+    GateConfirmation,
     GateCorrection,
     GateOutcome,
     InspectionRecord,
@@ -51,6 +52,7 @@ def build_record(
     origin: RecordOrigin,
     joined_utc_ns: int,
     mode: OperatingMode = "production",
+    confirmation: GateConfirmation = "unknown",
 ) -> InspectionRecord:
     """The record of one part, small enough for a message."""
     no_defects = _find_product_labels(judged, origin)
@@ -96,6 +98,7 @@ def build_record(
         frameSizes=judged.frame_sizes,
         countedBy=judged.counted_by,
         thresholdBasis=judged.threshold_basis,
+        gateConfirmation=confirmation,
     )
     return shrink_record_to_fit(record)
 

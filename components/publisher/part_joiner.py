@@ -2,10 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from publisher.gate_matcher import GatePart
-from sightline.messaging.messages import GateOutcome, MachineState, Part, PartJudged
+from sightline.messaging.messages import (
+    GateConfirmation,
+    GateOutcome,
+    MachineState,
+    Part,
+    PartJudged,
+)
 from sightline.messaging.state_pages import add_page
 
 MAX_KEPT_STATES = 256
@@ -14,10 +20,14 @@ MAX_STATE_DISTANCE_NS = 60_000_000_000
 
 @dataclass(frozen=True)
 class WaitingPart:
-    """An accepted verdict whose record is not committed yet."""
+    """An accepted verdict whose record is not committed yet; how long it waits for what.
+
+    How long for the confirmation is known once the gate has acted.
+    """
 
     judged: PartJudged
     until_monotonic_ns: int
+    confirmation_until_ns: int | None = None
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,17 @@ class JoinedPart:
     judged: PartJudged
     gate: GateOutcome
     acted_utc_ns: int | None = None
+    confirmation: GateConfirmation = "unknown"
 
 
 class PartJoiner:
     """The parts in hand, in the ledger's order; `gate_of` says what is known of a part's gate."""
 
-    def __init__(self, find_gate_part: Callable[[Part], GatePart | None]) -> None:
+    def __init__(
+        self, find_gate_part: Callable[[Part], GatePart | None], confirmation_wait_ms: float = 0.0
+    ) -> None:
         self._find_gate_part = find_gate_part
+        self.confirmation_wait_ms = confirmation_wait_ms
         self._parts: deque[WaitingPart] = deque()
 
     @property
@@ -50,10 +64,15 @@ class PartJoiner:
     def find_ready(self, now_ns: int) -> list[JoinedPart]:
         """The parts at the head that wait for nothing more; `done` takes them out of hand."""
         joined = []
-        for part in self._parts:
+        for place, part in enumerate(self._parts):
             gate = self._find_gate_part(part.judged.part)
             if gate is not None and gate.gate is not None:
-                joined.append(JoinedPart(part.judged, gate.gate, gate.acted_utc_ns))
+                part = self._parts[place] = self._begin_confirmation_wait(part, gate, now_ns)
+                if now_ns < (part.confirmation_until_ns or 0) and gate.confirmation == "unknown":
+                    break
+                joined.append(
+                    JoinedPart(part.judged, gate.gate, gate.acted_utc_ns, gate.confirmation)
+                )
             elif now_ns >= part.until_monotonic_ns:
                 joined.append(JoinedPart(part.judged, "unconfirmed"))
             else:
@@ -71,7 +90,18 @@ class PartJoiner:
             return None
         head = self._parts[0]
         gate = self._find_gate_part(head.judged.part)
-        return 0 if gate is not None and gate.gate is not None else head.until_monotonic_ns
+        if gate is None or gate.gate is None:
+            return head.until_monotonic_ns
+        return head.confirmation_until_ns or 0 if gate.confirmation == "unknown" else 0
+
+    def _begin_confirmation_wait(
+        self, part: WaitingPart, gate: GatePart, now_ns: int
+    ) -> WaitingPart:
+        """Its gate is known: from now on it waits for the sensors behind that, where there are any."""
+        if part.confirmation_until_ns is not None or not gate.awaits_confirmation:
+            return part
+        wait_ns = round(self.confirmation_wait_ms * 1e6)
+        return replace(part, confirmation_until_ns=now_ns + wait_ns)
 
 
 def find_gate_wait_end_ns(

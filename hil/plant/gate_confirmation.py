@@ -108,7 +108,9 @@ class GateConfirmation:
 
     def _record_in_chute(self, now_ns: int, now_utc_ns: int) -> None:
         expected = [
-            part for part in self._awaited if not part.in_chute and self._may_be_in_chute(part, now_ns)
+            part
+            for part in self._awaited
+            if not part.in_chute and self._may_be_in_chute(part, now_ns)
         ]
         expected.sort(key=lambda part: not part.is_rejected)  # stable: the oldest reject first
         if not expected:

@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Protocol
 
-from sightline.messaging.messages import GateAction, TagSample, Verdict
+from sightline.messaging.messages import GateAction, GateConfirmation, TagSample, Verdict
 
 _COUNT_IDS = itertools.count(1)
 
@@ -49,11 +49,16 @@ class ReadOutcomes:
 
 
 @dataclass(frozen=True)
+class ReadConfirmations:
+    """Request: read what the sensors behind the gate saw; answered by `ConfirmationsRead`."""
+
+
+@dataclass(frozen=True)
 class StopLine:
     """Request: ask the machine to stop the belt until an operator acknowledges it."""
 
 
-LinkRequest = WriteVerdict | WriteHeartbeat | ReadTags | ReadOutcomes | StopLine
+LinkRequest = WriteVerdict | WriteHeartbeat | ReadTags | ReadOutcomes | ReadConfirmations | StopLine
 
 
 class MachineLink(Protocol):
@@ -131,6 +136,34 @@ class OutcomesRead:
 
     counter: int
     records: tuple[GateRecord, ...]
+
+
+@dataclass(frozen=True)
+class ConfirmationRecord:
+    """What the sensors behind the gate saw of one part; `is_stray`: of something that is none.
+
+    `acted_utc_ns` is the time in the part's outcome.
+    """
+
+    part_number: int
+    acted_utc_ns: int
+    confirmation: GateConfirmation
+    is_stray: bool = False
+
+
+@dataclass(frozen=True)
+class ConfirmationsRead:
+    """Event: the confirmations that the machine remembers, oldest first, and how many there ever were."""
+
+    counter: int
+    records: tuple[ConfirmationRecord, ...]
+
+
+@dataclass(frozen=True)
+class BinFullSeen:
+    """Event: whether the reject bin is full; None: the machine cannot tell. The first tells how it stood."""
+
+    is_full: bool | None
 
 
 @dataclass(frozen=True)

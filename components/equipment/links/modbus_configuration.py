@@ -28,7 +28,8 @@ class PlcRegisters(ConfigurationStruct, frozen=True, kw_only=True):
     """Where the PLC keeps the handshake's registers: holding registers, counted from 0.
 
     Only where it has them: the dry run's number (uint32), the product as a number (uint16), the lot
-    as text in `lot_words` registers.
+    as text in `lot_words` registers, whether the reject bin is full (bool), and what the sensors
+    behind the gate saw (a counter, uint32, and where its ring starts).
     """
 
     part_counter: RegisterAddress = 0
@@ -46,6 +47,16 @@ class PlcRegisters(ConfigurationStruct, frozen=True, kw_only=True):
     lot: RegisterAddress | None = None
     dry_run: RegisterAddress | None = None
     lot_words: Annotated[int, Meta(ge=1, le=32)] = 8
+    reject_bin_full: RegisterAddress | None = None
+    confirmation_counter: RegisterAddress | None = None
+    confirmations: RegisterAddress | None = None
+
+    def __post_init__(self) -> None:
+        """ValueError if only a part of the confirmation is there."""
+        if (self.confirmation_counter is None) != (self.confirmations is None):
+            raise ValueError(
+                "confirmationCounter and confirmations go together: set both or neither"
+            )
 
 
 class ModbusConfiguration(ConfigurationStruct, frozen=True, kw_only=True):

@@ -2,14 +2,14 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from equipment.configuration import TagConfiguration
 from equipment.links.counter_steps import step_between
 from equipment.links.link import (
+    BinFullSeen,
+    ConfirmationsRead,
     CounterSeen,
-    GateRecord,
     LineStopSeen,
     OutcomesRead,
     TagsRead,
@@ -18,17 +18,15 @@ from equipment.links.link import (
 from equipment.links.modbus_client import ILLEGAL_ADDRESS, ModbusConnection, ModbusRefusalError
 from equipment.links.modbus_configuration import ModbusConfiguration, RegisterType
 from equipment.links.modbus_requests import RegisterSpan, find_words, merge_spans
+from equipment.links.modbus_rings import RingReader
 from equipment.links.modbus_values import (
-    OUTCOME_SLOT_COUNT,
-    OUTCOME_WORDS,
     build_modbus_sample,
-    count_overwritten_slots,
     count_words,
+    decode_confirmations,
     decode_outcomes,
     decode_registers,
     decode_text,
     encode_registers,
-    find_outcome_slots,
 )
 from equipment.links.plc_session import PlcSession
 from equipment.links.register_codes import MAX_UTC_NS
@@ -49,6 +47,8 @@ REGISTER_TYPES: dict[str, RegisterType] = {
     "verdict_strobe": "uint32",
     "product": "uint16",
     "dry_run": "uint32",
+    "reject_bin_full": "bool",
+    "confirmation_counter": "uint32",
 }
 POLLED_REGISTERS = (
     "part_counter",
@@ -58,6 +58,7 @@ POLLED_REGISTERS = (
     "outcome_counter",
     "line_stop",
 )
+OPTIONAL_POLLED_REGISTERS = ("product", "reject_bin_full", "confirmation_counter")
 
 
 class ModbusSession(PlcSession):
@@ -77,8 +78,20 @@ class ModbusSession(PlcSession):
         self._order = configuration.word_order
         self._tags = [(tag, tag.register) for tag in tags if tag.register is not None]
         self._last: dict[str, float] = {}
-        self._records: deque[GateRecord] = deque(maxlen=OUTCOME_SLOT_COUNT)
-        self._records_read = 0
+        self._outcomes = RingReader(
+            connection,
+            configuration.registers.outcomes,
+            lambda: self._read_number("outcome_counter"),
+            lambda slots: decode_outcomes(slots, self._order),
+            self.requests.request_outcomes,
+        )
+        self._confirmations = RingReader(
+            connection,
+            configuration.registers.confirmations or 0,
+            lambda: self._read_number("confirmation_counter"),
+            lambda slots: decode_confirmations(slots, self._order),
+            self.requests.request_confirmations,
+        )
 
     async def open(self) -> None:
         """See where strobe and heartbeat stand; posts `LinkUp` first of all."""
@@ -105,7 +118,8 @@ class ModbusSession(PlcSession):
     async def _poll_once(self) -> tuple[dict[str, float], str]:
         """All that may have changed, in as few requests as that takes, and the lot as text."""
         registers = self._configuration.registers
-        names = (*POLLED_REGISTERS, *(("product",) if registers.product is not None else ()))
+        there = (n for n in OPTIONAL_POLLED_REGISTERS if getattr(registers, n) is not None)
+        names = (*POLLED_REGISTERS, *there)
         spans = {name: self._span(name) for name in names}
         at = registers.lot
         lots = [RegisterSpan("holding", at, registers.lot_words)] if at is not None else []
@@ -126,6 +140,10 @@ class ModbusSession(PlcSession):
             self._post(LineStopSeen(bool(found["line_stop"])))
         if "outcome_counter" in changed:
             self.requests.request_outcomes()
+        if "reject_bin_full" in changed:
+            self._post(BinFullSeen(bool(found["reject_bin_full"])))
+        if "confirmation_counter" in changed:
+            self.requests.request_confirmations()
 
     def _post_counter(
         self, found: dict[str, float], lot: str, last: dict[str, float], received_ns: int
@@ -184,32 +202,19 @@ class ModbusSession(PlcSession):
         return found
 
     async def _read_outcomes(self) -> None:
-        counter = int((await self._read("outcome_counter"))["outcome_counter"])
-        if counter < self._records_read:  # the PLC began anew
-            self._records.clear()
-            self._records_read = 0
-        base = self._configuration.registers.outcomes
-        spans = [
-            RegisterSpan("holding", base + slot * OUTCOME_WORDS, OUTCOME_WORDS)
-            for slot in find_outcome_slots(self._records_read, counter)
-        ]
-        answers = await self._connection.read_all(spans)
-        after = int((await self._read("outcome_counter"))["outcome_counter"])
-        if after < counter:  # it began anew meanwhile
-            self.requests.request_outcomes()
+        found = await self._outcomes.read()
+        if found is not None:
+            self._post(OutcomesRead(*found))
+
+    async def _read_confirmations(self) -> None:
+        if self._configuration.registers.confirmations is None:
             return
-        if after != counter:  # it wrote meanwhile: the rest is read next
-            self.requests.request_outcomes()
-        overwritten = min(len(spans), count_overwritten_slots(counter, len(spans), after))
-        if overwritten or len(spans) < counter - self._records_read:
-            self._records.clear()  # what follows does not follow on them
-        self._records.extend(
-            decode_outcomes(
-                [find_words(answers, span) or () for span in spans[overwritten:]], self._order
-            )
-        )
-        self._records_read = counter
-        self._post(OutcomesRead(counter, tuple(self._records)))
+        found = await self._confirmations.read()
+        if found is not None:
+            self._post(ConfirmationsRead(*found))
+
+    async def _read_number(self, name: str) -> int:
+        return int((await self._read(name))[name])
 
     async def _read(self, *names: str) -> dict[str, float]:
         spans = {name: self._span(name) for name in names}

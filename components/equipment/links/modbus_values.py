@@ -4,9 +4,13 @@ import struct
 from collections.abc import Sequence
 
 from equipment.configuration import TagConfiguration
-from equipment.links.link import GateRecord
+from equipment.links.link import ConfirmationRecord, GateRecord
 from equipment.links.modbus_configuration import ModbusRegister, RegisterType, WordOrder
-from equipment.links.register_codes import build_gate_records, check_reading
+from equipment.links.register_codes import (
+    build_confirmations,
+    build_gate_records,
+    check_reading,
+)
 from sightline.errors import MachineLinkError
 from sightline.messaging.messages import TagQuality, TagSample
 
@@ -101,4 +105,15 @@ def decode_outcomes(slots: Sequence[Sequence[int]], order: WordOrder) -> tuple[G
         [slot[6] for slot in slots],
         [int(decode_registers("uint64", slot[2:6], order)) for slot in slots],
         [slot[7] for slot in slots],
+    )
+
+
+def decode_confirmations(
+    slots: Sequence[Sequence[int]], order: WordOrder
+) -> tuple[ConfirmationRecord, ...]:
+    """The slots' registers as records, laid out as the outcomes' are; the last register is spare."""
+    return build_confirmations(
+        [int(decode_registers("uint32", slot[0:2], order)) for slot in slots],
+        [int(decode_registers("uint64", slot[2:6], order)) for slot in slots],
+        [slot[6] for slot in slots],
     )

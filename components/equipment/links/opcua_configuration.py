@@ -25,7 +25,11 @@ SecurityPolicyName = Literal[
 
 
 class PlcNodes(ConfigurationStruct, frozen=True, kw_only=True):
-    """Where the PLC keeps the handshake's registers; product, lot, dry run only where it has them."""
+    """Where the PLC keeps the handshake's registers.
+
+    Only where it has them: product, lot, dry run, whether the reject bin is full, and what the sensors
+    behind the gate saw (four nodes).
+    """
 
     part_counter: NodeText = PLC_NODE_PREFIX + "Line.PartCounter"
     belt_speed: NodeText = PLC_NODE_PREFIX + "Line.BeltSpeed"
@@ -43,6 +47,25 @@ class PlcNodes(ConfigurationStruct, frozen=True, kw_only=True):
     product: NodeText | None = None
     lot: NodeText | None = None
     dry_run: NodeText | None = None
+    reject_bin_full: NodeText | None = None
+    confirmation_numbers: NodeText | None = None
+    confirmation_times: NodeText | None = None
+    confirmation_results: NodeText | None = None
+    confirmation_counter: NodeText | None = None
+
+    def __post_init__(self) -> None:
+        """ValueError if only a part of the confirmation is there."""
+        given = (
+            self.confirmation_numbers,
+            self.confirmation_times,
+            self.confirmation_results,
+            self.confirmation_counter,
+        )
+        if any(given) and not all(given):
+            raise ValueError(
+                "confirmationNumbers, confirmationTimes, confirmationResults and confirmationCounter go "
+                "together: set all or none"
+            )
 
 
 class OpcuaSecurity(ConfigurationStruct, frozen=True, kw_only=True):

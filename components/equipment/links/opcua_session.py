@@ -11,6 +11,8 @@ from asyncua import Client, ua
 from equipment.configuration import TagConfiguration
 from equipment.links.counter_steps import step_between
 from equipment.links.link import (
+    BinFullSeen,
+    ConfirmationsRead,
     CounterSeen,
     LineStopSeen,
     LinkFault,
@@ -38,7 +40,11 @@ from equipment.links.opcua_values import (
     to_utc_ns,
 )
 from equipment.links.plc_session import PlcSession
-from equipment.links.register_codes import build_gate_records, parse_whole_number
+from equipment.links.register_codes import (
+    build_confirmations,
+    build_gate_records,
+    parse_whole_number,
+)
 from equipment.links.register_history import UNREADABLE_TEXT, RegisterHistory
 from equipment.links.request_queue import ValueDoesNotFitError
 from sightline.clock import Clock
@@ -51,9 +57,13 @@ SLOW_READ_INTERVAL_S = 0.1
 MAX_NOTIFICATION_SILENCE_NS = (
     3_000_000_000  # so long after a read showed a number, its notification is lost
 )
-SUBSCRIBED_NODES = ("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter")
+SUBSCRIBED_NODES = (
+    *("part_counter", "belt_speed", "verdict_echo", "line_stop", "outcome_counter"),
+    *("reject_bin_full", "confirmation_counter"),  # where the PLC has them
+)
 PART_TEXT_NODES = ("product", "lot")
 OUTCOME_NODES = ("outcome_numbers", "outcome_actions", "outcome_times", "outcome_causes")
+CONFIRMATION_NODES = ("confirmation_numbers", "confirmation_times", "confirmation_results")
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,10 @@ class OpcuaSession(PlcSession):
         if node == self._nodes["part_counter"]:
             self._handle_counter(changed, received_ns)
             return
+        if node == self._nodes.get("reject_bin_full"):
+            is_known = isinstance(value, bool | int) and is_good(changed)
+            self._post(BinFullSeen(bool(value) if is_known else None))
+            return
         if (
             self._record_part_text(node, value, changed, received_ns)
             or value is None
@@ -148,6 +162,8 @@ class OpcuaSession(PlcSession):
         elif node == self._nodes["line_stop"]:
             asked = parse_register_number(self._handshake.describe("line_stop"), value)
             self._post(LineStopSeen(asked != 0))
+        elif node == self._nodes.get("confirmation_counter"):
+            self.requests.request_confirmations()
         else:
             self.requests.request_outcomes()
 
@@ -338,6 +354,22 @@ class OpcuaSession(PlcSession):
         )
         told = parse_whole_number(self._handshake.describe("outcome_counter"), after)
         self._post(OutcomesRead(told, build_gate_records(numbers, actions, times, causes)))
+
+    async def _read_confirmations(self) -> None:
+        if "confirmation_counter" not in self._nodes:
+            return
+        before, *columns, after = await self._read(
+            "confirmation_counter", *CONFIRMATION_NODES, "confirmation_counter"
+        )
+        if before != after:  # the PLC wrote meanwhile; look again
+            self.requests.request_confirmations()
+            return
+        numbers, times, results = (
+            parse_outcome_column(self._handshake.describe(name), column)
+            for name, column in zip(CONFIRMATION_NODES, columns, strict=True)
+        )
+        told = parse_whole_number(self._handshake.describe("confirmation_counter"), after)
+        self._post(ConfirmationsRead(told, build_confirmations(numbers, times, results)))
 
     async def _wait_for_loss(self) -> None:
         raise MachineLinkError(await self._lost)

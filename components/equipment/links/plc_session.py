@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from equipment.links.link import (
     LinkUp,
+    ReadConfirmations,
     ReadOutcomes,
     ReadTags,
     StopLine,
@@ -42,6 +43,7 @@ class PlcSession:
             self.requests.serve(WriteHeartbeat, self._write_heartbeat),
             self.requests.serve(ReadTags, self._read_tags),
             self.requests.serve(ReadOutcomes, self._read_outcomes),
+            self.requests.serve(ReadConfirmations, self._read_confirmations),
             self.requests.serve(StopLine, self._stop_line),
             self._wait_for_loss(),
         )
@@ -86,6 +88,10 @@ class PlcSession:
 
     async def _read_outcomes(self) -> None:
         """Read what the gate did; posts `OutcomesRead`."""
+        raise NotImplementedError
+
+    async def _read_confirmations(self) -> None:
+        """Read what the sensors behind the gate saw, where the PLC tells it; posts `ConfirmationsRead`."""
         raise NotImplementedError
 
     async def _wait_for_loss(self) -> None:

@@ -5,13 +5,23 @@ from collections.abc import Sequence
 
 from equipment.configuration import TagConfiguration
 from equipment.links.counter_steps import to_unsigned
-from equipment.links.link import GateRecord
+from equipment.links.link import ConfirmationRecord, GateRecord
 from sightline.errors import MachineLinkError
-from sightline.messaging.messages import GateAction, TagQuality, Verdict
+from sightline.messaging.messages import GateAction, GateConfirmation, TagQuality, Verdict
 
 VERDICT_CODES: dict[Verdict, int] = {"ok": 1, "defect": 2, "review": 3, "missed": 4, "empty": 5}
 GATE_ACTION_CODES: dict[int, GateAction] = {1: "passed", 2: "rejected"}
-GATE_CAUSE_NAMES = ("ok", "no_verdict", "late_verdict", "wrong_part", "heartbeat", "not_ok")
+GATE_CAUSE_NAMES = (
+    *("ok", "no_verdict", "late_verdict", "wrong_part", "heartbeat", "not_ok"),
+    *("too_close", "tracking_lost"),
+)
+CONFIRMATION_CODES: dict[int, GateConfirmation] = {
+    1: "confirmed",
+    2: "not_arrived",
+    3: "unexpected",
+    4: "unexpected",  # something that belongs to no part
+}
+STRAY_CODE = 4
 UINT32 = 2**32
 MAX_UTC_NS = 2**63
 
@@ -50,6 +60,29 @@ def build_gate_records(
         GateRecord(to_unsigned(number), _parse_action(action), acted_utc_ns, cause_name(cause))
         for number, action, acted_utc_ns, cause in rows
         if action != 0
+    )
+
+
+def build_confirmations(
+    numbers: Sequence[int], times: Sequence[int], results: Sequence[int]
+) -> tuple[ConfirmationRecord, ...]:
+    """The confirmation columns as records; a result of 0 is a place not filled yet."""
+    if not len(numbers) == len(times) == len(results):
+        raise MachineLinkError(
+            f"the PLC's confirmation columns have {len(numbers)} numbers, {len(times)} times, "
+            f"{len(results)} results; all must have as many"
+        )
+    for result in results:
+        if result != 0 and result not in CONFIRMATION_CODES:
+            raise MachineLinkError(
+                f"the PLC's confirmations hold result {result}; known are {sorted(CONFIRMATION_CODES)}"
+            )
+    return tuple(
+        ConfirmationRecord(
+            to_unsigned(number), acted_utc_ns, CONFIRMATION_CODES[result], result == STRAY_CODE
+        )
+        for number, acted_utc_ns, result in zip(numbers, times, results, strict=True)
+        if result != 0
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from equipment.links.link import (
     LinkFault,
     LinkRequest,
+    ReadConfirmations,
     ReadOutcomes,
     ReadTags,
     StopLine,
@@ -35,8 +36,9 @@ class RequestQueue:
         self._verdicts: asyncio.Queue[WriteVerdict] = asyncio.Queue()
         self._count_id: int | None = None
         self._is_misfit = False
-        self._pending = {
-            kind: asyncio.Event() for kind in (WriteHeartbeat, ReadTags, ReadOutcomes, StopLine)
+        self._pending: dict[type[LinkRequest], asyncio.Event] = {
+            kind: asyncio.Event()
+            for kind in (WriteHeartbeat, ReadTags, ReadOutcomes, ReadConfirmations, StopLine)
         }
 
     def put(self, request: LinkRequest) -> None:
@@ -55,11 +57,11 @@ class RequestQueue:
         """The session itself noticed that there are new ones."""
         self._pending[ReadOutcomes].set()
 
-    async def serve(
-        self,
-        kind: type[WriteHeartbeat] | type[ReadTags] | type[ReadOutcomes] | type[StopLine],
-        work: WorkFunction,
-    ) -> None:
+    def request_confirmations(self) -> None:
+        """The session itself noticed that there are new ones."""
+        self._pending[ReadConfirmations].set()
+
+    async def serve(self, kind: type[LinkRequest], work: WorkFunction) -> None:
         """Work each time that a kind of request is wanted; ends with the work's error."""
         wanted = self._pending[kind]
         while True:

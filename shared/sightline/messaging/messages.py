@@ -11,6 +11,7 @@ import msgspec
 Verdict = Literal["ok", "defect", "review", "missed", "empty"]
 GateAction = Literal["passed", "rejected"]
 GateOutcome = Literal["passed", "rejected", "unconfirmed"]
+GateConfirmation = Literal["confirmed", "not_arrived", "unexpected", "unknown"]
 TagQuality = Literal["good", "bad", "missing", "stale"]
 PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
@@ -274,12 +275,27 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
 
 
 class GateActed(StationMessage, frozen=True, kw_only=True):
-    """What the PLC's gate did with a part: equipment -> publisher."""
+    """What the PLC's gate did with a part: equipment -> publisher.
+
+    `awaits_confirmation`: sensors behind the gate will tell where the part went.
+    """
 
     part_number: int
     action: GateAction
     acted_utc_ns: int
     cause: str = ""
+    awaits_confirmation: bool = False
+
+
+class GateConfirmed(StationMessage, frozen=True, kw_only=True):
+    """Where sensors behind the gate saw the part of an outcome: equipment -> publisher.
+
+    `not_arrived`: it was not seen where it was sent. `unexpected`: it was seen where it was not sent.
+    """
+
+    part_number: int
+    acted_utc_ns: int
+    confirmation: GateConfirmation
 
 
 class PartSettled(StationMessage, frozen=True, kw_only=True):
@@ -575,6 +591,7 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     frameSizes: dict[str, tuple[int, int]] = {}
     countedBy: CountedBy = "plc"
     thresholdBasis: ThresholdBasis | None = None
+    gateConfirmation: GateConfirmation = "unknown"
 
 
 class GateCorrection(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,6 +80,14 @@ PART_JUDGED = MessageStream(
 GATE_ACTED = MessageStream(
     "GateActed", messages.GateActed, "sightline/gate/acted", (EQUIPMENT,), (PUBLISHER,), 100
 )
+GATE_CONFIRMED = MessageStream(
+    "GateConfirmed",
+    messages.GateConfirmed,
+    "sightline/gate/confirmed",
+    (EQUIPMENT,),
+    (PUBLISHER,),
+    100,
+)
 PART_SETTLED = MessageStream(
     "PartSettled",
     messages.PartSettled,
@@ -252,6 +260,7 @@ CATALOGUE: tuple[MessageStream, ...] = (
     PARTS_ANNOUNCED,
     PART_JUDGED,
     GATE_ACTED,
+    GATE_CONFIRMED,
     PART_SETTLED,
     MACHINE_SAMPLES,
     MACHINE_STATE,

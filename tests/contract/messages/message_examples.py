@@ -175,6 +175,13 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         action="rejected",
         acted_utc_ns=TRIGGERED_UTC_NS + 1_500_000_000,
         cause="verdict",
+        awaits_confirmation=True,
+    ),
+    m.GateConfirmed(
+        station_id="station-1",
+        part_number=1207,
+        acted_utc_ns=TRIGGERED_UTC_NS + 1_500_000_000,
+        confirmation="not_arrived",
     ),
     m.PartSettled(station_id="station-1", up_to=PART, begins=True),
     m.RecordsStored(station_id="station-1", record_ids=("station-1-3-1206", "station-1-3-1207")),
@@ -292,6 +299,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         frameSizes={"cam1": (1280, 720), "top": (1920, 1080)},
         countedBy="station",
         thresholdBasis=THRESHOLD_BASIS,
+        gateConfirmation="not_arrived",
     ),
     m.GateCorrection(
         correctionId="station-1-3-1207/gate",

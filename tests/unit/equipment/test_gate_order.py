@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipment.gate_verdicts import MissedStreak, build_verdict_write, find_new_outcomes
+from equipment.gate_history import find_new_outcomes
+from equipment.gate_verdicts import MissedStreak, build_verdict_write
 from equipment.links.link import LineStopSeen, OutcomesRead, StopLine, WriteVerdict
 from sightline.clock import boot_id
 from sightline.messaging.messages import Part, PartJudged, Verdict

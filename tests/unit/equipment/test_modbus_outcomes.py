@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymodbus.constants import ExcCodes
 
-from equipment.gate_verdicts import find_new_outcomes
+from equipment.gate_history import find_new_outcomes
 from equipment.links.link import OutcomesRead
 from equipment.links.modbus_configuration import ModbusConfiguration, PlcRegisters
 from equipment.links.modbus_requests import RegisterSpan, merge_spans

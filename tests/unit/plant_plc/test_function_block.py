@@ -57,6 +57,7 @@ class Pair:
         self._now_ms = 0
         self._speed_mps = 0.5
         self._stopped = False
+        self._turned_mm = -1000  # so far it had run when it turned back
 
     def cycle(self, action: str = "", number: int = 0, code: int = 0) -> None:
         """One cycle, in which at most one thing happens; signals fall again in the next."""
@@ -66,7 +67,12 @@ class Pair:
 
     def _cycle(self, action: str = "", number: int = 0, code: int = 0) -> None:
         station, now_ns = self.block.values.stStation, self._now_ms * MS
-        if action == "part" and self.belt.speed_mps >= 0:
+        position_mm = self.belt.position_nm(now_ns) // MS
+        if action == "part" and position_mm <= self._turned_mm + 10:
+            action = ""  # what a belt shows that goes back, or over its way again, is no new part
+        if action == "speed" and number < 0:
+            self._turned_mm = max(self._turned_mm, position_mm)
+        if action == "part":
             self._counted += 1
             self.gate.add_part(self._counted, now_ns)
         elif action == "beat":
@@ -95,9 +101,7 @@ class Pair:
         for outcome in self.gate.act_on_arrivals(now_ns):
             self.outcomes.append((outcome.number, outcome.action, outcome.cause))
             is_rejected = outcome.action == "rejected"
-            self._confirmation.add_part(
-                outcome.number, is_rejected, now_ns, outcome.arrived_ns
-            )
+            self._confirmation.add_part(outcome.number, is_rejected, now_ns, outcome.arrived_ns)
         if action in ("chute", "good_lane"):
             sensor: SensorName = "chute" if action == "chute" else "good_lane"
             self._confirmation.record_sensor(sensor, now_ns, now_ns)
@@ -139,7 +143,6 @@ class Pair:
             for n in range(max(0, total - OUTCOME_RING_SLOTS), total)
         ]
         return [(e.udiNumber, actions[e.uiAction], OUTCOME_CAUSES[e.uiCause]) for e in ring]
-
 
     def told_confirmations(self) -> list[tuple[int, int, str]]:
         """The confirmations in the block's ring, oldest first, in words."""

@@ -136,7 +136,9 @@ def test_a_belt_that_stands_keeps_a_late_verdict_late() -> None:
     assert not gate.accept_verdict(7, VerdictCode.OK, CUTOFF + 1_000 * MS)
 
 
-def test_three_parts_between_trigger_and_gate_meet_their_own_verdicts_however_the_belt_runs() -> None:
+def test_three_parts_between_trigger_and_gate_meet_their_own_verdicts_however_the_belt_runs() -> (
+    None
+):
     belt, gate = belt_and_gate()
     for number, at_ns in ((1, 0), (2, 200 * MS), (3, 400 * MS)):  # 10 cm from one to the next
         gate.add_part(number, at_ns)
@@ -165,13 +167,15 @@ def test_a_belt_that_speeds_up_makes_a_verdict_late_that_was_in_time() -> None:
 def test_of_parts_that_slip_could_confuse_none_passes_unless_all_may(
     gap_mm: int, bad_first: bool
 ) -> None:
-    belt, gate = belt_and_gate(GateSettings(distance_m=0.5, slip_m=0.03))
+    _, gate = belt_and_gate(GateSettings(distance_m=0.5, slip_m=0.03))
     gate.add_part(1, 0)
     gate.add_part(2, gap_mm * 2 * MS)
     gate.accept_verdict(1, VerdictCode.DEFECT if bad_first else VerdictCode.OK, 200 * MS)
     gate.accept_verdict(2, VerdictCode.OK if bad_first else VerdictCode.DEFECT, 200 * MS)
     gate.record_heartbeat(1, DELAY)
-    causes = {o.number: o.cause for at in (DELAY, DELAY + 200 * MS) for o in gate.act_on_arrivals(at)}
+    causes = {
+        o.number: o.cause for at in (DELAY, DELAY + 200 * MS) for o in gate.act_on_arrivals(at)
+    }
     good = 2 if bad_first else 1
     assert causes[good] == ("too_close" if gap_mm <= 30 else "ok")
     assert causes[3 - good] == "not_ok"
@@ -181,9 +185,7 @@ TIMES = st.integers(0, 2 * DELAY // NM_NS).map(lambda half_ns: half_ns * NM_NS)
 
 
 @given(
-    verdicts=st.lists(
-        st.tuples(st.integers(1, 4), st.integers(0, 6), TIMES), max_size=6
-    ),
+    verdicts=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 6), TIMES), max_size=6),
     beats=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2 * DELAY)), max_size=6),
 )
 def test_it_opens_only_for_ok_and_the_right_number_and_in_time_and_a_living_heartbeat(
