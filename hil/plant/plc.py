@@ -151,6 +151,11 @@ class SimulatedPlc:
         return self._line_stopped
 
     @property
+    def last_echo(self) -> int:
+        """The last part whose verdict was taken."""
+        return self._server.read("Verdict.Echo")
+
+    @property
     def belt_stands(self) -> bool:
         """Whether the belt brings no parts: a line-stop, or its speed."""
         return self._line_stopped or self._belt_speed_mps <= 0

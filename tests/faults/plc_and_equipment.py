@@ -12,8 +12,8 @@ import msgspec
 
 from equipment.component import EquipmentComponent, build_equipment_component
 from equipment.configuration import EquipmentConfiguration, LinkConfiguration
-from equipment.links.modbus_configuration import ModbusConfiguration
-from equipment.links.opcua_configuration import OpcuaConfiguration
+from equipment.links.modbus_configuration import ModbusConfiguration, PlcRegisters
+from equipment.links.opcua_configuration import PLC_NODE_PREFIX, OpcuaConfiguration, PlcNodes
 from hil.plant.gate_outcomes import TimedPartOutcome
 from hil.plant.plc import PlcSettings, SimulatedPlc
 from hil.plant.reject_gate import GateSettings
@@ -26,6 +26,7 @@ from sightline.messaging.memory_bus import MemoryBus, MemoryExchange
 from sightline.messaging.topics import (
     EQUIPMENT,
     GATE_ACTED,
+    GATE_CONFIRMED,
     MACHINE_SAMPLES,
     PART_JUDGED,
     PART_SETTLED,
@@ -63,6 +64,18 @@ def link_to(endpoint: str, **values: Any) -> LinkConfiguration:
             kind="modbus", modbus=ModbusConfiguration(endpoint=endpoint, **values)
         )
     return LinkConfiguration(opcua=OpcuaConfiguration(endpoint=endpoint, **values))
+
+
+def behind_the_gate(endpoint: str) -> dict[str, Any]:
+    """The part of a link's configuration that says where the PLC tells what it sees behind the gate."""
+    if endpoint.startswith("modbus-tcp:"):
+        registers = PlcRegisters(reject_bin_full=15, confirmation_counter=16, confirmations=800)
+        return {"registers": registers}
+    names = ("Numbers", "Times", "Results", "Counter")
+    nodes = {
+        f"confirmation_{name.lower()}": f"{PLC_NODE_PREFIX}Confirmation.{name}" for name in names
+    }
+    return {"nodes": PlcNodes(reject_bin_full=f"{PLC_NODE_PREFIX}Reject.BinFull", **nodes)}
 
 
 class RunningPlc:
@@ -217,6 +230,10 @@ class RunningEquipment:
     def triggered(self) -> list[messages.PartTriggered]:
         """The triggers it told."""
         return self.published(PART_TRIGGERED, messages.PartTriggered)
+
+    def gate_confirmed(self) -> list[messages.GateConfirmed]:
+        """Where it told that parts were seen."""
+        return self.published(GATE_CONFIRMED, messages.GateConfirmed)
 
     def gate_acted(self) -> list[messages.GateActed]:
         """The outcomes it told."""

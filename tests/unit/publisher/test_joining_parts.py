@@ -1,13 +1,22 @@
 """Which verdict becomes a record, when, and with what the gate did."""
 
+from msgspec.structs import replace
+
 from publisher.configuration import PublisherConfiguration
 from sightline.kernel.component import NewConfiguration
 from sightline.messaging.bus import Delivery
-from sightline.messaging.messages import Part
-from sightline.messaging.topics import GATE_ACTED, MACHINE_STATE, PART_JUDGED
+from sightline.messaging.messages import (
+    GateActed,
+    GateAction,
+    GateConfirmation,
+    GateConfirmed,
+    Part,
+)
+from sightline.messaging.topics import GATE_ACTED, GATE_CONFIRMED, MACHINE_STATE, PART_JUDGED
 from tests.unit.publisher.publisher_kit import (
     EPOCH,
     SECOND_NS,
+    STATION,
     TRIGGERED_UTC_NS,
     PublisherUnderTest,
     a_machine_state,
@@ -233,3 +242,56 @@ def test_a_new_configuration_holds_from_the_next_part_on(desk: PublisherUnderTes
     desk.pass_seconds(1.0)
     (record,) = desk.records(1)
     assert (record.siteId, record.gate) == ("elsewhere", "unconfirmed")
+
+
+def confirmed(number: int, confirmation: GateConfirmation) -> GateConfirmed:
+    """Where sensors saw the part of `an_outcome`."""
+    return GateConfirmed(
+        station_id=STATION,
+        part_number=number,
+        acted_utc_ns=TRIGGERED_UTC_NS + SECOND_NS,
+        confirmation=confirmation,
+    )
+
+
+def awaiting(number: int, action: GateAction = "rejected") -> GateActed:
+    """An outcome of a PLC with sensors behind the gate."""
+    return replace(an_outcome(number, action), awaits_confirmation=True)
+
+
+def test_a_record_waits_for_the_sensors_behind_the_gate_and_says_what_they_saw(
+    desk: PublisherUnderTest,
+) -> None:
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    desk.deliver(GATE_ACTED, awaiting(1))
+    assert desk.counter("records_committed") == 0
+    desk.deliver(GATE_CONFIRMED, confirmed(1, "not_arrived"))
+    (record,) = desk.records(1)
+    assert (record.gate, record.gateConfirmation) == ("rejected", "not_arrived")
+
+
+def test_what_is_told_before_the_outcome_is_not_lost(desk: PublisherUnderTest) -> None:
+    desk.deliver(GATE_CONFIRMED, confirmed(1, "unexpected"))
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    desk.deliver(GATE_ACTED, awaiting(1, "passed"))
+    assert [record.gateConfirmation for record in desk.records(1)] == ["unexpected"]
+
+
+def test_sensors_that_say_nothing_hold_no_record_for_long(desk: PublisherUnderTest) -> None:
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    desk.deliver(GATE_ACTED, awaiting(1))
+    desk.pass_seconds(1.4)
+    assert desk.counter("records_committed") == 0
+    desk.pass_seconds(0.2)
+    assert [record.gateConfirmation for record in desk.records(1)] == ["unknown"]
+    desk.deliver(GATE_CONFIRMED, confirmed(1, "confirmed"), confirmed(1, "confirmed"))
+    assert desk.counter("confirmations_not_recorded") == 1
+
+
+def test_a_confirmation_of_another_time_is_another_parts(desk: PublisherUnderTest) -> None:
+    desk.deliver(PART_JUDGED, a_verdict(1))
+    desk.deliver(GATE_ACTED, awaiting(1))
+    other = replace(confirmed(1, "not_arrived"), acted_utc_ns=TRIGGERED_UTC_NS)
+    desk.deliver(GATE_CONFIRMED, other)
+    desk.pass_seconds(2)
+    assert [record.gateConfirmation for record in desk.records(1)] == ["unknown"]
