@@ -331,6 +331,16 @@ def test_a_defect_that_the_gate_let_pass_is_said_loudly(
     assert "THE GATE PASSED THIS PART." in text
 
 
+def test_a_part_that_did_not_go_where_the_gate_sent_it_is_said_loudly(
+    site: SiteProcess, sender: RecordPublisher, tmp_path: Path
+) -> None:
+    sender.send(defect(3, gate="rejected", gateConfirmation="not_arrived"))
+    site.wait_received(1)
+    text = extract_text(rendered(f"{site.page}/?part=3", tmp_path / "profile"))
+    assert "BUT IT DID NOT ARRIVE IN THE REJECT BIN." in text
+    assert "Rejected, did not arrive" in text
+
+
 def test_faults_and_limits_are_shown_in_words(
     site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:

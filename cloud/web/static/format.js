@@ -136,6 +136,17 @@ function explainChallenge(record) {
 }
 
 function describeGate(record) {
+  const astray = CONFIRMATIONS[record.gateConfirmation];
+  return `${describeGateAction(record)}${astray ? ` ${astray(record.gate)}` : ""}`;
+}
+
+// What the sensors behind the gate say, where it is not what the gate did.
+const CONFIRMATIONS = {
+  not_arrived: (gate) => (gate === "rejected" ? "BUT IT DID NOT ARRIVE IN THE REJECT BIN." : "But it did not arrive behind the gate."),
+  unexpected: (gate) => (gate === "rejected" ? "BUT IT WAS SEEN AMONG THE GOOD PARTS." : "But it landed in the reject bin."),
+};
+
+function describeGateAction(record) {
   if (record.gate === "unconfirmed") return "What the gate did is not confirmed.";
   if (record.gate === "passed" && !["ok", "empty"].includes(record.verdict)) {
     return "THE GATE PASSED THIS PART.";
@@ -146,10 +157,14 @@ function describeGate(record) {
   return `The gate ${record.gate} the part.`;
 }
 
-// What the gate did, and whether the record was corrected later.
+const formatConfirmation = (confirmation) =>
+  ({ confirmed: ", confirmed", not_arrived: ", did not arrive", unexpected: ", seen elsewhere" })[confirmation] ?? "";
+
+// What the gate did, what the sensors behind it saw, and whether the record was corrected later.
 export const formatGate = (record) =>
-  `${GATES[record.gate] ?? record.gate}${record.gateCorrection ? ` (corrected at ${formatTimeNs(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
+  `${GATES[record.gate] ?? record.gate}${formatConfirmation(record.gateConfirmation)}${record.gateCorrection ? ` (corrected at ${formatTimeNs(record.gateCorrection.acted_at_utc_ns)})` : ""}`;
 
 export const isGateUnexpected = (record) =>
   record.gate === "unconfirmed" ||
+  record.gateConfirmation in CONFIRMATIONS ||
   (record.gate === "passed" && !["ok", "empty"].includes(record.verdict));
