@@ -46,16 +46,16 @@ class Line:
         handle(OutcomesRead(len(self._outcomes), tuple(self._outcomes[-64:])))
         handle(ConfirmationsRead(len(self._confirmations), tuple(self._confirmations[-64:])))
 
-    def act(self, *actions: GateAction) -> None:
+    def act(self, *actions: GateAction, times: int = 1) -> None:
         """The gate acts on the next parts."""
-        for action in actions:
+        for action in actions * times:
             number = len(self._outcomes) + 1
             self._outcomes.append(GateRecord(number, action, NOW + number, "not_ok"))
             self.tell()
 
-    def see(self, *seen: GateConfirmation, stray: bool = False) -> None:
+    def see(self, *seen: GateConfirmation, times: int = 1, stray: bool = False) -> None:
         """Sensors see the next parts, or miss them."""
-        for confirmation in seen:
+        for confirmation in seen * times:
             number = 0 if stray else len(self._confirmations) + 1
             record = ConfirmationRecord(number, NOW + number, confirmation, stray)
             self._confirmations.append(record)
@@ -84,7 +84,7 @@ def test_so_many_rejects_in_a_row_are_a_fault_until_a_part_passes() -> None:
 
 def test_they_stop_the_line_once_and_an_operator_begins_the_row_anew() -> None:
     line = Line(max_rejects_in_row=2, line_stop_if_rejects_in_row=True)
-    line.act(*["rejected"] * 5)
+    line.act("rejected", times=5)
     assert line.stops() == 1
     line.acknowledge()
     assert line.driven.faults() == {}
@@ -96,7 +96,7 @@ def test_they_stop_the_line_once_and_an_operator_begins_the_row_anew() -> None:
 
 def test_without_a_limit_no_row_is_too_long() -> None:
     line = Line(line_stop_if_rejects_in_row=True)
-    line.act(*["rejected"] * 200)
+    line.act("rejected", times=200)
     assert line.driven.faults() == {}
     assert line.stops() == 0
 
@@ -116,7 +116,7 @@ def test_what_was_rejected_while_the_plc_was_away_is_no_row() -> None:
 def test_what_a_paused_station_rejects_is_no_row() -> None:
     line = Line(max_rejects_in_row=2, line_stop_if_rejects_in_row=True)
     line.driven.deliver_mode("paused")
-    line.act(*["rejected"] * 9)
+    line.act("rejected", times=9)
     line.driven.deliver_mode("production")
     line.act("rejected")
     assert line.stops() == 0
@@ -146,7 +146,7 @@ def test_a_part_that_goes_astray_is_a_fault_and_a_line_stop_if_configured(
 def test_a_fault_that_nobody_acknowledges_ends_when_parts_arrive_again() -> None:
     line = Line()
     line.see("not_arrived")
-    line.see(*["confirmed"] * (CONFIRMED_AGAIN - 1))
+    line.see("confirmed", times=(CONFIRMED_AGAIN - 1))
     assert "reject-not-confirmed" in line.driven.faults()
     line.see("confirmed")
     assert line.driven.faults() == {}
@@ -154,7 +154,7 @@ def test_a_fault_that_nobody_acknowledges_ends_when_parts_arrive_again() -> None
 
 def test_of_many_parts_astray_the_last_are_named_and_the_others_counted() -> None:
     line = Line()
-    line.see(*["not_arrived"] * 8)
+    line.see("not_arrived", times=8)
     assert (
         "part 4, part 5, part 6, part 7, part 8 and 3 before"
         in (line.driven.faults()["reject-not-confirmed"])
