@@ -31,6 +31,10 @@ class LanesBehindGate:
         """Whether no part is before a sensor."""
         return not self._parts
 
+    def clear(self) -> None:
+        """Somebody took all parts away."""
+        self._parts.clear()
+
     def add_part(self, is_rejected: bool, acted_ns: int) -> None:
         """The gate acted on a part."""
         if is_rejected and self.falling_back:

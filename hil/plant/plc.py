@@ -199,6 +199,7 @@ class SimulatedPlc:
         self._outcome_counter = 0
         self._confirmed.clear()
         self._confirmation_counter = 0
+        self.lanes.clear()
         await self._server.write("Line.PartCounter", self._counter, time.time_ns())
         await self._server.write_outcomes(tuple(self._outcomes), self._outcome_counter)
         await self._server.write_confirmations((), 0)
