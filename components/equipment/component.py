@@ -196,6 +196,7 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
             self._request_gate_history()
         if change in ("start", "restart"):
             self._bypassed_numbers.clear()  # the numbers may come again
+            self._gate_history.begin_count()
         if change in ("wrap", "restart"):
             self._batcher.forget_count()
         if change == "start" or (change == "restart" and seen.counter == 0):
@@ -209,6 +210,7 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
 
     def _handle_part(self, seen: CounterSeen) -> None:
         self.health.count("parts_triggered")
+        self._gate_history.record_part(seen.counter, seen.counted_utc_ns)
         self._record_trigger_delay(seen.delay_ms)
         self._dry_runs.record_part(self._mode.counts_as_production)
         if seen.counter in self._bypassed_numbers:  # an earlier part's: the counter went round

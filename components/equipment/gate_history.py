@@ -1,9 +1,11 @@
 """What the PLC's gate did and what the sensors behind it saw: what is new, and what waits for the bus."""
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from equipment.links.link import ConfirmationRecord, ConfirmationsRead, GateRecord, OutcomesRead
 from sightline.kernel.health import ComponentHealth
@@ -12,6 +14,7 @@ from sightline.messaging.topics import GATE_ACTED, GATE_CONFIRMED, MessageStream
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+MAX_KEPT_PARTS = 1000
 Publish = Callable[[MessageStream, GateActed | GateConfirmed], bool]
 
 
@@ -25,12 +28,24 @@ class GateHistory:
         self._confirmations_known: int | None = None
         self._repeats_outcomes = self._repeats_confirmations = True
         self._connection_has_outcomes = self._connection_has_confirmations = False
+        self._counted_utc_ns: OrderedDict[int, int] = OrderedDict()  # of parts of the PLC's count
         self._unpublished: deque[tuple[MessageStream, GateActed | GateConfirmed]] = deque()
 
     def begin_connection(self) -> None:
         """All that the PLC keeps is published again; what happened before is no news of now."""
         self.repeat()
         self._connection_has_outcomes = self._connection_has_confirmations = False
+
+    def begin_count(self) -> None:
+        """The PLC's numbers mean other parts from now on."""
+        self._counted_utc_ns.clear()
+
+    def record_part(self, number: int, counted_utc_ns: int) -> None:
+        """The PLC counted a part."""
+        self._counted_utc_ns.pop(number, None)
+        self._counted_utc_ns[number] = counted_utc_ns
+        if len(self._counted_utc_ns) > MAX_KEPT_PARTS:
+            self._counted_utc_ns.popitem(last=False)
 
     def repeat(self) -> None:
         """Publish all that the PLC keeps at the next reading."""
@@ -45,7 +60,14 @@ class GateHistory:
             self._outcomes_known,
             reading,
             repeat_all=self._repeats_outcomes,
-            awaits_confirmation=awaits_confirmation,
+        )
+        found = tuple(
+            replace(
+                acted,
+                awaits_confirmation=awaits_confirmation,
+                counted_utc_ns=self._find_count_time(acted),
+            )
+            for acted in found
         )
         fresh, _ = find_fresh(self._outcomes_known, reading.counter, found)
         had, self._connection_has_outcomes = self._connection_has_outcomes, True
@@ -73,6 +95,12 @@ class GateHistory:
             log.error("the PLC forgot confirmations before they were read", extra={"lost": lost})
         return tuple(fresh) if had else ()
 
+    def _find_count_time(self, acted: GateActed) -> int | None:
+        """When its part was counted; an outcome of before that is of an earlier part of its number."""
+        counted_utc_ns = self._counted_utc_ns.get(acted.part_number)
+        is_its = counted_utc_ns is not None and counted_utc_ns <= acted.acted_utc_ns
+        return counted_utc_ns if is_its else None
+
     def publish(self, publish: Publish) -> None:
         """Publish in order what is not yet published; the rest waits for the bus."""
         while self._unpublished and publish(*self._unpublished[0]):
@@ -94,17 +122,14 @@ def find_new_outcomes(
     reading: OutcomesRead,
     *,
     repeat_all: bool,
-    awaits_confirmation: bool = False,
 ) -> tuple[tuple[GateActed, ...], int]:
     """The outcomes to publish (all kept ones, or those since `known_counter`), and how many are lost."""
     fresh, lost = find_fresh(known_counter, reading.counter, reading.records)
     found = reading.records if repeat_all else fresh
-    return tuple(build_gate_acted(station_id, one, awaits_confirmation) for one in found), lost
+    return tuple(build_gate_acted(station_id, one) for one in found), lost
 
 
-def build_gate_acted(
-    station_id: str, record: GateRecord, awaits_confirmation: bool = False
-) -> GateActed:
+def build_gate_acted(station_id: str, record: GateRecord) -> GateActed:
     """The PLC's record as a message."""
     return GateActed(
         station_id=station_id,
@@ -112,7 +137,6 @@ def build_gate_acted(
         action=record.action,
         acted_utc_ns=record.acted_utc_ns,
         cause=record.cause,
-        awaits_confirmation=awaits_confirmation,
     )
 
 

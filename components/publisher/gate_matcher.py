@@ -65,6 +65,13 @@ class GatePart:
         is_free = self.gate is None and outcome.part_number == self.part.part_number
         return is_free and self.act_window.may_contain(outcome.acted_utc_ns)
 
+    def is_named_by(self, outcome: GateActed) -> bool:
+        """Whether the outcome has this part's trigger; then it is its own, however late the gate was."""
+        is_free = self.gate is None and outcome.part_number == self.part.part_number
+        counted_utc_ns = outcome.counted_utc_ns
+        has_trigger = self.seen and counted_utc_ns is not None
+        return is_free and has_trigger and counted_utc_ns == self.act_window.earliest_utc_ns
+
     def has_outcome(self, outcome: GateActed | GateConfirmed) -> bool:
         """Whether this very outcome is known as this part's."""
         same = outcome.part_number == self.part.part_number
@@ -73,7 +80,9 @@ class GatePart:
 
 def find_part_for_outcome(outcome: GateActed, parts: Iterable[GatePart]) -> GatePart | None:
     """The one part that can have the outcome; None where there is none, or more than one."""
-    candidates = [part for part in parts if part.may_have_outcome(outcome)]
+    known = list(parts)
+    candidates = [part for part in known if part.is_named_by(outcome)]
+    candidates = candidates or [part for part in known if part.may_have_outcome(outcome)]
     if len(candidates) > 1:
         candidates = [part for part in candidates if part.seen]
     return candidates[0] if len(candidates) == 1 else None
@@ -183,7 +192,10 @@ class GateMatcher:
 
     def add_outcome(self, outcome: GateActed) -> list[GatePart]:
         """Take what the gate did; the parts whose gate is known by that. Repeats change nothing."""
-        if not is_plausible_outcome(outcome) or outcome in self._pending:
+        if not is_plausible_outcome(outcome) or any(
+            (outcome.part_number, outcome.acted_utc_ns) == (other.part_number, other.acted_utc_ns)
+            for other in self._pending
+        ):
             return []
         if any(part.has_outcome(outcome) for part in self._find_by_number(outcome.part_number)):
             return []

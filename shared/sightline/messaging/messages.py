@@ -277,7 +277,8 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
 class GateActed(StationMessage, frozen=True, kw_only=True):
     """What the PLC's gate did with a part: equipment -> publisher.
 
-    `awaits_confirmation`: sensors behind the gate will tell where the part went.
+    `awaits_confirmation`: sensors behind the gate will tell where the part went. `counted_utc_ns`: when
+    the PLC counted it, as in its trigger; None where that is not known for certain.
     """
 
     part_number: int
@@ -285,6 +286,7 @@ class GateActed(StationMessage, frozen=True, kw_only=True):
     acted_utc_ns: int
     cause: str = ""
     awaits_confirmation: bool = False
+    counted_utc_ns: int | None = None
 
 
 class GateConfirmed(StationMessage, frozen=True, kw_only=True):

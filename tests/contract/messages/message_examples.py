@@ -176,6 +176,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         acted_utc_ns=TRIGGERED_UTC_NS + 1_500_000_000,
         cause="verdict",
         awaits_confirmation=True,
+        counted_utc_ns=TRIGGERED_UTC_NS,
     ),
     m.GateConfirmed(
         station_id="station-1",

@@ -21,8 +21,13 @@ from equipment.links.opcua_configuration import PlcNodes
 from equipment.links.register_codes import build_confirmations
 from equipment.reject_watch import CONFIRMED_AGAIN
 from sightline.errors import MachineLinkError
-from sightline.messaging.messages import GateAction, GateConfirmation, GateConfirmed
-from sightline.messaging.topics import GATE_CONFIRMED
+from sightline.messaging.messages import (
+    GateActed,
+    GateAction,
+    GateConfirmation,
+    GateConfirmed,
+)
+from sightline.messaging.topics import GATE_ACTED, GATE_CONFIRMED
 from tests.unit.equipment.equipment_kit import NOW, EquipmentUnderTest
 
 
@@ -220,3 +225,22 @@ def test_half_a_confirmation_is_refused_in_words() -> None:
         PlcNodes(confirmation_counter="ns=2;i=1")
     with pytest.raises(ValueError, match="set both or neither"):
         PlcRegisters(confirmations=800)
+
+
+def test_an_outcome_names_its_trigger_unless_it_may_be_an_earlier_parts() -> None:
+    driven = EquipmentUnderTest()
+    driven.connect()
+    for number in (1, 2):
+        driven.deliver_counter(number, counted_utc_ns=NOW + number)
+    records = tuple(
+        GateRecord(number, "rejected", acted, "no_verdict")
+        for number, acted in ((1, NOW + 9), (2, NOW + 1), (3, NOW + 9))
+    )
+    driven.component.handle(OutcomesRead(3, records))
+    told = [m for m in driven.exchange.messages_on(GATE_ACTED) if isinstance(m, GateActed)]
+    assert [m.counted_utc_ns for m in told] == [NOW + 1, None, None]
+    driven.deliver_counter(0)  # the PLC counts anew
+    driven.deliver_recorded(begins=True)
+    driven.component.handle(OutcomesRead(3, records))
+    told = [m for m in driven.exchange.messages_on(GATE_ACTED) if isinstance(m, GateActed)]
+    assert [m.counted_utc_ns for m in told[3:]] == [None] * 3

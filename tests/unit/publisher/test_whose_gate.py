@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from publisher.component import MIN_MISFITS, MISFITS_FAULT
 from publisher.gate_matcher import GateMatcher
@@ -14,6 +15,7 @@ from sightline.messaging.topics import GATE_ACTED, PART_JUDGED
 from tests.unit.publisher.publisher_kit import (
     EPOCH,
     SECOND_NS,
+    STATION,
     TRIGGERED_UTC_NS,
     PublisherUnderTest,
     a_verdict,
@@ -74,6 +76,9 @@ def world_of(happened: list[Count], plc_ahead_ns: int, seed: int) -> World:
             if acted_ns < ended_ns:
                 action: GateAction = chance.choice(["passed", "rejected"])
                 outcome = an_outcome(number, action, acted_ns + plc_ahead_ns)
+                if chance.random() < 0.5 and number in seen:  # equipment saw the trigger, too
+                    counted_ns = triggered_ns + plc_ahead_ns
+                    outcome = replace(outcome, counted_utc_ns=counted_ns)
                 world.acted[part] = outcome
                 world.outcomes.append((acted_ns, outcome))
             if count.known:
@@ -267,3 +272,17 @@ def test_where_one_number_came_twice_at_once_neither_part_has_an_outcome_before_
         Part(EPOCH + 1, 1): "rejected",
         Part(EPOCH, 1): "passed",
     }
+
+
+def test_a_part_that_a_line_stop_held_for_an_hour_has_its_gate_after_all(
+    desk: PublisherUnderTest,
+) -> None:
+    desk.deliver(PART_JUDGED, a_verdict(1), a_verdict(2))
+    desk.pass_seconds(3600)
+    assert [record.gate for record in desk.records(2)] == ["unconfirmed"] * 2
+    acted_ns = TRIGGERED_UTC_NS + 3600 * SECOND_NS
+    held = replace(an_outcome(1, "rejected", acted_ns), counted_utc_ns=TRIGGERED_UTC_NS)
+    other = replace(an_outcome(2, "rejected", acted_ns), counted_utc_ns=TRIGGERED_UTC_NS + 1)
+    desk.deliver(GATE_ACTED, held, other)  # of a later part 2, of which nobody knows yet
+    (correction,) = desk.corrections(1)
+    assert (correction.recordId, correction.gate) == (f"{STATION}-{EPOCH}-1", "rejected")
