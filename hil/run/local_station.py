@@ -23,6 +23,18 @@ POLL_S = 0.1
 RESPONSE_TIMEOUT_S = 20.0
 PAGE_PARTS = 500
 Json = dict[str, Any]
+SIGNALS_BEHIND_GATE: dict[str, Json] = {  # which the plant simulator has, and not every PLC
+    "opcua": {
+        "nodes": {
+            "rejectBinFull": "nsu=urn:sightline:plc;s=Reject.BinFull",
+            "confirmationNumbers": "nsu=urn:sightline:plc;s=Confirmation.Numbers",
+            "confirmationTimes": "nsu=urn:sightline:plc;s=Confirmation.Times",
+            "confirmationResults": "nsu=urn:sightline:plc;s=Confirmation.Results",
+            "confirmationCounter": "nsu=urn:sightline:plc;s=Confirmation.Counter",
+        }
+    },
+    "modbus": {"registers": {"rejectBinFull": 15, "confirmationCounter": 16, "confirmations": 800}},
+}
 
 
 class LocalStation:
@@ -245,7 +257,10 @@ class LocalStation:
             "com.sightline.Equipment": {
                 "link": {
                     "kind": self._arguments.plc,
-                    self._arguments.plc: {"endpoint": plc_endpoint},
+                    self._arguments.plc: {
+                        "endpoint": plc_endpoint,
+                        **SIGNALS_BEHIND_GATE[self._arguments.plc],
+                    },
                 }
             },
         }
