@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -172,6 +173,32 @@ SENSORS = (st.just(("chute", 0, 0)), st.just(("good_lane", 0, 0)))
 BACKWARDS = st.tuples(st.just("speed"), st.sampled_from([-3, -5]), st.just(0))
 
 
+BEATS: list[Event] = [("beat", 0, 0)] * 19
+OK_PART: list[Event] = [("part", 0, 0), ("verdict", 1, 1), *BEATS]  # it has just passed the gate
+BAD_PART: list[Event] = [("part", 0, 0), ("verdict", 1, 2), *BEATS]
+
+
+@pytest.mark.parametrize(
+    ("events", "results"),
+    [
+        (BAD_PART, ["not_arrived"]),
+        ([*BAD_PART, ("chute", 0, 0)], ["confirmed"]),
+        ([*BAD_PART, *BEATS[:8], ("good_lane", 0, 0)], ["unexpected"]),
+        ([*OK_PART, *BEATS[:8], ("good_lane", 0, 0)], ["confirmed"]),
+        ([*OK_PART, ("chute", 0, 0)], ["unexpected"]),
+        (OK_PART, ["not_arrived"]),
+        ([("chute", 0, 0)], ["stray"]),
+    ],
+)
+def test_each_part_goes_where_it_is_sent_or_the_plc_says_so(
+    events: list[Event], results: list[str]
+) -> None:
+    pair = Pair(sensors=(True, True))
+    run(pair, events, True)
+    assert [result for _, _, result in pair.told_confirmations()] == results
+    assert pair.told_confirmations() == pair.confirmed
+
+
 def run(pair: Pair, events: list[Event], lives: bool) -> None:
     for event in events:
         pair.cycle(*event)
@@ -227,6 +254,11 @@ def test_with_an_encoder_it_decides_so_even_where_the_belt_goes_back(
     encoder=st.booleans(),
     sensors=st.sampled_from([(True, False), (True, True), (False, True)]),
 )
+@example([*OK_PART, ("chute", 0, 0)], False, (True, False))
+@example([*OK_PART, ("chute", 0, 0)], True, (True, True))
+@example([*OK_PART, *BEATS[:8], ("good_lane", 0, 0)], True, (True, True))
+@example([*BAD_PART, *BEATS[:8], ("good_lane", 0, 0)], True, (False, True))
+@example([*BAD_PART, ("chute", 0, 0), *BEATS[:6], ("good_lane", 0, 0)], True, (True, True))
 def test_it_confirms_what_the_plant_confirms(
     events: list[Event], encoder: bool, sensors: tuple[bool, bool]
 ) -> None:
