@@ -99,6 +99,7 @@ def build_record(
         countedBy=judged.counted_by,
         thresholdBasis=judged.threshold_basis,
         gateConfirmation=confirmation,
+        presence=judged.presence,
     )
     return shrink_record_to_fit(record)
 

@@ -153,14 +153,18 @@ class PartJudge:
     def _check_defect_labels(
         self, models: Sequence[ServingModel], policy: VerdictPolicy
     ) -> list[str]:
-        """The doubts about defects that no model can find."""
+        """The doubts about defects, or a product, that no model can find."""
         known = {label for model in models for label in model.contract.labels}
         labels = [label for label in policy.defects if label not in known]
+        shown_by = policy.product_labels if policy.presence == "label" else ()
+        if shown_by and known.isdisjoint(shown_by):
+            labels += [label for label in shown_by if label not in labels]
         if labels:
             self._health.raise_fault(
                 UNFINDABLE_FAULT,
-                f"No model in use can find {', '.join(labels)}, so no part is ok. Deploy a model "
-                "that knows these labels, or remove them from the product's defects.",
+                f"No model in use can find {', '.join(labels)}, so no part is ok. Deploy a model that "
+                "knows these labels, or remove them from the product's defects and productLabels "
+                '("presence": "always" needs no productLabels).',
             )
         else:
             self._health.clear_fault(UNFINDABLE_FAULT)

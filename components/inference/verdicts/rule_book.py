@@ -65,7 +65,9 @@ class RuleBook:
     def find_rules(self, captured: PartCaptured) -> PartRules:
         """The rules for a part; of a product that is not known here, nothing is ok."""
         if not captured.product:
-            return PartRules(self._configuration.policy, ())
+            own = self._configuration.policy
+            doubt = own.describe_never_ok()
+            return PartRules(own, (), (f"the station's own policy: {doubt}",) if doubt else ())
         product = self.products.find(captured.product, captured.product_version)
         if product is None:
             version = f" version {captured.product_version}" if captured.product_version else ""

@@ -86,6 +86,7 @@ def build_verdict(
         detections=reasoned.relevant_detections,
         models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
         policy_version=policy.version,
+        presence=policy.presence,
         product_labels=tuple(
             label for label in policy.product_labels if label not in policy.defects
         ),

@@ -16,6 +16,7 @@ TagQuality = Literal["good", "bad", "missing", "stale"]
 PixelFormat = Literal["UYVY", "YUYV", "GREY", "RGB24", "NV12"]
 FaultLevel = Literal["warning", "fault"]
 CountedBy = Literal["plc", "station"]
+Presence = Literal["label", "always"]
 OperatingMode = Literal["production", "paused", "bypass", "maintenance"]
 CommandKind = Literal[
     "change_product",
@@ -240,6 +241,7 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
 
     `gap_from`: this `missed` stands for all numbers of the epoch from that one up to the part's own.
     `frame_sizes`: width and height in pixels of each camera's frame, in which the boxes are given.
+    `presence`: what says that a product was there: a `label` that was found, or `always`, the trigger.
     """
 
     part: Part
@@ -272,6 +274,7 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
     gap_from: int | None = None
     frame_sizes: dict[str, tuple[int, int]] = {}
     threshold_basis: ThresholdBasis | None = None
+    presence: Presence = "label"
 
 
 class GateActed(StationMessage, frozen=True, kw_only=True):
@@ -594,6 +597,7 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     countedBy: CountedBy = "plc"
     thresholdBasis: ThresholdBasis | None = None
     gateConfirmation: GateConfirmation = "unknown"
+    presence: Presence = "label"
 
 
 class GateCorrection(msgspec.Struct, frozen=True, kw_only=True):

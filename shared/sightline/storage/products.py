@@ -15,6 +15,7 @@ from msgspec import Meta, field
 
 from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
 from sightline.errors import ConfigurationError
+from sightline.messaging.messages import Presence
 from sightline.old_component_keys import OLD_POLICY_KEYS, OLD_PRODUCT_KEYS
 from sightline.old_keys import describe_old_keys
 
@@ -77,7 +78,10 @@ def _default_tiers() -> dict[LabelName, LabelTiers]:
 
 
 class VerdictPolicy(ConfigurationStruct, frozen=True, kw_only=True):
-    """How detections become a verdict: tiers per defect, and the labels that show a product."""
+    """How detections become a verdict: tiers per defect, and what shows that a product is there.
+
+    `presence`: `label`: each camera must see one of `productLabels`; `always`: what triggered is a part.
+    """
 
     OLD_KEYS: ClassVar[Mapping[str, str]] = OLD_POLICY_KEYS
 
@@ -85,6 +89,7 @@ class VerdictPolicy(ConfigurationStruct, frozen=True, kw_only=True):
     defects: dict[LabelName, LabelTiers] = field(default_factory=_default_tiers)
     product_labels: tuple[LabelName, ...] = ("cap_present", "cap_missing")
     product_score: ScoreThreshold = 0.5
+    presence: Presence = "label"
     mm_per_pixel: dict[CameraName, Annotated[float, Meta(gt=0, le=1000)]] = field(
         default_factory=dict
     )
@@ -96,6 +101,20 @@ class VerdictPolicy(ConfigurationStruct, frozen=True, kw_only=True):
                     f"defects of {label}: reject {tiers.reject}, review {tiers.review} and keep "
                     f"{tiers.keep} must not rise"
                 )
+
+    def describe_never_ok(self) -> str:
+        """Why no part can be ok by this policy, and what to do; empty if one can."""
+        if self.presence == "label" and not self.product_labels:
+            return (
+                "no part could be ok: presence is 'label' and productLabels is empty. Name the labels that "
+                'show the product in productLabels, or write "presence": "always" if each trigger is a part'
+            )
+        if self.presence == "always" and not self.defects:
+            return (
+                "every part would be ok: presence is 'always' and defects is empty. Name at least one "
+                "label in defects"
+            )
+        return ""
 
     def min_score(self) -> float:
         """Detections below are of no use to anyone."""
@@ -139,15 +158,20 @@ class Product(VerdictPolicy, frozen=True, kw_only=True):
 
     name: ProductName
     version: ProductVersion
+    defects: dict[LabelName, LabelTiers]
+    models: Annotated[tuple[ProductName, ...], Meta(min_length=1, max_length=8)]
+    product_labels: tuple[LabelName, ...] = ()
     description: Annotated[str, Meta(max_length=200)] = ""
-    models: Annotated[tuple[ProductName, ...], Meta(min_length=1, max_length=8)] = (
-        "surface",
-        "cap",
-    )
     cameras: dict[CameraName, CameraSettings] = field(default_factory=dict)
     conditions: ConditionOverrides = ConditionOverrides()
     reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
     deadline_ms: Milliseconds | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        never_ok = self.describe_never_ok()
+        if never_ok:
+            raise ValueError(never_ok)
 
 
 def load_product(file: Path) -> Product:

@@ -69,8 +69,11 @@ def find_overflow_doubts(
 def judge_detections(
     detections: Sequence[Detection], coverage: ViewCoverage, policy: VerdictPolicy
 ) -> ReasonedVerdict:
-    """A defect is a defect whatever else is wrong; an ok needs every camera, good conditions, a product."""
-    seeing = _find_cameras_with_product(detections, policy)
+    """A defect is a defect whatever else is wrong; an ok needs every camera, good conditions, a product.
+
+    Where the product's presence is `always`, each trigger is a part, whatever the cameras see.
+    """
+    seeing = _find_cameras_with_product(detections, coverage, policy)
     faulty = [found for found in detections if _is_defect(found, coverage, policy)]
     reasoned = _judge_faulty(detections, faulty, coverage, policy, seeing)
     otherwise = _judge_faulty(detections, (), coverage, policy, seeing).verdict
@@ -119,7 +122,11 @@ def _shows_product(found: Detection, policy: VerdictPolicy) -> bool:
     return found.label in policy.product_labels and found.score >= policy.product_score
 
 
-def _find_cameras_with_product(detections: Sequence[Detection], policy: VerdictPolicy) -> set[str]:
+def _find_cameras_with_product(
+    detections: Sequence[Detection], coverage: ViewCoverage, policy: VerdictPolicy
+) -> set[str]:
+    if policy.presence == "always":
+        return set(coverage.cameras)
     return {found.camera for found in detections if _shows_product(found, policy)}
 
 

@@ -97,6 +97,7 @@ PART_JUDGED = m.PartJudged(
     hold="3-1207",
     held_back=HELD_BACK,
     product_labels=("cap_present",),
+    presence="always",
     counted_by="plc",
     gap_from=1207,
     frame_sizes={"cam1": (1280, 720), "cam2": (1280, 720), "cam3": (1920, 1080)},
@@ -301,6 +302,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         countedBy="station",
         thresholdBasis=THRESHOLD_BASIS,
         gateConfirmation="not_arrived",
+        presence="always",
     ),
     m.GateCorrection(
         correctionId="station-1-3-1207/gate",

@@ -16,13 +16,16 @@ from tests.unit.capture.capture_kit import CaptureUnderTest
 
 MINUTE_NS = 60_000_000_000
 LATE = "c-late"
+JUDGED_BY = {"models": ["surface"], "defects": {"dent": {}}, "productLabels": ["lid"]}
 
 
 def deploy(folder: Path, name: str, version: str = "1", **more: Any) -> None:
     """A product's component puts its recipe into the station's store."""
     files = folder / f"{name}-{version}"
     files.mkdir(exist_ok=True)
-    (files / PRODUCT_FILE).write_text(json.dumps({"name": name, "version": version, **more}))
+    (files / PRODUCT_FILE).write_text(
+        json.dumps({"name": name, "version": version, **JUDGED_BY, **more})
+    )
     store_product(files / PRODUCT_FILE, folder / "station" / "products")
 
 

@@ -23,7 +23,12 @@ names = st.sampled_from(["", "bottle", "can", "tin"])
 def test_the_plc_goes_before_commands_and_only_the_planned_part_is_a_challenge(
     plc: str, chosen: str, configured: str, epoch: int, number: int, planned: int
 ) -> None:
-    products = {name: Product(name=name, version="3") for name in ("bottle", "can")}
+    products = {
+        name: Product(
+            name=name, version="3", models=("surface",), defects={}, product_labels=("lid",)
+        )
+        for name in ("bottle", "can")
+    }
     configuration = CaptureConfiguration(product=configured)
     kept = ChangeoverState(product=chosen, lot="", configured=(configured, ""))
     kept = ChangeoverState(
@@ -54,6 +59,9 @@ def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_el
     product = Product(
         name="can",
         version="1",
+        models=("surface",),
+        defects={},
+        product_labels=("lid",),
         conditions=ConditionOverrides(min_brightness=40.0),
         reference="can",
         cameras={"cam1": CameraSettings(controls={"gain": 9})},
@@ -74,6 +82,14 @@ def test_a_product_changes_limits_reference_controls_and_deadline_and_nothing_el
     assert moved.cameras["cam2"].controls == {"gain": 9}  # the camera that stands at cam1 now
     assert moved.cameras["cam1"] == source.cameras["cam1"]
     slow = configuration_for_product(
-        configuration, Product(name="can", version="2", deadline_ms=60_000.0)
+        configuration,
+        Product(
+            name="can",
+            version="2",
+            deadline_ms=60_000.0,
+            models=("surface",),
+            defects={},
+            product_labels=("lid",),
+        ),
     )
     assert slow == configuration

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from inference.configuration import ChallengeConfiguration
+from inference.judging.part_judge import UNFINDABLE_FAULT
 from inference.ledger.state_store import ProductThresholds
 from inference.verdicts.challenge_tracker import HOLD_FAULT, OVERDUE_FAULT
 from sightline.messaging.messages import (
@@ -19,7 +20,7 @@ from sightline.messaging.messages import (
 )
 from sightline.messaging.topics import PART_CAPTURED
 from sightline.storage.product_store import PRODUCT_FILE, store_product
-from sightline.storage.products import LabelTiers, parse_tiers
+from sightline.storage.products import LabelTiers, VerdictPolicy, parse_tiers
 from sightline.vision.threshold_basis import judge_by_basis
 from tests.unit.inference.conftest import EPOCH, InferenceUnderTest
 from tests.unit.inference.small_models import GREEN, RED, put, write_model
@@ -31,7 +32,8 @@ def deploy(bench: InferenceUnderTest, name: str, version: str = "1", **more: obj
     """A product's component puts its recipe into the station's store."""
     folder = bench.folder / f"{name}-{version}"
     folder.mkdir(exist_ok=True)
-    labels = {"productLabels": ["cap_present"], "defects": {"scratch": {}}}
+    labels: dict[str, object] = {"productLabels": ["cap_present"], "defects": {"scratch": {}}}
+    labels["models"] = ["surface", "cap"]
     content = {"name": name, "version": version, **labels, **more}
     (folder / PRODUCT_FILE).write_text(json.dumps(content))
     store_product(folder / PRODUCT_FILE, bench.store.parent / "products")
@@ -69,6 +71,48 @@ def two_products(bench: InferenceUnderTest) -> InferenceUnderTest:
     put(bench.store, surface, "surface")
     bench.start()
     return bench
+
+
+def test_where_each_trigger_is_a_part_a_clean_picture_is_ok_and_a_defect_is_one(
+    bench: InferenceUnderTest,
+) -> None:
+    deploy(bench, "sheet", presence="always", productLabels=[])
+    bench.start()
+    nothing: dict[str, object] = {"caps": (), "scratches": ()}
+    told = [
+        judge(bench, 1, "sheet", **nothing),
+        judge(bench, 2, "sheet", caps=()),
+        judge(bench, 3, "sheet", **nothing, cameras=("cam1", "cam2", "cam3")),
+        judge(bench, 4, "sheet", **nothing, dark=("cam2",)),
+    ]
+    assert [verdict.verdict for verdict in told] == ["ok", "defect", "review", "review"]
+    assert all(verdict.product_detected for verdict in told)
+    assert {(verdict.presence, verdict.policy_version) for verdict in told} == {("always", "1")}
+
+
+def test_labels_that_show_the_product_and_no_model_finds_are_a_fault_and_never_ok(
+    bench: InferenceUnderTest,
+) -> None:
+    deploy(bench, "sheet", productLabels=["sheet_metal"])
+    bench.start()
+    verdict = judge(bench, 1, "sheet", scratches=())
+    assert (verdict.verdict, "no model finds sheet_metal" in verdict.reason) == ("review", True)
+    assert "sheet_metal" in faults(bench)[UNFINDABLE_FAULT]
+
+
+def test_a_station_policy_that_can_say_no_ok_says_so_with_each_part(
+    bench: InferenceUnderTest,
+) -> None:
+    policy = VerdictPolicy(defects={"scratch": LabelTiers()}, product_labels=())
+    bench.configuration = replace(bench.configuration, policy=policy)
+    bench.start()
+    verdict = judge(bench, 1, scratches=())
+    assert (verdict.verdict, "no part could be ok" in verdict.reason) == ("review", True)
+    everything = replace(policy, defects={}, presence="always")
+    bench.configuration = replace(bench.configuration, policy=everything)
+    bench.stop()
+    bench.start()
+    assert judge(bench, 2, scratches=()).verdict == "review"
 
 
 def test_each_part_is_judged_by_the_product_that_its_message_names(

@@ -232,6 +232,8 @@ def test_a_product_of_the_last_release_is_read_told_once_and_left_as_it_is(
     content = {
         "name": "jar",
         "version": "of-the-last-release",
+        "models": ["surface"],
+        "productLabels": ["lid"],
         "defects": {"scratch": tiers},
         "conditions": {"lowestBrightness": 9, "highestBrightness": 200, "lowestSharpness": 1},
     }

@@ -61,6 +61,9 @@ def test_the_demo_bottle_is_judged_as_a_part_without_a_product() -> None:
         ({"defects": {"dent": {"zones": {"cam1": [{"left": 0.9, "right": 0.1}]}}}}, "left below"),
         ({"defects": {"dent": {"maxOkCount": 1.5}}}, "maxOkCount"),
         ({"models": []}, "at /models"),
+        ({"productLabels": []}, 'no part could be ok: .*write "presence": "always"'),
+        ({"presence": "always", "defects": {}}, "every part would be ok"),
+        ({"presence": "sometimes"}, "at /presence"),
         ({"deadlineMs": 0}, "at /deadlineMs"),
         (
             {"conditions": {"minBrightness": 200, "maxBrightness": 100}},
@@ -77,6 +80,21 @@ def test_a_wrong_product_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(ConfigurationError, match=words):
         load_product(written(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("key", ["models", "defects", "productLabels"])
+def test_nothing_of_the_demo_stands_in_for_what_a_product_does_not_say(
+    tmp_path: Path, key: str
+) -> None:
+    file = written(tmp_path)
+    file.write_text(json.dumps({name: value for name, value in CAN.items() if name != key}))
+    with pytest.raises(ConfigurationError, match=f"missing required field `{key}`|{key} is empty"):
+        load_product(file)
+
+
+def test_a_product_without_product_labels_can_be_present_always(tmp_path: Path) -> None:
+    product = load_product(written(tmp_path, presence="always", productLabels=[]))
+    assert product.describe_never_ok() == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"name"', b"\xff\xfe", b"[" * 100_000])

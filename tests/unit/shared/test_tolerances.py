@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,7 +245,13 @@ def replace_tiers(tiers: LabelTiers) -> VerdictPolicy:
     )
 
 
-BOTTLE = Product(name="bottle", version="4")
+BOTTLE = Product(
+    name="bottle",
+    version="4",
+    models=("surface",),
+    defects=dict.fromkeys(("scratch", "dent", "cap_missing"), LabelTiers()),
+    product_labels=("cap_present",),
+)
 
 
 def test_a_threshold_changes_the_version_and_the_tiers_until_the_next_version() -> None:
@@ -261,7 +268,7 @@ def test_a_threshold_changes_the_version_and_the_tiers_until_the_next_version() 
     )
     assert apply_thresholds(BOTTLE, back).defects["dent"] == BOTTLE.defects["dent"]
     assert apply_thresholds(BOTTLE, back).version == "4+3"
-    newer = Product(name="bottle", version="5")
+    newer = msgspec.structs.replace(BOTTLE, version="5")
     assert apply_thresholds(newer, back) == newer
     again = change_threshold(newer, back, SetThreshold(product="bottle", label="dent", keep=0.1))
     assert again == ProductThresholds(version="5", changes=1, labels={"dent": {"keep": 0.1}})
