@@ -88,7 +88,7 @@ def _write_model(
         convert_to_int8(file, images, find_method(checkpoint.method).fp32_parts)
     elif precision == "fp16":
         convert_to_fp16(file)
-    _write_contract(checkpoint, file, precision)
+    _write_contract(file, build_contract(checkpoint, precision, find_picture_shapes(pictures)))
     size = file.stat().st_size
     if size > MAX_MODEL_BYTES:
         raise ModelError(f"{file.name} has {size} bytes; the limit is {MAX_MODEL_BYTES}")
@@ -117,16 +117,24 @@ def find_input_size(checkpoint: Checkpoint) -> tuple[int, int]:
     return size.width, size.height
 
 
-def _write_contract(checkpoint: Checkpoint, file: Path, precision: Precision) -> None:
+def find_picture_shapes(pictures: Sequence[LabelledPicture]) -> tuple[float, float] | None:
+    """The smallest and the largest width over height: inference takes no picture of another shape."""
+    shapes = [one.width / one.height for one in pictures if one.width > 0 and one.height > 0]
+    return (round(min(shapes), 4), round(max(shapes), 4)) if shapes else None
+
+
+def _write_contract(file: Path, contract: ModelContract | AnomalyMapContract) -> None:
     model = onnx.load(file)
     entry = model.metadata_props.add()
     entry.key = CONTRACT_KEY
-    entry.value = msgspec.json.encode(build_contract(checkpoint, precision)).decode()
+    entry.value = msgspec.json.encode(contract).decode()
     onnx.save(model, file)
 
 
 def build_contract(
-    checkpoint: Checkpoint, precision: Precision
+    checkpoint: Checkpoint,
+    precision: Precision,
+    picture_shapes: tuple[float, float] | None = None,
 ) -> ModelContract | AnomalyMapContract:
     """The contract that goes into the file's metadata."""
     plan = checkpoint.plan
@@ -139,6 +147,7 @@ def build_contract(
             preprocessing=plan.preprocessing,
             model_version=__version__,
             precision=precision,
+            picture_shapes=picture_shapes,
         )
     thresholds = checkpoint.facts["thresholds"]
     return AnomalyMapContract(

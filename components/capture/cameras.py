@@ -6,9 +6,10 @@ from collections.abc import Collection
 from msgspec.structs import replace
 
 from capture.camera_positions import CameraPositions
-from capture.configuration import CaptureConfiguration
+from capture.configuration import CaptureConfiguration, FrameConfiguration
 from capture.frame_set import FrameSet, empty_frame_set, write_frames
 from capture.reference_comparison import ReferenceComparison, ReferenceFeatureCache
+from capture.ring_size import count_ring_slots, count_slot_bytes
 from capture.sources.registry import open_source
 from capture.sources.source import (
     AdjustableSource,
@@ -16,11 +17,12 @@ from capture.sources.source import (
     CameraFrame,
     FrameSource,
     PreviewSource,
+    SizedSource,
 )
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.clock import Clock
 from sightline.errors import CameraError
-from sightline.imaging.frame_ring import RingWriter, frame_bytes, ring_path
+from sightline.imaging.frame_ring import RingWriter, ring_path
 from sightline.kernel.health import ComponentHealth
 from sightline.messaging.messages import CaptureConditions
 
@@ -41,7 +43,8 @@ class StationCameras:
         health: ComponentHealth,
         clock: Clock,
     ) -> None:
-        self._configuration = configuration
+        self._given = configuration
+        self._configuration = configuration  # with the size of the frames, once that is known
         self._station_id = station_id
         self._health = health
         self._clock = clock
@@ -57,14 +60,19 @@ class StationCameras:
 
     def configure(self, configuration: CaptureConfiguration) -> None:
         """Put new values into force; cameras and ring begin anew only where theirs changed."""
-        before, self._configuration = self._configuration, configuration
+        before, self._given = self._given, configuration
+        in_force, self._configuration = self._configuration, configuration
+        if _source_values(before) == _source_values(configuration):
+            self._configuration = replace(configuration, frame=in_force.frame)  # of the pictures
         if not self._adjust_controls(before, configuration):
             self._close_source()
             for camera in before.cameras:
                 self._health.clear_fault(f"camera-{camera}")
                 self._health.clear_fault(f"camera-at-{camera}")
-        self._comparison = ReferenceComparison(configuration, self._health, self._feature_cache)
-        if _ring_values(before) != _ring_values(configuration):
+        self._comparison = ReferenceComparison(
+            self._configuration, self._health, self._feature_cache
+        )
+        if _ring_values(in_force) != _ring_values(self._configuration):
             self._close_ring()
         self.open()
 
@@ -85,9 +93,6 @@ class StationCameras:
 
     def open(self) -> None:
         """Make the ring and open the cameras, where they are not; faults say what cannot be had."""
-        self._comparison.load()
-        if self._ring is None:
-            self._make_ring()
         if (
             not self._gave_frames
             and self._source is not None
@@ -96,6 +101,9 @@ class StationCameras:
             self._close_source()  # cameras of which none answers are opened anew
         if self._source is None:
             self._open_source()
+        self._comparison.load()
+        if self._ring is None:
+            self._make_ring()
         self._health.set_ready(self._ring is not None and self._source is not None)
 
     def expect(self, part_number: int) -> None:
@@ -196,11 +204,13 @@ class StationCameras:
 
     def _make_ring(self) -> None:
         configuration = self._configuration
-        slot_bytes = _slot_bytes(configuration)
         path = ring_path(self._station_id)
         try:
             self._ring = RingWriter(
-                path, configuration.cameras, configuration.ring_slots, slot_bytes
+                path,
+                configuration.cameras,
+                count_ring_slots(configuration),
+                count_slot_bytes(configuration),
             )
         except OSError as error:
             self._no_ring_reason = (
@@ -213,16 +223,9 @@ class StationCameras:
             self._health.clear_fault(NO_RING)
 
     def _open_source(self) -> None:
-        configuration = self._configuration
         self._gave_frames = True
         try:
-            self._source = open_source(
-                configuration.source,
-                configuration.cameras,
-                configuration.frame,
-                self._health,
-                self._clock,
-            )
+            self._source = open_source(self._given, self._health, self._clock)
         except (CameraError, OSError) as error:
             self._no_source_reason = str(error)
             if self._health.raise_fault(CAMERAS_AWAY, self._no_source_reason):
@@ -230,6 +233,19 @@ class StationCameras:
         else:
             self._health.clear_fault(CAMERAS_AWAY)
             self._source.expect(self._expected_part)
+            if isinstance(self._source, SizedSource):
+                self._use_frame(self._source.frame)
+
+    def _use_frame(self, frame: FrameConfiguration) -> None:
+        """The frames are of this size from now on, and so are ring and references."""
+        before = self._configuration
+        self._configuration = replace(before, frame=frame)
+        if _ring_values(before) != _ring_values(self._configuration):
+            self._close_ring()
+        if before.frame_size != frame:
+            self._comparison = ReferenceComparison(
+                self._configuration, self._health, self._feature_cache
+            )
 
     def _close_source(self) -> None:
         source, self._source = self._source, None
@@ -247,9 +263,4 @@ def _source_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
 
 
 def _ring_values(configuration: CaptureConfiguration) -> tuple[object, ...]:
-    return (configuration.cameras, _slot_bytes(configuration), configuration.ring_slots)
-
-
-def _slot_bytes(configuration: CaptureConfiguration) -> int:
-    frame = configuration.frame
-    return frame_bytes(frame.width, frame.height, configuration.pixel_format)
+    return (configuration.cameras, count_slot_bytes(configuration), count_ring_slots(configuration))

@@ -101,6 +101,7 @@ TriggerConfiguration = (
 class CaptureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Cameras, trigger, and the way to the gate; the gate's deadline is at most `deadline_ms`.
 
+    `frame`: of all cameras; not given: as the pictures of a folder are, 1280 x 720 of V4L2 cameras.
     `maxTriggerDelayMs`: a part whose trigger is told later than that gets no picture, for it could show
     another one. `keepAwakeS`: for how long after a part no processor may sleep; 0: they may at any time.
     """
@@ -110,7 +111,7 @@ class CaptureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     cameras: CameraNames = ("cam1", "cam2", "cam3", "cam4")
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
     evidence_folder: str = ""  # the publisher's, where it is on this machine
-    frame: FrameConfiguration = FrameConfiguration()
+    frame: FrameConfiguration | None = None
     ring_slots: Annotated[int, Meta(ge=2, le=256)] = 8
     source: SourceConfiguration = ImagesConfiguration()
     trigger: TriggerConfiguration = MessageTriggerConfiguration()
@@ -141,6 +142,11 @@ class CaptureConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
             matching = self.source.matching
             allowed_ms = min(allowed_ms, matching.before_ms + matching.after_ms)
         return round(allowed_ms * 1e6)
+
+    @property
+    def frame_size(self) -> FrameConfiguration:
+        """The frames' size; of a folder's pictures it is known once they were opened."""
+        return self.frame or FrameConfiguration()
 
     @property
     def pixel_format(self) -> PixelFormat:

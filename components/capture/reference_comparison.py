@@ -189,7 +189,7 @@ def _as_camera_gives(picture: Pixels, pixel_format: PixelFormat) -> tuple[Pixels
 def _find_reference_picture(
     camera: str, folder: Path, configuration: CaptureConfiguration
 ) -> _ReferencePicture:
-    frame = configuration.frame
+    frame = configuration.frame_size
     for suffix in REFERENCE_SUFFIXES:
         file = folder / f"{camera}{suffix}"
         if file.is_file():

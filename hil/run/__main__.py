@@ -13,6 +13,7 @@ from hil.run.run_arguments import RunArguments, parse_run_arguments
 from hil.run.station_process import StationFailedError
 from hil.run.station_state import AlreadyRunningError
 from hil.run.terminal_progress import TerminalProgress, format_run_summary, format_state_line
+from sightline.errors import SightlineError
 
 SETTLE_TIMEOUT_S = 30.0
 
@@ -30,6 +31,9 @@ def main() -> int:
         finally:
             interrupts.ignore()  # a second Ctrl-C must not leave processes behind
             machine.stop()
+    except SightlineError as error:  # the pictures, the deployment file
+        progress.print_line(f"Cannot start: {error}")
+        return 2
     except AlreadyRunningError as error:
         progress.print_line(f"Cannot start: {error}")
         return 2

@@ -11,6 +11,7 @@ from hil.plant.bottles.part import CAMERAS
 from hil.plant.pool import ensure_pool
 from hil.run.run_arguments import RunArguments
 from hil.run.terminal_progress import TerminalProgress
+from sightline.imaging.picture_folder import assign_pictures, find_frame_size
 from sightline.messaging.topics import CAPTURE
 
 POOL_SEED = 20
@@ -38,8 +39,12 @@ class PoolTruth:
 def prepare_pictures(
     arguments: RunArguments, progress: TerminalProgress
 ) -> tuple[Path, PoolTruth | None]:
-    """The folder to play, and its ground truth (None for the user's pictures)."""
+    """The folder to play, and its ground truth (None for the user's pictures).
+
+    CameraError: capture would refuse the pictures, too, but the station would have to start first.
+    """
     if arguments.images is not None:
+        check_pictures(arguments.images, read_cameras(arguments))
         return arguments.images, None
     cameras = read_cameras(arguments)
     folder = find_pool_folder(arguments.pool, len(cameras))
@@ -51,6 +56,12 @@ def prepare_pictures(
 def find_pool_folder(pool: Path, cameras: int) -> Path:
     """The folder of bottles for so many cameras; their views differ with the number."""
     return pool if cameras == CAMERAS else pool.with_name(f"{pool.name}-{cameras}-cameras")
+
+
+def check_pictures(folder: Path, cameras: Sequence[str]) -> None:
+    """CameraError where a camera has nothing to play, or the pictures' shapes differ."""
+    played = assign_pictures(folder, cameras)
+    find_frame_size(folder, dict.fromkeys(file for files in played.values() for file in files))
 
 
 def read_cameras(arguments: RunArguments) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ The cameras are scripted (see scripted_camera.py), the component is whole: trigg
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from capture.configuration import FrameConfiguration
+from capture.configuration import CaptureConfiguration
 from capture.sources import registry
 from capture.sources.streaming import StreamingSource
 from capture.sources.v4l2_configuration import V4l2Configuration
@@ -88,13 +88,12 @@ def line(start_station: StartStation, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     def open_scripted(
         configuration: V4l2Configuration,
-        names: Sequence[str],
-        frame: FrameConfiguration,
+        capture: CaptureConfiguration,
         health: ComponentHealth,
         clock: Clock,
     ) -> StreamingSource:
         return StreamingSource(
-            *(configuration, names, frame, health, clock),
+            *(configuration, capture.cameras, capture.frame_size, health, clock),
             lambda node, wanted, _: by_node[node].open(wanted),
         )
 

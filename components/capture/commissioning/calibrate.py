@@ -61,7 +61,7 @@ class CalibrationStore:
 
     def version(self) -> str:
         """The version for parts of now; nothing where the frames are not those that were calibrated."""
-        frame = self._context.cameras.configuration.frame
+        frame = self._context.cameras.configuration.frame_size
         sizes = {(found.width, found.height) for found in self.current.cameras.values()}
         return self.current.version if sizes == {(frame.width, frame.height)} else ""
 

@@ -74,12 +74,12 @@ class TakeReferenceStep:
             frames = self._past_parts.read_from_ring(part, configuration.cameras)
             where = "as the cameras captured it"
         except FrameOverwrittenError as gone:
-            size = (configuration.frame.width, configuration.frame.height)
+            frame = configuration.frame_size
             folders = [self._context.station_folder.evidence_spool]
             if configuration.evidence_folder:
                 folders.append(self._context.work_folder / configuration.evidence_folder)
             frames, smaller = self._past_parts.read_stored_pictures(
-                part, configuration.cameras, size, folders
+                part, configuration.cameras, (frame.width, frame.height), folders
             )
             if not frames:
                 raise CameraError(

@@ -6,14 +6,16 @@ is judged, for a camera would not disturb that either.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from capture.configuration import FrameConfiguration, ImagesConfiguration
-from capture.sources.picture_files import assign_pictures, read_picture
+from capture.ring_size import check_pictures_fit
+from capture.sources.picture_files import read_picture
 from capture.sources.source import CameraFault, CameraFrame
 from sightline.errors import CameraError, PictureError
+from sightline.imaging.picture_folder import assign_pictures, find_frame_size, is_same_shape
 from sightline.kernel.background import lower_priority
 
 MAX_DECODE_DELAY_S = 0.2
@@ -21,7 +23,10 @@ CameraFrames = tuple[CameraFrame | CameraFault, ...]
 
 
 class ImagesSource:
-    """Plays part N from the pictures (N - 1) modulo their count; CameraError if there are none."""
+    """Plays part N from the pictures (N - 1) modulo their count; CameraError if there are none.
+
+    `frame` is the size of its frames: the configured one, else that of the pictures.
+    """
 
     reconnects_itself = False
     finds_frames_late = True  # a part's picture is found by its number, whenever
@@ -30,10 +35,12 @@ class ImagesSource:
         self,
         configuration: ImagesConfiguration,
         cameras: Sequence[str],
-        frame: FrameConfiguration,
+        frame: FrameConfiguration | None,
     ) -> None:
-        self._pictures = assign_pictures(Path(configuration.folder), cameras)
-        self._frame = frame
+        folder = Path(configuration.folder)
+        self._pictures = assign_pictures(folder, cameras)
+        self.frame = _choose_frame(folder, self._pictures, frame)
+        check_pictures_fit(self.frame, len(cameras))
         self._decoder = ThreadPoolExecutor(1, "decode-ahead", initializer=lower_priority)
         self._ahead: tuple[int, Future[CameraFrames]] | None = None
         self._request_event = threading.Event()
@@ -92,9 +99,25 @@ class ImagesSource:
         )
 
     def _read_frame(self, camera: str, file: Path) -> CameraFrame | CameraFault:
-        width, height = self._frame.width, self._frame.height
+        width, height = self.frame.width, self.frame.height
         try:
             pixels = read_picture(file, width, height)
         except (PictureError, CameraError) as error:
             return CameraFault(camera, str(error))
         return CameraFrame(camera, pixels, "UYVY", width, height)
+
+
+def _choose_frame(
+    folder: Path, pictures: Mapping[str, Sequence[Path]], configured: FrameConfiguration | None
+) -> FrameConfiguration:
+    """The frames' size; CameraError if the pictures have several shapes, or not the configured one."""
+    files = dict.fromkeys(file for files in pictures.values() for file in files)
+    width, height = find_frame_size(folder, files)
+    if configured is None:
+        return FrameConfiguration(width=width, height=height)
+    if not is_same_shape((width, height), (configured.width, configured.height)):
+        raise CameraError(
+            f"the pictures in {folder} are {width}x{height}, and capture's configuration has frames of "
+            f"{configured.width}x{configured.height}: leave `frame` out, and the frames are as the pictures"
+        )
+    return configured

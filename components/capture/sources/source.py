@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from capture.configuration import FrameConfiguration
 from capture.sources.v4l2_configuration import V4l2Configuration
 from sightline.messaging.messages import PixelFormat
 
@@ -67,6 +68,14 @@ class PreviewSource(Protocol):
 
     def latest(self) -> tuple[CameraFrame | CameraFault, ...]:
         """Each camera's newest frame, in the cameras' order; takes nothing away from a part."""
+
+
+@runtime_checkable
+class SizedSource(FrameSource, Protocol):
+    """A source that knows itself how large its frames are."""
+
+    @property
+    def frame(self) -> FrameConfiguration: ...
 
 
 @runtime_checkable

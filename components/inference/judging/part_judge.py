@@ -29,6 +29,7 @@ from sightline.vision.part_judging import ReasonedVerdict, find_overflow_doubts,
 OVERFLOW_FAULT = "too-many-detections"
 UNFINDABLE_FAULT = "labels-without-model"
 MODEL_RUN_FAULT = "model-run"
+STRANGE_SHAPE_FAULT = "picture-shape"
 
 
 class PartJudge:
@@ -74,7 +75,11 @@ class PartJudge:
         predictions = self._predict(captured, models, policy)
         if predictions is None:
             return False
-        doubts = (*rules.doubts, *self._check_defect_labels(models, policy))
+        doubts = (
+            *rules.doubts,
+            *self._check_defect_labels(models, policy),
+            *self._check_picture_shapes(models, captured),
+        )
         coverage = build_view_coverage(captured, self._configuration.cameras, doubts)
         scales = self._camera_scales.find_scales(captured.calibration_version, coverage.frame_sizes)
         rejudge = partial(measure_and_judge, coverage=coverage, policy=policy, scales=scales)
@@ -169,6 +174,30 @@ class PartJudge:
         else:
             self._health.clear_fault(UNFINDABLE_FAULT)
         return [f"no model finds {label}" for label in labels]
+
+    def _check_picture_shapes(
+        self, models: Sequence[ServingModel], captured: PartCaptured
+    ) -> list[str]:
+        """The doubts about pictures that are stretched otherwise than those the models learned from."""
+        strange = [
+            (model.name, ref)
+            for model in models
+            for ref in captured.frames
+            if not model.contract.knows_shape(ref.width, ref.height)
+        ]
+        if not strange:
+            self._health.clear_fault(STRANGE_SHAPE_FAULT)
+            return []
+        told = [f"{ref.camera} {ref.width}x{ref.height} ({name})" for name, ref in strange]
+        self._health.raise_fault(
+            STRANGE_SHAPE_FAULT,
+            "The pictures have another shape than those the models were trained on, and would be "
+            f"stretched otherwise: {', '.join(told)}; so no part is ok. Train on pictures of the cameras' "
+            "shape, or set the cameras to that of the training pictures.",
+        )
+        return [
+            f"{ref.camera} has not the shape that {name} was trained on" for name, ref in strange
+        ]
 
     def _report_overflows(self, doubts: Sequence[str]) -> None:
         if not doubts:

@@ -202,7 +202,7 @@ class ModelLoader:
             partial(self._report_progress, model.name),
         )
         detector = open_detector(model.runtime, folder, loading)
-        candidate = ServingModel(detector)
+        candidate = ServingModel(detector, model.name)
         run_at_low_priority(lambda: check_golden_frames(detector, folder / "golden.npz"))
         took_s = round(time.monotonic() - started, 3)
         log.info("model loaded", extra={"model": model.name, "digest": digest, "took_s": took_s})
@@ -223,7 +223,7 @@ class ModelLoader:
         replaced = self._find_replaced(model, candidate)
         if replaced is None or self._requirements.shadow.parts == 0:
             return None
-        trial = ShadowTrial(candidate, replaced.contract.name, self._requirements.shadow)
+        trial = ShadowTrial(candidate, replaced.name, self._requirements.shadow)
         self._trial = trial
         try:
             return run_at_low_priority(lambda: trial.run(lambda: self._ended))

@@ -167,13 +167,13 @@ class ShadowTrial:
     def _check_report(self, report: TrialReport) -> None:
         if report.parts and report.max_left_ms < 0:
             raise ModelError(
-                f"model {self._candidate.contract.name} is too slow: at its fastest it would have "
+                f"model {self._candidate.name} is too slow: at its fastest it would have "
                 f"judged {-report.max_left_ms:.0f} ms after the gate's deadline"
             )
         greatest = self._configuration.max_differing_share
         if report.verdicts_differ > greatest * report.parts:
             raise ModelError(
-                f"model {self._candidate.contract.name} differs too much from the one in force "
+                f"model {self._candidate.name} differs too much from the one in force "
                 f"(allowed share {greatest}): {report.describe()}"
             )
 

@@ -84,7 +84,7 @@ def build_verdict(
             captured, reasoned.verdict, reasoned.reason, reasoned.product_detected, now_utc_ns
         ),
         detections=reasoned.relevant_detections,
-        models=tuple(ModelUse(name=m.contract.name, digest=m.detector.digest) for m in models),
+        models=tuple(ModelUse(name=m.name, digest=m.detector.digest) for m in models),
         policy_version=policy.version,
         presence=policy.presence,
         product_labels=tuple(

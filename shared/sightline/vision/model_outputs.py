@@ -31,11 +31,12 @@ class InferenceTimings:
 
 
 class ServingModel:
-    """A detector that serves, with its anchors."""
+    """A detector that serves, with its anchors; by the name that the station knows it by."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, name: str = "") -> None:
         self.detector = detector
         self.contract = detector.contract
+        self.name = name or detector.contract.name
         self.anchors = make_anchors(detector.contract.anchors)
         self.prepare = PREPROCESSINGS[detector.contract.preprocessing]
 
@@ -54,7 +55,7 @@ class ModelOutput:
 
     def __post_init__(self) -> None:
         contract = self.model.contract
-        check_raw_output(contract.name, self.raw, len(self.model.anchors), len(contract.labels))
+        check_raw_output(self.model.name, self.raw, len(self.model.anchors), len(contract.labels))
 
 
 def run_model(
@@ -121,7 +122,7 @@ def _decode_boxes(answers: Sequence[ModelOutput], score_threshold: float) -> lis
     raw = [(answer.raw.boxes, answer.raw.scores) for answer in answers]
     found = find_boxes_in_images(raw, anchors, score_threshold=score_threshold)
     for boxes in found:
-        check_boxes(contract.name, boxes, (contract.anchors.width, contract.anchors.height))
+        check_boxes(model.name, boxes, (contract.anchors.width, contract.anchors.height))
     return found
 
 
@@ -140,7 +141,7 @@ def _build_detections(answer: ModelOutput, found: DetectedBoxes) -> list[Detecti
             y=y,
             width=right - x,
             height=bottom - y,
-            model=contract.name,
+            model=answer.model.name,
         )
         for (x, y, right, bottom), score, label in zip(
             boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True

@@ -182,7 +182,7 @@ def test_a_ring_that_finds_no_room_is_a_fault_and_parts_go_out_unseen(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
     try:
-        station.configure(frame={"width": 1280, "height": 720})
+        station.configure(frame={"width": 1280, "height": 960})
         station.trigger(2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -63,22 +63,89 @@ def test_pixels_in_the_ring_are_those_of_the_picture(
     assert difference.mean() < 4
 
 
-@pytest.mark.parametrize(("width", "height"), [(128, 96), (640, 48), (20, 300), (1, 1), (65, 47)])
-def test_a_picture_of_any_size_is_fitted_with_its_aspect_kept(
+@pytest.mark.parametrize(("width", "height"), [(200, 200), (65, 47), (640, 48), (20, 300)])
+def test_the_frames_have_the_pictures_size_and_no_black_beside_them(
     start_station: StartStation, tmp_path: Path, width: int, height: int
 ) -> None:
     picture = plain_picture(200, 200, 200, width, height)
-    save_picture(tmp_path / "pictures" / "one.png", picture)
-    station = start_station()
+    for name in ("one.png", "two.png"):
+        save_picture(tmp_path / "pictures" / name, picture)
+    station = start_station(frame=None, cameras=["cam1"])
     station.trigger(1)
+    (ref,) = station.captured[0].frames
+    assert (ref.width, ref.height) == (width + width % 2, height + height % 2)
     read = station.pixels(station.captured[0], "cam1")
-    assert read.shape == (HEIGHT, WIDTH, 3)
-    assert read[HEIGHT // 2, WIDTH // 2].min() > 190
-    rows, columns = np.nonzero(read.max(axis=2) > 100)
-    seen_width, seen_height = np.ptp(columns) + 1, np.ptp(rows) + 1
-    scale = min(WIDTH / width, HEIGHT / height)
-    assert abs(seen_width - width * scale) <= 2
-    assert abs(seen_height - height * scale) <= 2
+    assert read.shape == (ref.height, ref.width, 3)
+    assert read.min() > 190
+
+
+def test_a_picture_of_the_same_shape_is_stretched_to_the_size_of_most(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    for name, size in (("1.png", (64, 48)), ("2.png", (128, 96)), ("3.png", (128, 96))):
+        save_picture(tmp_path / "pictures" / name, plain_picture(200, 200, 200, *size))
+    station = start_station(frame=None, cameras=["cam1"])
+    station.trigger(1)
+    assert station.pixels(station.captured[0], "cam1").shape == (96, 128, 3)
+    assert station.pixels(station.captured[0], "cam1").min() > 190
+
+
+def test_pictures_of_several_shapes_are_a_fault_that_says_what_to_do(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    for name, size in (("a.png", (64, 48)), ("b.png", (200, 200)), ("c.png", (64, 48))):
+        save_picture(tmp_path / "pictures" / name, plain_picture(9, 9, 9, *size))
+    station = start_station(frame=None)
+    assert "64x48 (2, such as a.png), 200x200 (1, such as b.png)" in station.faults["cameras"]
+    assert "a folder of their own" in station.faults["cameras"]
+    assert not station.health.build_report().ready
+    (tmp_path / "pictures" / "b.png").unlink()
+    station.advance(1)
+    station.trigger(1)
+    assert station.faults == {}
+    assert station.captured[-1].missing_cameras == ()
+
+
+def test_a_configured_frame_of_another_shape_is_a_fault_that_says_to_leave_it_out(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    save_picture(tmp_path / "pictures" / "a.png", plain_picture(9, 9, 9, 200, 200))
+    station = start_station(frame={"width": 1280, "height": 720})
+    assert "are 200x200" in station.faults["cameras"]
+    assert "leave `frame` out" in station.faults["cameras"]
+
+
+def test_a_picture_that_comes_later_in_another_shape_costs_its_part_only(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        save_picture(tmp_path / "pictures" / name, plain_picture(90, 90, 90, 64, 48))
+    station = start_station(frame=None, cameras=["cam1"])
+    save_picture(tmp_path / "pictures" / "b.png", plain_picture(90, 90, 90, 48, 64))
+    station.trigger(1, 2, 3)
+    assert [len(part.frames) for part in station.captured] == [1, 0, 1]
+
+
+def test_a_change_of_product_leaves_frames_and_ring_as_they_are(
+    start_station: StartStation, tmp_path: Path
+) -> None:
+    save_picture(tmp_path / "pictures" / "a.png", plain_picture(90, 90, 90, 200, 200))
+    station = start_station(frame=None, cameras=["cam1"])
+    station.trigger(1)
+    station.configure(frame=None, cameras=["cam1"], deadlineMs=1500)
+    station.trigger(2)
+    first, second = (part.frames[0] for part in station.captured)
+    assert (second.width, second.incarnation) == (200, first.incarnation)
+
+
+def test_large_pictures_take_bounded_memory(start_station: StartStation, tmp_path: Path) -> None:
+    save_picture(tmp_path / "pictures" / "a.png", plain_picture(90, 90, 90, 4000, 3000))
+    station = start_station(frame=None, ringSlots=256)
+    assert ring_path(station.name).stat().st_size <= 512 << 20
+    eight = [f"cam{number}" for number in range(1, 9)]
+    save_picture(tmp_path / "pictures" / "a.png", plain_picture(90, 90, 90, 8000, 6000))
+    station.configure(frame=None, cameras=eight)
+    assert "at most 512 are used" in station.faults["cameras"]
 
 
 def test_a_corrupt_picture_is_a_missing_camera_with_its_reason_and_the_others_see(

@@ -19,7 +19,9 @@ CELLS = (WIDTH // STRIDE) * (HEIGHT // STRIDE)
 RED, GREEN = 0, 1
 
 
-def build_model_contract(name: str, label: str) -> ModelContract:
+def build_model_contract(
+    name: str, label: str, picture_shapes: tuple[float, float] | None = None
+) -> ModelContract:
     """What such a model says of itself."""
     return ModelContract(
         contract_version=CONTRACT_VERSION,
@@ -28,6 +30,7 @@ def build_model_contract(name: str, label: str) -> ModelContract:
         anchors=AnchorSpec(WIDTH, HEIGHT, (AnchorLevel(STRIDE, (8.0,), (1.0,)),)),
         preprocessing=AREA_HALVES,
         model_version="test",
+        picture_shapes=picture_shapes,
     )
 
 
@@ -39,13 +42,14 @@ def write_model(
     *,
     anchors: int = CELLS,
     sharpness: float = 0.1,
+    picture_shapes: tuple[float, float] | None = None,
 ) -> Path:
     """A model folder with model.onnx and golden frames; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model = _model(channel, anchors, sharpness)
     entry = model.metadata_props.add()
     entry.key = CONTRACT_KEY
-    entry.value = msgspec.json.encode(build_model_contract(name, label)).decode()
+    entry.value = msgspec.json.encode(build_model_contract(name, label, picture_shapes)).decode()
     onnx.save(model, folder / "model.onnx")
     if anchors == CELLS:
         image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from inference.configuration import ChallengeConfiguration
-from inference.judging.part_judge import UNFINDABLE_FAULT
+from inference.judging.part_judge import STRANGE_SHAPE_FAULT, UNFINDABLE_FAULT
 from inference.ledger.state_store import ProductThresholds
 from inference.verdicts.challenge_tracker import HOLD_FAULT, OVERDUE_FAULT
 from sightline.messaging.messages import (
@@ -98,6 +98,25 @@ def test_labels_that_show_the_product_and_no_model_finds_are_a_fault_and_never_o
     verdict = judge(bench, 1, "sheet", scratches=())
     assert (verdict.verdict, "no model finds sheet_metal" in verdict.reason) == ("review", True)
     assert "sheet_metal" in faults(bench)[UNFINDABLE_FAULT]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "verdict"),
+    [((1.0, 1.0), "review"), ((1.6, 1.7), "ok"), ((1.55, 1.55), "ok"), (None, "ok")],
+)
+def test_pictures_of_another_shape_than_in_training_are_never_ok(
+    bench: InferenceUnderTest, shapes: tuple[float, float] | None, verdict: str
+) -> None:
+    surface = write_model(bench.folder / "s", "plan", "scratch", RED, picture_shapes=shapes)
+    put(bench.store, surface, "surface")  # the bench's frames are 320x192
+    bench.start()
+    found = judge(bench, 1, scratches=())
+    assert found.verdict == verdict
+    if verdict == "review":
+        assert "not the shape that surface was trained on" in found.reason
+        assert "cam1 320x192 (surface)" in faults(bench)[STRANGE_SHAPE_FAULT]
+    assert [use.name for use in found.models] == ["surface", "cap"]  # not the plan's name
+    assert judge(bench, 2).verdict == "defect"
 
 
 def test_a_station_policy_that_can_say_no_ok_says_so_with_each_part(
