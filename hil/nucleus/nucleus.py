@@ -73,7 +73,7 @@ class DevelopmentNucleus:
             task = asyncio.get_running_loop().create_task(keep)
             task.add_done_callback(_log_unexpected_end)
             self._background_tasks.append(task)
-        self._components.start(lifecycles)
+        self._components.start_all()
         self._command_line.open(self._server.path)
 
     async def stop(self) -> None:

@@ -1,6 +1,8 @@
-"""Creates each component's unpacked artifacts by links into the source tree."""
+"""Creates each component's unpacked artifacts by links into the source tree, and digests what they hold."""
 
+import hashlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from hil.nucleus.recipe_files.recipe import ComponentRecipe, RecipeArtifact
@@ -30,11 +32,37 @@ def _link_artifact(artifact: RecipeArtifact, source: Path, unarchived: Path) -> 
         return
     folder = unarchived / file.stem
     folder.mkdir()
-    name, place = file.stem, COMPONENTS
+    packed = _find_packed_folder(artifact, source)
+    if packed.is_dir():
+        (folder / packed.name).symlink_to(packed, target_is_directory=True)
+    (folder / "sightline").symlink_to(source / SHARED, target_is_directory=True)
+
+
+def digest_artifacts(recipe: ComponentRecipe, source: Path) -> str:
+    """A digest of the component's own files, without the shared package; other files, another digest.
+
+    On a station a version's artifacts never change; here they are links into a source tree.
+    """
+    digest = hashlib.sha256()
+    for artifact in recipe.matching_manifest().artifacts:
+        if artifact.unarchive == "ZIP":
+            folder = _find_packed_folder(artifact, source.resolve())
+            for file in _list_files(folder):
+                digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _list_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.is_file() and not any(part == "__pycache__" or part[0] == "." for part in inside):
+            yield path
+
+
+def _find_packed_folder(artifact: RecipeArtifact, source: Path) -> Path:
+    name, place = PurePosixPath(artifact.uri).stem, COMPONENTS
     for suffix, of_kind in FOLDER_BY_SUFFIX.items():
         if name.endswith(suffix):
             name, place = name.removesuffix(suffix), of_kind
-    packed = source / place / name
-    if packed.is_dir():
-        (folder / name).symlink_to(packed, target_is_directory=True)
-    (folder / "sightline").symlink_to(source / SHARED, target_is_directory=True)
+    return source / place / name

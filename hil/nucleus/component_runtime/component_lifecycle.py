@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -42,6 +42,7 @@ class ScriptEnvironment:
     marker: Path
     environment: Mapping[str, str]
     variables: Callable[[str], str | None]
+    content_digest: str = ""  # of the component's files: it is installed again when they changed
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class ComponentLifecycle:
         self._reported_error_in: LifecycleState | None = None
         self._end_requested = asyncio.Event()  # what a startup step has started is to end
         self._dependencies: Mapping[str, ComponentLifecycle] = {}
+        self._after: Sequence[ComponentLifecycle] = ()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._restart_requested = False
@@ -96,15 +98,27 @@ class ComponentLifecycle:
         """Whether a step of the component is running."""
         return self._steps.run is not None or self._steps.startup is not None
 
+    @property
+    def only_installs(self) -> bool:
+        """Whether it brings files and runs nothing, as models and products do."""
+        run = self._steps.step("run")
+        ends_at_once = run is None or run.script.strip() == "exit 0"
+        return self._steps.install is not None and self._steps.startup is None and ends_at_once
+
     def scripts(self) -> list[str]:
         """All scripts with the current configuration filled in."""
         steps = [self._steps.step(name) for name in get_args(StepName)]
         variables = self._script_environment.variables
         return [fill_variables(step.script, variables) for step in steps if step is not None]
 
-    def start(self, dependencies: Mapping[str, "ComponentLifecycle"]) -> None:
-        """Wait for the dependencies, install, run, and restart as needed."""
+    def start(
+        self,
+        dependencies: Mapping[str, "ComponentLifecycle"],
+        after: Sequence["ComponentLifecycle"] = (),
+    ) -> None:
+        """Wait for the dependencies and for `after`, install, run, and restart as needed."""
         self._dependencies = dependencies
+        self._after = after
         self.reason = ""
         self._set_state("NEW")
         self._task = asyncio.get_running_loop().create_task(self._run_or_break(dependencies))
@@ -169,6 +183,8 @@ class ComponentLifecycle:
                 other = dependencies[name]
                 hard = dependency.dependency_type == "HARD"
                 await (other.ready if hard else other.started_or_failed).wait()
+        for other in self._after:
+            await other.started_or_failed.wait()
         startup, run = self._steps.step("startup"), self._steps.step("run")
         if not await self._install():
             return
@@ -347,7 +363,8 @@ class ComponentLifecycle:
     def _fingerprint(self, step: LifecycleStep) -> str:
         script = fill_variables(step.script, self._script_environment.variables)
         digest = hashlib.sha256(script.encode()).hexdigest()
-        return f"{self._recipe.component_version} {digest}"
+        content = self._script_environment.content_digest
+        return f"{self._recipe.component_version} {digest} {content}".rstrip()
 
     def _set_state(self, state: LifecycleState) -> None:
         if state != "ERRORED" and state != self.state:

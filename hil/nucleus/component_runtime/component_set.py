@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hil.nucleus.component_runtime.artifact_links import link_artifacts
+from hil.nucleus.component_runtime.artifact_links import digest_artifacts, link_artifacts
 from hil.nucleus.component_runtime.component_lifecycle import ComponentLifecycle, LifecycleRules
 from hil.nucleus.component_runtime.script_environment import (
     NucleusFolders,
@@ -45,6 +45,7 @@ class ComponentSet:
         self._tokens = tokens
         self._store = store
         self._changed = changed
+        self._digests: dict[str, str] = {}  # of the files that each was added with
         self._stops: set[asyncio.Future[None]] = set()  # under way: what goes down with another
 
     def configure(self, recipe: ComponentRecipe, update: ComponentConfigurationUpdate) -> None:
@@ -64,9 +65,9 @@ class ComponentSet:
         """Unpack a component's artifacts, and create its token and lifecycle."""
         name, plan, token = recipe.component_name, self._plan, generate_token()
         self._tokens[token] = name
-        link_artifacts(
-            recipe, self.sources.get(name, plan.source), self._folders.unarchived(recipe)
-        )
+        source = self.sources.get(name, plan.source)
+        link_artifacts(recipe, source, self._folders.unarchived(recipe))
+        self._digests[name] = digest_artifacts(recipe, source)
         given = build_process_environment(
             self.socket_path, token, plan.thing_name, plan.dialect, sys.executable
         )
@@ -74,15 +75,37 @@ class ComponentSet:
         self.recipes[name] = recipe
         self.lifecycles[name] = ComponentLifecycle(
             remove_steps(recipe, plan.dialect.ignored_steps),
-            build_script_environment(recipe, self._folders, self._store, plan.thing_name, given),
+            build_script_environment(
+                *(recipe, self._folders, self._store, plan.thing_name, given), self._digests[name]
+            ),
             self._changed,
             LifecycleRules(plan.dialect.counts_starts, self._stop_dependents),
         )
+
+    def find_changed_contents(self, sources: Mapping[str, Path]) -> set[str]:
+        """The components whose files are no longer those that they were added with."""
+        return {
+            name
+            for name, recipe in self.recipes.items()
+            if digest_artifacts(
+                recipe, sources.get(name, self.sources.get(name, self._plan.source))
+            )
+            != self._digests[name]
+        }
 
     def start(self, names: Iterable[str]) -> None:
         """Start components; returns before they are running."""
         for name in names:
             self.lifecycles[name].start(self.lifecycles)
+
+    def start_all(self) -> None:
+        """Start all components; what only installs comes first.
+
+        So the station begins with the models and products that it is given. Later they come while it runs.
+        """
+        first = [lifecycle for lifecycle in self.lifecycles.values() if lifecycle.only_installs]
+        for lifecycle in self.lifecycles.values():
+            lifecycle.start(self.lifecycles, () if lifecycle in first else first)
 
     def restart(self, name: str) -> bool:
         """Restart a component and its HARD dependents; False if it is unknown."""
@@ -120,7 +143,7 @@ class ComponentSet:
     def remove(self, names: Iterable[str]) -> None:
         """Remove stopped components and their tokens."""
         for name in names:
-            del self.recipes[name], self.lifecycles[name]
+            del self.recipes[name], self.lifecycles[name], self._digests[name]
             for token in [token for token, owner in self._tokens.items() if owner == name]:
                 del self._tokens[token]
 

@@ -78,6 +78,7 @@ def build_script_environment(
     store: ConfigurationStore,
     thing_name: str,
     environment: dict[str, str],
+    content_digest: str,
 ) -> ScriptEnvironment:
     """Build the script environment of a component's lifecycle."""
     name = recipe.component_name
@@ -87,6 +88,7 @@ def build_script_environment(
         marker=folders.marker(name),
         environment=environment,
         variables=_build_variable_lookup(recipe, folders, store, thing_name),
+        content_digest=content_digest,
     )
 
 

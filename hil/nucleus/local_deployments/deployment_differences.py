@@ -1,6 +1,6 @@
 """The differences between two deployments: components removed, added, restarted or only reconfigured."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hil.nucleus.recipe_files.deployment import Deployment
@@ -22,13 +22,19 @@ def compare_deployments(
     after: Deployment,
     recipes_before: Mapping[str, ComponentRecipe],
     recipes_after: Mapping[str, ComponentRecipe],
+    changed_contents: Collection[str] = (),
 ) -> DeploymentDifferences:
-    """Compare two deployments."""
+    """Compare two deployments; `changed_contents`: components with other files in the same version."""
     removed = set(recipes_before) - set(recipes_after)
     added = set(recipes_after) - set(recipes_before)
     kept = set(recipes_before) & set(recipes_after)
     restarted = _add_hard_dependents(
-        {name for name in kept if recipes_before[name] != recipes_after[name]}, recipes_after
+        {
+            name
+            for name in kept
+            if recipes_before[name] != recipes_after[name] or name in changed_contents
+        },
+        recipes_after,
     )
     configured = {
         name

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from hil.nucleus.component_runtime.component_lifecycle import ComponentLifecycle
 from hil.nucleus.component_runtime.component_set import ComponentSet
 from hil.nucleus.configuration.configuration_store import ConfigurationStore
 from hil.nucleus.dialects.lite_limits import check_configurations, check_recipes
@@ -19,6 +20,7 @@ from hil.nucleus.local_deployments.deployment_store import (
     load_stored_recipes,
 )
 from hil.nucleus.local_deployments.update_policy import UpdatePolicy
+from hil.nucleus.nucleus_files.log_tail import read_log_tail
 from hil.nucleus.nucleus_plan import NucleusPlan
 from hil.nucleus.recipe_files.deployment import (
     Deployment,
@@ -81,7 +83,11 @@ class LocalDeployer:
             proposals = self._changed_configurations(wanted, recipes)
         except RecipeError as error:
             return "FAILED_NO_STATE_CHANGE", [str(error)]
-        found = compare_deployments(self._deployment, wanted, self._components.recipes, recipes)
+        sources = {} if change.source is None else dict.fromkeys(change.versions, change.source)
+        found = compare_deployments(
+            *(self._deployment, wanted, self._components.recipes, recipes),
+            self._components.find_changed_contents(sources),
+        )
         refusals = await self.policy.collect_refusals(deployment_id, proposals)
         if refusals:
             return "FAILED_NO_STATE_CHANGE", refusals
@@ -164,7 +170,7 @@ class LocalDeployer:
             living = {name: self._components.lifecycles[name] for name in names}
             broken = [name for name, one in living.items() if one.state == "BROKEN"]
             if broken:
-                return [f"{name} is BROKEN" for name in broken]
+                return [_describe_broken(self._components.lifecycles[name]) for name in broken]
             now = {name: (one.state, one.restarts) for name, one in living.items()}
             late = [n for n, (state, _) in now.items() if state not in ("RUNNING", "FINISHED")]
             if late or now != seen:
@@ -221,3 +227,10 @@ class LocalDeployer:
         except OSError as error:
             log.error("deployment not stored; the nucleus's next start will not use it: %s", error)
         self.records.end_rollback_copy(restore=False)
+
+
+def _describe_broken(component: ComponentLifecycle) -> str:
+    """Why it is down, and the last that it wrote."""
+    return ": ".join(
+        [f"{component.name} is BROKEN", component.reason, *read_log_tail(component.log_file, 1)]
+    )
