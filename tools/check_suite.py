@@ -31,6 +31,7 @@ from tools.suite_rules import (
     size_rules,
     stream_rules,
     test_presence,
+    untracked_files,
     version_rules,
 )
 from tools.suite_rules.source_files import SourceFile, tracked_sources
@@ -49,9 +50,13 @@ def find_problems(root: Path = ROOT) -> list[str]:
 
 
 def find_warnings(root: Path = ROOT) -> list[str]:
-    """What is worth a look and no error, one line each; only for sources that are Python."""
-    sources = (source for source in tracked_sources(root) if source.is_python)
-    return [line for source in sources for line in size_rules.find_long_code(source)]
+    """What is worth a look and no error, one line each; only while all Python can be read."""
+    sources = tracked_sources(root)
+    python = (source for source in sources if source.is_python)
+    return [
+        *(line for source in python for line in size_rules.find_long_code(source)),
+        *untracked_files.find_unchecked_recipes({s.path: s.text for s in sources}, root),
+    ]
 
 
 def _check_source(source: SourceFile) -> Iterator[str]:
@@ -88,6 +93,7 @@ def _check_whole_suite(sources: tuple[SourceFile, ...]) -> Iterator[str]:
     yield from name_rules.find_unclear_names(sources)
     yield from rename_record.find_wrong_renames(sources)
     yield from version_rules.find_different_versions(files)
+    yield from untracked_files.find_untracked_sources(files, ROOT)
     yield from _check_requirements(sources, files)
     policies = "recipes/policies/"
     yield from find_policy_file_problems(
@@ -148,6 +154,8 @@ def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
                 )
         structs = {component: find_configuration_type(component) for component in COMPONENTS}
         checker = StationChecker.from_checkout(ROOT)
+        files = {source.path: source.text for source in sources}
+        untracked = untracked_files.find_untracked_components(files, ROOT)
         for source in sources:
             if source.path.startswith("recipes/deployments/"):
                 deployment = recipe_rules.parse_recipe(source.path, source.text)
@@ -157,7 +165,7 @@ def _check_deployments(sources: tuple[SourceFile, ...]) -> Iterator[str]:
                 )
                 if not deployment.get("sites"):
                     yield from deployment_rules.find_refused_merges(
-                        source.path, deployment, defaults, structs
+                        source.path, deployment, defaults, structs, untracked
                     )
     except RecipeError as error:
         yield str(error)

@@ -28,7 +28,7 @@ from tools.stage.stageable_components import (
     find_components,
     list_components,
 )
-from tools.stage.suite_version import check_version, load_suite_version
+from tools.stage.suite_version import check_version, load_suite_version, parse_recipe_version
 from tools.stage.wheels import ARCHITECTURES
 
 PYTHONS = ("3.10", "3.11", "3.12")  # JetPack 6 and Ubuntu 22.04, Debian 12, Ubuntu 24.04
@@ -50,14 +50,15 @@ def _run(given: argparse.Namespace) -> int:
     if not parts:
         print("stage: name one or more components, or pass --all", file=sys.stderr)
         return 1
-    choice = _build_options(given)
+    named = () if given.all or given.version is None else (part.name for part in parts)
+    choice = _build_options(given, frozenset(named))
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
     if given.suite:
         _collect_suite_artifacts(folders, given.gdk)
     return 0
 
 
-def _build_options(given: argparse.Namespace) -> StagingOptions:
+def _build_options(given: argparse.Namespace, named: frozenset[str]) -> StagingOptions:
     suite = load_suite_version(ROOT)
     return StagingOptions(
         suite=suite,
@@ -68,12 +69,14 @@ def _build_options(given: argparse.Namespace) -> StagingOptions:
         cache=given.cache,
         bucket=given.bucket,
         region=given.region,
+        named=named,
     )
 
 
 def _stage_one(part: StageableComponent, choice: StagingOptions, number: int, count: int) -> Path:
     began = time.monotonic()
-    print(f"[{number}/{count}] {part.name} {choice.version} ...", end=" ", flush=True)
+    version = choice.find_version(part.name, parse_recipe_version(part.recipe.read_text("utf-8")))
+    print(f"[{number}/{count}] {part.name} {version} ...", end=" ", flush=True)
     folder = stage_component(part, choice)
     artifact = archive.build_artifact(folder)
     wheels = sum(1 for _ in (folder / "wheels").iterdir())
@@ -114,7 +117,9 @@ def _arguments() -> argparse.ArgumentParser:
         help=f"Python version to include wheels for; repeatable (default: {', '.join(PYTHONS)})",
     )
     parser.add_argument(
-        "--version", help="version; NEXT_PATCH lets gdk choose it (default: pyproject.toml's)"
+        "--version",
+        help="version; NEXT_PATCH lets gdk choose it (default: pyproject.toml's). Models and products have "
+        "that of their recipes, unless they are named here",
     )
     parser.add_argument(
         "--suite",

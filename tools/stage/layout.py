@@ -2,13 +2,18 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tools.stage import archive
 from tools.stage.stageable_components import ROOT, SHARED, StageableComponent, list_components
-from tools.stage.suite_version import fill_recipe_version, parse_recipe_version
+from tools.stage.suite_version import (
+    build_requirement,
+    fill_recipe_version,
+    has_own_version,
+    parse_recipe_version,
+)
 from tools.stage.wheels import fetch_wheels
 
 AUTHOR = "Sightline"
@@ -21,7 +26,10 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 @dataclass(frozen=True)
 class StagingOptions:
-    """Options of staging; `version` may be NEXT_PATCH, `suite` is the version of the sources."""
+    """Options of staging; `version` may be NEXT_PATCH, `suite` is the version of the sources.
+
+    Models and products keep their recipe's version, unless it is NEXT_PATCH or they are in `named`.
+    """
 
     suite: str
     version: str
@@ -31,14 +39,20 @@ class StagingOptions:
     cache: Path
     bucket: str = BUCKET
     region: str = REGION
+    named: frozenset[str] = frozenset()
+
+    def find_version(self, component: str, of_recipe: str) -> str:
+        """The version that a component is staged in."""
+        keeps = has_own_version(component) and component not in self.named
+        return of_recipe if keeps and self.version != archive.NEXT_PATCH else self.version
 
 
 def stage_component(part: StageableComponent, options: StagingOptions, root: Path = ROOT) -> Path:
     """Stage a component under `target`; returns its folder."""
     recipe = part.recipe.read_text(encoding="utf-8")
-    ours = [other.name for other in list_components(root)]
-    text = fill_recipe_version(recipe, options.version, options.suite, ours)
-    folder = lay_out_folder(part.name, text, part.lock, options, root)
+    own = replace(options, version=options.find_version(part.name, parse_recipe_version(recipe)))
+    text = fill_recipe_version(recipe, own.version, _build_requirements(options, root))
+    folder = lay_out_folder(part.name, text, part.lock, own, root)
     shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
     return folder
 
@@ -103,3 +117,13 @@ def _write_control_files(name: str, recipe: str, choice: StagingOptions, folder:
     content = json.dumps(configuration, indent=2) + "\n"
     (folder / archive.CONFIGURATION).write_text(content, encoding="utf-8")
     shutil.copyfile(archive.__file__, folder / archive.SCRIPT)
+
+
+def _build_requirements(choice: StagingOptions, root: Path) -> dict[str, str]:
+    """What is required of each of our components by those that need it."""
+    found = {}
+    for part in list_components(root):
+        own = parse_recipe_version(part.recipe.read_text(encoding="utf-8"))
+        of_sources = own if has_own_version(part.name) else choice.suite
+        found[part.name] = build_requirement(choice.find_version(part.name, own), of_sources)
+    return found

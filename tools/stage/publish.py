@@ -79,7 +79,7 @@ def build_publication(folder: Path, arn: str, bucket: str, version: str) -> Comp
     if len(artifacts) != 1:
         raise RecipeError(f"{folder}: not staged; run python -m tools.stage {folder.name}")
     recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
-    own = fill_recipe_version(recipe, version, version, ())
+    own = fill_recipe_version(recipe, version, {})
     placed = own.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{folder.name}/{version}/")
     return ComponentPublication(arn, folder.name, version, bucket, artifacts[0], placed)
 

@@ -61,6 +61,12 @@ def find_lock_name(artifact: str) -> str:
     return _parse_artifact_kind(artifact)[2]
 
 
+def find_source_folder(recipe: str) -> str:
+    """The folder of a recipe's own files, in the repository: `components/models/cap`; ValueError."""
+    folder, package, _ = _parse_artifact_kind(parse_artifact_name(recipe))
+    return "/".join(part for part in ("components", folder, package) if part)
+
+
 def _build_component(root: Path, recipe: Path) -> StageableComponent:
     try:
         artifact = parse_artifact_name(recipe.read_text(encoding="utf-8"))

@@ -1,7 +1,10 @@
-"""The suite's version: `[project] version` of pyproject.toml, and what is derived from it."""
+"""The suite's version: `[project] version` of pyproject.toml, and what is derived from it.
+
+Models and products have versions of their own, those of their recipes: they change when their files do.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from sightline.errors import RecipeError
@@ -9,6 +12,7 @@ from tools.stage.archive import NEXT_PATCH
 
 _PROJECT = re.compile(r'^\[project\][^\[]*?^version\s*=\s*"([^"]+)"', re.MULTILINE)
 _OF_RECIPE = re.compile(r'^(ComponentVersion:\s*)"?([^"\n]+)"?[ \t]*$', re.MULTILINE)
+OWN_VERSION_PREFIXES = ("com.sightline.model.", "com.sightline.product.")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 
@@ -33,18 +37,27 @@ def next_minor(version: str) -> str:
     return f"{major}.{minor + 1}.0"
 
 
-def fill_recipe_version(recipe: str, version: str, suite: str, ours: Iterable[str]) -> str:
-    """Set a recipe's version, and its requirements of the suite's other components.
+def has_own_version(component: str) -> bool:
+    """Whether a component's version is that of its recipe, and not the suite's."""
+    return component.startswith(OWN_VERSION_PREFIXES)
+
+
+def build_requirement(version: str, of_sources: str) -> str:
+    """What a component requires of another one that is staged in this version.
 
     gdk chooses `NEXT_PATCH` when it publishes, one component at a time, so nobody knows the
-    others' patch: then the requirement is any patch of the suite's minor version.
+    others' patch: then it is any patch of the minor version of the sources.
     """
-    own = suite if version == NEXT_PATCH else version
-    wanted = f">={own} <{next_minor(own)}" if version == NEXT_PATCH else own
-    text, count = _OF_RECIPE.subn(rf'\g<1>"{own}"', recipe)
+    return f">={of_sources} <{next_minor(of_sources)}" if version == NEXT_PATCH else version
+
+
+def fill_recipe_version(recipe: str, version: str, needs: Mapping[str, str]) -> str:
+    """Set a recipe's version (NEXT_PATCH leaves it), and its requirements of our other components."""
+    kept = r"\g<0>" if version == NEXT_PATCH else rf'\g<1>"{version}"'
+    text, count = _OF_RECIPE.subn(kept, recipe)
     if count != 1:
         raise RecipeError(f"found {count} ComponentVersion lines in a recipe; expected one")
-    for name in ours:
+    for name, wanted in needs.items():
         needs = re.compile(rf'^(  {re.escape(name)}:\n    VersionRequirement:\s*)"?[^"\n]+"?', re.M)
         text = needs.sub(rf'\g<1>"{wanted}"', text)
     return text

@@ -27,15 +27,19 @@ def find_refused_merges(
     deployment: Mapping[str, Any],
     defaults: Mapping[str, Mapping[str, Any]],
     structs: Mapping[str, type[ConfigurationStruct]],
+    untracked: Container[str] = (),
 ) -> list[str]:
     """One line for each component that is unknown or whose merged configuration is refused.
 
-    `defaults` has the DefaultConfiguration of each known recipe, `structs` the type of those of code.
+    `defaults` has the DefaultConfiguration of each known recipe, `structs` the type of those of code;
+    `untracked` are the components whose recipe is there, but not in git.
     """
     found = []
     for component, entry in (deployment.get("components") or {}).items():
         if component not in defaults:
-            found.append(f"{name} at /components/{component}: no such recipe")
+            found.append(
+                f"{name} at /components/{component}: {_describe_unknown(component, untracked)}"
+            )
             continue
         merge = ((entry or {}).get("configurationUpdate") or {}).get("merge") or {}
         if component in structs:
@@ -50,6 +54,12 @@ def find_refused_merges(
                 if key not in defaults[component]
             ]
     return found
+
+
+def _describe_unknown(component: str, untracked: Container[str]) -> str:
+    if component in untracked:
+        return f"its recipe is not in git yet: git add recipes/{component}.yaml"
+    return f"no such recipe: recipes/{component}.yaml"
 
 
 def find_missing_drivers(

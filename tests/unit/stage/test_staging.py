@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,25 @@ def test_the_real_gdk_builds_a_staged_component(staged: Path, tmp_path: Path) ->
     shutil.rmtree(folder / "greengrass-build")
     subprocess.run(["gdk", "component", "build"], cwd=folder, check=True)
     assert built(folder) == built(staged / folder.name)
+
+
+@pytest.mark.parametrize(
+    ("component", "named", "version", "staged_as"),
+    [
+        ("capture", False, "0.9.0", "0.9.0"),
+        ("model.Cap", False, "0.9.0", "0.1.0"),
+        ("product.Bottle", False, "0.9.0", "0.1.0"),
+        ("model.Cap", True, "0.9.0", "0.9.0"),
+        ("model.Cap", False, "NEXT_PATCH", "NEXT_PATCH"),
+    ],
+)
+def test_a_model_and_a_product_keep_the_version_of_their_recipe(
+    tmp_path: Path, component: str, named: bool, version: str, staged_as: str
+) -> None:
+    (part,) = find_components([component])
+    wanted = replace(choice(tmp_path, version), named=frozenset({part.name} if named else ()))
+    folder = stage_component(part, wanted)
+    configuration = json.loads((folder / "gdk-config.json").read_text())
+    assert configuration["component"][part.name]["version"] == staged_as
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    assert recipe["ComponentVersion"] == ("0.1.0" if staged_as == "NEXT_PATCH" else staged_as)

@@ -10,6 +10,7 @@ import pytest
 from sightline.errors import RecipeError
 from tools.stage.stageable_components import REQUIREMENTS, ROOT, list_components
 from tools.stage.suite_version import (
+    build_requirement,
     fill_recipe_version,
     load_suite_version,
     parse_recipe_version,
@@ -115,11 +116,13 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_a_recipe_takes_the_version_and_pins_the_suites_own_parts_to_it() -> None:
-    text = fill_recipe_version(RECIPE, "0.3.1", "0.1.0", ["com.sightline.model.Cap"])
+    text = fill_recipe_version(RECIPE, "0.3.1", {"com.sightline.model.Cap": "0.3.1"})
     assert parse_recipe_version(text) == "0.3.1"
     assert '    VersionRequirement: "0.3.1"' in text
     assert '">=2.0.3 <3.0.0"' in text
-    free = fill_recipe_version(RECIPE, "NEXT_PATCH", "0.1.0", ["com.sightline.model.Cap"])
+    wanted = build_requirement("NEXT_PATCH", "0.1.0")
+    free = fill_recipe_version(RECIPE, "NEXT_PATCH", {"com.sightline.model.Cap": wanted})
+    assert parse_recipe_version(free) == parse_recipe_version(RECIPE)
     assert '    VersionRequirement: ">=0.1.0 <0.2.0"' in free
     with pytest.raises(RecipeError, match="0 ComponentVersion lines"):
-        fill_recipe_version("ComponentName: x\n", "0.1.0", "0.1.0", [])
+        fill_recipe_version("ComponentName: x\n", "0.1.0", {})

@@ -24,6 +24,11 @@ def capture_configuration() -> dict[str, Any]:
         (CAPTURE, {"ringSlots": 0}, ["/ringSlots"]),
         (CAPTURE, {"ringSlot": 4}, ["ringSlot"]),
         ("com.sightline.Unknown", {}, ["no such recipe"]),
+        (
+            "com.sightline.model.New",
+            {},
+            ["not in git yet: git add recipes/com.sightline.model.New.yaml"],
+        ),
         ("com.sightline.model.Cap", {"stationFolder": "x"}, []),
         ("com.sightline.model.Cap", {"folder": "x"}, ["the recipe knows no 'folder'"]),
     ],
@@ -36,6 +41,8 @@ def test_a_deployment_that_a_component_would_refuse_is_caught(
     defaults = {CAPTURE: capture_configuration(), "com.sightline.model.Cap": {"stationFolder": ""}}
     deployment = {"components": {component: {"configurationUpdate": {"merge": merge}}}}
     structs = {CAPTURE: CaptureConfiguration}
-    found = deployment_rules.find_refused_merges("line.yaml", deployment, defaults, structs)
+    found = deployment_rules.find_refused_merges(
+        "line.yaml", deployment, defaults, structs, {"com.sightline.model.New"}
+    )
     assert len(found) == len(said)
     assert all(text in line for text, line in zip(said, found, strict=True))
