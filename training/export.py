@@ -23,7 +23,7 @@ import torch
 from sightline import __version__
 from sightline.command_output import run_command
 from sightline.errors import ModelError, PictureError, SightlineError
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from sightline.vision.detector import CONTRACT_KEY, CONTRACT_VERSION, ModelContract, Precision
 from sightline.vision.golden_frames import check_golden_frames, write_golden_frames
 from sightline.vision.onnx_detector import OnnxDetector

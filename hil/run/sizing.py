@@ -20,7 +20,8 @@ import yaml
 
 from hil.run.rate_search import find_max_rate
 from hil.run.run_arguments import REPOSITORY
-from sightline.storage.model_store import find_model, load_precision
+from sightline.storage.model_folder import load_precision
+from sightline.storage.model_store import find_model
 from sightline.strict_yaml import read_yaml
 
 Json = dict[str, Any]

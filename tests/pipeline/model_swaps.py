@@ -9,7 +9,8 @@ from pathlib import Path
 
 import onnx
 
-from sightline.storage.model_store import compute_digest, load_named_digest
+from sightline.storage.model_folder import compute_digest
+from sightline.storage.model_store import load_named_digest
 from tests.pipeline.conftest import REPOSITORY
 from tests.pipeline.running_station import RunningStation
 from tests.unit.inference.small_models import CELLS, RED, write_model

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from tests.release.station_root import (
     Json,
     ScriptResult,

@@ -17,7 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sightline.errors import ModelError
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from sightline.vision.detector import CONTRACT_KEY
 from sightline.vision.model_outputs import InferenceTimings, ServingModel, decode_outputs, run_model
 from sightline.vision.onnx_detector import OnnxDetector

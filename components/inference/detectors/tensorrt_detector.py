@@ -22,7 +22,7 @@ from inference.detectors.build_engine import (
 from inference.detectors.engine_cache import EngineCache, EngineKey
 from inference.detectors.gpu_device import MAX_LOADING_S, GpuDevice, StagedFrame, shared_gpu
 from sightline.errors import ModelError
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from sightline.vision.detector import ModelContract, RawDetections
 from sightline.vision.onnx_detector import load_contract
 

@@ -5,41 +5,30 @@
                             of a certain form
 
 `python -m sightline.storage.model_store put FOLDER --name NAME --store DIR` is what a model component's
-install step runs.
+install step runs; `check FOLDER` says whether a folder would be taken. One that is refused changes nothing.
 """
 
 import argparse
 import filecmp
-import hashlib
 import os
 import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from sightline.command_output import run_command
 from sightline.cpu_features import has_fast_int8
 from sightline.errors import ModelError, SightlineError
 from sightline.storage.journal import DurableText, sync_folder
+from sightline.storage.model_folder import (
+    MODEL_FILES,
+    check_model_folder,
+    compute_digest,
+    find_model_forms,
+)
 
-MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class _StoredCard(msgspec.Struct):
-    precision: Literal["fp32", "fp16", "int8"] = "fp32"
-
-
-def compute_digest(model_file: Path) -> str:
-    """SHA-256 of a model file, in hexadecimal."""
-    try:
-        return hashlib.sha256(model_file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{model_file}: {error.strerror or error}") from error
 
 
 def store_model(folder: Path, name: str, store: Path) -> str:
@@ -105,25 +94,10 @@ def store_model_forms(folder: Path, name: str, store: Path, int8_is_best: bool) 
 
     The name itself points to the form that is best on this machine: int8 where that is so, else the first.
     """
-    forms = {load_precision(folder): folder}
-    forms |= {path.parent.name: path.parent for path in sorted(folder.glob("*/model.onnx"))}
+    forms = find_model_forms(folder)
     best = forms.get("int8", folder) if int8_is_best else folder
     named = {name: best} | {f"{name}-{precision}": form for precision, form in forms.items()}
     return {each: store_model(form, each, store) for each, form in named.items()}
-
-
-def load_precision(folder: Path) -> str:
-    """The precision that a model's card tells; fp32 without one."""
-    card = folder / "card.json"
-    try:
-        told = (
-            msgspec.json.decode(card.read_bytes(), type=_StoredCard)
-            if card.is_file()
-            else _StoredCard()
-        )
-    except msgspec.DecodeError as error:
-        raise ModelError(f"{card}: {error}") from error
-    return told.precision
 
 
 def point_name_to(store: Path, name: str, digest: str) -> None:
@@ -162,19 +136,39 @@ def find_model_by_digest(store: Path, digest: str) -> Path:
 
 def main() -> int:
     """The command line of the install step."""
-    parser = argparse.ArgumentParser(description="Put a model into the station's model store")
-    parser.add_argument("action", choices=["put"])
-    parser.add_argument("folder", type=Path, help="folder with model.onnx, golden.npz, card.json")
-    parser.add_argument("--name", required=True, help="the name that inference asks for")
-    parser.add_argument("--store", type=Path, required=True, help="the model store's folder")
-    arguments = parser.parse_args()
+    arguments = _parse_arguments()
+    is_put = arguments.action == "put"
     try:
-        put = store_model_forms(arguments.folder, arguments.name, arguments.store, has_fast_int8())
+        told = check_model_folder(arguments.folder, runtime_needed=not is_put)
+        put = (
+            store_model_forms(arguments.folder, arguments.name, arguments.store, has_fast_int8())
+            if is_put
+            else {}
+        )
     except (SightlineError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    (sys.stderr if is_put else sys.stdout).writelines(f"{line}\n" for line in told)
     sys.stdout.write("".join(f"{name} {digest}\n" for name, digest in put.items()))
     return 0
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Check a model's folder, or put it into the station's model store"
+    )
+    parser.add_argument(
+        "action",
+        choices=["check", "put"],
+        help="check: files, digests, and the golden frames by the real runtime; put: the same, then store it",
+    )
+    parser.add_argument("folder", type=Path, help="folder with model.onnx, golden.npz, card.json")
+    parser.add_argument("--name", help="the name that inference asks for (put)")
+    parser.add_argument("--store", type=Path, help="the model store's folder (put)")
+    arguments = parser.parse_args()
+    if arguments.action == "put" and (arguments.name is None or arguments.store is None):
+        parser.error("put needs --name and --store")
+    return arguments
 
 
 if __name__ == "__main__":

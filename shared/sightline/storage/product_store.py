@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sightline.command_output import run_command
 from sightline.errors import ConfigurationError, SightlineError
-from sightline.storage.model_store import compute_digest, is_digest, load_named_digest, store_files
+from sightline.storage.model_folder import compute_digest
+from sightline.storage.model_store import is_digest, load_named_digest, store_files
 from sightline.storage.products import Product, load_product
 
 log = logging.getLogger(__name__)

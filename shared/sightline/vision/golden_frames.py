@@ -43,8 +43,8 @@ def write_golden_frames(detector: Detector, images: np.ndarray, file: Path) -> N
     )
 
 
-def check_golden_frames(detector: Detector, file: Path) -> None:
-    """ModelError unless the detector answers the golden frames as they were answered when made.
+def check_golden_frames(detector: Detector, file: Path) -> int:
+    """How many golden frames the detector answers as they were answered when made; else ModelError.
 
     How far it may be off depends on the precision of the model file.
     """
@@ -54,6 +54,11 @@ def check_golden_frames(detector: Detector, file: Path) -> None:
             images, boxes, scores = golden["images"], golden["boxes"], golden["scores"]
     except GOLDEN_READ_ERRORS as error:
         raise ModelError(f"model {name}: no golden frames in {file}: {error}") from error
+    if not 0 < len(images) == len(boxes) == len(scores):
+        raise ModelError(
+            f"model {name}: {file} has {len(images)} pictures, {len(boxes)} boxes and {len(scores)} scores; "
+            "at least one of each is expected; export the model again"
+        )
     for number, image in enumerate(images):
         answer = detector.infer(image)
         check_raw_output(name, answer, *answer.scores.shape)
@@ -68,3 +73,4 @@ def check_golden_frames(detector: Detector, file: Path) -> None:
                 f"model {name}: golden frame {number} differs: scores by {score_error:.4f} "
                 f"(allowed {allowed.scores}), boxes by {box_error:.4f} (allowed {allowed.boxes})"
             )
+    return len(images)

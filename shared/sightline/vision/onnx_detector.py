@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sightline.errors import ModelError
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from sightline.vision.anchor_boxes import make_anchors
 from sightline.vision.detector import (
     CONTRACT_KEY,
@@ -18,6 +18,8 @@ from sightline.vision.detector import (
     RawDetections,
 )
 from sightline.vision.preprocess import PREPROCESSINGS
+
+MAP_OUTPUT = "heat"  # of models that are evaluated, and not served
 
 
 class OnnxDetector:
@@ -65,6 +67,11 @@ def _parse_contract(file: Path, session: Any) -> ModelContract:
     text = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
     if text is None:
         raise ModelError(f"{file} has no metadata {CONTRACT_KEY!r}; export it with training.export")
+    if any(node.name == MAP_OUTPUT for node in session.get_outputs()):
+        raise ModelError(
+            f"{file} gives an anomaly map and no boxes, as the methods classifier, vae and student-teacher "
+            "do: a station serves detectors only; train one with training.train ssd"
+        )
     try:
         contract = msgspec.json.decode(text, type=ModelContract)
     except msgspec.DecodeError as error:

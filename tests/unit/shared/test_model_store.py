@@ -1,20 +1,21 @@
 """A model is served only if it is the one that its name promises."""
 
 import hashlib
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from sightline.errors import ModelError
-from sightline.storage.model_store import (
-    MODEL_FILES,
-    compute_digest,
-    find_model,
-    store_model,
-    store_model_forms,
-)
+from sightline.storage import model_folder
+from sightline.storage.model_folder import MODEL_FILES, compute_digest
+from sightline.storage.model_store import find_model, store_model, store_model_forms
+from tests.unit.inference.small_models import RED, write_model
 
 
 @pytest.fixture
@@ -110,21 +111,122 @@ def run_put(folder: Path, store: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_install_step_puts_a_model_and_says_its_digest(delivered: Path, store: Path) -> None:
-    ended = run_put(delivered, store)
+def run_check(folder: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "sightline.storage.model_store", "check", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    """A real model with golden frames and a card, as training exports it."""
+    folder = write_model(tmp_path / "exported", "plan", "scratch", RED)
+    write_card(folder)
+    return folder
+
+
+def write_card(folder: Path, **more: object) -> None:
+    card = {"name": "plan", "digest": compute_digest(folder / "model.onnx"), **more}
+    (folder / "card.json").write_text(json.dumps(card))
+
+
+def test_the_install_step_puts_a_model_and_says_its_digest(exported: Path, store: Path) -> None:
+    ended = run_put(exported, store)
     assert ended.returncode == 0
+    assert "golden frames answered: 1" in ended.stderr
     digest = find_model(store, "surface").name
     assert ended.stdout == f"surface {digest}\nsurface-fp32 {digest}\n"
 
 
 def test_a_form_in_another_precision_is_put_under_a_name_of_its_own(
-    delivered: Path, store: Path
+    exported: Path, store: Path
 ) -> None:
-    (delivered / "int8").mkdir()
-    (delivered / "int8" / "model.onnx").write_bytes(b"fewer bits")
-    assert run_put(delivered, store).returncode == 0
-    assert (find_model(store, "surface-int8") / "model.onnx").read_bytes() == b"fewer bits"
+    form = write_model(exported / "int8", "plan", "scratch", RED, sharpness=0.05)
+    assert run_put(exported, store).returncode == 0
+    found = find_model(store, "surface-int8") / "model.onnx"
+    assert found.read_bytes() == (form / "model.onnx").read_bytes()
     assert find_model(store, "surface-fp32") != find_model(store, "surface-int8")
+
+
+def spoil_weights(folder: Path) -> None:
+    other = write_model(folder.parent / "other", "plan", "scratch", RED, sharpness=0.01)
+    (folder / "model.onnx").write_bytes((other / "model.onnx").read_bytes())
+
+
+def flip_bit(folder: Path) -> None:
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+
+
+def spoil_weights_and_card(folder: Path) -> None:
+    spoil_weights(folder)
+    write_card(folder)
+
+
+def remove_golden_frames(folder: Path) -> None:
+    (folder / "golden.npz").unlink()
+
+
+def empty_golden_frames(folder: Path) -> None:
+    nothing = np.zeros((0, 2, 2, 2))
+    np.savez(folder / "golden.npz", images=nothing, boxes=nothing, scores=nothing)
+
+
+def put_weights_outside(folder: Path) -> None:
+    model = onnx.load(folder / "model.onnx")
+    onnx.save(
+        model,
+        folder / "model.onnx",
+        save_as_external_data=True,
+        location="model.onnx.data",
+        size_threshold=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_weights, "card.json is of the model"),
+        (flip_bit, "card.json is of the model"),
+        (spoil_weights_and_card, "golden frame 0 differs: scores by"),
+        (remove_golden_frames, "has no golden.npz"),
+        (empty_golden_frames, "has 0 pictures"),
+        (put_weights_outside, "model.onnx.data: weights outside of model.onnx are not taken"),
+    ],
+)
+def test_a_model_that_no_station_would_serve_is_refused_by_check_and_put_and_nothing_changes(
+    exported: Path, store: Path, spoil: Callable[[Path], None], words: str
+) -> None:
+    before = find_model(store, "surface") if run_put(exported, store).returncode == 0 else None
+    spoil(exported)
+    for ended in (run_put(exported, store), run_check(exported)):
+        assert ended.returncode == 1
+        assert words in ended.stderr
+        assert "Traceback" not in ended.stderr
+    assert find_model(store, "surface") == before
+
+
+def test_a_form_that_fails_keeps_the_whole_model_out(exported: Path, store: Path) -> None:
+    form = write_model(exported / "int8", "plan", "scratch", RED)
+    remove_golden_frames(form)
+    assert run_put(exported, store).returncode == 1
+    assert not store.exists()
+
+
+def test_check_says_what_a_model_is(exported: Path) -> None:
+    ended = run_check(exported)
+    assert ended.returncode == 0
+    assert "model plan (fp32, 160x96) finds scratch; golden frames answered: 1" in ended.stdout
+
+
+def test_where_no_runtime_is_put_looks_at_the_files_and_check_says_what_is_lacking(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_folder, "RUNTIME_PACKAGES", ("onnxruntime", "no_such_package"))
+    (line,) = model_folder.check_model_folder(exported, runtime_needed=False)
+    assert "not tried: inference tries it before it serves" in line
+    with pytest.raises(ModelError, match="no_such_package cannot be imported"):
+        model_folder.check_model_folder(exported, runtime_needed=True)
 
 
 @pytest.mark.parametrize("int8_is_best", [True, False])

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
-from sightline.storage.model_store import compute_digest
+from sightline.storage.model_folder import compute_digest
 from tests.unit.training.tiny_training import trained
 from training import export
 from training.datasets import LabelledPicture, load_input
