@@ -18,8 +18,8 @@ NUCLEUS ?= classic
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
 
-run: $(READY)  ## run a whole station on this machine: PARTS=60 (default: until Ctrl-C), IMAGES=DIR (default: rendered bottles), CAMERAS=1 (default: 4), RATE=5 parts per second (default: 2), NUCLEUS=lite (default: classic), PLC=modbus (default: opcua)
-	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PLC),--plc $(PLC)) $(if $(PARTS),--parts $(PARTS)) $(if $(CAMERAS),--cameras $(CAMERAS)) $(if $(IMAGES),--images "$(IMAGES)")
+run: $(READY)  ## run a whole station on this machine: PARTS=60 (default: until Ctrl-C), IMAGES=DIR (default: rendered bottles), CAMERAS=1 (default: the deployment's), DEPLOYMENT=NAME of recipes/deployments (default: laptop), RATE=5 parts per second (default: 2), NUCLEUS=lite (default: classic), PLC=modbus (default: opcua)
+	@exec $(BIN)/python -m hil.run --rate $(RATE) --nucleus $(NUCLEUS) $(if $(PLC),--plc $(PLC)) $(if $(PARTS),--parts $(PARTS)) $(if $(CAMERAS),--cameras $(CAMERAS)) $(if $(IMAGES),--images "$(IMAGES)") $(if $(DEPLOYMENT),--deployment "$(DEPLOYMENT)")
 
 belt: $(READY)  ## stop (BELT=stop) or start (BELT=start) the running station's belt
 	@$(BIN)/python -m hil.run.belt $(BELT)

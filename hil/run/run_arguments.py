@@ -11,6 +11,7 @@ from sightline.messaging.topics import CAPTURE, INFERENCE
 
 MAX_CAMERAS = 8
 REPOSITORY = Path(__file__).resolve().parents[2]
+DEPLOYMENTS = REPOSITORY / "recipes" / "deployments"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
     given = parser.parse_args(arguments)
     if given.images is not None and not given.images.is_dir():
         parser.error(f"--images: no such folder: {given.images}")
+    deployment = find_deployment(given.deployment)
+    if deployment is None:
+        known = ", ".join(sorted(file.stem for file in DEPLOYMENTS.glob("*.yaml")))
+        parser.error(
+            f"--deployment: no such file: {given.deployment}; in recipes/deployments are {known}"
+        )
     if given.parts is not None and given.parts < 1:
         parser.error(f"--parts: found {given.parts}; 1 or more is allowed")
     if given.cameras is not None and not 1 <= given.cameras <= MAX_CAMERAS:
@@ -65,7 +72,7 @@ def parse_run_arguments(arguments: list[str] | None = None) -> RunArguments:
         pool=given.pool.resolve(),
         pool_parts=given.pool_parts,
         station=given.station,
-        deployment=given.deployment.resolve(),
+        deployment=deployment,
         port=given.port,
         plc=given.plc,
         nucleus=given.nucleus,
@@ -80,6 +87,12 @@ def _name_cameras(number: int | None) -> Mapping[str, Mapping[str, Any]]:
         return {}
     cameras = {"cameras": [f"cam{place + 1}" for place in range(number)]}
     return {CAPTURE: cameras, INFERENCE: cameras}
+
+
+def find_deployment(given: Path) -> Path | None:
+    """A deployment file, or that of a name in recipes/deployments; None if there is none."""
+    named = DEPLOYMENTS / f"{given}.yaml"
+    return next((file.resolve() for file in (given, named) if file.is_file()), None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,6 +161,6 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deployment",
         type=Path,
-        default=REPOSITORY / "recipes" / "deployments" / "laptop.yaml",
-        help="deployment file (default: recipes/deployments/laptop.yaml)",
+        default=DEPLOYMENTS / "laptop.yaml",
+        help="deployment file, or its name in recipes/deployments (default: laptop)",
     )

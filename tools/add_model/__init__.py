@@ -1,0 +1,1 @@
+"""Adds an exported model and its product: components, recipes and a deployment to run them."""
