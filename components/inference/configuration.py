@@ -25,7 +25,7 @@ class ModelConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     that is best on this machine. `digest`: only this file will do; empty: the one that the name points to.
     """
 
-    name: Name = "surface"
+    name: Name
     runtime: Runtime = "onnx"
     precision: Literal["", "fp32", "fp16", "int8"] = ""
     digest: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
@@ -71,6 +71,7 @@ class ChallengeConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
 class InferenceConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
     """Models, policy and evidence.
 
+    `models`: how they run; those that a product names and this does not run by ONNX Runtime, as they are.
     `imagesAtOnce`: how many of a part's images are looked at side by side; 0: one a processor. `threads`
     are those of one model run: the demo models are too small for a second one to pay.
     """
@@ -84,10 +85,7 @@ class InferenceConfiguration(ConfigurationStruct, frozen=True, kw_only=True):
         "cam4",
     )
     station_folder: Annotated[str, Meta(min_length=1)] = DEFAULT_STATION_FOLDER
-    models: Annotated[tuple[ModelConfiguration, ...], Meta(min_length=1, max_length=8)] = (
-        ModelConfiguration(name="surface"),
-        ModelConfiguration(name="cap"),
-    )
+    models: Annotated[tuple[ModelConfiguration, ...], Meta(max_length=8)] = ()
     images_at_once: Annotated[int, Meta(ge=0, le=8)] = 0
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     shadow: ShadowConfiguration = ShadowConfiguration()

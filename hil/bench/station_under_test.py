@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hil.bench.bench_description import BenchDescription
 from hil.bench.thermal_log import ThermalLog
+from hil.nucleus.recipe_files.deployment import load_deployment
 from hil.replay.frame_files import decode_frame
 from hil.replay.recorded_station import add_recorder, run_parts, write_json
 from hil.replay.segment import (
@@ -44,8 +45,10 @@ def build_run_arguments(bench: BenchDescription, folder: Path) -> RunArguments:
     merges: dict[str, Json] = {CAPTURE: bench.build_capture_merge()}
     merges[INFERENCE] = {"cameras": list(bench.cameras)}
     if bench.gpu is not None:
-        names = ("surface", "cap")
-        merges[INFERENCE]["models"] = [{"name": name, "runtime": "tensorrt"} for name in names]
+        update = load_deployment(run.deployment).components[INFERENCE].configuration_update
+        merges[INFERENCE]["models"] = [
+            {**model, "runtime": "tensorrt"} for model in update.merge.get("models", ())
+        ]
     if bench.plc is not None:
         link = {"kind": protocol, protocol: {"endpoint": bench.plc.endpoint}}
         merges[EQUIPMENT] = {"link": link}

@@ -47,7 +47,7 @@ class TrialResult:
 class ModelChoice:
     """The models to run instead of the deployment's, their runtime and their concurrency."""
 
-    names: tuple[str, ...] = ("surface", "cap")
+    names: tuple[str, ...] = ()  # none: the deployment's
     runtime: str = "onnx"
     precision: str = ""
     threads: int | None = None
@@ -58,9 +58,10 @@ class ModelChoice:
         content: Json = read_yaml(deployment)
         inference = content["components"]["com.sightline.Inference"]
         merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
+        deployed = [entry["name"] for entry in merge.get("models") or ()]
         merge["models"] = [
             {"name": name, "runtime": self.runtime, "precision": self.precision}
-            for name in self.names
+            for name in self.names or deployed
         ]
         if self.threads is not None:
             merge["threads"] = self.threads
@@ -258,8 +259,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         nargs="+",
-        default=["surface", "cap"],
-        help="models to run (default: surface cap)",
+        default=[],
+        help="models to run (default: the deployment's)",
     )
     parser.add_argument(
         "--runtime",

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.sources.picture_files import assign_pictures, read_picture
+from capture.sources.picture_files import read_picture
 from hil.replay.frame_files import decode_frame, digest_frame, encode_raw
 from hil.replay.recorder import RAW
 from hil.replay.segment import FRAMES, MESSAGES, RecordedMessage, SegmentError, save_messages
 from hil.replay.segment_recording import pack_segment
 from hil.run.camera_pictures import read_cameras
 from hil.run.run_arguments import parse_run_arguments
+from sightline.imaging.picture_folder import assign_pictures
 
 WIDTH, HEIGHT = 64, 48
 CAMERAS = ("cam1", "cam2", "cam3", "cam4")

@@ -49,7 +49,7 @@ class ModelSwitch:
         Those of products are looked for beside; only the parts of these products wait for them.
         """
         self.close()
-        self._required = configuration.models
+        self._required = configuration.models or tuple(of_products)
         names = {model.name for model in self._required}
         self._all_required = (*self._required, *(m for m in of_products if m.name not in names))
         folder = StationFolder(self._context.work_folder / configuration.station_folder)

@@ -107,7 +107,7 @@ class RuleBook:
     def required_models(self) -> tuple[ModelConfiguration, ...]:
         """The models of the configuration, and those that the products want beside them."""
         configured = {model.name: model for model in self._configuration.models}
-        runtime = self._configuration.models[0].runtime
+        runtime = next((model.runtime for model in self._configuration.models), "onnx")
         products: Sequence[Product] = list(self.products.current.values())
         for name in (name for product in products for name in product.models):
             configured.setdefault(name, ModelConfiguration(name=name, runtime=runtime))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inference.component import InferenceComponent
-from inference.configuration import InferenceConfiguration
+from inference.configuration import InferenceConfiguration, ModelConfiguration
 from sightline.clock import SystemClock, boot_id
 from sightline.imaging.frame_ring import RingWriter, ring_path
 from sightline.imaging.pixels import bgr_to_uyvy
@@ -65,6 +65,7 @@ class InferenceUnderTest:
         # its models find scratches and caps; a defect that no model finds would leave each part in doubt
         self.configuration = InferenceConfiguration(
             station_folder=str(folder / "station"),
+            models=(ModelConfiguration(name="surface"), ModelConfiguration(name="cap")),
             policy=VerdictPolicy(defects={"scratch": LabelTiers()}),
         )
         self.inspector: InferenceComponent | None = None

@@ -119,6 +119,14 @@ def test_pictures_of_another_shape_than_in_training_are_never_ok(
     assert judge(bench, 2).verdict == "defect"
 
 
+def test_a_station_that_names_no_model_has_those_of_its_products(bench: InferenceUnderTest) -> None:
+    deploy(bench, "strict", models=["surface", "cap"])
+    bench.configuration = replace(bench.configuration, models=())
+    bench.start()  # until it is ready
+    assert judge(bench, 1, "strict").verdict == "defect"
+    assert [use.name for use in judge(bench, 2, "strict").models] == ["surface", "cap"]
+
+
 def test_a_station_policy_that_can_say_no_ok_says_so_with_each_part(
     bench: InferenceUnderTest,
 ) -> None:

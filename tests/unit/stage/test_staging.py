@@ -114,7 +114,9 @@ def test_a_component_is_imported_from_its_unpacked_artifact_alone(
 def test_next_patch_is_left_to_gdk_and_asks_for_any_patch_of_the_others(tmp_path: Path) -> None:
     (part,) = find_components(["com.sightline.Inference"])
     needing = tmp_path / "needing.yaml"
-    needs_cap = 'ComponentDependencies:\n  com.sightline.model.Cap:\n    VersionRequirement: "0.1.0"\n'
+    needs_cap = (
+        'ComponentDependencies:\n  com.sightline.model.Cap:\n    VersionRequirement: "0.1.0"\n'
+    )
     needing.write_text(part.recipe.read_text() + needs_cap)
     folder = stage_component(replace(part, recipe=needing), choice(tmp_path, "NEXT_PATCH"))
     artifact = archive.build_artifact(folder)
