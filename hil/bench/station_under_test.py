@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from hil.bench.bench_description import BenchDescription
 from hil.bench.thermal_log import ThermalLog
-from hil.nucleus.recipe_files.deployment import load_deployment
 from hil.replay.frame_files import decode_frame
 from hil.replay.recorded_station import add_recorder, run_parts, write_json
 from hil.replay.segment import (
@@ -25,6 +24,7 @@ from hil.replay.segment import (
     load_messages,
     load_segment,
 )
+from hil.run.deployed_models import read_deployed_models
 from hil.run.local_station import LocalStation
 from hil.run.run_arguments import REPOSITORY, RunArguments, parse_run_arguments
 from hil.run.summary_baseline import compute_latencies
@@ -45,9 +45,8 @@ def build_run_arguments(bench: BenchDescription, folder: Path) -> RunArguments:
     merges: dict[str, Json] = {CAPTURE: bench.build_capture_merge()}
     merges[INFERENCE] = {"cameras": list(bench.cameras)}
     if bench.gpu is not None:
-        update = load_deployment(run.deployment).components[INFERENCE].configuration_update
         merges[INFERENCE]["models"] = [
-            {**model, "runtime": "tensorrt"} for model in update.merge.get("models", ())
+            {**model, "runtime": "tensorrt"} for model in read_deployed_models(run.deployment)
         ]
     if bench.plc is not None:
         link = {"kind": protocol, protocol: {"endpoint": bench.plc.endpoint}}

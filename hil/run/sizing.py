@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from hil.run.deployed_models import read_deployed_models
 from hil.run.rate_search import find_max_rate
 from hil.run.run_arguments import REPOSITORY
 from sightline.storage.model_folder import load_precision
@@ -58,10 +59,9 @@ class ModelChoice:
         content: Json = read_yaml(deployment)
         inference = content["components"]["com.sightline.Inference"]
         merge = inference.setdefault("configurationUpdate", {}).setdefault("merge", {})
-        deployed = [entry["name"] for entry in merge.get("models") or ()]
+        names = self.names or [model["name"] for model in read_deployed_models(deployment)]
         merge["models"] = [
-            {"name": name, "runtime": self.runtime, "precision": self.precision}
-            for name in self.names or deployed
+            {"name": name, "runtime": self.runtime, "precision": self.precision} for name in names
         ]
         if self.threads is not None:
             merge["threads"] = self.threads

@@ -58,8 +58,10 @@ def fill_recipe_version(recipe: str, version: str, needs: Mapping[str, str]) -> 
     if count != 1:
         raise RecipeError(f"found {count} ComponentVersion lines in a recipe; expected one")
     for name, wanted in needs.items():
-        needs = re.compile(rf'^(  {re.escape(name)}:\n    VersionRequirement:\s*)"?[^"\n]+"?', re.M)
-        text = needs.sub(rf'\g<1>"{wanted}"', text)
+        requirement = re.compile(
+            rf'^(  {re.escape(name)}:\n    VersionRequirement:\s*)"?[^"\n]+"?', re.M
+        )
+        text = requirement.sub(rf'\g<1>"{wanted}"', text)
     return text
 
 

@@ -107,10 +107,10 @@ class RuleBook:
     def required_models(self) -> tuple[ModelConfiguration, ...]:
         """The models of the configuration, and those that the products want beside them."""
         configured = {model.name: model for model in self._configuration.models}
-        runtime = next((model.runtime for model in self._configuration.models), "onnx")
+        first = next(iter(configured.values()), ModelConfiguration(name="any"))
         products: Sequence[Product] = list(self.products.current.values())
         for name in (name for product in products for name in product.models):
-            configured.setdefault(name, ModelConfiguration(name=name, runtime=runtime))
+            configured.setdefault(name, ModelConfiguration(name=name, runtime=first.runtime))
         return tuple(configured.values())
 
 

@@ -108,7 +108,7 @@ def test_a_part_of_eight_cameras_with_the_longest_names_fits_a_packet(
 def test_numbers_written_as_text_are_taken() -> None:
     values = {"ringSlots": "4", "beltSpeedMps": "0.25", "frame": {"width": "640"}}
     taken = load_configuration(CaptureConfiguration, values)
-    assert (taken.ring_slots, taken.belt_speed_mps, taken.frame.width) == (4, 0.25, 640)
+    assert (taken.ring_slots, taken.belt_speed_mps, taken.frame_size.width) == (4, 0.25, 640)
 
 
 def test_product_lot_calibration_limits_and_deadline_change_between_two_parts(

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -78,7 +79,7 @@ def test_where_each_trigger_is_a_part_a_clean_picture_is_ok_and_a_defect_is_one(
 ) -> None:
     deploy(bench, "sheet", presence="always", productLabels=[])
     bench.start()
-    nothing: dict[str, object] = {"caps": (), "scratches": ()}
+    nothing: dict[str, Any] = {"caps": (), "scratches": ()}
     told = [
         judge(bench, 1, "sheet", **nothing),
         judge(bench, 2, "sheet", caps=()),
