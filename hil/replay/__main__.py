@@ -37,6 +37,7 @@ def _run_record(given: argparse.Namespace, progress: TerminalProgress) -> int:
     words = ["--parts", str(given.parts), "--rate", str(given.rate), "--port", "0"]
     words += ["--images", str(given.images)] if given.images else []
     words += ["--cameras", str(given.cameras)] if given.cameras is not None else []
+    words += ["--deployment", given.deployment] if given.deployment else []
     run = parse_run_arguments(
         [*words, *_run_options(given.out.resolve().parent / f".{given.out.name}.run")]
     )
@@ -48,9 +49,9 @@ def _run_record(given: argparse.Namespace, progress: TerminalProgress) -> int:
 
 def _run_play(given: argparse.Namespace, progress: TerminalProgress) -> int:
     out = _output_folder(given)
-    run = parse_run_arguments(
-        ["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0", *_run_options(out)]
-    )
+    words = ["--nucleus", given.nucleus, "--plc", given.plc, "--port", "0"]
+    words += ["--deployment", given.deployment] if given.deployment else []
+    run = parse_run_arguments([*words, *_run_options(out)])
     if given.models is not None:
         names = find_replacement_models(given.models)
         if not names:
@@ -120,6 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     recording.add_argument(
         "--cameras", type=int, help="number of cameras, 1 to 8 (default: those of the deployment)"
     )
+    recording.add_argument(
+        "--deployment", help="deployment file, or its name in recipes/deployments (default: laptop)"
+    )
     recording.set_defaults(run=_run_record)
     for name, run, words in (
         ("play", _run_play, "play a segment through the real components and compare"),
@@ -138,6 +142,10 @@ def _parser() -> argparse.ArgumentParser:
             "--models",
             type=Path,
             help="folder with NAME/model.onnx that replace the station's models; reports changed verdicts",
+        )
+        command.add_argument(
+            "--deployment",
+            help="deployment file, or its name in recipes/deployments (default: laptop)",
         )
         command.add_argument(
             "--nucleus",

@@ -1,17 +1,12 @@
 """New models for a running station, as their components bring them."""
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
-from sightline.storage.model_folder import compute_digest
-from sightline.storage.model_store import load_named_digest
-from tests.pipeline.conftest import REPOSITORY
+from sightline.storage.model_store import load_named_digest, store_model
 from tests.pipeline.running_station import RunningStation
 from tests.unit.inference.small_models import CELLS, RED, write_model
 
@@ -43,17 +38,8 @@ def swap_three_models(station: RunningStation, folder: Path) -> ModelSwaps:
 
 
 def install(station: RunningStation, model: Path) -> str:
-    """As the install step of a model component does; the digest."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "sightline.storage.model_store", "put", str(model)),
-            *("--name", NAME, "--store", str(model_store_folder(station))),
-        ],
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "shared")},
-        capture_output=True,
-    )
-    return compute_digest(model / "model.onnx")
+    """As the install step does on a station, where no runtime tries the model before; the digest."""
+    return store_model(model, NAME, model_store_folder(station))
 
 
 def model_store_folder(station: RunningStation) -> Path:

@@ -106,7 +106,13 @@ def test_thresholds_that_rise_are_refused(given_scores: dict[str, float], words:
 
 
 def test_the_thresholds_in_force_are_told_and_read_again() -> None:
-    bottle = Product(name="bottle", version="3+1")
+    bottle = Product(
+        name="bottle",
+        version="3+1",
+        models=("surface",),
+        defects={"scratch": LabelTiers()},
+        product_labels=("cap",),
+    )
     strict = replace(bottle, name="strict", defects={"dent": LabelTiers(reject=0.633333)})
     text = describe_tiers([bottle, strict], 2000)
     read = parse_tiers(text)
