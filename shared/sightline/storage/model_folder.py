@@ -5,9 +5,8 @@ tries the model before it serves; on a machine that has the runtime it is tried 
 """
 
 import hashlib
-import importlib
-import importlib.util
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +15,9 @@ import msgspec
 from sightline.errors import ModelError
 
 MODEL_FILES = ("model.onnx", "golden.npz", "card.json")
-RUNTIME_PACKAGES = ("onnxruntime", "numpy", "cv2")
-TRIAL = "sightline.vision.model_trial"  # imported late: its packages may not be here
+TRIAL = "sightline.vision.model_trial"
+TRIAL_TIMEOUT_S = 300.0
+NO_RUNTIME = 3  # exit code of the trial: the packages that it needs are not installed
 KNOWN_FILES = frozenset({*MODEL_FILES, "card.md"})
 WEIGHT_SUFFIXES = frozenset({".data", ".bin", ".weight", ".weights", ".pb"})
 
@@ -51,21 +51,35 @@ def check_model_folder(folder: Path, runtime_needed: bool) -> list[str]:
 
     Without the runtime that is an error where it is needed; else only the files are looked at.
     """
-    tries = _load_trial()
-    if tries is None and runtime_needed:
-        lacking = ", ".join(_find_lacking_packages())
-        raise ModelError(
-            f"the model cannot be tried here: {lacking} cannot be imported; run this where the project's "
-            "environment is (make environment)"
-        )
-    return [_check_form(form, tries) for form in find_model_forms(folder).values()]
+    return [_check_form(form, runtime_needed) for form in find_model_forms(folder).values()]
 
 
-def _check_form(folder: Path, tries: Callable[[Path], str] | None) -> str:
+def _check_form(folder: Path, runtime_needed: bool) -> str:
     digest = check_model_files(folder)
-    if tries is None:
-        return f"{folder}: {digest[:8]}, files are whole; not tried: inference tries it before it serves"
-    return f"{folder}: {digest[:8]}, {tries(folder)}"
+    tried = _try_model(folder)
+    if tried.returncode not in (0, NO_RUNTIME):
+        crashed = f"it ended with exit code {tried.returncode}"
+        raise ModelError(tried.stderr.strip() or f"{folder}: the runtime cannot run it: {crashed}")
+    if tried.returncode == NO_RUNTIME and runtime_needed:
+        raise ModelError(
+            f"{folder} cannot be tried here: {tried.stderr.strip()}; run this in the project's environment "
+            "(make environment)"
+        )
+    told = tried.stdout.strip() or "not tried here: inference tries it before it serves"
+    return f"{folder}: {digest[:8]}, {told}"
+
+
+def _try_model(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """In a process of its own: a damaged model may take the runtime down with it."""
+    command = [sys.executable, "-m", TRIAL, str(folder)]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=TRIAL_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(
+            f"{folder}: no answer to its golden frames in {error.timeout:g} s"
+        ) from None
 
 
 def check_model_files(folder: Path) -> str:
@@ -111,15 +125,3 @@ def _find_external_weights(folder: Path) -> list[str]:
         and file.name not in KNOWN_FILES
         and (file.suffix in WEIGHT_SUFFIXES or file.name.startswith("model.onnx"))
     )
-
-
-def _find_lacking_packages() -> Sequence[str]:
-    return [name for name in RUNTIME_PACKAGES if importlib.util.find_spec(name) is None]
-
-
-def _load_trial() -> Callable[[Path], str] | None:
-    """What tries a model with the real runtime; None where that is not installed."""
-    if _find_lacking_packages():
-        return None
-    trial: Callable[[Path], str] = importlib.import_module(TRIAL).try_model
-    return trial

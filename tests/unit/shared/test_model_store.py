@@ -220,13 +220,25 @@ def test_check_says_what_a_model_is(exported: Path) -> None:
 
 
 def test_where_no_runtime_is_put_looks_at_the_files_and_check_says_what_is_lacking(
-    exported: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_folder, "RUNTIME_PACKAGES", ("onnxruntime", "no_such_package"))
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub" / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stub"))
     (line,) = model_folder.check_model_folder(exported, runtime_needed=False)
-    assert "not tried: inference tries it before it serves" in line
-    with pytest.raises(ModelError, match="no_such_package cannot be imported"):
+    assert "not tried here: inference tries it before it serves" in line
+    with pytest.raises(ModelError, match="cannot be tried here: no onnxruntime here"):
         model_folder.check_model_folder(exported, runtime_needed=True)
+
+
+def test_a_model_that_takes_the_runtime_down_is_refused(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stub").mkdir()
+    (tmp_path / "stub" / "onnxruntime.py").write_text("import os\nos.abort()")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stub"))
+    with pytest.raises(ModelError, match="the runtime cannot run it: it ended with exit code -6"):
+        model_folder.check_model_folder(exported, runtime_needed=False)
 
 
 @pytest.mark.parametrize("int8_is_best", [True, False])

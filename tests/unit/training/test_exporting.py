@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed: make training-environment")
 
 from sightline.storage.model_folder import compute_digest
+from sightline.vision.onnx_detector import load_contract
 from tests.unit.training.tiny_training import trained
 from training import export
 from training.datasets import LabelledPicture, load_input
@@ -63,6 +64,21 @@ def test_a_model_that_is_too_large_does_not_replace_the_one_that_is_there(
     assert export.main([*arguments, "--precision", "fp16"]) == 1
     assert "the limit is 1000" in capsys.readouterr().err
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_the_model_file_says_the_shapes_of_the_training_pictures(
+    fold: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, checkpoint = fold
+    out = tmp_path / "model"
+    arguments = [str(checkpoint), "--data", str(data), "--fold", FOLD, "--out", str(out)]
+    assert export.main(arguments) == 0
+    pictures = read_data(str(data), "", False, [], FOLD).select_splits("train").pictures
+    shapes = [picture.width / picture.height for picture in pictures]
+    contract = load_contract(out / "model.onnx")
+    assert contract.picture_shapes == pytest.approx((min(shapes), max(shapes)), abs=1e-4)
+    assert contract.knows_shape(pictures[0].width, pictures[0].height)
+    assert not contract.knows_shape(pictures[0].width * 2, pictures[0].height)
 
 
 def test_bad_labels_are_refused_as_in_training(
