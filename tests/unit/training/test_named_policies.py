@@ -19,6 +19,7 @@ PRODUCT = {
     "version": "3",
     "defects": {"crack": {}, "scratch": {"reject": 0.6}},
     "productLabels": ["casting"],
+    "models": ["surface"],
 }
 
 
