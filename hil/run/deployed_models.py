@@ -4,16 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from hil.nucleus.recipe_files.deployment import load_deployment
-from sightline.errors import RecipeError
-from sightline.messaging.topics import INFERENCE
+from hil.run.run_arguments import REPOSITORY
+from sightline.messaging.topics import CAPTURE, INFERENCE
+from sightline.storage.products import load_product
+
+PRODUCTS = REPOSITORY / "components" / "products"
 
 
 def read_deployed_models(deployment: Path) -> list[dict[str, Any]]:
-    """Inference's `models`; RecipeError if the deployment names none."""
-    deployed = load_deployment(deployment).components.get(INFERENCE)
-    models = [] if deployed is None else deployed.configuration_update.merge.get("models") or []
-    if not models:
-        raise RecipeError(
-            f"{deployment} at /components/{INFERENCE}/configurationUpdate/merge/models: none; name the models"
-        )
-    return [dict(model) for model in models]
+    """Inference's `models`; where the deployment names none, those of capture's product."""
+    components = load_deployment(deployment).components
+    merges = {name: deployed.configuration_update.merge for name, deployed in components.items()}
+    models = merges.get(INFERENCE, {}).get("models")
+    if models:
+        return [dict(model) for model in models]
+    product = merges.get(CAPTURE, {}).get("product", "")
+    return [{"name": name} for name in load_product(PRODUCTS / product / "product.json").models]
