@@ -1,7 +1,8 @@
 """Train a model: `python -m training.train METHOD --data DIR --out DIR`.
 
 Run the same command again to resume an interrupted training. With --model, the trained model is also
-exported, as by training.export.
+exported, as by training.export. While the training runs, `best.pt` in --out has the best epoch so far:
+training.export takes that folder at any time.
 
 In a SageMaker training job, --data, --model and --out default to the job's data channel, `SM_MODEL_DIR`
 and checkpoint folder; the hyperparameter `method` sets METHOD.
@@ -10,61 +11,22 @@ and checkpoint folder; the hyperparameter `method` sets METHOD.
 import argparse
 import shutil
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import cv2
-import torch
 
-from sightline import __version__
 from sightline.errors import SightlineError
 from sightline.vision.detector import Precision
-from training.datasets import DataSet
-from training.datasets.holdout import select_training_part
 from training.jobs.data_options import add_data_options, read_selected_data
 from training.jobs.sagemaker_environment import (
     create_job_scratch_folder,
     find_job_export_folder,
     find_job_work_folder,
 )
-from training.methods.checkpoint_file import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
-from training.methods.registry import TRAINING_METHODS, find_method, find_plan
-from training.methods.training_method import TrainingOptions
-
-
-def train_model(
-    method_name: str, plan: Any, data_set: DataSet, out: Path, options: TrainingOptions
-) -> Path:
-    """Train, and save the weights that are best on the held-out pictures; returns the checkpoint file."""
-    method = find_method(method_name)
-    out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    checkpoint = method.train(plan, data_set, out, options)
-    facts = {
-        "name": getattr(checkpoint.plan, "name", method.name),
-        "data": data_set.name,
-        "data_digest": select_training_part(data_set).compute_digest(),
-        "pictures": len(select_training_part(data_set).pictures),
-        "seed": options.seed,
-        "sightline_version": __version__,
-        "torch_version": str(torch.__version__),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "last_run_s": round(time.monotonic() - started, 1),
-        **checkpoint.facts,
-    }
-    save_checkpoint(out / CHECKPOINT_FILE, replace(checkpoint, facts=facts))
-    return out / CHECKPOINT_FILE
-
-
-def export_checkpoint(model: Path, file: Path, data_set: DataSet, precision: Precision) -> None:
-    """Export a checkpoint into a model folder, and copy it there for later exports."""
-    from training.export import export_model  # late: only the export needs onnx
-
-    export_model(load_checkpoint(file), data_set, model, precision)
-    shutil.copyfile(file, model / file.name)
+from training.jobs.torch_check import require_torch
+from training.plans.plan_files import METHOD_PLANS, find_plan
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -74,9 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("method", nargs="?", choices=list(TRAINING_METHODS), help="training method")
+    parser.add_argument("method", nargs="?", choices=list(METHOD_PLANS), help="training method")
     parser.add_argument(
-        "--method", dest="named_method", choices=list(TRAINING_METHODS), help="same as METHOD"
+        "--method", dest="named_method", choices=list(METHOD_PLANS), help="same as METHOD"
     )
     add_data_options(parser)
     parser.add_argument(
@@ -110,9 +72,31 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _list_plans() -> str:
-    return "; ".join(
-        f"{name}: {', '.join(method.plans)}" for name, method in TRAINING_METHODS.items()
-    )
+    return "; ".join(f"{name}: {', '.join(method.plans)}" for name, method in METHOD_PLANS.items())
+
+
+def run_training(args: argparse.Namespace, method: str) -> Path:
+    """Train by these options, and export if --model is given; returns the checkpoint file."""
+    plan = find_plan(METHOD_PLANS[method], args.plan)
+    require_torch("training.train")
+    # late: the options and the plan need no PyTorch
+    import torch
+
+    from training.exporting.model_export import export_model
+    from training.methods.checkpoint_file import load_checkpoint
+    from training.methods.training_method import TrainingOptions
+    from training.methods.training_run import train_model
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+        cv2.setNumThreads(args.threads)
+    data_set = read_selected_data(args)
+    options = TrainingOptions(args.seed, args.epochs, create_job_scratch_folder())
+    file = train_model(method, plan, data_set, Path(args.out), options)
+    if args.model:
+        export_model(load_checkpoint(file), data_set, Path(args.model), args.precision)
+        shutil.copyfile(file, Path(args.model) / file.name)  # for later exports
+    return file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,16 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = args.method or args.named_method
     if not name or not args.data or not args.out:
         parser.error("METHOD, --data and --out are needed")
-    if args.threads:
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
     try:
-        plan = find_plan(find_method(name), args.plan)
-        data_set = read_selected_data(args)
-        options = TrainingOptions(args.seed, args.epochs, create_job_scratch_folder())
-        file = train_model(name, plan, data_set, Path(args.out), options)
-        if args.model:
-            export_checkpoint(Path(args.model), file, data_set, args.precision)
+        file = run_training(args, name)
     except SightlineError as error:
         sys.stderr.write(f"{error}\n")
         return 1

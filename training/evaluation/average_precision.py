@@ -27,13 +27,15 @@ def match_boxes_by_label(
     pictures: Sequence[LabelledPicture],
     predictions: Sequence[PicturePrediction],
     labels: Sequence[str],
+    limits: Sequence[float] = IOU_LIMITS,
 ) -> dict[str, list[BoxMatches]]:
-    """For each label, the matches in each picture in the pictures' order."""
+    """For each label, the matches in each picture in the pictures' order, at each IoU limit."""
     return {
         label: [
             match_boxes(
                 [box for box in picture.boxes if box.label == label],
                 [box for box in prediction.boxes if box.label == label],
+                limits,
             )
             for picture, prediction in zip(pictures, predictions, strict=True)
         ]
@@ -52,6 +54,16 @@ def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AverageP
         return AveragePrecision(None, None, None)
     means = np.mean(tables, axis=0)
     return AveragePrecision(float(means.mean()), float(means[0]), float(means[5]))
+
+
+def compute_ap50(by_label: dict[str, list[BoxMatches]]) -> float:
+    """The mean AP at IoU 0.5, the matches' first limit, over the labels with a true box; 0 without one."""
+    found = [
+        float(interpolate_precision(matches, 0).mean())
+        for matches in by_label.values()
+        if any(one.true_boxes for one in matches)
+    ]
+    return float(np.mean(found)) if found else 0.0
 
 
 def interpolate_precision(matches: Sequence[BoxMatches], limit: int) -> CurveValues:

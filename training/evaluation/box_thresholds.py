@@ -1,11 +1,12 @@
-"""Score thresholds for boxes, by mean union F1. Pure."""
+"""Score thresholds for boxes: by F1 of matched boxes of each label, or by mean union F1. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from training.datasets import LabelledPicture
 from training.evaluation.area_overlap import PixelBox, compute_union_overlap
+from training.evaluation.box_matching import BoxMatches
 from training.evaluation.predictions import PicturePrediction
 
 
@@ -20,15 +21,29 @@ def compute_mean_union_f1(
     )
 
 
-def find_box_threshold(
-    pictures: Sequence[LabelledPicture],
-    predictions: Sequence[PicturePrediction],
-    candidates: Sequence[float],
+def find_matched_threshold(
+    by_label: Mapping[str, Sequence[BoxMatches]], candidates: Sequence[float]
 ) -> tuple[float, float]:
-    """The candidate with the highest mean union F1, and that F1."""
-    found = [(compute_mean_union_f1(pictures, predictions, value), value) for value in candidates]
+    """The candidate with the highest mean matched F1 (the higher one of equals), and that F1."""
+    found = [(compute_mean_matched_f1(by_label, value), value) for value in candidates]
     best = max(found)
     return best[1], best[0]
+
+
+def compute_mean_matched_f1(
+    by_label: Mapping[str, Sequence[BoxMatches]], threshold: float
+) -> float:
+    """The mean over labels of the F1 of their boxes from a score on; a hit has an IoU of at least 0.5.
+
+    A label with neither true nor found boxes does not count.
+    """
+    found = []
+    for matches in by_label.values():
+        counts = [one.count_outcomes(threshold) for one in matches]
+        hits, alarms, misses = (sum(count[index] for count in counts) for index in range(3))
+        if hits + alarms + misses:
+            found.append(2 * hits / (2 * hits + alarms + misses))
+    return float(np.mean(found)) if found else 0.0
 
 
 def _compute_union_f1(

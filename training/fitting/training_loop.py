@@ -3,7 +3,7 @@
 import hashlib
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,21 +16,11 @@ from torch import Tensor, nn
 from sightline.cpu_features import has_fast_bfloat16
 from sightline.errors import ConfigurationError, ModelError
 from training.fitting.torch_files import load_torch_file
-from training.fitting.training_progress import TrainingProgress
+from training.fitting.training_progress import TrainingProgress, ValidationFigure
+from training.plans.training_schedule import TrainingSchedule
 
-TRAINING_STATE_FILE = "state.pt"
+TRAINING_STATE_FILE, PROGRESS_FILE = "state.pt", "progress.json"
 TensorBatch = tuple[Tensor, ...]
-
-
-class TrainingSchedule(msgspec.Struct, frozen=True, kw_only=True):
-    """Maximum epochs, epochs without improvement before stopping, learning rate, decay and seed."""
-
-    epochs: int
-    patience: int
-    max_learning_rate: float = 3e-3
-    weight_decay: float = 1e-3
-    averaging: float = 0.995  # of the weights that are validated and saved
-    seed: int = 1
 
 
 class TrainingTask(Protocol):
@@ -38,6 +28,7 @@ class TrainingTask(Protocol):
 
     network: nn.Module
     steps_per_epoch: int
+    figure: ValidationFigure
 
     def batches(self, epoch: int) -> Iterable[TensorBatch]:
         """The batches of an epoch; the same each time for the same epoch."""
@@ -46,7 +37,7 @@ class TrainingTask(Protocol):
         """The loss of a batch on the network's device."""
 
     def validate(self, network: nn.Module) -> float:
-        """A figure for the held-out pictures; lower is better."""
+        """The figure for the held-out pictures, for this epoch's weights."""
 
 
 def compute_mean_loss(
@@ -59,12 +50,20 @@ def compute_mean_loss(
 
 
 class TrainingOutcome(msgspec.Struct, frozen=True):
-    """The result of a training: epochs run, the best epoch, its validation figure, and the time."""
+    """The result of a training: epochs run, the best epoch, its validation figure, and the time.
+
+    `figure` names the validation figure, and `higher_is_better` its direction.
+    """
 
     epochs: int
     best_epoch: int
     validation: float
     seconds: float
+    figure: str = ""
+    higher_is_better: bool = False
+
+
+BestCallback = Callable[[TrainingOutcome], None]  # after an epoch that is the best so far
 
 
 def choose_device() -> torch.device:
@@ -84,10 +83,16 @@ class TrainingLoop:
     """A training in a folder; resumes after the last full epoch if the folder has its state."""
 
     def __init__(
-        self, task: TrainingTask, schedule: TrainingSchedule, out: Path, identity: str
+        self,
+        task: TrainingTask,
+        schedule: TrainingSchedule,
+        out: Path,
+        identity: str,
+        save_best: BestCallback | None = None,
     ) -> None:
         torch.manual_seed(schedule.seed)
         self._task, self._schedule, self._out = task, schedule, out
+        self._save_best = save_best
         # how long to train may change in a resumed training
         fixed = msgspec.structs.replace(schedule, epochs=0, patience=0)
         self._identity = hashlib.sha256(identity.encode() + msgspec.json.encode(fixed)).hexdigest()
@@ -100,11 +105,15 @@ class TrainingLoop:
             schedule.max_learning_rate,
             weight_decay=schedule.weight_decay,
         )
-        self._epoch, self._best_epoch, self._validation, self._steps = 0, 0, math.inf, 0
-        self._progress = TrainingProgress(task.steps_per_epoch, schedule.epochs)
+        self._epoch, self._best_epoch, self._steps = 0, 0, 0
+        self._validation = task.figure.worst
+        self._progress = TrainingProgress(task.steps_per_epoch, schedule.epochs, task.figure)
 
     def run(self) -> TrainingOutcome:
-        """Train until the last epoch or no improvement; the network then has the best weights."""
+        """Train until the last epoch or no improvement; the network then has the best weights.
+
+        While `save_best` runs, the network has the weights of the best epoch so far.
+        """
         self._out.mkdir(parents=True, exist_ok=True)
         self._resume()
         while self._epoch < self._schedule.epochs and not self._has_stopped_improving():
@@ -113,8 +122,17 @@ class TrainingLoop:
             self._save_state()
         self._network.load_state_dict(self._best)
         self._network.eval().to("cpu")
+        return self._build_outcome()
+
+    def _build_outcome(self) -> TrainingOutcome:
+        figure = self._task.figure
         return TrainingOutcome(
-            self._epoch, self._best_epoch, self._validation, self._progress.seconds
+            self._epoch,
+            self._best_epoch,
+            self._validation,
+            self._progress.seconds,
+            figure.name,
+            figure.higher_is_better,
         )
 
     def _has_stopped_improving(self) -> bool:
@@ -162,12 +180,25 @@ class TrainingLoop:
         self._network.load_state_dict(self._averaged)
         self._network.eval()
         with torch.inference_mode(), use_mixed_precision(self._device):
-            figure = self._task.validate(self._network)
-        self._network.load_state_dict(present)
-        if figure < self._validation:
-            self._validation, self._best_epoch = figure, self._epoch
+            value = self._task.validate(self._network)
+        if self._task.figure.is_better(value, self._validation):
+            self._validation, self._best_epoch = value, self._epoch
             self._best = {name: t.clone() for name, t in self._averaged.items()}
-        self._progress.show_epoch(self._epoch, figure, self._best_epoch)
+            if self._save_best is not None:
+                self._save_best(self._build_outcome())
+        self._network.load_state_dict(present)
+        self._progress.show_epoch(self._epoch, value, self._validation, self._best_epoch)
+        self._write_progress(value)
+
+    def _write_progress(self, value: float) -> None:
+        """The outcome so far as JSON, for those who watch the training."""
+        content = msgspec.to_builtins(self._build_outcome()) | {
+            "last_validation": value,
+            "max_epochs": self._schedule.epochs,
+        }
+        draft = self._out / (PROGRESS_FILE + ".new")
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        draft.replace(self._out / PROGRESS_FILE)
 
     def _save_state(self) -> None:
         state = {

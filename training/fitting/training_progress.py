@@ -1,15 +1,35 @@
-"""Training progress on standard error: a bar with loss and time left."""
+"""Training progress on standard error: a bar with loss and time left, and each epoch's figure."""
 
+import math
 import sys
 import time
+from dataclasses import dataclass
 
 PROGRESS_BAR_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class ValidationFigure:
+    """The figure of the held-out pictures that chooses the best epoch, and its direction."""
+
+    name: str
+    higher_is_better: bool
+
+    @property
+    def worst(self) -> float:
+        """A value that every other one is better than."""
+        return -math.inf if self.higher_is_better else math.inf
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether the value is better than the other one."""
+        return value > other if self.higher_is_better else value < other
 
 
 class TrainingProgress:
     """Shows each step on a terminal and each epoch everywhere."""
 
-    def __init__(self, steps_per_epoch: int, epochs: int) -> None:
+    def __init__(self, steps_per_epoch: int, epochs: int, figure: ValidationFigure) -> None:
+        self._figure = figure
         self._steps_per_epoch = max(1, steps_per_epoch)
         self._epochs = epochs
         self._done = self._done_here = 0
@@ -49,9 +69,10 @@ class TrainingProgress:
             f"step {self._done} of {steps}, loss {self._loss:.4f}, at most {left_min:.1f} min left "
         )
 
-    def show_epoch(self, epoch: int, validation: float, best_epoch: int) -> None:
+    def show_epoch(self, epoch: int, value: float, best: float, best_epoch: int) -> None:
         """One epoch is done and validated."""
+        way = "higher" if self._figure.higher_is_better else "lower"
         sys.stderr.write(
-            f"\r{self.format_line(epoch - 1)}\n  epoch {epoch}: validation {validation:.5f}"
-            f"{' (best so far)' if best_epoch == epoch else ''}\n"
+            f"\r{self.format_line(epoch - 1)}\n  epoch {epoch}: validation {self._figure.name} {value:.4f}, "
+            f"{way} is better, best so far {best:.4f} at epoch {best_epoch}\n"
         )

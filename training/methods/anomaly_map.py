@@ -15,6 +15,7 @@ from sightline.errors import PictureError
 from training.datasets import ANOMALY, NORMAL, DataSet, Images, LabelledPicture, load_inputs
 from training.datasets.holdout import (
     Rows,
+    build_training_identity,
     draw_by_strata,
     has_mixed_groups,
     hold_out_with_warning,
@@ -23,8 +24,8 @@ from training.datasets.holdout import (
 from training.evaluation.box_thresholds import compute_mean_union_f1
 from training.evaluation.predictions import PicturePrediction
 from training.evaluation.predictors import find_map_boxes
-from training.fitting.training_loop import TrainingOutcome
 from training.methods.classifier_method import compute_draw_odds, find_best_threshold
+from training.plans.training_schedule import TrainingSchedule
 
 AnomalyMap = NDArray[np.float32]
 MIN_AREAS = (0.0001, 0.0003, 0.001)  # of a region, as a share of the picture
@@ -173,9 +174,37 @@ def load_map_inputs(
     return AnomalyMapInputs(normals, held_out, odds / odds.sum(), validation)
 
 
-def build_map_facts(
-    parts: NormalsAndValidation, best: AnomalyThreshold, outcome: TrainingOutcome
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class MapTraining:
+    """What a method that learns from normal pictures starts with: the pictures, and its identity."""
+
+    parts: NormalsAndValidation
+    inputs: AnomalyMapInputs
+    identity: str
+
+    @property
+    def validation_images(self) -> tuple[Images, Images]:
+        """The validation pictures, and the held-out normal ones."""
+        return self.inputs.validation, self.inputs.normals[self.inputs.held_out]
+
+
+def prepare_map_training(plan: Any, data_set: DataSet, inputs: Path, seed: int) -> MapTraining:
+    """The pictures of a training by this plan (VaePlan or StudentTeacherPlan), cached in `inputs`."""
+    parts = select_normals_and_validation(data_set, seed)
+    size = (plan.width, plan.height)
+    both = load_map_inputs(parts, plan.preprocessing, size, inputs, (plan.held_out, seed))
+    # how long to train may change in a resumed training
+    schedules = [
+        field.name
+        for field in msgspec.structs.fields(plan)
+        if isinstance(getattr(plan, field.name), TrainingSchedule)
+    ]
+    none = TrainingSchedule(epochs=0, patience=0)
+    still = msgspec.structs.replace(plan, **dict.fromkeys(schedules, none))
+    return MapTraining(parts, both, build_training_identity(still, parts.normals))
+
+
+def build_map_facts(parts: NormalsAndValidation, best: AnomalyThreshold) -> dict[str, Any]:
     """The facts for the model card."""
     return {
         "thresholds": {"box": best.threshold, "image": best.threshold},
@@ -185,5 +214,4 @@ def build_map_facts(
             "pictures": len(parts.validation.pictures),
         },
         "normal_pictures": len(parts.normals.pictures),
-        "training": msgspec.to_builtins(outcome),
     }

@@ -5,12 +5,29 @@ from pathlib import Path
 import msgspec
 import torch
 
-from sightline.errors import ModelError, SightlineError
+from sightline.errors import ConfigurationError, ModelError, SightlineError
 from training.fitting.torch_files import load_torch_file
-from training.methods.registry import decode_plan, find_method
+from training.methods.registry import find_method
 from training.methods.training_method import Checkpoint
+from training.plans.plan_files import decode_plan
 
-CHECKPOINT_FILE = "checkpoint.pt"
+CHECKPOINT_FILE, BEST_FILE = "checkpoint.pt", "best.pt"
+
+
+def find_checkpoint_file(path: Path) -> Path:
+    """The file itself; of a training's folder the newest of checkpoint and best epoch so far.
+
+    ConfigurationError if the folder has neither.
+    """
+    if not path.is_dir():
+        return path
+    found = [path / name for name in (BEST_FILE, CHECKPOINT_FILE) if (path / name).is_file()]
+    if not found:
+        raise ConfigurationError(
+            f"{path} has neither {CHECKPOINT_FILE} nor {BEST_FILE}: name the --out of a training, after its "
+            "first epoch"
+        )
+    return max(found, key=lambda file: file.stat().st_mtime_ns)
 
 
 def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:

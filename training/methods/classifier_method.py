@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sightline.errors import PictureError
-from sightline.vision.preprocess import AREA_HALVES
 from training.augmentation.image_transforms import add_blots, dim_randomly, rotate_randomly
 from training.datasets import ANOMALY, NORMAL, UNKNOWN, DataSet, Images, load_inputs
 from training.datasets.holdout import (
@@ -23,49 +22,23 @@ from training.datasets.holdout import (
     hold_out_rows,
     select_training_part,
 )
-from training.fitting.training_loop import TrainingLoop, TrainingSchedule
+from training.fitting.training_loop import TrainingLoop, TrainingOutcome
+from training.fitting.training_progress import ValidationFigure
 from training.methods.training_method import (
     ANOMALY_MAP_OUTPUT,
     Checkpoint,
     TrainingOptions,
     apply_options,
 )
-from training.models.classifier_network import CLASSIFIER_STRIDE, ClassifierNetwork, MirrorMean
-from training.models.detector_plans import check_preprocessing, check_sides
+from training.models.classifier_network import ClassifierNetwork, MirrorMean
+from training.plans.classifier_plans import CLASSIFIER_PLANS, CLASSIFIER_STRIDE, ClassifierPlan
+from training.plans.training_schedule import TrainingSchedule
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 UNKNOWN_CELL = -1.0
 CELL_WEIGHT = 0.5
-
-
-class ClassifierPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels, and training settings of a classifier."""
-
-    name: str
-    width: int = 288
-    height: int = 288
-    channels: tuple[int, int, int, int] = (16, 32, 80, 128)
-    preprocessing: str = AREA_HALVES
-    held_out: float = 0.15  # of the training pictures
-    synthetic_share: float = 0.3  # of the normal pictures get a synthetic defect: anomalous, then
-    max_epoch_pictures: int = 1280
-    batch: int = 32
-    schedule: TrainingSchedule = TrainingSchedule(epochs=80, patience=25, max_learning_rate=4e-3)
-
-    def __post_init__(self) -> None:
-        check_preprocessing(self.preprocessing)
-        check_sides(CLASSIFIER_STRIDE, self.width, self.height)
-
-
-CLASSIFIER_PLANS = {
-    plan.name: plan
-    for plan in (
-        ClassifierPlan(name="classifier-288"),
-        ClassifierPlan(name="classifier-128", width=128, height=128),
-    )
-}
 
 
 class ScoreCalibration(msgspec.Struct, frozen=True):
@@ -82,6 +55,8 @@ class ScoreCalibration(msgspec.Struct, frozen=True):
 
 class ClassifierTask:
     """Training of a classifier on pictures with anomaly flags; some rows are held out."""
+
+    figure = ValidationFigure("cross entropy", higher_is_better=False)
 
     def __init__(
         self,
@@ -269,20 +244,31 @@ class ClassifierMethod:
         schedule = apply_options(plan.schedule, options)
         groups = [picture.group for picture in part.pictures]
         task = ClassifierTask(plan, images, flags, groups, held_out, options.seed)
-        outcome = TrainingLoop(task, schedule, out, _build_identity(plan, part)).run()
-        calibration = task.calibrate()
-        facts = {
-            "thresholds": {"box": calibration.threshold, "image": calibration.threshold},
-            "calibration": msgspec.to_builtins(calibration),
-            "validation": {"cross_entropy": outcome.validation, "pictures": len(held_out)},
-            "training": msgspec.to_builtins(outcome),
-        }
-        return Checkpoint(self.name, plan, task.network, facts)
+
+        def build(outcome: TrainingOutcome) -> Checkpoint:
+            return Checkpoint(self.name, plan, task.network, _build_facts(task, outcome, held_out))
+
+        identity, save_best = _build_identity(plan, part), options.build_best_saver(build)
+        return build(TrainingLoop(task, schedule, out, identity, save_best).run())
+
+    def complete(self, checkpoint: Checkpoint, data_set: DataSet, inputs: Path) -> Checkpoint:
+        """The checkpoint itself: each one is calibrated."""
+        return checkpoint
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with its calibration, as served."""
         calibration = msgspec.convert(checkpoint.facts["calibration"], ScoreCalibration)
         return ServedClassifier(checkpoint.network, calibration).eval()
+
+
+def _build_facts(task: ClassifierTask, outcome: TrainingOutcome, held_out: Rows) -> dict[str, Any]:
+    calibration = task.calibrate()
+    return {
+        "thresholds": {"box": calibration.threshold, "image": calibration.threshold},
+        "calibration": msgspec.to_builtins(calibration),
+        "validation": {"cross_entropy": outcome.validation, "pictures": len(held_out)},
+        "training": msgspec.to_builtins(outcome),
+    }
 
 
 def _build_identity(plan: ClassifierPlan, part: DataSet) -> str:

@@ -26,7 +26,9 @@ from training.datasets.holdout import (
     hold_out_rows,
     select_training_part,
 )
-from training.evaluation.box_thresholds import find_box_threshold
+from training.evaluation.average_precision import compute_ap50, match_boxes_by_label
+from training.evaluation.box_matching import IOU_LIMITS
+from training.evaluation.box_thresholds import find_matched_threshold
 from training.evaluation.predictions import (
     PicturePrediction,
     PredictedBox,
@@ -34,12 +36,14 @@ from training.evaluation.predictions import (
 )
 from training.fitting.anchor_targets import match_anchors
 from training.fitting.detector_losses import compute_detector_loss, compute_overlap_loss
-from training.fitting.training_loop import TrainingLoop, TrainingOutcome, TrainingSchedule
+from training.fitting.training_loop import TrainingLoop, TrainingOutcome
+from training.fitting.training_progress import ValidationFigure
 from training.methods.training_method import Checkpoint, TrainingOptions
 from training.models.dense_ssd import DenseSsd
-from training.models.detector_plans import DETECTOR_PLANS, DetectorPlan
 from training.models.pyramid_ssd import PyramidSsd
 from training.models.ssd_lite import ChannelWidths, SsdLite
+from training.plans.detector_plans import DETECTOR_PLANS, DetectorPlan
+from training.plans.training_schedule import TrainingSchedule
 
 BOX_WEIGHT = 0.5
 MIN_VALIDATION_SCORE = 0.05
@@ -56,7 +60,12 @@ def build_ssd_network(plan: DetectorPlan) -> nn.Module:
 
 
 class SsdTask:
-    """Training on random crops; held-out pictures are validated whole."""
+    """Training on random crops; held-out pictures are validated whole.
+
+    AP50 and matched F1 know labels. The union F1 does not: one box over the whole picture does well by it.
+    """
+
+    figure = ValidationFigure("AP50", higher_is_better=True)
 
     def __init__(
         self,
@@ -79,7 +88,7 @@ class SsdTask:
         self._anchors = make_anchors(plan.training_anchors)
         self._anchor_tensor = torch.from_numpy(self._anchors)
         self.steps_per_epoch = max(1, len(self._rows) // plan.batch)
-        self.threshold, self.union_f1 = SCORE_CANDIDATES[0], 0.0
+        self.threshold, self.matched_f1, self.ap50 = SCORE_CANDIDATES[0], 0.0, 0.0
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         """Each picture once, in the epoch's random order and with its random crops."""
@@ -120,15 +129,17 @@ class SsdTask:
         return scores_loss + BOX_WEIGHT * boxes_loss + shape_loss / matched.sum().clamp(min=1)
 
     def validate(self, network: nn.Module) -> float:
-        """1 - the mean union F1 of the held-out pictures at the best threshold."""
+        """AP50 of the held-out pictures; also sets the threshold with the highest matched F1."""
         predictions = [
             predict_validation_picture(network, self._images[row], picture, self._plan)
             for row, picture in zip(self._held_out, self._held_out_pictures, strict=True)
         ]
-        self.threshold, self.union_f1 = find_box_threshold(
-            self._held_out_pictures, predictions, SCORE_CANDIDATES
+        by_label = match_boxes_by_label(
+            self._held_out_pictures, predictions, self._plan.labels, IOU_LIMITS[:1]
         )
-        return 1 - self.union_f1
+        self.ap50 = compute_ap50(by_label)
+        self.threshold, self.matched_f1 = find_matched_threshold(by_label, SCORE_CANDIDATES)
+        return self.ap50
 
 
 def drop_unboxed_anomalies(data_set: DataSet) -> DataSet:
@@ -227,6 +238,7 @@ class SsdMethod:
         size = (plan.anchors.width, plan.anchors.height)
         cache = (options.inputs or out) / f"inputs-{size[0]}x{size[1]}.u8"
         images = load_inputs(part.pictures, plan.preprocessing, size, cache)
+        _check_held_out_boxes(part, held_out, plan.labels)
         task = SsdTask(plan, images, part.pictures, held_out, options.seed)
         schedule = TrainingSchedule(
             epochs=plan.epochs,
@@ -234,9 +246,18 @@ class SsdMethod:
             max_learning_rate=plan.max_learning_rate,
             seed=options.seed,
         )
-        outcome = TrainingLoop(task, schedule, out, _build_identity(plan, part)).run()
+
+        def build(outcome: TrainingOutcome) -> Checkpoint:
+            return Checkpoint(self.name, plan, task.network, _build_facts(task, outcome, held_out))
+
+        identity, save_best = _build_identity(plan, part), options.build_best_saver(build)
+        outcome = TrainingLoop(task, schedule, out, identity, save_best).run()
         task.validate(task.network)
-        return Checkpoint(self.name, plan, task.network, _build_facts(task, outcome, held_out))
+        return build(outcome)
+
+    def complete(self, checkpoint: Checkpoint, data_set: DataSet, inputs: Path) -> Checkpoint:
+        """The checkpoint itself: each epoch sets the threshold."""
+        return checkpoint
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with the outputs that `sightline.vision.anchor_boxes` decodes."""
@@ -244,7 +265,18 @@ class SsdMethod:
 
 
 def _build_identity(plan: DetectorPlan, part: DataSet) -> str:
-    return build_training_identity(msgspec.structs.replace(plan, epochs=0, patience=0), part)
+    still = msgspec.structs.replace(plan, epochs=0, patience=0)
+    return f"{SsdTask.figure.name} {build_training_identity(still, part)}"
+
+
+def _check_held_out_boxes(part: DataSet, held_out: Rows, labels: Sequence[str]) -> None:
+    """PictureError if no held-out picture has a box of the plan's labels: no epoch could be the best."""
+    boxes = [box for row in held_out for box in part.pictures[row].boxes]
+    if not any(box.visible and box.label in labels for box in boxes):
+        raise PictureError(
+            f"{part.name}: none of the {len(held_out)} held-out pictures has a box of {', '.join(labels)}: "
+            "no best epoch could be chosen. Label more pictures, or try another --seed."
+        )
 
 
 def _adapt_plan(plan: DetectorPlan, data_set: DataSet, options: TrainingOptions) -> DetectorPlan:
@@ -264,6 +296,10 @@ def _adapt_plan(plan: DetectorPlan, data_set: DataSet, options: TrainingOptions)
 def _build_facts(task: SsdTask, outcome: TrainingOutcome, held_out: Rows) -> dict[str, Any]:
     return {
         "thresholds": {"box": task.threshold, "image": task.threshold},
-        "validation": {"mean_union_f1": round(task.union_f1, 4), "pictures": len(held_out)},
+        "validation": {
+            "ap50": round(task.ap50, 4),
+            "matched_f1": round(task.matched_f1, 4),
+            "pictures": len(held_out),
+        },
         "training": msgspec.to_builtins(outcome),
     }

@@ -6,6 +6,7 @@ the judge, learns from their difference where the defects are. Labelled defects 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sightline.vision.preprocess import AREA_HALVES
 from training.augmentation.image_transforms import dim_randomly, mirror_randomly
 from training.augmentation.synthetic_defects import add_defects
 from training.augmentation.xray_transforms import (
@@ -27,14 +27,15 @@ from training.augmentation.xray_transforms import (
     zoom_randomly,
 )
 from training.datasets import DataSet, Images
-from training.datasets.holdout import Rows, build_training_identity
-from training.fitting.training_loop import TrainingLoop, TrainingSchedule, compute_mean_loss
+from training.datasets.holdout import Rows
+from training.fitting.training_loop import TrainingLoop, TrainingOutcome, compute_mean_loss
+from training.fitting.training_progress import ValidationFigure
 from training.methods.anomaly_map import (
     AnomalyMapInputs,
+    MapTraining,
     build_map_facts,
     find_best_reading,
-    load_map_inputs,
-    select_normals_and_validation,
+    prepare_map_training,
 )
 from training.methods.classifier_method import find_best_threshold
 from training.methods.training_method import (
@@ -44,12 +45,8 @@ from training.methods.training_method import (
     apply_options,
 )
 from training.models.autoencoder import to_grey
-from training.models.detector_plans import check_preprocessing, check_sides
-from training.models.student_teacher_networks import (
-    STUDENT_TEACHER_STRIDE,
-    StudentTeacherNetwork,
-    TeacherNetwork,
-)
+from training.models.student_teacher_networks import StudentTeacherNetwork, TeacherNetwork
+from training.plans.anomaly_map_plans import STUDENT_TEACHER_PLANS, StudentTeacherPlan
 
 
 class StudentTeacherReading(msgspec.Struct, frozen=True):
@@ -68,41 +65,6 @@ STUDENT_TEACHER_READINGS = tuple(
 )
 LEVEL_POWER = 4  # power mean: high areas set a picture's level, a single spot does not
 MIN_CELL_VALUE = 0.001
-
-
-class StudentTeacherPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels of the features (1/2, 1/4, 1/8) and of the judge, and training settings."""
-
-    name: str
-    width: int
-    height: int
-    channels: tuple[int, int, int] = (16, 32, 64)
-    judge: int = 32
-    crop: int = 192
-    crops_per_picture: int = 3  # in an epoch
-    max_flaws: int = 16
-    max_flaw_px: float = 100.0
-    overlay_share: float = 0.25  # of the crops are overlaid with another crop
-    preprocessing: str = AREA_HALVES
-    held_out: float = 0.1  # of the normal pictures
-    batch: int = 8
-    teacher: TrainingSchedule = TrainingSchedule(epochs=4, patience=4, max_learning_rate=2e-3)
-    schedule: TrainingSchedule = TrainingSchedule(epochs=40, patience=12, max_learning_rate=2e-3)
-
-    def __post_init__(self) -> None:
-        check_preprocessing(self.preprocessing)
-        check_sides(STUDENT_TEACHER_STRIDE, self.width, self.height, self.crop)
-
-
-STUDENT_TEACHER_PLANS = {
-    plan.name: plan
-    for plan in (
-        StudentTeacherPlan(name="student-teacher-512", width=512, height=384),
-        StudentTeacherPlan(
-            name="student-teacher-256", width=256, height=192, crop=128, max_flaw_px=50.0
-        ),
-    )
-}
 
 
 class DamagedCrops:
@@ -158,6 +120,8 @@ class DamagedCrops:
 class TeacherTask:
     """Training of the teacher: restore damaged pictures."""
 
+    figure = ValidationFigure("loss of the teacher", higher_is_better=False)
+
     def __init__(self, plan: StudentTeacherPlan, crops: DamagedCrops, seed: int) -> None:
         torch.manual_seed(seed)
         self.network: nn.Module = TeacherNetwork(plan.channels)
@@ -176,6 +140,8 @@ class TeacherTask:
 
 class StudentTask:
     """Training of student and judge: the teacher's features of the undamaged picture, and the defects."""
+
+    figure = ValidationFigure("loss", higher_is_better=False)
 
     def __init__(
         self, plan: StudentTeacherPlan, teacher: TeacherNetwork, crops: DamagedCrops, seed: int
@@ -286,37 +252,51 @@ class StudentTeacherMethod:
         self, plan: StudentTeacherPlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
         """Train teacher, then student; anomalous pictures of the training part set the threshold."""
-        parts = select_normals_and_validation(data_set, options.seed)
-        size = (plan.width, plan.height)
-        rule, inputs = (plan.held_out, options.seed), options.inputs or out
-        both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
-        crops = DamagedCrops(plan, both, options.seed)
-        none = TrainingSchedule(epochs=0, patience=0)
-        still = msgspec.structs.replace(plan, schedule=none, teacher=none)
-        identity = build_training_identity(still, parts.normals)
+        prepared = prepare_map_training(plan, data_set, options.inputs or out, options.seed)
+        crops = DamagedCrops(plan, prepared.inputs, options.seed)
         teacher = TeacherTask(plan, crops, options.seed)
         few = TrainingOptions(options.seed, min(options.epochs, plan.teacher.epochs))
-        TrainingLoop(teacher, apply_options(plan.teacher, few), out / "teacher", identity).run()
+        teacher_schedule = apply_options(plan.teacher, few)
+        TrainingLoop(teacher, teacher_schedule, out / "teacher", prepared.identity).run()
         task = StudentTask(plan, teacher.network, crops, options.seed)
-        outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
-        images = (both.validation, both.normals[both.held_out])
-        reading, best = find_best_reading(
-            partial(compute_anomaly_map, task.network),
-            read_anomaly_map,
-            STUDENT_TEACHER_READINGS,
-            parts.validation.pictures,
-            images,
-        )
-        facts = {
-            **build_map_facts(parts, best, outcome),
-            "reading": msgspec.to_builtins(reading),
-        }
-        scores = [score_pictures(task.network, some) for some in images]
-        flags = np.arange(sum(map(len, scores))) < len(scores[0])
-        facts["thresholds"]["image"] = find_best_threshold(np.concatenate(scores), flags)
-        return Checkpoint(self.name, plan, task.network, facts)
+
+        def build(outcome: TrainingOutcome) -> Checkpoint:
+            facts = {"training": msgspec.to_builtins(outcome)}
+            return Checkpoint(self.name, plan, task.network, facts)
+
+        schedule, save_best = apply_options(plan.schedule, options), options.build_best_saver(build)
+        outcome = TrainingLoop(task, schedule, out, prepared.identity, save_best).run()
+        return _choose_reading(build(outcome), prepared)
+
+    def complete(self, checkpoint: Checkpoint, data_set: DataSet, inputs: Path) -> Checkpoint:
+        """With the reading of its map and its thresholds, which a running training has not chosen yet."""
+        if "reading" in checkpoint.facts:
+            return checkpoint
+        prepared = prepare_map_training(checkpoint.plan, data_set, inputs, checkpoint.facts["seed"])
+        return _choose_reading(checkpoint, prepared)
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with its reading, as served."""
         reading = msgspec.convert(checkpoint.facts["reading"], StudentTeacherReading)
         return ServedStudentTeacher(checkpoint.network, reading).eval()
+
+
+def _choose_reading(checkpoint: Checkpoint, prepared: MapTraining) -> Checkpoint:
+    """The checkpoint with the reading and the thresholds that are best on the validation pictures."""
+    network, images = checkpoint.network, prepared.validation_images
+    reading, best = find_best_reading(
+        partial(compute_anomaly_map, network),
+        read_anomaly_map,
+        STUDENT_TEACHER_READINGS,
+        prepared.parts.validation.pictures,
+        images,
+    )
+    facts = {
+        **build_map_facts(prepared.parts, best),
+        **checkpoint.facts,
+        "reading": msgspec.to_builtins(reading),
+    }
+    scores = [score_pictures(network, some) for some in images]
+    flags = np.arange(sum(map(len, scores))) < len(scores[0])
+    facts["thresholds"]["image"] = find_best_threshold(np.concatenate(scores), flags)
+    return replace(checkpoint, facts=facts)

@@ -5,6 +5,7 @@ threshold, which validation pictures set, become boxes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,17 +16,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sightline.vision.preprocess import AREA_HALVES
 from training.augmentation.image_transforms import crop_randomly, dim_randomly, mirror_randomly
 from training.datasets import DataSet
-from training.datasets.holdout import build_training_identity
-from training.fitting.training_loop import TrainingLoop, TrainingSchedule, compute_mean_loss
+from training.fitting.training_loop import TrainingLoop, TrainingOutcome, compute_mean_loss
+from training.fitting.training_progress import ValidationFigure
 from training.methods.anomaly_map import (
     AnomalyMapInputs,
+    MapTraining,
     build_map_facts,
     find_best_reading,
-    load_map_inputs,
-    select_normals_and_validation,
+    prepare_map_training,
 )
 from training.methods.training_method import (
     ANOMALY_MAP_OUTPUT,
@@ -33,47 +33,13 @@ from training.methods.training_method import (
     TrainingOptions,
     apply_options,
 )
-from training.models.autoencoder import VAE_STRIDE, VariationalAutoencoder, to_grey
-from training.models.detector_plans import check_preprocessing, check_sides
+from training.models.autoencoder import VariationalAutoencoder, to_grey
+from training.plans.anomaly_map_plans import VAE_PLANS, VaePlan
 
 ErrorSide = Literal["both", "brighter", "darker"]
 ERROR_SIDES: tuple[ErrorSide, ...] = ("both", "brighter", "darker")
 MAP_SMOOTHINGS = (3, 9)  # cells of the map, each of 2 pixels
 HALF_VALUE_SPREADS = 3.0  # an error of so many spreads has the value 0.5
-
-
-class VaePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Input size, channels at 1/2 to 1/16, channels of the code, and training settings."""
-
-    name: str
-    width: int
-    height: int
-    channels: tuple[int, int, int, int] = (16, 32, 48, 64)
-    code: int = 6
-    code_weight: float = 0.02  # of the code's divergence from a normal distribution, by pixel
-    crop: int = 160
-    crops_per_picture: int = 4  # in an epoch
-    preprocessing: str = AREA_HALVES
-    held_out: float = 0.1  # of the normal pictures
-    batch: int = 16
-    schedule: TrainingSchedule = TrainingSchedule(epochs=40, patience=12, max_learning_rate=2e-3)
-
-    def __post_init__(self) -> None:
-        check_preprocessing(self.preprocessing)
-        check_sides(VAE_STRIDE, self.width, self.height, self.crop)
-        if self.crop > min(self.width, self.height):
-            raise ValueError(
-                f"crop: found {self.crop}; the picture has {self.width} x {self.height}"
-            )
-
-
-VAE_PLANS = {
-    plan.name: plan
-    for plan in (
-        VaePlan(name="vae-512", width=512, height=384),
-        VaePlan(name="vae-256", width=256, height=192, crop=128),
-    )
-}
 
 
 class VaeReading(msgspec.Struct, frozen=True):
@@ -85,6 +51,8 @@ class VaeReading(msgspec.Struct, frozen=True):
 
 class VaeTask:
     """Training on crops of normal pictures; some pictures are held out."""
+
+    figure = ValidationFigure("loss", higher_is_better=False)
 
     def __init__(self, plan: VaePlan, both: AnomalyMapInputs, seed: int) -> None:
         torch.manual_seed(seed)
@@ -174,28 +142,42 @@ class VaeMethod:
         self, plan: VaePlan, data_set: DataSet, out: Path, options: TrainingOptions
     ) -> Checkpoint:
         """Train on normal pictures; anomalous pictures of the training part set the threshold."""
-        parts = select_normals_and_validation(data_set, options.seed)
-        size = (plan.width, plan.height)
-        rule, inputs = (plan.held_out, options.seed), options.inputs or out
-        both = load_map_inputs(parts, plan.preprocessing, size, inputs, rule)
-        task = VaeTask(plan, both, options.seed)
-        still = msgspec.structs.replace(plan, schedule=TrainingSchedule(epochs=0, patience=0))
-        identity = build_training_identity(still, parts.normals)
-        outcome = TrainingLoop(task, apply_options(plan.schedule, options), out, identity).run()
-        reading, best = find_best_reading(
-            partial(compute_error_map, task.network),
-            read_error_map,
-            [VaeReading(side, width) for side in ERROR_SIDES for width in MAP_SMOOTHINGS],
-            parts.validation.pictures,
-            (both.validation, both.normals[both.held_out]),
-        )
-        facts = {
-            **build_map_facts(parts, best, outcome),
-            "reading": msgspec.to_builtins(reading),
-        }
-        return Checkpoint(self.name, plan, task.network, facts)
+        prepared = prepare_map_training(plan, data_set, options.inputs or out, options.seed)
+        task = VaeTask(plan, prepared.inputs, options.seed)
+
+        def build(outcome: TrainingOutcome) -> Checkpoint:
+            facts = {"training": msgspec.to_builtins(outcome)}
+            return Checkpoint(self.name, plan, task.network, facts)
+
+        schedule, save_best = apply_options(plan.schedule, options), options.build_best_saver(build)
+        outcome = TrainingLoop(task, schedule, out, prepared.identity, save_best).run()
+        return _choose_reading(build(outcome), prepared)
+
+    def complete(self, checkpoint: Checkpoint, data_set: DataSet, inputs: Path) -> Checkpoint:
+        """With the reading of its map and its thresholds, which a running training has not chosen yet."""
+        if "reading" in checkpoint.facts:
+            return checkpoint
+        prepared = prepare_map_training(checkpoint.plan, data_set, inputs, checkpoint.facts["seed"])
+        return _choose_reading(checkpoint, prepared)
 
     def build_served_network(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with its reading, as served."""
         reading = msgspec.convert(checkpoint.facts["reading"], VaeReading)
         return ServedVae(checkpoint.network, reading).eval()
+
+
+def _choose_reading(checkpoint: Checkpoint, prepared: MapTraining) -> Checkpoint:
+    """The checkpoint with the reading and the threshold that are best on the validation pictures."""
+    reading, best = find_best_reading(
+        partial(compute_error_map, checkpoint.network),
+        read_error_map,
+        [VaeReading(side, width) for side in ERROR_SIDES for width in MAP_SMOOTHINGS],
+        prepared.parts.validation.pictures,
+        prepared.validation_images,
+    )
+    facts = {
+        **build_map_facts(prepared.parts, best),
+        **checkpoint.facts,
+        "reading": msgspec.to_builtins(reading),
+    }
+    return replace(checkpoint, facts=facts)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from training.models.blocks import build_convolution
 
-VAE_STRIDE = 16
 MIN_LOG_SPREAD, MAX_LOG_SPREAD = -5.0, 0.0  # logarithms; pixels are in 0..1
 
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from training.models.blocks import ResidualSeparable, build_convolution, build_separable
 
-CLASSIFIER_STRIDE = 8  # pixels for each cell of the map
 MAXIMUM_SHARPNESS = 2.0  # from the mean of all cells (0) to their maximum (infinite)
 
 

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from sightline.vision.anchor_boxes import AnchorSpec
 from training.models.blocks import ResidualSeparable, build_convolution, build_separable
-from training.models.detector_plans import PYRAMID_STRIDES
 from training.models.ssd_lite import SeparableHead
+from training.plans.detector_plans import PYRAMID_STRIDES
 
 BLOCKS_PER_LEVEL = (2, 2, 2, 1)  # residual blocks of each level
 

@@ -11,7 +11,6 @@ from training.models.blocks import ResidualSeparable, build_convolution
 
 NEIGHBOURHOODS_PX = (9, 25)  # sides of the neighbourhoods that a pixel is compared with
 VIEW_COUNT = 1 + len(NEIGHBOURHOODS_PX)
-STUDENT_TEACHER_STRIDE = 16  # pixels for each cell of the coarsest features
 
 
 def build_views(grey: Tensor) -> Tensor:

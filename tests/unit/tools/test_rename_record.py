@@ -7,7 +7,7 @@ import pytest
 from tools.recipes import ROOT
 from tools.suite_rules.rename_record import RECORD_PATH, find_wrong_renames
 from tools.suite_rules.source_files import SourceFile
-from training.methods.plan_keys import RENAMED_PLAN_KEYS
+from training.plans.plan_keys import RENAMED_PLAN_KEYS
 
 SITE = """
 Names = dict[str, str]

@@ -14,6 +14,7 @@ from sightline.vision.onnx_detector import load_contract
 from tests.unit.training.tiny_training import trained
 from training import export
 from training.datasets import LabelledPicture, load_input
+from training.exporting import model_export
 from training.jobs.data_options import read_data
 
 FOLD = "1/5"
@@ -60,7 +61,7 @@ def test_a_model_that_is_too_large_does_not_replace_the_one_that_is_there(
     before = {file.name: file.read_bytes() for file in out.iterdir()}
     assert set(before) == {"model.onnx", "golden.npz", "card.json", "card.md"}
     assert json.loads(before["card.json"])["digest"] == compute_digest(out / "model.onnx")
-    monkeypatch.setattr(export, "MAX_MODEL_BYTES", 1000)
+    monkeypatch.setattr(model_export, "MAX_MODEL_BYTES", 1000)
     assert export.main([*arguments, "--precision", "fp16"]) == 1
     assert "the limit is 1000" in capsys.readouterr().err
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before

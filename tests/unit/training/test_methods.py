@@ -19,7 +19,9 @@ from training import export
 from training.datasets import read_dataset
 from training.datasets.holdout import select_training_part
 from training.evaluation.predictors import open_predictor
-from training.fitting.training_loop import TRAINING_STATE_FILE, TrainingLoop, TrainingSchedule
+from training.fitting.training_loop import TRAINING_STATE_FILE, TrainingLoop
+from training.fitting.training_progress import ValidationFigure
+from training.plans.training_schedule import TrainingSchedule
 
 
 @pytest.mark.parametrize("method", list(TINY))
@@ -46,6 +48,7 @@ class Line:
     """A line to be fitted, whose process dies in the third epoch if it is to."""
 
     steps_per_epoch = 4
+    figure = ValidationFigure("loss", higher_is_better=False)
 
     def __init__(self, dies: bool = False) -> None:
         torch.manual_seed(5)

@@ -15,8 +15,9 @@ from sightline.errors import ConfigurationError
 from tests.unit.training.tiny_training import LEVELS, TINY
 from training.evaluation.model_card import add_to_card
 from training.methods.checkpoint_file import load_checkpoint, save_checkpoint
-from training.methods.registry import TRAINING_METHODS, find_method, find_plan
+from training.methods.registry import TRAINING_METHODS, find_method
 from training.methods.training_method import Checkpoint
+from training.plans.plan_files import find_plan
 
 CARD = Path(__file__).parents[3] / "components" / "models" / "cap" / "card.json"
 OLD_SCHEDULE = {"epochs": 2, "patience": 2, "greatest_rate": 0.5}

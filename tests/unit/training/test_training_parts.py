@@ -15,8 +15,9 @@ from sightline.vision.anchor_boxes import AnchorLevel, AnchorSpec, encode_boxes,
 from tests.unit.training.small_data_sets import read_pictures
 from training.augmentation.detector_crops import GroundTruth, cut_zoomed_crop
 from training.augmentation.image_transforms import add_blots
-from training.datasets import ANOMALY
-from training.evaluation.box_thresholds import compute_mean_union_f1, find_box_threshold
+from training.datasets import ANOMALY, TrueBox
+from training.evaluation.average_precision import compute_ap50, match_boxes_by_label
+from training.evaluation.box_thresholds import compute_mean_union_f1, find_matched_threshold
 from training.evaluation.predictions import PicturePrediction, PredictedBox
 from training.fitting.detector_losses import compute_overlap_loss
 from training.methods.anomaly_map import find_anomaly_threshold
@@ -64,15 +65,31 @@ def test_boxes_that_agree_lose_nothing_and_boxes_apart_lose_more_than_one() -> N
     assert float(compute_overlap_loss(encoded[1], encoded[0], tensor)) / len(anchors) > 1
 
 
-def test_the_box_threshold_is_the_one_with_the_best_union() -> None:
+def test_the_box_threshold_is_the_one_with_the_best_matched_boxes() -> None:
     picture = read_pictures("train", "a", ANOMALY, 1)[0]
     right, wrong = (
         PredictedBox("spot", 0.6, (1, 1, 5, 5)),
         PredictedBox("spot", 0.3, (20, 20, 8, 8)),
     )
     prediction = PicturePrediction((right, wrong), 0.6)
-    assert find_box_threshold([picture], [prediction], (0.1, 0.5, 0.9)) == (0.5, 1.0)
+    by_label = match_boxes_by_label([picture], [prediction], ("spot",))
+    assert find_matched_threshold(by_label, (0.1, 0.5, 0.9)) == (0.5, 1.0)
     assert compute_mean_union_f1([picture], [prediction], 0.9) == 0.0
+
+
+def test_one_box_over_the_whole_picture_and_boxes_with_the_wrong_label_count_for_nothing() -> None:
+    whole, true = (0.0, 0.0, 40.0, 30.0), (1.0, 1.0, 30.0, 25.0)
+    bare = read_pictures("train", "a", ANOMALY, 1)[0]
+    picture = replace(bare, boxes=(TrueBox("spot", true), TrueBox("hole", (0, 26, 8, 4))))
+    by_whole, by_wrong, right = (
+        match_boxes_by_label(
+            [picture], [PicturePrediction((PredictedBox(label, 0.9, box),), 0.9)], ("spot", "hole")
+        )
+        for label, box in (("hole", whole), ("hole", true), ("spot", true))
+    )
+    for wrong in (by_whole, by_wrong):
+        assert (compute_ap50(wrong), find_matched_threshold(wrong, (0.5,))) == (0.0, (0.5, 0.0))
+    assert (compute_ap50(right), find_matched_threshold(right, (0.5,))) == (0.5, (0.5, 0.5))
 
 
 def test_the_threshold_is_where_the_map_s_regions_cover_the_true_boxes_best() -> None:
