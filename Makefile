@@ -66,8 +66,8 @@ $(READY): $(LOCK)
 	@$(BIN)/python -c 'import pathlib, sysconfig; root = pathlib.Path.cwd(); pathlib.Path(sysconfig.get_paths()["purelib"], "sightline.pth").write_text("".join("%s\n" % (root / name) for name in (".", "shared", "components")))'
 	@touch $(READY)
 
-training-environment: $(READY)  ## install PyTorch, for training only
-	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
+training-environment: $(READY)  ## install PyTorch, for training only: TORCH=cpu or cuda (default: the CPU build, if your package index has it)
+	@$(BIN)/python -c 'import torch' 2>/dev/null || bash tools/install_torch.sh $(BIN)/python $(VERSION) $(TORCH)
 
 rig: $(READY)  ## test V4L2 cameras against the kernel's test driver in a virtual machine (Debian, root)
 	bash hil/rig/run.sh
@@ -79,7 +79,8 @@ hil: $(READY)  ## run the bench tests on a virtual rig with four V4L2 cameras (D
 tensorrt: $(READY)  ## install TensorRT to build engines; with a GPU and the CUDA toolkit also pycuda to run them
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/tensorrt-python$(VERSION).txt
 	@if command -v nvcc > /dev/null && command -v nvidia-smi > /dev/null; then \
-	    $(BIN)/python -m pip install --quiet 'pycuda>=2024.1'; \
+	    $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/pycuda-build-python$(VERSION).txt && \
+	    $(BIN)/python -m pip install --quiet --require-hashes --no-build-isolation --requirement requirements/pycuda-python$(VERSION).txt; \
 	else echo "No GPU or no CUDA toolkit found: engines can be built, but not run."; fi
 
 lock:  ## update the lock files (needs uv)
@@ -92,6 +93,13 @@ lock:  ## update the lock files (needs uv)
 	    uv pip compile --quiet pyproject.toml --extra tensorrt --universal --python-version $$version \
 	        --constraints requirements/python$$version.txt \
 	        --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/tensorrt-python$$version.txt; \
+	    for name in training pycuda pycuda-build; do \
+	        lock=$$name; [ $$name != training ] || lock=training-cuda; \
+	        uv pip compile --quiet requirements/$$name.in --universal --python-version $$version \
+	            --constraints requirements/python$$version.txt \
+	            --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements/$$lock-python$$version.txt; \
+	    done; \
+	    $(BIN)/python -m tools.cpu_torch_lock $$version; \
 	done
 	for name in capture inference equipment telemetry telemetry-lambda publisher model product; do \
 	    uv pip compile --quiet requirements/components/$$name.in --universal --python-version 3.10 \

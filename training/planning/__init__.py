@@ -1,0 +1,1 @@
+"""Proposing a detector's plan from the labelled boxes."""
