@@ -12,9 +12,13 @@ from sightline.errors import ConfigurationError, SightlineError
 
 FOLDER = Path(__file__).parents[1] / "requirements"
 HASHES_FILE = "torch-cpu.sha256"
-_ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+).*(?:\n[ \t]+.*)*\n?", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+).*(?:\n[ \t]+.*)*\n?", re.MULTILINE
+)
 _CUDA_ONLY = re.compile(r"nvidia-.*|cuda-.*|triton")
-_WHEEL = re.compile(r"^(?P<hash>[0-9a-f]{64})  torch-(?P<version>[^-]+)-cp(?P<python>\d+)-", re.MULTILINE)
+_WHEEL = re.compile(
+    r"^(?P<hash>[0-9a-f]{64})  torch-(?P<version>[^-]+)-cp(?P<python>\d+)-", re.MULTILINE
+)
 
 
 def build_cpu_lock(cuda_lock: str, hashes: str, python: str) -> str:

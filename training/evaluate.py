@@ -29,7 +29,7 @@ from training.evaluation.card_figures import (
     build_card_entry,
     format_seen_warning,
 )
-from training.evaluation.html_report import build_report_html
+from training.evaluation.html_report import build_baselines_html, build_report_html
 from training.evaluation.model_archive import find_model_folder
 from training.evaluation.model_card import add_to_card
 from training.evaluation.named_policies import DEFAULT_POLICY, NamedPolicy, read_policy
@@ -48,6 +48,7 @@ from training.jobs.data_options import add_data_options, read_data, read_selecte
 from training.jobs.sagemaker_environment import find_job_model, find_job_output
 
 FIGURES_FILE, REPORT_FILE = "evaluation.json", "report.html"
+BASELINES_FILE, BASELINES_PAGE = "baselines.json", "baselines.html"
 
 
 def evaluate_models(args: argparse.Namespace) -> dict[str, Any]:
@@ -96,16 +97,20 @@ def evaluate_baselines(args: argparse.Namespace) -> dict[str, Any]:
             restrict_labels(chosen, args.labels),
             restrict_labels(training, args.labels),
         )
-    return {
+    result = {
         "data": chosen.name,
         "data digest": chosen.compute_digest(),
         "fold": args.fold,
         "data read": summarize_reading(chosen),
         "pictures": len(chosen.pictures),
         "training pictures": len(training.pictures),
+        "has_both_classes": len({picture.label for picture in chosen.pictures} - {UNKNOWN}) == 2,
         "baselines": compute_baseline_figures(chosen, training),
         "near_duplicates": compute_duplicate_figures(chosen.pictures, training.pictures),
     }
+    _store_text(args.out, BASELINES_FILE, json.dumps(result, indent=2) + "\n")
+    _store_text(args.out, BASELINES_PAGE, build_baselines_html(result))
+    return result
 
 
 def _evaluate_by_picture(
@@ -256,7 +261,11 @@ def _build_parser() -> argparse.ArgumentParser:
         default=1.0,
         help="cost of a scrapped good part (default: 1)",
     )
-    add("--baselines", action="store_true", help="no model: only the baselines")
+    add(
+        "--baselines",
+        action="store_true",
+        help=f"no model: only the baselines; --out gets {BASELINES_FILE} and {BASELINES_PAGE}",
+    )
     add(
         "--policy",
         default="",

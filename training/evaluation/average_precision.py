@@ -43,17 +43,28 @@ def match_boxes_by_label(
     }
 
 
-def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AveragePrecision:
-    """The mean AP over the labels that have a true box."""
-    tables = [
-        [float(interpolate_precision(matches, index).mean()) for index in range(len(IOU_LIMITS))]
-        for matches in by_label.values()
+def compute_label_tables(by_label: dict[str, list[BoxMatches]]) -> dict[str, CurveValues]:
+    """The AP at each IoU limit of each label that has a true box."""
+    return {
+        label: np.array(
+            [interpolate_precision(matches, index).mean() for index in range(len(IOU_LIMITS))]
+        )
+        for label, matches in by_label.items()
         if any(one.true_boxes for one in matches)
-    ]
-    if not tables:
+    }
+
+
+def average_tables(tables: Sequence[CurveValues]) -> AveragePrecision:
+    """The mean AP over some labels' tables."""
+    if not len(tables):
         return AveragePrecision(None, None, None)
     means = np.mean(tables, axis=0)
     return AveragePrecision(float(means.mean()), float(means[0]), float(means[5]))
+
+
+def compute_average_precision(by_label: dict[str, list[BoxMatches]]) -> AveragePrecision:
+    """The mean AP over the labels that have a true box."""
+    return average_tables(list(compute_label_tables(by_label).values()))
 
 
 def compute_ap50(by_label: dict[str, list[BoxMatches]]) -> float:

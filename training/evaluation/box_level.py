@@ -7,10 +7,16 @@ import numpy as np
 
 from training.datasets import DataSet, LabelledPicture
 from training.evaluation.area_overlap import AreaOverlap, compute_union_overlap
-from training.evaluation.average_precision import compute_average_precision, match_boxes_by_label
+from training.evaluation.average_precision import (
+    CurveValues,
+    average_tables,
+    compute_label_tables,
+    match_boxes_by_label,
+)
 from training.evaluation.bootstrap import compute_percentile_bounds, draw_samples
 from training.evaluation.box_matching import BoxMatches
 from training.evaluation.image_level import accuracy_from_sums, build_bounded_figure, f1_from_sums
+from training.evaluation.label_confusion import compute_label_confusion
 from training.evaluation.predictions import PicturePrediction
 
 AP_DRAWS = 200  # each takes about 10 ms
@@ -44,7 +50,11 @@ def compute_box_figures(
         units, compute_overlaps(data_set.pictures, predictions, threshold)
     )
     result["matched_f1"] = {"iou": 0.5, **compute_matched_figures(units, by_label, threshold)}
-    result["coco_ap"] = compute_ap_figures(units, by_label)
+    result["coco_ap"], label_figures = compute_ap_figures(units, by_label)
+    result["by_label"] = _build_label_rows(by_label, label_figures, threshold)
+    result["confusion"] = compute_label_confusion(
+        data_set.pictures, predictions, data_set.labels, threshold
+    )
     return result
 
 
@@ -84,22 +94,49 @@ def compute_matched_figures(
 
 def compute_ap_figures(
     units: Sequence[str], by_label: dict[str, list[BoxMatches]]
-) -> dict[str, Any]:
-    """COCO AP, AP at 0.50 and at 0.75, with bounds."""
-    whole = compute_average_precision(by_label)
-    if whole.ap is None:
-        return {"ap": None, "ap50": None, "ap75": None}
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """COCO AP, AP at 0.50 and at 0.75, with bounds: over all labels, and of each label."""
     drawn = [
-        compute_average_precision(
-            {label: [m[row] for row in rows] for label, m in by_label.items()}
-        )
+        compute_label_tables({label: [m[row] for row in rows] for label, m in by_label.items()})
         for rows in draw_samples(units, AP_DRAWS)
     ]
-    return {
-        "ap": _build_figure(whole.ap, [one.ap for one in drawn]),
-        "ap50": _build_figure(whole.ap50, [one.ap50 for one in drawn]),
-        "ap75": _build_figure(whole.ap75, [one.ap75 for one in drawn]),
+    tables = compute_label_tables(by_label)
+    everything = _build_ap_entry(
+        list(tables.values()), [list(one.values()) for one in drawn if one]
+    )
+    return everything, {
+        label: _build_ap_entry(
+            [tables[label]] if label in tables else [],
+            [[one[label]] for one in drawn if label in one],
+        )
+        for label in by_label
     }
+
+
+def _build_ap_entry(
+    tables: Sequence[CurveValues], drawn: Sequence[Sequence[CurveValues]]
+) -> dict[str, Any]:
+    whole = average_tables(tables)
+    if whole.ap is None:
+        return {"ap": None, "ap50": None, "ap75": None}
+    averages = [average_tables(one) for one in drawn]
+    return {
+        "ap": _build_figure(whole.ap, [one.ap for one in averages]),
+        "ap50": _build_figure(whole.ap50, [one.ap50 for one in averages]),
+        "ap75": _build_figure(whole.ap75, [one.ap75 for one in averages]),
+    }
+
+
+def _build_label_rows(
+    by_label: dict[str, list[BoxMatches]], figures: dict[str, Any], threshold: float
+) -> dict[str, Any]:
+    rows = {}
+    for label, matches in by_label.items():
+        counts = [one.count_outcomes(threshold) for one in matches]
+        hits, alarms, misses = (sum(count[index] for count in counts) for index in range(3))
+        outcomes = {"hits": hits, "false_alarms": alarms, "misses": misses}
+        rows[label] = {"true_boxes": hits + misses, **outcomes, **figures[label]}
+    return rows
 
 
 def _build_figure(value: float | None, drawn: Sequence[float | None]) -> dict[str, float | None]:

@@ -1,4 +1,9 @@
-"""Drawing of boxes and anomaly maps: true boxes dashed green, found boxes red with their score."""
+"""Drawing of boxes and anomaly maps: true boxes dashed, found ones solid with their score, a colour a label.
+
+Lines and letters grow with the picture, from 200 pixels to many megapixels.
+"""
+
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -7,10 +12,11 @@ from numpy.typing import NDArray
 from sightline.errors import PictureError
 from sightline.imaging.picture_decoder import read_picture_file
 from training.datasets import LabelledPicture, TrueBox
+from training.evaluation.label_styles import LabelStyle
 from training.evaluation.predictions import PicturePrediction, PredictedBox
 
 Image = NDArray[np.uint8]
-TRUE_COLOUR, FOUND_COLOUR = (60, 170, 40), (40, 40, 220)  # blue, green, red
+TRUE_COLOUR, FOUND_COLOUR = (60, 170, 40), (40, 40, 220)  # blue, green, red; of unknown labels
 IGNORED_COLOUR = (160, 160, 160)
 PREDICTION_JPEG_QUALITY = 85
 MAP_OPACITY = 0.5
@@ -22,23 +28,31 @@ def load_picture(picture: LabelledPicture) -> Image:
 
 
 def draw_prediction(
-    image: Image, truth: tuple[TrueBox, ...], prediction: PicturePrediction, max_px: int = 0
+    image: Image,
+    truth: tuple[TrueBox, ...],
+    prediction: PicturePrediction,
+    longer_side_px: int = 0,
+    styles: Mapping[str, LabelStyle] | None = None,
 ) -> Image:
-    """A copy with anomaly map and boxes, scaled down if its longer side exceeds `max_px`."""
-    scale = min(1.0, max_px / max(image.shape[:2])) if max_px else 1.0
+    """A copy with anomaly map and boxes, scaled to this longer side (0: the picture's own size)."""
+    scale = longer_side_px / max(image.shape[:2]) if longer_side_px else 1.0
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    copy = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image.copy()
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    copy = cv2.resize(image, size, interpolation=interpolation) if scale != 1 else image.copy()
     if prediction.anomaly_map is not None:
         copy = draw_anomaly_map(np.asarray(copy), prediction.anomaly_map)
-    found = prediction.boxes
     thickness = max(1, round(max(size) / 500))
     for true in truth:
-        colour = TRUE_COLOUR if true.visible else IGNORED_COLOUR
+        style = (styles or {}).get(true.label)
+        known = style.blue_green_red if style else TRUE_COLOUR
+        colour = known if true.visible else IGNORED_COLOUR
         _draw_dashed_box(copy, _scale_corners(true.box, scale), colour, thickness)
-    for box in found:
+    for box in prediction.boxes:
+        style = (styles or {}).get(box.label)
+        colour = style.blue_green_red if style else FOUND_COLOUR
         start, end = _scale_corners(box.box, scale)
-        cv2.rectangle(copy, start, end, FOUND_COLOUR, thickness)
-        _draw_text(copy, _format_caption(box, found), (start[0], start[1] - 3), size)
+        cv2.rectangle(copy, start, end, colour, thickness)
+        _draw_text(copy, _format_caption(box, prediction.boxes), (start[0], start[1] - 3), colour)
     return np.asarray(copy)
 
 
@@ -91,14 +105,18 @@ def _draw_dashed_box(
             cv2.line(image, (x, y), (x, min(y + dash, bottom)), colour, thickness)
 
 
-def _draw_text(image: Image, text: str, position: tuple[int, int], size: tuple[int, int]) -> None:
-    scale = max(0.35, max(size) / 1600)
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+def _draw_text(
+    image: Image, text: str, position: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
+    """White letters on the colour, within the picture."""
+    longer = max(image.shape[:2])
+    scale = max(0.3, longer / 1600)
+    weight = max(1, round(longer / 1400))
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
     left = max(0, min(position[0], image.shape[1] - width))
-    base = max(height + 1, position[1])
-    cv2.rectangle(
-        image, (left, base - height - 1), (left + width, base + below // 2), (0, 0, 0), -1
-    )
-    cv2.putText(
-        image, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
-    )
+    base = min(max(height + 1, position[1]), image.shape[0] - 1)
+    corner = (left + width, base + below // 2)
+    cv2.rectangle(image, (left, base - height - 1), corner, colour, -1)
+    place = (left, base)
+    white = (255, 255, 255)
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, white, weight, cv2.LINE_AA)

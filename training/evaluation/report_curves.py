@@ -15,16 +15,16 @@ from training.evaluation.svg_charts import ChartLine
 def build_precision_recall_lines(
     data_set: DataSet, predictions: Sequence[PicturePrediction]
 ) -> list[ChartLine]:
-    """A curve by picture, and one by box at IoU 0.5 for each label that has a true box."""
-    lines = [_build_picture_line(data_set, predictions)]
+    """A curve by picture, and one by box at IoU 0.5 for each label with a box, in the labels' order."""
+    lines = []
     if data_set.has_boxes:
         marked, renamed = unify_labels(data_set, predictions)
         for label, matches in match_boxes_by_label(marked.pictures, renamed, marked.labels).items():
-            if any(one.true_boxes for one in matches):
+            if any(one.true_boxes or len(one.scores) for one in matches):
                 recall, precision, _ = compute_precision_recall(matches, 0)
                 points = list(zip(recall.tolist(), precision.tolist(), strict=True))
                 lines.append(ChartLine(f"boxes: {label}", points))
-    return [line for line in lines if line.points]
+    return [*lines, *(one for one in [_build_picture_line(data_set, predictions)] if one.points)]
 
 
 def _build_picture_line(data_set: DataSet, predictions: Sequence[PicturePrediction]) -> ChartLine:
