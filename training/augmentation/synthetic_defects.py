@@ -1,9 +1,10 @@
 """Synthetic defects on X-ray pictures of normal castings: pores, sponge, cracks.
 
 A cavity absorbs less, so most defects are brighter than their surroundings. A defect that clipping hides
-is not marked.
+or another defect hides is not marked.
 """
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import cv2
@@ -32,7 +33,7 @@ def add_defects(
 ) -> tuple[Image, Mask]:
     """With 1 to `max_count` defects of up to about `max_size_px`, and their mask (H, W)."""
     grey = image.mean(axis=2, dtype=np.float32)
-    result, where = grey.copy(), np.zeros(grey.shape, bool)
+    result, added = grey.copy(), []
     least = MIN_STRENGTH_BY_NOISE * estimate_noise(grey)
     for _ in range(int(np.exp(random.uniform(0, np.log(max_count + 0.99))))):
         change, extent = _make_defect(random, max_size_px, grey.shape)
@@ -45,9 +46,21 @@ def add_defects(
         seen = np.abs(after - before) > max(MIN_VISIBLE_CHANGE, clear)
         if seen.sum() >= 0.3 * max(1, (np.abs(change) > clear).sum()):
             result[region] = after
-            where[region] |= extent & (cv2.dilate(seen.astype(np.uint8), EXTENT_KERNEL) > 0)
+            added.append((region, extent, seen))
     changed = np.rint(image + (result - grey)[:, :, None])
-    return np.clip(changed, 0, 255).astype(np.uint8), where
+    return np.clip(changed, 0, 255).astype(np.uint8), _mark_visible(result - grey, added)
+
+
+def _mark_visible(change: Field, added: Sequence[tuple[tuple[slice, slice], Mask, Mask]]) -> Mask:
+    """The mask of the defects (region, extent, seen part) as far as the whole change still shows them.
+
+    A darker and a brighter defect in the same place can cancel each other.
+    """
+    visible, where = np.abs(change) > MIN_VISIBLE_CHANGE, np.zeros(change.shape, bool)
+    for region, extent, seen in added:
+        still = seen & visible[region]
+        where[region] |= extent & (cv2.dilate(still.astype(np.uint8), EXTENT_KERNEL) > 0)
+    return where
 
 
 def estimate_noise(grey: Field) -> float:

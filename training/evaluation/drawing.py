@@ -41,7 +41,7 @@ def draw_prediction(
     copy = cv2.resize(image, size, interpolation=interpolation) if scale != 1 else image.copy()
     if prediction.anomaly_map is not None:
         copy = draw_anomaly_map(np.asarray(copy), prediction.anomaly_map)
-    thickness = max(1, round(max(size) / 500))
+    thickness = max(1, round(max(size) ** 0.5 / 12))
     for true in truth:
         style = (styles or {}).get(true.label)
         known = style.blue_green_red if style else TRUE_COLOUR
@@ -110,7 +110,7 @@ def _draw_text(
 ) -> None:
     """White letters on the colour, within the picture."""
     longer = max(image.shape[:2])
-    scale = max(0.3, longer / 1600)
+    scale = max(0.3, min(0.42, longer / 900), longer / 1600)
     weight = max(1, round(longer / 1400))
     (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, weight)
     left = max(0, min(position[0], image.shape[1] - width))

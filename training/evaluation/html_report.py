@@ -27,7 +27,7 @@ from training.evaluation.report_tables import (
 from training.evaluation.svg_charts import draw_chart
 from training.evaluation.threshold_costs import thin_rows
 
-PICTURE_SIDE_PX = 480
+PICTURE_SIDE_PX = 400
 MAX_GROUPS = 12
 
 

@@ -10,11 +10,13 @@ from training.evaluation.label_styles import build_label_styles
 PAGE_STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#1b1f24;margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}
-table{border-collapse:collapse;margin:.6rem 0;display:block;overflow-x:auto}th,td{padding:.25rem .8rem .25rem 0;text-align:left;
-border-bottom:1px solid #dde1e6}td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;margin:.6rem 0;display:block;overflow-x:auto}
+th,td{padding:.25rem .8rem .25rem 0;text-align:left;
+border-bottom:1px solid #dde1e6}td.n,th.n{text-align:right;white-space:nowrap;
+font-variant-numeric:tabular-nums}
 .facts td.n{text-align:left;white-space:normal}
 .charts,.shown{display:flex;flex-wrap:wrap;gap:1rem}.charts svg{width:30rem;font-size:11px}
-figure{margin:0;width:16rem}figure img{width:100%;background:#eef0f2}
+figure{margin:0;width:22rem;max-width:100%}figure img{width:100%;background:#eef0f2}
 figcaption{font-size:.82rem;overflow-wrap:anywhere}
 .label{white-space:nowrap;margin-right:1rem}.label span{display:inline-block;width:.8rem;height:.8rem;
 margin-right:.3rem}.yes{color:#19692c}.no{color:#a31d1d;font-weight:600}.note{color:#57606a;max-width:48rem}

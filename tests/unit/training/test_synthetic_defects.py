@@ -1,5 +1,6 @@
 """Synthetic defects, X-ray transforms, and the reading of a student's anomaly map."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +47,22 @@ def test_a_defect_is_visible_within_its_mask_and_hardly_outside(seed: int) -> No
 def test_on_a_blank_film_only_darker_defects_are_marked(seed: int) -> None:
     changed, where = add_defects(plate(255), np.random.default_rng(seed), 1, 40)
     assert not where.any() or changed[where].min() < 255 - 2
+
+
+@pytest.mark.parametrize("max_count", [5, 8])
+def test_defects_that_cancel_each_other_are_not_marked(max_count: int) -> None:
+    blank = plate(255)
+    changed, where = add_defects(blank, np.random.default_rng(274), max_count, 40)
+    assert not where.any() or changed[where].min() < 255 - 2
+
+
+@given(SEEDS)
+@settings(deadline=None, max_examples=20)
+def test_each_marked_region_shows_a_change(seed: int) -> None:
+    changed, where = add_defects(plate(), np.random.default_rng(seed), 16, 60)
+    count, regions = cv2.connectedComponents(where.astype(np.uint8))
+    far = np.abs(changed.astype(int) - 120).max(axis=2)
+    assert all(far[regions == number].max() >= 2 for number in range(1, count))
 
 
 @given(SEEDS)
