@@ -112,6 +112,7 @@ def _check_requirements(sources: tuple[SourceFile, ...], files: dict[str, str]) 
     )
     yield from requirement_rules.find_incomplete_locks(files)
     yield from requirement_rules.find_different_locks(files)
+    yield from requirement_rules.find_unhashed_requirements(files)
 
 
 def _check_recipes(sources: tuple[SourceFile, ...]) -> Iterator[str]:

@@ -94,6 +94,26 @@ def find_different_requirements(
     ]
 
 
+def find_unhashed_requirements(files: Mapping[str, str]) -> list[str]:
+    """One line for each pin of a lock without a hash, and each `pip install` that does not ask for hashes."""
+    found = []
+    for path, text in files.items():
+        if path.startswith("requirements/") and path.endswith(".txt"):
+            entries = re.split(r"\n(?=\S)", text)
+            found += [
+                f"{path}: {entry.split()[0]} has no hash; run make lock"
+                for entry in entries
+                if entry.strip() and "--hash=sha256:" not in entry
+            ]
+        elif path == "Makefile" or (path.startswith("tools/") and path.endswith(".sh")):
+            found += [
+                f"{path}:{number}: pip install without --require-hashes"
+                for number, line in enumerate(text.splitlines(), 1)
+                if " pip install " in line and "--require-hashes" not in line
+            ]
+    return found
+
+
 def find_component_requirements(files: Mapping[str, str]) -> dict[str, str]:
     """The texts of `requirements/components/NAME.in` by NAME, of all files by path."""
     return {

@@ -39,7 +39,7 @@ def begin_page(title: str, facts: dict[str, Any]) -> list[str]:
 
 def has_both_classes(by_picture: dict[str, Any]) -> bool:
     """Whether there are normal and anomalous pictures: else figures by picture mean nothing."""
-    return 0 < by_picture["anomalies"] < by_picture["pictures"]
+    return bool(0 < by_picture["anomalies"] < by_picture["pictures"])
 
 
 def render_figures(figures: dict[str, Any]) -> str:

@@ -42,5 +42,8 @@ def train_model(
         save_checkpoint(out / name, replace(checkpoint, facts=facts | run | checkpoint.facts))
         return out / name
 
-    watched = replace(options, save_best=lambda checkpoint: save(checkpoint, BEST_FILE))
+    def save_best(checkpoint: Checkpoint) -> None:
+        save(checkpoint, BEST_FILE)
+
+    watched = replace(options, save_best=save_best)
     return save(method.train(plan, data_set, out, watched), CHECKPOINT_FILE)

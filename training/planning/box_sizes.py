@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,6 @@ def _best_iou(box: Floats, corners: Floats) -> float:
     return float(compute_iou(corners, box[None]).max())
 
 
-def find_quantiles(values: NDArray[np.float64], shares: Sequence[float]) -> list[float]:
+def find_quantiles(values: NDArray[np.floating[Any]], shares: Sequence[float]) -> list[float]:
     """The values below which these shares lie."""
     return [float(value) for value in np.quantile(values, shares)]

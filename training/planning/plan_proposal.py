@@ -19,6 +19,7 @@ from training.planning.box_sizes import (
 from training.plans.detector_plans import LEVEL_STRIDES, DetectorPlan, NetworkKind
 
 SMALL_BOX_PX = 16.0  # two cells of the finest level
+THIN_BOX_PX = 12.0  # the short side of thin boxes
 SIDE_STEP_PX, MIN_SIDE_PX, MAX_SIDE_PX = 32, 128, 1024
 PYRAMID_FROM_PX = 96.0  # larger boxes need the coarse levels
 SIZES_PER_STRIDE = 4.0  # a level has the anchors up to so many times its stride
@@ -100,8 +101,10 @@ def _propose_at(
 
 def _choose_input(sizes: BoxSizes, share: float) -> tuple[int, int, str]:
     across, down = sizes.picture_size
-    (small,) = find_quantiles(measure_sizes(sizes.scale_to(across, down)), (0.1,))
-    wanted = min(1.0, SMALL_BOX_PX / small) * share
+    boxes = sizes.scale_to(across, down)
+    (small,) = find_quantiles(measure_sizes(boxes), (0.1,))
+    (thin,) = find_quantiles((boxes[:, 2:] - boxes[:, :2]).min(axis=1), (0.1,))
+    wanted = min(1.0, max(SMALL_BOX_PX / small, THIN_BOX_PX / thin)) * share
     scale = min(max(wanted, MIN_SIDE_PX / min(across, down)), MAX_SIDE_PX / max(across, down))
     width, height = (_round_side(side * scale) for side in (across, down))
     found = small * math.sqrt(width * height / (across * down))
@@ -112,7 +115,8 @@ def _choose_input(sizes: BoxSizes, share: float) -> tuple[int, int, str]:
         height,
         f"input {width} x {height}: most pictures have {across} x {down} px; nine of ten boxes are larger "
         f"than {small:.0f} px there and {found:.0f} px in the input ({SMALL_BOX_PX:.0f} px are wanted, two "
-        f"cells of the finest level; {reached}{cut})",
+        f"cells of the finest level, and {THIN_BOX_PX:.0f} px of the short side, {thin:.0f} px in the "
+        f"pictures; {reached}{cut})",
     )
 
 
@@ -160,11 +164,14 @@ def _build_anchors(
     count = max(2, 1 + math.ceil(math.log(max(high / low, 1.0)) / math.log(step)))
     wanted = [round(float(size), 1) for size in np.geomspace(low, max(high, low * 1.2), count)]
     strides = LEVEL_STRIDES[network]
+    flat, tall = find_quantiles(measure_ratios(boxes), shares)
+    thin = math.sqrt(
+        min(flat, 1 / tall, 1.0)
+    )  # the short side of the thinnest, by the root of its area
     by_level: dict[int, list[float]] = {stride: [] for stride in strides}
     for size in wanted:
-        fitting = [stride for stride in strides if size <= SIZES_PER_STRIDE * stride]
+        fitting = [stride for stride in strides if thin * size <= SIZES_PER_STRIDE * stride]
         by_level[fitting[0] if fitting else strides[-1]].append(size)
-    flat, tall = find_quantiles(measure_ratios(boxes), shares)
     ratios = _choose_ratios(flat, tall, step)
     levels = tuple(
         AnchorLevel(stride, tuple(by_level[stride]) or (3.0 * stride,), ratios)

@@ -151,8 +151,13 @@ def test_baselines_are_computed_without_a_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_spots_coco(tmp_path)
-    assert evaluate.main(["--data", str(tmp_path), "--baselines"]) == 0
+    out = tmp_path / "report"
+    assert evaluate.main(["--data", str(tmp_path), "--baselines", "--out", str(out)]) == 0
     result = json.loads(capsys.readouterr().out)
+    assert json.loads((out / "baselines.json").read_text()) == result
+    page = (out / "baselines.html").read_text()
+    assert "<h2>Baselines</h2>" in page
+    assert_balanced(page)
     assert (result["pictures"], result["training pictures"]) == (2, 2)
     assert result["baselines"]["copy"]["union_f1"] == 1.0
     assert result["near_duplicates"]["with_a_near_duplicate_in_training"] == 2

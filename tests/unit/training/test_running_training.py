@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.training.tiny_training import TINY, data_for
 
-COMMANDS = ("train", "evaluate", "export", "predict")
+COMMANDS = ("train", "plan", "evaluate", "export", "predict")
 WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; sys.argv = sys.argv[1:]; "
 RUN = "runpy.run_module('training.' + sys.argv[0], run_name='__main__', alter_sys=True)"
 
