@@ -19,6 +19,7 @@ from training.planning.box_sizes import (
 from training.plans.detector_plans import LEVEL_STRIDES, DetectorPlan, NetworkKind
 
 SMALL_BOX_PX = 16.0  # two cells of the finest level
+NEARLY_SQUARE = 0.75  # short side by the root of the area
 THIN_BOX_PX = 12.0  # the short side of thin boxes
 SIDE_STEP_PX, MIN_SIDE_PX, MAX_SIDE_PX = 32, 128, 1024
 PYRAMID_FROM_PX = 96.0  # larger boxes need the coarse levels
@@ -168,6 +169,7 @@ def _build_anchors(
     thin = math.sqrt(
         min(flat, 1 / tall, 1.0)
     )  # the short side of the thinnest, by the root of its area
+    thin = thin if thin < NEARLY_SQUARE else 1.0
     by_level: dict[int, list[float]] = {stride: [] for stride in strides}
     for size in wanted:
         fitting = [stride for stride in strides if thin * size <= SIZES_PER_STRIDE * stride]
