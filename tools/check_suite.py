@@ -180,6 +180,7 @@ def find_recipe_problems(path: str, text: str) -> Iterator[str]:
 def _check_any_recipe(path: str, text: str, recipe: recipe_rules.Recipe) -> Iterator[str]:
     configuration = recipe_rules.recipe_configuration(recipe)
     yield from recipe_rules.find_wrong_platforms(path, recipe)
+    yield from recipe_rules.find_unquoted_paths(path, recipe)
     yield from recipe_rules.find_long_scripts(path, recipe)
     yield from recipe_rules.find_unknown_steps(path, recipe)
     yield from recipe_rules.find_unsafe_texts(

@@ -24,9 +24,9 @@ Manifests:
     Lifecycle:
       install:
         Script: >-
-          sh {{artifacts:decompressedPath}}/{package}/sightline/launch.sh install &&
-          sh {{artifacts:decompressedPath}}/{package}/sightline/launch.sh run {module}
-          put {{artifacts:decompressedPath}}/{package}/{path}
+          sh "{{artifacts:decompressedPath}}/{package}/sightline/launch.sh" install &&
+          sh "{{artifacts:decompressedPath}}/{package}/sightline/launch.sh" run {module}
+          put "{{artifacts:decompressedPath}}/{package}/{path}"
           {more}
         RequiresPrivilege: false
         Timeout: 600

@@ -37,9 +37,9 @@ Manifests:
     Lifecycle:
       install:
         Script: >-
-          sh {{artifacts:decompressedPath}}/settings/sightline/launch.sh install &&
-          sh {{artifacts:decompressedPath}}/settings/sightline/launch.sh run sightline.storage.settings_store
-          put {{artifacts:decompressedPath}}/settings/settings
+          sh "{{artifacts:decompressedPath}}/settings/sightline/launch.sh" install &&
+          sh "{{artifacts:decompressedPath}}/settings/sightline/launch.sh" run
+          sightline.storage.settings_store put "{{artifacts:decompressedPath}}/settings/settings"
           "--thing={{iot:thingName}}" --version={version}
           --store "{{configuration:/stationFolder}}/settings"
         RequiresPrivilege: false

@@ -19,6 +19,7 @@ OTHER_LIFECYCLE_KEYS = ("Setenv", "errorResetTime")
 
 Recipe = Mapping[str, Any]
 SAFE_TEXT = re.compile(r"(?!-)[A-Za-z0-9._/-]+")  # what a script may be filled in with
+_BARE_PATH = re.compile(r'(?<!")\{(?:artifacts|work|kernel):\w+\}[^\s"]*')
 _IN_SCRIPT = re.compile(r"\{configuration:(/[^{}\s]*)\}")
 
 
@@ -49,6 +50,15 @@ def find_long_scripts(name: str, recipe: Recipe) -> list[str]:
         f"{name} at {pointer}: {len(script.encode())} bytes; at most {MAX_SCRIPT_BYTES} are allowed"
         for pointer, script in _scripts(recipe)
         if len(script.encode()) > MAX_SCRIPT_BYTES
+    ]
+
+
+def find_unquoted_paths(name: str, recipe: Recipe) -> list[str]:
+    """One line for each script in which a folder with a space would become two words."""
+    return [
+        f"{name} at {pointer}: found {path}; put it in double quotes: a folder may have a space"
+        for pointer, script in _scripts(recipe)
+        for path in _BARE_PATH.findall(script)
     ]
 
 

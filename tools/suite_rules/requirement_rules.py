@@ -24,7 +24,7 @@ DRIVERS: dict[str, str] = {
     "cameras_driver": "capture"
 }  # whose packages of OPTIONAL_IMPORTS it brings
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
-_RUN = re.compile(r"launch\.sh\s+run\s+(?:--drivers\s+\S+\s+)?([\w.]+)")
+_RUN = re.compile(r'launch\.sh"?\s+run\s+(?:--drivers\s+\S+\s+)?([\w.]+)')
 OPTIONAL_IMPORTS: dict[str, dict[str, str]] = {  # imported by the one module that needs them
     "capture": {"gpiod": "cameras_driver.in", "linuxpy": "cameras_driver.in"},
     "telemetry": {"greengrasssdk": "the Lambda form", "greengrass_common": "the Lambda runtime"},

@@ -17,7 +17,7 @@ from tools.suite_rules import (
 
 
 def test_a_recipe_that_is_no_yaml_is_named() -> None:
-    with pytest.raises(RecipeError, match=r"Capture\.yaml: no YAML"):
+    with pytest.raises(RecipeError, match=r"Capture\.yaml: line 1: not valid YAML"):
         recipe_rules.parse_recipe("Capture.yaml", "ComponentDescription: cameras: four")
     with pytest.raises(RecipeError, match="a mapping is expected"):
         recipe_rules.parse_recipe("Capture.yaml", "- a list")
@@ -35,6 +35,19 @@ def test_a_manifest_that_one_nucleus_passes_over_is_caught() -> None:
         )
         == []
     )
+
+
+def test_a_script_that_a_folder_with_a_space_would_break_is_caught() -> None:
+    script = "exec sh launch.sh run capture"
+    bare = RECIPE.replace(
+        script, "exec sh {artifacts:decompressedPath}/capture/launch.sh run capture"
+    )
+    quoted = RECIPE.replace(
+        script, 'exec sh "{artifacts:decompressedPath}/capture/launch.sh" run x'
+    )
+    (found,) = recipe_rules.find_unquoted_paths("r", recipe_rules.parse_recipe("r", bare))
+    assert "{artifacts:decompressedPath}/capture/launch.sh; put it in double quotes" in found
+    assert recipe_rules.find_unquoted_paths("r", recipe_rules.parse_recipe("r", quoted)) == []
 
 
 def test_scripts_and_recipes_that_are_too_large_are_caught() -> None:
