@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cloud.site import SiteOptions, open_site
 from cloud.web.page_server import PageServer, bind_socket, format_address
+from cloud.wire.broker_login import add_login_argument
 from cloud.wire.mqtt_subscriber import BrokerAddress
 from sightline.errors import FatalError
 from sightline.kernel.logs import configure_logging
@@ -29,7 +31,10 @@ def main() -> int:
             f"Port {arguments.port} is in use. The page is at {format_address(server_socket)}"
         )
     options = SiteOptions(
-        arguments.broker, arguments.database, arguments.evidence, arguments.keep_days
+        replace(arguments.broker, login=arguments.broker_login),
+        arguments.database,
+        arguments.evidence,
+        arguments.keep_days,
     )
     try:
         with open_site(options) as app:
@@ -52,6 +57,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--broker", type=_parse_broker, required=True, metavar="HOST:PORT", help="MQTT broker"
     )
+    add_login_argument(parser, "connect without a login")
     parser.add_argument(
         "--database",
         type=Path,

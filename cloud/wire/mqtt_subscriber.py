@@ -17,6 +17,7 @@ from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 from msgspec.structs import replace
 
+from cloud.wire.broker_login import BrokerLogin
 from cloud.wire.topic_routes import CLIENT_ID, build_beat_topic
 from sightline.errors import TransportError
 from sightline.messaging.codec import encode
@@ -46,11 +47,12 @@ DeliverMessage = Callable[[str, bytes], None]
 
 @dataclass(frozen=True)
 class BrokerAddress:
-    """The broker's address, and the client id under which it keeps our session."""
+    """The broker's address, our login, and the client id under which it keeps our session."""
 
     host: str
     port: int
     client_id: str = CLIENT_ID
+    login: BrokerLogin | None = None
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,9 @@ class MqttSubscriber:
             host_name=self._broker.host,
             port=self._broker.port,
             client_id=self._broker.client_id,
+            username=None if self._broker.login is None else self._broker.login.user,
+            password=None if self._broker.login is None else self._broker.login.password,
+            disable_metrics=True,  # they would become part of the user name
             clean_session=False,
             reconnect_min_timeout_secs=RECONNECT_MIN_S,
             reconnect_max_timeout_secs=RECONNECT_MAX_S,

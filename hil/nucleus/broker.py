@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import hmac
 import logging
 import os
 import signal
@@ -10,12 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.adapters import BufferReader, StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 from amqtt.errors import AMQTTError
+from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.mqtt.connect import ConnectPacket
 from amqtt.session import Session
 
+from cloud.wire.broker_login import BrokerLogin, add_login_argument
+
+log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 LISTENER = "default"
 SHUTDOWN_TIMEOUT_S = 5.0
@@ -32,20 +38,20 @@ def main(arguments: list[str] | None = None) -> int:
     for noisy in ("amqtt", "transitions"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        asyncio.run(serve_broker(given.port, given.port_file))
+        asyncio.run(serve_broker(given.port, given.port_file, given.broker_login))
     except OSError as error:
         print(f"broker: cannot listen on {HOST}:{given.port}: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def serve_broker(port: int, port_file: Path | None) -> None:
+async def serve_broker(port: int, port_file: Path | None, login: BrokerLogin | None) -> None:
     """Listen, write the address to a file, and serve until stopped; OSError if it cannot listen."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    broker = _SingleSessionBroker(_build_broker_configuration(), loop=loop)
+    broker = _SingleSessionBroker(_build_broker_configuration(), loop, login)
     await broker.start()
     connections = _BrokerConnections(broker)
     server = await asyncio.start_server(
@@ -64,19 +70,43 @@ class _SingleSessionBroker(Broker):  # type: ignore[misc]  # amqtt is not typed 
     """Closes the older connection of a client id that connects again, as required by MQTT-3.1.4-2.
 
     amqtt leaves it open where the newer one wants a clean session: its client would wait for ever.
+    With a login it refuses all others before they touch a session, which amqtt does only afterwards.
     """
 
-    def __init__(self, configuration: BrokerConfig, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        configuration: BrokerConfig,
+        loop: asyncio.AbstractEventLoop,
+        login: BrokerLogin | None,
+    ) -> None:
         super().__init__(configuration, loop=loop)
+        self._login = login
         self._served: dict[str, tuple[_CountingWriter, asyncio.Event]] = {}
 
-    async def _initialize_client_session(self, *arguments: Any) -> Any:
-        """Wait for the first packet, with a timeout for silent clients."""
+    async def _initialize_client_session(self, reader: Any, writer: Any, *remote: Any) -> Any:
+        """Wait for the first packet, with a timeout for silent clients, and check its login."""
         try:
-            initializing = super()._initialize_client_session(*arguments)
-            return await asyncio.wait_for(initializing, CONNECT_TIMEOUT_S)
+            reading = ConnectPacket.from_stream(reader)
+            connect = await asyncio.wait_for(reading, CONNECT_TIMEOUT_S)
         except asyncio.TimeoutError as error:
             raise AMQTTError("no CONNECT received") from error
+        if not self._is_admitted(connect):
+            log.warning("a client was refused: it does not have this broker's login")
+            await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
+            await writer.close()
+            raise AMQTTError("wrong login")
+        again = BufferReader(connect.to_bytes())
+        return await super()._initialize_client_session(again, writer, *remote)
+
+    def _is_admitted(self, connect: ConnectPacket) -> bool:
+        if self._login is None:
+            return True
+        given = (connect.username or "", connect.password or "")
+        wanted = (self._login.user, self._login.password)
+        return all(
+            hmac.compare_digest(one.encode(errors="replace"), other.encode())
+            for one, other in zip(given, wanted, strict=True)
+        )
 
     async def _handle_client_session(
         self, reader: Any, writer: "_CountingWriter", session: Session, *arguments: Any
@@ -162,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, help="port; 0 picks a free one (default: 0)")
     parser.add_argument("--port-file", type=Path, help="file to write HOST:PORT to once it listens")
+    add_login_argument(parser, "any program on this machine may connect")
     return parser
 
 

@@ -38,7 +38,7 @@ class DevelopmentNucleus:
         self._components = ComponentSet(plan, tokens, self._store, self._schedule_status_write)
         self._deployer = LocalDeployer(plan, self._components, self._store)
         host, port = plan.broker
-        self._iot_core = IotCoreConnection(host, port, plan.thing_name, plan.tls)
+        self._iot_core = IotCoreConnection(host, port, plan.thing_name, plan.tls, plan.login)
         self._table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
         self._table.add(build_deployment_operations(self._deployer, self._store, plan.dialect))
         self._server = IpcServer(self._folders.root, self._table, plan.dialect)

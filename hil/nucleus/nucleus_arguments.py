@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from cloud.wire.broker_login import add_login_argument
 from hil.nucleus.cloud_bridge.iot_core_connection import MutualTls
 from hil.nucleus.cloud_bridge.token_exchange import load_credentials
 from hil.nucleus.dialects.dialect import DIALECTS
@@ -72,6 +73,7 @@ def parse_plan(arguments: list[str] | None = None) -> NucleusPlan:
         thing_name=given.thing_name or deployment.thing_name or "station-1",
         dialect=dialect,
         tls=_build_tls(given),
+        login=given.broker_login,
         credentials=None if given.credentials is None else load_credentials(given.credentials),
         log_limit_bytes=given.log_limit_kib * 1024,
     )
@@ -150,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--broker", type=_parse_address, required=True, help="HOST:PORT of the MQTT broker"
     )
+    add_login_argument(parser, "connect without a login")
     parser.add_argument("--thing-name", help="thing name (default: the deployment's, or station-1)")
     parser.add_argument(
         "--dialect",

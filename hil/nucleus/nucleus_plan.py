@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cloud.wire.broker_login import BrokerLogin
 from hil.nucleus.cloud_bridge.iot_core_connection import MutualTls
 from hil.nucleus.cloud_bridge.token_exchange import AwsCredentials
 from hil.nucleus.dialects.dialect import Dialect
@@ -42,5 +43,6 @@ class NucleusPlan:
     timeouts: DeploymentTimeouts = field(default_factory=DeploymentTimeouts)
     given_digest: str = ""
     tls: MutualTls | None = None
+    login: BrokerLogin | None = None
     credentials: AwsCredentials | None = None
     sources: Mapping[str, Path] = field(default_factory=dict)  # of components deployed later

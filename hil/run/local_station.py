@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cloud.wire.broker_login import write_new_login
 from hil.nucleus.__main__ import SUBSCRIPTION_LOSS_SIGNALS
 from hil.nucleus.nucleus import SubscriptionKind
 from hil.run.component_status import describe_broken_component
@@ -62,6 +63,7 @@ class LocalStation:
         prepare_run_folder(self.folder, (arguments.recipes, arguments.deployment))
         first_number = arguments.first_number or read_next_part_number(self.folder)
         self.first_number = first_number
+        write_new_login(self.broker_login_file)
         broker = self.start_broker(port=0)
         plant = self.start_plant(first_number)
         address = wait_for_file(
@@ -80,7 +82,15 @@ class LocalStation:
         """Start the MQTT broker; port 0 picks a free one."""
         address_file = str(self.folder / "broker.address")
         arguments = ("--port", f"{port}", "--port-file", address_file)
-        return self._spawn("broker", "hil.nucleus.broker", *arguments)
+        return self._spawn("broker", "hil.nucleus.broker", *arguments, *self._login_arguments())
+
+    @property
+    def broker_login_file(self) -> Path:
+        """The file with this run's login at the broker; only its owner reads it."""
+        return self.folder / "broker.login"
+
+    def _login_arguments(self) -> tuple[str, str]:
+        return "--broker-login", str(self.broker_login_file)
 
     def start_plant(self, first_number: int, port: int = 0) -> StationProcess:
         """Start the PLC and its conveyor; its endpoint is known once plant.json exists."""
@@ -238,6 +248,7 @@ class LocalStation:
     def _spawn_cloud(self) -> StationProcess:
         return self._spawn(
             *("cloud", "cloud", "--broker", self.broker_address),
+            *self._login_arguments(),
             *("--database", str(self.folder / "cloud" / "records.sqlite")),
             *("--evidence", str(self.folder / "evidence")),
             *("--port", f"{self._arguments.port}"),
@@ -274,6 +285,7 @@ class LocalStation:
             *("--deployment", str(self._arguments.deployment), "--merge", str(merge_file)),
             *("--broker", self.nucleus_broker_address(), "--thing-name", self._arguments.station),
             *("--dialect", self._arguments.nucleus),
+            *self._login_arguments(),
         )
 
     def _spawn(self, name: str, *module: str) -> StationProcess:

@@ -12,7 +12,13 @@ from typing import IO
 
 MAX_ROTATED_LOGS = 3
 PERSISTENT_FOLDERS = ("nucleus", "cloud", "station", "evidence", "logs")
-RUN_FILES = ("broker.address", "cloud.address", "summary.json", "nucleus/status.json")
+RUN_FILES = (
+    "broker.address",
+    "broker.login",
+    "cloud.address",
+    "summary.json",
+    "nucleus/status.json",
+)
 
 
 class AlreadyRunningError(RuntimeError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.wire.broker_login import read_login
 from hil.run.camera_pictures import load_pool_truth
 from sightline.messaging.messages import CommandArgument, CommandOutcome
 from tests.pipeline.conftest import station_starter
@@ -32,7 +33,8 @@ def ask(line: RunningStation, kind: str, **arguments: CommandArgument) -> Comman
 
     async def scenario() -> CommandOutcome:
         port = int(line.machine.broker_address.rpartition(":")[2])
-        async with cloud_at(port, line.arguments.station) as cloud:
+        login = read_login(str(line.machine.broker_login_file))
+        async with cloud_at(port, line.arguments.station, login) as cloud:
             command_id = f"c-{next(ids)}"
             return await cloud.ask(command_id, kind, "operator", arguments, until_done=True)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from cloud.wire.broker_login import read_login
 from tests.pipeline.conftest import StartStation
 from tests.pipeline.running_station import Json, RunningStation
 from tests.unit.nucleus.cloud_client import cloud_at
@@ -17,7 +18,8 @@ def ask(station: RunningStation, kind: str) -> str:
 
     async def scenario() -> str:
         port = int(station.machine.broker_address.rpartition(":")[2])
-        async with cloud_at(port, station.arguments.station) as cloud:
+        login = read_login(str(station.machine.broker_login_file))
+        async with cloud_at(port, station.arguments.station, login) as cloud:
             return (await cloud.ask(f"c-{kind}", kind, "operator")).result
 
     return asyncio.run(asyncio.wait_for(scenario(), 60))

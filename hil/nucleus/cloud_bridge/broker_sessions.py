@@ -18,7 +18,7 @@ class PersistentSessions(BaseAuthPlugin):  # type: ignore[misc]  # amqtt is not 
     """Admits every client as non-anonymous: amqtt keeps no session of an anonymous client."""
 
     async def authenticate(self, *, session: Session) -> bool:
-        """Admit anyone: the broker listens on the loopback interface only."""
+        """Admit any client: the broker has checked its login before."""
         name = session.client_id or ""
         if name.startswith(f"{CLIENT_ID}-") and not session.clean_session:
             self._adopt_held_session(session)

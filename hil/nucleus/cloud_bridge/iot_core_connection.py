@@ -11,6 +11,7 @@ from typing import Any
 from awscrt import io, mqtt
 from awscrt.exceptions import AwsCrtError
 
+from cloud.wire.broker_login import BrokerLogin
 from hil.nucleus.cloud_bridge.cloud_link import CloudMessageReceiver
 from hil.nucleus.ipc.topic_filters import filter_matches
 from sightline.errors import CloudUnreachableError, RecipeError
@@ -48,7 +49,14 @@ class MutualTls:
 class IotCoreConnection:
     """Publishes and subscribes at HOST:PORT; reconnects by itself."""
 
-    def __init__(self, host: str, port: int, client_id: str, tls: MutualTls | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        tls: MutualTls | None = None,
+        login: BrokerLogin | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._receivers: dict[str, list[CloudMessageReceiver]] = {}
         self._connecting: asyncio.Task[None] | None = None
@@ -60,6 +68,9 @@ class IotCoreConnection:
             host_name=host,
             port=port,
             client_id=client_id,
+            username=None if login is None else login.user,
+            disable_metrics=True,  # they would become part of the user name
+            password=None if login is None else login.password,
             reconnect_min_timeout_secs=MIN_RECONNECT_WAIT_S,
             reconnect_max_timeout_secs=MAX_RECONNECT_WAIT_S,
             keep_alive_secs=KEEP_ALIVE_S,

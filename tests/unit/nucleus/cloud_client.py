@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cloud.wire.broker_login import BrokerLogin
 from hil.nucleus.cloud_bridge.iot_core_connection import IotCoreConnection
 from sightline.messaging.codec import decode, encode
 from sightline.messaging.messages import Command, CommandArgument, CommandOutcome
@@ -65,9 +66,11 @@ class CommandClient:
 
 
 @asynccontextmanager
-async def cloud_at(port: int, thing: str) -> AsyncIterator[CommandClient]:
+async def cloud_at(
+    port: int, thing: str, login: BrokerLogin | None = None
+) -> AsyncIterator[CommandClient]:
     """The cloud's own connection to the broker; the nucleus has the thing's name."""
-    bridge = IotCoreConnection("127.0.0.1", port, "cloud")
+    bridge = IotCoreConnection("127.0.0.1", port, "cloud", login=login)
     bridge.start()
     try:
         await until_connected(bridge)

@@ -53,12 +53,14 @@ def run_module(*module: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @contextmanager
-def broker(folder: Path, port: int = 0) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+def broker(
+    folder: Path, port: int = 0, more: Sequence[str] = ()
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """The embedded broker and its port."""
     port_file = folder / "broker.address"
     port_file.unlink(missing_ok=True)
     arguments = ("--port", str(port), "--port-file", str(port_file))
-    with run_module("hil.nucleus.broker", *arguments) as process:
+    with run_module("hil.nucleus.broker", *arguments, *more) as process:
         wait_until(port_file.exists)
         yield process, int(port_file.read_text().rpartition(":")[2])
 
