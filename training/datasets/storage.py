@@ -85,7 +85,7 @@ class S3Storage:
         self.address = f"{S3_SCHEME}{bucket}/{prefix}".rstrip("/")
         self._bucket = bucket
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
-        self._cache = cache / bucket / self._prefix
+        self._cache = cache
         self._client: Any = None
         self._tags: dict[str, str] = {}
 
@@ -119,18 +119,21 @@ class S3Storage:
         """The copy in the cache, fetched again if the object's tag has changed."""
         address = f"{self.address}/{name}"
         key = self._prefix + name
+        file = _resolve_within(self._cache, f"{self._bucket}/{key}")
         tag = self.content_tag(name)
-        file = _resolve_within(self._cache, name)
         marker = file.with_name(f".{file.name}.tag")
-        if file.is_file() and marker.is_file() and marker.read_text() == tag:
-            return file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.new")
-        self._call_or_raise(
-            address, lambda: self._open_client().download_file(self._bucket, key, str(draft))
-        )
-        draft.replace(file)
-        marker.write_text(tag)
+        try:
+            if file.is_file() and marker.is_file() and marker.read_text() == tag:
+                return file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft = file.with_name(f".{file.name}.new")
+            self._call_or_raise(
+                address, lambda: self._open_client().download_file(self._bucket, key, str(draft))
+            )
+            draft.replace(file)
+            marker.write_text(tag)
+        except OSError as error:
+            raise EvidenceError(f"{address} cannot be kept in {file.parent}: {error}") from error
         return file
 
     def store(self, name: str, content: bytes) -> None:
@@ -217,21 +220,31 @@ def fetch_folder(address: str, cache: Path | None = None) -> Path:
 def fetch_file(address: str, near: Path) -> Path:
     """A file of a manifest: an s3:// address, or a path relative to `near`."""
     if address.startswith(S3_SCHEME):
+        cache = find_cache_folder()
+        _resolve_within(cache, address[len(S3_SCHEME) :])  # before any part of it is stripped
         folder, _, name = address.rpartition("/")
-        return _open_cached_storage(folder).fetch(name)
+        return _open_cached_storage(folder, cache).fetch(name)
     return near / address
 
 
 @lru_cache(maxsize=64)
-def _open_cached_storage(address: str) -> Storage:
-    return open_storage(address)
+def _open_cached_storage(address: str, cache: Path) -> Storage:
+    return open_storage(address, cache)
 
 
 def _resolve_within(folder: Path, name: str) -> Path:
-    file = folder / name
-    if ".." in Path(name).parts or Path(name).is_absolute():
-        raise EvidenceError(f"{name} leads out of {folder}")
-    return file
+    """The path of a name below a folder; EvidenceError if it leads elsewhere, also by a link."""
+    parts = name.split("/")
+    try:
+        inside = (folder / name).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
+        raise EvidenceError(f"{name!r} cannot be a file below {folder}: {error}") from error
+    if not inside or any(part in ("", ".", "..") for part in parts):
+        raise EvidenceError(
+            f"{name!r} leads out of {folder}; names whose parts between slashes are empty, '.' or '..' "
+            "are not read. Rename the object"
+        )
+    return folder / name
 
 
 def filter_by_suffix(names: Sequence[str], suffixes: frozenset[str]) -> list[str]:
