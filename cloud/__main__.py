@@ -16,6 +16,7 @@ from cloud.wire.broker_login import add_login_argument
 from cloud.wire.mqtt_subscriber import BrokerAddress
 from sightline.errors import FatalError
 from sightline.kernel.logs import configure_logging
+from sightline.storage.file_modes import protect_new_files
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 def main() -> int:
     """Serve until a signal ends it; exit code 0 then, 1 if it cannot run."""
     arguments = _parse_arguments()
+    protect_new_files()
     configure_logging(os.environ.get("SIGHTLINE_LOG_LEVEL", "INFO"))
     _handle_signals(lambda: sys.exit(0))
     server_socket = bind_socket(arguments.port)

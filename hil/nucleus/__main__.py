@@ -12,6 +12,7 @@ from hil.nucleus.nucleus import DevelopmentNucleus, SubscriptionKind
 from hil.nucleus.nucleus_arguments import parse_plan
 from hil.nucleus.nucleus_plan import NucleusPlan
 from sightline.errors import RecipeError
+from sightline.storage.file_modes import protect_new_files
 
 EXIT_WRONG_FILES = 1
 SUBSCRIPTION_LOSS_SIGNALS: dict[signal.Signals, SubscriptionKind] = {
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RecipeError as error:
         print(f"nucleus: {error}", file=sys.stderr)
         return EXIT_WRONG_FILES
+    protect_new_files()
     asyncio.run(_run_until_signal(plan))
     return 0
 

@@ -39,7 +39,9 @@ class DevelopmentNucleus:
         self._deployer = LocalDeployer(plan, self._components, self._store)
         host, port = plan.broker
         self._iot_core = IotCoreConnection(host, port, plan.thing_name, plan.tls, plan.login)
-        self._table = OperationTable(plan.dialect, tokens, self._store, self._iot_core, self)
+        self._table = OperationTable(
+            plan.dialect, tokens, self._store, self._iot_core, self, plan.thing_name
+        )
         self._table.add(build_deployment_operations(self._deployer, self._store, plan.dialect))
         self._server = IpcServer(self._folders.root, self._table, plan.dialect)
         self._command_line = CliAccessFile(self._folders.root, tokens, self._store)

@@ -14,6 +14,7 @@ from hil.run.station_process import StationFailedError
 from hil.run.station_state import AlreadyRunningError
 from hil.run.terminal_progress import TerminalProgress, format_run_summary, format_state_line
 from sightline.errors import SightlineError
+from sightline.storage.file_modes import protect_new_files
 
 SETTLE_TIMEOUT_S = 30.0
 
@@ -21,6 +22,7 @@ SETTLE_TIMEOUT_S = 30.0
 def main() -> int:
     """Exit code 0 only if every part is accounted for and no component failed."""
     arguments = parse_run_arguments()
+    protect_new_files()
     progress = TerminalProgress()
     interrupts = InterruptSignals()
     try:

@@ -9,6 +9,7 @@ from hil.nucleus.nucleus_errors import UnauthorizedError
 PUBSUB = "aws.greengrass.ipc.pubsub"
 MQTTPROXY = "aws.greengrass.ipc.mqttproxy"
 CLI = "aws.greengrass.Cli"
+STATIONS_TOPICS = "sightline"  # the first level of all topics of stations; the second is the thing
 
 Policies = Mapping[str, Any]
 
@@ -32,6 +33,17 @@ def is_authorized(access_control: Policies, service: str, operation: str, resour
 def check_authorized(access_control: Policies, service: str, operation: str, resource: str) -> None:
     """UnauthorizedError unless the component's accessControl allows the operation."""
     if not is_authorized(access_control, service, operation, resource):
+        raise UnauthorizedError
+
+
+def check_own_thing(thing_name: str, topic: str) -> None:
+    """UnauthorizedError for a topic of another station, also by a wildcard.
+
+    The policies of recipes must name any thing (`sightline/+/...`): with AWS, the policy of the thing's
+    certificate withholds the others.
+    """
+    first, *more = topic.split("/")
+    if first == STATIONS_TOPICS and more[:1] != [thing_name]:
         raise UnauthorizedError
 
 

@@ -14,7 +14,11 @@ from hil.nucleus.dialects.dialect import Dialect
 from hil.nucleus.ipc.ipc_messages import NAMESPACE
 from hil.nucleus.ipc.operation_call import Json, OperationCall, OperationResult
 from hil.nucleus.ipc_operations import operation_requests
-from hil.nucleus.ipc_operations.authorization import MQTTPROXY, check_authorized
+from hil.nucleus.ipc_operations.authorization import (
+    MQTTPROXY,
+    check_authorized,
+    check_own_thing,
+)
 from hil.nucleus.nucleus_errors import ServiceError
 from sightline.errors import CloudUnreachableError
 
@@ -26,9 +30,14 @@ class IotCoreOperations:
     """PublishToIoTCore and SubscribeToIoTCore."""
 
     def __init__(
-        self, dialect: Dialect, configurations: ConfigurationStore, cloud: CloudLink
+        self,
+        dialect: Dialect,
+        configurations: ConfigurationStore,
+        cloud: CloudLink,
+        thing_name: str,
     ) -> None:
         self._dialect = dialect
+        self._thing_name = thing_name
         self._configurations = configurations
         self._cloud = cloud
         self._spool = Spool(cloud, dialect.spool_bytes) if dialect.spool_bytes else None
@@ -110,6 +119,7 @@ class IotCoreOperations:
     def _check_authorized(self, call: OperationCall, topic: str) -> None:
         policies = self._configurations.access_control(call.component)
         check_authorized(policies, MQTTPROXY, NAMESPACE + call.operation, topic)
+        check_own_thing(self._thing_name, topic)
 
 
 class _CloudSubscription:

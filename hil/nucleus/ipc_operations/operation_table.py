@@ -44,13 +44,14 @@ class OperationTable:
         configurations: ConfigurationStore,
         cloud: CloudLink,
         control: ComponentControl,
+        thing_name: str,
     ) -> None:
         self._dialect = dialect
         self._tokens = tokens
         self._configurations = configurations
         self._control = control
         self._pubsub = LocalPubSub()
-        self._iot_core = iot_core = IotCoreOperations(dialect, configurations, cloud)
+        self._iot_core = iot_core = IotCoreOperations(dialect, configurations, cloud, thing_name)
         self._operations: dict[str, Callable[[OperationCall], OperationResult]] = {
             "PublishToTopic": self._publish_to_topic,
             "SubscribeToTopic": self._subscribe_to_topic,

@@ -34,6 +34,7 @@ from sightline.kernel.logs import configure_logging
 from sightline.kernel.station_settings import SETTINGS_FAULT, SettingsNotThereError
 from sightline.messaging.bus import Inbox, MessageBus, NucleusGone, RestartNeeded
 from sightline.messaging.topics import streams_read_by
+from sightline.storage.file_modes import protect_new_files
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def run_component(
     """
     from sightline.messaging.greengrass_bus import GreengrassBus  # late: loads the AWS C libraries
 
+    protect_new_files()
     configure_logging(os.environ.get("SIGHTLINE_LOG_LEVEL", "INFO"))
     inbox, clock = Inbox(), SystemClock()
     for number in (signal.SIGTERM, signal.SIGINT):

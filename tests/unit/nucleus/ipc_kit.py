@@ -18,6 +18,7 @@ from sightline.errors import CloudUnreachableError
 
 TOKEN = "g+nmR1nPFs67KzTj"
 COMPONENT = "com.example.conformance"
+THING = "test-thing"
 Json = dict[str, Any]
 
 
@@ -84,7 +85,9 @@ class ServedIpc:
         self.store = ConfigurationStore(folder / "configuration")
         for name, values in configurations.items():
             self.store.apply_deployment(name, values, {}, at_s=0.0)
-        self.table = OperationTable(dialect, self.tokens, self.store, self.cloud, self.control)
+        self.table = OperationTable(
+            dialect, self.tokens, self.store, self.cloud, self.control, THING
+        )
         self.server = IpcServer(folder, self.table, dialect)
         self._loop = asyncio.new_event_loop()
 

@@ -14,7 +14,7 @@ from awsiot.greengrasscoreipc import connect, model
 from awsiot.greengrasscoreipc.clientv2 import GreengrassCoreIPCClientV2
 
 from hil.nucleus.dialects.dialect import CLASSIC, DIALECTS, LITE, Dialect
-from tests.unit.nucleus.ipc_kit import COMPONENT, TOKEN, ServedIpc
+from tests.unit.nucleus.ipc_kit import COMPONENT, THING, TOKEN, ServedIpc
 from tests.unit.nucleus.running_nucleus import wait_until
 
 TIMEOUT_S = 10.0
@@ -28,7 +28,9 @@ CONFIGURATION = {
                 "resources": ["line/*"],
             }
         },
-        "aws.greengrass.ipc.mqttproxy": {"1": {"operations": ["*"], "resources": ["cloud/#"]}},
+        "aws.greengrass.ipc.mqttproxy": {
+            "1": {"operations": ["*"], "resources": ["cloud/#", "sightline/+/health"]}
+        },
     },
 }
 
@@ -111,6 +113,25 @@ def test_what_no_policy_allows_is_refused_and_the_connection_goes_on(serving: Se
         with pytest.raises(model.UnauthorizedError):
             client.publish_to_iot_core(topic_name="elsewhere", qos="1", payload=b"x")
         client.publish_to_topic(topic="line/ok", publish_message=binary(b"x"))
+
+
+@pytest.mark.parametrize("thing", ["another-station", "+", ""])
+def test_a_component_speaks_and_hears_at_the_cloud_as_its_own_station_only(
+    serving: ServedIpc, thing: str
+) -> None:
+    """The policies of recipes name any thing; the thing's own policy withholds the others in AWS."""
+    with client_of(serving) as client:
+        with pytest.raises(model.UnauthorizedError):
+            client.publish_to_iot_core(
+                topic_name=f"sightline/{thing}/health", qos="1", payload=b"x"
+            )
+        with pytest.raises(model.UnauthorizedError):
+            client.subscribe_to_iot_core(
+                topic_name=f"sightline/{thing}/health", qos="1", **streams_into(queue.Queue())
+            )
+        own = f"sightline/{THING}/health"
+        client.publish_to_iot_core(topic_name=own, qos="1", payload=b"y")
+        wait_until(lambda: serving.cloud.published == [(own, b"y", 1)])
 
 
 def test_a_subscription_that_was_closed_gets_nothing_more(serving: ServedIpc) -> None:
