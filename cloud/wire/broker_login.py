@@ -41,12 +41,13 @@ def read_login(text: str) -> BrokerLogin:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{path}: cannot be read as JSON: {error}") from error
-    values = [content.get(key) for key in ("user", "password")] if isinstance(content, dict) else []
-    if not values or not all(value and isinstance(value, str) for value in values):
+    known = content if isinstance(content, dict) else {}
+    user, password = known.get("user"), known.get("password")
+    if not (isinstance(user, str) and isinstance(password, str) and user and password):
         raise argparse.ArgumentTypeError(
             f'{path}: expected {{"user": TEXT, "password": TEXT}}, both not empty'
         )
-    return BrokerLogin(*values)
+    return BrokerLogin(user, password)
 
 
 def add_login_argument(parser: argparse._ActionsContainer, without: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -51,6 +52,23 @@ def test_only_who_has_the_login_connects(tmp_path: Path) -> None:
         assert try_connect(port, "a", login) == 0
         for wrong in (None, BrokerLogin(login.user, "guess"), BrokerLogin("é", login.password)):
             assert try_connect(port, "a", wrong) == NOT_AUTHORIZED, wrong
+
+
+def test_who_is_refused_leaves_nothing_open_and_fills_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "broker.login"
+    write_new_login(path)
+    with broker(tmp_path, more=("--broker-login", str(path))) as (process, port):
+        files = Path(f"/proc/{process.pid}/fd")
+        try_connect(port, "first", None)
+        before = len(list(files.iterdir()))
+        for number in range(20):
+            assert try_connect(port, f"a{number}", None) == NOT_AUTHORIZED
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
+            client.sendall(b"\x10\xff\xff\xff\x7f" + b"\0" * 70_000)  # a CONNECT of 256 MiB
+            with contextlib.suppress(ConnectionResetError):
+                while client.recv(100):  # until the broker closes it
+                    pass
+        wait_until(lambda: len(list(files.iterdir())) <= before)
 
 
 def test_each_run_has_another_login_that_only_its_owner_reads(tmp_path: Path) -> None:

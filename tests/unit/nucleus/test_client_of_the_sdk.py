@@ -127,7 +127,7 @@ def test_a_component_speaks_and_hears_at_the_cloud_as_its_own_station_only(
             )
         with pytest.raises(model.UnauthorizedError):
             client.subscribe_to_iot_core(
-                topic_name=f"sightline/{thing}/health", qos="1", **streams_into(queue.Queue())
+                topic_name=f"sightline/{thing}/health", qos="1", **streams_into(queue.SimpleQueue())
             )
         own = f"sightline/{THING}/health"
         client.publish_to_iot_core(topic_name=own, qos="1", payload=b"y")
