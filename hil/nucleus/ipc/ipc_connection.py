@@ -18,6 +18,7 @@ SERVICE = "aws.greengrass#GreengrassCoreIPC"
 MAX_UNREAD_BYTES = 16 * 2**20  # a component that does not read loses its connection, not our memory
 REFUSED_CLOSE_TIMEOUT_S = 1.0  # a client that is refused closes by itself, else it is cut off
 HANDSHAKE_TIMEOUT_S = 5.0
+MAX_UNANSWERED_REQUESTS = 1200  # more than a dialect lets wait for IoT Core
 
 
 class IpcConnection(asyncio.Protocol):
@@ -53,8 +54,8 @@ class IpcConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle received data, one frame per turn, so that no component delays the others.
 
-        Nothing more is read while whole frames wait. Bytes that are no frame close the connection, and
-        so do any that a refused client still sends.
+        Nothing more is read while whole frames or too many answers wait. Bytes that are no frame close
+        the connection, and so do any that a refused client still sends.
         """
         if self._is_refused:
             self._abort()
@@ -66,14 +67,19 @@ class IpcConnection(asyncio.Protocol):
     def _handle_next_frame(self) -> None:
         self._turn_scheduled = False
         try:
-            frame = self._next_frame() if self._is_listening() else None
+            may_ask = self._is_listening() and not self._is_full()
+            frame = self._next_frame() if may_ask else None
             if frame is not None:
                 self._handle_message(
                     ipc_messages.parse_message(
                         decode_event_frame(frame), self._dialect.common_headers_only
                     )
                 )
-            more = self._is_listening() and self._find_complete_frame_bytes() > 0
+            more = (
+                self._is_listening()
+                and not self._is_full()
+                and self._find_complete_frame_bytes() > 0
+            )
         except ProtocolError as error:
             log.warning("connection of %s closed: %s", self.component or "an unknown client", error)
             self.close()
@@ -81,9 +87,9 @@ class IpcConnection(asyncio.Protocol):
         self._turn_scheduled = more
         if more:
             asyncio.get_running_loop().call_soon(self._handle_next_frame)
-        transport = self._transport
-        if transport is not None and transport.is_reading() == more:
-            (transport.pause_reading if more else transport.resume_reading)()
+        transport, waits = self._transport, more or self._is_full()
+        if transport is not None and transport.is_reading() == waits:
+            (transport.pause_reading if waits else transport.resume_reading)()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End all streams."""
@@ -120,6 +126,9 @@ class IpcConnection(asyncio.Protocol):
 
     def _is_listening(self) -> bool:
         return self._transport is not None and not self._is_refused
+
+    def _is_full(self) -> bool:
+        return len(self._tasks) >= MAX_UNANSWERED_REQUESTS
 
     def _find_complete_frame_bytes(self) -> int:
         """The length of the first frame if it is whole, else 0."""
@@ -246,7 +255,13 @@ class IpcConnection(asyncio.Protocol):
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget_task)
+
+    def _forget_task(self, task: "asyncio.Task[None]") -> None:
+        was_full = self._is_full()
+        self._tasks.discard(task)
+        if was_full and not self._turn_scheduled and self._transport is not None:
+            self._handle_next_frame()
 
     def _respond(self, call: OperationCall, stream: int, response: Json) -> None:
         ends = self._dialect.ends_stream_with_response and stream not in self._open_streams

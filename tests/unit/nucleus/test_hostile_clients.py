@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hil.nucleus.configuration.coalesced_saves import AtomicFileWriter, CoalescedSaves
 from hil.nucleus.dialects.dialect import CLASSIC, DIALECTS
+from hil.nucleus.ipc import ipc_connection
 from hil.nucleus.ipc.ipc_connection import IpcConnection
 from hil.nucleus.ipc.ipc_server import IpcServer
 from hil.nucleus.ipc.operation_call import OperationCall, OperationResult
@@ -44,6 +45,23 @@ class Recording:
         self.came.append(call.component)
         if call.operation == "Fails":
             raise KeyError("nobody foresaw this")
+        return {}
+
+
+class Waiting(Recording):
+    """Operations that answer when they are told to, as a slow disk does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+
+    def perform(self, call: OperationCall) -> OperationResult:
+        """Wait."""
+        self.came.append(call.component)
+        return self._answer_later()
+
+    async def _answer_later(self) -> dict[str, Any]:
+        await self.answer.wait()
         return {}
 
 
@@ -104,6 +122,26 @@ def test_a_client_that_sends_much_at_once_lets_the_others_have_their_turn(cut_at
         assert operations.came.count("com.greedy") == 200
 
     asyncio.run(run())
+
+
+def test_no_more_is_read_of_a_client_whose_requests_wait_for_their_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ipc_connection, "MAX_UNANSWERED_REQUESTS", 10)
+
+    async def run() -> None:
+        operations = Waiting()
+        connection, transport = connected(operations, "com.greedy")
+        for stream in range(1, 51):
+            connection.data_received(request_frame("Asks", b"{}", stream))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert len(operations.came) == 10
+        assert not transport.is_reading()
+        operations.answer.set()
+        await _until(lambda: len(operations.came) == 50 and transport.is_reading())
+
+    asyncio.run(asyncio.wait_for(run(), 30))
 
 
 async def _until(condition: Callable[[], bool]) -> None:
