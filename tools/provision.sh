@@ -234,8 +234,13 @@ check_names() {
     for name in "$thing" "$group"; do
         case "$name" in
         *[!A-Za-z0-9:_-]*) fail "found the name '$name'; letters, digits, ':', '_' and '-' are allowed" ;;
+        -*) fail "found the name '$name'; it must not begin with '-'" ;;
         esac
     done
+    case "$thing" in
+    '' | *[!0-9]*) ;;
+    *) fail "found the thing name '$thing'; digits alone are an epoch or a part in pictures' keys: add a letter" ;;
+    esac
 }
 
 check_kit() {

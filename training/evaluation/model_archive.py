@@ -10,6 +10,7 @@ from sightline.errors import ModelError
 
 MODEL_ARCHIVE = "model.tar.gz"
 MODEL_FILE = "model.onnx"
+MAX_UNPACKED_BYTES = 4 * 1024**3
 
 
 def find_model_folder(path: Path) -> Path:
@@ -25,9 +26,16 @@ def find_model_folder(path: Path) -> Path:
 def _unpack_archive(archive: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="sightline-model-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    left_bytes = MAX_UNPACKED_BYTES
     try:
         with tarfile.open(archive) as packed:
-            for member in packed.getmembers():
+            for member in packed:
+                left_bytes -= member.size
+                if left_bytes < 0:
+                    raise ModelError(
+                        f"{archive} unpacks to more than {MAX_UNPACKED_BYTES:,} bytes; unpack it yourself, "
+                        f"and give the folder with {MODEL_FILE}"
+                    )
                 if member.isfile():
                     _extract_member(packed, member, folder)
     except (OSError, tarfile.TarError) as error:
@@ -45,4 +53,5 @@ def _extract_member(packed: tarfile.TarFile, member: tarfile.TarInfo, folder: Pa
     content = packed.extractfile(member)
     if content is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.read())
+        with target.open("wb") as file:
+            shutil.copyfileobj(content, file)  # in pieces: not as a whole in memory

@@ -1,4 +1,4 @@
-"""V4L2 cameras by linuxpy, which is GPL: imported here only, and only where this source is chosen."""
+"""V4L2 cameras by linuxpy, which is GPL: a station imports it here only, where this is chosen."""
 
 import contextlib
 import errno

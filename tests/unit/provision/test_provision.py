@@ -106,6 +106,8 @@ def test_a_kit_that_was_changed_or_is_not_whole_is_refused(run: Run, machine: Bl
     ("words", "said"),
     [
         (("--thing", "a b"), "found the name 'a b'"),
+        (("--thing", "-rf"), "must not begin with '-'"),
+        (("--thing", "1796054264"), "add a letter"),  # else it could write into another's epoch
         (("--nucleus", "java"), "--nucleus: found 'java'; allowed: classic, lite"),
         (("--thing", ""), "station needs --thing"),
         (("--nonsense",), "unknown option --nonsense"),

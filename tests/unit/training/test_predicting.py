@@ -14,11 +14,13 @@ import cv2
 import pytest
 
 from hil.plant.pool import ensure_pool
+from sightline.errors import ModelError
 from tests.faults.s3_server import BUCKET, S3Server
 from tests.unit.training.small_data_sets import write_coco, write_picture
 from training import evaluate, predict
 from training.datasets import read_dataset
 from training.datasets.storage import fetch_folder, open_storage
+from training.evaluation import model_archive
 from training.jobs.data_options import read_data
 
 ROOT = Path(__file__).parents[3]
@@ -217,3 +219,14 @@ def test_an_archive_cannot_write_outside_of_its_folder(
         packed.add(tmp_path / "model.onnx", f"../{os.getpid()}/model.onnx")
     assert predict.main([str(tmp_path / "m.tar.gz"), "--data", str(tmp_path)]) == 1
     assert "leads out of the archive" in capsys.readouterr().err
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused_before_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_archive, "MAX_UNPACKED_BYTES", 1_000_000)
+    (tmp_path / "model.onnx").write_bytes(bytes(1_000_001))
+    with tarfile.open(tmp_path / "m.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "model.onnx", "model.onnx")
+    with pytest.raises(ModelError, match=r"more than 1,000,000 bytes; unpack it yourself"):
+        model_archive.find_model_folder(tmp_path / "m.tar.gz")
