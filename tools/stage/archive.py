@@ -22,7 +22,7 @@ _ARTIFACT = re.compile(r"s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/(\S+\
 
 
 def pack_folder(folder: Path, target: Path) -> None:
-    """Zip a folder reproducibly: sorted names, one time stamp, one mode per kind of file."""
+    """Zip a folder reproducibly: sorted names, one time stamp, one mode per kind of file, no compression."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as archive:
         for path in list_packed_files(folder):
@@ -62,9 +62,10 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
     entry = zipfile.ZipInfo(name, FIXED_TIMESTAMP)
     entry.create_system = 3  # Unix, wherever it is packed
     entry.external_attr = (0o100755 if path.suffix == ".sh" else 0o100644) << 16
-    is_packed = path.suffix in (".whl", ".npz")
-    entry.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
-    with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+    # deflate depends on the zlib, and how zip64 is marked on the version of Python
+    entry.compress_type = zipfile.ZIP_STORED
+    entry.file_size = path.stat().st_size
+    with path.open("rb") as source, archive.open(entry, "w") as target:
         shutil.copyfileobj(source, target, 1 << 20)
 
 
