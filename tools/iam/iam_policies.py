@@ -157,7 +157,10 @@ def build_component_publisher_policy(names: AccountNames) -> Json:
     role = f"arn:aws:iam::ACCOUNT_ID:role/{names.function_role}"
     for_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     writes = ("CreateFunction", "GetFunction", "PublishVersion", "UpdateFunctionCode")
-    versions = ("CreateComponentVersion", "DescribeComponent", "ListComponentVersions")
+    versions = (
+        *("CreateComponentVersion", "DescribeComponent"),
+        *("GetComponent", "ListComponentVersions"),
+    )
     return _policy(
         _allow(["s3:CreateBucket", "s3:GetBucketLocation"], [bucket]),
         _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),

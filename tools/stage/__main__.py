@@ -5,6 +5,7 @@ Run `gdk component build` and `gdk component publish` in that folder.
 """
 
 import argparse
+import functools
 import shutil
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from sightline.command_output import run_command
 from sightline.errors import SightlineError
+from tools.fleet.fleet_client import FleetClient, connect_to_fleet
 from tools.stage import archive
 from tools.stage.layout import (
     BUCKET,
@@ -21,14 +23,16 @@ from tools.stage.layout import (
     collect_artifacts,
     copy_recipe,
     stage_component,
+    stage_suite,
 )
+from tools.stage.next_version import resolve_version
 from tools.stage.stageable_components import (
     ROOT,
     StageableComponent,
     find_components,
     list_components,
 )
-from tools.stage.suite_version import check_version, load_suite_version, parse_recipe_version
+from tools.stage.suite_version import load_suite_version, parse_recipe_version
 from tools.stage.wheels import ARCHITECTURES
 
 PYTHONS = ("3.10", "3.11", "3.12")  # JetPack 6 and Ubuntu 22.04, Debian 12, Ubuntu 24.04
@@ -53,8 +57,10 @@ def _run(given: argparse.Namespace) -> int:
     named = () if given.all or given.version is None else (part.name for part in parts)
     choice = _build_options(given, frozenset(named))
     folders = [_stage_one(part, choice, number, len(parts)) for number, part in enumerate(parts, 1)]
-    if given.suite:
-        _collect_suite_artifacts(folders, given.gdk)
+    if given.all:
+        suite = stage_suite(choice)
+        if given.suite:
+            _collect_suite_artifacts(folders, suite, given.gdk)
     return 0
 
 
@@ -62,7 +68,7 @@ def _build_options(given: argparse.Namespace, named: frozenset[str]) -> StagingO
     suite = load_suite_version(ROOT)
     return StagingOptions(
         suite=suite,
-        version=check_version(given.version or suite),
+        version=_find_version(given, suite),
         architectures=WHEELS[given.wheels],
         pythons=tuple(given.python or PYTHONS),
         target=given.target,
@@ -70,6 +76,18 @@ def _build_options(given: argparse.Namespace, named: frozenset[str]) -> StagingO
         bucket=given.bucket,
         region=given.region,
         named=named,
+    )
+
+
+def _find_version(given: argparse.Namespace, suite: str) -> str:
+    @functools.cache
+    def connect() -> FleetClient:
+        return connect_to_fleet(given.region, given.account, None)
+
+    names = [*(part.name for part in list_components()), SUITE]
+    asked = given.version or suite
+    return resolve_version(
+        asked, suite, names, lambda name: connect().list_component_versions(name)
     )
 
 
@@ -85,12 +103,12 @@ def _stage_one(part: StageableComponent, choice: StagingOptions, number: int, co
     return folder
 
 
-def _collect_suite_artifacts(folders: list[Path], for_gdk: bool) -> None:
+def _collect_suite_artifacts(folders: list[Path], suite: Path, for_gdk: bool) -> None:
     output = ROOT / archive.OUTPUT
     collect_artifacts(folders, output)
-    copy_recipe(ROOT / archive.RECIPE, SUITE, output)
+    copy_recipe(suite / archive.RECIPE, SUITE, output)
     if for_gdk:
-        shutil.copyfile(ROOT / archive.RECIPE, output / "recipes" / archive.RECIPE)
+        shutil.copyfile(suite / archive.RECIPE, output / "recipes" / archive.RECIPE)
     print(f"The whole suite is in {output.relative_to(ROOT)}/")
 
 
@@ -118,8 +136,8 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--version",
-        help="version; NEXT_PATCH lets gdk choose it (default: pyproject.toml's). Models and products have "
-        "that of their recipes, unless they are named here",
+        help="version; NEXT_PATCH: one more than any component has in the account (default: "
+        "pyproject.toml's). Models and products have that of their recipes, unless they are named here",
     )
     parser.add_argument(
         "--suite",
@@ -136,6 +154,9 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--region", default=REGION, help="AWS region to publish to (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--account", help="AWS account of NEXT_PATCH (default: that of the credentials)"
     )
     parser.add_argument(
         "--target", type=Path, default=ROOT / "build", help="folder to stage into (default: build/)"

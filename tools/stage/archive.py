@@ -17,6 +17,10 @@ SCRIPT = "make_artifact.py"
 OUTPUT = "greengrass-build"
 EXCLUDED_NAMES = frozenset({CONFIGURATION, RECIPE, SCRIPT, OUTPUT, "zip-build"})
 NEXT_PATCH = "NEXT_PATCH"
+REFUSED_NEXT_PATCH = (
+    "found the version NEXT_PATCH, for which gdk gives each component another number; "
+    "stage with `python -m tools.stage --all --version NEXT_PATCH`, which finds one number for all"
+)
 FIXED_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _ARTIFACT = re.compile(r"s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/(\S+\.zip)")
 
@@ -39,15 +43,35 @@ def list_packed_files(folder: Path) -> list[Path]:
 def build_artifact(folder: Path) -> Path:
     """Fill a staged folder's `greengrass-build` for `gdk component publish`; returns the artifact."""
     (name, component), *_ = json.loads((folder / CONFIGURATION).read_text())["component"].items()
+    if component["version"] == NEXT_PATCH:
+        raise ValueError(f"{folder / CONFIGURATION}: {REFUSED_NEXT_PATCH}")
     recipe = (folder / RECIPE).read_text(encoding="utf-8")
     output = folder / OUTPUT
     artifact: Path = (
         output / "artifacts" / name / component["version"] / parse_artifact_name(recipe)
     )
     pack_folder(folder, artifact)
-    (output / "recipes").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / RECIPE, output / "recipes" / RECIPE)
+    copy_built_recipe(folder)
     return artifact
+
+
+def copy_built_recipe(folder: Path) -> None:
+    """Copy a staged folder's recipe to where `gdk component publish` reads it."""
+    target = folder / OUTPUT / "recipes" / RECIPE
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / RECIPE, target)
+
+
+def has_artifact(recipe: str) -> bool:
+    """Whether a recipe has files of its own; the whole suite's has none."""
+    return _ARTIFACT.search(recipe) is not None
+
+
+def _build_here(folder: Path) -> None:
+    if has_artifact((folder / RECIPE).read_text(encoding="utf-8")):
+        sys.stdout.write(f"{build_artifact(folder)}\n")
+    else:
+        copy_built_recipe(folder)
 
 
 def parse_artifact_name(recipe: str) -> str:
@@ -70,4 +94,4 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{build_artifact(Path.cwd())}\n")
+    _build_here(Path.cwd())

@@ -26,9 +26,9 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 @dataclass(frozen=True)
 class StagingOptions:
-    """Options of staging; `version` may be NEXT_PATCH, `suite` is the version of the sources.
+    """Options of staging; `version` is what is staged, `suite` the version of the sources.
 
-    Models and products keep their recipe's version, unless it is NEXT_PATCH or they are in `named`.
+    Models and products keep their recipe's version, unless they are in `named`.
     """
 
     suite: str
@@ -44,7 +44,7 @@ class StagingOptions:
     def find_version(self, component: str, of_recipe: str) -> str:
         """The version that a component is staged in."""
         keeps = has_own_version(component) and component not in self.named
-        return of_recipe if keeps and self.version != archive.NEXT_PATCH else self.version
+        return of_recipe if keeps else self.version
 
 
 def stage_component(part: StageableComponent, options: StagingOptions, root: Path = ROOT) -> Path:
@@ -54,6 +54,18 @@ def stage_component(part: StageableComponent, options: StagingOptions, root: Pat
     text = fill_recipe_version(recipe, own.version, _build_requirements(options, root))
     folder = lay_out_folder(part.name, text, part.lock, own, root)
     shutil.copytree(part.sources, folder / part.package, ignore=_LEFT_OUT)
+    return folder
+
+
+def stage_suite(options: StagingOptions, root: Path = ROOT) -> Path:
+    """Stage the recipe of the whole suite, which has no files of its own; returns its folder."""
+    folder = options.target / SUITE
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    recipe = (root / archive.RECIPE).read_text(encoding="utf-8")
+    text = fill_recipe_version(recipe, options.version, _build_requirements(options, root))
+    _write_control_files(SUITE, text, options, folder)
+    archive.copy_built_recipe(folder)
     return folder
 
 

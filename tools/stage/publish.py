@@ -1,9 +1,8 @@
 """Publish staged components, as `gdk component publish` does, on machines without gdk.
 
 The bucket is `PREFIX-REGION-ACCOUNT`; the artifact goes to `NAME/VERSION/FILE` in it, and the recipe with
-its URI becomes a component version. NEXT_PATCH is the greatest version in the account with its patch
-raised by one, or the version of the sources where there is none. A component that is already published is
-skipped. Other content under an existing version is refused before anything is sent: a nucleus checks
+its URI becomes a component version. What is already published with the same content, by this tool or by
+gdk, is skipped. Other content under an existing version is refused before anything is sent: a nucleus checks
 downloads against the digest that the version was created with.
 
 `python -m tools.stage.publish --all` prints the requests; `--send` sends them.
@@ -13,7 +12,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from sightline.errors import RecipeError, RetryableError, SightlineError
 from tools.fleet.fleet_client import FleetClient, connect_to_fleet
 from tools.fleet.service_calls import create_client
 from tools.stage import archive
+from tools.stage.layout import SUITE
+from tools.stage.published_content import is_same_artifact, is_same_recipe
 from tools.stage.stageable_components import ROOT, find_components, list_components
 from tools.stage.suite_version import fill_recipe_version, parse_recipe_version
 
@@ -47,19 +48,23 @@ class ComponentPublication:
     name: str
     version: str
     bucket: str
-    artifact: Path
+    artifact: Path | None  # the whole suite has none
     recipe: str
 
     @property
-    def key(self) -> str:
-        """The artifact's key in the bucket."""
-        return f"{self.name}/{self.version}/{self.artifact.name}"
+    def account(self) -> str:
+        """The account that owns the component, and the only one that may own the bucket."""
+        return self.arn.split(":")[4]
 
-    @property
-    def metadata(self) -> dict[str, str]:
+    def find_place(self, artifact: Path) -> Json:
+        """Where an artifact is stored; a bucket of another account is refused."""
+        key = f"{self.name}/{self.version}/{artifact.name}"
+        return {"Bucket": self.bucket, "Key": key, "ExpectedBucketOwner": self.account}
+
+    def calculate_metadata(self, artifact: Path) -> dict[str, str]:
         """The object's metadata: the same for the same recipe and artifact."""
         digest = hashlib.sha256(self.recipe.encode())
-        with self.artifact.open("rb") as content:
+        with artifact.open("rb") as content:
             while piece := content.read(1 << 20):
                 digest.update(piece)
         return {DIGEST_KEY: digest.hexdigest()}
@@ -67,58 +72,70 @@ class ComponentPublication:
     @property
     def requests(self) -> list[tuple[str, Json]]:
         """The operations and requests, in order; the upload may take several."""
-        put: Json = {"Bucket": self.bucket, "Key": self.key, "Body": str(self.artifact)}
-        put["Metadata"] = self.metadata
-        create = {"inlineRecipe": self.recipe}
-        return [("PutObject", put), ("CreateComponentVersion", create)]
+        create = ("CreateComponentVersion", {"inlineRecipe": self.recipe})
+        if self.artifact is None:
+            return [create]
+        put = {**self.find_place(self.artifact), "Body": str(self.artifact)}
+        put["Metadata"] = self.calculate_metadata(self.artifact)
+        return [("PutObject", put), create]
+
+
+def find_published_names(named: list[str] | None) -> list[str]:
+    """The components to publish, all of them with None: also the whole suite, which comes last."""
+    if named is None:
+        return [*(part.name for part in list_components()), SUITE]
+    aliases = (SUITE.lower(), "suite")
+    parts = find_components([name for name in named if name.lower() not in aliases])
+    suite = [SUITE] if any(name.lower() in aliases for name in named) else []
+    return [*(part.name for part in parts), *suite]
 
 
 def build_publication(folder: Path, arn: str, bucket: str, version: str) -> ComponentPublication:
     """Build the publication of a staged folder; the version must be a number."""
-    artifacts = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
+    recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
+    artifacts: list[Path | None] = list((folder / archive.OUTPUT / "artifacts").rglob("*.zip"))
+    if not archive.has_artifact(recipe):
+        artifacts = [None]
     if len(artifacts) != 1:
         raise RecipeError(f"{folder}: not staged; run python -m tools.stage {folder.name}")
-    recipe = (folder / archive.RECIPE).read_text(encoding="utf-8")
     own = fill_recipe_version(recipe, version, {})
     placed = own.replace(_URI_PLACEHOLDER, f"s3://{bucket}/{folder.name}/{version}/")
     return ComponentPublication(arn, folder.name, version, bucket, artifacts[0], placed)
 
 
-def list_versions(greengrass: Any, arn: str) -> list[str]:
-    """A component's versions in the account."""
-    try:
-        pages = greengrass.get_paginator("list_component_versions").paginate(arn=arn)
-        return [entry["componentVersion"] for page in pages for entry in page["componentVersions"]]
-    except greengrass.exceptions.ResourceNotFoundException:
-        return []
-    except (ClientError, BotoCoreError) as error:
-        raise PublishError(f"list_component_versions of {arn}: {error}") from error
-
-
-def next_patch(found: Sequence[str], otherwise: str) -> str:
-    """The version after the highest one found."""
-    if not found:
-        return otherwise
-    major, minor, patch = max(_parse_numbers(version) for version in found)
-    return f"{major}.{minor}.{patch + 1}"
-
-
 def is_published(publication: ComponentPublication, s3: Any, greengrass: Any) -> bool:
-    """Whether exactly this is published; PublishError if the version has other content."""
-    if publication.version not in list_versions(greengrass, publication.arn):
-        return False
+    """Whether exactly this is published, by whichever tool; PublishError if it has other content."""
     name = f"{publication.name} {publication.version}"
+    arn = f"{publication.arn}:versions:{publication.version}"
     try:
-        found = s3.head_object(Bucket=publication.bucket, Key=publication.key)
+        answer = greengrass.get_component(arn=arn, recipeOutputFormat="YAML")
+    except greengrass.exceptions.ResourceNotFoundException:
+        return False
+    except (ClientError, BotoCoreError) as error:
+        raise PublishError(f"get_component of {arn}: {error}") from error
+    try:
+        same = _has_same_content(publication, answer["recipe"].decode(), s3)
     except (ClientError, BotoCoreError) as error:
         raise PublishError(
             f"{name} is published, but its artifact cannot be read: {error}"
         ) from error
-    if found["Metadata"].get(DIGEST_KEY) != publication.metadata[DIGEST_KEY]:
+    if not same:
         raise PublishError(
             f"{name} is already published with other content; publish under a new version"
         )
     return True
+
+
+def _has_same_content(publication: ComponentPublication, published: str, s3: Any) -> bool:
+    artifact = publication.artifact
+    if artifact is not None:
+        found = s3.head_object(**publication.find_place(artifact))
+        digest = found["Metadata"].get(DIGEST_KEY)
+        if digest is not None:  # this tool's own
+            return bool(digest == publication.calculate_metadata(artifact)[DIGEST_KEY])
+        if not is_same_artifact(artifact, found, published):
+            return False
+    return is_same_recipe(published, publication.recipe)
 
 
 def send_publication(
@@ -130,17 +147,25 @@ def send_publication(
     """
     name = f"{publication.name} {parse_recipe_version(publication.recipe)}"
     try:
-        s3.upload_file(
-            str(publication.artifact),
-            publication.bucket,
-            publication.key,
-            ExtraArgs={"Metadata": publication.metadata},
-            Callback=progress,
-        )
+        if publication.artifact is not None:
+            _upload(publication, publication.artifact, s3, progress)
         answer = greengrass.create_component_version(inlineRecipe=publication.recipe)
     except (ClientError, BotoCoreError, S3UploadFailedError) as error:
         raise PublishError(f"{name}: {error}") from error
     return str(answer["arn"])
+
+
+def _upload(publication: ComponentPublication, artifact: Path, s3: Any, progress: Progress) -> None:
+    place = publication.find_place(artifact)
+    more = {"ExpectedBucketOwner": publication.account}
+    metadata = publication.calculate_metadata(artifact)
+    s3.upload_file(
+        str(artifact),
+        place["Bucket"],
+        place["Key"],
+        ExtraArgs={**more, "Metadata": metadata},
+        Callback=progress,
+    )
 
 
 def create_bucket(s3: Any, bucket: str, region: str) -> None:
@@ -155,17 +180,13 @@ def create_bucket(s3: Any, bucket: str, region: str) -> None:
         raise PublishError(f"bucket {bucket}: {error}") from error
 
 
-def _parse_numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("-")[0].split("."))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Print or send the requests; exit code 1 if a component could not be published."""
     given = _arguments().parse_args(arguments)
     try:
-        parts = list_components() if given.all else find_components(given.components)
+        names = find_published_names(None if given.all else given.components)
         cloud = connect_to_fleet(given.region, given.account, None)
-        ready = [_load_publication(given.target / part.name, cloud) for part in parts]
+        ready = [_load_publication(given.target / name, cloud) for name in names]
         if given.send:
             _send_all(ready, cloud)
         else:
@@ -184,9 +205,7 @@ def _load_publication(folder: Path, cloud: FleetClient) -> ComponentPublication:
     place, version = cloud.location, component["version"]
     arn = f"arn:{place.partition}:greengrass:{place.region}:{place.account}:components:{name}"
     if version == archive.NEXT_PATCH:
-        sources = parse_recipe_version((folder / archive.RECIPE).read_text(encoding="utf-8"))
-        client = create_client("greengrassv2", place.region, None)
-        version = next_patch(list_versions(client, arn), sources)
+        raise RecipeError(f"{path}: {archive.REFUSED_NEXT_PATCH}")
     prefix = component["publish"]["bucket"]
     return build_publication(folder, arn, f"{prefix}-{place.region}-{place.account}", version)
 
@@ -200,7 +219,7 @@ def _send_all(ready: list[ComponentPublication], cloud: FleetClient) -> None:
     for number, publication in enumerate(ready, 1):
         label = f"[{number}/{len(ready)}] {publication.name} {publication.version}"
         if publication.name in there:
-            print(f"{label} is already published")
+            print(f"{label} is already published with the same content")
         else:
             print(
                 f"{label} -> "
@@ -209,7 +228,8 @@ def _send_all(ready: list[ComponentPublication], cloud: FleetClient) -> None:
 
 
 def _create_meter(label: str, publication: ComponentPublication) -> Progress:
-    whole, done = publication.artifact.stat().st_size, 0
+    whole = publication.artifact.stat().st_size if publication.artifact else 0
+    done = 0
 
     def progress(size: int) -> None:
         nonlocal done

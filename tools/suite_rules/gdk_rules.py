@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tools.stage.archive import NEXT_PATCH, REFUSED_NEXT_PATCH
+
 REGIONS = (
     *("ap-northeast-1", "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
     *("cn-north-1", "eu-central-1", "eu-west-1", "eu-west-2", "us-east-1", "us-east-2"),
     *("us-gov-east-1", "us-gov-west-1", "us-west-2"),
 )
 BUILD_SYSTEMS = ("zip", "maven", "gradle", "gradlew", "custom")
-_VERSION = re.compile(r"\d+\.\d+\.\d+|NEXT_PATCH")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def find_refused_gdk_settings(name: str, configuration: Mapping[str, Any]) -> list[str]:
@@ -36,6 +38,8 @@ def find_refused_gdk_settings(name: str, configuration: Mapping[str, Any]) -> li
 
 
 def _check_version_text(place: str, found: Any, pattern: str) -> list[str]:
+    if found == NEXT_PATCH:
+        return [f"{place}: {REFUSED_NEXT_PATCH}"]
     good = isinstance(found, str) and re.fullmatch(pattern, found)
     return [] if good else [f"{place}: found {found!r}; expected {pattern}"]
 

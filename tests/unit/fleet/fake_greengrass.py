@@ -25,7 +25,7 @@ FAILED = ("FAILED", "TIMED_OUT", "REJECTED")
 OPERATIONS = (
     "CreateDeployment CancelDeployment ListDeployments GetDeployment ListCoreDevices "
     "ListEffectiveDeployments ListInstalledComponents CreateComponentVersion ListComponentVersions "
-    "DescribeComponent"
+    "DescribeComponent GetComponent"
 )
 IOT_OPERATIONS = (
     "CreateThingGroup DescribeThingGroup ListThingGroups ListThingsInThingGroup "
@@ -262,6 +262,19 @@ class FakeGreengrass:
             "status": {"componentState": "DEPLOYABLE"},
             "tags": found.get("tags", {}),
         }
+
+    def get_component(self, request: Json) -> Json:
+        """The recipe in the service's own order and with what it adds."""
+        found = self.components.get(request["arn"])
+        if found is None:
+            raise ServiceRefusalError("ResourceNotFoundException", request["arn"], 404)
+        recipe = yaml.safe_load(found["inlineRecipe"])
+        for manifest in recipe["Manifests"]:
+            for artifact in manifest.get("Artifacts", ()):
+                artifact["Permission"] = {"Read": "OWNER", "Execute": "NONE"}
+                artifact.update(found.get("added", {}))
+        content = yaml.safe_dump(recipe).encode()
+        return {"recipeOutputFormat": "YAML", "recipe": content, "tags": {}}
 
     def list_component_versions(self, request: Json) -> Json:
         """Those that were created; who asks for an unknown component is told so, as by the service."""

@@ -11,7 +11,8 @@ import pytest
 
 from tools.stage import archive
 
-GOLDEN = "fc44ddb6590090e3a28971c909f1f35d549bec3b68340babf6cc127e0f83e427"  # of the tree below; another value is another artifact under a published version
+# of the tree below; another value is another artifact under a published version
+GOLDEN = "fc44ddb6590090e3a28971c909f1f35d549bec3b68340babf6cc127e0f83e427"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PACK = (
     "import pathlib, runpy, sys\n"

@@ -111,24 +111,6 @@ def test_a_component_is_imported_from_its_unpacked_artifact_alone(
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
 
 
-def test_next_patch_is_left_to_gdk_and_asks_for_any_patch_of_the_others(tmp_path: Path) -> None:
-    (part,) = find_components(["com.sightline.Inference"])
-    needing = tmp_path / "needing.yaml"
-    needs_cap = (
-        'ComponentDependencies:\n  com.sightline.model.Cap:\n    VersionRequirement: "0.1.0"\n'
-    )
-    needing.write_text(part.recipe.read_text() + needs_cap)
-    folder = stage_component(replace(part, recipe=needing), choice(tmp_path, "NEXT_PATCH"))
-    artifact = archive.build_artifact(folder)
-    assert artifact.parent.name == "NEXT_PATCH"  # where gdk's publish looks
-    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
-    assert recipe["ComponentVersion"] == "0.1.0"
-    needs = recipe["ComponentDependencies"]["com.sightline.model.Cap"]
-    assert needs["VersionRequirement"] == ">=0.1.0 <0.2.0"
-    configuration = json.loads((folder / "gdk-config.json").read_text())
-    assert gdk_rules.find_refused_gdk_settings("gdk-config.json", configuration) == []
-
-
 def test_packages_of_a_stricter_licence_are_in_the_component_of_drivers_and_in_no_other(
     staged: Path,
 ) -> None:
@@ -179,7 +161,6 @@ def test_the_real_gdk_builds_a_staged_component(staged: Path, tmp_path: Path) ->
         ("model.Cap", False, "0.9.0", "0.1.0"),
         ("product.Bottle", False, "0.9.0", "0.1.0"),
         ("model.Cap", True, "0.9.0", "0.9.0"),
-        ("model.Cap", False, "NEXT_PATCH", "NEXT_PATCH"),
     ],
 )
 def test_a_model_and_a_product_keep_the_version_of_their_recipe(
@@ -191,4 +172,4 @@ def test_a_model_and_a_product_keep_the_version_of_their_recipe(
     configuration = json.loads((folder / "gdk-config.json").read_text())
     assert configuration["component"][part.name]["version"] == staged_as
     recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
-    assert recipe["ComponentVersion"] == ("0.1.0" if staged_as == "NEXT_PATCH" else staged_as)
+    assert recipe["ComponentVersion"] == staged_as

@@ -12,7 +12,7 @@ from tools.suite_rules import (
 def gdk_configuration(**changes: Any) -> dict[str, Any]:
     component = {
         "author": "Sightline",
-        "version": "NEXT_PATCH",
+        "version": "0.1.0",
         "build": {"build_system": "zip"},
         "publish": {"bucket": "components", "region": "eu-central-1"},
     }
@@ -27,6 +27,7 @@ def gdk_configuration(**changes: Any) -> dict[str, Any]:
     [
         (gdk_configuration(), ""),
         (gdk_configuration(version="1.0"), "/version: found '1.0'"),
+        (gdk_configuration(version="NEXT_PATCH"), "gives each component another number"),
         (gdk_configuration(author=""), "/author"),
         (gdk_configuration(build={"build_system": "custom"}), "needs it"),
         (gdk_configuration(build={"build_system": "cmake"}), "found 'cmake'"),
