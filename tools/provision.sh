@@ -64,7 +64,7 @@ run_once() {
     [ "$apply" = yes ] || return 0
     said=$("$@" 2>&1) && return 0
     case "$said" in
-    *AlreadyExists*) echo "  already exists" ;;
+    *AlreadyExists* | *BucketAlreadyOwnedByYou*) echo "  already exists" ;;
     *) fail "$said" ;;
     esac
 }
@@ -104,9 +104,21 @@ prepare_account() {
         run_once aws iot create-thing-group --region "$region" --thing-group-name "$name" \
             --thing-group-properties "attributePayload={attributes={sightline-kind=$group}}"
     done
+    create_evidence_bucket
     create_receipts
     create_template
     create_claim
+}
+
+# where stations with `evidence: {kind: s3}` put their pictures; how long they stay is its owner's to say
+create_evidence_bucket() {
+    bucket="sightline-evidence-$region-$account"
+    set -- aws s3api create-bucket --region "$region" --bucket "$bucket"
+    [ "$region" = us-east-1 ] || set -- "$@" --create-bucket-configuration "LocationConstraint=$region"
+    run_once "$@"
+    run aws s3api put-public-access-block --region "$region" --bucket "$bucket" \
+        --expected-bucket-owner "$account" --public-access-block-configuration \
+        BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
 }
 
 # who tells the stations which of their records arrived; until then a station keeps them and sends them again

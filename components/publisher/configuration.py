@@ -17,6 +17,7 @@ Seconds = Annotated[float, Meta(ge=0.05, le=600)]
 Mebibytes = Annotated[int, Meta(ge=1, le=1_048_576)]
 Days = Annotated[float, Meta(ge=0.001, le=36_500)]
 Bucket = Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$")]
+AccountNumber = Annotated[str, Meta(pattern=r"^\d{12}$")]
 Prefix = Annotated[str, Meta(pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$", max_length=256)]
 # no "_" in the host: the AWS SDK refuses it
 EndpointAddress = Annotated[
@@ -29,11 +30,13 @@ class S3Configuration(ConfigurationStruct, frozen=True, kw_only=True):
     """The bucket where pictures go under PREFIX + key; its own rules say how long they stay there.
 
     Credentials are those that the AWS SDK finds: under Greengrass the token-exchange service's. A
-    picture of `multipart_mib` or more goes in parts. An `endpoint_url` names another server than AWS.
+    picture of `multipart_mib` or more goes in parts. A bucket of another account than `bucket_owner` is
+    refused. An `endpoint_url` names another server than AWS.
     """
 
     bucket: Bucket = ""
     prefix: Prefix = ""
+    bucket_owner: AccountNumber | None = None
     region: Region = "eu-central-1"
     endpoint_url: EndpointAddress | None = None
     connect_timeout_s: Seconds = 5.0

@@ -31,7 +31,7 @@ class AccountNames:
     """Names in the account that the policies refer to."""
 
     component_bucket: str = "sightline-components-REGION-ACCOUNT_ID"
-    evidence_bucket: str = "sightline-evidence"
+    evidence_bucket: str = "sightline-evidence-REGION-ACCOUNT_ID"
     role_alias: str = "sightline-token-exchange"
     template: str = "sightline-station"
     function: str = "sightline-telemetry"
@@ -143,9 +143,11 @@ def build_token_exchange_policy(names: AccountNames) -> Json:
     logs = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:/aws/greengrass/*"
     writes = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
     return _policy(
-        _allow(["s3:GetBucketLocation"], [components]),  # the Java nucleus asks this first
-        _allow(["s3:GetObject"], [f"{components}/{OURS}"]),
-        _allow(["s3:AbortMultipartUpload", "s3:PutObject"], own),
+        _allow_in_own_buckets(
+            ["s3:GetBucketLocation"], [components]
+        ),  # the Java nucleus asks first
+        _allow_in_own_buckets(["s3:GetObject"], [f"{components}/{OURS}"]),
+        _allow_in_own_buckets(["s3:AbortMultipartUpload", "s3:PutObject"], own),
         _allow([f"logs:{name}" for name in writes], [logs]),
     )
 
@@ -162,8 +164,9 @@ def build_component_publisher_policy(names: AccountNames) -> Json:
         *("GetComponent", "ListComponentVersions"),
     )
     return _policy(
-        _allow(["s3:CreateBucket", "s3:GetBucketLocation"], [bucket]),
-        _allow(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),
+        _allow(["s3:CreateBucket"], [bucket]),  # what is created is nobody's yet
+        _allow_in_own_buckets(["s3:GetBucketLocation"], [bucket]),
+        _allow_in_own_buckets(["s3:GetObject", "s3:PutObject"], [f"{bucket}/{OURS}"]),
         _allow([f"greengrass:{name}" for name in versions], [_greengrass(f"components:{OURS}")]),
         _allow([f"lambda:{name}" for name in writes], [function, f"{function}:*"]),
         {**_allow(["iam:PassRole"], [role]), "Condition": for_lambda},  # CreateFunction needs it
@@ -196,9 +199,11 @@ def build_fleet_operator_policy(names: AccountNames) -> Json:
         _allow([f"greengrass:{name}" for name in versions], of_settings),
         _allow([f"iot:{name}" for name in of_jobs], [*targets, _iot("job/*")]),
         _allow(shadows, [_iot("thing/*/AWSManagedGreengrassV2Deployment")]),
-        _allow(["s3:ListBucket"], [bucket]),  # else a lock that is not there reads as forbidden
-        _allow(["s3:GetObject", "s3:PutObject"], [locks, settings]),
-        _allow(["s3:DeleteObject"], [locks]),
+        _allow_in_own_buckets(
+            ["s3:ListBucket"], [bucket]
+        ),  # else a lock that is not there reads as forbidden
+        _allow_in_own_buckets(["s3:GetObject", "s3:PutObject"], [locks, settings]),
+        _allow_in_own_buckets(["s3:DeleteObject"], [locks]),
         _allow(
             [*(f"greengrass:{n}" for n in free), "iot:ListThingGroups", "sts:GetCallerIdentity"],
             ["*"],
@@ -240,6 +245,12 @@ def _policy(*statements: Json) -> Json:
 
 def _allow(actions: Sequence[str], resources: Sequence[str]) -> Json:
     return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def _allow_in_own_buckets(actions: Sequence[str], resources: Sequence[str]) -> Json:
+    """A bucket's name is whose who takes it first, in any account: only our own account's will do."""
+    own = {"StringEquals": {"aws:ResourceAccount": "ACCOUNT_ID"}}
+    return {**_allow(actions, resources), "Condition": own}
 
 
 def _iot(what: str) -> str:

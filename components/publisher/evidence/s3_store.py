@@ -38,6 +38,8 @@ class S3EvidenceStore:
 
         bucket, name = self._configuration.bucket, self._configuration.prefix + key
         extra = {"ContentType": CONTENT_TYPES.get(path.suffix, "application/octet-stream")}
+        if self._configuration.bucket_owner:
+            extra["ExpectedBucketOwner"] = self._configuration.bucket_owner
         try:
             client = self._create_s3_client()
             client.upload_file(str(path), bucket, name, ExtraArgs=extra, Config=self._transfer)

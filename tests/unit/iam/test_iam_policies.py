@@ -105,7 +105,7 @@ def test_a_core_device_may_have_awss_own_components_which_are_in_no_account(
     ],
 )
 def test_a_stations_components_write_evidence_under_its_own_name(key: str, allowed: bool) -> None:
-    bucket = "arn:aws:s3:::sightline-evidence"
+    bucket = f"arn:aws:s3:::sightline-evidence-{REGION}-{ACCOUNT}"
     assert allows("token-exchange", "s3:PutObject", f"{bucket}/{key}") is allowed
     assert not allows("token-exchange", "s3:GetObject", f"{bucket}/{key}")
     assert not allows("token-exchange", "s3:DeleteObject", f"{bucket}/{key}")
@@ -125,12 +125,24 @@ def test_stations_take_artifacts_and_only_publishers_put_them() -> None:
     assert not allows("component-publisher", "greengrass:CreateDeployment", component)
 
 
+@pytest.mark.parametrize("role", ["token-exchange", "component-publisher", "fleet-operator"])
+def test_objects_are_read_and_written_only_in_buckets_of_the_own_account(role: str) -> None:
+    filled = fill_placeholders(ALL[role], REGION, ACCOUNT)
+    statements = [s for s in filled["Statement"] if s["Action"][0].startswith("s3:")]
+    assert statements
+    for statement in statements:
+        if statement["Action"] != ["s3:CreateBucket"]:
+            assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
+        assert all(ACCOUNT in resource for resource in statement["Resource"])
+
+
 def test_who_imports_the_function_may_give_it_its_role_and_lambda_no_other() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/sightline-telemetry"
     assert allows("component-publisher", "iam:PassRole", role)
     assert not allows("component-publisher", "iam:PassRole", role.replace("telemetry", "other"))
-    (passing,) = [s for s in ALL["component-publisher"]["Statement"] if "Condition" in s]
-    assert passing["Action"] == ["iam:PassRole"]
+    (passing,) = [
+        s for s in ALL["component-publisher"]["Statement"] if s["Action"] == ["iam:PassRole"]
+    ]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
 
 

@@ -18,7 +18,7 @@ def check_by_models(commands: Iterable[Sequence[str]]) -> None:
     """Each operation must be there, with all options that it needs and none that it does not know."""
     session = botocore.session.get_session()
     for _, service, operation, *words in commands:
-        model = session.get_service_model(service)
+        model = session.get_service_model({"s3api": "s3"}.get(service, service))
         name = "".join(part.capitalize() for part in operation.split("-"))
         shape = model.operation_model(name).input_shape
         given = {word[2:] for word in words if word.startswith("--")} - OF_THE_COMMAND_LINE
