@@ -8,9 +8,13 @@
 #   provision.sh station --thing NAME --group GROUP --nucleus classic|lite --kit DIR
 #       on the machine itself, as root: sets up users, nucleus, certificate and group.
 #
+#   provision.sh claim --rotate|--retire --region REGION --kit DIR
+#       --rotate puts a new claim certificate into the kit; kits with the old one go on until --retire, which
+#       ends the old one, or the kit's only one: then no machine can become a station with it.
+#
 # Default: dry run, which shows every command and file; --apply makes the changes. The kit is a folder:
 #   fleet.conf claim.pem.crt claim.private.pem.key       written by `account`
-#   claim.arn                                            the claim's ARN, for repeated runs of `account`
+#   claim.arn claim.old.arn                              the claim's ARN, for repeated runs of `account`, and the last's
 #   AmazonRootCA1.pem                                    the root certificate of AWS IoT
 #   greengrass-nucleus.zip fleet-provisioning.jar        for classic: nucleus and fleet provisioning plugin
 #   aws-greengrass-lite.deb                              for lite
@@ -25,12 +29,12 @@ receipts_role=sightline-receipts
 receipts_rules="sightline_receipts sightline_receipts_of_gate sightline_receipts_of_gaps"
 template=sightline-station
 apply=no
-command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root=""
+command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root="" way=""
 wait_seconds=300
 again="run the same command again"
 
 usage() {
-    sed -n '2,20s/^# \{0,1\}//p' "$0"
+    sed -n '2,24s/^# \{0,1\}//p' "$0"
     echo "options: --apply (make the changes; default: dry run), --hook ARN (Lambda that admits stations),"
     echo "         --policies DIR (default: $policies_in), --root DIR (other root folder, for tests)"
 }
@@ -185,7 +189,7 @@ create_claim() {
         [ -f "$kit/claim.arn" ] || fail "$kit has no claim.arn; write the ARN of the claim certificate to this file"
         certificate=$(cat "$kit/claim.arn")
     else
-        run_claim
+        run_claim claim
     fi
     run aws iot attach-policy --region "$region" --policy-name sightline-claim --target "$certificate"
     write "$kit/fleet.conf" 644 <<EOF
@@ -202,19 +206,60 @@ endpoint() {
         --query endpointAddress --output text
 }
 
+# run_claim NAME: a certificate as NAME.pem.crt, NAME.private.pem.key and NAME.arn of the kit
 run_claim() {
+    name=$1
     set -- aws iot create-keys-and-certificate --region "$region" --set-as-active \
-        --certificate-pem-outfile "$kit/claim.pem.crt" \
-        --private-key-outfile "$kit/claim.private.pem.key" \
+        --certificate-pem-outfile "$kit/$name.pem.crt" \
+        --private-key-outfile "$kit/$name.private.pem.key" \
         --query certificateArn --output text
     echo "+ $*"
     if [ "$apply" = yes ]; then
         certificate=$(umask 077 && "$@")
-        chmod 600 "$kit/claim.private.pem.key"
+        chmod 600 "$kit/$name.private.pem.key"
     fi
-    write "$kit/claim.arn" 644 <<EOF
+    write "$kit/$name.arn" 644 <<EOF
 $certificate
 EOF
+}
+
+change_claim() {
+    need --region "$region"
+    need --kit "$kit"
+    [ -f "$kit/claim.arn" ] || fail "$kit has no claim.arn; it is not the kit that \`account\` wrote"
+    case "$way" in
+    rotate) rotate_claim ;;
+    retire) retire_claim ;;
+    *) fail "claim needs --rotate or --retire; see provision.sh --help" ;;
+    esac
+}
+
+# the new one is whole before the old one's files go: what is interrupted can be run again
+rotate_claim() {
+    [ ! -f "$kit/claim.old.arn" ] || fail "$kit/claim.old.arn is not retired yet; run claim --retire first"
+    certificate=CLAIM_CERTIFICATE_ARN
+    run_claim claim.new
+    run aws iot attach-policy --region "$region" --policy-name sightline-claim --target "$certificate"
+    run mv "$kit/claim.arn" "$kit/claim.old.arn"
+    for part in private.pem.key pem.crt arn; do
+        run mv "$kit/claim.new.$part" "$kit/claim.$part"
+    done
+    echo "# next: cd $kit && sha256sum [!S]* >SHA256SUMS, hand the kit out, then claim --retire"
+}
+
+retire_claim() {
+    old="$kit/claim.old.arn"
+    [ -f "$old" ] || old="$kit/claim.arn"
+    certificate=$(cat "$old")
+    number=${certificate##*/}
+    run aws iot update-certificate --region "$region" --certificate-id "$number" --new-status INACTIVE
+    run aws iot detach-policy --region "$region" --policy-name sightline-claim --target "$certificate"
+    run aws iot delete-certificate --region "$region" --certificate-id "$number"
+    if [ "$old" = "$kit/claim.arn" ]; then
+        run shred --remove "$kit/claim.private.pem.key"
+        run rm -f "$kit/claim.pem.crt"
+    fi
+    run rm -f "$old"
 }
 
 # --- the station ---
@@ -448,7 +493,7 @@ forget_claim() {
 # --- the command line ---
 
 case "${1:-}" in
-account | station) command=$1 ;;
+account | station | claim) command=$1 ;;
 -h | --help) usage && exit 0 ;;
 *)
     usage >&2
@@ -459,6 +504,7 @@ shift
 while [ "$#" -gt 0 ]; do
     case "$1" in
     --apply) apply=yes ;;
+    --rotate | --retire) way=${1#--} ;;
     --region | --account | --group | --kit | --thing | --nucleus | --hook | --root | --policies)
         [ "$#" -ge 2 ] || fail "$1 needs a value"
         case "$1" in
@@ -484,4 +530,8 @@ case "$kit" in
 *) kit="$PWD/$kit" ;; # apt takes kit/NAME.deb for the name of a package
 esac
 [ "$apply" = yes ] || echo "# dry run: add --apply to make the changes"
-if [ "$command" = account ]; then prepare_account; else provision_station; fi
+case "$command" in
+account) prepare_account ;;
+claim) change_claim ;;
+station) provision_station ;;
+esac

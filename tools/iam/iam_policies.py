@@ -7,6 +7,7 @@ token-exchange      role of a station's components
 component-publisher role that builds and publishes components
 fleet-operator      role that plans, deploys and rolls back
 receipts            role of the IoT rules that send receipts to stations
+provision-hook      role of the Lambda that admits stations
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,7 @@ def build_policies(
         "component-publisher": build_component_publisher_policy(names),
         "fleet-operator": build_fleet_operator_policy(names),
         "receipts": build_receipts_policy(),
+        "provision-hook": build_provision_hook_policy(),
     }
 
 
@@ -226,6 +228,11 @@ def build_trust_policy(service: str) -> Json:
 def build_receipts_policy() -> Json:
     """The IoT rules of tools/iam/receipt_rules.py: publish receipts to stations, nothing else."""
     return _policy(_allow(["iot:Publish"], [_iot(f"topic/{RECORDS_STORED.build_topic('*')}")]))
+
+
+def build_provision_hook_policy() -> Json:
+    """The Lambda that admits stations: it asks whether a station has a certificate already."""
+    return _policy(_allow(["iot:ListThingPrincipals"], [_iot("thing/*")]))
 
 
 def fill_placeholders(policy: Any, region: str, account: str) -> Any:

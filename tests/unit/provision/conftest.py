@@ -139,6 +139,7 @@ def run(machine: BlankMachine, programs: Path) -> Run:
         usual = {
             "station": ("--thing", "site-1-line-1", "--nucleus", nucleus, "--root", root),
             "account": ("--region", REGION, "--account", ACCOUNT, "--policies", policies),
+            "claim": ("--region", REGION),
         }[command]
         environment = {
             **os.environ,

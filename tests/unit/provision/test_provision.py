@@ -160,7 +160,7 @@ def test_only_listed_stations_are_provisioned_and_only_into_their_groups(tmp_pat
     with zipfile.ZipFile(target) as archive:
         archive.extractall(tmp_path)
     code = (
-        "import json, sys, provision_hook as h; "
+        "import json, sys, provision_hook as h; h.has_certificate = lambda thing: False; "
         "print(json.dumps(h.lambda_handler(json.load(sys.stdin), None)))"
     )
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"
