@@ -31,6 +31,7 @@ template=sightline-station
 apply=no
 command="" region="" account="" group="" kit="" thing="" nucleus="" hook="" root="" way=""
 wait_seconds=300
+log_days=30
 again="run the same command again"
 
 usage() {
@@ -109,6 +110,7 @@ prepare_account() {
             --thing-group-properties "attributePayload={attributes={sightline-kind=$group}}"
     done
     create_evidence_bucket
+    create_log_groups
     create_receipts
     create_template
     create_claim
@@ -123,6 +125,20 @@ create_evidence_bucket() {
     run aws s3api put-public-access-block --region "$region" --bucket "$bucket" \
         --expected-bucket-owner "$account" --public-access-block-configuration \
         BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
+}
+
+# before the first station writes to them: what a station creates itself keeps its lines for ever
+create_log_groups() {
+    system="/aws/greengrass/GreengrassSystemComponent/$region/System greengrass/systemLogs"
+    components="Capture Equipment Inference Publisher Telemetry"
+    for component in $components; do
+        system="$system /aws/greengrass/UserComponent/$region/com.sightline.$component"
+    done
+    for log_group in $system; do
+        run_once aws logs create-log-group --region "$region" --log-group-name "$log_group"
+        run aws logs put-retention-policy --region "$region" --log-group-name "$log_group" \
+            --retention-in-days "$log_days"
+    done
 }
 
 # who tells the stations which of their records arrived; until then a station keeps them and sends them again

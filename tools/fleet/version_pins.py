@@ -15,14 +15,20 @@ NUCLEUS_LITE = "aws.greengrass.NucleusLite"
 TOKEN_EXCHANGE = "aws.greengrass.TokenExchangeService"
 CLI = "aws.greengrass.Cli"
 ROUTER = "aws.greengrass.LegacySubscriptionRouter"
-CLASSIC_ONLY = frozenset({NUCLEUS, TOKEN_EXCHANGE, CLI, ROUTER})  # plugins, or for Lambda functions
+LOG_MANAGER = "aws.greengrass.LogManager"
+LOG_FORWARDER = "aws.greengrass.SystemLogForwarder"
+# plugins, or for Lambda functions
+CLASSIC_ONLY = frozenset({NUCLEUS, TOKEN_EXCHANGE, CLI, ROUTER, LOG_MANAGER})
+LITE_ONLY = frozenset(
+    {NUCLEUS_LITE, LOG_FORWARDER}
+)  # 2.x writes its logs to files, not to the journal
 RESTART = "restart_component"  # the command that needs the nucleus's CLI service
 ROOT_POINTERS = ("", "/")
 
 
 def is_for_nucleus(component: str, nucleus: str) -> bool:
     """Whether stations with this nucleus (classic, lite) get the component of the file."""
-    return component not in CLASSIC_ONLY if nucleus == "lite" else component != NUCLEUS_LITE
+    return component not in (CLASSIC_ONLY if nucleus == "lite" else LITE_ONLY)
 
 
 def find_pin_problems(

@@ -142,7 +142,8 @@ def build_token_exchange_policy(names: AccountNames) -> Json:
     components = f"arn:aws:s3:::{names.component_bucket}"
     bucket = f"arn:aws:s3:::{names.evidence_bucket}"
     own = [f"{bucket}/{THING_OF_CREDENTIALS}/*", f"{bucket}/*/{THING_OF_CREDENTIALS}/*"]
-    logs = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:/aws/greengrass/*"
+    log_group = "arn:aws:logs:REGION:ACCOUNT_ID:log-group:"
+    journal = f"{log_group}greengrass/systemLogs:"  # of the system log forwarder, for Nucleus Lite
     writes = ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
     return _policy(
         _allow_in_own_buckets(
@@ -150,7 +151,12 @@ def build_token_exchange_policy(names: AccountNames) -> Json:
         ),  # the Java nucleus asks first
         _allow_in_own_buckets(["s3:GetObject"], [f"{components}/{OURS}"]),
         _allow_in_own_buckets(["s3:AbortMultipartUpload", "s3:PutObject"], own),
-        _allow([f"logs:{name}" for name in writes], [logs]),
+        _allow([f"logs:{name}" for name in writes], [f"{log_group}/aws/greengrass/*"]),
+        _allow(["logs:CreateLogGroup"], [f"{journal}*"]),
+        _allow(
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [f"{journal}log-stream:{THING_OF_CREDENTIALS}"],
+        ),
     )
 
 

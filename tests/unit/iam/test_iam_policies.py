@@ -136,6 +136,20 @@ def test_objects_are_read_and_written_only_in_buckets_of_the_own_account(role: s
         assert all(ACCOUNT in resource for resource in statement["Resource"])
 
 
+@pytest.mark.parametrize(
+    ("group", "allowed"),
+    [
+        ("/aws/greengrass/UserComponent/eu-central-1/com.sightline.Capture:log-stream:x", True),
+        ("greengrass/systemLogs:log-stream:station-1", True),
+        ("greengrass/systemLogs:log-stream:station-2", False),
+        ("/aws/lambda/other:log-stream:x", False),
+    ],
+)
+def test_a_station_writes_its_logs_and_no_others(group: str, allowed: bool) -> None:
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}"
+    assert allows("token-exchange", "logs:PutLogEvents", arn) is allowed
+
+
 def test_who_imports_the_function_may_give_it_its_role_and_lambda_no_other() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/sightline-telemetry"
     assert allows("component-publisher", "iam:PassRole", role)
