@@ -9,7 +9,11 @@ from tests.unit.fleet.fake_greengrass import FakeGreengrass, thing_group
 
 Json = dict[str, Any]
 Capture = pytest.CaptureFixture[str]
-OF_CLASSIC = {"aws.greengrass.Nucleus", "aws.greengrass.TokenExchangeService", "aws.greengrass.Cli"}
+OF_CLASSIC = {
+    *("aws.greengrass.Nucleus", "aws.greengrass.TokenExchangeService"),
+    *("aws.greengrass.Cli", "aws.greengrass.LogManager"),
+}
+OF_LITE = {"aws.greengrass.NucleusLite", "aws.greengrass.SystemLogForwarder"}
 
 
 @pytest.fixture
@@ -19,6 +23,8 @@ def lite(content: Json, greengrass: FakeGreengrass) -> list[str]:
     content["sites"]["site-1"]["stations"]["station-1-3"]["nucleus"] = "lite"
     content["components"]["aws.greengrass.NucleusLite"] = {"version": "2.6.0"}
     content["components"]["aws.greengrass.Cli"] = {"version": "2.15.0"}
+    content["components"]["aws.greengrass.LogManager"] = {"version": "2.3.10"}
+    content["components"]["aws.greengrass.SystemLogForwarder"] = {"version": "2.1.0"}
     names = ["station-1-3", *(f"station-2-{number}" for number in range(4))]
     for name in names:
         greengrass.nuclei[name].is_lite = True
@@ -33,7 +39,7 @@ def test_both_nuclei_get_their_components_by_group_deployments_from_one_file(
         ours = {n for n in nucleus.running if n.startswith("com.sightline")}
         assert len(ours) == 9, name
         aws = set(nucleus.running) - ours
-        assert aws == ({"aws.greengrass.NucleusLite"} if name in lite else OF_CLASSIC), name
+        assert aws == (OF_LITE if name in lite else OF_CLASSIC), name
     assert run("status") == 0
 
 
