@@ -18,13 +18,14 @@ from cloud.store.stored_messages import (
 
 @dataclass(frozen=True)
 class PartsQuery:
-    """A query of parts, newest first: before a cursor, by number, verdict or station."""
+    """A query of parts, newest first: before a cursor, by number, verdict, station or serial number."""
 
     limit: int
     before: int | None = None
     part_number: int | None = None
     verdict: str | None = None
     station: str | None = None
+    serial: str | None = None
 
 
 @dataclass(frozen=True)

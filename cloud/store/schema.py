@@ -22,11 +22,13 @@ CREATE TABLE IF NOT EXISTS records (
     UNIQUE (thing, record_id)
 )
 """
+SERIAL_OF_BODY = "CASE WHEN json_valid(body) THEN json_extract(body, '$.serial') END"
 SCHEMA = f"""
 {RECORDS};
 CREATE INDEX IF NOT EXISTS records_by_part ON records (part_number, thing, epoch, gap_from);
 CREATE INDEX IF NOT EXISTS records_by_verdict ON records (verdict, sequence);
 CREATE INDEX IF NOT EXISTS records_by_thing ON records (thing, sequence);
+CREATE INDEX IF NOT EXISTS records_by_serial ON records ({SERIAL_OF_BODY}, sequence);
 CREATE INDEX IF NOT EXISTS gaps ON records (thing, epoch, part_number) WHERE gap_from IS NOT NULL;
 CREATE TABLE IF NOT EXISTS early_corrections (
     thing TEXT NOT NULL,

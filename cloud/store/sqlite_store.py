@@ -354,6 +354,7 @@ def _build_conditions(query: PartsQuery) -> tuple[str, tuple[object, ...]]:
         "sequence < ?": query.before,
         "verdict = ?": query.verdict,
         "thing = ?": query.station,
+        f"{SERIAL_OF_BODY} = ?": query.serial,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
     values = list(given.values())

@@ -25,6 +25,7 @@ def parse_parts_query(values: Mapping[str, str], verdicts: Sequence[str]) -> Par
         part_number=_parse_optional(values, "part"),
         verdict=verdict,
         station=values.get("station"),
+        serial=values.get("serial"),
     )
 
 

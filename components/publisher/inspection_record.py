@@ -100,6 +100,7 @@ def build_record(
         thresholdBasis=judged.threshold_basis,
         gateConfirmation=confirmation,
         presence=judged.presence,
+        serial=judged.serial,
     )
     return shrink_record_to_fit(record)
 

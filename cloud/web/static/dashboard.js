@@ -193,8 +193,10 @@ async function findPart(text) {
   const input = byId("number");
   const wanted = text.trim();
   const isNumber = /^[0-9]{1,18}$/.test(wanted);
-  const { parts } = isNumber ? await fetchJson(withStation(`/api/parts?limit=1&part=${wanted}`, state.station), TIMEOUT_MS) : { parts: [] };
-  input.setCustomValidity(parts.length ? "" : isNumber ? `No record of part ${wanted}` : "Enter a part number");
+  const find = (query) => fetchJson(withStation(`/api/parts?limit=1&${query}`, state.station), TIMEOUT_MS);
+  let { parts } = isNumber ? await find(`part=${wanted}`) : { parts: [] };
+  if (!parts.length && wanted) ({ parts } = await find(`serial=${encodeURIComponent(wanted)}`));
+  input.setCustomValidity(parts.length ? "" : wanted ? `No record of part ${wanted}` : "Enter a part number");
   if (parts.length) openRecord(parts[0]);
   else input.reportValidity();
 }

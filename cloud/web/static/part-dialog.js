@@ -78,6 +78,7 @@ function factBlock(record) {
     ...(record.gateCorrection ? [["Gate in the record", capitalize(GATES[record.gateCorrection.recorded] ?? record.gateCorrection.recorded)]] : []),
     ["Product", record.product || "–"],
     ["Lot", record.lot || "–"],
+    ...(record.serial ? [["Serial number", record.serial]] : []),
     ["Mode", capitalize(record.mode ?? "production")],
     ...challengeBlock(record),
     ["Epoch", String(record.epoch)],

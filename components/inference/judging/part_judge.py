@@ -9,6 +9,7 @@ from inference.models.model_loader import describe_model_error, log_unexpected_e
 from inference.models.model_switch import ModelSwitch
 from inference.models.shadow_trial import build_trial_sample
 from inference.prediction.part_inference import PartInference, PartPredictions
+from inference.prediction.serial_reading import SerialReader, SerialReading, SerialRegister
 from inference.scheduling.judging_watchdog import JudgingWatchdog
 from inference.verdicts.camera_scales import CameraScales
 from inference.verdicts.rule_book import PartRules
@@ -21,7 +22,7 @@ from inference.verdicts.verdict_messages import (
 from sightline.errors import FrameOverwrittenError, RestartNeededError
 from sightline.kernel.component import ComponentContext
 from sightline.messaging.messages import PartCaptured
-from sightline.storage.products import VerdictPolicy
+from sightline.storage.products import Product, SerialCode, VerdictPolicy
 from sightline.storage.station_folder import StationFolder
 from sightline.vision.model_outputs import ServingModel
 from sightline.vision.part_judging import ReasonedVerdict, find_overflow_doubts, measure_and_judge
@@ -49,6 +50,7 @@ class PartJudge:
         self._committer = committer
         self._watchdog = watchdog
         self._ok_parts = 0
+        self._serials = SerialRegister(context.health)
         self._finishing_writers: list[EvidenceWriter] = []
         self._open(context.configuration)
 
@@ -59,6 +61,7 @@ class PartJudge:
             writer for writer in self._finishing_writers if writer.is_writing
         ]
         self._finishing_writers.append(self._evidence_writer)
+        self._serial_reader.close()
         self._part_inference.close()
         self._open(configuration)
 
@@ -67,20 +70,26 @@ class PartJudge:
         self._evidence_writer.finish()
         for writer in (*self._finishing_writers, self._evidence_writer):
             writer.close()
+        self._serial_reader.close()
         self._part_inference.close()
 
     def judge_part(self, captured: PartCaptured, rules: PartRules, started_ns: int) -> bool:
         """Give the part its verdict; whether models saw its pictures, in time or not. LedgerError."""
         models, policy = self._models.serving_models(rules.models), rules.policy
+        code = policy.serial if isinstance(policy, Product) else None
+        if code is not None:
+            self._serial_reader.start(code, captured.frames)
         predictions = self._predict(captured, models, policy)
         if predictions is None:
             return False
+        reading = self._finish_serial(code, captured)
+        part_doubts = _describe_serial_doubt(code, reading)
         doubts = (
             *rules.doubts,
             *self._check_defect_labels(models, policy),
             *self._check_picture_shapes(models, captured),
         )
-        coverage = build_view_coverage(captured, self._configuration.cameras, doubts)
+        coverage = build_view_coverage(captured, self._configuration.cameras, doubts, part_doubts)
         scales = self._camera_scales.find_scales(captured.calibration_version, coverage.frame_sizes)
         rejudge = partial(measure_and_judge, coverage=coverage, policy=policy, scales=scales)
         reasoned = rejudge(predictions.detections, predictions.overflows)
@@ -109,8 +118,11 @@ class PartJudge:
             ),
             queue_ms=(started_ns - captured.captured_monotonic_ns) / 1e6,
             now_utc_ns=self._clock.utc_ns(),
+            serial=reading.serial,
         )
         self._committer.commit_and_publish([verdict], reasoned.rejecting_labels)
+        if reading.serial:
+            self._serials.note(captured.product, reading.serial, captured.part)
         if keeps:
             half = reasoned.verdict in ("ok", "empty")
             self._evidence_writer.queue_pictures(
@@ -128,9 +140,16 @@ class PartJudge:
         self._part_inference = PartInference(
             self._context.station_id, configuration.cameras, configuration.images_at_once
         )
+        self._serial_reader = SerialReader(self._part_inference.ring, self._health)
         self._evidence_writer = EvidenceWriter(
             folder.evidence_spool, configuration.evidence, len(configuration.cameras), self._health
         )
+
+    def _finish_serial(self, code: SerialCode | None, captured: PartCaptured) -> SerialReading:
+        if code is None:
+            return SerialReading()
+        now_ns = self._clock.monotonic_ns()
+        return self._serial_reader.finish(code, captured.deadline_monotonic_ns, now_ns)
 
     def _predict(
         self, captured: PartCaptured, models: Sequence[ServingModel], policy: VerdictPolicy
@@ -220,3 +239,10 @@ class PartJudge:
         self._committer.commit_and_publish(
             [build_missed_verdict(captured, reason, self._clock.utc_ns())]
         )
+
+
+def _describe_serial_doubt(code: SerialCode | None, reading: SerialReading) -> tuple[str, ...]:
+    """Why a part whose product requires a serial number cannot be ok."""
+    if code is None or not code.required or reading.serial:
+        return ()
+    return (f"no serial number from {code.camera}: {reading.problem}",)

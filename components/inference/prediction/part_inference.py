@@ -55,6 +55,11 @@ class PartInference:
         self._ring = RingReader(ring_path(station_id), cameras)
         self._thread_pool = PinnedThreadPool(images_at_once)
 
+    @property
+    def ring(self) -> RingReader:
+        """The ring that it reads."""
+        return self._ring
+
     def predict_part(
         self,
         frames: Sequence[FrameRef],

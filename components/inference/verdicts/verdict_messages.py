@@ -76,6 +76,7 @@ def build_verdict(
     evidence: tuple[EvidencePicture, ...],
     queue_ms: float,
     now_utc_ns: int,
+    serial: str = "",
 ) -> PartJudged:
     """The verdict on a part that was seen; detections that do not fit into a message are counted."""
     timings = predictions.timings
@@ -87,6 +88,7 @@ def build_verdict(
         models=tuple(ModelUse(name=m.name, digest=m.detector.digest) for m in models),
         policy_version=policy.version,
         presence=policy.presence,
+        serial=serial,
         product_labels=tuple(
             label for label in policy.product_labels if label not in policy.defects
         ),
@@ -148,7 +150,10 @@ def _keep_detections(message: PartJudged, kept: int) -> PartJudged:
 
 
 def build_view_coverage(
-    captured: PartCaptured, cameras: tuple[str, ...], doubts: tuple[str, ...] = ()
+    captured: PartCaptured,
+    cameras: tuple[str, ...],
+    doubts: tuple[str, ...] = (),
+    part_doubts: tuple[str, ...] = (),
 ) -> ViewCoverage:
     """What the station could see of the part; a camera that is not mentioned is missing."""
     delivered = {ref.camera for ref in captured.frames}
@@ -158,7 +163,9 @@ def build_view_coverage(
         for name in (*conditions.out_of_range, *_find_not_finite(conditions))
     ]
     absent = [camera for camera in cameras if camera not in delivered]
-    return ViewCoverage(cameras, tuple(absent), tuple(bad), doubts, _frame_sizes(captured))
+    return ViewCoverage(
+        cameras, tuple(absent), tuple(bad), doubts, _frame_sizes(captured), part_doubts
+    )
 
 
 def _frame_sizes(captured: PartCaptured) -> dict[str, tuple[int, int]]:

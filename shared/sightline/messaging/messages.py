@@ -242,6 +242,7 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
     `gap_from`: this `missed` stands for all numbers of the epoch from that one up to the part's own.
     `frame_sizes`: width and height in pixels of each camera's frame, in which the boxes are given.
     `presence`: what says that a product was there: a `label` that was found, or `always`, the trigger.
+    `serial`: the serial number that a code on the part says; empty where none was read.
     """
 
     part: Part
@@ -275,6 +276,7 @@ class PartJudged(StationMessage, frozen=True, kw_only=True):
     frame_sizes: dict[str, tuple[int, int]] = {}
     threshold_basis: ThresholdBasis | None = None
     presence: Presence = "label"
+    serial: str = ""
 
 
 class GateActed(StationMessage, frozen=True, kw_only=True):
@@ -598,6 +600,7 @@ class InspectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     thresholdBasis: ThresholdBasis | None = None
     gateConfirmation: GateConfirmation = "unknown"
     presence: Presence = "label"
+    serial: str = ""
 
 
 class GateCorrection(msgspec.Struct, frozen=True, kw_only=True):

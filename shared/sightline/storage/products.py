@@ -147,6 +147,23 @@ class CameraSettings(ConfigurationStruct, frozen=True, kw_only=True):
     controls: dict[ControlName, int] = field(default_factory=dict)
 
 
+SerialKind = Literal["qr", "datamatrix"]
+
+
+class SerialCode(ConfigurationStruct, frozen=True, kw_only=True):
+    """The code on the part that says its serial number: who sees it, and what it is.
+
+    `required`: a part whose code is not read goes to review. The verdict waits for the reader at most
+    `waitMs` beyond the models, and never longer than a quarter of the time that is left to the gate.
+    """
+
+    camera: CameraName
+    kind: SerialKind = "datamatrix"
+    required: bool = True
+    zone: InspectionZone = InspectionZone()
+    wait_ms: Annotated[float, Meta(ge=0, le=1000)] = 50.0
+
+
 class Product(VerdictPolicy, frozen=True, kw_only=True):
     """One product: its policy, the models that judge it, and what the cameras need for it.
 
@@ -166,6 +183,7 @@ class Product(VerdictPolicy, frozen=True, kw_only=True):
     conditions: ConditionOverrides = ConditionOverrides()
     reference: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,32}$")] = ""
     deadline_ms: Milliseconds | None = None
+    serial: SerialCode | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,8 @@ from sightline.vision.tolerances import find_over_count, is_tolerated, measure_d
 class ViewCoverage:
     """What the station saw of a part: the cameras that should see, those missing, those with bad conditions.
 
-    `doubts` are reasons for which the part cannot be ok; `frame_sizes` are in pixels, by camera.
+    `doubts` are reasons for which the part cannot be ok; `part_doubts` too, but an empty place has none.
+    `frame_sizes` are in pixels, by camera.
     """
 
     cameras: tuple[str, ...]
@@ -22,6 +23,7 @@ class ViewCoverage:
     bad_conditions: tuple[str, ...] = ()  # such as "cam2 brightness"
     doubts: tuple[str, ...] = ()
     frame_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    part_doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _find_doubts(
     review_candidates: Sequence[Detection], coverage: ViewCoverage, seeing: set[str]
 ) -> list[str]:
     doubts = [*coverage.doubts]
+    doubts += coverage.part_doubts if seeing else ()
     doubts += [f"{camera} delivered no picture" for camera in coverage.missing_cameras]
     doubts += [f"{condition} out of range" for condition in coverage.bad_conditions]
     if review_candidates:

@@ -98,6 +98,7 @@ PART_JUDGED = m.PartJudged(
     held_back=HELD_BACK,
     product_labels=("cap_present",),
     presence="always",
+    serial="SN-000481",
     counted_by="plc",
     gap_from=1207,
     frame_sizes={"cam1": (1280, 720), "cam2": (1280, 720), "cam3": (1920, 1080)},
@@ -303,6 +304,7 @@ EXAMPLES: tuple[msgspec.Struct, ...] = (
         thresholdBasis=THRESHOLD_BASIS,
         gateConfirmation="not_arrived",
         presence="always",
+        serial="SN-000481",
     ),
     m.GateCorrection(
         correctionId="station-1-3-1207/gate",
