@@ -23,7 +23,7 @@ def prepare_schema(connection: sqlite3.Connection, name: str) -> None:
     if version == SCHEMA_VERSION:
         return  # nothing is written: a disk that is full keeps no site from starting
     with transaction(connection):
-        if version < SCHEMA_VERSION and _has_table(connection, "records"):
+        if version < 2 and _has_table(connection, "records"):
             _convert_from_version_1(connection)
         for statement in SCHEMA.split(";"):
             connection.execute(statement)

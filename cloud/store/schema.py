@@ -1,6 +1,7 @@
 """The tables of the SQLite store."""
 
-SCHEMA_VERSION = 2  # 1: a2d5124 and before, without a number in the file; see migration.py
+# 1: a2d5124 and before, without a number in the file; 2: no index of serial numbers; see migration.py
+SCHEMA_VERSION = 3
 
 RECORDS = """
 CREATE TABLE IF NOT EXISTS records (

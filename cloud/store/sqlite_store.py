@@ -17,6 +17,7 @@ from cloud.store.part_tables import delete_old_parts, insert_parts, parse_object
 from cloud.store.record_counts import list_count_names
 from cloud.store.record_identity import parse_things
 from cloud.store.record_store import PartsPage, PartsQuery, StoreHistory
+from cloud.store.schema import SERIAL_OF_BODY
 from cloud.store.station_tables import (
     add_counts,
     add_to_tally,

@@ -196,7 +196,7 @@ async function findPart(text) {
   const find = (query) => fetchJson(withStation(`/api/parts?limit=1&${query}`, state.station), TIMEOUT_MS);
   let { parts } = isNumber ? await find(`part=${wanted}`) : { parts: [] };
   if (!parts.length && wanted) ({ parts } = await find(`serial=${encodeURIComponent(wanted)}`));
-  input.setCustomValidity(parts.length ? "" : wanted ? `No record of part ${wanted}` : "Enter a part number");
+  input.setCustomValidity(parts.length ? "" : wanted ? `No record of part ${wanted}` : "Enter a part number or serial number");
   if (parts.length) openRecord(parts[0]);
   else input.reportValidity();
 }

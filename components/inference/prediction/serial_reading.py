@@ -148,7 +148,8 @@ def _cut_grey(
     height, width = grey.shape
     rows = slice(int(zone.top * height), max(1, round(zone.bottom * height)))
     columns = slice(int(zone.left * width), max(1, round(zone.right * width)))
-    return grey[rows, columns].copy()
+    zone_alone: GreyPicture = grey[rows, columns].copy()
+    return zone_alone
 
 
 def _decode_qr(picture: GreyPicture) -> Sequence[str]:

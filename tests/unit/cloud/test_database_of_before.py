@@ -8,7 +8,7 @@ import pytest
 
 from cloud.site import restore_summary
 from cloud.store.record_store import PartsQuery
-from cloud.store.schema import SCHEMA_VERSION
+from cloud.store.schema import SCHEMA_VERSION, SERIAL_OF_BODY
 from cloud.store.sqlite_store import SqliteStore
 from cloud.wire.site_limits import SiteLimits
 from sightline.errors import FatalError
@@ -53,6 +53,21 @@ def written_before(path: Path) -> None:
     connection.execute("UPDATE sqlite_sequence SET seq = 40 WHERE name = 'records'")
     connection.commit()
     connection.close()
+
+
+def test_a_database_of_version_2_finds_serial_numbers_too(tmp_path: Path) -> None:
+    path = tmp_path / "records.sqlite"
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP INDEX records_by_serial; PRAGMA user_version = 2")
+    connection.close()
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path)
+    plan = connection.execute(
+        f"EXPLAIN QUERY PLAN SELECT body FROM records WHERE {SERIAL_OF_BODY} = 'a'"
+    ).fetchone()
+    connection.close()
+    assert "records_by_serial" in plan[3]
 
 
 def test_records_counts_and_what_was_told_are_all_there_and_more_can_come(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cloud.live.site_summary import SiteSummary
 from cloud.live.station_figures import Json
@@ -13,6 +14,7 @@ from cloud.store import sqlite_store, station_tables
 from cloud.store.record_store import PartsPage, PartsQuery
 from cloud.store.sqlite_store import SqliteStore
 from cloud.store.stored_messages import CommitResult, MessageBatch
+from cloud.web.query_string import parse_parts_query
 from cloud.wire.batches import ArrivedMessage, build_batch
 from sightline.errors import RetryableError
 from sightline.messaging.codec import encode
@@ -89,6 +91,14 @@ def test_parts_are_found_by_number_and_by_verdict(store: SqliteStore) -> None:
     assert numbers(store.load_parts(PartsQuery(limit=9, part_number=2))) == [2, 2]
     assert numbers(store.load_parts(PartsQuery(limit=9, verdict="defect"))) == [2]
     assert numbers(store.load_parts(PartsQuery(limit=9, verdict="ok", part_number=3))) == [3]
+
+
+def test_a_part_is_found_by_its_serial_number(store: SqliteStore) -> None:
+    marked = replace(record(2), serial="SN-2")
+    commit(store, record(1), marked, replace(record(3), serial="SN-3"), record(4))
+    query = parse_parts_query({"serial": "SN-2"}, ())
+    assert numbers(store.load_parts(query)) == [2]
+    assert numbers(store.load_parts(PartsQuery(limit=9, serial="SN-9"))) == []
 
 
 def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
