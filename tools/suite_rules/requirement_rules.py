@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "awsiot": "awsiotsdk",
     "cv2": "opencv-python-headless",
     "yaml": "pyyaml",
+    "zxingcpp": "zxing-cpp",
 }
 PROJECT_LOCKS = ("requirements/python3.10.txt", "requirements/cameras-python3.10.txt")
 FOLDER = "requirements/components"

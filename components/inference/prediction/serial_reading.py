@@ -1,7 +1,7 @@
 """The serial number that a code on the part says, read beside the models and never waited for long."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MAX_SERIAL_CHARACTERS = 128
 MAX_REMEMBERED_SERIALS = 10_000
 SHARE_OF_TIME_LEFT = 0.25
 READER_FAULT = "serial-reader"
-NO_DATAMATRIX_READER = "no DataMatrix reader (zxing-cpp) is installed"
+NO_READER = "no reader of codes (zxing-cpp) is installed"
 REPEATED_FAULT = "serial-repeated"
 
 
@@ -69,7 +69,7 @@ class SerialReader:
         except (TimeoutError, FutureTimeoutError):  # two classes until Python 3.11
             return self._report(code, SerialReading(problem="it was not read in time"))
         except ImportError:
-            return self._report(code, SerialReading(problem=NO_DATAMATRIX_READER))
+            return self._report(code, SerialReading(problem=NO_READER))
         except Exception as error:  # noqa: BLE001 a reader may raise anything; the part goes to review
             return self._report(code, SerialReading(problem=f"{type(error).__name__}: {error}"))
 
@@ -80,11 +80,11 @@ class SerialReader:
     def _report(self, code: SerialCode, reading: SerialReading) -> SerialReading:
         if reading.problem:
             self._health.count("serials_not_read")
-        if reading.problem == NO_DATAMATRIX_READER:
+        if reading.problem == NO_READER:
             self._health.raise_fault(
                 READER_FAULT,
-                f"Cannot read the DataMatrix codes on {code.camera}: {reading.problem}, so no part has a "
-                'serial number. Install zxing-cpp on the station, or use codes of "kind": "qr".',
+                f"Cannot read the codes on {code.camera}: {reading.problem}, so no part has a serial number. "
+                "Install the component Inference again; it brings the reader along.",
             )
         else:
             self._health.clear_fault(READER_FAULT)
@@ -94,7 +94,7 @@ class SerialReader:
         picture = self._ring.read(
             ref, partial(_cut_grey, pixel_format=ref.pixel_format, zone=code.zone)
         )
-        return check_serials(DECODERS[code.kind](picture))
+        return check_serials(decode_codes(picture, code.kind))
 
 
 class SerialRegister:
@@ -152,19 +152,9 @@ def _cut_grey(
     return zone_alone
 
 
-def _decode_qr(picture: GreyPicture) -> Sequence[str]:
-    found, texts, _, _ = cv2.QRCodeDetector().detectAndDecodeMulti(picture)
-    return list(texts) if found else []
-
-
-def _decode_datamatrix(picture: GreyPicture) -> Sequence[str]:
+def decode_codes(picture: GreyPicture, kind: SerialKind) -> Sequence[str]:
+    """The texts of all codes of a kind in a picture."""
     import zxingcpp
 
-    formats = zxingcpp.BarcodeFormat.DataMatrix
-    return [found.text for found in zxingcpp.read_barcodes(picture, formats=formats)]
-
-
-DECODERS: dict[SerialKind, Callable[[GreyPicture], Sequence[str]]] = {
-    "qr": _decode_qr,
-    "datamatrix": _decode_datamatrix,
-}
+    kinds = {"qr": zxingcpp.BarcodeFormat.QRCode, "datamatrix": zxingcpp.BarcodeFormat.DataMatrix}
+    return [found.text for found in zxingcpp.read_barcodes(picture, formats=kinds[kind])]

@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 
 from inference.prediction import serial_reading
 from inference.prediction.serial_reading import (
@@ -85,11 +86,11 @@ def test_a_reader_that_takes_long_does_not_delay_the_verdict(
 ) -> None:
     released = threading.Event()
 
-    def read_slowly(_: object) -> list[str]:
+    def read_slowly(_: object, kind: str) -> list[str]:
         released.wait(30)
         return ["late"]
 
-    monkeypatch.setitem(serial_reading.DECODERS, "qr", read_slowly)
+    monkeypatch.setattr(serial_reading, "decode_codes", read_slowly)
     deploy(bench, "marked", serial={**QR["serial"], "waitMs": 1})
     bench.start()
     told = [judge(bench, number, "marked", **CLEAN) for number in (1, 2)]
@@ -99,21 +100,36 @@ def test_a_reader_that_takes_long_does_not_delay_the_verdict(
     assert "the part before is still being read" in told[1].reason
 
 
-def test_a_reader_that_fails_or_is_not_installed_leaves_no_part_ok(
+def test_a_reader_that_fails_leaves_no_part_ok(
     bench: InferenceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> list[str]:
-        raise cv2.error("broken")
+    def fail(_: object, kind: str) -> list[str]:
+        raise ValueError("broken")
 
-    monkeypatch.setitem(serial_reading.DECODERS, "qr", fail)
-    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    monkeypatch.setattr(serial_reading, "decode_codes", fail)
     deploy(bench, "marked", **QR)
-    deploy(bench, "matrix", serial={"camera": "cam1", "kind": "datamatrix", "waitMs": 1000})
     bench.start()
     failed = judge(bench, 1, "marked", **CLEAN)
     assert (failed.verdict, "broken" in failed.reason) == ("review", True)
-    assert judge(bench, 2, "matrix", **CLEAN).verdict == "review"
-    assert "Install zxing-cpp" in faults(bench)[READER_FAULT]
+
+
+def test_a_reader_that_is_not_installed_leaves_no_part_ok_and_is_a_fault(
+    bench: InferenceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    deploy(bench, "marked", **QR)
+    bench.start()
+    assert judge(bench, 1, "marked", **CLEAN).verdict == "review"
+    assert "brings the reader along" in faults(bench)[READER_FAULT]
+
+
+def test_a_datamatrix_is_read_and_a_code_of_another_kind_is_not() -> None:
+    matrix = zxingcpp.create_barcode("SN-0007", zxingcpp.BarcodeFormat.DataMatrix)
+    picture = cv2.copyMakeBorder(
+        np.array(matrix.to_image(scale=4)), 60, 60, 200, 90, cv2.BORDER_CONSTANT, value=255
+    )
+    assert serial_reading.decode_codes(picture, "datamatrix") == ["SN-0007"]
+    assert serial_reading.decode_codes(picture, "qr") == []
 
 
 @pytest.mark.parametrize(
