@@ -314,10 +314,11 @@ def test_a_part_asked_for_by_number_opens_with_the_reason_in_words(
     site: SiteProcess, sender: RecordPublisher, tmp_path: Path
 ) -> None:
     for number in (4710, 4711, 4712):
-        sender.send(defect(number) if number == 4711 else record(number))
+        sender.send(replace(defect(number), serial="SN-77") if number == 4711 else record(number))
     site.wait_received(3)
     text = extract_text(rendered(f"{site.page}/?part=4711", tmp_path / "profile"))
     assert "Part 4711 · Defect" in text
+    assert "SN-77" in text
     assert "Defect: cam2 shows a scratch (score 0.91, 12.5 mm). The gate rejected the part." in text
     assert "ab" * 8 in text
 

@@ -74,8 +74,8 @@ class SerialReader:
             return self._report(code, SerialReading(problem=f"{type(error).__name__}: {error}"))
 
     def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """End the thread, after the code that it reads now."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _report(self, code: SerialCode, reading: SerialReading) -> SerialReading:
         if reading.problem:
