@@ -242,6 +242,16 @@ def test_a_part_found_by_its_number_opens_and_an_unknown_one_is_said_to_be_unkno
     wait_for(lambda: page.value(said) == "No record of part 99")
 
 
+def test_a_part_is_found_by_its_serial_number(
+    page: BrowserPage, site: SiteProcess, sender: RecordPublisher
+) -> None:
+    sender.send(replace(record(55), serial="SN-55/A"))
+    page.wait_for_text("#55")
+    page.write("number", "SN-55/A")
+    page.press("Find")
+    page.wait_for_text("Part 55 · OK")
+
+
 def test_commissioning_asks_for_live_pictures_a_swap_of_cameras_and_a_calibration(
     site: SiteProcess, sender: RecordPublisher, station: Station, tmp_path: Path
 ) -> None:
