@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from cloud.wire.broker_login import add_login_argument
 from hil.nucleus.cloud_bridge.iot_core_connection import MutualTls
 from hil.nucleus.cloud_bridge.token_exchange import load_credentials
@@ -28,7 +26,8 @@ from hil.nucleus.recipe_files.deployment import (
     select_recipes,
 )
 from hil.nucleus.recipe_files.recipe import ComponentRecipe, load_recipes
-from sightline.errors import RecipeError
+from sightline.errors import RecipeError, TextError
+from sightline.strict_text import decode_json, read_text
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +107,8 @@ def _load_merges(path: Path | None, components: Any) -> dict[str, dict[str, Any]
     if path is None:
         return {}
     try:
-        merges = msgspec.json.decode(path.read_bytes())  # which takes no NaN
-    except (OSError, ValueError, RecursionError) as error:
+        merges = decode_json(read_text(path))
+    except (OSError, TextError) as error:
         raise RecipeError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(merges, dict):
         raise RecipeError(

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, TextError
+from sightline.strict_text import decode_json, read_text
 from training.plans.anomaly_map_plans import (
     STUDENT_TEACHER_PLANS,
     VAE_PLANS,
@@ -69,8 +70,8 @@ def find_plan(method: PlannedMethod, name: str) -> Any:
 
 def _read_plan(method: PlannedMethod, file: Path) -> Any:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(file)
+    except (OSError, TextError) as error:
         raise ConfigurationError(f"plan: cannot read {file}: {error}") from error
     return decode_plan(method, text, str(file))
 
@@ -80,11 +81,11 @@ def decode_plan(
 ) -> Any:
     """A plan from JSON; ConfigurationError. Writes a warning about old keys to standard error."""
     try:
-        values, renamed = rename_plan_keys(method.plan_type, msgspec.json.decode(text))
+        values, renamed = rename_plan_keys(method.plan_type, decode_json(text))
         plan: Any = msgspec.convert(values, type=method.plan_type)
         if not ignore_unknown:
             check_plan_keys(values, plan)
-    except (msgspec.DecodeError, ConfigurationError) as error:
+    except (TextError, msgspec.ValidationError, ConfigurationError) as error:
         raise ConfigurationError(
             f"{source}: not a plan for method {method.name}: {error}"
         ) from error

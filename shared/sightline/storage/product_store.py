@@ -53,7 +53,7 @@ def _load_stored_product(file: Path) -> Product:
     """A product of the store; SightlineError says why it cannot be had."""
     if compute_digest(file) != file.parent.name:
         raise ConfigurationError(f"{file} is damaged: it is not what its folder's name says")
-    return load_product(file)
+    return load_product(file, is_stored=True)
 
 
 class ProductStoreReader:

@@ -14,10 +14,11 @@ import msgspec
 from msgspec import Meta, field
 
 from sightline.configuration import ConfigurationStruct, find_old_keys, load_configuration
-from sightline.errors import ConfigurationError
+from sightline.errors import ConfigurationError, TextError
 from sightline.messaging.messages import Presence
 from sightline.old_component_keys import OLD_POLICY_KEYS, OLD_PRODUCT_KEYS
 from sightline.old_keys import describe_old_keys
+from sightline.strict_text import decode_json, read_text
 
 log = logging.getLogger(__name__)
 MAX_DESCRIBED_CHARACTERS = 500
@@ -192,15 +193,21 @@ class Product(VerdictPolicy, frozen=True, kw_only=True):
             raise ValueError(never_ok)
 
 
-def load_product(file: Path) -> Product:
+def load_product(file: Path, *, is_stored: bool = False) -> Product:
     """The product in a file; ConfigurationError says where it is wrong, and what is allowed.
 
+    A key twice is refused, but for what the store took before it was: the last one counts there as ever.
     Old keys are read and logged; the file stays as it is, for its digest is its name in the store.
     """
     try:
-        content = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        text = read_text(file)
+        content = msgspec.json.decode(text) if is_stored else decode_json(text)
+    except (OSError, TextError, msgspec.DecodeError, RecursionError) as error:
         raise ConfigurationError(f"{file}: no product can be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"{file}: no product can be read: found {str(content)[:80]}; an object is expected"
+        )
     try:
         product = load_configuration(Product, content)
     except ConfigurationError as error:

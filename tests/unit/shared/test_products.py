@@ -38,6 +38,26 @@ def store(tmp_path: Path) -> Path:
     return folder
 
 
+def written_bytes(folder: Path, content: bytes) -> Path:
+    file = folder / PRODUCT_FILE
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_product_is_read_as_windows_programs_save_it(tmp_path: Path, encoding: str) -> None:
+    text = (PRODUCTS / "bottle" / PRODUCT_FILE).read_text()
+    assert load_product(written_bytes(tmp_path, text.encode(encoding))).name == "bottle"
+
+
+def test_a_key_that_is_there_twice_is_refused_but_for_what_the_store_has(tmp_path: Path) -> None:
+    text = (PRODUCTS / "bottle" / PRODUCT_FILE).read_text()
+    twice = written_bytes(tmp_path, text.replace("{", '{"description": "of before",', 1).encode())
+    with pytest.raises(ConfigurationError, match="the key 'description' is there twice"):
+        load_product(twice)
+    assert load_product(twice, is_stored=True).description != "of before"
+
+
 def test_the_demo_bottle_is_judged_as_a_part_without_a_product() -> None:
     bottle = load_product(PRODUCTS / "bottle" / PRODUCT_FILE)
     station = VerdictPolicy()
