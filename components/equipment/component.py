@@ -28,6 +28,7 @@ from equipment.links.link import (
     ReadConfirmations,
     ReadOutcomes,
     ReadTags,
+    RequestsRepeated,
     StopLine,
     TagsRead,
     VerdictEchoed,
@@ -316,6 +317,11 @@ class EquipmentComponent(Component[EquipmentConfiguration]):
         elif self.health.clear_fault("line-stop"):
             self._line_stop_reason = ""
             self._stop_line(self._rejects.record_acknowledged())
+
+    @on(RequestsRepeated)
+    def requests_repeated(self, repeated: RequestsRepeated) -> None:
+        """The PLC was busy for a moment; more than that ends the connection."""
+        self.health.count("plc_requests_repeated", repeated.count)
 
     @on(VerdictEchoed)
     def verdict_echoed(self, echoed: VerdictEchoed) -> None:

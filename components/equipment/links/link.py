@@ -191,6 +191,13 @@ class LinkFault:
 
 
 @dataclass(frozen=True)
+class RequestsRepeated:
+    """Event: the machine was too busy for so many requests, and was asked again."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class LineStopSeen:
     """Event: whether the machine's register asks for a line-stop; the first tells where it stood."""
 

@@ -12,10 +12,17 @@ from equipment.links.link import (
     CounterSeen,
     LineStopSeen,
     OutcomesRead,
+    RequestsRepeated,
     TagsRead,
     VerdictEchoed,
+    WriteVerdict,
 )
-from equipment.links.modbus_client import ILLEGAL_ADDRESS, ModbusConnection, ModbusRefusalError
+from equipment.links.modbus_client import (
+    ILLEGAL_ADDRESS,
+    ModbusConnection,
+    ModbusRefusalError,
+    WritesOneByOneError,
+)
 from equipment.links.modbus_configuration import ModbusConfiguration, RegisterType
 from equipment.links.modbus_requests import RegisterSpan, find_words, merge_spans
 from equipment.links.modbus_rings import RingReader
@@ -32,6 +39,7 @@ from equipment.links.plc_session import PlcSession
 from equipment.links.register_codes import MAX_UTC_NS
 from equipment.links.register_history import parse_register_text
 from sightline.clock import Clock
+from sightline.errors import MachineLinkError
 from sightline.messaging.messages import TagQuality
 
 REGISTER_TYPES: dict[str, RegisterType] = {
@@ -50,15 +58,24 @@ REGISTER_TYPES: dict[str, RegisterType] = {
     "reject_bin_full": "bool",
     "confirmation_counter": "uint32",
 }
+SET_REGISTERS = (
+    "Set the PLC's own addresses under link/modbus/registers, counted from 0 (40701 in a manual is 700); "
+    "countedAt and beltSpeed may be null."
+)
 POLLED_REGISTERS = (
     "part_counter",
-    "counted_at",
-    "belt_speed",
     "verdict_echo",
     "outcome_counter",
     "line_stop",
 )
-OPTIONAL_POLLED_REGISTERS = ("product", "reject_bin_full", "confirmation_counter")
+OPTIONAL_POLLED_REGISTERS = (
+    "counted_at",
+    "belt_speed",
+    "product",
+    "reject_bin_full",
+    "confirmation_counter",
+)
+NO_VERDICT_CODE = 0  # the gate opens for no such part
 
 
 class ModbusSession(PlcSession):
@@ -78,6 +95,7 @@ class ModbusSession(PlcSession):
         self._order = configuration.word_order
         self._tags = [(tag, tag.register) for tag in tags if tag.register is not None]
         self._last: dict[str, float] = {}
+        self._retries_told = 0
         self._outcomes = RingReader(
             connection,
             configuration.registers.outcomes,
@@ -109,7 +127,7 @@ class ModbusSession(PlcSession):
             await asyncio.sleep((due_ns - self._clock.monotonic_ns()) / 1e9)
 
     def _interval_ns(self, found: dict[str, float]) -> int:
-        configuration, at_rest = self._configuration, found["belt_speed"] == 0
+        configuration, at_rest = self._configuration, found.get("belt_speed") == 0
         interval_ms = (
             configuration.resting_interval_ms if at_rest else configuration.polling_interval_ms
         )
@@ -123,12 +141,15 @@ class ModbusSession(PlcSession):
         spans = {name: self._span(name) for name in names}
         at = registers.lot
         lots = [RegisterSpan("holding", at, registers.lot_words)] if at is not None else []
-        answers = await self._connection.read_all([*spans.values(), *lots])
+        answers = await self._read_spans(spans, lots)
         lot = "".join(decode_text(find_words(answers, span) or ()) for span in lots)
         return self._decode(spans, answers), lot
 
     def _post_changes(self, found: dict[str, float], lot: str, sent_ns: int) -> None:
         received_ns = self._clock.monotonic_ns()
+        if self._connection.retries != self._retries_told:
+            self._post(RequestsRepeated(self._connection.retries - self._retries_told))
+            self._retries_told = self._connection.retries
         last, self._last = self._last, found
         self._trigger_age.record_read(int(found["part_counter"]), sent_ns, received_ns)
         changed = {name for name in found if found[name] != last.get(name)}
@@ -148,10 +169,10 @@ class ModbusSession(PlcSession):
     def _post_counter(
         self, found: dict[str, float], lot: str, last: dict[str, float], received_ns: int
     ) -> None:
-        counter, told_ns = int(found["part_counter"]), int(found["counted_at"])
+        counter, told_ns = int(found["part_counter"]), int(found.get("counted_at", 0))
         if last and step_between(int(last["part_counter"]), counter) == "restart":
             self._begin_count()
-        speed = found["belt_speed"]
+        speed = found.get("belt_speed", math.nan)
         source_utc_ns = told_ns if 0 < told_ns < MAX_UTC_NS else None
         delay_ns = self._trigger_age.record_count(counter, source_utc_ns, received_ns)
         self._post(
@@ -168,7 +189,8 @@ class ModbusSession(PlcSession):
         )
 
     async def _read_tags(self) -> None:
-        counts = await self._read("part_counter", "counted_at")
+        has_time = self._configuration.registers.counted_at is not None
+        counts = await self._read("part_counter", *(["counted_at"] if has_time else []))
         now = self._clock.utc_ns()
         spans = [
             RegisterSpan(register.table, register.address, count_words(register.type))
@@ -180,7 +202,11 @@ class ModbusSession(PlcSession):
             for (tag, register), span in zip(self._tags, spans, strict=True)
         )
         self._post(
-            TagsRead(samples, int(counts["part_counter"]), self._utc_ns(int(counts["counted_at"])))
+            TagsRead(
+                samples,
+                int(counts["part_counter"]),
+                self._utc_ns(int(counts.get("counted_at", 0))),
+            )
         )
 
     async def _read_each(
@@ -218,7 +244,19 @@ class ModbusSession(PlcSession):
 
     async def _read(self, *names: str) -> dict[str, float]:
         spans = {name: self._span(name) for name in names}
-        return self._decode(spans, await self._connection.read_all(list(spans.values())))
+        return self._decode(spans, await self._read_spans(spans))
+
+    async def _read_spans(
+        self, spans: Mapping[str, RegisterSpan], more: Sequence[RegisterSpan] = ()
+    ) -> dict[RegisterSpan, Sequence[int]]:
+        """Many spans; a refusal says which registers of the handshake they are, and what to do."""
+        try:
+            return await self._connection.read_all([*spans.values(), *more])
+        except ModbusRefusalError as refusal:
+            if refusal.code != ILLEGAL_ADDRESS:
+                raise
+            where = ", ".join(f"{name} {span.address}" for name, span in spans.items())
+            raise MachineLinkError(f"{refusal}. {SET_REGISTERS} Asked for: {where}") from refusal
 
     def _decode(
         self, spans: Mapping[str, RegisterSpan], answers: Mapping[RegisterSpan, Sequence[int]]
@@ -230,7 +268,28 @@ class ModbusSession(PlcSession):
             for name, span in spans.items()
         }
 
+    async def _write_registers(self, order: WriteVerdict) -> None:
+        """Number and code; where they do not go in one request, no old code stands beside the new number."""
+        try:
+            if not self._is_one_request("verdict_part_number", "verdict_code"):
+                await self._write_in_order(verdict_code=NO_VERDICT_CODE)
+            await super()._write_registers(order)
+        except WritesOneByOneError:  # nothing of it was written
+            await self._write_registers(order)
+
+    def _is_one_request(self, first: str, second: str) -> bool:
+        is_adjacent = self._span(first).end == self._span(second).address
+        return is_adjacent and not self._connection.writes_one_by_one
+
     async def _write(self, **values: int) -> None:
+        try:
+            await self._write_in_order(**values)
+        except WritesOneByOneError:
+            if "verdict_code" in values:
+                raise  # the old code is to be taken away first
+            await self._write_in_order(**values)
+
+    async def _write_in_order(self, **values: int) -> None:
         """Write values in as few requests as their addresses allow, in the order given."""
         address, words = 0, list[int]()
         for name, value in values.items():

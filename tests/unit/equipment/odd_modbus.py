@@ -21,9 +21,14 @@ ROWS = {row.name: row for row in REGISTERS}
 class OddModbusPlc:
     """A server in a thread with its own loop, on any free port."""
 
-    def __init__(self, order: WordOrder = "high-first") -> None:
+    def __init__(self, order: WordOrder = "high-first", host: str = "127.0.0.1") -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self.order: WordOrder = order
+        self.host = host
+        self.swaps_bytes = False
+        self.has_function_16 = True
+        self.busy_every: tuple[int, ExcCodes] | None = None
+        self.connections = 0
         self.words = [0] * ADDRESS_COUNT
         self.requests: list[tuple[int, int, int]] = []
         self.written: list[tuple[int, list[int]]] = []
@@ -38,7 +43,8 @@ class OddModbusPlc:
     @property
     def endpoint(self) -> str:
         """Where it listens."""
-        return f"modbus-tcp://127.0.0.1:{self._server.transport.sockets[0].getsockname()[1]}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"modbus-tcp://{host}:{self._server.transport.sockets[0].getsockname()[1]}"
 
     def put(self, name: str, value: float) -> None:
         """Set a register by the name that the handshake's table gives it."""
@@ -68,8 +74,24 @@ class OddModbusPlc:
     async def _start(self) -> None:
         blank = SimData(0, count=ADDRESS_COUNT, values=0, datatype=DataType.REGISTERS)
         device = SimDevice(0, simdata=[blank], action=self._serve)
-        self._server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+        self._server = ModbusTcpServer(device, address=(self.host, 0), trace_connect=self._count)
         await self._server.serve_forever(background=True)
+
+    def _count(self, connected: bool) -> None:
+        self.connections += connected
+
+    def _refuse(self, function: int, address: int, count: int) -> ExcCodes | None:
+        if function == 16 and not self.has_function_16:
+            return ExcCodes.ILLEGAL_FUNCTION
+        if self.busy_every is not None and len(self.requests) % self.busy_every[0] == 0:
+            return self.busy_every[1]
+        for refused, code in self.refused.items():
+            if address <= refused < address + count:
+                return code
+        return None
+
+    def _on_wire(self, words: list[int]) -> list[int]:
+        return [(w & 0xFF) << 8 | w >> 8 for w in words] if self.swaps_bytes else words
 
     async def _serve(
         self,
@@ -81,13 +103,14 @@ class OddModbusPlc:
         written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         self.requests.append((function, address, count))
-        for refused, code in self.refused.items():
-            if address <= refused < address + count:
-                return code
+        refused = self._refuse(function, address, count)
+        if refused is not None:
+            return refused
         if written is not None:
-            self.put_words(address, [int(word) for word in written])
-            self.written.append((address, [int(word) for word in written]))
-        registers[address : address + count] = self.words[address : address + count]
+            words = self._on_wire([int(word) for word in written])
+            self.put_words(address, words)
+            self.written.append((address, words))
+        registers[address : address + count] = self._on_wire(self.words[address : address + count])
         if written is None:
             self.after_read(address)
         return None
@@ -105,9 +128,11 @@ class OddModbusPlc:
 
 
 @contextlib.contextmanager
-def odd_modbus_plc(order: WordOrder = "high-first") -> Iterator[OddModbusPlc]:
+def odd_modbus_plc(
+    order: WordOrder = "high-first", host: str = "127.0.0.1"
+) -> Iterator[OddModbusPlc]:
     """The server while the block runs."""
-    plc = OddModbusPlc(order)
+    plc = OddModbusPlc(order, host)
     try:
         yield plc
     finally:
