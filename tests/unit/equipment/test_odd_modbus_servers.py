@@ -1,5 +1,6 @@
 """Modbus servers as they stand in the field: what they lack or do is borne, or said in a sentence."""
 
+import asyncio
 import functools
 import socket
 from collections.abc import Iterator
@@ -7,9 +8,19 @@ from typing import Any
 
 import pytest
 from pymodbus.constants import ExcCodes
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 
 from equipment.configuration import TagConfiguration
-from equipment.links.modbus_configuration import ModbusConfiguration, ModbusRegister, PlcRegisters
+from equipment.links.modbus_client import ModbusConnection
+from equipment.links.modbus_configuration import (
+    ModbusConfiguration,
+    ModbusRegister,
+    PlcRegisters,
+    RegisterTable,
+)
+from equipment.links.modbus_requests import RegisterSpan
+from equipment.links.modbus_values import decode_registers
 from hil.plant.register_map import encode_words
 from sightline.configuration import load_configuration
 from sightline.errors import ConfigurationError
@@ -175,6 +186,30 @@ def test_a_plc_is_reached_by_ipv6() -> None:
     with odd_modbus_plc(host="::1") as plc, running_equipment(plc.endpoint) as equipment:
         assert plc.endpoint.startswith("modbus-tcp://[::1]:")
         equipment.wait_until_ready()
+
+
+def bits(first: bool) -> SimData:
+    return SimData(0, count=16, values=[first, not first] * 8, datatype=DataType.BITS)
+
+
+async def read_bits(tables: tuple[RegisterTable, ...]) -> list[list[int]]:
+    registers = SimData(0, count=8, values=0, datatype=DataType.REGISTERS)
+    device = SimDevice(0, simdata=([bits(True)], [bits(False)], [registers], [registers]))
+    server: Any = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    port = server.transport.sockets[0].getsockname()[1]
+    connection = ModbusConnection(ModbusConfiguration(endpoint=f"modbus-tcp://127.0.0.1:{port}"))
+    await connection.connect()
+    try:
+        return [await connection.read(RegisterSpan(table, 2, 3)) for table in tables]
+    finally:
+        connection.close()
+        await server.shutdown()
+
+
+def test_coils_and_discrete_inputs_are_read_as_bits() -> None:
+    assert asyncio.run(read_bits(("coil", "discrete"))) == [[1, 0, 1], [0, 1, 0]]
+    assert decode_registers("bool", [1], "high-first") is True
 
 
 def test_a_bit_is_no_number() -> None:
