@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from equipment.configuration import EquipmentConfiguration
 from equipment.links.link import TagsRead
-from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
+from sightline.messaging.codec import MAX_MESSAGE_BYTES, group_by_size
 from sightline.messaging.messages import MachineSamples, TagSample
 
 MAX_SAMPLES_BYTES = MAX_MESSAGE_BYTES - 1024  # the rest is for the batch's own fields
@@ -73,13 +73,4 @@ class SampleBatcher:
 
 def split_into_batches(samples: Sequence[TagSample]) -> Iterator[tuple[TagSample, ...]]:
     """The samples in order, in as many batches as they need to be messages; one if there are none."""
-    batch: list[TagSample] = []
-    size = 0
-    for sample in samples:
-        more = len(encode_of_any_size(sample)) + 1
-        if batch and size + more > MAX_SAMPLES_BYTES:
-            yield tuple(batch)
-            batch, size = [], 0
-        batch.append(sample)
-        size += more
-    yield tuple(batch)
+    return group_by_size(samples, MAX_SAMPLES_BYTES)

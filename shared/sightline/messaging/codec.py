@@ -1,5 +1,6 @@
 """Messages to bytes and back: JSON by msgspec, size and version checked at the door."""
 
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -62,3 +63,20 @@ def decode_of_any_size(message_type: type[T], payload: bytes) -> T:
 
 def _excerpt(payload: bytes) -> str:
     return repr(truncate(payload.decode("utf-8", errors="replace"), 80))
+
+
+def group_by_size(items: Iterable[T], max_bytes: int) -> Iterator[tuple[T, ...]]:
+    """The items in order, in as few groups as have room for them as JSON; one group if there are none.
+
+    An item that is larger than the room has a group of its own.
+    """
+    group: list[T] = []
+    size = 0
+    for item in items:
+        more = len(encode_of_any_size(item)) + 1
+        if group and size + more > max_bytes:
+            yield tuple(group)
+            group, size = [], 0
+        group.append(item)
+        size += more
+    yield tuple(group)

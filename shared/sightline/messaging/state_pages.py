@@ -1,37 +1,20 @@
 """A machine state of many tags as several messages, and back."""
 
-from collections.abc import Iterator
-
 import msgspec
 
-from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size
-from sightline.messaging.messages import MachineState, MachineValue
+from sightline.messaging.codec import MAX_MESSAGE_BYTES, encode_of_any_size, group_by_size
+from sightline.messaging.messages import MachineState
 
 
 def split_into_pages(state: MachineState) -> tuple[MachineState, ...]:
     """The state in as many pages as its values need to be messages, in order; one if they fit."""
     envelope = msgspec.structs.replace(state, values=(), page=1_000, pages=1_000)
     room = MAX_MESSAGE_BYTES - len(encode_of_any_size(envelope))
-    groups = list(_group_values(state.values, room))
+    groups = list(group_by_size(state.values, room))
     return tuple(
         msgspec.structs.replace(state, values=group, page=number, pages=len(groups))
         for number, group in enumerate(groups, 1)
     )
-
-
-def _group_values(
-    values: tuple[MachineValue, ...], room: int
-) -> Iterator[tuple[MachineValue, ...]]:
-    group: list[MachineValue] = []
-    size = 0
-    for value in values:
-        more = len(encode_of_any_size(value)) + 1
-        if group and size + more > room:
-            yield tuple(group)
-            group, size = [], 0
-        group.append(value)
-        size += more
-    yield tuple(group)
 
 
 def add_page(before: MachineState | None, page: MachineState) -> MachineState:
